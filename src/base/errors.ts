@@ -1,0 +1,82 @@
+/**
+ * What can go wrong, as stable codes. A code says what kind of thing failed; the message says the rest.
+ * `server/status.ts` turns a code into a gRPC status, `cli/` into an exit code.
+ */
+export type ErrorCode =
+  /** The request itself is malformed: attributes, secrets or permission are not what the driver sends. */
+  | 'ERR_BAD_REQUEST'
+  /** A parameter of the SecretProviderClass is missing, unknown or wrong. */
+  | 'ERR_BAD_PARAMETERS'
+  /** The parameters ask for an identity whose credentials did not come with the request. */
+  | 'ERR_NO_CREDENTIALS'
+  /** Entra ID, IMDS or the vault refused the identity. */
+  | 'ERR_AUTHENTICATION'
+  /** The identity is known and may not read the object. */
+  | 'ERR_FORBIDDEN'
+  /** The object, or the version of it, does not exist. */
+  | 'ERR_NOT_FOUND'
+  /** The object exists and is disabled. */
+  | 'ERR_DISABLED'
+  /** The vault asked to wait for longer than this Mount may take. */
+  | 'ERR_THROTTLED'
+  /** A host did not answer: DNS, TCP, TLS or proxy. */
+  | 'ERR_UNREACHABLE'
+  /** The time for this Mount ran out. */
+  | 'ERR_TIMEOUT'
+  /** The caller went away. */
+  | 'ERR_CANCELLED'
+  /** The vault answered with something that is not in its contract, or with 5xx. */
+  | 'ERR_VAULT'
+  /** The value read from the vault cannot be turned into the files asked for. */
+  | 'ERR_BAD_CONTENT'
+  /** The answer would exceed what the driver accepts. */
+  | 'ERR_TOO_LARGE'
+  /** A command line that cannot be understood. */
+  | 'ERR_USAGE'
+  /** A defect of this program. */
+  | 'ERR_INTERNAL';
+
+/** Facts beside the message, for logs, metrics and tests; never a secret. */
+export interface ErrorDetails {
+  /** HTTP status the remote side answered with. */
+  readonly httpStatus?: number;
+  /** Key Vault's or Entra's own code, such as `ForbiddenByRbac` or `AADSTS7000215`. */
+  readonly remoteCode?: string;
+  /** `x-ms-request-id` of the answer. */
+  readonly requestId?: string;
+  /** Host that was asked. */
+  readonly host?: string;
+  /** What was being done when it failed. */
+  readonly phase?: 'entra' | 'imds' | 'nmi' | 'vault' | 'queue';
+}
+
+/** Options of {@link ProviderError}. */
+export interface ProviderErrorOptions {
+  readonly cause?: unknown;
+  readonly details?: ErrorDetails;
+  /** The single failures this error stands for, in request order. */
+  readonly errors?: readonly ProviderError[];
+}
+
+/**
+ * The one error class of this project. The message is meant for the person on call: what failed, for which object,
+ * vault and identity, what the server said, and the next step; never a value or a token.
+ */
+export class ProviderError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+  readonly errors: readonly ProviderError[];
+
+  constructor(code: ErrorCode, message: string, options: ProviderErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'ProviderError';
+    this.code = code;
+    this.details = options.details ?? {};
+    this.errors = options.errors ?? [];
+  }
+}
+
+/** Text of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,26 @@
+/** Fields of a log line; values are plain data or `Secret`s, which print redacted. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/**
+ * Where log lines go. Levels follow the official provider's `-v`: `info` is always on, `detail` from `-v 2`,
+ * `debug` from `-v 5`.
+ */
+export interface Logger {
+  error(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  detail(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+  /** A logger that adds `fields` to each of its lines. */
+  with(fields: LogFields): Logger;
+}
+
+/** Drops every line. */
+export const silentLogger: Logger = {
+  error() {},
+  warn() {},
+  info() {},
+  detail() {},
+  debug() {},
+  with: () => silentLogger,
+};

@@ -1,0 +1,63 @@
+/** Kinds of objects Key Vault holds, by the words of the official provider's `objectType`. */
+export type ObjectType = 'secret' | 'key' | 'cert';
+
+/** Bounded outcome of a request, a metric label: `ok`, or the class of the failure. */
+export type Outcome =
+  | 'ok'
+  | 'bad_request'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'throttled'
+  | 'server_error'
+  | 'unreachable'
+  | 'timeout'
+  | 'cancelled'
+  | 'other';
+
+/** A mounted object that carries an expiry date. */
+export interface ObjectExpiry {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly objectType: ObjectType;
+  readonly objectName: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** How one Mount went, for one pod volume. */
+export interface MountOutcome {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly secretProviderClass: string;
+  readonly ok: boolean;
+  /** Milliseconds since 1970. */
+  readonly finishedAt: number;
+}
+
+/** Where the program reports what it counts; `server/metrics.ts` turns it into Prometheus metrics. */
+export interface Telemetry {
+  /** One object version fetched, or one version listing, retries included. */
+  keyVaultRequest(objectType: ObjectType, objectName: string, seconds: number, outcome: Outcome): void;
+  /** An HTTP answer of a vault that makes us wait or try again. */
+  vaultRetry(vault: string, reason: 'throttled' | 'retried'): void;
+  /** One token asked of Entra, IMDS, NMI or the token proxy. */
+  tokenRequest(identity: string, outcome: Outcome): void;
+  /** A read answered from memory (`hit`), joined to one in flight (`shared`), or sent to the vault (`miss`). */
+  cacheLookup(result: 'hit' | 'shared' | 'miss'): void;
+  /** Warnings about certificates, by bounded reason such as `expired` or `chain_incomplete`. */
+  certificateWarning(reason: string): void;
+  objectExpiry(expiry: ObjectExpiry): void;
+  mountFinished(outcome: MountOutcome): void;
+}
+
+/** Counts nothing. */
+export const silentTelemetry: Telemetry = {
+  keyVaultRequest() {},
+  vaultRetry() {},
+  tokenRequest() {},
+  cacheLookup() {},
+  certificateWarning() {},
+  objectExpiry() {},
+  mountFinished() {},
+};

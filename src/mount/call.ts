@@ -1,0 +1,25 @@
+import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
+
+/** What a Mount is asked, as the driver sends it: three JSON texts. */
+export interface MountInput {
+  readonly attributes: string;
+  readonly secrets: string;
+  readonly permission: string;
+}
+
+/** Circumstances of one call. */
+export interface MountCall {
+  /** When the caller gives up, in milliseconds since 1970; `Infinity` where it sent no deadline. */
+  readonly deadlineAt: number;
+  /** Aborted when the caller cancels or goes away. */
+  readonly signal: AbortSignal;
+}
+
+/** The whole content of one volume and where it came from. */
+export interface MountOutput {
+  readonly files: readonly MountedFile[];
+  readonly objectVersions: readonly ObjectVersion[];
+}
+
+/** Answers one Mount. Rejects with a `ProviderError`; anything else it rejects with is a defect. */
+export type MountHandler = (input: MountInput, call: MountCall) => Promise<MountOutput>;

@@ -1,0 +1,60 @@
+import type { ServiceDefinition } from '@grpc/grpc-js';
+import { fromJSON } from '@grpc/proto-loader';
+import protobuf from 'protobufjs';
+import healthProto from '../../proto/health.proto?raw';
+import providerProto from '../../proto/service.proto?raw';
+
+/** Version of the contract between driver and provider; both sides send it. */
+export const CONTRACT_VERSION = 'v1alpha1';
+
+/** An object of the vault and the version of it that is mounted. */
+export interface ObjectVersion {
+  /** `secret/<name>`, `key/<name>`, `cert/<name>`, with `/<i>` behind it in version history. */
+  readonly id: string;
+  readonly version: string;
+}
+
+/** One file of a volume. */
+export interface MountedFile {
+  /** Relative to the root of the volume, `/` between directories. */
+  readonly path: string;
+  /** Permission bits, 0 to 0o777. */
+  readonly mode: number;
+  readonly contents: Buffer;
+}
+
+/** `v1alpha1.MountRequest`. */
+export interface MountRequest {
+  readonly attributes: string;
+  readonly secrets: string;
+  readonly targetPath: string;
+  readonly permission: string;
+  readonly currentObjectVersion: readonly ObjectVersion[];
+}
+
+/** `v1alpha1.MountResponse`. */
+export interface MountResponse {
+  readonly objectVersion: readonly ObjectVersion[];
+  readonly error?: { readonly code: string } | null;
+  readonly files: readonly MountedFile[];
+}
+
+/** `v1alpha1.VersionResponse`. */
+export interface VersionResponse {
+  readonly version: string;
+  readonly runtimeName: string;
+  readonly runtimeVersion: string;
+}
+
+function load(proto: string, service: string): ServiceDefinition {
+  const descriptor = protobuf.parse(proto).root.toJSON();
+  const definition = fromJSON(descriptor, { enums: String, defaults: true, arrays: true })[service];
+  if (definition === undefined || 'format' in definition) throw new Error(`${service} is not in its proto file`);
+  return definition as ServiceDefinition;
+}
+
+/** `v1alpha1.CSIDriverProvider`: `Version` and `Mount` (`proto/service.proto`). */
+export const csiDriverProvider = load(providerProto, 'v1alpha1.CSIDriverProvider');
+
+/** `grpc.health.v1.Health` (`proto/health.proto`). */
+export const health = load(healthProto, 'grpc.health.v1.Health');
