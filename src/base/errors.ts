@@ -47,7 +47,7 @@ export interface ErrorDetails {
   /** Host that was asked. */
   readonly host?: string;
   /** What was being done when it failed. */
-  readonly phase?: 'entra' | 'imds' | 'nmi' | 'vault' | 'queue';
+  readonly phase?: 'entra' | 'imds' | 'nmi' | 'vault';
 }
 
 /** Options of {@link ProviderError}. */
