@@ -1,0 +1,102 @@
+import { ProviderError } from '../base/errors.ts';
+import { Secret } from '../base/secret.ts';
+
+const KUBELET = 'csi.storage.k8s.io/';
+const TOKENS = `${KUBELET}serviceAccount.tokens`;
+
+/** The pod a volume is for, as the kubelet names it; empty where it does not say. */
+export interface Pod {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly serviceAccount: string;
+}
+
+/** `MountRequest.attributes`, taken apart. */
+export interface Attributes {
+  readonly pod: Pod;
+  /** Name of the SecretProviderClass. */
+  readonly secretProviderClass: string;
+  /** The JSON of the service-account tokens, by audience. */
+  readonly tokens: Secret | undefined;
+  /** Everything else: the SecretProviderClass's parameters, overlaid by the volume's attributes. Values are trimmed. */
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** `MountRequest.secrets`: the node-publish secret's entries, without the kubelet's tokens; undefined where there is none. */
+export type NodePublishSecret = ReadonlyMap<string, Secret>;
+
+/**
+ * Reads `MountRequest.attributes`.
+ * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal attributes`.
+ */
+export function parseAttributes(json: string): Attributes {
+  const all = parseStringMap(json, 'attributes') ?? new Map<string, string>();
+  const parameters = new Map<string, string>();
+  for (const [key, value] of all) if (!key.startsWith(KUBELET)) parameters.set(key, value.trim());
+  const kubelet = (key: string) => all.get(KUBELET + key)?.trim() ?? '';
+  const tokens = all.get(TOKENS)?.trim() ?? '';
+  const secretProviderClass = parameters.get('secretProviderClass') ?? '';
+  parameters.delete('secretProviderClass');
+  return {
+    pod: {
+      name: kubelet('pod.name'),
+      namespace: kubelet('pod.namespace'),
+      uid: kubelet('pod.uid'),
+      serviceAccount: kubelet('serviceAccount.name'),
+    },
+    secretProviderClass,
+    tokens: tokens === '' ? undefined : new Secret(tokens),
+    parameters,
+  };
+}
+
+/**
+ * Reads `MountRequest.secrets`. From Kubernetes 1.35 the map can hold the pod's tokens too: they are no credentials of a
+ * node-publish secret, so a map with nothing else counts as none.
+ * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal secrets`.
+ */
+export function parseNodePublishSecret(json: string): NodePublishSecret | undefined {
+  const all = parseStringMap(json, 'secrets');
+  if (all === undefined) return undefined;
+  const entries = [...all].filter(([key]) => !key.startsWith(KUBELET));
+  if (entries.length === 0 && all.size > 0) return undefined;
+  return new Map(entries.map(([key, value]) => [key, new Secret(value)]));
+}
+
+/**
+ * Reads `MountRequest.permission`: a file mode as a decimal JSON number; `null` is 0.
+ * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal file permission`.
+ */
+export function parsePermission(json: string): number {
+  const value = parseJson(json, 'file permission');
+  if (value === null) return 0;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffff_ffff || /[.eE]/.test(json)) {
+    throw malformed('file permission', 'it is not a whole number from 0 to 4294967295');
+  }
+  return value & 0o777;
+}
+
+function parseStringMap(json: string, what: string): Map<string, string> | undefined {
+  const value = parseJson(json, what);
+  if (value === null) return undefined;
+  if (typeof value !== 'object' || Array.isArray(value)) throw malformed(what, 'it is not a JSON object of strings');
+  const entries = Object.entries(value);
+  const foreign = entries.find(([, entry]) => typeof entry !== 'string' && entry !== null);
+  if (foreign !== undefined) throw malformed(what, `the value of "${foreign[0]}" is not a string`);
+  return new Map(entries.map(([key, entry]) => [key, entry === null ? '' : (entry as string)]));
+}
+
+/** Never passes on what the JSON parser says: its messages quote the text, and the text holds tokens and secrets. */
+function parseJson(json: string, what: string): unknown {
+  if (json.trim() === '') throw malformed(what, 'unexpected end of JSON input');
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw malformed(what, 'it is not valid JSON');
+  }
+}
+
+function malformed(what: string, reason: string): ProviderError {
+  return new ProviderError('ERR_BAD_REQUEST', `failed to unmarshal ${what}, error: ${reason}`);
+}

@@ -1,0 +1,114 @@
+import { ProviderError } from '../base/errors.ts';
+
+/** Where one Azure cloud keeps its login and its vaults. */
+export interface Cloud {
+  readonly name: string;
+  /** Entra authority, `https`, with a trailing slash. */
+  readonly authorityHost: string;
+  /** What follows the vault's name in its host, such as `vault.azure.net`; may carry a port. */
+  readonly vaultSuffix: string;
+  /** Resource that tokens are asked for, without a trailing slash; the scope is this plus `/.default`. */
+  readonly vaultResource: string;
+  /** True for clouds described by a file: no public host may be asked on their behalf. */
+  readonly custom: boolean;
+}
+
+const PUBLIC = wellKnown('AzurePublicCloud', 'https://login.microsoftonline.com/', 'vault.azure.net');
+const US_GOVERNMENT = wellKnown(
+  'AzureUSGovernmentCloud',
+  'https://login.microsoftonline.us/',
+  'vault.usgovcloudapi.net',
+);
+const CHINA = wellKnown('AzureChinaCloud', 'https://login.chinacloudapi.cn/', 'vault.azure.cn');
+const GERMAN = wellKnown('AzureGermanCloud', 'https://login.microsoftonline.de/', 'vault.microsoftazure.de');
+
+const BY_NAME: Readonly<Record<string, Cloud>> = {
+  AZUREPUBLICCLOUD: PUBLIC,
+  AZURECLOUD: PUBLIC,
+  AZUREUSGOVERNMENTCLOUD: US_GOVERNMENT,
+  AZUREUSGOVERNMENT: US_GOVERNMENT,
+  AZURECHINACLOUD: CHINA,
+  AZUREGERMANCLOUD: GERMAN,
+};
+
+/** Names that `cloudName` takes, case ignored. */
+export const CLOUD_NAMES: readonly string[] = [
+  ...new Set(Object.values(BY_NAME).map(({ name }) => name)),
+  'AzureCloud',
+  'AzureUSGovernment',
+  'AzureStackCloud',
+];
+
+/** Where a cloud's description comes from. */
+export interface CloudSource {
+  /** `cloudName`, or the program's default. */
+  readonly name: string;
+  /** `cloudEnvFileName`, or the program's `AZURE_ENVIRONMENT_FILEPATH`; empty where there is none. */
+  readonly file: string;
+  /** Reads a text file; throws what `node:fs` throws. */
+  readonly readFile: (path: string) => string;
+}
+
+/**
+ * The cloud of a name. `AzureStackCloud` is read from its file, anew each time, so that two mounts with two files
+ * never meet.
+ * Errors: ERR_BAD_PARAMETERS, worded like the official provider's.
+ */
+export function resolveCloud({ name, file, readFile }: CloudSource): Cloud {
+  const upper = name.toUpperCase();
+  const cloud = BY_NAME[upper];
+  if (cloud !== undefined) return cloud;
+  const fail = (reason: string) =>
+    new ProviderError('ERR_BAD_PARAMETERS', `cloudName ${name} is not valid, error: ${reason}`);
+  if (upper !== 'AZURESTACKCLOUD') {
+    throw fail(
+      `autorest/azure: There is no cloud environment matching the name "${upper}"; use one of ${CLOUD_NAMES.join(', ')}`,
+    );
+  }
+  if (file === '') {
+    throw fail(
+      'AzureStackCloud needs cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH in the environment of the provider',
+    );
+  }
+  let text: string;
+  try {
+    text = readFile(file);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw fail(`open ${file}: ${code === 'ENOENT' ? 'no such file or directory' : code}`);
+  }
+  return parseCloudFile(text, (reason) => fail(`${file}: ${reason}`));
+}
+
+function parseCloudFile(text: string, fail: (reason: string) => ProviderError): Cloud {
+  let fields: unknown;
+  try {
+    fields = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch {
+    throw fail('is not JSON');
+  }
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) throw fail('is not a JSON object');
+  const field = (key: string): string => {
+    const value = Object.entries(fields).find(([name]) => name.toLowerCase() === key.toLowerCase())?.[1];
+    return typeof value === 'string' ? value.trim() : '';
+  };
+  const authorityHost = withSlash(field('activeDirectoryEndpoint'));
+  if (!isHttps(authorityHost)) throw fail('activeDirectoryEndpoint must be an https URL');
+  const vaultSuffix = field('keyVaultDNSSuffix').replace(/^\.+/, '').replace(/\/+$/, '');
+  if (!/^[-A-Za-z0-9.]+(:\d+)?$/.test(vaultSuffix))
+    throw fail('keyVaultDNSSuffix must be a DNS name such as vault.azure.net');
+  const vaultResource = (field('keyVaultEndpoint') || `https://${vaultSuffix}`).replace(/\/+$/, '');
+  return { name: 'AzureStackCloud', authorityHost, vaultSuffix, vaultResource, custom: true };
+}
+
+function wellKnown(name: string, authorityHost: string, vaultSuffix: string): Cloud {
+  return { name, authorityHost, vaultSuffix, vaultResource: `https://${vaultSuffix}`, custom: false };
+}
+
+function withSlash(url: string): string {
+  return url.endsWith('/') ? url : `${url}/`;
+}
+
+function isHttps(url: string): boolean {
+  return URL.canParse(url) && new URL(url).protocol === 'https:';
+}

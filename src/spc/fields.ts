@@ -1,0 +1,92 @@
+import { nearest, oneOf } from '../base/words.ts';
+import type { Findings } from './finding.ts';
+import { kindOf, type MapTree, type Tree } from './tree.ts';
+
+/** What to do with names that a map should not hold. */
+export type UnknownNames = 'error' | 'note';
+
+/** Reads the fields of one map and reports what is wrong with them under their path. */
+export class Fields {
+  readonly #findings: Findings;
+  readonly #map: MapTree;
+  readonly path: string;
+
+  constructor(findings: Findings, map: MapTree, path: string) {
+    this.#findings = findings;
+    this.#map = map;
+    this.path = path;
+  }
+
+  get line(): number {
+    return this.#map.line;
+  }
+
+  /** Names that stand here, in the order of the text. */
+  get names(): readonly string[] {
+    return [...this.#map.entries.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#map.entries.has(name);
+  }
+
+  pathOf(name: string): string {
+    return this.path === '' ? name : `${this.path}.${name}`;
+  }
+
+  lineOf(name: string): number {
+    return this.#map.entries.get(name)?.line ?? this.line;
+  }
+
+  value(name: string): Tree | undefined {
+    return this.#map.entries.get(name)?.value;
+  }
+
+  /** Trimmed text of a field; empty where it is absent or null. */
+  text(name: string): string {
+    const value = this.value(name);
+    if (value === undefined || value.kind === 'null') return '';
+    if (value.kind === 'text') return value.text.trim();
+    this.error(name, `must be text, not ${kindOf(value)}`);
+    return '';
+  }
+
+  /** Trimmed text of a field that must be there. */
+  required(name: string, purpose: string): string {
+    const text = this.text(name);
+    const value = this.value(name);
+    if (text === '' && (value === undefined || value.kind === 'null' || value.kind === 'text')) {
+      this.error(name, `is required: ${purpose}`);
+    }
+    return text;
+  }
+
+  /** The fields of a map that stands here; undefined where it is absent or (reported) no map. */
+  map(name: string): Fields | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    if (value.kind === 'map') return new Fields(this.#findings, value, this.pathOf(name));
+    this.error(name, `must be a map, not ${kindOf(value)}`);
+    return undefined;
+  }
+
+  /** Reports an error; `message` follows the field's path. */
+  error(name: string, message: string): void {
+    this.#findings.error(this.pathOf(name), `${this.pathOf(name)} ${message}`, this.lineOf(name));
+  }
+
+  note(name: string, message: string): void {
+    this.#findings.note(this.pathOf(name), `${this.pathOf(name)} ${message}`, this.lineOf(name));
+  }
+
+  /** Reports every name that is not one of `known`, with the nearest of them. */
+  onlyKnown(known: readonly string[], unknown: UnknownNames): void {
+    for (const name of this.names) {
+      if (known.includes(name)) continue;
+      const near = nearest(name, known);
+      const hint = near === undefined ? `known here: ${oneOf(known)}` : `did you mean "${near}"?`;
+      if (unknown === 'error') this.error(name, `is unknown; ${hint}`);
+      else this.note(name, `is unknown and ignored; ${hint}`);
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import type { Secret } from '../base/secret.ts';
+import type { ObjectType } from '../base/telemetry.ts';
+import type { Pod } from './attributes.ts';
+import type { Cloud } from './cloud.ts';
+
+/** Who asks the vault. Two identities that are equal in every field may share what they read. */
+export type Identity =
+  | {
+      readonly kind: 'service-principal';
+      readonly tenantId: string;
+      readonly clientId: string;
+      readonly clientSecret: Secret;
+    }
+  | {
+      readonly kind: 'client-certificate';
+      readonly tenantId: string;
+      readonly clientId: string;
+      /** PEM of certificate and key, or a PFX in base64. */
+      readonly certificate: Secret;
+      readonly password: Secret | undefined;
+    }
+  | { readonly kind: 'workload-identity'; readonly tenantId: string; readonly clientId: string; readonly token: Secret }
+  | { readonly kind: 'identity-binding'; readonly tenantId: string; readonly clientId: string; readonly token: Secret }
+  /** `clientId` is empty for the system-assigned identity. */
+  | { readonly kind: 'managed-identity'; readonly clientId: string }
+  | { readonly kind: 'pod-identity'; readonly podName: string; readonly podNamespace: string };
+
+/** What a certificate can be written as. */
+export const OUTPUT_KINDS = [
+  'certificate',
+  'chain',
+  'fullChain',
+  'ca',
+  'privateKey',
+  'combined',
+  'pfx',
+  'truststore',
+  'der',
+] as const;
+
+/** What a certificate can be written as: see {@link OUTPUT_KINDS}. */
+export type OutputKind = (typeof OUTPUT_KINDS)[number];
+
+/** How a private key is written: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). */
+export type KeyFormat = 'pkcs8' | 'pkcs1' | 'sec1';
+
+/** One file made from a certificate. */
+export interface OutputSpec {
+  readonly output: OutputKind;
+  readonly path: string;
+  readonly mode: number;
+  /** `if-present`: no file where there is nothing to write; `with-key`: only where the object holds a private key. */
+  readonly presence: 'required' | 'if-present' | 'with-key';
+  readonly keyFormat: KeyFormat;
+  /** `legacy`: 3DES and SHA-1, for readers that know nothing newer. */
+  readonly pfxForm: 'modern' | 'legacy';
+  /** Index of the object whose value is the password of a written PFX or truststore. */
+  readonly passwordFrom: number | undefined;
+}
+
+/** What becomes of an object's value. */
+export type ContentSpec =
+  /** The official provider's way: one file, certificates as PEM, `split` adds `.crt` and `.key` beside it. */
+  | {
+      readonly kind: 'value';
+      readonly path: string;
+      readonly mode: number;
+      /** Empty where the manifest does not say. */
+      readonly format: '' | 'pem' | 'pfx';
+      readonly encoding: 'utf-8' | 'base64' | 'hex';
+      readonly split: boolean;
+      readonly orderChain: boolean;
+    }
+  /** Chosen files; the value is a certificate with its key, or a chain. */
+  | {
+      readonly kind: 'outputs';
+      /** `chain`: a secret of CA certificates; all of them are its `ca`. */
+      readonly role: 'certificate' | 'chain';
+      readonly outputs: readonly OutputSpec[];
+      /** Index of the object whose certificates complete the chain. */
+      readonly chainFrom: number | undefined;
+      /** Index of the object whose value opens a PFX or an encrypted key. */
+      readonly passwordFrom: number | undefined;
+    };
+
+/** One object to read, and the files to make of it. */
+export interface ObjectSpec {
+  /** The object in the words of an error message. */
+  readonly label: string;
+  readonly type: ObjectType;
+  readonly name: string;
+  /** Empty: the current version. */
+  readonly version: string;
+  /** How many versions, from the named or current one back; 1 is just that one. */
+  readonly history: number;
+  readonly content: ContentSpec;
+}
+
+/** What a volume is to hold: the one typed value in which both forms of parameters end. */
+export interface VolumeSpec {
+  readonly pod: Pod;
+  readonly secretProviderClass: string;
+  readonly cloud: Cloud;
+  /** The tenant the manifest names. */
+  readonly tenantId: string;
+  readonly identity: Identity;
+  readonly vaultName: string;
+  /** `https://<name>.<suffix>`, without a trailing slash. */
+  readonly vaultUrl: string;
+  readonly objects: readonly ObjectSpec[];
+}
