@@ -1,0 +1,90 @@
+import type { Clock } from '../base/clock.ts';
+import { ProviderError } from '../base/errors.ts';
+import type { MountCall } from './call.ts';
+import type { Progress } from './progress.ts';
+
+/** Bound of a Mount whose caller sent no deadline: one hung call stops the rotation of a whole node. */
+const DEFAULT_LIMIT_MS = 90_000;
+const MIN_MARGIN_MS = 100;
+const MAX_MARGIN_MS = 5_000;
+
+/** The time of one Mount. */
+export interface Budget {
+  /** When the Mount has to answer, in milliseconds since 1970. */
+  readonly deadlineAt: number;
+  /** Aborted with a `ProviderError`: ERR_TIMEOUT at the deadline, ERR_CANCELLED when the caller goes. */
+  readonly signal: AbortSignal;
+  readonly dispose: () => void;
+}
+
+/** What a {@link Budget} is made of. */
+export interface BudgetOptions {
+  readonly clock: Clock;
+  readonly progress: Progress;
+}
+
+/**
+ * The caller's deadline less a margin (a tenth, at least 100 ms, at most 5 s), so that our answer is there before the
+ * caller gives up: a deadline that passes in the driver is a code that the kubelet does not take as final.
+ */
+export function startBudget(call: MountCall, { clock, progress }: BudgetOptions): Budget {
+  const startedAt = clock.now();
+  const givenMs = call.deadlineAt === Number.POSITIVE_INFINITY ? undefined : call.deadlineAt - startedAt;
+  const limitMs = givenMs === undefined ? DEFAULT_LIMIT_MS : Math.max(0, givenMs - marginMs(givenMs));
+  const controller = new AbortController();
+  const expire = () => controller.abort(timeout(clock.now() - startedAt, givenMs, progress));
+  const cancel = () => controller.abort(new ProviderError('ERR_CANCELLED', 'the caller cancelled the mount'));
+  // Longer than any deadline of the kubelet; timers do not take more than 31 bits.
+  const timer = setTimeout(expire, Math.min(limitMs, 0x7fff_ffff));
+  if (call.signal.aborted) cancel();
+  else call.signal.addEventListener('abort', cancel, { once: true });
+  return {
+    deadlineAt: startedAt + limitMs,
+    signal: controller.signal,
+    dispose() {
+      clearTimeout(timer);
+      call.signal.removeEventListener('abort', cancel);
+    },
+  };
+}
+
+function marginMs(givenMs: number): number {
+  return Math.min(MAX_MARGIN_MS, Math.max(MIN_MARGIN_MS, givenMs / 10));
+}
+
+function timeout(elapsedMs: number, givenMs: number | undefined, progress: Progress): ProviderError {
+  const waits = progress.current();
+  const [longest] = waits;
+  const whose =
+    givenMs === undefined
+      ? 'its own limit, since the caller set no deadline'
+      : `the caller's deadline of ${seconds(givenMs)}`;
+  const waiting = waits
+    .map(({ phase, host, elapsedMs: ms, state }) => {
+      const known = state?.() ?? '';
+      return `${PHASE[phase]} ${host} (for ${seconds(ms)}${known === '' ? '' : `; ${known}`})`;
+    })
+    .join(' and ');
+  const hint = longest === undefined ? '' : `; ${HINT[longest.phase]}`;
+  const message = `timed out after ${seconds(elapsedMs)} (${whose})${waiting === '' ? '' : `, waiting for ${waiting}`}${hint}`;
+  const details = longest === undefined ? {} : { phase: longest.phase, host: longest.host };
+  return new ProviderError('ERR_TIMEOUT', message, { details });
+}
+
+const PHASE = {
+  entra: 'Entra ID at',
+  imds: 'the managed identity endpoint',
+  nmi: "pod identity's NMI at",
+  vault: 'the vault at',
+} as const;
+
+const HINT = {
+  entra: 'check the route from the node to Entra ID: DNS, firewall, proxy',
+  imds: 'check that the node is an Azure VM with that identity, and that the pod may reach 169.254.169.254',
+  nmi: 'check that NMI runs on the node',
+  vault: 'check the route from the node to the vault: DNS, firewall, private endpoint, proxy',
+} as const;
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

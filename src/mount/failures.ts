@@ -1,0 +1,52 @@
+import { type ErrorCode, ProviderError } from '../base/errors.ts';
+
+/** One object that could not be delivered. */
+export interface FailedObject {
+  readonly label: string;
+  readonly error: ProviderError;
+}
+
+/** Codes by how much they say of what has to be done first; one error that stands for several takes the first of these. */
+const PRECEDENCE: readonly ErrorCode[] = [
+  'ERR_INTERNAL',
+  'ERR_BAD_REQUEST',
+  'ERR_BAD_PARAMETERS',
+  'ERR_NO_CREDENTIALS',
+  'ERR_AUTHENTICATION',
+  'ERR_FORBIDDEN',
+  'ERR_DISABLED',
+  'ERR_NOT_FOUND',
+  'ERR_BAD_CONTENT',
+  'ERR_TOO_LARGE',
+];
+
+/**
+ * One error that names every failed object; objects that failed for the same reason share its text.
+ * A Mount is all or nothing, so this is its answer as soon as one object fails.
+ */
+export function failuresError(failed: readonly FailedObject[], total: number): ProviderError {
+  const byReason = new Map<string, string[]>();
+  for (const { label, error } of failed) {
+    const labels = byReason.get(error.message);
+    if (labels === undefined) byReason.set(error.message, [label]);
+    else labels.push(label);
+  }
+  const reasons = [...byReason].map(([reason, labels]) => `failed to get ${labels.join(' and ')}: ${reason}`);
+  const text =
+    reasons.length === 1 ? (reasons[0] ?? '') : reasons.map((reason, index) => `(${index + 1}) ${reason}`).join('; ');
+  const count = total > 1 ? `${failed.length} of ${total} objects: ` : '';
+  const errors = failed.map(({ error }) => error);
+  const leading = leadingError(errors);
+  return new ProviderError(leading?.code ?? 'ERR_INTERNAL', `failed to mount objects, error: ${count}${text}`, {
+    errors,
+    details: leading?.details ?? {},
+  });
+}
+
+function leadingError(errors: readonly ProviderError[]): ProviderError | undefined {
+  for (const code of PRECEDENCE) {
+    const error = errors.find((one) => one.code === code);
+    if (error !== undefined) return error;
+  }
+  return errors[0];
+}

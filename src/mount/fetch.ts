@@ -1,0 +1,57 @@
+import { ProviderError } from '../base/errors.ts';
+import type { ObjectSpec } from '../spc/model.ts';
+import { type FailedObject, failuresError } from './failures.ts';
+import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
+import { chooseVersions } from './versions.ts';
+
+/** An object of the manifest with what was read of it: one entry, or one a version in version history, newest first. */
+export interface FetchedSpec {
+  readonly object: ObjectSpec;
+  readonly fetched: readonly FetchedObject[];
+}
+
+/**
+ * Reads all objects at the same time, equal ones once; the answer is in the order of the manifest.
+ * Errors: one that names every object that failed.
+ */
+export async function fetchObjects(
+  objects: readonly ObjectSpec[],
+  reader: VaultReader,
+  context: FetchContext,
+): Promise<readonly FetchedSpec[]> {
+  const reads = new Map<string, Promise<FetchedObject>>();
+  const get = (ref: ObjectRef) => {
+    const key = `${ref.type}/${ref.name}/${ref.version}`;
+    const read = reads.get(key) ?? reader.get(ref, context);
+    reads.set(key, read);
+    return read;
+  };
+  const results = await Promise.allSettled(objects.map((object) => fetchObject(object, { reader, context, get })));
+  const failed: FailedObject[] = [];
+  const fetched: FetchedSpec[] = [];
+  for (const [index, object] of objects.entries()) {
+    const result = results[index];
+    if (result?.status === 'fulfilled') fetched.push({ object, fetched: result.value });
+    else failed.push({ label: object.label, error: asProviderError(result?.reason) });
+  }
+  if (failed.length > 0) throw failuresError(failed, objects.length);
+  return fetched;
+}
+
+interface Fetching {
+  readonly reader: VaultReader;
+  readonly context: FetchContext;
+  readonly get: (ref: ObjectRef) => Promise<FetchedObject>;
+}
+
+async function fetchObject(object: ObjectSpec, { reader, context, get }: Fetching): Promise<readonly FetchedObject[]> {
+  if (object.history <= 1) return [await get(object)];
+  const versions = chooseVersions(object, await reader.listVersions(object, context));
+  return Promise.all(versions.map((version) => get({ type: object.type, name: object.name, version })));
+}
+
+/** What is no `ProviderError` is a defect of ours; its own text might quote a value, so it is kept as the cause only. */
+export function asProviderError(reason: unknown): ProviderError {
+  if (reason instanceof ProviderError) return reason;
+  return new ProviderError('ERR_INTERNAL', 'the provider failed unexpectedly; its log says more', { cause: reason });
+}

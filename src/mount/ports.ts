@@ -1,0 +1,75 @@
+import type { Secret } from '../base/secret.ts';
+import type { ObjectType } from '../base/telemetry.ts';
+import type { VolumeSpec } from '../spc/model.ts';
+import type { Progress } from './progress.ts';
+
+/** A JSON Web Key as Key Vault sends it: numbers in base64url. */
+export interface VaultKey {
+  readonly kty: string | undefined;
+  readonly crv: string | undefined;
+  readonly n: string | undefined;
+  readonly e: string | undefined;
+  readonly x: string | undefined;
+  readonly y: string | undefined;
+}
+
+interface Fetched {
+  /** Last segment of the object's id. */
+  readonly version: string;
+  /** Milliseconds since 1970; undefined where the object carries none. */
+  readonly expiresAt: number | undefined;
+  readonly notBefore: number | undefined;
+}
+
+/** An object as Key Vault answered it; what conversion cannot do without is checked. */
+export type FetchedObject =
+  | (Fetched & {
+      readonly type: 'secret';
+      readonly value: Secret;
+      /** Empty where Key Vault sent none. */
+      readonly contentType: string;
+      /** The secret belongs to a Key Vault certificate: its `kid` is set. */
+      readonly certificateBacked: boolean;
+    })
+  | (Fetched & { readonly type: 'key'; readonly key: VaultKey })
+  | (Fetched & { readonly type: 'cert'; readonly der: Buffer });
+
+/** One entry of a version listing. */
+export interface ListedVersion {
+  readonly version: string;
+  readonly enabled: boolean;
+  /** Milliseconds since 1970; 0 where Key Vault sent none. */
+  readonly createdAt: number;
+}
+
+/** What accompanies every call to a vault. */
+export interface FetchContext {
+  readonly signal: AbortSignal;
+  /** When the Mount has to answer, in milliseconds since 1970. */
+  readonly deadlineAt: number;
+  readonly progress: Progress;
+  /** Calls of one Mount share a turn when a vault is busy. */
+  readonly mountId: number;
+}
+
+/** Names an object: `version` is empty for the current one. */
+export interface ObjectRef {
+  readonly type: ObjectType;
+  readonly name: string;
+  readonly version: string;
+}
+
+/**
+ * A vault seen by one identity. Rejections are `ProviderError`s that name vault, identity, what the server said, and the
+ * next step.
+ */
+export interface VaultReader {
+  get(ref: ObjectRef, context: FetchContext): Promise<FetchedObject>;
+  /** All versions, in the order of the vault's pages. */
+  listVersions(ref: Omit<ObjectRef, 'version'>, context: FetchContext): Promise<readonly ListedVersion[]>;
+}
+
+/** Where a volume's vault is opened. */
+export interface VaultAccess {
+  open(volume: Pick<VolumeSpec, 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl'>): VaultReader;
+}

@@ -1,0 +1,45 @@
+import { ProviderError } from '../base/errors.ts';
+import type { ObjectSpec } from '../spc/model.ts';
+import type { ListedVersion } from './ports.ts';
+
+/**
+ * The newest `history` enabled versions, from the named one (or the current one) back.
+ * `Differs:` the official provider delivers one more than asked for, and nothing where the named version is unknown.
+ * Errors: ERR_NOT_FOUND, ERR_DISABLED.
+ */
+export function chooseVersions(
+  { version, history, name }: ObjectSpec,
+  listed: readonly ListedVersion[],
+): readonly string[] {
+  // Several versions can be made in one second; their ids decide then, so that the order is the same each time.
+  const sorted = [...listed].sort((a, b) => b.createdAt - a.createdAt || (a.version < b.version ? -1 : 1));
+  const named = sorted.find((one) => one.version === version);
+  if (version !== '' && named === undefined) {
+    throw new ProviderError(
+      'ERR_NOT_FOUND',
+      `"${name}" has no version ${version} to begin the version history with; ${known(sorted)}`,
+    );
+  }
+  if (named?.enabled === false) {
+    throw new ProviderError(
+      'ERR_DISABLED',
+      `version ${version} of "${name}", with which the version history is to begin, is disabled; ${known(sorted)}`,
+    );
+  }
+  const enabled = sorted.filter((one) => one.enabled);
+  const chosen = enabled.slice(named === undefined ? 0 : enabled.indexOf(named)).slice(0, history);
+  if (chosen.length === 0) {
+    const reason = listed.length === 0 ? 'has no version' : 'has no enabled version';
+    throw new ProviderError(
+      listed.length === 0 ? 'ERR_NOT_FOUND' : 'ERR_DISABLED',
+      `"${name}" ${reason}; add one in the vault`,
+    );
+  }
+  return chosen.map((one) => one.version);
+}
+
+function known(sorted: readonly ListedVersion[]): string {
+  const enabled = sorted.filter((one) => one.enabled).map((one) => one.version);
+  if (enabled.length === 0) return 'no version of it is enabled';
+  return `enabled are ${enabled.slice(0, 3).join(', ')}${enabled.length > 3 ? ` and ${enabled.length - 3} more` : ''}`;
+}
