@@ -1,0 +1,49 @@
+import type { PipelinePolicy } from '@azure/core-rest-pipeline';
+
+/** A vault's 401, taken apart (`WWW-Authenticate: Bearer authorization="…", resource="…"`). */
+export class Challenge extends Error {
+  readonly authorization: string;
+  readonly resource: string;
+  /** JSON, where the vault wants other claims in the token (CAE); empty otherwise. */
+  readonly claims: string;
+  readonly body: string;
+  readonly requestId: string | undefined;
+
+  constructor(header: string, body: string, requestId: string | undefined) {
+    super('the vault answered 401');
+    const fields = new Map(
+      [...header.matchAll(/([\w]+)="([^"]*)"/g)].map(([, name, value]) => [name?.toLowerCase(), value ?? '']),
+    );
+    this.authorization = fields.get('authorization') ?? fields.get('authorization_uri') ?? '';
+    this.resource = fields.get('resource') ?? fields.get('scope')?.replace(/\/\.default$/, '') ?? '';
+    const claims = fields.get('error') === 'insufficient_claims' ? (fields.get('claims') ?? '') : '';
+    this.claims = Buffer.from(claims, 'base64').toString('utf8');
+    this.body = body;
+    this.requestId = requestId;
+  }
+
+  /** The tenant that the vault trusts; empty where it does not say. */
+  get tenantId(): string {
+    return URL.canParse(this.authorization) ? (new URL(this.authorization).pathname.split('/')[1] ?? '') : '';
+  }
+}
+
+/**
+ * Turns each 401 of a vault into a {@link Challenge} before the SDK's own policy sees it: that one would log in wherever
+ * the challenge points to. Works inside the SDK's retries.
+ */
+export const challengePolicy: PipelinePolicy = {
+  name: 'akvCsiChallenge',
+  async sendRequest(request, next) {
+    const response = await next(request);
+    if (response.status !== 401) return response;
+    const header = response.headers.get('www-authenticate') ?? '';
+    throw new Challenge(header, response.bodyAsText ?? '', response.headers.get('x-ms-request-id'));
+  },
+};
+
+/** The rule of the SDK: the vault's host must lie under the host of the resource it names. */
+export function resourceCovers(resource: string, vaultUrl: string): boolean {
+  if (!URL.canParse(resource)) return false;
+  return new URL(vaultUrl).hostname.endsWith(`.${new URL(resource).hostname}`);
+}

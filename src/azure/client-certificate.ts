@@ -1,0 +1,19 @@
+import { ProviderError } from '../base/errors.ts';
+import { Secret } from '../base/secret.ts';
+import { readBundle } from '../pki/bundle.ts';
+import { pathOf } from '../pki/chain.ts';
+import { pairKey } from '../pki/material.ts';
+import { certificatesPem, missingFor, privateKeyPem } from '../pki/write.ts';
+
+/**
+ * PEM of the key, the leaf and its chain that a client certificate secret holds: PEM, or a PFX in base64.
+ * Errors: ERR_BAD_CONTENT where there is no certificate with its key.
+ */
+export async function pemOfClientCertificate(certificate: Secret, password: Secret | undefined): Promise<Secret> {
+  const bundle = await readBundle(Buffer.from(certificate.reveal()), password === undefined ? {} : { password });
+  const material = pairKey(bundle);
+  const missing = missingFor('combined', material);
+  if (missing !== undefined)
+    throw new ProviderError('ERR_BAD_CONTENT', `clientcertificate of the node-publish secret: ${missing}`);
+  return new Secret(privateKeyPem(material.key) + certificatesPem(pathOf(material.chain)));
+}
