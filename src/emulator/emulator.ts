@@ -1,0 +1,173 @@
+import { type Clock, systemClock } from '../base/clock.ts';
+import { type Logger, silentLogger } from '../base/log.ts';
+import { type Controls, createControls } from './controls.ts';
+import { handleEntra } from './entra.ts';
+import { FaultList, type Faults } from './faults.ts';
+import type { HttpRequest, ServiceKind } from './http.ts';
+import { handleManagedIdentity, isPodIdentityPath } from './imds.ts';
+import { type ListenerParts, listen, type Service, urlHost } from './listener.ts';
+import type { World } from './model.ts';
+import { createRequestLog, type RequestLog, type RequestRecord } from './request-log.ts';
+import { LOGIN_HOST, routeHost, VAULT_SUFFIX } from './routing.ts';
+import { parseSeed } from './seed.ts';
+import { buildWorld } from './seed-world.ts';
+import { createServerCertificate } from './server-certificate.ts';
+import { type ServiceAccountTokenRequest, serviceAccountToken } from './service-account.ts';
+import { handleVault } from './vault-api.ts';
+
+/** Milliseconds the answers of each service take. */
+export interface Latency {
+  readonly vaultMs?: number | undefined;
+  readonly entraMs?: number | undefined;
+  readonly imdsMs?: number | undefined;
+}
+
+/** Options of {@link startEmulator}. */
+export interface EmulatorOptions {
+  /** YAML text of the state to start with. */
+  readonly seed: string;
+  /** Of the HTTPS listener; 0 or absent: a free one. */
+  readonly port?: number;
+  /** Of the managed-identity listener; 0 or absent: a free one. */
+  readonly imdsPort?: number;
+  /** Address to listen on; default 127.0.0.1. */
+  readonly host?: string;
+  /** Overrides the seed's. */
+  readonly latency?: Latency;
+  readonly clock?: Clock;
+  readonly log?: Logger;
+  /** Called for each request, as it is answered. */
+  readonly onRequest?: (record: RequestRecord) => void;
+  /** Further DNS names to answer for, such as `*.vault.azure.net` and `login.microsoftonline.com`. */
+  readonly hosts?: readonly string[];
+}
+
+/** A running emulator. */
+export interface Emulator extends Controls {
+  /** Port of the HTTPS listener: all vaults and the authority. */
+  readonly port: number;
+  /** Base URL of the managed-identity listener, IMDS and NMI; no trailing slash. */
+  readonly imdsUrl: string;
+  /** Names of the vaults. */
+  readonly vaults: readonly string[];
+  /** Root certificate clients must trust. */
+  readonly caPem: string;
+  /** Authority URL with a trailing slash. */
+  readonly authorityHost: string;
+  /** JSON text of a custom cloud environment file for the provider. */
+  readonly cloudFile: string;
+  readonly requests: RequestLog;
+  readonly faults: Faults;
+  vaultUrl(name: string): string;
+  /** Lines for a hosts file that make the emulator's names known. */
+  hostsLines(): string[];
+  setLatency(latency: Latency): void;
+  /** A service account token as a JWT, for federated credentials. */
+  issueServiceAccountToken(request: ServiceAccountTokenRequest): string;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a small Azure in this process: Key Vault and Entra ID on one HTTPS listener, told apart by the Host header, and
+ * the managed-identity endpoints on one plain HTTP listener. Errors: ERR_BAD_PARAMETERS for a seed that cannot be used.
+ */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const { clock = systemClock, log = silentLogger, host = '127.0.0.1', hosts = [] } = options;
+  const seed = parseSeed(options.seed);
+  const [world, certificate] = await Promise.all([
+    buildWorld(seed, { clock, hosts }),
+    createServerCertificate({ vaults: seed.vaults.map(({ name }) => name), hosts, listen: host }, clock.now()),
+  ]);
+  const faults = new FaultList();
+  for (const fault of seed.faults ?? []) faults.add(fault);
+  let latency: Latency = { ...seed.latency, ...options.latency };
+  const { log: requests, add } = createRequestLog();
+  const parts: Omit<ListenerParts, 'route'> = {
+    clock,
+    log,
+    faults,
+    latencyMs: (kind) => latencyOf(latency, kind),
+    record: (record) => {
+      add(record);
+      options.onRequest?.(record);
+    },
+  };
+  const tls = await listen({ host, port: options.port ?? 0 }, certificate, { ...parts, route: routeTo(world) });
+  const imds = await listen({ host, port: options.imdsPort ?? 0 }, undefined, {
+    ...parts,
+    route: routeImds(world),
+  }).catch(async (error: unknown) => {
+    await tls.close();
+    throw error;
+  });
+  return {
+    ...createControls(world),
+    ...addresses(world, { host, port: tls.port, imdsPort: imds.port }),
+    caPem: certificate.caPem,
+    requests,
+    faults,
+    setLatency: (change) => {
+      latency = change;
+    },
+    issueServiceAccountToken: (request) => serviceAccountToken(world, request),
+    close: async () => {
+      await Promise.all([tls.close(), imds.close()]);
+    },
+  };
+}
+
+type Addresses = Pick<
+  Emulator,
+  'port' | 'vaults' | 'imdsUrl' | 'authorityHost' | 'cloudFile' | 'vaultUrl' | 'hostsLines'
+>;
+
+function addresses(world: World, at: { host: string; port: number; imdsPort: number }): Addresses {
+  const { host, port } = at;
+  const authorityHost = `https://${LOGIN_HOST}:${port}/`;
+  const address = host === '0.0.0.0' ? '127.0.0.1' : host;
+  const vaults = [...world.vaults.keys()];
+  const extra = world.hosts.flatMap((name) =>
+    name.startsWith('*.vault.') ? vaults.map((vault) => name.replace('*', vault)) : name.startsWith('*') ? [] : [name],
+  );
+  const cloud = {
+    name: 'AzureStackCloud',
+    activeDirectoryEndpoint: authorityHost,
+    keyVaultEndpoint: `https://${VAULT_SUFFIX}:${port}/`,
+    keyVaultDNSSuffix: `${VAULT_SUFFIX}:${port}`,
+  };
+  return {
+    port,
+    vaults: [...world.vaults.values()].map(({ name }) => name),
+    authorityHost,
+    imdsUrl: `http://${urlHost(address)}:${at.imdsPort}`,
+    cloudFile: `${JSON.stringify(cloud, null, 2)}\n`,
+    vaultUrl: (name) => `https://${name}.${VAULT_SUFFIX}:${port}`,
+    hostsLines: () =>
+      [LOGIN_HOST, ...vaults.map((vault) => `${vault}.${VAULT_SUFFIX}`), ...extra].map((name) => `${address} ${name}`),
+  };
+}
+
+function routeTo(world: World): (request: HttpRequest) => Service {
+  return (request) => {
+    const route = routeHost(request.host);
+    switch (route.kind) {
+      case 'vault':
+        return { ...route, handle: (inner) => handleVault(world, route.vault, inner) };
+      case 'entra':
+        return { ...route, vault: undefined, handle: (inner) => handleEntra(world, inner) };
+    }
+  };
+}
+
+function routeImds(world: World): (request: HttpRequest) => Service {
+  return ({ path }) => ({
+    kind: isPodIdentityPath(path) ? 'nmi' : 'imds',
+    vault: undefined,
+    handle: (request) => handleManagedIdentity(world, request),
+  });
+}
+
+function latencyOf(latency: Latency, kind: ServiceKind): number {
+  const byKind = { vault: latency.vaultMs, entra: latency.entraMs, imds: latency.imdsMs, nmi: latency.imdsMs };
+  return byKind[kind] ?? 0;
+}

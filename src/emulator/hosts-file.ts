@@ -1,0 +1,41 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const MARK = /\s# akv-csi emulator (\d+)$/;
+
+/**
+ * Adds lines to a hosts file, marked with this process's id, and drops those of emulators that died without cleaning up.
+ * The file is rewritten in place: in containers it is a mount that cannot be replaced.
+ */
+export function addHostsLines(path: string, lines: readonly string[]): void {
+  const kept = unmarked(path, (pid) => pid !== process.pid && isAlive(pid));
+  write(path, [...kept, ...lines.map((line) => `${line} # akv-csi emulator ${process.pid}`)]);
+}
+
+/** Takes this process's lines out of a hosts file again. */
+export function removeHostsLines(path: string): void {
+  write(
+    path,
+    unmarked(path, (pid) => pid !== process.pid),
+  );
+}
+
+function unmarked(path: string, keep: (pid: number) => boolean): string[] {
+  const lines = readFileSync(path, 'utf8').replace(/\n$/, '').split('\n');
+  return lines.filter((line) => {
+    const [, pid] = MARK.exec(line) ?? [];
+    return pid === undefined || keep(Number(pid));
+  });
+}
+
+function write(path: string, lines: readonly string[]): void {
+  writeFileSync(path, `${lines.join('\n')}\n`);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

@@ -1,0 +1,86 @@
+/** What every version of a secret, key or certificate has. Times are seconds since 1970. */
+export interface ObjectVersion {
+  /** 32 hexadecimal digits. */
+  readonly version: string;
+  enabled: boolean;
+  notBefore: number | undefined;
+  expires: number | undefined;
+  readonly created: number;
+  updated: number;
+  tags: Readonly<Record<string, string>>;
+}
+
+/** All versions of one name, oldest first; there is always at least one. */
+export interface StoredObject<V extends ObjectVersion> {
+  readonly name: string;
+  readonly versions: readonly [V, ...V[]];
+}
+
+/** A soft-deleted object. Times are seconds since 1970. */
+export interface DeletedObject<V extends ObjectVersion> extends StoredObject<V> {
+  readonly deletedAt: number;
+  readonly purgeAt: number;
+}
+
+const RETENTION_SECONDS = 90 * 24 * 3600;
+
+/** The objects of one kind in one vault, by name (case ignored), with soft delete. */
+export class ObjectStore<V extends ObjectVersion> {
+  readonly #live = new Map<string, StoredObject<V>>();
+  readonly #deleted = new Map<string, DeletedObject<V>>();
+
+  /** Adds a version; it becomes the current one. */
+  add(name: string, version: V): void {
+    const known = this.#live.get(name.toLowerCase());
+    const [first, ...rest] = known?.versions ?? [version];
+    const versions: [V, ...V[]] = known === undefined ? [version] : [first, ...rest, version];
+    this.#live.set(name.toLowerCase(), { name: known?.name ?? name, versions });
+  }
+
+  get(name: string): StoredObject<V> | undefined {
+    return this.#live.get(name.toLowerCase());
+  }
+
+  /** The version named, or the current one: the one added last, enabled or not. */
+  version(name: string, version?: string): V | undefined {
+    const versions = this.get(name)?.versions;
+    return version === undefined
+      ? versions?.at(-1)
+      : versions?.find((candidate) => candidate.version === version.toLowerCase());
+  }
+
+  list(): readonly StoredObject<V>[] {
+    return [...this.#live.values()];
+  }
+
+  getDeleted(name: string): DeletedObject<V> | undefined {
+    return this.#deleted.get(name.toLowerCase());
+  }
+
+  listDeleted(): readonly DeletedObject<V>[] {
+    return [...this.#deleted.values()];
+  }
+
+  /** Soft-deletes the object; false when there is none. */
+  delete(name: string, now: number): boolean {
+    const object = this.get(name);
+    if (object === undefined) return false;
+    this.#live.delete(name.toLowerCase());
+    this.#deleted.set(name.toLowerCase(), { ...object, deletedAt: now, purgeAt: now + RETENTION_SECONDS });
+    return true;
+  }
+
+  /** Brings a soft-deleted object back; false when there is none. */
+  recover(name: string): boolean {
+    const object = this.getDeleted(name);
+    if (object === undefined) return false;
+    this.#deleted.delete(name.toLowerCase());
+    this.#live.set(name.toLowerCase(), { name: object.name, versions: object.versions });
+    return true;
+  }
+
+  /** Removes a soft-deleted object for good; false when there is none. */
+  purge(name: string): boolean {
+    return this.#deleted.delete(name.toLowerCase());
+  }
+}

@@ -1,0 +1,20 @@
+import type { Identity, Tenant, World } from './model.ts';
+
+/** The tenant with this id or name. */
+export function findTenant(tenants: readonly Tenant[], idOrName: string): Tenant | undefined {
+  const wanted = idOrName.toLowerCase();
+  return tenants.find(({ id, names }) => id === wanted || names.some((name) => name.toLowerCase() === wanted));
+}
+
+/** Whether `reference` (name, client id or object id) means this identity. */
+export function isIdentity(identity: Identity, reference: string): boolean {
+  const wanted = reference.toLowerCase();
+  return [identity.name.toLowerCase(), identity.clientId, identity.objectId].includes(wanted);
+}
+
+/** All identities that can be had from a managed-identity endpoint, with their tenants. */
+export function managedIdentities(world: World): readonly { readonly tenant: Tenant; readonly identity: Identity }[] {
+  return world.tenants.flatMap((tenant) =>
+    tenant.identities.filter(({ managed }) => managed !== undefined).map((identity) => ({ tenant, identity })),
+  );
+}
