@@ -1,0 +1,62 @@
+import { Command, Option } from 'commander';
+import { ProviderError } from '../base/errors.ts';
+import { printManifests, printPodParts } from '../render/print.ts';
+import { formatRemark } from '../render/remark.ts';
+import { render } from '../render/render.ts';
+import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
+
+/** What `render` is asked for. */
+export interface RenderCommandOptions {
+  readonly directoryId?: string;
+  readonly syncSecrets?: boolean;
+  readonly format: 'manifests' | 'volumes';
+}
+
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** `akv-csi render FILE…`: manifests to stdout, remarks to stderr. */
+export function renderCommand(): Command {
+  return new Command('render')
+    .description('turn the keyVault fields of broker resources into SecretProviderClasses and volumes')
+    .argument('<file...>', 'YAML files with any resources; - is standard input')
+    .option('--directory-id <guid>', 'Microsoft Entra tenant ID that replaces placeholders such as <AKV directory ID>')
+    .option(
+      '--sync-secrets',
+      'add secretObjects, of which a driver with syncSecret.enabled=true keeps Kubernetes Secrets',
+    )
+    .addOption(
+      new Option('--format <what>', 'manifests to apply, or the volumes and volumeMounts for a pod')
+        .choices(['manifests', 'volumes'])
+        .default('manifests'),
+    )
+    .action(async (files: string[], options: RenderCommandOptions) => {
+      process.exitCode = await runRender(files, options, processIo);
+    });
+}
+
+/**
+ * Renders the files. Returns the exit code: 1 where there is no `keyVault` field or an error in one, and then nothing
+ * is printed; 2 for a file that cannot be read or a directory ID that is no GUID.
+ */
+export function runRender(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
+  return exitCodeOf(io, async () => {
+    const { directoryId, syncSecrets = false, format } = options;
+    if (directoryId !== undefined && !GUID.test(directoryId)) {
+      throw new ProviderError('ERR_USAGE', `--directory-id "${directoryId}" is no GUID`);
+    }
+    const sources = [];
+    for (const file of files) sources.push(await readInput(file, io));
+    const { volumes, remarks } = render(sources, {
+      syncSecrets,
+      ...(directoryId === undefined ? {} : { directoryId }),
+    });
+    for (const remark of remarks) io.stderr(`${formatRemark(remark)}\n`);
+    if (remarks.some(({ severity }) => severity === 'error')) return 1;
+    if (volumes.length === 0) {
+      io.stderr(`error: there is no keyVault field in ${sources.map(({ name }) => name).join(', ')}\n`);
+      return 1;
+    }
+    io.stdout(format === 'volumes' ? printPodParts(volumes) : printManifests(volumes));
+    return 0;
+  });
+}

@@ -1,0 +1,89 @@
+import { isScalar, parseDocument } from 'yaml';
+import type { Attributes } from '../spc/attributes.ts';
+import { type Finding, Findings } from '../spc/finding.ts';
+import type { IdentityRequest } from '../spc/identity.ts';
+import { isPlaceholder, parseKeyVaultField } from '../spc/key-vault-field.ts';
+import type { OutputSpec } from '../spc/model.ts';
+import type { ParameterDefaults } from '../spc/parameter-reader.ts';
+import { parseParameters } from '../spc/parameters.ts';
+import { parseYaml, type Tree } from '../spc/tree.ts';
+
+/** One file that the provider will put into the volume. */
+export interface ExpectedFile {
+  readonly path: string;
+  readonly presence: OutputSpec['presence'];
+}
+
+/** What the provider's own parser makes of a `keyVault` field. */
+export interface ReadField {
+  readonly identity: IdentityRequest;
+  /** Objects of the vault that it names, in the order of the field's table. */
+  readonly objectNames: readonly string[];
+  readonly files: readonly ExpectedFile[];
+  /** Names that stand in the field itself, such as `vaultCert`. */
+  readonly names: readonly string[];
+  /** Findings by the text's own lines, from 1; a placeholder is a note here. */
+  readonly findings: readonly Finding[];
+}
+
+const DEFAULTS: ParameterDefaults = {
+  cloudName: 'AzurePublicCloud',
+  cloudFile: '',
+  orderChain: true,
+  split: false,
+  readFile: (path) => {
+    throw new Error(`${path} is not read here`);
+  },
+};
+
+/** Reads the text of a `keyVault` field with the parameters beside it, by the parser that the provider uses. */
+export function readField(text: string, siblings: Readonly<Record<string, string>>): ReadField {
+  const attributes: Attributes = {
+    pod: { name: '', namespace: '', uid: '', serviceAccount: '' },
+    secretProviderClass: '',
+    tokens: undefined,
+    parameters: new Map(Object.entries({ ...siblings, keyVault: text })),
+  };
+  const field = parseKeyVaultField(text, new Findings(), {
+    layout: siblings.fileLayout === 'client' ? 'client' : 'tls',
+    fileName: siblings.fileName ?? '',
+    defaults: { mode: 0o644, split: DEFAULTS.split, orderChain: DEFAULTS.orderChain },
+  });
+  const parsed = parseYaml(text);
+  const tree = parsed.ok ? parsed.documents[0] : undefined;
+  const { findings } = parseParameters(attributes, { defaults: DEFAULTS });
+  const objects = field?.objects ?? [];
+  return {
+    identity: field?.identity ?? { kind: 'service-principal', secretName: '' },
+    objectNames: objects.map(({ spec }) => spec.name),
+    files: objects.flatMap(({ spec, outputs }): ExpectedFile[] =>
+      spec.content.kind === 'value' ? [{ path: spec.content.path, presence: 'required' }] : [...outputs],
+    ),
+    names: tree?.kind === 'map' ? [...tree.entries.keys()] : [],
+    findings: findings.all.map((finding) => withoutPlaceholder(finding, tree)),
+  };
+}
+
+/** The text with a placeholder in `vault.directoryId` replaced; any other value stays. */
+export function fillDirectoryId(text: string, directoryId: string): string {
+  const node = parseDocument(text, { schema: 'failsafe' }).getIn(['vault', 'directoryId'], true);
+  if (!isScalar(node) || !isPlaceholder(String(node.value)) || !node.range) return text;
+  const [start, end] = node.range;
+  const lineEnd = text.slice(start, end).endsWith('\n') ? '\n' : '';
+  return `${text.slice(0, start)}${directoryId}${lineEnd}${text.slice(end)}`;
+}
+
+function withoutPlaceholder(finding: Finding, tree: Tree | undefined): Finding {
+  const value = valueAt(tree, finding.path.split('.').slice(1));
+  if (value?.kind !== 'text' || !isPlaceholder(value.text)) return finding;
+  const remedy = finding.path.endsWith('vault.directoryId') ? 'give --directory-id, or fill it in' : 'fill it in';
+  const message = `${finding.path} is the placeholder "${value.text}", which the provider refuses; ${remedy}`;
+  return { ...finding, severity: 'note', message };
+}
+
+function valueAt(tree: Tree | undefined, path: readonly string[]): Tree | undefined {
+  return path.reduce<Tree | undefined>(
+    (at, name) => (at?.kind === 'map' ? at.entries.get(name)?.value : undefined),
+    tree,
+  );
+}

@@ -1,0 +1,34 @@
+import type { FileLayout } from '../spc/key-vault-field.ts';
+
+/** What a `keyVault` object is for, by the place where it stands, and the files its reader expects. */
+export type Role =
+  /** One file of a secret's value. `alsoExpected`: keys of the Kubernetes Secret it replaces that no vault holds. */
+  | { readonly kind: 'value'; readonly name: string; readonly fileName: string; readonly alsoExpected?: string }
+  /** A certificate with its key and chain. */
+  | { readonly kind: 'certificate'; readonly name: string; readonly layout: FileLayout }
+  /** A place that is not known: the field alone decides. */
+  | { readonly kind: 'unknown'; readonly name: string };
+
+/** Ends of paths, list positions left out, the longer before the shorter. What stands above differs between previews. */
+const ROLES: readonly { readonly tail: readonly string[]; readonly role: Role }[] = [
+  { tail: ['usernamePassword'], role: { kind: 'value', name: 'username-password', fileName: 'passwords.toml' } },
+  { tail: ['x509', 'attributes'], role: { kind: 'value', name: 'x509-attributes', fileName: 'x509Attributes.toml' } },
+  {
+    tail: ['sasl', 'token'],
+    role: { kind: 'value', name: 'sasl-token', fileName: 'password', alsoExpected: 'username' },
+  },
+  { tail: ['custom', 'auth', 'x509'], role: { kind: 'certificate', name: 'custom-x509', layout: 'tls' } },
+  { tail: ['authType', 'x509'], role: { kind: 'certificate', name: 'x509', layout: 'client' } },
+  { tail: ['authentication', 'x509'], role: { kind: 'certificate', name: 'x509', layout: 'client' } },
+  { tail: ['tls', 'manual'], role: { kind: 'certificate', name: 'tls', layout: 'tls' } },
+  { tail: ['tls'], role: { kind: 'certificate', name: 'tls', layout: 'tls' } },
+];
+
+/** The role of the field at a path. Matched by the end of the path; an unknown place is named by all of it. */
+export function roleAt(path: readonly (string | number)[]): Role {
+  const names = path.filter((element) => typeof element === 'string');
+  const known = ROLES.find(({ tail }) => tail.every((name, i) => name === names[names.length - tail.length + i]));
+  if (known !== undefined) return known.role;
+  const name = names[0] === 'spec' ? names.slice(1) : names;
+  return { kind: 'unknown', name: name.join('-') };
+}

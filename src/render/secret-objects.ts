@@ -1,0 +1,39 @@
+import type { ExpectedFile, ReadField } from './field.ts';
+
+/** An entry of a SecretProviderClass's `secretObjects`: a Kubernetes Secret that the driver keeps. */
+export interface SecretObject {
+  readonly secretName: string;
+  readonly type: 'Opaque' | 'kubernetes.io/tls';
+  readonly data: readonly { readonly key: string; readonly objectName: string }[];
+}
+
+const TLS_PAIR = ['tls.crt', 'tls.key'];
+
+/**
+ * The Secrets that take the place of the one `secretName` users have. A `kubernetes.io/tls` Secret gets its two keys and
+ * no more: the driver refuses any other key in it, so a CA goes into an Opaque Secret `<name>-ca` beside it.
+ * Files that may be missing are left out, for the driver syncs nothing of a Secret that names a file it cannot find.
+ */
+export function secretObjectsOf(name: string, { files, names }: ReadField): readonly SecretObject[] {
+  const hasChain = names.some((field) => field.startsWith('vaultCaChain'));
+  const certain = files.filter(({ presence }) => presence !== 'if-present' || hasChain);
+  const isPair = ({ path }: ExpectedFile) => TLS_PAIR.includes(path);
+  const pair = certain.filter(isPair);
+  if (pair.length < TLS_PAIR.length) return opaque(name, certain);
+  const tls: SecretObject = { secretName: name, type: 'kubernetes.io/tls', data: pair.map(entryOf) };
+  return [
+    tls,
+    ...opaque(
+      `${name}-ca`,
+      certain.filter((file) => !isPair(file)),
+    ),
+  ];
+}
+
+function opaque(secretName: string, files: readonly ExpectedFile[]): readonly SecretObject[] {
+  return files.length === 0 ? [] : [{ secretName, type: 'Opaque', data: files.map(entryOf) }];
+}
+
+function entryOf({ path }: ExpectedFile): { key: string; objectName: string } {
+  return { key: path.replaceAll('/', '.'), objectName: path };
+}

@@ -1,0 +1,110 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { type RenderCommandOptions, renderCommand, runRender } from '../../src/cli/render.ts';
+import { readManifests } from '../../src/driver/manifests.ts';
+import { checkManifests } from '../../src/spc/check.ts';
+import { recordedIo } from './io.ts';
+
+const EXAMPLES = ['broker-listener', 'broker-authentication', 'mqtt-bridge-connector'].map((n) => `examples/${n}.yaml`);
+const GUID = '0f8fad5b-d9cb-469f-a165-70867728950e';
+const DEFAULTS: RenderCommandOptions = { format: 'manifests' };
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'akv-render-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('akv-csi render', () => {
+  it('prints one SecretProviderClass a field, and nothing else that is an object', async () => {
+    const io = recordedIo();
+    expect(await runRender(EXAMPLES, DEFAULTS, io)).toBe(0);
+    const documents = parseAllDocuments(io.printed.stdout).map((document) => document.toJS());
+    expect(documents.map(({ kind }) => kind)).toEqual(Array(3).fill('SecretProviderClass'));
+    expect(documents.map(({ metadata }) => metadata.name)).toEqual([
+      'broker-listener-tls-listener-manual-tls',
+      'broker-authentication-my-authentication-username-password',
+      'mqtt-bridge-connector-my-bridge-x509',
+    ]);
+    expect(io.printed.stderr.match(/<AKV directory ID>/g)).toHaveLength(3);
+  });
+
+  it('reads standard input beside files', async () => {
+    const io = recordedIo({ stdin: readFileSync('examples/broker-listener.yaml', 'utf8') });
+    expect(await runRender(['-', 'examples/mqtt-bridge-connector.yaml'], DEFAULTS, io)).toBe(0);
+    expect(io.printed.stderr).toContain('<stdin>:15: note: ');
+    expect(parseAllDocuments(io.printed.stdout)).toHaveLength(2);
+  });
+
+  it('fills the directory ID', async () => {
+    const io = recordedIo();
+    expect(await runRender(EXAMPLES, { ...DEFAULTS, directoryId: GUID }, io)).toBe(0);
+    expect(io.printed.stdout.match(new RegExp(`directoryId: ${GUID}`, 'g'))).toHaveLength(3);
+    expect(io.printed.stderr).not.toContain('placeholder');
+  });
+
+  it('prints what the driver reads and the provider takes', async () => {
+    const io = recordedIo();
+    await runRender(EXAMPLES, { ...DEFAULTS, directoryId: GUID, syncSecrets: true }, io);
+    const { manifests } = checkManifests(io.printed.stdout, {
+      cloudName: 'AzurePublicCloud',
+      cloudFile: '',
+      orderChain: true,
+      split: false,
+      readFile: () => '',
+    });
+    expect(manifests.map(({ findings }) => findings)).toEqual([[], [], []]);
+    const { classes } = readManifests(io.printed.stdout, 'rendered');
+    expect(classes.map(({ parameters }) => Object.keys(parameters))).toEqual([
+      ['keyVault'],
+      ['keyVault', 'fileName'],
+      ['keyVault', 'fileLayout'],
+    ]);
+  });
+
+  it('prints the parts of a pod', async () => {
+    const io = recordedIo();
+    expect(await runRender(EXAMPLES, { format: 'volumes' }, io)).toBe(0);
+    const [document] = parseAllDocuments(io.printed.stdout);
+    expect(document?.toJS().volumes).toHaveLength(3);
+    expect(document?.toJS().volumeMounts).toHaveLength(3);
+  });
+
+  it('says so when there is no keyVault field', async () => {
+    const io = recordedIo({ stdin: 'kind: Pod\n' });
+    expect(await runRender(['-'], DEFAULTS, io)).toBe(1);
+    expect(io.printed).toEqual({ stdout: '', stderr: 'error: there is no keyVault field in <stdin>\n' });
+  });
+
+  it('prints no manifest when one field is wrong', async () => {
+    const file = join(directory, 'bad.yaml');
+    writeFileSync(file, 'spec:\n  tls:\n    keyVault:\n      valut: {}\n');
+    const io = recordedIo();
+    expect(await runRender([...EXAMPLES, file], DEFAULTS, io)).toBe(1);
+    expect(io.printed.stdout).toBe('');
+    expect(io.printed.stderr).toMatch(/bad\.yaml:4: error: spec\.tls\.keyVault: keyVault\.valut is unknown; .*"vault"/);
+  });
+
+  it('gives file, line and column of YAML that cannot be read', async () => {
+    const io = recordedIo({ stdin: 'a: 1\nb: "x\n' });
+    expect(await runRender(['-'], DEFAULTS, io)).toBe(1);
+    expect(io.printed.stderr).toMatch(/^<stdin>:\d+:\d+: error: /);
+  });
+
+  it.each([
+    ['a file that is not there', ['none.yaml'], {}, 'error: cannot read none.yaml: no such file or directory\n'],
+    ['a directory', ['examples'], {}, 'error: cannot read examples: it is a directory; name the files in it\n'],
+    ['a directory ID that is none', EXAMPLES, { directoryId: 'x' }, 'error: --directory-id "x" is no GUID\n'],
+  ])('refuses %s', async (_, files, options, message) => {
+    const io = recordedIo();
+    expect(await runRender(files, { ...DEFAULTS, ...options }, io)).toBe(2);
+    expect(io.printed).toEqual({ stdout: '', stderr: message });
+  });
+
+  it('has an option for each choice', () => {
+    expect(renderCommand().options.map(({ long }) => long)).toEqual(['--directory-id', '--sync-secrets', '--format']);
+  });
+});

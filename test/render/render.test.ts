@@ -1,0 +1,384 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { printManifests, printPodParts } from '../../src/render/print.ts';
+import { formatRemark } from '../../src/render/remark.ts';
+import { type RenderOptions, render } from '../../src/render/render.ts';
+
+const EXAMPLES = ['broker-listener', 'broker-authentication', 'mqtt-bridge-connector'];
+const GUID = '0f8fad5b-d9cb-469f-a165-70867728950e';
+
+const VAULT = { name: 'my-vault', directoryId: GUID, credentials: { servicePrincipalLocalSecretName: 'sp' } };
+const CERTIFICATE = { vault: VAULT, vaultCert: { name: 'front' } };
+const SECRET = { vault: VAULT, vaultSecret: { name: 'db' } };
+
+function example(name: string): { name: string; text: string } {
+  return { name: `examples/${name}.yaml`, text: readFileSync(`examples/${name}.yaml`, 'utf8') };
+}
+
+function renderText(text: string, options?: RenderOptions) {
+  const { volumes, remarks } = render([{ name: 'a.yaml', text }], options);
+  return { volumes, remarks: remarks.map(formatRemark), volume: volumes[0] };
+}
+
+/** A resource whose field stands at a path such as `spec.tls`. */
+function resource(path: string, keyVault: object, changes: { kind?: string; name?: string; namespace?: string } = {}) {
+  const { kind = 'Thing', name = 'front', namespace } = changes;
+  const field = path
+    .split('.')
+    .reverse()
+    .reduce<object>((inner, key) => (key.endsWith('[]') ? { [key.slice(0, -2)]: [inner] } : { [key]: inner }), {
+      keyVault,
+    });
+  const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
+  return stringify({ apiVersion: 'mq.iotoperations.azure.com/v1beta1', kind, metadata, ...field });
+}
+
+describe('the examples', () => {
+  it.each(EXAMPLES)('%s: manifest, volume and mount', async (name) => {
+    const { volumes } = render([example(name)]);
+    await expect(printManifests(volumes)).toMatchFileSnapshot(`golden/${name}.yaml`);
+  });
+
+  it('together, with secretObjects and a directory ID', async () => {
+    const { volumes } = render(EXAMPLES.map(example), { syncSecrets: true, directoryId: GUID });
+    await expect(printManifests(volumes)).toMatchFileSnapshot('golden/synced.yaml');
+  });
+
+  it('as parts of a pod', async () => {
+    const { volumes } = render(EXAMPLES.map(example));
+    await expect(printPodParts(volumes)).toMatchFileSnapshot('golden/pod-parts.yaml');
+  });
+
+  it('remarks name file, line, field and remedy', async () => {
+    const { remarks } = render(EXAMPLES.map(example), { syncSecrets: true });
+    await expect(`${remarks.map(formatRemark).join('\n')}\n`).toMatchFileSnapshot('golden/remarks.txt');
+  });
+
+  it('are those of the document: the field arrives unchanged', () => {
+    for (const name of EXAMPLES) {
+      const source = example(name);
+      const [volume] = render([source]).volumes;
+      for (const line of volume?.parameters.keyVault?.trimEnd().split('\n') ?? ['missing']) {
+        expect(source.text).toContain(`${line}\n`);
+      }
+    }
+  });
+});
+
+describe('places of the field', () => {
+  it.each([
+    ['spec.tls', CERTIFICATE, 'tls', {}, ['tls.crt', 'tls.key', 'ca.crt']],
+    ['spec.tls.manual', CERTIFICATE, 'tls', {}, ['tls.crt', 'tls.key', 'ca.crt']],
+    ['spec.authenticationMethods[].usernamePassword', SECRET, 'username-password', { fileName: 'passwords.toml' }, []],
+    [
+      'spec.authenticationMethods[].x509.attributes',
+      SECRET,
+      'x509-attributes',
+      { fileName: 'x509Attributes.toml' },
+      [],
+    ],
+    ['spec.authenticationMethods[].custom.auth.x509', CERTIFICATE, 'custom-x509', {}, ['tls.crt', 'tls.key', 'ca.crt']],
+    [
+      'spec.remoteBrokerConnection.authentication.x509',
+      CERTIFICATE,
+      'x509',
+      { fileLayout: 'client' },
+      ['client_cert.pem', 'client_key.pem', 'client_intermediate_certs.pem'],
+    ],
+    [
+      'spec.kafkaConnection.authentication.authType.x509',
+      CERTIFICATE,
+      'x509',
+      { fileLayout: 'client' },
+      ['client_cert.pem', 'client_key.pem', 'client_intermediate_certs.pem'],
+    ],
+    ['spec.kafkaConnection.authentication.authType.sasl.token', SECRET, 'sasl-token', { fileName: 'password' }, []],
+    ['spec.some.newPlace', SECRET, 'some-new-place', {}, ['db']],
+    ['spec.some.newPlace', CERTIFICATE, 'some-new-place', {}, ['tls.crt', 'tls.key', 'ca.crt']],
+  ])('%s', (path, keyVault, role, siblings, files) => {
+    const { volume } = renderText(resource(path, keyVault));
+    const { keyVault: text, ...beside } = volume?.parameters ?? {};
+    expect(volume?.name).toBe(`thing-front-${role}`);
+    expect(beside).toEqual(siblings);
+    expect(parse(text ?? '')).toEqual(keyVault);
+    const expected = 'fileName' in siblings ? [siblings.fileName] : files;
+    expect(volume?.files.map((file) => file.path)).toEqual(expected);
+  });
+
+  it('a KafkaConnector’s token comes with a word on its user name', () => {
+    const keyVault = { ...SECRET, username: 'me' };
+    const { remarks } = renderText(resource('spec.a.sasl.token', keyVault));
+    expect(remarks[0]).toMatch(/^a\.yaml:10: note: .*"password" only; "username" is not kept in the vault$/);
+  });
+
+  it('a vaultSecret where a certificate is expected is kept, with a word on vaultCert', () => {
+    const { volume, remarks } = renderText(resource('spec.tls', SECRET));
+    expect(volume?.files).toEqual([{ path: 'db', presence: 'required' }]);
+    expect(remarks.join()).toContain('rename vaultSecret to vaultCert');
+  });
+
+  it('a vaultCert where a password file is expected is kept, with a word on the file', () => {
+    const { volume, remarks } = renderText(resource('spec.m[].usernamePassword', CERTIFICATE));
+    expect(volume?.parameters.fileName).toBeUndefined();
+    expect(remarks.join()).toContain('passwords.toml is made from vaultSecret, which is not given');
+  });
+});
+
+describe('finding the field', () => {
+  it('reads several documents, lists of resources and typed lists', () => {
+    const item = (name: string) => parse(resource('spec.tls', CERTIFICATE, { kind: 'BrokerListener', name }));
+    const { kind, ...bare } = item('three');
+    const text = [
+      stringify(item('one')),
+      stringify({ apiVersion: 'v1', kind: 'List', items: [{ kind: 'Pod', metadata: {} }, item('two')] }),
+      stringify({ apiVersion: 'x', kind: `${kind}List`, items: [bare] }),
+      'just: text\n',
+      '',
+    ].join('---\n');
+    expect(renderText(text).volumes.map(({ origin }) => origin)).toEqual([
+      'BrokerListener one, spec.tls.keyVault',
+      'BrokerListener two, spec.tls.keyVault',
+      'BrokerListener three, spec.tls.keyVault',
+    ]);
+  });
+
+  it('reads JSON, and a field at the root of a file', () => {
+    const json = JSON.stringify(parse(resource('spec.tls', CERTIFICATE)), undefined, 2);
+    expect(JSON.parse(renderText(json).volume?.parameters.keyVault ?? '')).toEqual(CERTIFICATE);
+    expect(renderText(stringify({ keyVault: SECRET })).volume?.name).toBe('key-vault-db');
+  });
+
+  it('writes out aliases and merges, which a field on its own could not carry', () => {
+    const text = `
+defaults: &vault
+  name: my-vault
+  directoryId: ${GUID}
+base: &credentials {credentials: {servicePrincipalLocalSecretName: sp}}
+spec:
+  tls:
+    keyVault:
+      vault:
+        <<: [*vault, *credentials]
+      vaultCert: {name: front}
+`;
+    const { volume, remarks } = renderText(text);
+    expect(parse(volume?.parameters.keyVault ?? '')).toEqual(CERTIFICATE);
+    expect(remarks.filter((remark) => remark.includes('error'))).toEqual([]);
+  });
+
+  it('finds the field behind an alias', () => {
+    const field = stringify(CERTIFICATE).replace(/^/gm, '    ').trimEnd();
+    const text = `x: &tls\n  keyVault:\n${field}\nkind: A\nmetadata: {name: b}\nspec: {tls: *tls}\n`;
+    expect(renderText(text).volumes.map(({ origin }) => origin)).toEqual(['A b, x.keyVault', 'A b, spec.tls.keyVault']);
+  });
+
+  it('keeps comments and quotes of the field', () => {
+    const text = `spec:\n  tls:\n    keyVault:\n      vault: # ours\n        name: "my-vault"\n        directoryId: ${GUID}\n        credentials: {servicePrincipalLocalSecretName: 'sp'}\n      # the server\n      vaultCert: {name: front, version: 0123}\n`;
+    expect(renderText(text).volume?.parameters.keyVault).toBe(
+      `vault: # ours\n  name: "my-vault"\n  directoryId: ${GUID}\n  credentials: {servicePrincipalLocalSecretName: 'sp'}\n# the server\nvaultCert: {name: front, version: 0123}\n`,
+    );
+  });
+
+  it('says which line and column cannot be read', () => {
+    expect(renderText('a: 1\nb: [1,\nc: 2\n').remarks[0]).toMatch(/^a\.yaml:[23]:\d+: error: /);
+    expect(renderText('a: 1\na: 2\n').remarks[0]).toBe('a.yaml:2:1: error: Map keys must be unique');
+  });
+
+  it('reports the mistakes of a field with their lines in the file', () => {
+    const keyVault = { vault: { ...VAULT, nmae: 'x' }, vaultCerts: { name: 'a' } };
+    const { remarks } = renderText(resource('spec.tls', keyVault));
+    const errors = remarks.filter((remark) => remark.includes(' error: '));
+    expect(errors).toHaveLength(3);
+    expect(errors[0]).toMatch(/^a\.yaml:14: error: Thing front, spec\.tls\.keyVault: .*vaultCerts.*"vaultCert"/);
+    expect(errors[1]).toMatch(/^a\.yaml:13: error: .*nmae.*"name"/);
+  });
+
+  it('passes over a keyVault that is no map, and says so', () => {
+    expect(renderText('spec: {keyVault: yes}\n')).toMatchObject({
+      volumes: [],
+      remarks: ['a.yaml:1:18: note: spec.keyVault is no map and is passed over'],
+    });
+  });
+
+  it('passes over its own output in silence', () => {
+    const { volumes } = render(EXAMPLES.map(example));
+    expect(renderText(printManifests(volumes))).toMatchObject({ volumes: [], remarks: [] });
+  });
+
+  it.each(['', '---\n', 'text', '[]', 'kind: Pod\n', '# only a comment\n'])('finds nothing in %j', (text) => {
+    expect(renderText(text)).toMatchObject({ volumes: [], remarks: [] });
+  });
+
+  it('stops at aliases that unfold without measure', () => {
+    const bomb = Array.from({ length: 12 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}1]`);
+    const { remarks } = renderText(`a0: &a0 {}\n${bomb.join('\n')}\n`);
+    expect(remarks.join()).toContain('aliases that unfold');
+    const inside = renderText(`a0: &a0 {}\n${bomb.join('\n')}\nkeyVault: {vault: *a12}\n`);
+    expect(inside.remarks.join()).toContain('error');
+  });
+
+  it('gives the field’s data back, however it is written and indented', () => {
+    const word = fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/);
+    const values = fc.oneof(word, fc.string({ maxLength: 20 }), fc.stringMatching(/^( *[a-z#:-]+\n){1,3}$/));
+    const data = fc.record({ vault: fc.dictionary(word, values), vaultSecret: fc.record({ name: word, x: values }) });
+    const form = fc.record({
+      indent: fc.integer({ min: 2, max: 6 }),
+      collectionStyle: fc.constantFrom('any', 'block', 'flow'),
+      defaultStringType: fc.constantFrom('PLAIN', 'QUOTE_DOUBLE', 'BLOCK_LITERAL', 'BLOCK_FOLDED'),
+    } as const);
+    const parents = fc.array(fc.constantFrom('a', 'tls', '[]'), { maxLength: 4 });
+    fc.assert(
+      fc.property(data, form, parents, fc.boolean(), (keyVault, options, path, json) => {
+        const value = path.reduce<object>((inner, key) => (key === '[]' ? [inner] : { z: '1', [key]: inner }), {
+          keyVault,
+        });
+        const text = json ? JSON.stringify(value, undefined, 2) : stringify(value, options);
+        const written = path.reduceRight((at, key) => at[key === '[]' ? 0 : key], parse(text)).keyVault;
+        const { volumes } = render([{ name: 'a', text }]);
+        expect(parse(volumes[0]?.parameters.keyVault ?? '')).toEqual(written);
+        const [printed] = parseAllDocuments(printManifests(volumes));
+        expect(parse(String(printed?.toJS().spec.parameters.keyVault))).toEqual(written);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('gives the field’s data back from text with CRLF line ends', () => {
+    const text = resource('spec.tls', CERTIFICATE).replaceAll('\n', '\r\n');
+    expect(parse(renderText(text).volume?.parameters.keyVault ?? '')).toEqual(CERTIFICATE);
+    expect(renderText(text).volume?.parameters.keyVault).not.toContain('\r');
+  });
+});
+
+describe('the directory ID', () => {
+  const placeholder = { ...CERTIFICATE, vault: { ...VAULT, directoryId: '<AKV directory ID>' } };
+
+  it('fills a placeholder and takes the note away', () => {
+    const { volume, remarks } = renderText(resource('spec.tls', placeholder), { directoryId: GUID });
+    expect(parse(volume?.parameters.keyVault ?? '')).toEqual(CERTIFICATE);
+    expect(remarks.join()).not.toContain('placeholder');
+  });
+
+  it('fills it in quotes, in JSON and as a block', () => {
+    const field = JSON.stringify(placeholder);
+    const block = field.replace('"<AKV directory ID>"', '>-\n    <AKV directory ID>\n').replace(/[{}]/g, '');
+    expect(block).toContain('>-');
+    for (const text of [
+      `keyVault: ${field}\n`,
+      resource('spec.tls', placeholder).replace(/<.*>/, '"<x>"'),
+      resource('spec.tls', placeholder).replace(/<.*>/, '|\n          <x>'),
+    ]) {
+      const { volume } = renderText(text, { directoryId: GUID });
+      expect(parse(volume?.parameters.keyVault ?? '').vault.directoryId.trim()).toBe(GUID);
+    }
+  });
+
+  it('leaves a real directory ID alone', () => {
+    const { volume } = renderText(resource('spec.tls', CERTIFICATE), { directoryId: GUID.replace('0', '1') });
+    expect(parse(volume?.parameters.keyVault ?? '').vault.directoryId).toBe(GUID);
+  });
+
+  it('other placeholders are copied with a note too', () => {
+    const keyVault = { ...CERTIFICATE, vaultCert: { name: '<certificate>' } };
+    const { volume, remarks } = renderText(resource('spec.tls', keyVault));
+    expect(parse(volume?.parameters.keyVault ?? '')).toEqual(keyVault);
+    expect(remarks[0]).toMatch(/^a\.yaml:14: note: .*vaultCert\.name is the placeholder "<certificate>".*fill it in$/);
+  });
+});
+
+describe('names', () => {
+  const names = (text: string) => renderText(text).volumes.map(({ name }) => name);
+
+  it('tell list positions apart', () => {
+    const methods = [{ usernamePassword: { keyVault: SECRET } }, { usernamePassword: { keyVault: SECRET } }];
+    const text = stringify({ kind: 'BrokerAuthentication', metadata: { name: 'a' }, spec: { methods } });
+    expect(names(text)).toEqual([
+      'broker-authentication-a-username-password',
+      'broker-authentication-a-username-password-1',
+    ]);
+  });
+
+  it('are unique in a namespace, and may repeat across namespaces', () => {
+    const one = resource('spec.tls', CERTIFICATE, { namespace: 'x' });
+    const other = resource('spec.tls', CERTIFICATE, { namespace: 'y' });
+    expect(names([one, one, other].join('---\n'))).toEqual(['thing-front-tls', 'thing-front-tls-2', 'thing-front-tls']);
+  });
+
+  it('end in a hash where characters are lost or the name is too long', () => {
+    const long = 'x'.repeat(60);
+    const given = ['a.b', 'a_b', 'ключ', '<name>', `${long}1`, `${long}2`];
+    const made = names(given.map((name) => resource('spec.tls', CERTIFICATE, { name })).join('---\n'));
+    expect(new Set(made).size).toBe(given.length);
+    for (const name of made) expect(name).toMatch(/^thing-[-a-z0-9]*-[0-9a-f]{8}$/);
+    expect(made).toEqual(names(given.map((name) => resource('spec.tls', CERTIFICATE, { name })).join('---\n')));
+  });
+
+  it('are DNS labels, whatever the resource is called', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), fc.string(), fc.string({ minLength: 1 }), (name, kind, key) => {
+        const text = stringify({ apiVersion: 'v1', kind, metadata: { name }, spec: { [key]: { keyVault: SECRET } } });
+        for (const label of names(text)) expect(label).toMatch(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+      }),
+    );
+  });
+});
+
+describe('credentials', () => {
+  it('the Secret of the service principal is the volume’s nodePublishSecretRef', () => {
+    expect(renderText(resource('spec.tls', CERTIFICATE)).volume?.volume.csi.nodePublishSecretRef).toEqual({
+      name: 'sp',
+    });
+  });
+
+  it.each([{ workloadIdentity: { clientId: GUID } }, { managedIdentity: {} }])('%j needs no Secret', (credentials) => {
+    const { volume, remarks } = renderText(resource('spec.tls', { ...CERTIFICATE, vault: { ...VAULT, credentials } }));
+    expect(volume?.volume.csi).not.toHaveProperty('nodePublishSecretRef');
+    expect(remarks).toEqual([]);
+  });
+
+  it('the label that older drivers need is told once a Secret', () => {
+    const other = { ...CERTIFICATE, vault: { ...VAULT, credentials: { servicePrincipalLocalSecretName: 'sp2' } } };
+    const fields = [CERTIFICATE, CERTIFICATE, other].map((field) => resource('spec.tls', field, { namespace: 'x' }));
+    const { remarks } = renderText(fields.join('---\n'));
+    expect(remarks).toEqual([
+      expect.stringContaining('kubectl label secret sp -n x secrets-store.csi.k8s.io/used=true'),
+      expect.stringContaining('kubectl label secret sp2 -n x secrets-store.csi.k8s.io/used=true'),
+    ]);
+  });
+});
+
+describe('synced Secrets', () => {
+  const chain = { vaultCaChainCert: { name: 'ca' } };
+  const synced = (path: string, keyVault: object) =>
+    renderText(resource(path, keyVault), { syncSecrets: true }).volume?.secretObjects.map(
+      ({ secretName, type, data }) => [secretName, type, data.map(({ key }) => key)],
+    );
+
+  it('are left out unless asked for', () => {
+    expect(renderText(resource('spec.tls', CERTIFICATE)).volume?.secretObjects).toEqual([]);
+  });
+
+  it.each([
+    ['spec.tls', CERTIFICATE, [['thing-front-tls', 'kubernetes.io/tls', ['tls.crt', 'tls.key']]]],
+    [
+      'spec.tls',
+      { ...CERTIFICATE, ...chain },
+      [
+        ['thing-front-tls', 'kubernetes.io/tls', ['tls.crt', 'tls.key']],
+        ['thing-front-tls-ca', 'Opaque', ['ca.crt']],
+      ],
+    ],
+    ['spec.authentication.x509', CERTIFICATE, [['thing-front-x509', 'Opaque', ['client_cert.pem', 'client_key.pem']]]],
+    [
+      'spec.authentication.x509',
+      { ...CERTIFICATE, ...chain },
+      [['thing-front-x509', 'Opaque', ['client_cert.pem', 'client_key.pem', 'client_intermediate_certs.pem']]],
+    ],
+    ['spec.m[].usernamePassword', SECRET, [['thing-front-username-password', 'Opaque', ['passwords.toml']]]],
+    ['spec.a.sasl.token', SECRET, [['thing-front-sasl-token', 'Opaque', ['password']]]],
+  ])('%s', (path, keyVault, expected) => {
+    expect(synced(path, keyVault)).toEqual(expected);
+  });
+});
