@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf, ProviderError } from '../base/errors.ts';
+import { Secret } from '../base/secret.ts';
+import type { SecretManifest, SecretProviderClass } from '../driver/manifests.ts';
+import { Findings } from '../spc/finding.ts';
+import { parseKeyVaultField } from '../spc/key-vault-field.ts';
+
+/** Entries of a node-publish secret, and where they came from, in words. */
+export interface ChosenSecret {
+  readonly data: Readonly<Record<string, Secret>>;
+  readonly origin: string;
+}
+
+/** Where a node-publish secret may come from. */
+export interface SecretSources {
+  readonly secrets: readonly SecretManifest[];
+  /** `key=path` each. */
+  readonly files: readonly string[];
+  /** Name of the Secret to take. */
+  readonly name?: string;
+  readonly namespace: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * The node-publish secret of a mount: files named on the command line, else a Secret manifest, else AZURE_CLIENT_ID and
+ * AZURE_CLIENT_SECRET; undefined where there is none of them.
+ * Errors: ERR_USAGE where a file cannot be read, and where several Secrets or none fit.
+ */
+export async function chooseSecret(
+  spc: SecretProviderClass,
+  { secrets, files, name, namespace, env }: SecretSources,
+): Promise<ChosenSecret | undefined> {
+  if (files.length > 0) return { data: await readSecretFiles(files), origin: files.join(', ') };
+  const wanted = name ?? (secrets.length > 1 ? credentialsNameOf(spc) : undefined);
+  if (secrets.length > 0 || name !== undefined) {
+    const fitting = secrets.filter(
+      (secret) =>
+        (wanted === undefined || secret.name === wanted) && (secret.namespace === '' || secret.namespace === namespace),
+    );
+    const [chosen, ...others] = fitting;
+    if (chosen !== undefined && others.length === 0) return { data: chosen.data, origin: `Secret ${chosen.name}` };
+    const known = secrets.map((secret) => `${secret.namespace || namespace}/${secret.name}`).join(', ') || 'none';
+    const asked = wanted === undefined ? 'a Secret' : `Secret "${wanted}"`;
+    throw new ProviderError(
+      'ERR_USAGE',
+      `${fitting.length === 0 ? 'no' : 'more than one'} manifest fits: looking for ${asked} in namespace "${namespace}", given ${known}; choose with --secret-name`,
+    );
+  }
+  const { AZURE_CLIENT_ID: clientId, AZURE_CLIENT_SECRET: clientSecret } = env;
+  if (!clientId || !clientSecret) return undefined;
+  return {
+    data: { clientid: new Secret(clientId), clientsecret: new Secret(clientSecret) },
+    origin: 'AZURE_CLIENT_ID and AZURE_CLIENT_SECRET',
+  };
+}
+
+/**
+ * The `serviceAccount.tokens` attribute that the kubelet would send for a token file.
+ * Errors: ERR_USAGE where the file cannot be read.
+ */
+export async function readTokens(file: string, audience: string): Promise<Secret> {
+  const token = (await readText(file)).trim();
+  const expirationTimestamp = new Date(expiryOf(token)).toISOString();
+  return new Secret(JSON.stringify({ [audience]: { token, expirationTimestamp } }));
+}
+
+async function readSecretFiles(files: readonly string[]): Promise<Record<string, Secret>> {
+  const entries = files.map(async (argument): Promise<[string, Secret]> => {
+    const [, key, path] = /^([^=]+)=(.+)$/s.exec(argument) ?? [];
+    if (key === undefined || path === undefined) {
+      throw new ProviderError('ERR_USAGE', '--secret-file takes key=path, such as clientsecret=./client-secret.txt');
+    }
+    return [key, new Secret(await readText(path))];
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new ProviderError('ERR_USAGE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Name of the credentials Secret in the `keyVault` form. */
+function credentialsNameOf({ parameters }: SecretProviderClass): string | undefined {
+  const field = parseKeyVaultField(parameters.keyVault ?? '', new Findings(), {
+    layout: 'tls',
+    fileName: '',
+    defaults: { mode: 0o644, split: false, orderChain: true },
+  });
+  return field?.identity.kind === 'service-principal' ? field.identity.secretName || undefined : undefined;
+}
+
+/** The token's own `exp` in milliseconds since 1970, or an hour from now where it cannot be read. */
+function expiryOf(token: string): number {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+    if (typeof claims === 'object' && claims !== null && 'exp' in claims && typeof claims.exp === 'number') {
+      return claims.exp * 1000;
+    }
+  } catch {
+    // Not a JWT: the provider, or Entra, will say so.
+  }
+  return Date.now() + 3_600_000;
+}

@@ -1,0 +1,156 @@
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ProviderError } from '../base/errors.ts';
+import type { MountedFile } from '../wire/contract.ts';
+import { pathProblem } from './rules.ts';
+
+const DATA = '..data';
+const DATA_NEW = '..data_tmp';
+const VERSION_DIR = /^\.\.\d{4}(_\d\d){5}\.[A-Za-z0-9]+$/;
+
+/**
+ * Makes `files` the whole content of `targetDir`, as the driver does with the Kubernetes atomic writer: the files stand in
+ * a directory of their own (`..<time>.<random>`), `..data` points at it and is swapped by a rename, and every top-level
+ * name is a symbolic link through `..data`. Readers see the old set or the new one, never a mixture.
+ *
+ * Returns whether anything was written: equal contents leave the volume untouched, even where a mode differs.
+ * What a crash left behind is removed. Only names inside `targetDir` are ever touched: links found there are
+ * replaced, not followed.
+ * Differs: a directory under a name the volume needs is an error; the driver, alone in its tmpfs, removes it.
+ * Errors: ERR_BAD_CONTENT for a path outside the volume or a directory in the way.
+ */
+export async function writeVolume(targetDir: string, files: readonly MountedFile[]): Promise<boolean> {
+  for (const { path } of files) {
+    const problem = pathProblem(path);
+    if (problem !== undefined) throw new ProviderError('ERR_BAD_CONTENT', `invalid path: ${problem}: ${path}`);
+  }
+  const names = new Set(files.map(({ path }) => topLevel(path)));
+  await mkdir(targetDir, { recursive: true, mode: 0o755 });
+  await refuseDirectories(targetDir, names);
+
+  const current = await currentVersion(targetDir);
+  const stale = current === undefined || !(await holdsExactly(join(targetDir, current), files));
+  const live = stale ? await writeVersion(targetDir, files) : current;
+  await linkNames(targetDir, names);
+  await removeOthers(targetDir, live, names);
+  return stale;
+}
+
+/** Name of the directory `..data` points at; undefined where it is no link to one of the writer's own directories. */
+async function currentVersion(targetDir: string): Promise<string | undefined> {
+  const name = await linkTarget(join(targetDir, DATA));
+  if (name === undefined || !VERSION_DIR.test(name)) return undefined;
+  return (await kindAt(join(targetDir, name))) === 'directory' ? name : undefined;
+}
+
+async function holdsExactly(versionDir: string, files: readonly MountedFile[]): Promise<boolean> {
+  const entries = await readdir(versionDir, { withFileTypes: true, recursive: true });
+  const present = entries.filter((entry) => !entry.isDirectory());
+  if (present.length !== files.length) return false;
+  for (const { path, contents } of files) {
+    if (!(await isPlainFile(versionDir, path))) return false;
+    const old = await readFile(join(versionDir, path)).catch(() => undefined);
+    if (old === undefined || !old.equals(contents)) return false;
+  }
+  return true;
+}
+
+/** Whether every element of the path is what it seems: directories, then a file, no links. */
+async function isPlainFile(root: string, path: string): Promise<boolean> {
+  const elements = path.split('/');
+  for (let depth = 1; depth <= elements.length; depth++) {
+    const expected = depth === elements.length ? 'file' : 'directory';
+    if ((await kindAt(join(root, ...elements.slice(0, depth)))) !== expected) return false;
+  }
+  return true;
+}
+
+async function writeVersion(targetDir: string, files: readonly MountedFile[]): Promise<string> {
+  const versionDir = await mkdtemp(join(targetDir, `..${timestamp(new Date())}.`));
+  await chmod(versionDir, 0o755);
+  for (const { path, mode, contents } of files) {
+    const file = join(versionDir, path);
+    await makeDirectories(versionDir, path);
+    await writeFile(file, contents, { flag: 'wx', mode: 0o600 });
+    // The umask of this process must not take bits away.
+    await chmod(file, mode & 0o777);
+  }
+  const name = versionDir.slice(dirname(versionDir).length + 1);
+  const linkNew = join(targetDir, DATA_NEW);
+  await rm(linkNew, { recursive: true, force: true });
+  await symlink(name, linkNew);
+  if ((await kindAt(join(targetDir, DATA))) === 'directory') await rm(join(targetDir, DATA), { recursive: true });
+  await rename(linkNew, join(targetDir, DATA));
+  return name;
+}
+
+async function makeDirectories(root: string, path: string): Promise<void> {
+  const parents = path.split('/').slice(0, -1);
+  for (let depth = 1; depth <= parents.length; depth++) {
+    const directory = join(root, ...parents.slice(0, depth));
+    if ((await kindAt(directory)) !== undefined) continue;
+    await mkdir(directory);
+    await chmod(directory, 0o755);
+  }
+}
+
+async function linkNames(targetDir: string, names: ReadonlySet<string>): Promise<void> {
+  for (const name of names) {
+    const link = join(targetDir, name);
+    if ((await linkTarget(link)) === `${DATA}/${name}`) continue;
+    await rm(link, { force: true });
+    await symlink(`${DATA}/${name}`, link);
+  }
+}
+
+/** Removes the links to files that are gone, older versions, and what a crash left. */
+async function removeOthers(targetDir: string, live: string, names: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(targetDir)) {
+    const path = join(targetDir, name);
+    const leftover = name === DATA_NEW || (VERSION_DIR.test(name) && name !== live);
+    const gone = !names.has(name) && (await linkTarget(path)) === `${DATA}/${name}`;
+    if (leftover || gone) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function refuseDirectories(targetDir: string, names: ReadonlySet<string>): Promise<void> {
+  for (const name of names) {
+    if ((await kindAt(join(targetDir, name))) === 'directory') {
+      throw new ProviderError(
+        'ERR_BAD_CONTENT',
+        `${join(targetDir, name)} is a directory that no volume made, and the volume needs its name; choose an empty target`,
+      );
+    }
+  }
+}
+
+async function kindAt(path: string): Promise<'file' | 'directory' | 'other' | undefined> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats === undefined) return undefined;
+  if (stats.isDirectory()) return 'directory';
+  return stats.isFile() ? 'file' : 'other';
+}
+
+async function linkTarget(path: string): Promise<string | undefined> {
+  return readlink(path).catch(() => undefined);
+}
+
+function topLevel(path: string): string {
+  return path.split('/', 1)[0] ?? path;
+}
+
+function timestamp(date: Date): string {
+  return date.toISOString().slice(0, 19).replace(/[-T:]/g, '_');
+}

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import {
+  Client,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type requestCallback,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { ProviderError } from '../base/errors.ts';
+import {
+  CONTRACT_VERSION,
+  csiDriverProvider,
+  type MountRequest,
+  type MountResponse,
+  type VersionResponse,
+} from '../wire/contract.ts';
+
+/** Most bytes the driver takes as one answer; its own default. */
+export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
+
+/** Time the kubelet gives a first mount and a republish. */
+export const KUBELET_DEADLINE_MS = 120_000;
+
+/** Circumstances of one call. */
+export interface CallOptions {
+  /** How long the caller waits; none where it is left out, as in the driver's own rotation up to v1.5. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What can answer a Mount: a provider behind a socket, or in this process. */
+export interface MountTarget {
+  mount(request: MountRequest, options?: CallOptions): Promise<MountResponse>;
+}
+
+/** A connection to a provider. Calls reject with the `ServiceError` of gRPC: `code` and `details` as they came. */
+export interface ProviderClient extends MountTarget {
+  version(options?: CallOptions): Promise<VersionResponse>;
+  close(): void;
+}
+
+/** The driver's own: wait for the provider, and ask again only where it is not there. */
+const SERVICE_CONFIG = JSON.stringify({
+  methodConfig: [
+    {
+      name: [{ service: 'v1alpha1.CSIDriverProvider' }],
+      waitForReady: true,
+      retryPolicy: {
+        maxAttempts: 3,
+        initialBackoff: '1s',
+        maxBackoff: '10s',
+        backoffMultiplier: 1.1,
+        retryableStatusCodes: ['UNAVAILABLE'],
+      },
+    },
+  ],
+});
+
+/**
+ * Connects like the driver: its service config and its limit for an answer.
+ * `endpoint` is `unix:///path`, `unix:path` or `tcp://host:port`.
+ * Errors: ERR_USAGE for another endpoint, ERR_UNREACHABLE where the socket file does not exist.
+ */
+export function connectProvider(endpoint: string): ProviderClient {
+  const client = new Client(addressOf(endpoint), credentials.createInsecure(), {
+    'grpc.service_config': SERVICE_CONFIG,
+    'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
+    'grpc.use_local_subchannel_pool': 1,
+  });
+  return {
+    version: (options = {}) => unary(client, { method: 'Version', request: { version: CONTRACT_VERSION }, ...options }),
+    mount: (request, options = {}) => unary(client, { method: 'Mount', request, ...options }),
+    close: () => client.close(),
+  };
+}
+
+function addressOf(endpoint: string): string {
+  const [, scheme, rest] = /^(unix|tcp):(.+)$/.exec(endpoint) ?? [];
+  if (scheme === 'tcp' && rest?.startsWith('//')) return rest.slice(2);
+  if (scheme !== 'unix' || rest === undefined) {
+    throw new ProviderError(
+      'ERR_USAGE',
+      `endpoint "${endpoint}" is not understood; write unix:///path/to/azure.sock or tcp://host:port`,
+    );
+  }
+  const path = resolve(rest.replace(/^\/\/(?=.)/, ''));
+  if (!existsSync(path)) {
+    throw new ProviderError(
+      'ERR_UNREACHABLE',
+      `provider not found: there is no socket ${path}; start the provider or name its endpoint`,
+    );
+  }
+  return `unix:${path}`;
+}
+
+interface UnaryCall extends CallOptions {
+  readonly method: 'Version' | 'Mount';
+  readonly request: object;
+}
+
+function unary<Response>(client: Client, { method, request, deadlineMs, signal }: UnaryCall): Promise<Response> {
+  const definition = csiDriverProvider[method] as MethodDefinition<object, Response> | undefined;
+  if (definition === undefined) throw new Error(`the contract has no method ${method}`);
+  const { path, requestSerialize, responseDeserialize } = definition;
+  // grpc-js reads waitForReady of a service config and then heeds only that of the metadata.
+  const metadata = new Metadata({ waitForReady: true });
+  const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
+  return new Promise((settle, reject) => {
+    const done: requestCallback<Response> = (error: ServiceError | null, response?: Response) => {
+      signal?.removeEventListener('abort', cancel);
+      if (error !== null) reject(error);
+      else if (response === undefined) reject(new Error(`${method} was answered with nothing`));
+      else settle(response);
+    };
+    const call = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);
+    const cancel = () => call.cancel();
+    if (signal?.aborted) call.cancel();
+    else signal?.addEventListener('abort', cancel, { once: true });
+  });
+}

@@ -1,0 +1,18 @@
+import type { MountHandler } from '../mount/call.ts';
+import type { MountTarget } from './client.ts';
+
+/** A provider in this process, without socket and gRPC between; it rejects with what the handler rejects with. */
+export function directTarget(handler: MountHandler): MountTarget {
+  return {
+    async mount({ attributes, secrets, permission }, { deadlineMs, signal } = {}) {
+      const { files, objectVersions } = await handler(
+        { attributes, secrets, permission },
+        {
+          deadlineAt: deadlineMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + deadlineMs,
+          signal: signal ?? new AbortController().signal,
+        },
+      );
+      return { files, objectVersion: objectVersions };
+    },
+  };
+}

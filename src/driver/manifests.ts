@@ -1,0 +1,127 @@
+import { decodeBase64 } from '../base/encoding.ts';
+import { ProviderError } from '../base/errors.ts';
+import { Secret } from '../base/secret.ts';
+import { kindOf, type MapTree, parseYaml, type TextTree, type Tree } from '../spc/tree.ts';
+
+/** A SecretProviderClass as the driver reads it from the cluster. */
+export interface SecretProviderClass {
+  readonly name: string;
+  /** Empty where the manifest names none. */
+  readonly namespace: string;
+  readonly provider: string;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** A Kubernetes Secret, its values decoded. */
+export interface SecretManifest {
+  readonly name: string;
+  /** Empty where the manifest names none. */
+  readonly namespace: string;
+  readonly data: Readonly<Record<string, Secret>>;
+}
+
+/** What a text of manifests holds for the driver; all other kinds are passed over. */
+export interface Manifests {
+  readonly classes: readonly SecretProviderClass[];
+  readonly secrets: readonly SecretManifest[];
+}
+
+/** Plain scalars that Kubernetes reads as a number or a boolean, and then refuses where it wants text. */
+const BOOLEAN = /^(true|false|yes|no|on|off|y|n)$/i;
+const NUMBER = /^[-+]?(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?|\.[0-9]+|\.inf|\.nan)$/i;
+
+/**
+ * Reads SecretProviderClass and Secret manifests from YAML or JSON, lists of kind `List` included.
+ * `source` is the text's name in messages.
+ * Errors: ERR_BAD_PARAMETERS with `source:line`, for YAML that cannot be read and for what the API server would refuse.
+ */
+export function readManifests(text: string, source: string): Manifests {
+  const parsed = parseYaml(text);
+  if (!parsed.ok) {
+    const reasons = parsed.errors.map(({ line, message }) => `${source}:${line}: ${message}`);
+    throw new ProviderError('ERR_BAD_PARAMETERS', reasons.join('\n'));
+  }
+  const objects = parsed.documents.flatMap(objectsOf);
+  const ofKind = (kind: string) => objects.filter((object) => textOf(object, 'kind') === kind);
+  return {
+    classes: ofKind('SecretProviderClass').map((object) => readClass(object, source)),
+    secrets: ofKind('Secret').map((object) => readSecret(object, source)),
+  };
+}
+
+function objectsOf(document: Tree): MapTree[] {
+  if (document.kind !== 'map') return [];
+  const items = document.entries.get('items')?.value;
+  if (items?.kind === 'list' && textOf(document, 'kind')?.endsWith('List')) return items.items.flatMap(objectsOf);
+  return [document];
+}
+
+function readClass(object: MapTree, source: string): SecretProviderClass {
+  const { name, namespace } = nameOf(object, source);
+  const what = `SecretProviderClass "${name}"`;
+  const spec = mapOf(object, 'spec');
+  if (spec === undefined) throw refusal(source, object.line, `${what} has no spec`);
+  const provider = textOf(spec, 'provider') ?? '';
+  if (provider === '') throw refusal(source, spec.line, `${what} names no provider; set spec.provider to "azure"`);
+  const parameters = mapOf(spec, 'parameters');
+  if (parameters === undefined || parameters.entries.size === 0) {
+    throw refusal(source, spec.line, `${what} has no parameters: the driver refuses it before it asks the provider`);
+  }
+  const entries = [...parameters.entries].map(([key, { line, value }]): [string, string] => {
+    if (value.kind === 'null') return [key, ''];
+    if (value.kind !== 'text') {
+      const remedy = 'Kubernetes takes text only; put "|" behind the name';
+      throw refusal(source, line, `spec.parameters.${key} of ${what} is ${kindOf(value)}: ${remedy}`);
+    }
+    if (isPlain(value) && (BOOLEAN.test(value.text) || NUMBER.test(value.text))) {
+      throw refusal(source, line, `spec.parameters.${key} of ${what} must be text: write "${value.text}" in quotes`);
+    }
+    return [key, value.text];
+  });
+  return { name, namespace, provider, parameters: Object.fromEntries(entries) };
+}
+
+function readSecret(object: MapTree, source: string): SecretManifest {
+  const { name, namespace } = nameOf(object, source);
+  const data = new Map<string, Secret>();
+  for (const [key, { line, value }] of mapOf(object, 'data')?.entries ?? []) {
+    const decoded = decodeBase64(value.kind === 'text' ? value.text.trim() : '');
+    if (!decoded.ok) {
+      const remedy = 'encode it, or move it to stringData';
+      throw refusal(source, line, `data.${key} of Secret "${name}" is not base64; ${remedy}`);
+    }
+    data.set(key, new Secret(decoded.bytes.toString('utf8')));
+  }
+  for (const [key, { value }] of mapOf(object, 'stringData')?.entries ?? []) {
+    data.set(key, new Secret(value.kind === 'text' ? value.text : ''));
+  }
+  return { name, namespace, data: Object.fromEntries(data) };
+}
+
+function nameOf(object: MapTree, source: string): { name: string; namespace: string } {
+  const metadata = mapOf(object, 'metadata');
+  const name = metadata === undefined ? undefined : textOf(metadata, 'name');
+  if (metadata === undefined || name === undefined) {
+    throw refusal(source, object.line, `${textOf(object, 'kind')} has no metadata.name`);
+  }
+  return { name, namespace: textOf(metadata, 'namespace') ?? '' };
+}
+
+function mapOf(map: MapTree, key: string): MapTree | undefined {
+  const value = map.entries.get(key)?.value;
+  return value?.kind === 'map' ? value : undefined;
+}
+
+function textOf(map: MapTree, key: string): string | undefined {
+  const value = map.entries.get(key)?.value;
+  return value?.kind === 'text' ? value.text : undefined;
+}
+
+/** Neither in quotes nor a block. */
+function isPlain(value: TextTree): boolean {
+  return !value.quoted && value.textLine === value.line;
+}
+
+function refusal(source: string, line: number, reason: string): ProviderError {
+  return new ProviderError('ERR_BAD_PARAMETERS', `${source}:${line}: ${reason}`);
+}

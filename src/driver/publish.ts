@@ -1,0 +1,145 @@
+import { status as grpcStatus } from '@grpc/grpc-js';
+import { type ErrorCode, messageOf, ProviderError } from '../base/errors.ts';
+import type { Secret } from '../base/secret.ts';
+import type { MountedFile, MountRequest, ObjectVersion } from '../wire/contract.ts';
+import { writeVolume } from './atomic-writer.ts';
+import { KUBELET_DEADLINE_MS, type MountTarget } from './client.ts';
+import { judgeResponse } from './rules.ts';
+
+const KUBELET = 'csi.storage.k8s.io/';
+
+/** The pod a volume is for. */
+export interface PodIdentity {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly serviceAccount: string;
+}
+
+/** What the kubelet and the driver know when a volume is published. */
+export interface PublishRequest {
+  /** `spec.parameters` of the SecretProviderClass. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly pod: PodIdentity;
+  /** Attributes of the pod's volume, `secretProviderClass` among them; they overlay the parameters. */
+  readonly volumeAttributes?: Readonly<Record<string, string>>;
+  /** Service-account tokens: the JSON `{"<audience>": {"token", "expirationTimestamp"}}`. */
+  readonly tokens?: Secret;
+  /** Entries of the Secret that `nodePublishSecretRef` names. */
+  readonly nodePublishSecret?: Readonly<Record<string, Secret>>;
+  readonly targetDir: string;
+  /** How the driver behaves: `v1.6` (the default), or `v1.5` for all before. */
+  readonly family?: 'v1.6' | 'v1.5';
+  /**
+   * The object versions of the last publish, as the driver keeps them in the pod's status. A v1.5 driver sends them
+   * back and makes the call a rotation: without the volume's attributes and without a deadline.
+   */
+  readonly mounted?: readonly ObjectVersion[];
+  /** How long to wait; two minutes, as the kubelet, where it is left out. */
+  readonly deadlineMs?: number;
+}
+
+/** What a successful publish leaves in the volume. */
+export interface Published {
+  /** Empty where the answer held none: then the volume stays as it was. */
+  readonly files: readonly MountedFile[];
+  readonly objectVersions: readonly ObjectVersion[];
+  /** Whether the volume was written. */
+  readonly changed: boolean;
+}
+
+const CODES: Readonly<Partial<Record<number, ErrorCode>>> = {
+  [grpcStatus.CANCELLED]: 'ERR_CANCELLED',
+  [grpcStatus.INVALID_ARGUMENT]: 'ERR_BAD_PARAMETERS',
+  [grpcStatus.DEADLINE_EXCEEDED]: 'ERR_TIMEOUT',
+  [grpcStatus.NOT_FOUND]: 'ERR_NOT_FOUND',
+  [grpcStatus.PERMISSION_DENIED]: 'ERR_FORBIDDEN',
+  [grpcStatus.RESOURCE_EXHAUSTED]: 'ERR_TOO_LARGE',
+  [grpcStatus.FAILED_PRECONDITION]: 'ERR_BAD_CONTENT',
+  [grpcStatus.UNAVAILABLE]: 'ERR_UNREACHABLE',
+  [grpcStatus.UNAUTHENTICATED]: 'ERR_AUTHENTICATION',
+};
+
+/**
+ * Publishes a volume: one Mount, judged by the driver's rules, written into `targetDir`.
+ * Errors: the error of {@link requestFiles}, or that of the writer.
+ */
+export async function publish(target: MountTarget, request: PublishRequest): Promise<Published> {
+  const { files, objectVersions } = await requestFiles(target, request);
+  const changed = files.length > 0 && (await writeVolume(request.targetDir, files));
+  return { files, objectVersions, changed };
+}
+
+/**
+ * One Mount, judged by the driver's rules; nothing is written.
+ * Errors: `Mount failed with <status> (<code>): <details>` for a gRPC error, which stays its `cause`; ERR_BAD_CONTENT in the
+ * driver's words for an answer it would refuse; a `ProviderError` of a provider in this process passes as it is.
+ */
+export async function requestFiles(
+  target: MountTarget,
+  request: PublishRequest,
+): Promise<Pick<Published, 'files' | 'objectVersions'>> {
+  const deadlineMs = request.deadlineMs ?? (isRotation(request) ? undefined : KUBELET_DEADLINE_MS);
+  const response = await target
+    .mount(mountRequestOf(request), deadlineMs === undefined ? {} : { deadlineMs })
+    .catch((error: unknown) => {
+      throw failureOf(error);
+    });
+  const verdict = judgeResponse(response);
+  switch (verdict.kind) {
+    case 'refused':
+      throw new ProviderError('ERR_BAD_CONTENT', verdict.message);
+    case 'keep':
+      return { files: [], objectVersions: verdict.objectVersions };
+    case 'write':
+      return { files: verdict.files, objectVersions: verdict.objectVersions };
+  }
+}
+
+/** The request as the driver of that family sends it. */
+export function mountRequestOf(request: PublishRequest): MountRequest {
+  const { nodePublishSecret, targetDir, mounted = [], family = 'v1.6' } = request;
+  const rotation = isRotation(request);
+  const entries = Object.entries(nodePublishSecret ?? {}).map(([key, value]) => [key, value.reveal()] as const);
+  const secrets = nodePublishSecret === undefined && !rotation ? null : sorted(Object.fromEntries(entries));
+  return {
+    attributes: JSON.stringify(attributesOf(request, rotation)),
+    secrets: JSON.stringify(secrets),
+    targetPath: targetDir,
+    permission: '420',
+    currentObjectVersion: family === 'v1.5' ? mounted : [],
+  };
+}
+
+function attributesOf(request: PublishRequest, rotation: boolean): Record<string, string> {
+  const { parameters, volumeAttributes, pod, tokens } = request;
+  return sorted({
+    ...parameters,
+    ...(rotation ? {} : volumeAttributes),
+    [`${KUBELET}pod.name`]: pod.name,
+    [`${KUBELET}pod.namespace`]: pod.namespace,
+    [`${KUBELET}pod.uid`]: pod.uid,
+    [`${KUBELET}serviceAccount.name`]: pod.serviceAccount,
+    ...(rotation ? {} : { [`${KUBELET}ephemeral`]: 'true' }),
+    ...(tokens === undefined ? {} : { [`${KUBELET}serviceAccount.tokens`]: tokens.reveal() }),
+  });
+}
+
+function isRotation({ family, mounted }: PublishRequest): boolean {
+  return family === 'v1.5' && mounted !== undefined;
+}
+
+function sorted(map: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function failureOf(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || !('details' in error)) return error;
+  if (error instanceof ProviderError || typeof error.code !== 'number') return error;
+  const text = String(error.details) || messageOf(error);
+  return new ProviderError(
+    CODES[error.code] ?? 'ERR_VAULT',
+    `Mount failed with ${grpcStatus[error.code] ?? 'status'} (${error.code}): ${text}`,
+    { cause: error },
+  );
+}
