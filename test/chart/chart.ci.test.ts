@@ -1,0 +1,291 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { chartDir, container, daemonSet, findHelm, notes, podSpec, refusal, render, type Tree } from './helm.ts';
+import { officialValues } from './official-values.ts';
+
+const helm = findHelm();
+const version = (parse(readFileSync(join(chartDir, 'Chart.yaml'), 'utf8')) as { appVersion: string }).appVersion;
+const mounts = (values?: Tree) => container(values).volumeMounts.map(({ name, mountPath }) => [name, mountPath]);
+
+describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
+  test('lints without a warning', () => {
+    expect(execFileSync('helm', ['lint', '--strict', '--quiet', chartDir], { encoding: 'utf8' })).toBe('');
+  });
+
+  test('with default values runs the daemon as the official chart does', () => {
+    const set = daemonSet();
+    expect(set.metadata.name).toBe('akv-csi-secrets-store-provider-azure');
+    expect(set.metadata.namespace).toBe('kube-system');
+    expect(set.spec.selector.matchLabels).toEqual({ app: 'csi-secrets-store-provider-azure' });
+    expect(set.spec.template.metadata.labels).toMatchObject({ app: 'csi-secrets-store-provider-azure' });
+    expect(set.spec.updateStrategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1 } });
+    expect(container()).toMatchObject({
+      image: `akv-csi-provider:${version}`,
+      imagePullPolicy: 'IfNotPresent',
+      args: [
+        '--endpoint=unix:///provider/azure.sock',
+        '--construct-pem-chain=true',
+        '--healthz-port=8989',
+        '--healthz-path=/healthz',
+        '--healthz-timeout=5s',
+        '--prometheus-port=8898',
+      ],
+    });
+    expect(container().command).toBeUndefined();
+    expect(container().env).toBeUndefined();
+    expect(podSpec()).toMatchObject({
+      hostNetwork: true,
+      dnsPolicy: 'ClusterFirstWithHostNet',
+      priorityClassName: 'system-node-critical',
+      serviceAccountName: 'csi-secrets-store-provider-azure',
+      nodeSelector: { 'kubernetes.io/os': 'linux' },
+      tolerations: [{ operator: 'Exists' }],
+    });
+  });
+
+  test('puts the socket into the directory of the node where the driver looks', () => {
+    expect(podSpec().volumes).toContainEqual({
+      name: 'providers',
+      hostPath: { path: '/var/run/secrets-store-csi-providers', type: 'DirectoryOrCreate' },
+    });
+    expect(mounts()).toContainEqual(['providers', '/provider']);
+    expect(podSpec({ linux: { providersDir: '/opt/providers' } }).volumes).toContainEqual({
+      name: 'providers',
+      hostPath: { path: '/opt/providers', type: 'DirectoryOrCreate' },
+    });
+  });
+
+  test('probes start-up, readiness and life at the health endpoint, each with more time than the check takes', () => {
+    const { startupProbe, readinessProbe, livenessProbe, ports } = container({
+      linux: { healthzPort: 9001, healthzPath: '/alive', healthzTimeout: '7s' },
+      metricsAddr: '9002',
+    });
+    expect(ports.map(({ name, containerPort }) => [name, containerPort])).toEqual([
+      ['healthz', 9001],
+      ['metrics', 9002],
+    ]);
+    for (const probe of [startupProbe, readinessProbe, livenessProbe]) {
+      expect(probe).toMatchObject({ httpGet: { path: '/alive', port: 'healthz' }, timeoutSeconds: 10 });
+    }
+  });
+
+  test('allows start-up a minute, for nodes that ration CPU', () => {
+    const { periodSeconds, failureThreshold } = container().startupProbe;
+    expect(Number(periodSeconds) * Number(failureThreshold)).toBe(60);
+  });
+
+  test('takes every privilege away that a socket does not need', () => {
+    expect(podSpec()).toMatchObject({
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+    });
+    expect(podSpec().initContainers).toBeUndefined();
+    expect(container().securityContext).toEqual({
+      runAsUser: 0,
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+    });
+  });
+
+  test('gives the ServiceAccount neither token nor rights', () => {
+    expect([...render().keys()].sort()).toEqual(['DaemonSet', 'ServiceAccount']);
+    expect(render().get('ServiceAccount')).toMatchObject({
+      metadata: { name: 'csi-secrets-store-provider-azure' },
+      automountServiceAccountToken: false,
+    });
+    expect([...render({ rbac: { install: false } }).keys()]).toEqual(['DaemonSet']);
+  });
+
+  test("mounts the API server's CA, which identity binding needs, without a token beside it", () => {
+    expect(podSpec().volumes).toContainEqual({
+      name: 'cluster-ca',
+      projected: {
+        sources: [
+          { configMap: { name: 'kube-root-ca.crt', optional: true, items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+        ],
+      },
+    });
+    expect(mounts()).toContainEqual(['cluster-ca', '/var/run/secrets/kubernetes.io/serviceaccount']);
+  });
+
+  test('runs without root when told to, a group write on the socket directory being all it asks of root', () => {
+    const values = { linux: { runAsUser: 65532 } };
+    expect(container(values).securityContext).toEqual({
+      runAsUser: 65532,
+      runAsGroup: 65532,
+      runAsNonRoot: true,
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+    });
+    const [init] = podSpec(values).initContainers ?? [];
+    expect(init?.image).toBe(container(values).image);
+    expect(init?.command?.at(-1)).toContain("chownSync('/provider', 0, 65532)");
+    expect(init?.securityContext).toMatchObject({ runAsUser: 0, capabilities: { drop: ['ALL'], add: ['CHOWN'] } });
+  });
+
+  test('is privileged where the cluster asks for it, and then says nothing about escalation', () => {
+    const { securityContext } = container({ linux: { privileged: true } });
+    expect(securityContext.privileged).toBe(true);
+    expect(securityContext).not.toHaveProperty('allowPrivilegeEscalation');
+  });
+
+  test.each<[string, Tree, readonly string[]]>([
+    ['logFormatJSON', { logFormatJSON: true }, ['--log-format-json=true']],
+    ['logVerbosity', { logVerbosity: 5 }, ['-v=5']],
+    ['logVerbosity as text', { logVerbosity: '2' }, ['-v=2']],
+    ['constructPEMChain: false', { constructPEMChain: false }, ['--construct-pem-chain=false']],
+    [
+      'writeCertAndKeyInSeparateFiles',
+      { writeCertAndKeyInSeparateFiles: true },
+      ['--write-cert-and-key-in-separate-files=true'],
+    ],
+    ['metricsAddr', { metricsAddr: '9100' }, ['--prometheus-port=9100']],
+    ['metricsAddr with a colon', { metricsAddr: ':9100' }, ['--prometheus-port=9100']],
+    ['metricsAddr as a number', { metricsAddr: 9100 }, ['--prometheus-port=9100']],
+    ['customUserAgent', { linux: { customUserAgent: 'team a: x' } }, ['--custom-user-agent=team a: x']],
+    ['cloudName', { cloudName: 'AzureChinaCloud' }, ['--cloud-name=AzureChinaCloud']],
+    ['tokenProxyURL', { tokenProxyURL: 'https://proxy:8443' }, ['--token-proxy-url=https://proxy:8443']],
+    ['sniName', { sniName: 'a.ests.aks' }, ['--sni-name=a.ests.aks']],
+    ['cacheTTL', { cacheTTL: '1m30s' }, ['--cache-ttl=1m30s']],
+    ['cacheTTL off', { cacheTTL: '0' }, ['--cache-ttl=0']],
+    ['pinnedCacheTTL', { pinnedCacheTTL: '1h' }, ['--pinned-cache-ttl=1h']],
+    ['providerName', { providerName: 'azure-next' }, ['--endpoint=unix:///provider/azure-next.sock']],
+  ])('passes %s on as a flag', (_name, values, flags) => {
+    expect(container(values).args).toEqual(expect.arrayContaining([...flags]));
+    const names = container(values).args.map((arg) => arg.split('=')[0]);
+    expect(names).toEqual([...new Set(names)]);
+  });
+
+  test('puts extraArgs last, so that they win', () => {
+    expect(container({ extraArgs: ['--cache-ttl=5s', '-v=9'] }).args.slice(-2)).toEqual(['--cache-ttl=5s', '-v=9']);
+  });
+
+  test('hands the proxy and further environment to the container', () => {
+    const { env, envFrom } = container({
+      proxy: { httpsProxy: 'http://proxy:3128', noProxy: '.svc.cluster.local' },
+      env: [{ name: 'AZURE_ENVIRONMENT_FILEPATH', value: '/etc/cloud.json' }],
+      envFrom: [{ secretRef: { name: 'proxy' } }],
+    });
+    expect(env).toEqual([
+      { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
+      { name: 'NO_PROXY', value: '.svc.cluster.local' },
+      { name: 'AZURE_ENVIRONMENT_FILEPATH', value: '/etc/cloud.json' },
+    ]);
+    expect(envFrom).toEqual([{ secretRef: { name: 'proxy' } }]);
+  });
+
+  test.each<[string, Tree, Tree]>([
+    ['a ConfigMap', { configMap: 'corporate' }, { configMap: { name: 'corporate' } }],
+    ['a Secret', { secret: 'corporate', key: 'root.pem' }, { secret: { secretName: 'corporate' } }],
+  ])('trusts further authorities from %s', (_name, caBundle, volume) => {
+    expect(podSpec({ caBundle }).volumes).toContainEqual({ name: 'ca-bundle', ...volume });
+    expect(mounts({ caBundle })).toContainEqual(['ca-bundle', '/etc/akv-csi/ca']);
+    expect(container({ caBundle }).env).toEqual([
+      { name: 'NODE_EXTRA_CA_CERTS', value: `/etc/akv-csi/ca/${caBundle.key ?? 'ca.crt'}` },
+    ]);
+  });
+
+  test('takes the placement, labels and volumes it is given', () => {
+    const linux = {
+      nodeSelector: { pool: 'edge' },
+      tolerations: [],
+      affinity: {},
+      podLabels: { team: 'a' },
+      podAnnotations: { 'prometheus.io/scrape': 'true' },
+      priorityClassName: '',
+      dnsPolicy: '',
+      volumes: [{ name: 'cloud', configMap: { name: 'cloud' } }],
+      volumeMounts: [{ name: 'cloud', mountPath: '/etc/cloud' }],
+      resources: { limits: { memory: '1Gi' } },
+    };
+    const spec = podSpec({ imagePullSecrets: [{ name: 'registry' }], linux });
+    expect(spec).toMatchObject({
+      imagePullSecrets: [{ name: 'registry' }],
+      nodeSelector: { 'kubernetes.io/os': 'linux', pool: 'edge' },
+    });
+    for (const absent of ['tolerations', 'priorityClassName', 'dnsPolicy']) expect(spec).not.toHaveProperty(absent);
+    expect(spec.volumes).toContainEqual(linux.volumes[0]);
+    expect(mounts({ linux })).toContainEqual(['cloud', '/etc/cloud']);
+    const { metadata } = daemonSet({ linux }).spec.template;
+    expect(metadata.labels).toMatchObject({ app: 'csi-secrets-store-provider-azure', team: 'a' });
+    expect(metadata.annotations).toEqual(linux.podAnnotations);
+  });
+
+  test('names the image by tag or by digest', () => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    expect(container({ linux: { image: { repository: 'r.example/akv', tag: 'v2' } } }).image).toBe('r.example/akv:v2');
+    expect(container({ linux: { image: { repository: 'r.example/akv', tag: 'v2', digest } } }).image).toBe(
+      `r.example/akv@${digest}`,
+    );
+  });
+
+  test.each<[string, Tree, string, string]>([
+    ['nameOverride', { nameOverride: 'other', linux: { enabled: true } }, 'akv-other', 'other'],
+    ['fullnameOverride', { fullnameOverride: 'whole' }, 'whole', 'csi-secrets-store-provider-azure'],
+  ])('is named by %s', (_name, values, name, app) => {
+    const set = daemonSet(values);
+    expect(set.metadata.name).toBe(name);
+    expect(set.spec.selector.matchLabels).toEqual({ app });
+    expect(set.spec.template.metadata.labels).toMatchObject({ app });
+  });
+
+  test('upgrades without a gap off the node network, where two pods can share a node for a moment', () => {
+    const linux = { hostNetwork: false, updateStrategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } };
+    expect(podSpec({ linux }).hostNetwork).toBe(false);
+    expect(daemonSet({ linux }).spec.updateStrategy).toMatchObject({
+      rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
+    });
+  });
+
+  test('takes the values file of the official chart, and warns that it names the official image', () => {
+    const { args, image } = container(officialValues);
+    expect(args).toEqual(container().args);
+    expect(image).toBe('mcr.microsoft.com/oss/v2/azure/secrets-store/provider-azure:v1.8.2');
+    expect(podSpec(officialValues)).not.toHaveProperty('priorityClassName');
+    expect(notes(officialValues)).toContain("the official provider's image");
+  });
+
+  test('says in its notes how to install the driver, with the audience of each identity mode', () => {
+    const told = notes({ 'secrets-store-csi-driver': { install: true } });
+    expect(told).toContain('helm install csi-secrets-store');
+    expect(told).toContain("--set 'tokenRequests[0].audience=api://AzureADTokenExchange'");
+    expect(told).toContain("--set 'tokenRequests[1].audience=api://AKSIdentityBinding'");
+    expect(notes()).toContain('api://AzureADTokenExchange');
+    expect(notes()).not.toContain('WARNING');
+  });
+
+  test.each<[string, Tree, RegExp]>([
+    ['Windows nodes', { windows: { enabled: true } }, /windows\.enabled: .* Linux nodes only; set it to false/],
+    ['the Arc extension', { enableArcExtension: true }, /enableArcExtension: .* set it to false/],
+    [
+      "Arc's proxy",
+      { Azure: { proxySettings: { isProxyEnabled: true } } },
+      /Azure\.proxySettings: .* set `proxy\.httpsProxy`/,
+    ],
+    ['pod security policies', { rbac: { pspEnabled: true } }, /rbac\.pspEnabled: .* removed/],
+    ['two CA bundles', { caBundle: { configMap: 'a', secret: 'b' } }, /caBundle: give configMap or secret, not both/],
+    [
+      'a surge on the node network',
+      { linux: { updateStrategy: { rollingUpdate: { maxSurge: '50%', maxUnavailable: 0 } } } },
+      /maxSurge: .* set linux\.hostNetwork to false/,
+    ],
+    ['one port for two purposes', { metricsAddr: '8989' }, /linux\.healthzPort and metricsAddr are the same port/],
+    ['a misspelt value', { linux: { hostnetwork: true } }, /'hostnetwork' not allowed/],
+    ['a duration without unit', { cacheTTL: '30' }, /cacheTTL/],
+    ['a provider name the driver refuses', { providerName: 'azure.v2' }, /providerName/],
+    ['text for a boolean', { constructPEMChain: 'false' }, /constructPEMChain/],
+  ])('refuses %s in its own words', (_name, values, message) => {
+    expect(refusal(values)).toMatch(message);
+  });
+
+  test('names every mistake at once', () => {
+    const told = refusal({ windows: { enabled: true }, enableArcExtension: true, metricsAddr: '8989' });
+    expect(told.match(/^ {2}- /gm)).toHaveLength(3);
+  });
+});

@@ -1,0 +1,126 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseAllDocuments, stringify } from 'yaml';
+
+/** The chart's directory. */
+export const chartDir = fileURLToPath(new URL('../../charts/akv-csi-provider', import.meta.url));
+
+/** Version of helm on the PATH, or undefined, said once; with REQUIRE_TOOLS set, its absence is an error. */
+export function findHelm(): string | undefined {
+  const found = spawnSync('helm', ['version', '--short'], { encoding: 'utf8' });
+  if (found.status === 0) return found.stdout.trim();
+  if (process.env.REQUIRE_TOOLS) throw new Error('helm is not on the PATH, and REQUIRE_TOOLS is set');
+  console.warn('skipped: the chart is not rendered, since there is no helm on the PATH');
+  return undefined;
+}
+
+/** Plain data of a manifest or a values file. */
+export type Tree = { readonly [key: string]: unknown };
+
+/** What a pod of the chart looks like, as far as the tests read it. */
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly imagePullPolicy: string;
+  readonly command?: readonly string[];
+  readonly args: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
+  readonly envFrom?: readonly Tree[];
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly startupProbe: Tree;
+  readonly readinessProbe: Tree;
+  readonly livenessProbe: Tree;
+  readonly resources: Tree;
+  readonly securityContext: Tree;
+  readonly volumeMounts: readonly (Tree & { readonly name: string; readonly mountPath: string })[];
+}
+
+/** The pod template's spec. */
+export interface PodSpec extends Tree {
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes: readonly (Tree & { readonly name: string })[];
+}
+
+/** The rendered DaemonSet. */
+export interface DaemonSet {
+  readonly kind: 'DaemonSet';
+  readonly metadata: { readonly name: string; readonly namespace: string; readonly labels: Tree };
+  readonly spec: {
+    readonly updateStrategy: Tree;
+    readonly selector: { readonly matchLabels: Tree };
+    readonly template: {
+      readonly metadata: { readonly labels: Tree; readonly annotations?: Tree };
+      readonly spec: PodSpec;
+    };
+  };
+}
+
+/** `helm template` of the chart with these values; the manifests by kind. */
+export function render(values: Tree = {}): ReadonlyMap<string, Tree> {
+  return withChart(chartDir, values);
+}
+
+/** The DaemonSet rendered with these values. */
+export function daemonSet(values: Tree = {}): DaemonSet {
+  const found = render(values).get('DaemonSet');
+  if (found === undefined) throw new Error('no DaemonSet was rendered');
+  return found as unknown as DaemonSet;
+}
+
+/** Spec of the DaemonSet's pods. */
+export function podSpec(values: Tree = {}): PodSpec {
+  return daemonSet(values).spec.template.spec;
+}
+
+/** The provider's container. */
+export function container(values: Tree = {}): Container {
+  const [first, ...others] = podSpec(values).containers;
+  if (first === undefined || others.length > 0) throw new Error('expected exactly one container');
+  return first;
+}
+
+/** What helm says on stderr about values that it refuses; throws where it takes them. */
+export function refusal(values: Tree): string {
+  const { status, stderr } = spawnSync('helm', ['template', 'akv', chartDir, '-f', '-'], {
+    input: stringify(values),
+    encoding: 'utf8',
+  });
+  if (status === 0) throw new Error('helm took the values');
+  return stderr;
+}
+
+/** The notes a person sees after installing; helm prints them only with a cluster, so a copy of the chart renders them. */
+export function notes(values: Tree = {}): string {
+  const copy = mkdtempSync(join(tmpdir(), 'akv-chart-'));
+  try {
+    cpSync(chartDir, copy, { recursive: true });
+    cpSync(join(copy, 'templates/NOTES.txt'), join(copy, 'notes.tpl'));
+    writeFileSync(
+      join(copy, 'templates/notes.yaml'),
+      'kind: Notes\ntext: |\n{{ tpl (.Files.Get "notes.tpl") . | indent 2 }}\n',
+    );
+    return String(withChart(copy, values).get('Notes')?.text);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
+
+function withChart(chart: string, values: Tree): ReadonlyMap<string, Tree> {
+  const rendered = execFileSync('helm', ['template', 'akv', chart, '--namespace', 'kube-system', '-f', '-'], {
+    input: stringify(values),
+    encoding: 'utf8',
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const manifests = parseAllDocuments(rendered)
+    .map((document) => {
+      const [error] = document.errors;
+      if (error) throw error;
+      return document.toJS() as Tree | null;
+    })
+    .filter((manifest) => manifest !== null);
+  return new Map(manifests.map((manifest) => [String(manifest.kind), manifest]));
+}
