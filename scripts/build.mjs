@@ -1,7 +1,7 @@
 // Bundles the program: dist/main.js (all a node needs) and dist/lab.js (emulator and demo, loaded on demand).
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -41,9 +41,9 @@ function buildDate() {
   }
 }
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-mkdirSync(join(root, 'dist'), { recursive: true });
-await build({
+// Old files stay until the new ones are there: tests may be running with them.
+const { metafile } = await build({
+  metafile: true,
   absWorkingDir: root,
   entryPoints: { main: 'src/main.ts', lab: 'src/cli/lab.ts' },
   outdir: 'dist',
@@ -61,5 +61,8 @@ await build({
   },
   plugins: [house],
 });
+const made = new Set([...Object.keys(metafile.outputs).map((path) => basename(path)), 'package.json']);
+for (const name of readdirSync(join(root, 'dist')))
+  if (!made.has(name)) rmSync(join(root, 'dist', name), { recursive: true });
 writeFileSync(join(root, 'dist/package.json'), '{ "type": "commonjs" }\n');
 chmodSync(join(root, 'dist/main.js'), 0o755);
