@@ -13,7 +13,7 @@ import { table } from './table.ts';
 /** What `mount` needs of the program. */
 export interface MountCommandDeps {
   /** Sets up the provider inside this process, for `--direct`. */
-  readonly directMount: () => Promise<MountHandler>;
+  readonly directMount: (cloudName: string) => Promise<MountHandler>;
 }
 
 /** What `mount` is asked for. */
@@ -22,6 +22,7 @@ export interface MountCommandOptions {
   readonly name?: string;
   readonly endpoint: string;
   readonly direct?: boolean;
+  readonly cloudName: string;
   readonly secrets?: string;
   readonly secretName?: string;
   readonly secretFile?: readonly string[];
@@ -36,6 +37,7 @@ export interface MountCommandOptions {
 /** Values of options that are not given. */
 export const MOUNT_DEFAULTS = {
   endpoint: 'unix:///var/run/secrets-store-csi-providers/azure.sock',
+  cloudName: 'AzurePublicCloud',
   audience: 'api://AzureADTokenExchange',
   pod: 'akv-csi-mount',
   serviceAccount: 'default',
@@ -58,6 +60,7 @@ export function mountCommand(deps: MountCommandDeps): Command {
     .option('--name <name>', 'the SecretProviderClass, where the file holds several')
     .option('--endpoint <endpoint>', 'socket of the provider', MOUNT_DEFAULTS.endpoint)
     .option('--direct', 'do it in this process instead of asking a running provider')
+    .option('--cloud-name <name>', 'with --direct: cloud of manifests that name none', MOUNT_DEFAULTS.cloudName)
     .option('--secrets <file>', 'YAML with the Secret that nodePublishSecretRef names')
     .option('--secret-name <name>', 'the Secret, where there are several')
     .option('--secret-file <key=path>', 'an entry of the node-publish secret from a file; repeatable', collect)
@@ -148,10 +151,11 @@ function chooseClass(
 }
 
 async function openTarget(
-  { direct = false, endpoint }: MountCommandOptions,
+  { direct = false, endpoint, cloudName }: MountCommandOptions,
   deps: MountCommandDeps,
 ): Promise<{ target: MountTarget; through: string; close: () => void }> {
-  if (direct) return { target: directTarget(await deps.directMount()), through: 'this process', close: () => {} };
+  if (direct)
+    return { target: directTarget(await deps.directMount(cloudName)), through: 'this process', close: () => {} };
   const client = connectProvider(endpoint);
   try {
     const { runtimeName, runtimeVersion } = await client.version({ deadlineMs: VERSION_DEADLINE_MS });

@@ -1,0 +1,66 @@
+import { Command, CommanderError } from 'commander';
+import { systemClock } from '../base/clock.ts';
+import { silentLogger } from '../base/log.ts';
+import { silentTelemetry } from '../base/telemetry.ts';
+import { checkCommand } from './check.ts';
+import { inspectCommand } from './inspect.ts';
+import { processIo } from './io.ts';
+import { mountCommand } from './mount.ts';
+import { createProvider } from './provider.ts';
+import { renderCommand } from './render.ts';
+import { parseServeFlags } from './serve-flags.ts';
+import { VERSION } from './version.ts';
+
+/** Runs a command of the program other than `serve`; sets the process's exit code. */
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  const program = new Command('akv-csi')
+    .description('Azure Key Vault provider for the Kubernetes Secrets Store CSI Driver')
+    .version(VERSION)
+    .showHelpAfterError('(akv-csi --help shows the commands)')
+    .exitOverride();
+  program.addCommand(
+    new Command('serve').description('run the provider (flags: akv-csi serve --help)').argument('[flags...]'),
+  );
+  program.addCommand(checkCommand());
+  program.addCommand(renderCommand());
+  program.addCommand(mountCommand({ directMount }));
+  program.addCommand(inspectCommand());
+  addLab(program);
+  for (const command of program.commands) command.exitOverride();
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  }
+}
+
+/** Emulator and demo stand in a file of their own, which the image leaves out. */
+function addLab(program: Command): void {
+  const lab = async (name: 'emulator' | 'demo', args: readonly string[]) => {
+    const { runLab } = await import('./lab.ts');
+    await runLab(name, args);
+  };
+  const delegate = (name: 'emulator' | 'demo', description: string) =>
+    new Command(name)
+      .description(description)
+      .argument('[args...]')
+      .helpOption(false)
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action((args: string[]) => lab(name, args));
+  program.addCommand(delegate('emulator', 'run a small Azure on this machine: Key Vault, Entra ID, managed identity'));
+  program.addCommand(
+    delegate('demo', 'show the provider at work on the emulator, from broker resources to a running broker'),
+  );
+}
+
+async function directMount(cloudName: string) {
+  const settings = parseServeFlags(['--cloud-name', cloudName]);
+  return createProvider(settings, {
+    env: processIo.env,
+    log: silentLogger,
+    telemetry: silentTelemetry,
+    clock: systemClock,
+  }).mount;
+}

@@ -1,0 +1,157 @@
+import { ProviderError } from '../base/errors.ts';
+import { oneOf } from '../base/words.ts';
+import { CLOUD_NAMES } from '../spc/cloud.ts';
+import { describeFlags, type FlagSpec, parseGoFlags } from './go-flags.ts';
+
+/** How `serve` is to run; flags keep the official provider's names and defaults. */
+export interface ServeOptions {
+  readonly endpoint: string;
+  readonly version: boolean;
+  readonly help: boolean;
+  readonly verbosity: number;
+  readonly logJson: boolean;
+  readonly healthPort: number;
+  readonly healthPath: string;
+  readonly healthTimeoutMs: number;
+  readonly metricsPort: number;
+  readonly metricsObjectNames: boolean;
+  readonly orderChain: boolean;
+  readonly split: boolean;
+  readonly cloudName: string;
+  readonly tokenProxyUrl: string;
+  readonly sniName: string;
+  readonly customUserAgent: string;
+  readonly cacheTtlMs: number;
+  readonly pinnedCacheTtlMs: number;
+  readonly certificatePolicy: 'warn' | 'enforce';
+  /** Flags given that mean nothing here. */
+  readonly ignored: readonly string[];
+}
+
+const FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'endpoint',
+    kind: 'text',
+    fallback: 'unix:///tmp/azure.sock',
+    help: 'where to listen: unix:///path/azure.sock or tcp://host:port',
+  },
+  { name: 'version', kind: 'boolean', fallback: 'false', help: 'print version and build date as JSON and exit' },
+  { name: 'help', kind: 'boolean', fallback: 'false', help: 'print this text and exit' },
+  { name: 'v', kind: 'count', fallback: '0', help: 'log level: 2 adds details, 5 adds every step; never a secret' },
+  { name: 'log-format-json', kind: 'boolean', fallback: 'false', help: 'log lines as JSON' },
+  { name: 'healthz-port', kind: 'port', fallback: '8989', help: 'port of the health endpoint' },
+  { name: 'healthz-path', kind: 'text', fallback: '/healthz', help: 'path of the health endpoint' },
+  { name: 'healthz-timeout', kind: 'duration', fallback: '5s', help: 'bound of one health check' },
+  { name: 'metrics-backend', kind: 'text', fallback: 'Prometheus', help: 'only Prometheus' },
+  { name: 'prometheus-port', kind: 'port', fallback: '8898', help: 'port of /metrics' },
+  { name: 'metrics-object-names', kind: 'boolean', fallback: 'true', help: 'label keyvault_request with object_name' },
+  {
+    name: 'construct-pem-chain',
+    kind: 'boolean',
+    fallback: 'true',
+    help: 'order certificate chains: leaf, intermediates, root',
+  },
+  {
+    name: 'write-cert-and-key-in-separate-files',
+    kind: 'boolean',
+    fallback: 'false',
+    help: 'add <file>.crt and <file>.key beside each certificate with its key',
+  },
+  { name: 'cloud-name', kind: 'text', fallback: 'AzurePublicCloud', help: 'cloud of manifests that name none' },
+  {
+    name: 'token-proxy-url',
+    kind: 'text',
+    fallback: '',
+    help: 'token proxy of identity binding; empty: the API server',
+  },
+  {
+    name: 'sni-name',
+    kind: 'text',
+    fallback: '',
+    help: 'TLS server name of the token proxy; empty: found at the API server',
+  },
+  { name: 'custom-user-agent', kind: 'text', fallback: '', help: 'text added to the user agent of every request' },
+  {
+    name: 'cache-ttl',
+    kind: 'duration',
+    fallback: '30s',
+    help: 'how long a current version answers repeats from memory; 0: never',
+  },
+  { name: 'pinned-cache-ttl', kind: 'duration', fallback: '10m', help: 'the same for versions named in the manifest' },
+  {
+    name: 'certificate-policy',
+    kind: 'text',
+    fallback: 'warn',
+    help: 'expired and not yet valid certificates: warn, or enforce (refuse the mount)',
+  },
+];
+
+/** Flags of klog and pprof: an existing DaemonSet may carry them, and they have no counterpart here. */
+const MEANINGLESS: readonly FlagSpec[] = (
+  [
+    [
+      'boolean',
+      'add_dir_header alsologtostderr logtostderr one_output skip_headers skip_log_headers enable-pprof legacy_stderr_threshold_behavior',
+    ],
+    [
+      'text',
+      'log_backtrace_at log_dir log_file log_file_max_size log_flush_frequency log-flush-frequency stderrthreshold vmodule pprof-port',
+    ],
+  ] as const
+).flatMap(([kind, names]) =>
+  names.split(' ').map((name) => ({ name, kind, fallback: kind === 'boolean' ? 'false' : '', help: '' })),
+);
+
+/** Reads the arguments of `serve`. Errors: ERR_USAGE. */
+export function parseServeFlags(args: readonly string[]): ServeOptions {
+  const { values, ignored } = parseGoFlags(args, FLAGS, MEANINGLESS);
+  const text = (name: string) => String(values.get(name));
+  const number = (name: string) => Number(values.get(name));
+  const flag = (name: string) => values.get(name) === true;
+  const cloudName = text('cloud-name') || 'AzurePublicCloud';
+  requireOneOf('cloud-name', cloudName, CLOUD_NAMES);
+  requireOneOf('metrics-backend', text('metrics-backend'), ['Prometheus']);
+  requireOneOf('certificate-policy', text('certificate-policy'), ['warn', 'enforce']);
+  const healthPath = text('healthz-path');
+  return {
+    endpoint: text('endpoint'),
+    version: flag('version'),
+    help: flag('help'),
+    verbosity: number('v'),
+    logJson: flag('log-format-json'),
+    healthPort: number('healthz-port'),
+    healthPath: healthPath.startsWith('/') ? healthPath : `/${healthPath}`,
+    healthTimeoutMs: number('healthz-timeout'),
+    metricsPort: number('prometheus-port'),
+    metricsObjectNames: flag('metrics-object-names'),
+    orderChain: flag('construct-pem-chain'),
+    split: flag('write-cert-and-key-in-separate-files'),
+    cloudName,
+    tokenProxyUrl: text('token-proxy-url'),
+    sniName: text('sni-name'),
+    customUserAgent: text('custom-user-agent'),
+    cacheTtlMs: number('cache-ttl'),
+    pinnedCacheTtlMs: number('pinned-cache-ttl'),
+    certificatePolicy: text('certificate-policy').toLowerCase() === 'enforce' ? 'enforce' : 'warn',
+    ignored,
+  };
+}
+
+/** Help text of `serve`. */
+export function serveHelp(): string {
+  return `Usage: akv-csi serve [flags]
+
+Runs the provider: answers the Secrets Store CSI driver over gRPC.
+
+Flags (-flag value and --flag=value both work):
+${describeFlags(FLAGS)}
+
+Environment: AZURE_ENVIRONMENT_FILEPATH (custom cloud file), HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
+SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS.
+`;
+}
+
+function requireOneOf(name: string, value: string, allowed: readonly string[]): void {
+  if (allowed.some((one) => one.toLowerCase() === value.toLowerCase())) return;
+  throw new ProviderError('ERR_USAGE', `invalid value "${value}" for flag --${name}: it must be ${oneOf(allowed)}`);
+}
