@@ -1,0 +1,118 @@
+/**
+ * The authority pin. Drivers up to v1.5.6 dial the bare socket path, so their calls carry it as `:authority`; nghttp2
+ * refuses a `/` there and resets the stream before any handler runs. So the authority of each request is replaced before
+ * nghttp2 sees it.
+ *
+ * Everything but header blocks passes as it came. A header block is held until it is complete; one without a literal
+ * `:authority` passes as it came too, and a rewritten one goes out in frames of its own, without padding.
+ *
+ * There is no error of our own: what is not understood here (a broken frame sequence, a block that is not HPACK or too
+ * large) is handed on untouched, and so is everything after it. nghttp2 then ends the connection, or the stream, with the
+ * error the protocol asks for.
+ */
+import { FRAME_HEADER_BYTES, FrameWalk, type Visit } from './frames.ts';
+import { AuthorityRewriter } from './hpack.ts';
+
+const PREFACE_BYTES = 24;
+/** What a server that does not say otherwise accepts (RFC 9113 section 6.5.2); Node does not say otherwise. */
+const MAX_FRAME_BYTES = 16_384;
+/** Header blocks that go on after this much pass unread; what a driver sends is below 500 octets. */
+const MAX_BLOCK_BYTES = 65_536;
+/** nghttp2 itself allows 8 CONTINUATION frames behind one HEADERS frame. */
+const MAX_BLOCK_FRAMES = 16;
+
+const HEADERS = 1;
+const CONTINUATION = 9;
+const END_STREAM = 0x1;
+const END_HEADERS = 0x4;
+const PADDED = 0x8;
+const PRIORITY = 0x20;
+const PRIORITY_BYTES = 5;
+
+/** The client's half of a connection, with the authority of every request replaced. */
+export function authorityPin(): FrameWalk {
+  const rewriter = new AuthorityRewriter();
+  return new FrameWalk(PREFACE_BYTES, (input) => {
+    const type = input[3];
+    if (type !== HEADERS && type !== CONTINUATION) return { kind: 'pass' };
+    const block = readBlock(input);
+    return block.kind === 'block' ? pinned(input, block, rewriter) : block;
+  });
+}
+
+/** One header block as it lies in the input. */
+interface HeaderBlock {
+  readonly kind: 'block';
+  /** Length of its frames. */
+  readonly bytes: number;
+  readonly flags: number;
+  readonly streamId: number;
+  readonly priority: Buffer;
+  readonly fragments: readonly Buffer[];
+}
+
+function pinned(input: Buffer, block: HeaderBlock, rewriter: AuthorityRewriter): Visit {
+  const { bytes, fragments } = block;
+  const before = Buffer.concat(fragments);
+  const after = rewriter.rewrite(before);
+  if (after === undefined) return { kind: 'giveUp' };
+  const by = after === before ? [input.subarray(0, bytes)] : writeBlock(block, after);
+  return { kind: 'replace', bytes, by };
+}
+
+/** The header block that `input` begins with. */
+function readBlock(input: Buffer): HeaderBlock | Visit {
+  const fragments: Buffer[] = [];
+  let head: { flags: number; streamId: number; priority: Buffer } | undefined;
+  for (let at = 0; at <= MAX_BLOCK_BYTES && fragments.length < MAX_BLOCK_FRAMES; ) {
+    if (input.length < at + FRAME_HEADER_BYTES) return { kind: 'incomplete', bytes: at + FRAME_HEADER_BYTES };
+    const length = input.readUIntBE(at, 3);
+    const type = input.readUInt8(at + 3);
+    const flags = input.readUInt8(at + 4);
+    const streamId = input.readUInt32BE(at + 5);
+    if (type !== (head === undefined ? HEADERS : CONTINUATION) || length > MAX_FRAME_BYTES) break;
+    if (head !== undefined && head.streamId !== streamId) break;
+    const end = at + FRAME_HEADER_BYTES + length;
+    if (input.length < end) return { kind: 'incomplete', bytes: end };
+    const payload = input.subarray(at + FRAME_HEADER_BYTES, end);
+    if (head === undefined) {
+      const content = headersContent(payload, flags);
+      if (content === undefined) break;
+      head = { flags, streamId, priority: content.priority };
+      fragments.push(content.fragment);
+    } else {
+      fragments.push(payload);
+    }
+    if (flags & END_HEADERS) return { kind: 'block', bytes: end, ...head, fragments };
+    at = end;
+  }
+  return { kind: 'giveUp' };
+}
+
+/** Payload of a HEADERS frame without its padding; `undefined` if it is shorter than its flags say. */
+function headersContent(payload: Buffer, flags: number): { priority: Buffer; fragment: Buffer } | undefined {
+  const padded = (flags & PADDED) !== 0;
+  const start = padded ? 1 : 0;
+  const fragmentStart = start + (flags & PRIORITY ? PRIORITY_BYTES : 0);
+  const end = payload.length - (padded ? (payload[0] ?? 0) : 0);
+  if (end < fragmentStart) return undefined;
+  return { priority: payload.subarray(start, fragmentStart), fragment: payload.subarray(fragmentStart, end) };
+}
+
+/** A HEADERS frame with `fragment`, and CONTINUATION frames where it does not fit into one. */
+function writeBlock({ flags, streamId, priority }: HeaderBlock, fragment: Buffer): Buffer[] {
+  const payload = Buffer.concat([priority, fragment]);
+  const frames: Buffer[] = [];
+  for (let at = 0; at < payload.length; at += MAX_FRAME_BYTES) {
+    const piece = payload.subarray(at, at + MAX_FRAME_BYTES);
+    const header = Buffer.alloc(FRAME_HEADER_BYTES);
+    const kept = at === 0 ? flags & (END_STREAM | PRIORITY) : 0;
+    const last = at + piece.length === payload.length;
+    header.writeUIntBE(piece.length, 0, 3);
+    header.writeUInt8(at === 0 ? HEADERS : CONTINUATION, 3);
+    header.writeUInt8(kept | (last ? END_HEADERS : 0), 4);
+    header.writeUInt32BE(streamId, 5);
+    frames.push(header, piece);
+  }
+  return frames;
+}

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs';
+import type { ListenOptions, Server } from 'node:net';
+import { dirname } from 'node:path';
+import { messageOf, ProviderError } from '../base/errors.ts';
+import { type Endpoint, formatEndpoint } from './endpoint.ts';
+
+/** An endpoint that is bound and listens. */
+export interface Bound {
+  readonly endpoint: Endpoint;
+  /** Removes what the endpoint left in the file system, if it is still ours. */
+  remove(): void;
+}
+
+/** Listens. Raises `ERR_USAGE` naming `endpoint`, the cause and the remedy. */
+export function bind(server: Server, where: ListenOptions, endpoint: Endpoint): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) => reject(cannotListen(endpoint, error));
+    server.once('error', onError);
+    server.listen(where, () => {
+      server.off('error', onError);
+      resolve();
+    });
+  });
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOENT: 'the directory does not exist; mount the host directory the driver looks into, or create it',
+  ENOTDIR: 'a part of the path is not a directory; correct --endpoint',
+  EACCES: 'this user may not write there; run as the owner of the directory or give it write permission',
+  EPERM: 'this user may not write there; run as the owner of the directory or give it write permission',
+  EROFS: 'the file system is read-only; mount the directory writable',
+  EADDRINUSE: 'another process listens there; stop it or choose another --endpoint',
+  EADDRNOTAVAIL: 'this machine does not have the address; correct --endpoint',
+  ENOTFOUND: 'the host name is not known; correct --endpoint',
+};
+
+/** The error of an endpoint that cannot be opened: where, why and what to do. */
+export function cannotListen(endpoint: Endpoint, error: unknown): ProviderError {
+  const unix = endpoint.kind === 'unix';
+  // libuv says EACCES for a missing directory too.
+  const missing = unix && !existsSync(dirname(endpoint.path));
+  const code = missing ? 'ENOENT' : ((error as NodeJS.ErrnoException).code ?? '');
+  const remedy = REMEDIES[code];
+  const reason = remedy === undefined ? messageOf(error) : `${code}, ${remedy}`;
+  const where = unix ? endpoint.path : formatEndpoint(endpoint);
+  return new ProviderError('ERR_USAGE', `Cannot listen on ${where}: ${reason}`, { cause: error });
+}

@@ -1,0 +1,127 @@
+/**
+ * Stands between gRPC and the handlers and owns how every call ends.
+ *
+ * grpc-js makes statuses of its own (an expired deadline, a message that is too large, one that cannot be decoded), and
+ * sends them through the `sendStatus` of its innermost call object, below the reach of interceptors' responders. That
+ * object is what the first interceptor is given, so the guard puts itself in front of that one method: whatever ends a
+ * call, the handlers' own statuses included, ends it here.
+ */
+import {
+  ResponderBuilder,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+  status,
+} from '@grpc/grpc-js';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { type CallStatus, ERROR_CODE_TRAILER, finalStatus, goName } from './status.ts';
+
+/** How one call ended. */
+export interface CallEnd {
+  /** Full name, `/v1alpha1.CSIDriverProvider/Mount`. */
+  readonly method: string;
+  /** The gRPC code in Go's spelling; `Canceled` where the caller went away before there was an answer. */
+  readonly code: string;
+  /** Our error code, empty for a call that succeeded or was ended by gRPC itself. */
+  readonly errorCode: string;
+  readonly seconds: number;
+}
+
+/** Told of each call as it begins and ends. */
+export interface CallMeter {
+  callStarted(method: string): void;
+  callEnded(end: CallEnd): void;
+}
+
+/** The guard of one server. */
+export interface CallGuard {
+  readonly interceptor: ServerInterceptor;
+  /** Calls whose request is complete and whose answer is not. */
+  inFlight(): number;
+  /** Resolves when {@link CallGuard.inFlight} is 0. */
+  idle(): Promise<void>;
+  /** Ends every open call, those whose request is not complete included, with UNKNOWN and this message. */
+  endAll(message: string): void;
+}
+
+interface OpenCall {
+  readonly method: string;
+  readonly startedAt: number;
+  running: boolean;
+  end(status: CallStatus): void;
+}
+
+/** Guards calls, and reports each to `meter` and at debug level to `log`. */
+export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
+  const open = new Set<OpenCall>();
+  let waiting: (() => void)[] = [];
+
+  const inFlight = () => [...open].filter((call) => call.running).length;
+  const ended = (call: OpenCall, code: status, errorCode: string) => {
+    if (!open.delete(call)) return;
+    const end = {
+      method: call.method,
+      code: goName(code),
+      errorCode,
+      seconds: (performance.now() - call.startedAt) / 1000,
+    };
+    meter.callEnded(end);
+    log.debug('gRPC call ended', { ...end });
+    if (inFlight() > 0) return;
+    for (const resolve of waiting) resolve();
+    waiting = [];
+  };
+
+  const interceptor: ServerInterceptor = ({ path }, inner) => {
+    const call: OpenCall = {
+      method: path,
+      startedAt: performance.now(),
+      running: false,
+      end: takeOver(inner, log, (sent) => {
+        ended(call, sent.code, String(sent.metadata?.get(ERROR_CODE_TRAILER)[0] ?? ''));
+      }),
+    };
+    open.add(call);
+    meter.callStarted(path);
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveHalfClose((next) => {
+        call.running = true;
+        next();
+      })
+      .withOnCancel(() => ended(call, status.CANCELLED, ''))
+      .build();
+    return new ServerInterceptingCall(inner, new ResponderBuilder().withStart((next) => next(listener)).build());
+  };
+
+  return {
+    interceptor,
+    inFlight,
+    idle: () => (inFlight() === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    endAll(message) {
+      for (const call of [...open]) call.end({ code: status.UNKNOWN, details: message, metadata: null });
+    },
+  };
+}
+
+/** Makes every status `inner` sends final and tells `onSent` of it; returns the way to send one. */
+function takeOver(
+  inner: ServerInterceptingCallInterface,
+  log: Logger,
+  onSent: (sent: CallStatus) => void,
+): (status: CallStatus) => void {
+  const send = inner.sendStatus.bind(inner);
+  const guarded: ServerInterceptingCallInterface['sendStatus'] = ({ code, details, metadata }) => {
+    const final = finalStatus({ code, details: details ?? '', metadata: metadata ?? null });
+    try {
+      send(final);
+    } catch (error) {
+      // grpc-js calls this from timers and promises, where a throw would end the process.
+      log.error('Cannot send the status of a call', { error: messageOf(error) });
+    }
+    onSent(final);
+  };
+  inner.sendStatus = guarded;
+  return guarded;
+}

@@ -1,0 +1,164 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { MountOutcome, ObjectExpiry } from '../base/telemetry.ts';
+
+/** The metrics as Prometheus knows them. The two histograms have the official provider's names, buckets and labels. */
+export interface Instruments {
+  readonly keyVaultRequest: Histogram;
+  readonly grpcRequest: Histogram;
+  readonly vaultRetries: Counter;
+  readonly tokenRequests: Counter;
+  readonly cacheLookups: Counter;
+  readonly certificateWarnings: Counter;
+  text(): Promise<string>;
+}
+
+/** What one Mount has been doing lately. */
+export interface MountRecord {
+  readonly outcome: MountOutcome;
+  /** Milliseconds since 1970. */
+  readonly lastSuccessAt: number | undefined;
+  readonly consecutiveFailures: number;
+}
+
+/** What is read when somebody asks for the metrics. */
+export interface InstrumentSources {
+  readonly version: string;
+  readonly objectNames: boolean;
+  now(): number;
+  mountsInFlight(): number;
+  mounts(): readonly MountRecord[];
+  expiries(): readonly ObjectExpiry[];
+}
+
+const SERVICE_NAME = 'csi-secrets-store-provider-azure';
+const BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10, 15, 30];
+/** On every series of the official provider's. */
+const COMMON_LABELS = {
+  provider: 'azure',
+  os_type: process.platform === 'win32' ? 'windows' : process.platform,
+  service_name: SERVICE_NAME,
+  otel_scope_name: SERVICE_NAME,
+  otel_scope_version: '',
+};
+
+/** Registers every metric in a registry of its own. */
+export function loadInstruments(sources: InstrumentSources): Instruments {
+  const registry = new Registry();
+  const registers = [registry];
+  const ofOfficial = new Registry();
+  ofOfficial.setDefaultLabels(COMMON_LABELS);
+  addInfo(registry, sources.version);
+  addMounts(registry, sources);
+  return {
+    keyVaultRequest: new Histogram({
+      name: 'keyvault_request',
+      help: 'How long it took to get an object, or its versions, from Key Vault, in seconds',
+      labelNames: ['object_type', ...(sources.objectNames ? ['object_name'] : []), 'error'],
+      buckets: BUCKETS,
+      registers: [ofOfficial],
+    }),
+    grpcRequest: new Histogram({
+      name: 'grpc_request',
+      help: 'How long it took to answer a gRPC call, in seconds',
+      labelNames: ['grpc_method', 'grpc_code', 'grpc_message'],
+      buckets: BUCKETS,
+      registers: [ofOfficial],
+    }),
+    vaultRetries: new Counter({
+      name: 'akv_csi_vault_retries_total',
+      help: 'Answers of a vault that made the provider wait (throttled) or try again (retried)',
+      labelNames: ['vault', 'reason'],
+      registers,
+    }),
+    tokenRequests: new Counter({
+      name: 'akv_csi_token_requests_total',
+      help: 'Tokens asked of Entra, IMDS, NMI or the token proxy',
+      labelNames: ['identity', 'outcome'],
+      registers,
+    }),
+    cacheLookups: new Counter({
+      name: 'akv_csi_cache_lookups_total',
+      help: 'Reads answered from memory (hit), joined to one in flight (shared) or sent to the vault (miss)',
+      labelNames: ['result'],
+      registers,
+    }),
+    certificateWarnings: new Counter({
+      name: 'akv_csi_certificate_warnings_total',
+      help: 'Certificates mounted although something is wrong with them',
+      labelNames: ['reason'],
+      registers,
+    }),
+    text: async () => `${await ofOfficial.metrics()}\n${await registry.metrics()}`,
+  };
+}
+
+function addInfo(registry: Registry, version: string): void {
+  new Gauge({
+    name: 'target_info',
+    help: 'What is being scraped',
+    labelNames: ['service_name', 'service_version'],
+    registers: [registry],
+  }).set({ service_name: SERVICE_NAME, service_version: version }, 1);
+  new Gauge({
+    name: 'akv_csi_build_info',
+    help: 'Version of the provider and of Node',
+    labelNames: ['version', 'node_version'],
+    registers: [registry],
+  }).set({ version, node_version: process.versions.node }, 1);
+}
+
+/** Gauges that are filled when somebody asks, so that what the sources have forgotten is gone here too. */
+function addMounts(registry: Registry, { now, mountsInFlight, mounts, expiries }: InstrumentSources): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'akv_csi_mounts_in_flight',
+    help: 'Mounts being answered',
+    registers,
+    collect() {
+      this.set(mountsInFlight());
+    },
+  });
+  new Gauge({
+    name: 'akv_csi_mount_last_success_timestamp_seconds',
+    help: 'When a pod volume was last answered with its files, in seconds since 1970',
+    labelNames: ['namespace', 'pod', 'secretproviderclass'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { outcome, lastSuccessAt } of mounts()) {
+        if (lastSuccessAt !== undefined) this.set(mountLabels(outcome), lastSuccessAt / 1000);
+      }
+    },
+  });
+  new Gauge({
+    name: 'akv_csi_mount_consecutive_failures',
+    help: 'Failed attempts for a pod volume since the last that succeeded; driver v1.6 hides failures after the first mount',
+    labelNames: ['namespace', 'pod', 'secretproviderclass'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { outcome, consecutiveFailures } of mounts()) this.set(mountLabels(outcome), consecutiveFailures);
+    },
+  });
+  new Gauge({
+    name: 'akv_csi_object_expiry_seconds',
+    help: 'Seconds until a mounted object expires, negative once it has',
+    labelNames: ['namespace', 'pod', 'object_type', 'object_name'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { namespace, pod, objectType, objectName, expiresAt } of expiries()) {
+        const labels = { namespace, pod, object_type: objectType, object_name: objectName };
+        this.set(labels, (expiresAt - now()) / 1000);
+      }
+    },
+  });
+}
+
+function mountLabels(outcome: MountOutcome): Record<string, string> {
+  return {
+    namespace: outcome.namespace,
+    pod: outcome.pod,
+    secretproviderclass: outcome.secretProviderClass,
+  };
+}

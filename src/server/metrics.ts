@@ -1,0 +1,131 @@
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { ObjectExpiry, Outcome, Telemetry } from '../base/telemetry.ts';
+import { boundedLabel, RecentMap } from './bounded.ts';
+import type { CallMeter } from './guard.ts';
+import { type HttpEndpoint, serveHttp } from './http.ts';
+import type { Instruments, MountRecord } from './instruments.ts';
+
+/** Everything the program counts. */
+export interface Metrics extends Telemetry, CallMeter {
+  /** All of it in Prometheus' text format. */
+  text(): Promise<string>;
+}
+
+/** What {@link createMetrics} needs. */
+export interface MetricsOptions {
+  /** Of this program, without a leading `v`. */
+  readonly version: string;
+  /** Whether `keyvault_request` has the label `object_name`. */
+  readonly objectNames: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** More pods than a node has; what was not mounted or republished for an hour is gone. */
+const MAX_MOUNTS = 500;
+const MAX_EXPIRIES = 2000;
+const IDLE_MS = 3_600_000;
+const MAX_OBJECT_NAMES = 1000;
+const MAX_VAULTS = 100;
+const MAX_IDENTITIES = 100;
+const MAX_REASONS = 50;
+const MOUNT_METHOD = '/v1alpha1.CSIDriverProvider/Mount';
+
+/**
+ * Collects the metrics. The Prometheus library is loaded by the first thing counted, which comes after the first answer:
+ * loading it takes as long as all the rest of the start.
+ */
+export function createMetrics({ version, objectNames, clock, log }: MetricsOptions): Metrics {
+  const mounts = new RecentMap<MountRecord>(MAX_MOUNTS, IDLE_MS);
+  const expiries = new RecentMap<ObjectExpiry>(MAX_EXPIRIES, IDLE_MS);
+  const objectLabel = boundedLabel(MAX_OBJECT_NAMES);
+  const vaultLabel = boundedLabel(MAX_VAULTS);
+  const identityLabel = boundedLabel(MAX_IDENTITIES);
+  const reasonLabel = boundedLabel(MAX_REASONS);
+  let mountsInFlight = 0;
+
+  let loading: Promise<Instruments> | undefined;
+  const load = () => {
+    loading ??= import('./instruments.ts').then(({ loadInstruments }) =>
+      loadInstruments({
+        version,
+        objectNames,
+        now: () => clock.now(),
+        mountsInFlight: () => mountsInFlight,
+        mounts: () => mounts.values(clock.now()),
+        expiries: () => expiries.values(clock.now()),
+      }),
+    );
+    return loading;
+  };
+  const count = (write: (instruments: Instruments) => void) => {
+    load()
+      .then(write)
+      .catch((thrown: unknown) => log.warn('Cannot count', { error: messageOf(thrown) }));
+  };
+
+  return {
+    keyVaultRequest(objectType, objectName, seconds, outcome) {
+      const labels = { object_type: objectType, error: errorLabel(outcome) };
+      const named = objectNames ? { ...labels, object_name: objectLabel(objectName) } : labels;
+      count(({ keyVaultRequest }) => keyVaultRequest.observe(named, seconds));
+    },
+    vaultRetry(vault, reason) {
+      count(({ vaultRetries }) => vaultRetries.inc({ vault: vaultLabel(vault), reason }));
+    },
+    tokenRequest(identity, outcome) {
+      count(({ tokenRequests }) => tokenRequests.inc({ identity: identityLabel(identity), outcome }));
+    },
+    cacheLookup(result) {
+      count(({ cacheLookups }) => cacheLookups.inc({ result }));
+    },
+    certificateWarning(reason) {
+      count(({ certificateWarnings }) => certificateWarnings.inc({ reason: reasonLabel(reason) }));
+    },
+    objectExpiry(expiry) {
+      const { namespace, pod, objectType, objectName } = expiry;
+      expiries.set(JSON.stringify([namespace, pod, objectType, objectName]), expiry, clock.now());
+    },
+    mountFinished(outcome) {
+      const key = JSON.stringify([outcome.namespace, outcome.pod, outcome.secretProviderClass]);
+      const before = mounts.get(key);
+      const record = outcome.ok
+        ? { outcome, lastSuccessAt: outcome.finishedAt, consecutiveFailures: 0 }
+        : {
+            outcome,
+            lastSuccessAt: before?.lastSuccessAt,
+            consecutiveFailures: (before?.consecutiveFailures ?? 0) + 1,
+          };
+      mounts.set(key, record, clock.now());
+    },
+    callStarted(method) {
+      if (method === MOUNT_METHOD) mountsInFlight++;
+    },
+    callEnded({ method, code, errorCode, seconds }) {
+      if (method === MOUNT_METHOD) mountsInFlight--;
+      const message = code === 'OK' ? '' : errorCode || code;
+      count(({ grpcRequest }) =>
+        grpcRequest.observe({ grpc_method: method, grpc_code: code, grpc_message: message }, seconds),
+      );
+    },
+    text: async () => (await load()).text(),
+  };
+}
+
+/** As the official provider has it, success is the empty text. Differs: a failure is its class, not its whole message. */
+function errorLabel(outcome: Outcome): string {
+  return outcome === 'ok' ? '' : outcome;
+}
+
+/** Serves `/metrics` and nothing else. Raises `ERR_USAGE` naming the port. */
+export function startMetricsServer(where: { host?: string; port: number; metrics: Metrics }): Promise<HttpEndpoint> {
+  const { metrics, ...address } = where;
+  return serveHttp({
+    ...address,
+    path: '/metrics',
+    purpose: 'metrics (--prometheus-port)',
+    answer: async () => ({ status: 200, contentType: 'text/plain; version=0.0.4', body: await metrics.text() }),
+  });
+}

@@ -1,0 +1,108 @@
+import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { MountHandler } from '../mount/call.ts';
+import { pinConnection } from './connection.ts';
+import { type Endpoint, formatEndpoint } from './endpoint.ts';
+import { type CallMeter, guardCalls } from './guard.ts';
+import { listen } from './listener.ts';
+import { addServices } from './service.ts';
+
+/** What {@link startServer} needs. */
+export interface ServerOptions {
+  readonly endpoint: Endpoint;
+  readonly mount: MountHandler;
+  /** Of this program, without a leading `v`. */
+  readonly version: string;
+  readonly log: Logger;
+  readonly meter: CallMeter;
+  /** How long {@link RunningServer.stop} waits for calls that are being answered; 20 s where absent. */
+  readonly drainMs?: number;
+}
+
+/** A provider that answers. */
+export interface RunningServer {
+  /** Where it listens; the port the system chose where the endpoint said 0. */
+  readonly endpoint: Endpoint;
+  /** Calls that are being answered. */
+  inFlight(): number;
+  /**
+   * Takes no more connections, lets the calls that are being answered finish within the bound, ends the others with a
+   * final code, and resolves when every connection is closed. Clients are told at once (GOAWAY) that their next call
+   * belongs to a successor, so no call is lost.
+   */
+  stop(): Promise<void>;
+}
+
+/** What the driver's own client accepts in an answer, and more than it ever sends. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+const DEFAULT_DRAIN_MS = 20_000;
+/** For the last answers to reach their callers. */
+const FLUSH_MS = 1000;
+
+/** Starts the gRPC server of the provider. Raises `ERR_USAGE` if it cannot listen. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { log, drainMs = DEFAULT_DRAIN_MS } = options;
+  // The library complains of malformed metadata on stderr, in a format of its own.
+  setLogger({ error: (complaint) => log.debug('gRPC library', { complaint: String(complaint) }) });
+  const guard = guardCalls(options.meter, log);
+  const server = new Server({
+    interceptors: [guard.interceptor],
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  });
+  surviveLostStreams(server, log);
+  addServices(server, options);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = await listen({
+    endpoint: options.endpoint,
+    log,
+    onConnection: (socket) => injector.injectConnection(pinConnection(socket)),
+  });
+  log.info('Listening', { endpoint: formatEndpoint(listener.endpoint) });
+
+  const stop = async () => {
+    await listener.stopAccepting();
+    injector.destroy();
+    await within(drainMs, guard.idle());
+    guard.endAll('The provider is stopping; the next attempt is answered by its successor');
+    await listener.close(FLUSH_MS);
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    endpoint: listener.endpoint,
+    inFlight: guard.inFlight,
+    stop() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+/**
+ * grpc-js refuses a request with an unknown method or content type without asking whether its stream is still there, and
+ * Node's `respond` throws if it is not: one reset at the right moment would end the process. There is no public place
+ * between the two.
+ */
+function surviveLostStreams(server: Server, log: Logger): void {
+  const name = '_streamHandler';
+  const handle: unknown = Reflect.get(server, name);
+  if (typeof handle !== 'function') throw new Error(`grpc-js has no ${name} any more`);
+  Reflect.set(server, name, (...args: unknown[]) => {
+    try {
+      handle.apply(server, args);
+    } catch (error) {
+      log.debug('A request was lost before it could be refused', { error: messageOf(error) });
+    }
+  });
+}
+
+async function within(ms: number, done: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([done, over]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,110 @@
+import {
+  type Server,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { messageOf, ProviderError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { MountHandler } from '../mount/call.ts';
+import {
+  CONTRACT_VERSION,
+  csiDriverProvider,
+  health,
+  type MountRequest,
+  type MountResponse,
+  type VersionResponse,
+} from '../wire/contract.ts';
+import { statusOf } from './status.ts';
+
+/** The name the official provider answers `Version` with; tools recognise the provider by it. */
+export const RUNTIME_NAME = 'secrets-store-csi-driver-provider-azure';
+
+/** What the services need. */
+export interface ServiceOptions {
+  readonly mount: MountHandler;
+  /** Of this program, without a leading `v`. */
+  readonly version: string;
+  readonly log: Logger;
+}
+
+/** Adds `v1alpha1.CSIDriverProvider` and `grpc.health.v1.Health` to `server`. */
+export function addServices(server: Server, options: ServiceOptions): void {
+  server.addService(csiDriverProvider, providerService(options));
+  server.addService(health, healthService);
+}
+
+function providerService({ mount, version, log }: ServiceOptions): UntypedServiceImplementation {
+  const answer: VersionResponse = {
+    version: CONTRACT_VERSION,
+    runtimeName: RUNTIME_NAME,
+    runtimeVersion: `v${version}`,
+  };
+  return {
+    Version(_call: unknown, respond: sendUnaryData<VersionResponse>) {
+      respond(null, answer);
+    },
+    Mount(call: ServerUnaryCall<MountRequest, MountResponse>, respond: sendUnaryData<MountResponse>) {
+      runMount(mount, call)
+        .then(
+          (response) => respond(null, response),
+          (thrown: unknown) => respond(statusOf(asProviderError(thrown, log))),
+        )
+        .catch((thrown: unknown) => log.error('Cannot answer a Mount', { error: messageOf(thrown) }));
+    },
+  };
+}
+
+async function runMount(
+  mount: MountHandler,
+  call: ServerUnaryCall<MountRequest, MountResponse>,
+): Promise<MountResponse> {
+  const { attributes, secrets, permission } = call.request;
+  const abort = new AbortController();
+  const cancel = () => abort.abort();
+  call.once('cancelled', cancel);
+  const deadlineAt = Number(call.getDeadline());
+  try {
+    const { files, objectVersions } = await mount(
+      { attributes, secrets, permission },
+      { deadlineAt, signal: abort.signal },
+    );
+    return { objectVersion: objectVersions, files };
+  } finally {
+    // grpc-js calls every call cancelled once it has its answer.
+    call.off('cancelled', cancel);
+  }
+}
+
+/**
+ * Anything but a `ProviderError` is a defect of ours. Its message stays out of the answer and of the log: it may quote
+ * what it choked on, as the messages of `JSON.parse` do.
+ */
+function asProviderError(thrown: unknown, log: Logger): ProviderError {
+  if (thrown instanceof ProviderError) return thrown;
+  const error = thrown instanceof Error ? thrown : undefined;
+  const frames = error?.stack?.split('\n').filter((line) => /^\s+at /.test(line));
+  log.error('Mount failed by a defect of the provider', {
+    kind: error?.name ?? typeof thrown,
+    stack: frames?.join('\n') ?? '',
+  });
+  return new ProviderError(
+    'ERR_INTERNAL',
+    'The provider failed by a defect of its own; its log says where. Please report it with that log line',
+  );
+}
+
+/** Says SERVING for every service name, as the official provider does: an answer at all is the news. */
+const healthService: UntypedServiceImplementation = {
+  Check(_call: unknown, respond: sendUnaryData<{ status: string }>) {
+    respond(null, { status: 'SERVING' });
+  },
+  List(_call: unknown, respond: sendUnaryData<never>) {
+    respond({ code: status.UNIMPLEMENTED, details: 'List is not supported' });
+  },
+  Watch(call: ServerWritableStream<unknown, never>) {
+    call.emit('error', { code: status.UNIMPLEMENTED, details: 'Watch is not supported' });
+  },
+};

@@ -1,0 +1,120 @@
+import { Metadata, status } from '@grpc/grpc-js';
+import type { ErrorCode, ProviderError } from '../base/errors.ts';
+
+/**
+ * The gRPC codes a Mount may end with. The kubelet takes CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED and
+ * UNAVAILABLE as "perhaps still going on" and keeps the target directory; driver v1.6 then finds it fresh, skips the
+ * mount, answers OK, and the pod runs with a volume that stays empty. Every other code is final: the kubelet cleans up
+ * and tries again. OUT_OF_RANGE, DATA_LOSS and ALREADY_EXISTS are final too and have no use here.
+ */
+export type FinalCode =
+  | status.UNKNOWN
+  | status.INVALID_ARGUMENT
+  | status.NOT_FOUND
+  | status.PERMISSION_DENIED
+  | status.FAILED_PRECONDITION
+  | status.UNIMPLEMENTED
+  | status.INTERNAL
+  | status.UNAUTHENTICATED;
+
+/** The gRPC code of each of our error codes; none of them is one the kubelet waits on. */
+export const STATUS_OF: Readonly<Record<ErrorCode, FinalCode>> = {
+  ERR_BAD_REQUEST: status.INVALID_ARGUMENT,
+  ERR_BAD_PARAMETERS: status.INVALID_ARGUMENT,
+  ERR_NO_CREDENTIALS: status.FAILED_PRECONDITION,
+  ERR_AUTHENTICATION: status.UNAUTHENTICATED,
+  ERR_FORBIDDEN: status.PERMISSION_DENIED,
+  ERR_NOT_FOUND: status.NOT_FOUND,
+  ERR_DISABLED: status.FAILED_PRECONDITION,
+  ERR_THROTTLED: status.UNKNOWN,
+  ERR_UNREACHABLE: status.UNKNOWN,
+  ERR_TIMEOUT: status.UNKNOWN,
+  ERR_CANCELLED: status.UNKNOWN,
+  ERR_VAULT: status.UNKNOWN,
+  ERR_BAD_CONTENT: status.FAILED_PRECONDITION,
+  ERR_TOO_LARGE: status.FAILED_PRECONDITION,
+  ERR_USAGE: status.INTERNAL,
+  ERR_INTERNAL: status.INTERNAL,
+};
+
+/** Trailer that carries our own error code beside the gRPC one, for clients that want to know more precisely. */
+export const ERROR_CODE_TRAILER = 'akv-csi-error';
+
+/** What a call ends with. */
+export interface CallStatus {
+  readonly code: status;
+  readonly details: string;
+  readonly metadata: Metadata | null;
+}
+
+/** The status of a failed call. */
+export function statusOf({ code, message }: ProviderError): CallStatus & { readonly metadata: Metadata } {
+  const metadata = new Metadata();
+  metadata.set(ERROR_CODE_TRAILER, code);
+  return { code: STATUS_OF[code], details: message, metadata };
+}
+
+/** The five codes that must not leave, and what leaves in their place; they come from gRPC itself, never from us. */
+const REPLACEMENTS: Partial<Record<status, { readonly code: FinalCode; readonly meaning: string }>> = {
+  [status.CANCELLED]: { code: status.UNKNOWN, meaning: 'The call was cancelled' },
+  [status.DEADLINE_EXCEEDED]: {
+    code: status.UNKNOWN,
+    meaning: "The caller's deadline passed before there was an answer",
+  },
+  [status.RESOURCE_EXHAUSTED]: { code: status.FAILED_PRECONDITION, meaning: 'A message is over the limit of 4 MiB' },
+  [status.ABORTED]: { code: status.UNKNOWN, meaning: 'The call was aborted' },
+  [status.UNAVAILABLE]: { code: status.UNKNOWN, meaning: 'The provider cannot answer now' },
+};
+
+/** `ended` with a code that is final and a message that fits into the trailers. */
+export function finalStatus(ended: CallStatus): CallStatus {
+  const replacement = REPLACEMENTS[ended.code];
+  const details = replacement === undefined ? ended.details : `${replacement.meaning}: ${ended.details}`;
+  return { ...ended, code: replacement?.code ?? ended.code, details: fitMessage(details) };
+}
+
+/**
+ * Clients limit the size of trailers (some gRPC implementations to 8 KiB), and the message travels percent-encoded.
+ */
+const MAX_ENCODED_BYTES = 6144;
+const SHORTENED = ' … (shortened; the log of the provider has the whole message)';
+
+/** `message` cut to what trailers carry; half a surrogate pair, which could not be encoded at all, becomes U+FFFD. */
+export function fitMessage(message: string): string {
+  const text = Buffer.from(message, 'utf8').toString('utf8');
+  if (encodeURI(text).length <= MAX_ENCODED_BYTES) return text;
+  const room = MAX_ENCODED_BYTES - encodeURI(SHORTENED).length;
+  let used = 0;
+  let end = 0;
+  for (const char of text) {
+    used += encodeURI(char).length;
+    if (used > room) break;
+    end += char.length;
+  }
+  return text.slice(0, end) + SHORTENED;
+}
+
+const GO_NAMES: Readonly<Record<status, string>> = {
+  [status.OK]: 'OK',
+  [status.CANCELLED]: 'Canceled',
+  [status.UNKNOWN]: 'Unknown',
+  [status.INVALID_ARGUMENT]: 'InvalidArgument',
+  [status.DEADLINE_EXCEEDED]: 'DeadlineExceeded',
+  [status.NOT_FOUND]: 'NotFound',
+  [status.ALREADY_EXISTS]: 'AlreadyExists',
+  [status.PERMISSION_DENIED]: 'PermissionDenied',
+  [status.RESOURCE_EXHAUSTED]: 'ResourceExhausted',
+  [status.FAILED_PRECONDITION]: 'FailedPrecondition',
+  [status.ABORTED]: 'Aborted',
+  [status.OUT_OF_RANGE]: 'OutOfRange',
+  [status.UNIMPLEMENTED]: 'Unimplemented',
+  [status.INTERNAL]: 'Internal',
+  [status.UNAVAILABLE]: 'Unavailable',
+  [status.DATA_LOSS]: 'DataLoss',
+  [status.UNAUTHENTICATED]: 'Unauthenticated',
+};
+
+/** A gRPC code as Go spells it, the way the official provider's metrics do. */
+export function goName(code: status): string {
+  return GO_NAMES[code];
+}

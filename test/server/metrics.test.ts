@@ -1,0 +1,238 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { silentLogger } from '../../src/base/log.ts';
+import { boundedLabel, RecentMap } from '../../src/server/bounded.ts';
+import { createMetrics, startMetricsServer } from '../../src/server/metrics.ts';
+import { failure, grpcClient, mount, testServer, version } from './support.ts';
+
+const MINUTE = 60_000;
+
+function metricsAt(start = 1_700_000_000_000, objectNames = true) {
+  let now = start;
+  const metrics = createMetrics({
+    version: '1.2.3',
+    objectNames,
+    clock: { now: () => now },
+    log: silentLogger,
+  });
+  const advance = (ms: number) => {
+    now += ms;
+  };
+  return { metrics, advance, now: () => now };
+}
+
+/** The samples of one metric, label order aside. */
+async function samples(metrics: { text(): Promise<string> }, name: string): Promise<string[]> {
+  const lines = (await metrics.text()).split('\n').filter((line) => line.split(/[{ ]/)[0] === name);
+  return lines.map((line) => {
+    const [, labels = '', value] = /^[^{ ]+(?:\{(.*)\})? (.*)$/.exec(line) ?? [];
+    return `${labels
+      .split(/,(?=\w+=")/)
+      .sort()
+      .join(',')} ${value}`;
+  });
+}
+
+const COMMON = `os_type="${process.platform}",otel_scope_name="csi-secrets-store-provider-azure",otel_scope_version="",provider="azure",service_name="csi-secrets-store-provider-azure"`;
+
+describe('keyvault_request', () => {
+  test('has the buckets and labels of the official provider', async () => {
+    const { metrics } = metricsAt();
+    metrics.keyVaultRequest('secret', 'db-password', 0.25, 'ok');
+    metrics.keyVaultRequest('secret', 'db-password', 0.15, 'ok');
+    const text = await metrics.text();
+    expect(text).toContain('# TYPE keyvault_request histogram');
+    const labels = `error="",object_name="db-password",object_type="secret",${COMMON}`;
+    expect(await samples(metrics, 'keyvault_request_bucket')).toEqual(
+      [
+        ['0.1', 0],
+        ['0.2', 1],
+        ...['0.3', '0.4', '0.5', '1', '1.5', '2', '2.5', '3', '5', '10', '15', '30', '+Inf'].map((le) => [le, 2]),
+      ].map(([le, count]) => `error="",le="${le}",object_name="db-password",object_type="secret",${COMMON} ${count}`),
+    );
+    expect(await samples(metrics, 'keyvault_request_sum')).toEqual([`${labels} 0.4`]);
+    expect(await samples(metrics, 'keyvault_request_count')).toEqual([`${labels} 2`]);
+  });
+
+  test('has a class in the place of the error text', async () => {
+    const { metrics } = metricsAt();
+    metrics.keyVaultRequest('cert', 'tls', 1, 'forbidden');
+    expect(await samples(metrics, 'keyvault_request_count')).toEqual([
+      `error="forbidden",object_name="tls",object_type="cert",${COMMON} 1`,
+    ]);
+  });
+
+  test('can go without object names', async () => {
+    const { metrics } = metricsAt(undefined, false);
+    metrics.keyVaultRequest('key', 'sign', 1, 'ok');
+    expect(await samples(metrics, 'keyvault_request_count')).toEqual([`error="",object_type="key",${COMMON} 1`]);
+  });
+
+  test('stays bounded however many objects there are', async () => {
+    const { metrics } = metricsAt();
+    for (let i = 0; i < 1200; i++) metrics.keyVaultRequest('secret', `s${i}`, 1, 'ok');
+    const counts = await samples(metrics, 'keyvault_request_count');
+    expect(counts).toHaveLength(1001);
+    expect(counts).toContain(`error="",object_name="other",object_type="secret",${COMMON} 200`);
+  });
+});
+
+describe('grpc_request', () => {
+  test('has the method and the code in the spelling of the official provider, and a class for the message', async () => {
+    const { metrics } = metricsAt();
+    const { path } = await testServer({
+      meter: metrics,
+      mount: async () => {
+        throw new Error('something long and secret');
+      },
+    });
+    const client = grpcClient(`unix:${path}`);
+    await version(client);
+    await failure(mount(client));
+    expect((await samples(metrics, 'grpc_request_count')).sort()).toEqual([
+      `grpc_code="Internal",grpc_message="ERR_INTERNAL",grpc_method="/v1alpha1.CSIDriverProvider/Mount",${COMMON} 1`,
+      `grpc_code="OK",grpc_message="",grpc_method="/v1alpha1.CSIDriverProvider/Version",${COMMON} 1`,
+    ]);
+  });
+
+  test('goes with the number of Mounts in flight', async () => {
+    const { metrics } = metricsAt();
+    const method = '/v1alpha1.CSIDriverProvider/Mount';
+    metrics.callStarted(method);
+    metrics.callStarted(method);
+    metrics.callStarted('/grpc.health.v1.Health/Check');
+    expect(await samples(metrics, 'akv_csi_mounts_in_flight')).toEqual([' 2']);
+    metrics.callEnded({ method, code: 'OK', errorCode: '', seconds: 1 });
+    expect(await samples(metrics, 'akv_csi_mounts_in_flight')).toEqual([' 1']);
+  });
+});
+
+describe('our own metrics', () => {
+  test('name the build', async () => {
+    const { metrics } = metricsAt();
+    expect(await samples(metrics, 'akv_csi_build_info')).toEqual([
+      `node_version="${process.versions.node}",version="1.2.3" 1`,
+    ]);
+    expect(await samples(metrics, 'target_info')).toEqual([
+      'service_name="csi-secrets-store-provider-azure",service_version="1.2.3" 1',
+    ]);
+  });
+
+  test('count retries, tokens, cache lookups and certificate warnings', async () => {
+    const { metrics } = metricsAt();
+    metrics.vaultRetry('prod-kv', 'throttled');
+    metrics.vaultRetry('prod-kv', 'throttled');
+    metrics.tokenRequest('workload', 'ok');
+    metrics.cacheLookup('hit');
+    metrics.certificateWarning('expired');
+    expect(await samples(metrics, 'akv_csi_vault_retries_total')).toEqual(['reason="throttled",vault="prod-kv" 2']);
+    expect(await samples(metrics, 'akv_csi_token_requests_total')).toEqual(['identity="workload",outcome="ok" 1']);
+    expect(await samples(metrics, 'akv_csi_cache_lookups_total')).toEqual(['result="hit" 1']);
+    expect(await samples(metrics, 'akv_csi_certificate_warnings_total')).toEqual(['reason="expired" 1']);
+  });
+
+  test('tell how long a mounted object still lives, at the time of asking', async () => {
+    const { metrics, advance, now } = metricsAt();
+    const object = { namespace: 'shop', pod: 'web-0', objectType: 'cert', objectName: 'tls' } as const;
+    metrics.objectExpiry({ ...object, expiresAt: now() + 5 * MINUTE });
+    advance(2 * MINUTE);
+    const labels = 'namespace="shop",object_name="tls",object_type="cert",pod="web-0"';
+    expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toEqual([`${labels} 180`]);
+    advance(4 * MINUTE);
+    expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toEqual([`${labels} -60`]);
+  });
+
+  test('tell when a volume was last mounted and how often it failed since', async () => {
+    const { metrics, now } = metricsAt();
+    const volume = { namespace: 'shop', pod: 'web-0', secretProviderClass: 'broker' };
+    const labels = 'namespace="shop",pod="web-0",secretproviderclass="broker"';
+    metrics.mountFinished({ ...volume, ok: false, finishedAt: now() });
+    expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toEqual([]);
+    metrics.mountFinished({ ...volume, ok: true, finishedAt: now() });
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([`${labels} 0`]);
+    metrics.mountFinished({ ...volume, ok: false, finishedAt: now() + MINUTE });
+    metrics.mountFinished({ ...volume, ok: false, finishedAt: now() + 2 * MINUTE });
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([`${labels} 2`]);
+    expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toEqual([`${labels} 1700000000`]);
+  });
+
+  test('forget volumes and objects that were idle for an hour', async () => {
+    const { metrics, advance, now } = metricsAt();
+    const volume = { namespace: 'shop', secretProviderClass: 'broker', ok: true };
+    metrics.mountFinished({ ...volume, pod: 'gone', finishedAt: now() });
+    metrics.objectExpiry({ namespace: 'shop', pod: 'gone', objectType: 'cert', objectName: 'tls', expiresAt: now() });
+    advance(40 * MINUTE);
+    metrics.mountFinished({ ...volume, pod: 'here', finishedAt: now() });
+    advance(30 * MINUTE);
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([
+      'namespace="shop",pod="here",secretproviderclass="broker" 0',
+    ]);
+    expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toEqual([]);
+  });
+
+  test('remember 500 volumes at most', async () => {
+    const { metrics, now } = metricsAt();
+    for (let i = 0; i < 600; i++) {
+      metrics.mountFinished({ namespace: 'n', pod: `p${i}`, secretProviderClass: 's', ok: true, finishedAt: now() });
+    }
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toHaveLength(500);
+  });
+
+  test('survive labels with anything in them', async () => {
+    const { metrics } = metricsAt();
+    metrics.vaultRetry('a"b\\c\nd', 'retried');
+    expect(await metrics.text()).toContain('vault="a\\"b\\\\c\\nd"');
+  });
+});
+
+describe('the metrics endpoint', () => {
+  test('serves /metrics and nothing else', async () => {
+    const { metrics } = metricsAt();
+    const server = await startMetricsServer({ host: '127.0.0.1', port: 0, metrics });
+    onTestFinished(() => server.close());
+    const get = (path: string) => fetch(`http://127.0.0.1:${server.port}${path}`);
+    const found = await get('/metrics');
+    expect(found.status).toBe(200);
+    expect(found.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await found.text()).toContain('akv_csi_build_info');
+    for (const path of ['/', '/metrics/', '/debug/pprof/', '/healthz', '/metricsx']) {
+      expect((await get(path)).status).toBe(404);
+    }
+  });
+
+  test('names the port it cannot have', async () => {
+    const { metrics } = metricsAt();
+    const server = await startMetricsServer({ host: '127.0.0.1', port: 0, metrics });
+    onTestFinished(() => server.close());
+    await expect(startMetricsServer({ host: '127.0.0.1', port: server.port, metrics })).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+      message: expect.stringContaining(`Cannot listen on port ${server.port} for metrics (--prometheus-port)`),
+    });
+  });
+});
+
+describe('a bounded label', () => {
+  test('lets the first values through for good', () => {
+    const label = boundedLabel(2);
+    expect(['a', 'b', 'c', 'a', 'd', 'b'].map(label)).toEqual(['a', 'b', 'other', 'a', 'other', 'b']);
+  });
+});
+
+describe('a map of the recent', () => {
+  test('drops the longest untouched first', () => {
+    const map = new RecentMap<number>(2, 100);
+    map.set('a', 1, 0);
+    map.set('b', 2, 1);
+    map.set('a', 3, 2);
+    map.set('c', 4, 3);
+    expect(map.values(4)).toEqual([3, 4]);
+    expect(map.get('b')).toBeUndefined();
+  });
+
+  test('drops what was idle', () => {
+    const map = new RecentMap<number>(9, 100);
+    map.set('a', 1, 0);
+    map.set('b', 2, 50);
+    expect(map.values(100)).toEqual([2]);
+    expect(map.values(150)).toEqual([]);
+  });
+});
