@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 import type { Clock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -12,25 +11,34 @@ import type {
   VaultReader,
 } from '../mount/ports.ts';
 import type { VolumeSpec } from '../spc/model.ts';
-import { loginHost } from './acquire.ts';
 import { challengePolicy } from './challenge.ts';
 import { VaultGate } from './gate.ts';
+import { loginHost, loginPhase } from './login.ts';
 import { outcomeOf } from './outcome.ts';
-import { persist } from './persist.ts';
+import { persist, type VaultCall } from './persist.ts';
 import { describeIdentity, principalKey } from './principal.ts';
 import type { TokenPool } from './token-pool.ts';
-import { VaultClients } from './vault.ts';
+import { ValueCache } from './value-cache.ts';
+import { type RawBodies, VaultClients } from './vault.ts';
 import { type VaultQuestion, vaultError } from './vault-error.ts';
 import { fetchedFromWire, listedFromWire } from './wire.ts';
 
 /** Vaults whose clients are kept; the one not used for longest goes first. */
 const MAX_VAULTS = 200;
+/** How often values past their time are dropped. */
+const SWEEP_MS = 60_000;
+/** What an entry costs besides its JSON. */
+const ENTRY_BYTES = 500;
 
 /** What {@link AzureVaults} works with. */
 export interface AzureVaultsOptions {
   readonly tokens: TokenPool;
   /** Connections, user agent: what every request needs. */
   readonly policies: readonly PipelinePolicy[];
+  /** How long a current version answers repeats, in milliseconds; 0: never. */
+  readonly cacheTtlMs: number;
+  /** The same for versions that the manifest names. */
+  readonly pinnedCacheTtlMs: number;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
 }
@@ -49,11 +57,18 @@ export interface VaultHost {
 export class AzureVaults implements VaultAccess {
   readonly #options: AzureVaultsOptions;
   readonly #hosts = new Map<string, VaultHost>();
-  readonly #gets = new SingleFlight<unknown>();
-  readonly #lists = new SingleFlight<readonly unknown[]>();
+  readonly #reads = new SingleFlight<readonly unknown[]>();
+  readonly #cache: ValueCache<readonly unknown[]>;
+  readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: AzureVaultsOptions) {
     this.#options = options;
+    this.#cache = new ValueCache(options.clock);
+    this.#sweeper = setInterval(() => this.#cache.sweep(), SWEEP_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
   }
 
   open(volume: Volume): VaultReader {
@@ -67,9 +82,11 @@ export class AzureVaults implements VaultAccess {
 
   async #get(session: Session, ref: ObjectRef): Promise<FetchedObject> {
     return this.#measured(session, { ...ref, operation: 'read' }, async () => {
-      const key = JSON.stringify([session.principal, session.volume.vaultUrl, ref.type, ref.name, ref.version]);
-      const body = await this.#read(session, this.#gets, key, (authorization, signal) =>
-        session.host.clients.get(ref, { authorization, clientRequestId: randomUUID(), signal }),
+      const ttlMs = ref.version === '' ? this.#options.cacheTtlMs : this.#options.pinnedCacheTtlMs;
+      const [body] = await this.#read(
+        session,
+        { key: `${ref.type}/${ref.name}/${ref.version}`, ttlMs },
+        async (options) => [await session.host.clients.get(ref, options)],
       );
       return fetchedFromWire(ref, body);
     });
@@ -77,44 +94,36 @@ export class AzureVaults implements VaultAccess {
 
   async #list(session: Session, { type, name }: Omit<ObjectRef, 'version'>): Promise<readonly ListedVersion[]> {
     return this.#measured(session, { type, name, version: '', operation: 'list the versions of' }, async () => {
-      const key = JSON.stringify([session.principal, session.volume.vaultUrl, type, name]);
-      const pages = await this.#read(session, this.#lists, key, (authorization, signal) =>
-        session.host.clients.listVersions(type, name, { authorization, clientRequestId: randomUUID(), signal }),
+      const { cacheTtlMs: ttlMs } = this.#options;
+      const pages = await this.#read(session, { key: `${type}/${name}/versions`, ttlMs }, (options) =>
+        session.host.clients.listVersions(type, name, options),
       );
       return pages.flatMap((page) => listedFromWire(type, page));
     });
   }
 
-  /** One read for all of the same principal who ask at the same time; each of them proves itself first. */
-  async #read<T>(
-    session: Session,
-    flights: SingleFlight<T>,
-    key: string,
-    call: (authorization: string, signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
+  /**
+   * What the vault answers, from memory where it was read a moment ago, and one request for all of the same principal
+   * who ask at the same time. Each caller proves itself first: without a token of its own nobody gets anything.
+   */
+  async #read(session: Session, { key, ttlMs }: CacheRule, call: VaultCall<RawBodies>): Promise<RawBodies> {
     const { volume, host, context } = session;
     const { identity, cloud } = volume;
-    const login = {
-      phase: identity.kind === 'managed-identity' ? 'imds' : identity.kind === 'pod-identity' ? 'nmi' : 'entra',
-      host: loginHost(identity, cloud),
-    } as const;
-    const { tokens, telemetry } = this.#options;
-    await context.progress.during(
-      login,
-      tokens.token({ identity, cloud, resource: host.resource, signal: context.signal }),
-    );
-    telemetry.cacheLookup(flights.has(key) ? 'shared' : 'miss');
-    const wait = {
-      phase: 'vault',
-      host: new URL(volume.vaultUrl).host,
-      state: () => (host.gate.pauseMs > 0 ? 'the vault answered 429 and has to be left alone for a while' : ''),
-    } as const;
-    return context.progress.during(
-      wait,
-      flights.run(key, context.signal, (signal) =>
-        persist({ volume, host, tokens, telemetry, clock: this.#options.clock, context: { ...context, signal } }, call),
-      ),
-    );
+    const { tokens, telemetry, clock } = this.#options;
+    const login = { phase: loginPhase(identity), host: loginHost(identity, cloud) };
+    const proof = tokens.token({ identity, cloud, resource: host.resource, signal: context.signal });
+    await context.progress.during(login, proof);
+    const fullKey = JSON.stringify([session.principal, volume.vaultUrl, key]);
+    const kept = this.#cache.get(fullKey);
+    telemetry.cacheLookup(kept !== undefined ? 'hit' : this.#reads.has(fullKey) ? 'shared' : 'miss');
+    if (kept !== undefined) return kept;
+    const flight = this.#reads.run(fullKey, context.signal, async (signal) => {
+      const bodies = await persist({ volume, host, tokens, telemetry, clock, context: { ...context, signal } }, call);
+      this.#cache.set(fullKey, bodies, { ttlMs, bytes: sizeOf(bodies) });
+      return bodies;
+    });
+    const state = () => (host.gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
+    return context.progress.during({ phase: 'vault', host: new URL(volume.vaultUrl).host, state }, flight);
   }
 
   async #measured<T>(
@@ -159,6 +168,11 @@ export class AzureVaults implements VaultAccess {
   }
 }
 
+interface CacheRule {
+  readonly key: string;
+  readonly ttlMs: number;
+}
+
 interface Session {
   readonly volume: Volume;
   readonly host: VaultHost;
@@ -173,4 +187,8 @@ export function whereabouts({
   identity,
 }: Pick<VolumeSpec, 'vaultName' | 'vaultUrl' | 'identity'>) {
   return { vaultName, host: new URL(vaultUrl).host, identity: describeIdentity(identity) };
+}
+
+function sizeOf(bodies: RawBodies): number {
+  return ENTRY_BYTES + JSON.stringify(bodies).length;
 }

@@ -10,8 +10,9 @@ import { Secret } from '../base/secret.ts';
 import type { Cloud } from '../spc/cloud.ts';
 import type { Identity } from '../spc/model.ts';
 import { pemOfClientCertificate } from './client-certificate.ts';
+import { loginHost } from './login.ts';
 import { type LoginWitness, loginError } from './login-error.ts';
-import { NMI_HOST, podIdentityToken } from './pod-identity.ts';
+import { podIdentityToken } from './pod-identity.ts';
 
 /** What one token is asked for. */
 export interface TokenRequest {
@@ -62,12 +63,6 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
     request.signal.throwIfAborted();
     throw loginError({ identity, witness, error });
   }
-}
-
-/** The host that a login of this identity talks to. */
-export function loginHost(identity: Identity, cloud: Cloud): string {
-  if (identity.kind === 'managed-identity') return 'IMDS';
-  return identity.kind === 'pod-identity' ? NMI_HOST : new URL(cloud.authorityHost).host;
 }
 
 async function ask(

@@ -11,6 +11,8 @@ export interface AzureOptions {
   readonly userAgent: string;
   readonly trust: TrustSources;
   readonly tokenProxy: TokenProxyOptions;
+  readonly cacheTtlMs: number;
+  readonly pinnedCacheTtlMs: number;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
 }
@@ -22,7 +24,7 @@ export interface Azure {
 }
 
 /** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Asks nobody anything yet. */
-export function connectAzure({ userAgent, trust, tokenProxy, telemetry, clock }: AzureOptions): Azure {
+export function connectAzure({ userAgent, trust, tokenProxy, telemetry, clock, ...ttls }: AzureOptions): Azure {
   const agents = new Agents(trust);
   const policies = [connectionPolicy(agents), userAgentPolicy(userAgent)];
   const transport = {
@@ -30,5 +32,12 @@ export function connectAzure({ userAgent, trust, tokenProxy, telemetry, clock }:
     tokenProxy: tokenProxyPolicy(tokenProxy),
   };
   const tokens = new TokenPool({ transport, telemetry, clock });
-  return { vaults: new AzureVaults({ tokens, policies, telemetry, clock }), close: () => agents.close() };
+  const vaults = new AzureVaults({ tokens, policies, telemetry, clock, ...ttls });
+  return {
+    vaults,
+    close() {
+      vaults.close();
+      agents.close();
+    },
+  };
 }

@@ -6,7 +6,8 @@ export class Challenge extends Error {
   readonly resource: string;
   /** JSON, where the vault wants other claims in the token (CAE); empty otherwise. */
   readonly claims: string;
-  readonly body: string;
+  /** The answer's JSON; undefined where it is none. */
+  readonly body: unknown;
   readonly requestId: string | undefined;
 
   constructor(header: string, body: string, requestId: string | undefined) {
@@ -18,7 +19,7 @@ export class Challenge extends Error {
     this.resource = fields.get('resource') ?? fields.get('scope')?.replace(/\/\.default$/, '') ?? '';
     const claims = fields.get('error') === 'insufficient_claims' ? (fields.get('claims') ?? '') : '';
     this.claims = Buffer.from(claims, 'base64').toString('utf8');
-    this.body = body;
+    this.body = parse(body);
     this.requestId = requestId;
   }
 
@@ -46,4 +47,12 @@ export const challengePolicy: PipelinePolicy = {
 export function resourceCovers(resource: string, vaultUrl: string): boolean {
   if (!URL.canParse(resource)) return false;
   return new URL(vaultUrl).hostname.endsWith(`.${new URL(resource).hostname}`);
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }

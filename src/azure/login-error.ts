@@ -1,6 +1,7 @@
 import { messageOf, ProviderError } from '../base/errors.ts';
 import type { Identity } from '../spc/model.ts';
 import { claimedPrincipal, WORKLOAD_IDENTITY_AUDIENCE } from '../spc/tokens.ts';
+import { loginPhase } from './login.ts';
 import { networkFailure } from './network-error.ts';
 import { describeIdentity } from './principal.ts';
 
@@ -23,7 +24,7 @@ export interface LoginFailure {
 /** Entra's answer, explained: ERR_AUTHENTICATION, or ERR_UNREACHABLE, ERR_VAULT where it is no refusal. */
 export function loginError({ identity, witness, error }: LoginFailure): ProviderError {
   if (error instanceof ProviderError) return error;
-  const phase = identity.kind === 'managed-identity' ? 'imds' : identity.kind === 'pod-identity' ? 'nmi' : 'entra';
+  const phase = loginPhase(identity);
   const { host, status, requestId } = witness;
   const details = {
     phase,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { isRestError } from '@azure/core-rest-pipeline';
 import { delay } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,6 +11,7 @@ import { Challenge, resourceCovers } from './challenge.ts';
 import { networkFailure } from './network-error.ts';
 import { describeIdentity } from './principal.ts';
 import type { TokenPool } from './token-pool.ts';
+import type { VaultCallOptions } from './vault.ts';
 import { answerOf } from './vault-error.ts';
 
 /** Tries after a 5xx or a connection that broke. */
@@ -39,8 +41,8 @@ export interface Reading {
   readonly context: FetchContext;
 }
 
-/** Sends one request with a bearer token. */
-export type VaultCall<T> = (authorization: string, signal: AbortSignal) => Promise<T>;
+/** Sends one request. */
+export type VaultCall<T> = (options: VaultCallOptions) => Promise<T>;
 
 /**
  * Reads from a vault through its gate until there is an answer that another try would not change: waits where the vault
@@ -54,7 +56,10 @@ export async function persist<T>(reading: Reading, call: VaultCall<T>): Promise<
   let token = await pooledToken(reading, {});
   for (;;) {
     try {
-      const result = await host.gate.pass(context.mountId, signal, () => call(`Bearer ${token.reveal()}`, signal));
+      const authorization = `Bearer ${token.reveal()}`;
+      const result = await host.gate.pass(context.mountId, signal, () =>
+        call({ authorization, clientRequestId: randomUUID(), signal }),
+      );
       host.gate.succeeded();
       return result;
     } catch (error) {

@@ -45,7 +45,7 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
   return refusal(
     question,
     what,
-    answerOf(error.statusCode, error.response?.bodyAsText ?? '', error.response?.headers.get('x-ms-request-id')),
+    answerOf(error.statusCode, error.details, error.response?.headers.get('x-ms-request-id')),
   );
 }
 
@@ -58,21 +58,22 @@ export interface VaultAnswer {
   readonly requestId: string | undefined;
 }
 
+interface WireError {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly innererror?: { readonly code?: unknown } | null;
+}
+
 /** Reads an error body (`{error: {code, message, innererror: {code}}}`); what is not there is empty. */
-export function answerOf(status: number, body: string, requestId: string | undefined): VaultAnswer {
-  let error: { code?: unknown; message?: unknown; innererror?: { code?: unknown } } = {};
-  try {
-    const parsed = JSON.parse(body) as { error?: typeof error };
-    if (typeof parsed?.error === 'object' && parsed.error !== null) error = parsed.error;
-  } catch {
-    // A proxy's HTML, or nothing: the status alone has to do.
-  }
+export function answerOf(status: number, body: unknown, requestId: string | undefined): VaultAnswer {
+  // A proxy's HTML, or nothing, is no such object: the status alone has to do then.
+  const { error } = (typeof body === 'object' && body !== null ? body : {}) as { error?: WireError | null };
   const text = (value: unknown) => (typeof value === 'string' ? value : '');
   return {
     status,
-    code: text(error.code),
-    innerCode: text(error.innererror?.code),
-    message: text(error.message),
+    code: text(error?.code),
+    innerCode: text(error?.innererror?.code),
+    message: text(error?.message),
     requestId,
   };
 }

@@ -80,6 +80,7 @@ export class VaultClients {
   /** Runs a call of the SDK and returns what the vault answered, even where the SDK cannot make sense of it. */
   async #capture(options: VaultCallOptions, call: (options: object) => Promise<unknown>): Promise<RawBodies> {
     const bodies: unknown[] = [];
+    let refusal: unknown;
     try {
       await call({
         abortSignal: options.signal,
@@ -89,9 +90,12 @@ export class VaultClients {
         },
         onResponse: (response: { status: number; parsedBody?: unknown }) => {
           if (response.status === 200) bodies.push(response.parsedBody);
+          else refusal = response.parsedBody;
         },
       });
     } catch (error) {
+      // The wire's own spelling, which the three clients translate each in its way.
+      if (isRestError(error)) error.details = refusal;
       if (bodies.length === 0 || isRestError(error) || options.signal.aborted) throw error;
     }
     return bodies;

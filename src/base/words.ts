@@ -1,12 +1,20 @@
+const MAX_SHOWN = 200;
+
 /** The known name nearest to `word` (edit distance at most a third of its length, case ignored), if there is one. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: { name: string; distance: number } | undefined;
   for (const name of known) {
+    if (Math.abs(name.length - word.length) > limit) continue;
     const distance = editDistance(word.toLowerCase(), name.toLowerCase());
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { name, distance };
   }
   return best?.name;
+}
+
+/** The word among `given` that is unknown and looks like a misspelt `name`, if there is one. */
+export function misspelt(name: string, given: readonly string[], known: readonly string[]): string | undefined {
+  return given.find((word) => !known.includes(word) && nearest(word, known)?.toLowerCase() === name.toLowerCase());
 }
 
 /** `"a", "b" or "c"`. */
@@ -14,6 +22,16 @@ export function oneOf(words: readonly string[]): string {
   const quoted = words.map((word) => `"${word}"`);
   const last = quoted.pop() ?? '';
   return quoted.length === 0 ? last : `${quoted.join(', ')} or ${last}`;
+}
+
+/** A text of somebody else for a message: short enough to read. */
+export function clip(text: string): string {
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+/** A text of somebody else for a message: in quotes, on one line, short enough to read. */
+export function quote(text: string): string {
+  return JSON.stringify(clip(text));
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */

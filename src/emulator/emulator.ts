@@ -74,9 +74,10 @@ export interface Emulator extends Controls {
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const { clock = systemClock, log = silentLogger, host = '127.0.0.1', hosts = [] } = options;
   const seed = parseSeed(options.seed);
+  // Clients check the listener's certificate by the machine's clock, whatever time the world inside has.
   const [world, certificate] = await Promise.all([
     buildWorld(seed, { clock, hosts }),
-    createServerCertificate({ vaults: seed.vaults.map(({ name }) => name), hosts, listen: host }, clock.now()),
+    createServerCertificate({ vaults: seed.vaults.map(({ name }) => name), hosts, listen: host }, systemClock.now()),
   ]);
   const faults = new FaultList();
   for (const fault of seed.faults ?? []) faults.add(fault);

@@ -156,9 +156,10 @@ async function readRequest(incoming: IncomingMessage): Promise<HttpRequest | und
   let size = 0;
   for await (const chunk of incoming) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
+    // Read on to the end: a caller that is still sending would not see the answer.
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
   }
+  if (size > MAX_BODY_BYTES) return undefined;
   const [path = '/', query = ''] = (incoming.url ?? '/').split(/\?(.*)/s);
   const headers = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)] as const);
   return {

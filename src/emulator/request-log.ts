@@ -30,14 +30,11 @@ export interface RequestLog extends ReadonlyArray<RequestRecord> {
 /** A request log and the way to write to it; the oldest records go when there are more than `limit`. */
 export function createRequestLog(limit = 100_000): { log: RequestLog; add: (record: RequestRecord) => void } {
   const records: RequestRecord[] = [];
-  const log = Object.assign(records, {
-    clear() {
-      records.length = 0;
-    },
-  });
   const add = (record: RequestRecord) => {
     if (records.length >= limit) records.shift();
     records.push(record);
   };
-  return { log, add };
+  // Not enumerable, so that the log compares like the array it is.
+  Object.defineProperty(records, 'clear', { value: () => records.splice(0) });
+  return { log: records as RequestRecord[] & Pick<RequestLog, 'clear'>, add };
 }

@@ -9,12 +9,31 @@ export interface Finding {
   readonly line?: number;
 }
 
+/**
+ * When the official provider comes upon a mistake: while it reads parameters, parses objects, builds the vault's URL,
+ * builds its client, or fetches. `never` is a mistake that it does not see.
+ */
+export type Stage = (typeof STAGES)[number];
+
+const STAGES = ['parameters', 'objects', 'vault', 'client', 'fetch', 'never'] as const;
+
+/** Where a mistake is, and when the official provider comes upon it (`never` unless said). */
+export interface Place {
+  readonly line?: number | undefined;
+  readonly stage?: Stage;
+}
+
+/** Of each severity; what one text of thousands of mistakes gives beyond them helps nobody. */
+const MAX_FINDINGS = 100;
+
 /** Collects findings in the order in which they are made. */
 export class Findings {
   readonly all: Finding[] = [];
+  readonly #stages = new Map<Finding, number>();
 
-  error(path: string, message: string, line?: number): void {
-    this.#add('error', path, message, line);
+  error(path: string, message: string, { line, stage = 'never' }: Place = {}): void {
+    const finding = this.#add('error', path, message, line);
+    this.#stages.set(finding, STAGES.indexOf(stage));
   }
 
   warning(path: string, message: string, line?: number): void {
@@ -25,11 +44,17 @@ export class Findings {
     this.#add('note', path, message, line);
   }
 
+  /** In the order in which the official provider would come upon them, those that are ours alone last. */
   get errors(): readonly Finding[] {
-    return this.all.filter(({ severity }) => severity === 'error');
+    return [...this.#stages]
+      .sort(([, a], [, b]) => a - b)
+      .map(([finding]) => finding)
+      .slice(0, MAX_FINDINGS);
   }
 
-  #add(severity: Finding['severity'], path: string, message: string, line: number | undefined): void {
-    this.all.push({ severity, path, message, ...(line === undefined ? {} : { line }) });
+  #add(severity: Finding['severity'], path: string, message: string, line: number | undefined): Finding {
+    const finding: Finding = { severity, path, message, ...(line === undefined ? {} : { line }) };
+    if (this.all.filter((one) => one.severity === severity).length < MAX_FINDINGS) this.all.push(finding);
+    return finding;
   }
 }

@@ -1,8 +1,10 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, Scalar } from 'yaml';
+import type { Document, Node, Pair, YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, Scalar } from 'yaml';
+import { quote } from '../base/words.ts';
 
 /**
  * A YAML value as the manifests need it: scalars keep their text (`0755`, `1e3`, `true` stay what was written),
- * every node knows its line (from 1).
+ * every node knows its line (from 1), aliases and merges (`<<`) are written out.
  */
 export type Tree = MapTree | ListTree | TextTree | NullTree;
 
@@ -10,7 +12,13 @@ export type Tree = MapTree | ListTree | TextTree | NullTree;
 export interface MapTree {
   readonly kind: 'map';
   readonly line: number;
-  readonly entries: ReadonlyMap<string, { readonly line: number; readonly value: Tree }>;
+  readonly entries: ReadonlyMap<string, MapEntry>;
+}
+
+/** A value of a mapping, and the line of its key. */
+export interface MapEntry {
+  readonly line: number;
+  readonly value: Tree;
 }
 
 /** A sequence. */
@@ -47,64 +55,47 @@ export type ParsedYaml =
   | { readonly ok: true; readonly documents: readonly Tree[] }
   | { readonly ok: false; readonly errors: readonly YamlError[] };
 
-const MAX_NODES = 20_000;
+/** The first document of a text, or why it cannot be read; later ones are not looked at. */
+export type ParsedDocument =
+  /** `document` is undefined in an empty text; `laterLine` is where a second document begins. */
+  | { readonly ok: true; readonly document: Tree | undefined; readonly laterLine: number | undefined }
+  | { readonly ok: false; readonly errors: readonly YamlError[] };
+
+/** Values that a text may hold beyond one a character: aliases unfold. */
+const MAX_UNFOLDED = 20_000;
 const MAX_DEPTH = 100;
+const MAX_ERRORS = 5;
 const NULL_WORDS = new Set(['', '~', 'null', 'Null', 'NULL']);
+
+/** Mistakes whose words people search for, by the parser's code; the first half is what Go's parser says. */
+const WORDS: Readonly<Record<string, string>> = {
+  BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context; put a text that holds ": " in quotes',
+  MULTILINE_IMPLICIT_KEY: "could not find expected ':' after a key",
+  TAB_AS_INDENT: 'found character that cannot start any token; indent with spaces, not with tabs',
+  BAD_SCALAR_START: 'found character that cannot start any token; put the text in quotes',
+};
 
 /**
  * Reads all documents of a YAML (or JSON) text. Duplicate keys are errors.
  * `firstLine` is the line number of the text's first line, for texts that stand inside another.
  */
 export function parseYaml(text: string, firstLine = 1): ParsedYaml {
-  const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, { schema: 'failsafe', lineCounter, prettyErrors: false });
-  if (!Array.isArray(documents)) return { ok: true, documents: [] };
-  const lineAt = (offset: number) => Math.max(1, lineCounter.linePos(offset).line) + firstLine - 1;
-  const errors: YamlError[] = [];
-  const trees: Tree[] = [];
-  for (const document of documents) {
-    if (document.errors.length > 0) {
-      for (const error of document.errors) errors.push({ line: lineAt(error.pos[0]), message: error.message });
-      continue;
-    }
-    let nodes = 0;
-    const convert = (node: Node | null | undefined, depth: number): Tree => {
-      if (++nodes > MAX_NODES || depth > MAX_DEPTH) {
-        throw new Unreadable(`it holds more than ${MAX_NODES} values or nests deeper than ${MAX_DEPTH}`);
-      }
-      const line = node?.range ? lineAt(node.range[0]) : firstLine;
-      if (isAlias(node)) {
-        const target = node.resolve(document);
-        if (target === undefined) throw new Unreadable(`the alias *${node.source} is not defined`);
-        return convert(target, depth + 1);
-      }
-      if (isMap(node)) {
-        const entries = new Map<string, { line: number; value: Tree }>();
-        for (const { key, value } of node.items) {
-          const name = convert(key as Node, depth + 1);
-          entries.set(name.kind === 'text' ? name.text : '', {
-            line: name.line,
-            value: convert(value as Node | null, depth + 1),
-          });
-        }
-        return { kind: 'map', line, entries };
-      }
-      if (isSeq(node)) return { kind: 'list', line, items: node.items.map((item) => convert(item as Node, depth + 1)) };
-      if (!isScalar(node)) return { kind: 'null', line };
-      const text = String(node.value ?? '');
-      const plain = node.type === undefined || node.type === Scalar.PLAIN;
-      if (plain && NULL_WORDS.has(text)) return { kind: 'null', line };
-      const block = node.type === Scalar.BLOCK_LITERAL || node.type === Scalar.BLOCK_FOLDED;
-      return { kind: 'text', line, text, quoted: !plain && !block, textLine: block ? line + 1 : line };
-    };
-    try {
-      trees.push(convert(document.contents as Node | null, 0));
-    } catch (error) {
-      if (!(error instanceof Unreadable)) throw error;
-      errors.push({ line: firstLine, message: error.message });
-    }
-  }
-  return errors.length > 0 ? { ok: false, errors } : { ok: true, documents: trees };
+  const { documents, lineAt } = readDocuments(text, firstLine);
+  const read = documents.map((document) => readDocument(document, text.length, lineAt));
+  const errors = read.flatMap((one) => (one.ok ? [] : one.errors));
+  return errors.length > 0
+    ? { ok: false, errors: errors.slice(0, MAX_ERRORS) }
+    : { ok: true, documents: read.flatMap((one) => (one.ok ? [one.tree] : [])) };
+}
+
+/** Reads the first document of a YAML (or JSON) text; see {@link parseYaml}. */
+export function parseFirstDocument(text: string, firstLine = 1): ParsedDocument {
+  const { documents, lineAt } = readDocuments(text, firstLine);
+  const [first, second] = documents;
+  if (first === undefined) return { ok: true, document: undefined, laterLine: undefined };
+  const read = readDocument(first, text.length, lineAt);
+  if (!read.ok) return { ok: false, errors: read.errors.slice(0, MAX_ERRORS) };
+  return { ok: true, document: read.tree, laterLine: second && lineAt(second.range[0]) };
 }
 
 /** The tree as plain data: maps as objects without prototype, scalars as strings. */
@@ -124,7 +115,7 @@ export function plainOf(tree: Tree): unknown {
   }
 }
 
-/** What a tree is, in the words of an error message. */
+/** What a tree is, in the words of an error message; never what it holds. */
 export function kindOf(tree: Tree): string {
   switch (tree.kind) {
     case 'map':
@@ -132,10 +123,121 @@ export function kindOf(tree: Tree): string {
     case 'list':
       return 'a list';
     case 'text':
-      return `the text ${JSON.stringify(tree.text.length > 40 ? `${tree.text.slice(0, 40)}…` : tree.text)}`;
+      return 'a text';
     case 'null':
       return 'nothing';
   }
 }
 
-class Unreadable extends Error {}
+type LineAt = (offset: number) => number;
+type ReadDocument =
+  | { readonly ok: true; readonly tree: Tree }
+  | { readonly ok: false; readonly errors: readonly YamlError[] };
+
+function readDocuments(text: string, firstLine: number): { documents: readonly Document.Parsed[]; lineAt: LineAt } {
+  const lineCounter = new LineCounter();
+  const lineAt = (offset: number) => Math.max(1, lineCounter.linePos(offset).line) + firstLine - 1;
+  // The parser's own search for duplicate keys takes quadratic time and does not name the key.
+  const options = { schema: 'failsafe', uniqueKeys: false, prettyErrors: false, lineCounter } as const;
+  const documents = parseAllDocuments(text, options);
+  return { documents: Array.isArray(documents) ? documents : [], lineAt };
+}
+
+function readDocument(document: Document.Parsed, textLength: number, lineAt: LineAt): ReadDocument {
+  if (document.errors.length > 0) {
+    const errors = document.errors.map(({ code, pos, message }) => ({
+      line: lineAt(pos[0]),
+      message: WORDS[code] ?? withoutQuotation(message),
+    }));
+    return { ok: false, errors };
+  }
+  const growing = new TreeBuilder(textLength + MAX_UNFOLDED, lineAt);
+  const tree = growing.build(document.contents, 0);
+  return growing.errors.length > 0 ? { ok: false, errors: growing.errors } : { ok: true, tree };
+}
+
+/** Some messages of the parser end with the text that it choked on, or tell of its own stack. */
+function withoutQuotation(message: string): string {
+  if (message.includes('call stack')) return `it nests deeper than ${MAX_DEPTH}`;
+  return message.replace(/: ".*$/s, '');
+}
+
+class TreeBuilder {
+  readonly errors: YamlError[] = [];
+  readonly #anchors = new Map<string, Node>();
+  readonly #anchored = new Set<Node>();
+  readonly #lineAt: LineAt;
+  #left: number;
+  #line: number;
+
+  constructor(maxNodes: number, lineAt: LineAt) {
+    this.#left = maxNodes;
+    this.#lineAt = lineAt;
+    this.#line = lineAt(0);
+  }
+
+  build(node: Node | null, depth: number): Tree {
+    if (node?.range) this.#line = this.#lineAt(node.range[0]);
+    const line = this.#line;
+    if (--this.#left < 0 || depth > MAX_DEPTH) {
+      this.#fail(`it nests deeper than ${MAX_DEPTH}, or its aliases unfold without measure`);
+      return { kind: 'null', line };
+    }
+    if (isAlias(node)) {
+      const target = this.#anchors.get(node.source);
+      if (target !== undefined) return this.build(target, depth + 1);
+      this.#fail(`unknown anchor ${quote(node.source)} referenced`);
+      return { kind: 'null', line };
+    }
+    if (node?.anchor !== undefined && !this.#anchored.has(node)) {
+      this.#anchored.add(node);
+      this.#anchors.set(node.anchor, node);
+    }
+    if (isMap(node)) return { kind: 'map', line, entries: this.#entries(node, depth) };
+    if (isSeq(node)) {
+      const items = node.items as (Node | null)[];
+      return { kind: 'list', line, items: items.map((item) => this.build(item, depth + 1)) };
+    }
+    if (!isScalar(node)) return { kind: 'null', line };
+    const text = String(node.value ?? '');
+    const plain = node.type === undefined || node.type === Scalar.PLAIN;
+    if (plain && NULL_WORDS.has(text)) return { kind: 'null', line };
+    const block = node.type === Scalar.BLOCK_LITERAL || node.type === Scalar.BLOCK_FOLDED;
+    return { kind: 'text', line, text, quoted: !plain && !block, textLine: block ? line + 1 : line };
+  }
+
+  #entries(map: YAMLMap, depth: number): ReadonlyMap<string, MapEntry> {
+    const own = new Map<string, MapEntry>();
+    let merged: MapTree[] = [];
+    for (const { key, value } of map.items as Pair<Node | null, Node | null>[]) {
+      const name = this.build(key, depth + 1);
+      const { line } = name;
+      const entry = { line, value: this.build(value, depth + 1) };
+      const word = name.kind === 'text' ? name.text : '';
+      const known = own.get(word);
+      if (known !== undefined) {
+        this.#line = line;
+        this.#fail(`mapping key ${quote(word)} already defined at line ${known.line}`);
+      } else if (word === '<<' && isScalar(key) && key.type === Scalar.PLAIN) {
+        merged = this.#merged(entry);
+      } else own.set(word, entry);
+    }
+    for (const { entries } of merged) {
+      for (const [name, entry] of entries) if (!own.has(name)) own.set(name, entry);
+    }
+    return own;
+  }
+
+  #merged({ line, value }: MapEntry): MapTree[] {
+    const sources = value.kind === 'list' ? value.items : [value];
+    const maps = sources.filter((source) => source.kind === 'map');
+    if (maps.length === sources.length) return maps;
+    this.#line = line;
+    this.#fail('map merge requires map or sequence of maps as the value');
+    return [];
+  }
+
+  #fail(message: string): void {
+    if (this.errors.length < MAX_ERRORS) this.errors.push({ line: this.#line, message });
+  }
+}
