@@ -67,15 +67,15 @@ export function createControls(world: World): Controls {
   return {
     setSecret: (vaultName, name, value, options = {}) =>
       addSecret(world, { vault: vault(vaultName), name }, { ...options, value: new Secret(value) }),
-    createKey: (vaultName, name, key) => addKey(world, { vault: vault(vaultName), name }, { spec: keySpec(key) }),
-    createCertificate: (vaultName, name, fields = {}) => {
+    createKey: async (vaultName, name, key) => addKey(world, { vault: vault(vaultName), name }, { spec: keySpec(key) }),
+    createCertificate: async (vaultName, name, fields = {}) => {
       const spec = issueSpec(name, fields, world.clock.now());
       if (spec.issuer !== 'Self') requireAuthority(world, spec.issuer);
       return addIssuedCertificate(world, { vault: vault(vaultName), name }, { spec });
     },
     rotateCertificate: async (vaultName, name) => {
       const version = await renewCertificate(world, vault(vaultName), name);
-      if (version === undefined) throw missing(`a certificate "${name}" issued in vault "${vaultName}"`, []);
+      if (version === undefined) throw missing(`issued certificate "${name}" in vault "${vaultName}"`, []);
       return version;
     },
     setEnabled: (vaultName, object, enabled) => {

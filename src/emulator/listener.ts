@@ -56,7 +56,8 @@ export async function listen(
     const id = socketIds.get(incoming.socket) ?? ++sockets;
     socketIds.set(incoming.socket, id);
     serve(incoming, outgoing, { ...parts, socketId: id }).catch((error: unknown) => {
-      parts.log.error('The emulator failed to answer', { path: incoming.url, error: messageOf(error) });
+      const gone = !incoming.complete;
+      if (!gone) parts.log.error('The emulator failed to answer', { path: incoming.url, error: messageOf(error) });
       incoming.socket.destroy();
     });
   };

@@ -149,7 +149,7 @@ const vault = v.strictObject({
   certificates: v.optional(v.array(named(certificateFields))),
 });
 
-/** The document a seed file holds; `docs` of each field stand in the example seed. */
+/** The document a seed file holds; `examples/emulator-seed.yaml` describes every field. */
 export const SEED_SCHEMA = v.strictObject({
   latency: v.optional(
     v.strictObject({

@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addHostsLines, removeHostsLines } from '../../src/emulator/hosts-file.ts';
+import { raw, seedWith } from './support.ts';
+
+const RAW_IMPORT = {
+  name: 'raw',
+  setup({ onResolve, onLoad }: import('esbuild').PluginBuild) {
+    onResolve({ filter: /\?raw$/ }, ({ path, resolveDir }) => ({
+      path: join(resolveDir, path.slice(0, -4)),
+      namespace: 'raw',
+    }));
+    onLoad({ filter: /.*/, namespace: 'raw' }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8'),
+      loader: 'text',
+    }));
+  },
+};
+
+describe('akv-csi emulator', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'emulator-command-'));
+  const program = join(folder, 'emulator.cjs');
+  const children: ChildProcess[] = [];
+
+  beforeAll(async () => {
+    await build({
+      stdin: {
+        contents: `import { emulatorCommand } from './src/cli/emulator.ts';
+          emulatorCommand().parseAsync(process.argv.slice(2), { from: 'user' })
+            .catch((error) => { console.error(error.message); process.exitCode = 1; });`,
+        resolveDir: process.cwd(),
+      },
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      outfile: program,
+      plugins: [RAW_IMPORT],
+      logLevel: 'silent',
+    });
+  });
+  afterAll(() => {
+    for (const child of children) child.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  });
+
+  async function start(...flags: string[]) {
+    const child = spawn(process.execPath, [program, '--port', '0', '--imds-port', '0', ...flags]);
+    children.push(child);
+    const output = { text: '' };
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output.text += chunk));
+    const ended = once(child, 'exit');
+    const until = async (text: string) => {
+      while (!output.text.includes(text)) {
+        if (child.exitCode !== null) throw new Error(`ended early: ${output.text}`);
+        await Promise.race([once(child.stdout, 'data'), ended]);
+      }
+    };
+    return { child, output, ended, until };
+  }
+
+  it('runs the example seed, prints how to reach it, writes its files, logs requests, and ends on SIGTERM', async () => {
+    const [ca, cloud, hosts] = ['ca.pem', 'cloud.json', 'hosts'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    writeFileSync(hosts, '127.0.0.1 localhost\n');
+    const { child, output, ended, until } = await start('--ca-file', ca, '--cloud-file', cloud, '--write-hosts', hosts);
+    await until('Ctrl-C ends it.');
+    const port = /https:\/\/login\.localhost:(\d+)\//.exec(output.text)?.[1];
+    expect(output.text).toContain(`https://my-key-vault.vault.localhost:${port}`);
+    for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE'])
+      expect(output.text).toContain(`export ${name}=${ca}`);
+    expect(JSON.parse(readFileSync(cloud, 'utf8')).keyVaultDNSSuffix).toBe(`vault.localhost:${port}`);
+    expect(readFileSync(hosts, 'utf8').split('\n')).toEqual([
+      '127.0.0.1 localhost',
+      `127.0.0.1 login.localhost # akv-csi emulator ${child.pid}`,
+      `127.0.0.1 my-key-vault.vault.localhost # akv-csi emulator ${child.pid}`,
+      '',
+    ]);
+    const agent = new https.Agent({ ca: readFileSync(ca), servername: 'my-key-vault.vault.localhost' });
+    const answer = await raw({ agent }, `https://127.0.0.1:${port}/secrets/x?api-version=7.4`, {
+      headers: { host: `my-key-vault.vault.localhost:${port}` },
+    });
+    agent.destroy();
+    expect(answer.status).toBe(401);
+    await until('vault GET my-key-vault/secrets/x 401');
+    child.kill('SIGTERM');
+    expect((await ended)[0]).toBe(0);
+    expect(readFileSync(hosts, 'utf8')).toBe('127.0.0.1 localhost\n');
+  });
+
+  it('takes a seed of its own and further host names, keeps quiet, and ends on SIGINT', async () => {
+    const seed = join(folder, 'seed.yaml');
+    writeFileSync(seed, seedWith(''));
+    const { child, output, ended, until } = await start(
+      '--seed',
+      seed,
+      '--quiet',
+      '--host-name',
+      '*.vault.azure.net',
+      '--host-name',
+      'login.microsoftonline.com',
+    );
+    await until('Ctrl-C ends it.');
+    expect(output.text).toContain('  127.0.0.1 test-vault.vault.azure.net\n  127.0.0.1 login.microsoftonline.com\n');
+    child.kill('SIGINT');
+    expect((await ended)[0]).toBe(0);
+  });
+
+  it.each([
+    ['a seed that is not there', ['--seed', '/nowhere/seed.yaml'], 'Cannot use the file /nowhere/seed.yaml: ENOENT'],
+    [
+      'a CA file that cannot be written',
+      ['--ca-file', '/nowhere/ca.pem'],
+      'Cannot use the file /nowhere/ca.pem: ENOENT',
+    ],
+    [
+      'a hosts file that is not there',
+      ['--write-hosts', '/nowhere/hosts'],
+      'Cannot use the file /nowhere/hosts: ENOENT',
+    ],
+    ['a port that is none', ['--port', '65536'], 'It must be a port number, 0 to 65535.'],
+  ])('ends with one clear line for %s', async (_, flags, message) => {
+    const { output, ended } = await start(...flags);
+    expect((await ended)[0]).toBe(1);
+    expect(output.text).toContain(message);
+    expect(output.text.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('drops the hosts lines of an emulator that died, and keeps those of one that lives', () => {
+    const hosts = join(folder, 'crowded-hosts');
+    const foreign = `127.0.0.1 a # akv-csi emulator ${process.ppid}`;
+    writeFileSync(hosts, `${foreign}\n127.0.0.1 b # akv-csi emulator 99999999\n::1 localhost`);
+    addHostsLines(hosts, ['127.0.0.1 c']);
+    addHostsLines(hosts, ['127.0.0.1 d']);
+    expect(readFileSync(hosts, 'utf8')).toBe(
+      `${foreign}\n::1 localhost\n127.0.0.1 d # akv-csi emulator ${process.pid}\n`,
+    );
+    removeHostsLines(hosts);
+    expect(readFileSync(hosts, 'utf8')).toBe(`${foreign}\n::1 localhost\n`);
+    expect(existsSync(hosts)).toBe(true);
+  });
+});
