@@ -1,5 +1,91 @@
+import { constants } from 'node:os';
 import { Command } from 'commander';
+import { abortable } from '../base/abort.ts';
+import { messageOf } from '../base/errors.ts';
+import { createScreen, type Screen, wantsColour } from './demo/screen.ts';
+import { openStage, type Stage } from './demo/stage.ts';
+import { playDemo } from './demo/story.ts';
+import { EXAMPLE_SEED } from './demo/world.ts';
+import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
 
+/** What `demo` is asked for. */
+export interface DemoCommandOptions {
+  readonly keep?: boolean;
+  readonly seed?: string;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** `akv-csi demo`: broker resources become files that an MQTT broker starts with, on an embedded Azure. */
 export function demoCommand(): Command {
-  return new Command('demo');
+  return new Command('demo')
+    .description('show the provider at work, from broker resources to a running broker; needs no network and no root')
+    .option('--keep', 'leave everything running, and print how to call it, until Ctrl-C')
+    .option('--seed <file>', 'state of the embedded Azure, YAML (default: examples/emulator-seed.yaml of this project)')
+    .addHelpText('after', '\nExit codes: 0 everything went well, 1 something failed and is named, 2 wrong command line.')
+    .action(async (options: DemoCommandOptions) => {
+      process.exitCode = await runDemo(options, processIo);
+    });
+}
+
+/**
+ * Plays the demo and takes everything down again. Returns the exit code: 0, 1 where something failed, 2 for a seed that
+ * cannot be read, 128 and the signal's number where it was interrupted.
+ */
+export function runDemo({ keep = false, seed }: DemoCommandOptions, io: Io): Promise<number> {
+  return exitCodeOf(io, async () => {
+    const state = seed === undefined ? EXAMPLE_SEED : (await readInput(seed, io)).text;
+    const screen = createScreen(io.stdout, { colour: wantsColour(process.stdout, io.env) });
+    let stage: Stage | undefined;
+    let stopListening = () => {};
+    try {
+      stage = await openStage();
+      stopListening = listenForTheEnd(stage);
+      await abortable(playDemo({ screen, stage, seed: state, keep }), stage.signal);
+      if (keep) await interruption(stage.signal);
+      return 0;
+    } catch (error) {
+      return report(error, screen);
+    } finally {
+      await stage?.close();
+      stopListening();
+    }
+  });
+}
+
+/** The program was asked to end. */
+class Interruption extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: (typeof SIGNALS)[number]) {
+    super(`stopped by ${signal}`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
+
+/** Tells the stage of signals, and of a reader of our output that went away. */
+function listenForTheEnd(stage: Stage): () => void {
+  const handlers = SIGNALS.map((signal) => ({ signal, handler: () => stage.fail(new Interruption(signal)) }));
+  for (const { signal, handler } of handlers) process.on(signal, handler);
+  const onError = (error: Error) => stage.fail(error);
+  process.stdout.on('error', onError);
+  return () => {
+    for (const { signal, handler } of handlers) process.off(signal, handler);
+    process.stdout.off('error', onError);
+  };
+}
+
+/** Resolves when the program is asked to end; rejects when what runs fails first. */
+async function interruption(signal: AbortSignal): Promise<void> {
+  try {
+    await abortable(new Promise<never>(() => {}), signal);
+  } catch (reason) {
+    if (!(reason instanceof Interruption)) throw reason;
+  }
+}
+
+function report(error: unknown, screen: Screen): number {
+  const where = screen.current === '' ? '' : `at "${screen.current}": `;
+  screen.failure(`${where}${messageOf(error)}`);
+  return error instanceof Interruption ? error.exitCode : 1;
 }

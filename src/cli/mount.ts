@@ -6,6 +6,7 @@ import { directTarget } from '../driver/direct.ts';
 import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import { type Published, type PublishRequest, publish, requestFiles } from '../driver/publish.ts';
 import type { MountHandler } from '../mount/call.ts';
+import type { ObjectVersion } from '../wire/contract.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
 import { chooseSecret, readTokens } from './mount-credentials.ts';
 import { table } from './table.ts';
@@ -169,18 +170,19 @@ async function openTarget(
   }
 }
 
-function report({ files, objectVersions, changed }: Published, out: string | undefined): string {
-  const objects = table([['OBJECT', 'VERSION'], ...objectVersions.map(({ id, version }) => [id, version])]);
-  if (files.length === 0) return `${objects}The answer holds no files: a volume stays as it is.\n`;
-  // The provider answers with one version a file, in the same order; another may not.
-  const paired = files.length === objectVersions.length;
-  const rows = files.map(({ mode, contents, path }, index) => {
+function report({ files, sources, objectVersions, changed }: Published, out: string | undefined): string {
+  const listed = (objects: readonly ObjectVersion[]) =>
+    table([['OBJECT', 'VERSION'], ...objects.map(({ id, version }) => [id, version])]);
+  if (files.length === 0) return `${listed(objectVersions)}The answer holds no files: a volume stays as it is.\n`;
+  const rows = files.map(({ mode, contents, path }, i) => {
+    const source = sources[i];
     const columns = [mode.toString(8).padStart(4, '0'), String(contents.length), path];
-    const object = paired ? objectVersions[index] : undefined;
-    return object === undefined ? columns : [...columns, object.id, object.version];
+    return source === undefined ? columns : [...columns, source.id, source.version];
   });
-  const head = ['MODE', 'BYTES', 'FILE', ...(paired ? ['OBJECT', 'VERSION'] : [])];
+  const shown = new Set(sources.map((source) => source?.id));
+  const others = objectVersions.filter(({ id }) => !shown.has(id));
+  const head = ['MODE', 'BYTES', 'FILE', ...(shown.has(undefined) ? [] : ['OBJECT', 'VERSION'])];
   const outcome = changed ? 'written' : 'unchanged, it held the same contents';
   const summary = out === undefined ? 'Nothing written; --out DIR writes the files.' : `${out}: ${outcome}.`;
-  return `${table([head, ...rows])}${paired ? '' : objects}${summary}\n`;
+  return `${table([head, ...rows])}${others.length === 0 ? '' : listed(others)}${summary}\n`;
 }

@@ -1,7 +1,7 @@
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { type ErrorCode, messageOf, ProviderError } from '../base/errors.ts';
 import type { Secret } from '../base/secret.ts';
-import type { MountedFile, MountRequest, ObjectVersion } from '../wire/contract.ts';
+import type { MountedFile, MountRequest, MountResponse, ObjectVersion } from '../wire/contract.ts';
 import { writeVolume } from './atomic-writer.ts';
 import { KUBELET_DEADLINE_MS, type MountTarget } from './client.ts';
 import { judgeResponse } from './rules.ts';
@@ -43,6 +43,9 @@ export interface PublishRequest {
 export interface Published {
   /** Empty where the answer held none: then the volume stays as it was. */
   readonly files: readonly MountedFile[];
+  /** The object that each file was made of; undefined where the answer does not tell, as it does in the files' order. */
+  readonly sources: readonly (ObjectVersion | undefined)[];
+  /** What the driver keeps in the pod's status: each object once. */
   readonly objectVersions: readonly ObjectVersion[];
   /** Whether the volume was written. */
   readonly changed: boolean;
@@ -65,9 +68,10 @@ const CODES: Readonly<Partial<Record<number, ErrorCode>>> = {
  * Errors: the error of {@link requestFiles}, or that of the writer.
  */
 export async function publish(target: MountTarget, request: PublishRequest): Promise<Published> {
-  const { files, objectVersions } = await requestFiles(target, request);
+  const requested = await requestFiles(target, request);
+  const { files } = requested;
   const changed = files.length > 0 && (await writeVolume(request.targetDir, files));
-  return { files, objectVersions, changed };
+  return { ...requested, changed };
 }
 
 /**
@@ -78,7 +82,7 @@ export async function publish(target: MountTarget, request: PublishRequest): Pro
 export async function requestFiles(
   target: MountTarget,
   request: PublishRequest,
-): Promise<Pick<Published, 'files' | 'objectVersions'>> {
+): Promise<Omit<Published, 'changed'>> {
   const deadlineMs = request.deadlineMs ?? (isRotation(request) ? undefined : KUBELET_DEADLINE_MS);
   const response = await target
     .mount(mountRequestOf(request), deadlineMs === undefined ? {} : { deadlineMs })
@@ -90,10 +94,20 @@ export async function requestFiles(
     case 'refused':
       throw new ProviderError('ERR_BAD_CONTENT', verdict.message);
     case 'keep':
-      return { files: [], objectVersions: verdict.objectVersions };
+      return { files: [], sources: [], objectVersions: verdict.objectVersions };
     case 'write':
-      return { files: verdict.files, objectVersions: verdict.objectVersions };
+      return { files: verdict.files, sources: sourcesOf(verdict.files, response), objectVersions: verdict.objectVersions };
   }
+}
+
+/** The provider answers with one version a file, in the same order; behind them may stand objects without a file. */
+function sourcesOf(
+  files: readonly MountedFile[],
+  { files: answered, objectVersion }: MountResponse,
+): readonly (ObjectVersion | undefined)[] {
+  if (objectVersion.length < answered.length) return files.map(() => undefined);
+  const byPath = new Map(answered.map(({ path }, i) => [path, objectVersion[i]]));
+  return files.map(({ path }) => byPath.get(path));
 }
 
 /** The request as the driver of that family sends it. */

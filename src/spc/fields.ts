@@ -1,9 +1,14 @@
-import { nearest, oneOf } from '../base/words.ts';
-import type { Findings } from './finding.ts';
+import { clip, nearest, oneOf, quote } from '../base/words.ts';
+import type { Findings, Stage } from './finding.ts';
 import { kindOf, type MapTree, type Tree } from './tree.ts';
 
 /** What to do with names that a map should not hold. */
 export type UnknownNames = 'error' | 'note';
+
+/** True for text such as `<AKV directory ID>`, which documentation leaves for the reader to fill in. */
+export function isPlaceholder(text: string): boolean {
+  return /^<[^<>]*>$/.test(text.trim());
+}
 
 /** Reads the fields of one map and reports what is wrong with them under their path. */
 export class Fields {
@@ -31,7 +36,7 @@ export class Fields {
   }
 
   pathOf(name: string): string {
-    return this.path === '' ? name : `${this.path}.${name}`;
+    return `${this.path}.${clip(name)}`;
   }
 
   lineOf(name: string): number {
@@ -61,6 +66,18 @@ export class Fields {
     return text;
   }
 
+  /** Trimmed text of a field that must be there, be no placeholder, and have no problem. */
+  filledIn(name: string, meaning: string, problemOf: (text: string) => string | undefined = () => undefined): string {
+    const text = this.required(name, `it is ${meaning}`);
+    if (isPlaceholder(text)) {
+      this.error(name, `is still the placeholder ${quote(text)}: put ${meaning} there`);
+    } else if (text !== '') {
+      const problem = problemOf(text);
+      if (problem !== undefined) this.error(name, `is wrong: ${problem}`);
+    }
+    return text;
+  }
+
   /** The fields of a map that stands here; undefined where it is absent or (reported) no map. */
   map(name: string): Fields | undefined {
     const value = this.value(name);
@@ -72,9 +89,20 @@ export class Fields {
 
   /** Reports an error; `message` follows the field's path. */
   error(name: string, message: string): void {
-    this.#findings.error(this.pathOf(name), `${this.pathOf(name)} ${message}`, this.lineOf(name));
+    this.fail(name, `${this.pathOf(name)} ${message}`);
   }
 
+  /** Reports an error in words of its own. */
+  fail(name: string, message: string, stage: Stage = 'never'): void {
+    this.#findings.error(this.pathOf(name), message, { line: this.lineOf(name), stage });
+  }
+
+  /** Reports a warning; `message` follows the field's path. */
+  warning(name: string, message: string): void {
+    this.#findings.warning(this.pathOf(name), `${this.pathOf(name)} ${message}`, this.lineOf(name));
+  }
+
+  /** Reports a note; `message` follows the field's path. */
   note(name: string, message: string): void {
     this.#findings.note(this.pathOf(name), `${this.pathOf(name)} ${message}`, this.lineOf(name));
   }

@@ -1,22 +1,37 @@
-/** What is wrong with a file's name, or undefined. The first three texts are the official provider's. */
-export function filePathProblem(path: string): string | undefined {
-  if (path === '') return 'file name must not be empty';
-  if (path.startsWith('/')) return `file name must be a relative path: "${path}" starts at the root`;
-  if (path.includes('..')) return `file name must not contain '..': "${path}"`;
-  if (path.includes('\0')) return 'file name must not contain a NUL byte';
+import { quote } from '../base/words.ts';
+
+const MAX_PATH_BYTES = 4096;
+const MAX_ELEMENT_BYTES = 255;
+
+/** What is wrong with a file's path. */
+export interface PathProblem {
+  readonly text: string;
+  /** True where the official provider finds it too, in these words. */
+  readonly upstream: boolean;
+}
+
+/** What is wrong with a file's path, or undefined: rules of the official provider, then those of the driver. */
+export function filePathProblem(path: string): PathProblem | undefined {
+  const found = (upstream: boolean, text: string): PathProblem => ({ text, upstream });
+  if (path === '') return found(true, 'file name must not be empty');
+  if (path.startsWith('/')) return found(true, `file name must be a relative path: ${quote(path)} starts at the root`);
+  if (path.includes('..')) return found(true, `file name must not contain '..': ${quote(path)}`);
+  if (path.includes('\0')) return found(false, 'file name must not contain a NUL byte');
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) return found(false, `file name is over ${MAX_PATH_BYTES} bytes`);
   const elements = path.split('/');
   if (elements.some((element) => element === '' || element === '.')) {
-    return `file name "${path}" is not in its shortest form: leave out empty elements, "." and a trailing "/"`;
+    const rule = 'leave out empty elements, "." and a trailing "/"';
+    return found(false, `file name ${quote(path)} is not in its shortest form: ${rule}`);
   }
-  if (elements.some((element) => Buffer.byteLength(element) > 255))
-    return `file name "${path}" has an element over 255 bytes`;
-  if (Buffer.byteLength(path) > 4096) return 'file name is over 4096 bytes';
+  if (elements.some((element) => Buffer.byteLength(element) > MAX_ELEMENT_BYTES)) {
+    return found(false, `file name ${quote(path)} has an element over ${MAX_ELEMENT_BYTES} bytes`);
+  }
   return undefined;
 }
 
 /** Permission bits of an octal text such as `0644`, or undefined where it is none between 0 and 0777. */
 export function parseFileMode(text: string): number | undefined {
-  if (!/^[0-7]{1,6}$/.test(text)) return undefined;
+  if (!/^\+?[0-7]+$/.test(text)) return undefined;
   const mode = Number.parseInt(text, 8);
   return mode <= 0o777 ? mode : undefined;
 }
@@ -28,30 +43,34 @@ export interface ClaimedPath {
   readonly owner: string;
 }
 
+/** Two paths that cannot stand side by side. */
+export interface PathConflict<C extends ClaimedPath> {
+  readonly claim: C;
+  /** The earlier claim. */
+  readonly other: C;
+  /** Names both owners. */
+  readonly message: string;
+}
+
 /** Paths that cannot stand side by side: the same path twice, or a file where another needs a directory. */
-export function pathConflicts(
-  claims: readonly ClaimedPath[],
-): readonly { readonly path: string; readonly message: string }[] {
-  const owners = new Map<string, string>();
-  const conflicts: { path: string; message: string }[] = [];
-  for (const { path, owner } of claims) {
-    const other = owners.get(path);
-    if (other === undefined) owners.set(path, owner);
-    else
-      conflicts.push({
-        path,
-        message: `file "${path}" is written by both ${other} and ${owner}; give one of them another objectAlias`,
-      });
+export function pathConflicts<C extends ClaimedPath>(claims: readonly C[]): readonly PathConflict<C>[] {
+  const taken = new Map<string, C>();
+  const conflicts: PathConflict<C>[] = [];
+  const report = (claim: C, other: C, text: string) =>
+    conflicts.push({ claim, other, message: `${text}; give one of them another path` });
+  for (const claim of claims) {
+    const { path, owner } = claim;
+    const other = taken.get(path);
+    if (other === undefined) taken.set(path, claim);
+    else report(claim, other, `file ${quote(path)} is written by both ${other.owner} and ${owner}`);
   }
-  for (const [path, owner] of owners) {
+  for (const [path, claim] of taken) {
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
       const parent = path.slice(0, slash);
-      const other = owners.get(parent);
+      const other = taken.get(parent);
       if (other === undefined) continue;
-      conflicts.push({
-        path,
-        message: `"${parent}" is a file of ${other} and a directory of ${owner} ("${path}"); give one of them another objectAlias`,
-      });
+      const text = `${quote(parent)} is a file of ${other.owner} and a directory of ${claim.owner} (${quote(path)})`;
+      report(claim, other, text);
     }
   }
   return conflicts;

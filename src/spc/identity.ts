@@ -1,5 +1,6 @@
 import { Secret } from '../base/secret.ts';
 import type { NodePublishSecret, Pod } from './attributes.ts';
+import type { Stage } from './finding.ts';
 import type { Identity } from './model.ts';
 import { findToken, IDENTITY_BINDING_AUDIENCE, WORKLOAD_IDENTITY_AUDIENCE } from './tokens.ts';
 
@@ -24,9 +25,23 @@ export interface Credentials {
 /** The identity with its credentials, or what is missing and how to provide it. */
 export type ResolvedIdentity =
   | { readonly ok: true; readonly identity: Identity }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly message: string; readonly stage: Stage };
 
-/** Upstream's name of an identity mode, part of its error texts. */
+/** The official provider's texts for tokens that are not there, or cannot be read. */
+const TOKENS = {
+  'workload-identity': {
+    audience: WORKLOAD_IDENTITY_AUDIENCE,
+    missing: 'failed to parse workload identity tokens, error: service account tokens not found',
+    unreadable: 'failed to parse workload identity tokens',
+  },
+  'identity-binding': {
+    audience: IDENTITY_BINDING_AUDIENCE,
+    missing: 'service account tokens are required for identity binding',
+    unreadable: 'failed to parse service account token for identity binding',
+  },
+} as const;
+
+/** The official provider's name of an identity mode, part of its error texts. */
 const MODE: Readonly<Record<IdentityRequest['kind'], string>> = {
   'service-principal': 'None',
   'workload-identity': 'None',
@@ -35,15 +50,22 @@ const MODE: Readonly<Record<IdentityRequest['kind'], string>> = {
   'pod-identity': 'PodIdentity',
 };
 
+/** What a request lacks that no credentials can mend; undefined where it is whole. */
+export function requestProblem(request: IdentityRequest): string | undefined {
+  if (request.kind !== 'identity-binding' || request.clientId !== '') return undefined;
+  return `${failureOf(request)}clientID is required for identity binding`;
+}
+
 /** Finds the credentials of the identity that the manifest asks for. Only what the identity uses is read. */
 export function resolveIdentity(
   request: IdentityRequest,
   tenantId: string,
   credentials: Credentials,
 ): ResolvedIdentity {
-  const refuse = (reason: string): ResolvedIdentity => ({
+  const refuse: Refuse = (reason, stage = 'parameters') => ({
     ok: false,
-    message: `failed to build auth config for mode ${MODE[request.kind]}: ${reason}`,
+    message: `${failureOf(request)}${reason}`,
+    stage,
   });
   switch (request.kind) {
     case 'managed-identity':
@@ -52,39 +74,34 @@ export function resolveIdentity(
       const { name, namespace } = credentials.pod;
       return { ok: true, identity: { kind: 'pod-identity', podName: name, podNamespace: namespace } };
     }
-    case 'workload-identity': {
-      const found = findToken(credentials.tokens, WORKLOAD_IDENTITY_AUDIENCE, credentials.now);
-      if (!found.ok)
-        return refuse(
-          `failed to parse workload identity tokens, error: ${found.reason}${tokenHint(WORKLOAD_IDENTITY_AUDIENCE)}`,
-        );
-      return {
-        ok: true,
-        identity: { kind: 'workload-identity', tenantId, clientId: request.clientId, token: found.token },
-      };
-    }
+    case 'workload-identity':
     case 'identity-binding': {
-      const { clientId } = request;
-      if (clientId === '') return refuse('clientID is required for identity binding');
-      const hint = tokenHint(IDENTITY_BINDING_AUDIENCE);
-      if (credentials.tokens === undefined)
-        return refuse(`service account tokens are required for identity binding${hint}`);
-      const found = findToken(credentials.tokens, IDENTITY_BINDING_AUDIENCE, credentials.now);
-      if (!found.ok)
-        return refuse(`failed to parse service account token for identity binding, error: ${found.reason}${hint}`);
-      return { ok: true, identity: { kind: 'identity-binding', tenantId, clientId, token: found.token } };
+      const { audience, missing, unreadable } = TOKENS[request.kind];
+      const hint = tokenHint(audience);
+      if (credentials.tokens === undefined) return refuse(`${missing}${hint}`);
+      const found = findToken(credentials.tokens, audience, credentials.now);
+      if (!found.ok) return refuse(`${unreadable}, error: ${found.reason}${found.absent ? hint : ''}`, found.stage);
+      const { kind, clientId } = request;
+      return { ok: true, identity: { kind, tenantId, clientId, token: found.token } };
     }
     case 'service-principal':
-      return servicePrincipal(request.secretName, tenantId, credentials.secret, refuse);
+      return servicePrincipal(request.secretName, { tenantId, secret: credentials.secret, refuse });
   }
 }
 
-function servicePrincipal(
-  secretName: string,
-  tenantId: string,
-  secret: NodePublishSecret | undefined,
-  refuse: (reason: string) => ResolvedIdentity,
-): ResolvedIdentity {
+type Refuse = (reason: string, stage?: Stage) => ResolvedIdentity;
+
+function failureOf({ kind }: IdentityRequest): string {
+  return `failed to build auth config for mode ${MODE[kind]}: `;
+}
+
+interface PrincipalContext {
+  readonly tenantId: string;
+  readonly secret: NodePublishSecret | undefined;
+  readonly refuse: Refuse;
+}
+
+function servicePrincipal(secretName: string, { tenantId, secret, refuse }: PrincipalContext): ResolvedIdentity {
   const named = secretName === '' ? 'the Secret' : `the Secret "${secretName}"`;
   if (secret === undefined) {
     const name = secretName === '' ? '<Secret with clientid and clientsecret>' : secretName;
@@ -94,8 +111,8 @@ function servicePrincipal(
     );
   }
   const find = (key: string): string => {
-    const entry = [...secret].find(([name]) => name.trim().toLowerCase() === key);
-    return entry?.[1].reveal().trim() ?? '';
+    const values = [...secret].filter(([name]) => name.trim().toLowerCase() === key);
+    return values.map(([, value]) => value.reveal().trim()).find((value) => value !== '') ?? '';
   };
   const clientId = find('clientid');
   if (clientId === '') return refuse(`could not find clientid in secrets; add the key "clientid" to ${named}`);

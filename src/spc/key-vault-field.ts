@@ -1,20 +1,21 @@
-import { Fields } from './fields.ts';
+import { quote } from '../base/words.ts';
+import { Fields, isPlaceholder } from './fields.ts';
 import type { Findings } from './finding.ts';
-import type { IdentityRequest } from './identity.ts';
 import type { ContentSpec, ObjectSpec, OutputKind, OutputSpec } from './model.ts';
-import type { NamedObject, ObjectDefaults } from './objects.ts';
+import { objectNameProblem } from './names.ts';
+import type { NamedObject, ObjectDefaults } from './object.ts';
+import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
-import { kindOf, parseYaml } from './tree.ts';
+import { kindOf, type MapTree, parseYaml } from './tree.ts';
+import { parseVault, type VaultField } from './vault-field.ts';
+
+export { isPlaceholder } from './fields.ts';
 
 /** File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors want them. */
 export type FileLayout = 'tls' | 'client';
 
 /** The `keyVault` field of a broker resource, read. */
-export interface KeyVaultField {
-  readonly vaultName: string;
-  /** The tenant. */
-  readonly directoryId: string;
-  readonly identity: IdentityRequest;
+export interface KeyVaultField extends VaultField {
   readonly objects: readonly NamedObject[];
 }
 
@@ -40,9 +41,12 @@ const LAYOUTS: Readonly<
   },
 };
 
-/** True for text such as `<AKV directory ID>`, which documentation leaves for the reader to fill in. */
-export function isPlaceholder(text: string): boolean {
-  return /^<[^<>]*>$/.test(text.trim());
+interface ReferenceContext {
+  readonly reference: Reference;
+  /** All references of the field, in the order of their objects. */
+  readonly given: readonly Reference[];
+  readonly siblings: KeyVaultSiblings;
+  readonly findings: Findings;
 }
 
 /**
@@ -52,147 +56,74 @@ export function isPlaceholder(text: string): boolean {
 export function parseKeyVaultField(
   text: string,
   findings: Findings,
-  { layout, fileName, defaults, firstLine = 1 }: KeyVaultSiblings & { readonly firstLine?: number },
+  { firstLine = 1, ...siblings }: KeyVaultSiblings & { readonly firstLine?: number },
 ): KeyVaultField | undefined {
+  const document = readMap(text, findings, firstLine);
+  if (document === undefined) return undefined;
+  const fields = new Fields(findings, document, 'keyVault');
+  // `username` stands beside the token of a Kafka connector; it is no object of the vault.
+  fields.onlyKnown(['vault', ...REFERENCES, 'username'], 'error');
+  const vault = parseVault(fields);
+  return { ...vault, objects: parseReferences(fields, findings, siblings) };
+}
+
+function readMap(text: string, findings: Findings, firstLine: number): MapTree | undefined {
+  const fail = (message: string, line: number) => findings.error('keyVault', `keyVault ${message}`, { line });
+  if (Buffer.byteLength(text) > MAX_TEXT_BYTES) {
+    fail(`is longer than ${MAX_TEXT_BYTES} bytes`, firstLine);
+    return undefined;
+  }
   const parsed = parseYaml(text, firstLine);
   if (!parsed.ok) {
-    for (const { line, message } of parsed.errors)
-      findings.error('keyVault', `keyVault cannot be read as YAML: line ${line}: ${message}`, line);
+    for (const { line, message } of parsed.errors) fail(`cannot be read as YAML: line ${line}: ${message}`, line);
     return undefined;
   }
   const [document, second] = parsed.documents;
-  if (second !== undefined) findings.error('keyVault', 'keyVault holds more than one YAML document', second.line);
-  if (document?.kind !== 'map') {
-    const found = document === undefined ? 'nothing' : kindOf(document);
-    findings.error('keyVault', `keyVault must hold a map with "vault" and an object, found ${found}`, firstLine);
-    return undefined;
-  }
-  const fields = new Fields(findings, document, 'keyVault');
-  fields.onlyKnown(['vault', ...REFERENCES, 'username'], 'error');
-  const vault = parseVault(fields);
-  const objects = parseReferences(fields, findings, { layout, fileName, defaults });
-  return { ...vault, objects };
-}
-
-function parseVault(fields: Fields): Omit<KeyVaultField, 'objects'> {
-  const vault = fields.map('vault');
-  if (vault === undefined) {
-    if (!fields.has('vault'))
-      fields.error('vault', 'is required: it names the Key Vault, its directory and the credentials');
-    return { vaultName: '', directoryId: '', identity: { kind: 'pod-identity' } };
-  }
-  vault.onlyKnown(['name', 'directoryId', 'credentials'], 'error');
-  const vaultName = filledIn(vault, 'name', 'the name of the Key Vault');
-  const directoryId = filledIn(vault, 'directoryId', 'the Microsoft Entra tenant ID (directory ID) of the Key Vault');
-  return { vaultName, directoryId, identity: parseCredentials(vault) };
-}
-
-function parseCredentials(vault: Fields): IdentityRequest {
-  const none: IdentityRequest = { kind: 'service-principal', secretName: '' };
-  const credentials = vault.map('credentials');
-  if (credentials === undefined) {
-    if (!vault.has('credentials'))
-      vault.error(
-        'credentials',
-        'is required: set servicePrincipalLocalSecretName to the name of the Secret with clientid and clientsecret',
-      );
-    return none;
-  }
-  const kinds = ['servicePrincipalLocalSecretName', 'workloadIdentity', 'managedIdentity'];
-  credentials.onlyKnown(kinds, 'error');
-  const given = kinds.filter((kind) => credentials.has(kind));
-  const [first, second] = given;
-  if (first === undefined) vault.error('credentials', `must hold one of ${kinds.join(', ')}`);
-  else if (second !== undefined) vault.error('credentials', `must hold only one of ${given.join(' and ')}`);
-  switch (first) {
-    case 'workloadIdentity': {
-      const identity = credentials.map(first);
-      identity?.onlyKnown(['clientId'], 'error');
-      return {
-        kind: 'workload-identity',
-        clientId:
-          identity === undefined
-            ? ''
-            : filledIn(
-                identity,
-                'clientId',
-                'the client ID of the identity that is federated with the service account',
-              ),
-      };
-    }
-    case 'managedIdentity': {
-      const identity = credentials.value(first)?.kind === 'null' ? undefined : credentials.map(first);
-      identity?.onlyKnown(['clientId'], 'error');
-      return { kind: 'managed-identity', clientId: identity?.text('clientId') ?? '' };
-    }
-    default:
-      if (first === undefined) return none;
-      return {
-        kind: 'service-principal',
-        secretName: filledIn(credentials, first, 'the name of the Secret with clientid and clientsecret'),
-      };
-  }
+  if (second !== undefined) fail('holds more than one YAML document', second.line);
+  if (document?.kind === 'map') return document;
+  const found = document === undefined ? 'nothing' : kindOf(document);
+  fail(`must hold a map with "vault" and an object, not ${found}`, document?.line ?? firstLine);
+  return undefined;
 }
 
 function parseReferences(fields: Fields, findings: Findings, siblings: KeyVaultSiblings): readonly NamedObject[] {
   const given = REFERENCES.filter((reference) => fields.has(reference));
   if (given.length === 0) {
-    findings.error('keyVault', 'keyVault names no object: add vaultSecret, vaultCert or vaultCaChainCert', fields.line);
-    return [];
+    const message = 'keyVault names no object: add vaultSecret, vaultCert or vaultCaChainCert';
+    findings.error('keyVault', message, { line: fields.line });
   }
   if (fields.has('vaultCaChainCert') && fields.has('vaultCaChainSecret')) {
     fields.error('vaultCaChainSecret', 'is another name of vaultCaChainCert; give one of them');
   }
   return given.flatMap((reference) => {
     const object = fields.map(reference);
-    return object === undefined ? [] : [parseReference(object, findings, { reference, given, siblings })];
+    return object === undefined ? [] : [parseReference(object, { reference, given, siblings, findings })];
   });
 }
 
-interface ReferenceContext {
-  readonly reference: Reference;
-  /** All references of the field, in the order of their objects. */
-  readonly given: readonly Reference[];
-  readonly siblings: KeyVaultSiblings;
-}
-
-function parseReference(object: Fields, findings: Findings, context: ReferenceContext): NamedObject {
-  const { defaults } = context.siblings;
+function parseReference(object: Fields, context: ReferenceContext): NamedObject {
+  const { findings, siblings, reference } = context;
   object.onlyKnown(['name', 'version', 'filePermission', 'files', 'keyFormat'], 'error');
-  const name = filledIn(object, 'name', 'the name of the object in the Key Vault');
-  if (name !== '' && !isPlaceholder(name) && !/^[-A-Za-z0-9]{1,127}$/.test(name)) {
-    object.error('name', `"${name}" cannot be the name of a Key Vault object: 1 to 127 letters, digits and hyphens`);
-  }
+  const name = object.filledIn('name', 'the name of the object in the Key Vault', objectNameProblem);
   const versionText = object.text('version');
+  if (isPlaceholder(versionText)) object.error('version', `is still the placeholder ${quote(versionText)}`);
   const version = versionText.toLowerCase() === 'latest' ? '' : versionText;
-  const mode = parseMode(object, defaults.mode);
+  const mode = parseMode(object, siblings.defaults.mode);
   const keyFormat = parseKeyFormat(object, 'pkcs8');
-  const laidOut = contentOf(name, context);
+  const place = { field: object.path, line: object.line };
+  let content = contentOf(name, context);
   let outputs: readonly NamedOutput[] = [];
-  let chosen = laidOut;
   if (object.has('files')) {
     outputs = parseFiles(object, findings, { mode, keyFormat });
-    chosen = { ...outputsOf(laidOut), outputs: [] };
-  } else if (laidOut.kind === 'outputs') {
-    outputs = laidOut.outputs.map((output) => ({
-      ...output,
-      mode,
-      keyFormat,
-      passwordFrom: '',
-      field: object.path,
-      line: object.line,
-    }));
+    content = { ...outputsOf(content), outputs: [] };
+  } else if (content.kind === 'outputs') {
+    outputs = content.outputs.map((output) => ({ ...output, mode, keyFormat, passwordFrom: '', ...place }));
   } else {
-    chosen = { ...laidOut, mode };
+    content = { ...content, mode };
+    if (object.has('keyFormat')) object.error('keyFormat', `needs a files map beside it, or ${reference} to be vaultCert`);
   }
-  const spec: ObjectSpec = {
-    label: `${object.path} (secret "${name}"${version === '' ? '' : `, version ${version}`})`,
-    type: 'secret',
-    name,
-    version,
-    history: 1,
-    content: chosen,
-  };
+  const label = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;
+  const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content };
   return { path: object.path, line: object.line, spec, outputs, passwordFrom: '' };
 }
 
@@ -250,10 +181,4 @@ function output(kind: OutputKind, path: string, presence: OutputSpec['presence']
 
 function isChain(reference: Reference): boolean {
   return reference === 'vaultCaChainCert' || reference === 'vaultCaChainSecret';
-}
-
-function filledIn(fields: Fields, name: string, meaning: string): string {
-  const text = fields.required(name, `it is ${meaning}`);
-  if (isPlaceholder(text)) fields.error(name, `is still the placeholder "${text}": put ${meaning} there`);
-  return text;
 }

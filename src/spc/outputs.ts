@@ -1,4 +1,4 @@
-import { oneOf } from '../base/words.ts';
+import { oneOf, quote } from '../base/words.ts';
 import { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings } from './finding.ts';
@@ -56,16 +56,16 @@ export function parseFiles(fields: Fields, findings: Findings, defaults: OutputD
   return outputs;
 }
 
-/** Reads `keyFormat`, defaulting to PKCS#8. */
+/** Reads `keyFormat`. */
 export function parseKeyFormat(fields: Fields, fallback: KeyFormat): KeyFormat {
   const text = fields.text('keyFormat').toLowerCase();
   if (text === '') return fallback;
   const known = KEY_FORMATS.find((format) => format === text);
-  if (known === undefined) fields.error('keyFormat', `"${text}" must be ${oneOf(KEY_FORMATS)}`);
+  if (known === undefined) fields.error('keyFormat', `${quote(text)} must be ${oneOf(KEY_FORMATS)}`);
   return known ?? fallback;
 }
 
-/** Reads `filePermission`, defaulting to the request's mode. */
+/** Reads `filePermission`. */
 export function parseMode(fields: Fields, fallback: number): number {
   const text = fields.text('filePermission');
   if (text === '') return fallback;
@@ -76,7 +76,7 @@ export function parseMode(fields: Fields, fallback: number): number {
 
 /** The rule for a file mode, as a message. */
 export function fileModeRule(text: string): string {
-  return `file permission must be a valid octal number from 0 to 0777, such as "0644"; "${text}" is not`;
+  return `file permission must be a valid octal number from 0 to 0777, such as "0644"; ${quote(text)} is not`;
 }
 
 function parseOutput(fields: Fields, output: OutputKind, defaults: OutputDefaults): NamedOutput {
@@ -87,11 +87,14 @@ function parseOutput(fields: Fields, output: OutputKind, defaults: OutputDefault
   if (passwordFrom !== '' && output !== 'pfx' && output !== 'truststore') {
     fields.error('passwordFrom', 'is only for the outputs pfx and truststore');
   }
+  if (fields.has('keyFormat') && output !== 'privateKey' && output !== 'combined') {
+    fields.error('keyFormat', 'is only for the outputs privateKey and combined');
+  }
   const format = fields.text('format').toLowerCase();
   if (format !== '' && (output !== 'pfx' || (format !== 'modern' && format !== 'legacy'))) {
     fields.error(
       'format',
-      output === 'pfx' ? `"${format}" must be "modern" or "legacy"` : 'is only for the output pfx',
+      output === 'pfx' ? `${quote(format)} must be "modern" or "legacy"` : 'is only for the output pfx',
     );
   }
   return {
@@ -109,5 +112,5 @@ function parseOutput(fields: Fields, output: OutputKind, defaults: OutputDefault
 
 function reportPath(fields: Fields, name: string, path: string): void {
   const problem = filePathProblem(path);
-  if (problem !== undefined) fields.error(name, `is no usable path: ${problem}`);
+  if (problem !== undefined) fields.error(name, `is no usable path: ${problem.text}`);
 }

@@ -1,11 +1,11 @@
 import { ProviderError } from '../base/errors.ts';
-import { nearest } from '../base/words.ts';
+import { misspelt, nearest, quote } from '../base/words.ts';
 import type { Attributes, NodePublishSecret } from './attributes.ts';
 import { type Cloud, resolveCloud } from './cloud.ts';
-import { Findings } from './finding.ts';
-import { type IdentityRequest, resolveIdentity } from './identity.ts';
+import { Findings, type Stage } from './finding.ts';
+import { type IdentityRequest, requestProblem, resolveIdentity } from './identity.ts';
 import type { Identity } from './model.ts';
-import type { ObjectDefaults } from './objects.ts';
+import type { ObjectDefaults } from './object.ts';
 
 /** Path of findings about what came with the request, not about the manifest. */
 export const CREDENTIALS = 'credentials';
@@ -43,6 +43,35 @@ export interface ParameterContext {
   readonly lines?: ParameterLines;
 }
 
+/** Names of the classic form's parameters, those among them that have no effect here included. */
+export const CLASSIC_NAMES: readonly string[] = [
+  'keyvaultName',
+  'tenantID',
+  'tenantId',
+  'cloudName',
+  'cloudEnvFileName',
+  'usePodIdentity',
+  'useVMManagedIdentity',
+  'useAzureTokenProxy',
+  'userAssignedIdentityID',
+  'clientID',
+  'objects',
+  'resourceGroup',
+  'subscriptionId',
+];
+
+/** Names of the `keyVault` form's parameters. */
+export const KEY_VAULT_NAMES: readonly string[] = [
+  'keyVault',
+  'fileLayout',
+  'fileName',
+  'filePermission',
+  'cloudName',
+  'cloudEnvFileName',
+];
+
+const ALL_NAMES = [...CLASSIC_NAMES, ...KEY_VAULT_NAMES];
+
 /** Reads single parameters and reports on them. */
 export class ParameterReader {
   readonly findings = new Findings();
@@ -71,8 +100,19 @@ export class ParameterReader {
     return this.line(name) ?? 1;
   }
 
-  error(name: string, message: string): void {
-    this.findings.error(name, message, this.line(name));
+  error(name: string, message: string, stage: Stage = 'never'): void {
+    this.findings.error(name, message, { line: this.line(name), stage });
+  }
+
+  note(name: string, message: string): void {
+    this.findings.note(name, message, this.line(name));
+  }
+
+  /** Reports that a parameter is not there, with the misspelt one that may be meant to be it. */
+  missing(name: string, message: string): void {
+    const typo = misspelt(name, this.#names(), ALL_NAMES);
+    const hint = typo === undefined ? '' : `; did you mean it by ${quote(typo)}?`;
+    this.error(name, `${message}${hint}`, 'parameters');
   }
 
   /** A boolean as Go reads it; anything else is an error. */
@@ -80,25 +120,10 @@ export class ParameterReader {
     const text = this.text(name);
     if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
     if (text !== '' && !/^(0|f|F|FALSE|false|False)$/.test(text)) {
-      this.error(
-        name,
-        `failed to parse ${name} flag, error: strconv.ParseBool: parsing "${text}": invalid syntax; write "true" or "false"`,
-      );
+      const reason = `strconv.ParseBool: parsing ${quote(text)}: invalid syntax; write "true" or "false"`;
+      this.error(name, `failed to parse ${name} flag, error: ${reason}`, 'parameters');
     }
     return false;
-  }
-
-  checkVaultName(path: string, name: string, prefix: string): void {
-    if (name.length < 3 || name.length > 24) {
-      this.error(path, `${prefix}Invalid vault name: "${name}", must be between 3 and 24 chars`);
-    } else if (!/^[-A-Za-z0-9]+$/.test(name)) {
-      this.error(path, `${prefix}Invalid vault name: "${name}", must match [-a-zA-Z0-9]{3,24}`);
-    }
-  }
-
-  checkTenant(path: string, tenantId: string): void {
-    if (/^[-A-Za-z0-9.]+$/.test(tenantId)) return;
-    this.error(path, `tenant ID "${tenantId}" must be a GUID or a domain name: letters, digits, "." and "-"`);
   }
 
   cloud(): Cloud | undefined {
@@ -111,18 +136,23 @@ export class ParameterReader {
       });
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
-      this.error('cloudName', error.message);
+      this.error('cloudName', error.message, 'parameters');
       return undefined;
     }
   }
 
   identity(request: IdentityRequest, tenantId: string): Identity | undefined {
+    const problem = requestProblem(request);
+    if (problem !== undefined) {
+      this.error('clientID', problem, 'parameters');
+      return undefined;
+    }
     const facts = this.#context.request;
     if (facts === undefined) return undefined;
     const { pod, tokens } = this.#attributes;
     const resolved = resolveIdentity(request, tenantId, { pod, tokens, secret: facts.secret, now: facts.now });
     if (resolved.ok) return resolved.identity;
-    this.error(CREDENTIALS, resolved.message);
+    this.error(CREDENTIALS, resolved.message, resolved.stage);
     return undefined;
   }
 
@@ -131,27 +161,31 @@ export class ParameterReader {
     return { mode: mode ?? this.#context.request?.mode ?? 0o644, orderChain, split };
   }
 
-  noteUnknown(known: readonly string[]): void {
-    for (const name of this.#unknown(known)) {
-      const near = nearest(name, known);
-      const hint = near === undefined ? '' : `; did you mean "${near}"?`;
-      this.findings.note(name, `parameter "${name}" is unknown and ignored${hint}`, this.line(name));
+  /** Notes the parameters that the classic form does not know. */
+  noteUnknown(): void {
+    for (const name of this.#unknown(CLASSIC_NAMES)) {
+      const near = nearest(name, ALL_NAMES);
+      const hint = near === undefined ? '' : `; did you mean ${quote(near)}?`;
+      if (KEY_VAULT_NAMES.includes(name)) this.note(name, `parameter "${name}" stands beside keyVault only; it is ignored`);
+      else this.note(name, `parameter ${quote(name)} is unknown and ignored${hint}`);
     }
   }
 
-  refuseUnknown(known: readonly string[], reported: readonly string[]): void {
-    for (const name of this.#unknown([...known, ...reported])) {
-      const near = nearest(name, known);
-      const hint =
-        near === undefined ? `beside keyVault stand only ${known.slice(1).join(', ')}` : `did you mean "${near}"?`;
-      this.error(name, `parameter "${name}" is unknown; ${hint}`);
+  /** Refuses the parameters that the `keyVault` form does not know, but for those reported already. */
+  refuseUnknown(reported: readonly string[]): void {
+    for (const name of this.#unknown([...KEY_VAULT_NAMES, ...reported])) {
+      const near = CLASSIC_NAMES.includes(name) ? undefined : nearest(name, KEY_VAULT_NAMES);
+      const rule = `beside keyVault stand only ${KEY_VAULT_NAMES.slice(1).join(', ')}`;
+      this.error(name, `parameter ${quote(name)} is unknown; ${near === undefined ? rule : `did you mean "${near}"?`}`);
     }
+  }
+
+  #names(): readonly string[] {
+    return [...this.#attributes.parameters.keys()];
   }
 
   /** Names with a domain (`example.com/x`) are volume attributes of others and none of our business. */
   #unknown(known: readonly string[]): readonly string[] {
-    return [...this.#attributes.parameters.keys()].filter(
-      (name) => !known.includes(name) && !name.includes('/') && name !== 'providerName',
-    );
+    return this.#names().filter((name) => !known.includes(name) && !name.includes('/') && name !== 'providerName');
   }
 }

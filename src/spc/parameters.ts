@@ -1,4 +1,5 @@
 import { type ErrorCode, ProviderError } from '../base/errors.ts';
+import { quote } from '../base/words.ts';
 import type { Attributes } from './attributes.ts';
 import type { Cloud } from './cloud.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
@@ -6,8 +7,10 @@ import type { Findings } from './finding.ts';
 import type { IdentityRequest } from './identity.ts';
 import { type FileLayout, parseKeyVaultField } from './key-vault-field.ts';
 import type { Identity, ObjectSpec, VolumeSpec } from './model.ts';
+import type { NamedObject } from './object.ts';
 import { parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
+import { tenantProblem, vaultNameProblem } from './names.ts';
 import { CREDENTIALS, type ParameterContext, ParameterReader } from './parameter-reader.ts';
 import { resolveObjects } from './resolve-objects.ts';
 
@@ -18,30 +21,16 @@ export interface ParsedParameters {
   readonly volume: VolumeSpec | undefined;
 }
 
-const CLASSIC = [
-  'keyvaultName',
-  'tenantID',
-  'tenantId',
-  'cloudName',
-  'cloudEnvFileName',
-  'usePodIdentity',
-  'useVMManagedIdentity',
-  'useAzureTokenProxy',
-  'userAssignedIdentityID',
-  'clientID',
-  'objects',
-  'resourceGroup',
-  'subscriptionId',
-];
-const KEY_VAULT = ['keyVault', 'fileLayout', 'fileName', 'filePermission', 'cloudName', 'cloudEnvFileName'];
+const MAX_SHOWN_MISTAKES = 20;
 
 /** Reads parameters of either form; every mistake becomes a finding, in the official provider's order. */
 export function parseParameters(attributes: Attributes, context: ParameterContext): ParsedParameters {
   const reader = new ParameterReader(attributes, context);
   if (context.request !== undefined) {
-    if (attributes.pod.name === '') reader.error('csi.storage.k8s.io/pod.name', 'pod name is not provided');
-    if (attributes.pod.namespace === '')
-      reader.error('csi.storage.k8s.io/pod.namespace', 'pod namespace is not provided');
+    const { name, namespace } = attributes.pod;
+    if (name === '') reader.error('csi.storage.k8s.io/pod.name', 'pod name is not provided', 'parameters');
+    if (namespace === '')
+      reader.error('csi.storage.k8s.io/pod.namespace', 'pod namespace is not provided', 'parameters');
   }
   const keyVault = attributes.parameters.has('keyVault');
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
@@ -54,16 +43,17 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   return { findings, volume: { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl, objects } };
 }
 
-/** One error for all mistakes, the first finding's text first; undefined where there is none. */
+/** One error for all mistakes, the official provider's first; undefined where there is none. */
 export function findingsError(findings: Findings): ProviderError | undefined {
-  const [first, ...more] = findings.errors;
+  const { errors } = findings;
+  const [first, ...more] = errors;
   if (first === undefined) return undefined;
-  const code: ErrorCode = findings.errors.every(({ path }) => path === CREDENTIALS)
-    ? 'ERR_NO_CREDENTIALS'
-    : 'ERR_BAD_PARAMETERS';
-  const others = more.map(({ message }, index) => `; (${index + 2}) ${message}`).join('');
-  const count = more.length === 0 ? '' : ` [first of ${more.length + 1} mistakes]`;
-  return new ProviderError(code, `failed to mount objects, error: ${first.message}${count}${others}`);
+  const code: ErrorCode = errors.every(({ path }) => path === CREDENTIALS) ? 'ERR_NO_CREDENTIALS' : 'ERR_BAD_PARAMETERS';
+  const count = more.length === 0 ? '' : ` [first of ${errors.length} mistakes]`;
+  const shown = more.slice(0, MAX_SHOWN_MISTAKES - 1).map(({ message }, index) => `; (${index + 2}) ${message}`);
+  const rest = errors.length > MAX_SHOWN_MISTAKES ? `; and ${errors.length - MAX_SHOWN_MISTAKES} more` : '';
+  const message = `failed to mount objects, error: ${first.message}${count}${shown.join('')}${rest}`;
+  return new ProviderError(code, message);
 }
 
 interface Manifest {
@@ -75,65 +65,81 @@ interface Manifest {
 }
 
 function readClassicForm(reader: ParameterReader): Manifest {
-  reader.noteUnknown(CLASSIC);
-  const usePodIdentity = reader.flag('usePodIdentity');
-  const useVMManagedIdentity = reader.flag('useVMManagedIdentity');
-  const useAzureTokenProxy = reader.flag('useAzureTokenProxy');
-  if ([usePodIdentity, useVMManagedIdentity, useAzureTokenProxy].filter(Boolean).length > 1) {
-    reader.error(
-      'useAzureTokenProxy',
-      'only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, or useAzureTokenProxy',
-    );
-  }
+  reader.noteUnknown();
+  const mode = readIdentityMode(reader);
   const vaultName = reader.text('keyvaultName');
   if (vaultName === '')
-    reader.error(
-      'keyvaultName',
-      'keyvaultName is not provided; it is the name of the Key Vault (or use the keyVault form)',
-    );
+    reader.missing('keyvaultName', 'keyvaultName is not provided; it is the name of the Key Vault (or use the keyVault form)');
   const tenantId = reader.text('tenantID') || reader.text('tenantId');
   if (tenantId === '')
-    reader.error('tenantID', 'tenantId is not provided; set tenantID to the Entra tenant ID of the Key Vault');
-  else reader.checkTenant('tenantID', tenantId);
-  if (reader.text('tenantID') === '' && tenantId !== '')
-    reader.findings.note('tenantId', 'tenantId is deprecated; use tenantID');
+    reader.missing('tenantID', 'tenantId is not provided; set tenantID to the Entra tenant ID of the Key Vault');
+  else if (reader.text('tenantID') === '') reader.note('tenantId', 'tenantId is deprecated; use tenantID');
   const cloud = reader.cloud();
-  const clientId = reader.text('clientID');
-  const request: IdentityRequest = useVMManagedIdentity
-    ? { kind: 'managed-identity', clientId: reader.text('userAssignedIdentityID') }
-    : usePodIdentity
-      ? { kind: 'pod-identity' }
-      : useAzureTokenProxy
-        ? { kind: 'identity-binding', clientId }
-        : clientId === ''
-          ? { kind: 'service-principal', secretName: '' }
-          : { kind: 'workload-identity', clientId };
+  if (cloud?.custom === false && reader.text('cloudEnvFileName') !== '')
+    reader.note('cloudEnvFileName', 'cloudEnvFileName is read only with cloudName AzureStackCloud');
+  const request = requestOf(mode, reader);
   const identity = reader.identity(request, tenantId);
-  if (request.kind === 'managed-identity' && request.clientId === '' && clientId !== '') {
-    reader.findings.warning(
-      'clientID',
-      'clientID has no meaning with useVMManagedIdentity; name a user-assigned identity by userAssignedIdentityID',
-      reader.line('clientID'),
-    );
-  }
-  const objects = readClassicObjects(reader);
-  if (vaultName !== '' && objects.length > 0) reader.checkVaultName('keyvaultName', vaultName, 'failed to get vault: ');
-  return { cloud, tenantId, identity, vaultName, objects };
+  const named = readObjects(reader);
+  const vaultProblem = vaultName === '' ? undefined : vaultNameProblem(vaultName);
+  if (vaultProblem !== undefined) reader.error('keyvaultName', `failed to get vault: ${vaultProblem}`, 'vault');
+  const proof = request.kind !== 'managed-identity' && request.kind !== 'pod-identity';
+  const badTenant = tenantId === '' || !proof ? undefined : tenantProblem(tenantId);
+  if (badTenant !== undefined)
+    reader.error('tenantID', `failed to get keyvault client: invalid tenantID: ${badTenant}`, 'client');
+  return { cloud, tenantId, identity, vaultName, objects: resolveObjects(named, reader.findings) };
 }
 
-function readClassicObjects(reader: ParameterReader): readonly ObjectSpec[] {
-  const { findings } = reader;
+type IdentityMode = 'usePodIdentity' | 'useVMManagedIdentity' | 'useAzureTokenProxy' | 'none';
+
+function readIdentityMode(reader: ParameterReader): IdentityMode {
+  const modes = (['usePodIdentity', 'useVMManagedIdentity', 'useAzureTokenProxy'] as const).filter((name) =>
+    reader.flag(name),
+  );
+  const [mode = 'none', other] = modes;
+  if (other !== undefined) {
+    const rule =
+      'only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, or useAzureTokenProxy';
+    reader.error(other, rule, 'parameters');
+  }
+  return mode;
+}
+
+/** `Differs:` the official provider reads the pod's token in every mode as soon as there is a `clientID`. */
+function requestOf(mode: IdentityMode, reader: ParameterReader): IdentityRequest {
+  const clientId = reader.text('clientID');
+  switch (mode) {
+    case 'useVMManagedIdentity': {
+      const assigned = reader.text('userAssignedIdentityID');
+      if (assigned === '' && clientId !== '') {
+        const remedy = 'name a user-assigned identity by userAssignedIdentityID';
+        const message = `clientID has no meaning with useVMManagedIdentity; ${remedy}`;
+        reader.findings.warning('clientID', message, reader.line('clientID'));
+      }
+      return { kind: 'managed-identity', clientId: assigned };
+    }
+    case 'usePodIdentity':
+      return { kind: 'pod-identity' };
+    case 'useAzureTokenProxy':
+      return { kind: 'identity-binding', clientId };
+    case 'none':
+      return clientId === '' ? { kind: 'service-principal', secretName: '' } : { kind: 'workload-identity', clientId };
+  }
+}
+
+/** `Differs:` no object at all is a success for the official provider, and then an unexplained failure of the driver. */
+function readObjects(reader: ParameterReader): readonly NamedObject[] {
+  const remedy = 'list the secrets, keys and certificates to mount under "array:"';
   const text = reader.text('objects');
   if (text === '') {
-    reader.error('objects', 'objects is not set; list the secrets, keys and certificates to mount under "array:"');
+    reader.missing('objects', `objects is not set; ${remedy}`);
     return [];
   }
-  const before = findings.errors.length;
-  const named = parseObjects(text, findings, reader.objectDefaults(), reader.textLine('objects'));
-  if (named.length === 0 && findings.errors.length === before) {
-    reader.error('objects', 'objects holds no object; list the secrets, keys and certificates to mount under "array:"');
-  }
-  return resolveObjects(named, findings);
+  const before = reader.findings.errors.length;
+  const context = { defaults: reader.objectDefaults(), firstLine: reader.textLine('objects') };
+  const named = parseObjects(text, reader.findings, context);
+  if (named.length === 0 && reader.findings.errors.length === before)
+    reader.error('objects', `objects holds no object; ${remedy}`);
+  return named;
 }
 
 function readKeyVaultForm(reader: ParameterReader): Manifest {
@@ -143,11 +149,11 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
       reader.error(name, `keyVault and ${name} are two forms of the same thing; remove ${name}, or remove keyVault`);
     }
   }
-  reader.refuseUnknown(KEY_VAULT, ['keyvaultName', 'objects']);
+  reader.refuseUnknown(['keyvaultName', 'objects']);
   const layout = readLayout(reader);
   const fileName = reader.text('fileName');
   const problem = fileName === '' ? undefined : filePathProblem(fileName);
-  if (problem !== undefined) reader.error('fileName', `fileName is no usable path: ${problem}`);
+  if (problem !== undefined) reader.error('fileName', `fileName is no usable path: ${problem.text}`);
   const modeText = reader.text('filePermission');
   const mode = modeText === '' ? undefined : parseFileMode(modeText);
   if (modeText !== '' && mode === undefined) reader.error('filePermission', fileModeRule(modeText));
@@ -161,9 +167,8 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   const cloud = reader.cloud();
   if (field === undefined) return { cloud, tenantId: '', identity: undefined, vaultName: '', objects: [] };
   const { vaultName, directoryId } = field;
-  if (vaultName !== '' && !vaultName.startsWith('<'))
-    reader.checkVaultName('keyVault', vaultName, 'keyVault.vault.name: ');
-  if (directoryId !== '' && !directoryId.startsWith('<')) reader.checkTenant('keyVault', directoryId);
+  if (fileName !== '' && !field.objects.some(({ spec }) => spec.content.kind === 'value'))
+    reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor beside files');
   const identity = reader.identity(field.identity, directoryId);
   return { cloud, tenantId: directoryId, identity, vaultName, objects: resolveObjects(field.objects, findings) };
 }
@@ -173,7 +178,7 @@ function readLayout(reader: ParameterReader): FileLayout {
   if (text !== '' && text !== 'tls' && text !== 'client') {
     reader.error(
       'fileLayout',
-      `fileLayout "${text}" must be "tls" (tls.crt, tls.key, ca.crt) or "client" (client_cert.pem, client_key.pem, client_intermediate_certs.pem)`,
+      `fileLayout ${quote(text)} must be "tls" (tls.crt, tls.key, ca.crt) or "client" (client_cert.pem, client_key.pem, client_intermediate_certs.pem)`,
     );
   }
   return text === 'client' ? 'client' : 'tls';

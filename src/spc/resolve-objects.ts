@@ -1,61 +1,76 @@
-import { type ClaimedPath, pathConflicts } from './file-path.ts';
+import { clip } from '../base/words.ts';
+import { type ClaimedPath, filePathProblem, pathConflicts } from './file-path.ts';
 import type { Findings } from './finding.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from './model.ts';
-import type { NamedObject } from './objects.ts';
+import type { NamedObject } from './object.ts';
 
-/** Versions of one object whose paths are compared with those of other objects. */
+/** Versions of one object whose paths are compared with those of other objects before any of them is read. */
 const MAX_CLAIMED_VERSIONS = 100;
 
 /** Turns names of other objects (`passwordFrom`) into their indexes and reports paths that collide. */
 export function resolveObjects(named: readonly NamedObject[], findings: Findings): readonly ObjectSpec[] {
-  const objects = named.map((object) => {
+  const objects = named.map((object, own) => {
     const { spec } = object;
     if (spec.content.kind === 'value') return spec;
-    const find = (name: string, path: string, line: number) => findSecret(name, named, { findings, path, line });
+    const find = (name: string, path: string, line: number) => {
+      if (name === '') return undefined;
+      const index = named.findIndex(({ spec }, i) => i !== own && spec.type === 'secret' && spec.name === name);
+      if (index !== -1) return index;
+      findings.error(path, `${path}: ${noSuchSecret(clip(name))}`, { line });
+      return undefined;
+    };
     const outputs: readonly OutputSpec[] = object.outputs.map(({ field, line, ...output }) => ({
       ...output,
-      passwordFrom: find(output.passwordFrom, field, line),
+      passwordFrom: find(output.passwordFrom, `${field}.passwordFrom`, line),
     }));
-    const content: ContentSpec = {
-      ...spec.content,
-      outputs,
-      passwordFrom: find(object.passwordFrom, `${object.path}.passwordFrom`, object.line),
-    };
+    const passwordFrom = find(object.passwordFrom, `${object.path}.passwordFrom`, object.line);
+    const content: ContentSpec = { ...spec.content, outputs, passwordFrom };
     return { ...spec, content };
   });
-  reportConflicts(objects, findings);
+  reportConflicts(named, findings);
+  if (
+    objects.length > 0 &&
+    objects.every(({ content }) => content.kind === 'outputs' && content.outputs.length === 0)
+  ) {
+    findings.error('objects', 'the objects give no file: each has an empty files map', { line: named[0]?.line });
+  }
   return objects;
 }
 
-/** Reports every pair of paths that cannot stand side by side. */
-export function reportConflicts(objects: readonly ObjectSpec[], findings: Findings): void {
-  const claims = objects.flatMap((object) => claimedPaths(object));
-  for (const { path, message } of pathConflicts(claims)) findings.error(path, message);
+/** A path, with the field that names it. */
+interface PlacedPath extends ClaimedPath {
+  readonly field: string;
+  readonly line: number;
 }
 
-function claimedPaths({ label, history, content }: ObjectSpec): readonly ClaimedPath[] {
-  const claim = (path: string): ClaimedPath => ({ path, owner: label });
-  if (content.kind === 'outputs') return content.outputs.map(({ path }) => claim(path));
-  if (content.path === '') return [];
+/** Reports paths that cannot stand side by side, each pair of owners once. */
+function reportConflicts(named: readonly NamedObject[], findings: Findings): void {
+  const claims = named.flatMap(claimedPaths).filter(({ path }) => filePathProblem(path) === undefined);
+  const reported = new Set<string>();
+  for (const { claim, other, message } of pathConflicts(claims)) {
+    const pair = `${other.field}\0${claim.field}`;
+    if (!reported.has(pair)) findings.error(claim.field, message, { line: claim.line });
+    reported.add(pair);
+  }
+}
+
+function claimedPaths({ path: place, line, spec, outputs }: NamedObject): readonly PlacedPath[] {
+  const { label, history, content } = spec;
+  // Labels of the keyVault form begin with the place; those of the classic form are the official provider's.
+  const ownerAt = (field: string) =>
+    label.startsWith(place) ? `${field}${label.slice(place.length)}` : `${field} (${label})`;
+  if (content.kind === 'outputs') {
+    return outputs.map(({ path, field, line }) => ({ path, owner: ownerAt(field), field, line }));
+  }
+  const claim = (path: string): PlacedPath => ({ path, owner: ownerAt(place), field: place, line });
   if (history <= 1) return [claim(content.path)];
-  return Array.from({ length: Math.min(history, MAX_CLAIMED_VERSIONS) }, (_, i) => claim(`${content.path}/${i}`));
+  const count = content.path === '' ? 0 : Math.min(history, MAX_CLAIMED_VERSIONS);
+  return Array.from({ length: count }, (_, i) => claim(`${content.path}/${i}`));
 }
 
-function findSecret(
-  name: string,
-  named: readonly NamedObject[],
-  { findings, path, line }: { findings: Findings; path: string; line: number },
-): number | undefined {
-  if (name === '') return undefined;
-  const index = named.findIndex(
-    ({ spec }) => spec.type === 'secret' && spec.name === name && spec.content !== undefined,
+function noSuchSecret(name: string): string {
+  return (
+    `passwordFrom "${name}" names no other secret of this mount; add an object with objectType: secret and ` +
+    `objectName: ${name} (with "files: {}" it is read and not written)`
   );
-  if (index !== -1) return index;
-  findings.error(
-    path,
-    `${path}: passwordFrom "${name}" names no secret of this mount; add an object with objectType: secret and ` +
-      `objectName: ${name} (with "files: {}" it is read and not written)`,
-    line,
-  );
-  return undefined;
 }

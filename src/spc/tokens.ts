@@ -1,4 +1,6 @@
 import { Secret } from '../base/secret.ts';
+import { clip } from '../base/words.ts';
+import type { Stage } from './finding.ts';
 
 /** Audience of the tokens that Entra exchanges for workload identity. */
 export const WORKLOAD_IDENTITY_AUDIENCE = 'api://AzureADTokenExchange';
@@ -9,7 +11,16 @@ export const IDENTITY_BINDING_AUDIENCE = 'api://AKSIdentityBinding';
 /** A token, or why there is none. */
 export type FoundToken =
   | { readonly ok: true; readonly token: Secret }
-  | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      readonly stage: Stage;
+      /** True where the cluster does not give pods such a token. */
+      readonly absent: boolean;
+    };
+
+const UNREADABLE = 'failed to unmarshal service account tokens, error:';
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[-+]\d\d:\d\d)$/;
 
 /**
  * The pod's service-account token for an audience, out of the kubelet's JSON
@@ -17,54 +28,59 @@ export type FoundToken =
  * A token that says of itself that it is for another audience, or expired at `now` (milliseconds since 1970), is refused
  * here; one that does not say is left to Entra.
  */
-export function findToken(tokens: Secret | undefined, audience: string, now: number): FoundToken {
-  if (tokens === undefined) return refuse('service account tokens not found');
+export function findToken(tokens: Secret, audience: string, now: number): FoundToken {
   let byAudience: unknown;
   try {
     byAudience = JSON.parse(tokens.reveal());
   } catch {
-    return refuse('failed to unmarshal service account tokens, error: it is not valid JSON');
+    return refuse(`${UNREADABLE} it is not valid JSON`);
   }
-  if (typeof byAudience !== 'object' || byAudience === null || Array.isArray(byAudience)) {
-    return refuse('failed to unmarshal service account tokens, error: it is not a JSON object of tokens by audience');
-  }
-  const entry: unknown = (byAudience as Record<string, unknown>)[audience];
-  if (entry === undefined || entry === null) return refuse(`token for audience ${audience} not found`);
-  const { token, expirationTimestamp } = entry as { token?: unknown; expirationTimestamp?: unknown };
-  if (typeof token !== 'string') {
-    return refuse(
-      `failed to unmarshal service account tokens, error: the token for audience ${audience} is not a string`,
-    );
-  }
-  if (token.trim() === '') return refuse(`token for audience ${audience} not found`);
-  if (expirationTimestamp !== undefined && Number.isNaN(Date.parse(String(expirationTimestamp)))) {
-    return refuse('failed to unmarshal service account tokens, error: expirationTimestamp is not an RFC 3339 time');
-  }
+  if (byAudience === null) return absent(audience);
+  if (!isRecord(byAudience)) return refuse(`${UNREADABLE} it is not a JSON object of tokens by audience`);
+  const entry = Object.hasOwn(byAudience, audience) ? byAudience[audience] : undefined;
+  if (entry === undefined || entry === null) return absent(audience);
+  if (!isRecord(entry)) return refuse(`${UNREADABLE} the entry of audience ${audience} is not a JSON object`);
+  const { token, expirationTimestamp } = entry;
+  if (token === undefined || token === null) return absent(audience);
+  if (typeof token !== 'string') return refuse(`${UNREADABLE} the token for audience ${audience} is not a string`);
+  if (token.trim() === '') return absent(audience);
+  if (!isTime(expirationTimestamp)) return refuse(`${UNREADABLE} expirationTimestamp is not an RFC 3339 time`);
   return checkClaims(new Secret(token.trim()), audience, now);
 }
 
+/** `Differs:` the official provider sends every token to Entra and passes on what it answers. */
 function checkClaims(token: Secret, audience: string, now: number): FoundToken {
+  const which = `the token for audience ${audience}`;
   const parts = token.reveal().split('.');
   if (parts.length === 1) return { ok: true, token };
   const claims = parts.length === 3 ? decodeClaims(parts[1] ?? '') : undefined;
-  if (claims === undefined) return refuse(`the token for audience ${audience} is malformed: it is not a JWT`);
+  if (claims === undefined) return refuse(`${which} is malformed: it is not a JWT`, 'never');
   const { aud, exp } = claims;
-  const audiences = Array.isArray(aud) ? aud : aud === undefined ? [] : [aud];
+  const audiences: readonly unknown[] = Array.isArray(aud) ? aud : aud === undefined ? [] : [aud];
   if (audiences.length > 0 && !audiences.includes(audience)) {
-    return refuse(
-      `the token for audience ${audience} is for another audience (${audiences.map((one) => `"${String(one)}"`).join(', ')})`,
-    );
+    return refuse(`${which} is for another audience: ${clip(JSON.stringify(audiences))}`, 'never');
   }
   if (typeof exp === 'number' && exp * 1000 <= now) {
-    return refuse(`the token for audience ${audience} expired at ${new Date(exp * 1000).toISOString()}`);
+    const at = new Date(exp * 1000);
+    const when = Number.isNaN(at.getTime()) ? 'long ago' : `at ${at.toISOString()}`;
+    return refuse(`${which} expired ${when}; the kubelet renews it, so its node or the driver may be stuck`, 'never');
   }
   return { ok: true, token };
+}
+
+function isTime(timestamp: unknown): boolean {
+  if (timestamp === undefined || timestamp === null) return true;
+  return typeof timestamp === 'string' && RFC3339.test(timestamp) && !Number.isNaN(Date.parse(timestamp));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function decodeClaims(part: string): Record<string, unknown> | undefined {
   try {
     const claims: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-    return typeof claims === 'object' && claims !== null ? (claims as Record<string, unknown>) : undefined;
+    return isRecord(claims) ? claims : undefined;
   } catch {
     return undefined;
   }
@@ -77,6 +93,10 @@ export function claimedPrincipal(token: Secret): { readonly issuer: string; read
   return { issuer: claims.iss, subject: claims.sub };
 }
 
-function refuse(reason: string): FoundToken {
-  return { ok: false, reason };
+function absent(audience: string): FoundToken {
+  return { ok: false, reason: `token for audience ${audience} not found`, stage: 'parameters', absent: true };
+}
+
+function refuse(reason: string, stage: Stage = 'parameters'): FoundToken {
+  return { ok: false, reason, stage, absent: false };
 }

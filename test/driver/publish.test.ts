@@ -113,6 +113,7 @@ describe('publish over a socket', () => {
     const target = await connect(answerWith({ a: '1' }), answerWith({ a: '1' }), answerWith({ a: '2' }, '2'));
     expect(await publish(target, request())).toEqual({
       files: [{ path: 'a', mode: 0o644, contents: Buffer.from('1') }],
+      sources: [{ id: 'secret/a', version: '1' }],
       objectVersions: [{ id: 'secret/a', version: '1' }],
       changed: true,
     });
@@ -122,6 +123,21 @@ describe('publish over a socket', () => {
       changed: true,
     });
     expect(readFileSync(join(root, 'volume', 'a'), 'utf8')).toBe('2');
+  });
+
+  it('tells the object of each file where several files are of one object', async () => {
+    const { files } = answerWith({ 'tls.crt': 'c', 'tls.key': 'k', 'ca.crt': 'r' });
+    const [server, chain, other] = ['server', 'chain', 'other'].map((name) => ({ id: `secret/${name}`, version: '1' }));
+    if (server === undefined || chain === undefined || other === undefined) throw new Error('unreachable');
+    const target = await connect(
+      { files, objectVersion: [server, server, chain, other] },
+      { files, objectVersion: [server, chain] },
+    );
+    expect(await publish(target, request())).toMatchObject({
+      sources: [server, server, chain],
+      objectVersions: [server, chain, other],
+    });
+    expect(await publish(target, request())).toMatchObject({ sources: [undefined, undefined, undefined] });
   });
 
   it('keeps the old files when the answer holds none', async () => {
