@@ -1,0 +1,22 @@
+import { ProviderError } from '../base/errors.ts';
+
+/**
+ * The error of this room: content that cannot become keys, certificates or the file asked for.
+ * What leaves the room stands on its own after `object "x": `. Inside, a reader says only what it found
+ * ("is truncated") and {@link naming} puts the subject before it.
+ */
+export function badContent(message: string, cause?: unknown): ProviderError {
+  return new ProviderError('ERR_BAD_CONTENT', message, cause === undefined ? {} : { cause });
+}
+
+/** Runs `job`; the subject goes before the message of a {@link badContent} it throws. */
+export async function naming<T>(subject: string, job: () => Promise<T> | T): Promise<T> {
+  try {
+    return await job();
+  } catch (error) {
+    if (error instanceof ProviderError && error.code === 'ERR_BAD_CONTENT') {
+      throw badContent(`${subject} ${error.message}`, error.cause);
+    }
+    throw error;
+  }
+}

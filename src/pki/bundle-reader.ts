@@ -1,0 +1,144 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { badContent, naming } from './bad-content.ts';
+import { type Der, octets, oid, readAll, readDer, sequence, TAG } from './der.ts';
+import { importPrivateKey, type KeyEncoding, soundKey } from './keys.ts';
+import { nextTurn } from './pace.ts';
+import { decryptWithPassword } from './pbe.ts';
+import { CERTIFICATE_LABELS, type PemBlock, readPem } from './pem.ts';
+import { OID } from './pkcs12-oids.ts';
+import { type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
+
+/** Labels that hold a private key without encryption. */
+const KEY_LABELS: Readonly<Record<string, KeyEncoding>> = {
+  'PRIVATE KEY': 'pkcs8',
+  'RSA PRIVATE KEY': 'pkcs1',
+  'EC PRIVATE KEY': 'sec1',
+};
+const MAX_CERTIFICATES = 1000;
+const MAX_KEYS = 100;
+
+/** Collects keys and certificates; each is opened in its own turn of the event loop. */
+export class BundleReader {
+  readonly keys: KeyObject[] = [];
+  readonly certificates: X509Certificate[] = [];
+  /** What stood in the content and is neither key nor certificate. */
+  readonly passedOver = new Set<string>();
+  readonly #access: Pkcs12Access;
+
+  constructor(access: Pkcs12Access) {
+    this.#access = access;
+  }
+
+  async addPkcs12(bytes: Buffer): Promise<void> {
+    const items = await readPkcs12(bytes, this.#access);
+    for (const key of items.keys) await this.#addKey(key, 'pkcs8');
+    for (const certificate of items.certificates) await this.#addCertificate(certificate);
+  }
+
+  async addPem(text: string): Promise<void> {
+    for (const block of readPem(text)) {
+      await naming(`has a block ${block.label} (line ${block.line}) that`, () => this.#addBlock(block));
+    }
+  }
+
+  /** One element after the other, as concatenated files have them; a line break or zeros after them are no harm. */
+  async addDer(bytes: Buffer): Promise<void> {
+    for (let offset = 0; bytes[offset] === TAG.sequence; ) {
+      const element = readDer(bytes, offset);
+      await this.#addElement(element);
+      offset += element.raw.length;
+    }
+  }
+
+  async #addBlock({ label, der, encrypted }: PemBlock): Promise<void> {
+    const encoding = KEY_LABELS[label];
+    if (encrypted !== undefined) return this.#addOldEncryptedKey(encrypted);
+    if (encoding !== undefined) return this.#addKey(readDer(der).raw, encoding);
+    if (CERTIFICATE_LABELS.includes(label)) return this.#addCertificate(readDer(der).raw);
+    if (label === 'ENCRYPTED PRIVATE KEY') return this.#addEncryptedKey(sequence(readDer(der)));
+    if (label === 'PKCS12') return this.addPkcs12(der);
+    if (label === 'PKCS7' || label === 'CMS') return this.#addPkcs7(sequence(readDer(der)));
+    this.passedOver.add(label);
+  }
+
+  /** Tells what a DER element is by its shape. */
+  async #addElement(element: Der): Promise<void> {
+    const fields = sequence(element);
+    const [first, second, third] = fields.map(({ tag }) => tag);
+    if (first === TAG.integer && second === TAG.sequence) return this.#addKey(element.raw, 'pkcs8');
+    if (first === TAG.integer && second === TAG.integer) return this.#addKey(element.raw, 'pkcs1');
+    if (first === TAG.integer && second === TAG.octetString) return this.#addKey(element.raw, 'sec1');
+    if (first === TAG.sequence && second === TAG.octetString) return this.#addEncryptedKey(fields);
+    if (first === TAG.oid) return this.#addPkcs7(fields);
+    if (third === TAG.bitString) return this.#addCertificate(element.raw);
+    this.passedOver.add('a public key or something else');
+  }
+
+  async #addKey(der: Buffer, encoding: KeyEncoding): Promise<void> {
+    await nextTurn(this.#access.budget.signal);
+    this.#keep(importPrivateKey(der, encoding));
+  }
+
+  async #addEncryptedKey([algorithm, encrypted]: readonly Der[]): Promise<void> {
+    let key: KeyObject | undefined;
+    const plausible = (plain: Buffer) => {
+      key = tryTo(() => importPrivateKey(plain, 'pkcs8'));
+      return key !== undefined;
+    };
+    await decryptWithPassword(algorithm, octets(encrypted), { ...this.#access, plausible });
+    this.#keep(key ?? keyStaysShut(this.#access));
+  }
+
+  /** The encryption of OpenSSL before 1.0 (`Proc-Type: 4,ENCRYPTED`): Node opens it, its derivation costs nothing. */
+  async #addOldEncryptedKey(pem: string): Promise<void> {
+    await nextTurn(this.#access.budget.signal);
+    for (const { utf8 } of this.#access.passwords) {
+      const key = tryTo(() => createPrivateKey({ key: pem, format: 'pem', passphrase: utf8 }));
+      if (key === undefined) continue;
+      return this.#keep(soundKey(key));
+    }
+    keyStaysShut(this.#access);
+  }
+
+  /** The certificates of a PKCS#7 collection (RFC 5652 SignedData). */
+  async #addPkcs7([type, content]: readonly Der[]): Promise<void> {
+    if (oid(type) !== OID.signedData || content === undefined) {
+      this.passedOver.add('PKCS#7 that is not a collection of certificates');
+      return;
+    }
+    const set = sequence(readDer(content.content)).find(({ tag }) => tag === TAG.context(0));
+    for (const certificate of set === undefined ? [] : readAll(set.content)) {
+      await this.#addCertificate(certificate.raw);
+    }
+  }
+
+  async #addCertificate(der: Buffer): Promise<void> {
+    await nextTurn(this.#access.budget.signal);
+    const certificate = tryTo(() => new X509Certificate(der));
+    if (!certificate?.raw.equals(der)) throw badContent('holds a certificate that cannot be read: it is damaged');
+    this.certificates.push(certificate);
+    if (this.certificates.length > MAX_CERTIFICATES)
+      throw badContent(`holds more than ${MAX_CERTIFICATES} certificates`);
+  }
+
+  #keep(key: KeyObject): void {
+    this.keys.push(key);
+    if (this.keys.length > MAX_KEYS) throw badContent(`holds more than ${MAX_KEYS} private keys`);
+  }
+}
+
+function tryTo<T>(job: () => T): T | undefined {
+  try {
+    return job();
+  } catch {
+    return undefined;
+  }
+}
+
+function keyStaysShut({ passwordGiven }: Pick<Pkcs12Access, 'passwordGiven'>): never {
+  throw badContent(
+    passwordGiven
+      ? 'holds an encrypted private key that does not open with the password given for it (or is damaged)'
+      : 'holds an encrypted private key; store it unencrypted, or name the object that holds its password',
+  );
+}

@@ -1,0 +1,118 @@
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { decodeBase64 } from '../base/encoding.ts';
+import type { Secret } from '../base/secret.ts';
+import { badContent, naming } from './bad-content.ts';
+import { BundleReader } from './bundle-reader.ts';
+import { readDer, TAG } from './der.ts';
+import { WorkBudget } from './kdf.ts';
+import { nextTurn } from './pace.ts';
+import { passwordCandidates } from './password.ts';
+import { isPkcs12 } from './pkcs12-read.ts';
+
+/** Keys and certificates of one content, each kind in the order of the content. */
+export interface CertificateBundle {
+  readonly format: 'pkcs12' | 'pem' | 'der';
+  readonly keys: readonly KeyObject[];
+  readonly certificates: readonly X509Certificate[];
+}
+
+/** Options of {@link readBundle}. */
+export interface ReadOptions {
+  /** What the vault calls the content; used in messages only, since the content itself is the better witness. */
+  readonly contentType?: string;
+  /** Of PKCS#12 and encrypted keys. */
+  readonly password?: Secret;
+  readonly signal?: AbortSignal;
+}
+
+/** Forty times what a Key Vault secret can hold. */
+export const MAX_CONTENT_BYTES = 1024 * 1024;
+
+/**
+ * Reads PKCS#12, PEM or DER, or base64 of one of them: private keys of any kind, certificates, PKCS#7 collections.
+ * The cost is bounded whatever the content, and no turn of the event loop takes more than a few milliseconds of it.
+ *
+ * Errors: ERR_BAD_CONTENT with a message that says what was found and what to do, never the content.
+ */
+export async function readBundle(content: Buffer, options: ReadOptions = {}): Promise<CertificateBundle> {
+  await nextTurn(options.signal);
+  if (content.length > MAX_CONTENT_BYTES) {
+    throw badContent(`the content has ${content.length} bytes, and more than ${MAX_CONTENT_BYTES} are refused`);
+  }
+  const reader = new BundleReader({
+    passwords: await naming('the content', () => passwordCandidates(options.password)),
+    passwordGiven: options.password !== undefined,
+    budget: new WorkBudget(options.signal),
+  });
+  const found = unwrap(content);
+  switch (found.kind) {
+    case 'pkcs12':
+      await naming('the PKCS#12 content', () => reader.addPkcs12(found.bytes));
+      break;
+    case 'pem':
+      await naming('the PEM content', () => reader.addPem(found.text));
+      break;
+    case 'der':
+      await naming('the DER content', () => reader.addDer(found.bytes));
+      break;
+    case 'unknown':
+      throw badContent(`the content is ${describeUnknown(content, options.contentType)}`);
+  }
+  const { keys, certificates } = reader;
+  if (keys.length + certificates.length > 0) return { format: found.kind, keys, certificates };
+  const only = reader.passedOver.size === 0 ? '' : `, only ${[...reader.passedOver].join(', ')}`;
+  throw badContent(`the content holds neither a private key nor a certificate${only}`);
+}
+
+/** Whether content is PKCS#12 or base64 of it. */
+export function looksLikePkcs12(content: Buffer): boolean {
+  return content.length <= MAX_CONTENT_BYTES && unwrap(content).kind === 'pkcs12';
+}
+
+/** Whether content is a text with PEM blocks, or base64 of one. */
+export function looksLikePem(content: Buffer): boolean {
+  return content.length <= MAX_CONTENT_BYTES && unwrap(content).kind === 'pem';
+}
+
+type Found =
+  | { readonly kind: 'pkcs12' | 'der'; readonly bytes: Buffer }
+  | { readonly kind: 'pem'; readonly text: string }
+  | { readonly kind: 'unknown' };
+
+/** What the content is, out of its base64 (which some tools apply twice). */
+function unwrap(content: Buffer, layers = 2): Found {
+  if (content[0] === TAG.sequence) {
+    if (isPkcs12(content)) return { kind: 'pkcs12', bytes: content };
+    if (isWholeElement(content)) return { kind: 'der', bytes: content };
+  }
+  const text = textOf(content);
+  if (text.includes('-----BEGIN ')) return { kind: 'pem', text };
+  const decoded = layers > 0 ? decodeBase64(text.trim()) : undefined;
+  return decoded?.ok && decoded.bytes.length > 0 ? unwrap(decoded.bytes, layers - 1) : { kind: 'unknown' };
+}
+
+/** Latin-1 is enough for all that is read here; Windows editors write UTF-16 with a mark. */
+function textOf(content: Buffer): string {
+  const utf16 = content[0] === 0xff && content[1] === 0xfe;
+  return utf16 ? content.toString('utf16le', 2) : content.toString('latin1').replace(/^\xef\xbb\xbf/, '');
+}
+
+function isWholeElement(content: Buffer): boolean {
+  try {
+    readDer(content);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function describeUnknown(content: Buffer, contentType: string | undefined): string {
+  const named = contentType ? ` (content type "${contentType.slice(0, 80)}")` : '';
+  const expected = 'PKCS#12 (PFX), PEM or DER, or base64 of one of them, is expected';
+  if (content.length === 0) return `empty${named}; ${expected}`;
+  if (content.length >= 4 && content.readUInt32BE(0) === 0xfeedfeed) {
+    return 'a Java keystore (JKS); convert it with "keytool -importkeystore -deststoretype pkcs12" and store the result';
+  }
+  const begun = content[0] === TAG.sequence || content.toString('latin1', 0, 2) === 'MI';
+  return `${begun ? 'truncated or damaged' : 'neither PKCS#12 nor PEM nor DER'}${named}; ${expected}`;
+}

@@ -1,0 +1,138 @@
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { type Candidate, IssuerSearch } from './issuers.ts';
+import { issuerOf } from './names.ts';
+
+/**
+ * Certificates in the places they have in a chain. Every step of the path is a verified signature. The same
+ * certificates give the same chain, whatever their order. A self-signed leaf is its own root: it stands in both places.
+ */
+export interface Chain {
+  /** The certificate the private key fits; without a key, the one that issued none of the others. */
+  readonly leaf?: X509Certificate;
+  /** What lies between leaf and root, the leaf's issuer first. */
+  readonly intermediates: readonly X509Certificate[];
+  /** Self-signed certificates: the one that ends the path first, then other CAs. */
+  readonly roots: readonly X509Certificate[];
+  /** What has no place in the path and is no root: strangers, other servers, cross-signed doubles. */
+  readonly unrelated: readonly X509Certificate[];
+  /** Whether the path ends in a self-signed certificate. */
+  readonly complete: boolean;
+  /** Distinguished name of the issuer that an incomplete path lacks; absent where the path runs in a circle. */
+  readonly missingIssuer?: string;
+}
+
+/** What {@link buildChain} knows besides the certificates. */
+export interface ChainOptions {
+  readonly key?: KeyObject;
+  /** Certificates from elsewhere, taken only where they complete the path. */
+  readonly extra?: readonly X509Certificate[];
+}
+
+/** Leaves compared by the path they have, if there are several. */
+const MAX_LEAVES = 8;
+
+/**
+ * Orders certificates into a chain by issuer and subject, key identifiers and verified signatures. Where certificates
+ * are cross-signed, the shortest path to a self-signed certificate is taken, then the one that is valid longest.
+ */
+export function buildChain(certificates: readonly X509Certificate[], options: ChainOptions = {}): Chain {
+  const search = new IssuerSearch(certificates, options.extra ?? []);
+  const paths = leavesOf(search, options.key).map((leaf) => shortestPath(leaf, search));
+  const { steps, complete } = paths.sort(comparePaths)[0] ?? { steps: [], complete: false };
+  const [leaf] = steps;
+  const end = steps.at(-1);
+  if (leaf === undefined || end === undefined) return { intermediates: [], roots: [], unrelated: [], complete };
+  const roots = new Set(complete ? [end] : []);
+  for (const other of search.own) if (other.certificate.ca && search.isSelfSigned(other)) roots.add(other);
+  const circular = !complete && search.issuersOf(end).length > 0;
+  return {
+    leaf: leaf.certificate,
+    intermediates: certificatesOf(steps.slice(1, complete ? -1 : undefined)),
+    roots: certificatesOf([...roots]),
+    unrelated: certificatesOf(search.own.filter((candidate) => !steps.includes(candidate) && !roots.has(candidate))),
+    complete,
+    ...(complete || circular ? {} : { missingIssuer: issuerOf(end.certificate) }),
+  };
+}
+
+/** The path's certificates from the leaf to the root, each once. */
+export function pathOf({ leaf, intermediates, roots, complete }: Chain): readonly X509Certificate[] {
+  const end = complete ? roots.slice(0, 1) : [];
+  return [...new Set([...(leaf === undefined ? [] : [leaf]), ...intermediates, ...end])];
+}
+
+/** Whether the certificate holds the public part of this private key. */
+export function keyFits(key: KeyObject, certificate: X509Certificate): boolean {
+  try {
+    return certificate.checkPrivateKey(key);
+  } catch {
+    return false;
+  }
+}
+
+/** The leaves that may be meant: those the key fits, else those nobody else was issued by, servers before CAs. */
+function leavesOf(search: IssuerSearch, key: KeyObject | undefined): readonly Candidate[] {
+  const fitting = key === undefined ? [] : search.own.filter(({ certificate }) => keyFits(key, certificate));
+  if (fitting.length > 0) return narrow(fitting, [(leaf) => !leaf.selfIssued, isServer]);
+  const ends = search.own.filter((candidate) => !search.isNamedAsIssuer(candidate));
+  return narrow(ends.length > 0 ? ends : search.own, [isServer, (leaf) => !leaf.selfIssued]);
+}
+
+/** Applies each test that leaves at least one; then the first few. */
+function narrow(
+  candidates: readonly Candidate[],
+  tests: readonly ((candidate: Candidate) => boolean)[],
+): readonly Candidate[] {
+  let left = candidates;
+  for (const test of tests) {
+    const passing = left.filter(test);
+    if (passing.length > 0) left = passing;
+  }
+  return left.slice(0, MAX_LEAVES);
+}
+
+function isServer({ certificate }: Candidate): boolean {
+  return !certificate.ca;
+}
+
+/** From a leaf towards a root. */
+interface Path {
+  readonly steps: readonly Candidate[];
+  readonly complete: boolean;
+}
+
+/** Breadth first to the nearest self-signed certificate; failing that, to the farthest reached. */
+function shortestPath(leaf: Candidate, search: IssuerSearch): Path {
+  const childOf = new Map<Candidate, Candidate | undefined>([[leaf, undefined]]);
+  let farthest = leaf;
+  let farthestDepth = 0;
+  const queue = [{ candidate: leaf, depth: 0 }];
+  for (const { candidate, depth } of queue) {
+    if (search.isSelfSigned(candidate)) return { steps: pathTo(candidate, childOf), complete: true };
+    if (depth > farthestDepth) {
+      farthest = candidate;
+      farthestDepth = depth;
+    }
+    for (const issuer of search.issuersOf(candidate, (known) => childOf.has(known))) {
+      childOf.set(issuer, candidate);
+      queue.push({ candidate: issuer, depth: depth + 1 });
+    }
+  }
+  return { steps: pathTo(farthest, childOf), complete: false };
+}
+
+function pathTo(end: Candidate, childOf: ReadonlyMap<Candidate, Candidate | undefined>): readonly Candidate[] {
+  const path: Candidate[] = [];
+  for (let step: Candidate | undefined = end; step !== undefined; step = childOf.get(step)) path.unshift(step);
+  return path;
+}
+
+/** Complete paths first, then those that get far; equal ones stay in the order of their leaves. */
+function comparePaths(a: Path, b: Path): number {
+  if (a.complete !== b.complete) return a.complete ? -1 : 1;
+  return a.complete ? 0 : b.steps.length - a.steps.length;
+}
+
+function certificatesOf(candidates: readonly Candidate[]): readonly X509Certificate[] {
+  return candidates.map(({ certificate }) => certificate);
+}

@@ -1,0 +1,115 @@
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import forge from 'node-forge';
+import { badContent } from './bad-content.ts';
+import { nextTurn } from './pace.ts';
+
+/** A cipher: one Node has (all in CBC mode), or RC2 and RC4, which OpenSSL 3 keeps from Node. Sizes in bytes. */
+export type Cipher =
+  | { readonly kind: 'native'; readonly name: string; readonly keySize: number; readonly ivSize: number }
+  | { readonly kind: 'rc2'; readonly keySize: number; readonly effectiveBits: number; readonly ivSize: 8 }
+  | { readonly kind: 'rc4'; readonly keySize: number; readonly ivSize: 0 };
+
+/** Key and initialisation vector, of the sizes their cipher names. */
+export interface CipherKey {
+  readonly key: Buffer;
+  readonly iv: Buffer;
+}
+
+/** Bytes the ciphers written in JavaScript take in one slice of the event loop, about a millisecond. */
+const SLICE_BYTES = 1024;
+
+/** `undefined` where the padding is wrong, which with these ciphers is what a wrong password looks like. */
+export async function decrypt(
+  cipher: Cipher,
+  key: CipherKey,
+  input: { readonly content: Buffer; readonly signal: AbortSignal | undefined },
+): Promise<Buffer | undefined> {
+  switch (cipher.kind) {
+    case 'native':
+      return decryptNatively(cipher.name, key, input.content);
+    case 'rc2':
+      return decryptRc2(cipher.effectiveBits, key, input);
+    case 'rc4':
+      return decryptRc4(key.key, input);
+  }
+}
+
+/** Encrypts with PKCS#7 padding. RC4 is read only. */
+export function encrypt(cipher: Cipher, { key, iv }: CipherKey, content: Buffer): Buffer {
+  switch (cipher.kind) {
+    case 'native': {
+      const native = createCipheriv(cipher.name, nativeKey(cipher.name, key), iv);
+      return Buffer.concat([native.update(content), native.final()]);
+    }
+    case 'rc2': {
+      const rc2 = forge.rc2.createEncryptionCipher(key.toString('latin1'), cipher.effectiveBits);
+      rc2.start(iv.toString('latin1'));
+      rc2.update(forge.util.createBuffer(content.toString('latin1')));
+      rc2.finish();
+      return Buffer.from(rc2.output.getBytes(), 'latin1');
+    }
+    case 'rc4':
+      throw badContent('RC4 is not written any more');
+  }
+}
+
+function decryptNatively(name: string, { key, iv }: CipherKey, content: Buffer): Buffer | undefined {
+  try {
+    const decipher = createDecipheriv(name, nativeKey(name, key), iv);
+    return Buffer.concat([decipher.update(content), decipher.final()]);
+  } catch {
+    return undefined;
+  }
+}
+
+async function decryptRc2(
+  effectiveBits: number,
+  { key, iv }: CipherKey,
+  { content, signal }: { readonly content: Buffer; readonly signal: AbortSignal | undefined },
+): Promise<Buffer | undefined> {
+  if (content.length === 0 || content.length % 8 !== 0) return undefined;
+  const rc2 = forge.rc2.createDecryptionCipher(key.toString('latin1'), effectiveBits);
+  rc2.start(iv.toString('latin1'));
+  for (let offset = 0; offset < content.length; offset += SLICE_BYTES) {
+    await nextTurn(signal);
+    rc2.update(forge.util.createBuffer(content.toString('latin1', offset, offset + SLICE_BYTES)));
+  }
+  return withoutPadding(Buffer.from(rc2.output.getBytes(), 'latin1'));
+}
+
+async function decryptRc4(
+  key: Buffer,
+  { content, signal }: { readonly content: Buffer; readonly signal: AbortSignal | undefined },
+): Promise<Buffer> {
+  const state = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const swap = (a: number, b: number): number => {
+    const [x = 0, y = 0] = [state[a], state[b]];
+    state[a] = y;
+    state[b] = x;
+    return (x + y) & 0xff;
+  };
+  for (let i = 0, j = 0; i < 256; i++) {
+    j = (j + (state[i] ?? 0) + (key[i % key.length] ?? 0)) & 0xff;
+    swap(i, j);
+  }
+  const plain = Buffer.from(content);
+  for (let n = 0, i = 0, j = 0; n < plain.length; n++) {
+    if (n % (16 * SLICE_BYTES) === 0) await nextTurn(signal);
+    i = (i + 1) & 0xff;
+    j = (j + (state[i] ?? 0)) & 0xff;
+    plain[n] = (plain[n] ?? 0) ^ (state[swap(i, j)] ?? 0);
+  }
+  return plain;
+}
+
+/** DES is triple DES with one key three times, two-key triple DES is it with the first key again. */
+function nativeKey(name: string, key: Buffer): Buffer {
+  return name === 'des-ede3-cbc' ? Buffer.alloc(24, key) : key;
+}
+
+function withoutPadding(plain: Buffer): Buffer | undefined {
+  const count = plain[plain.length - 1] ?? 0;
+  const end = plain.length - count;
+  const intact = count >= 1 && count <= 8 && end >= 0 && plain.subarray(end).every((byte) => byte === count);
+  return intact ? plain.subarray(0, end) : undefined;
+}

@@ -1,0 +1,66 @@
+import forge from 'node-forge';
+
+/** A structure to be written as DER. */
+export type Asn1 = forge.asn1.Asn1;
+
+const { asn1 } = forge;
+const { Class, Type } = asn1;
+
+/** Encodes a structure as DER. */
+export function encode(value: Asn1): Buffer {
+  return Buffer.from(asn1.toDer(value).getBytes(), 'latin1');
+}
+
+export function sequenceOf(...items: readonly Asn1[]): Asn1 {
+  return asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, [...items]);
+}
+
+/** A SET OF, sorted as DER prescribes. */
+export function setOf(...items: readonly Asn1[]): Asn1 {
+  const sorted = items
+    .map((item) => ({ item, bytes: encode(item) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .map(({ item }) => item);
+  return asn1.create(Class.UNIVERSAL, Type.SET, true, sorted);
+}
+
+/** `[n]`, tagged explicitly. */
+export function explicit(n: number, item: Asn1): Asn1 {
+  return asn1.create(Class.CONTEXT_SPECIFIC, n as forge.asn1.Type, true, [item]);
+}
+
+/** `[n] IMPLICIT OCTET STRING`. */
+export function implicitOctets(n: number, bytes: Buffer): Asn1 {
+  return asn1.create(Class.CONTEXT_SPECIFIC, n as forge.asn1.Type, false, bytes.toString('latin1'));
+}
+
+export function octetString(bytes: Buffer): Asn1 {
+  return asn1.create(Class.UNIVERSAL, Type.OCTETSTRING, false, bytes.toString('latin1'));
+}
+
+/** A BIT STRING of whole octets. */
+export function bitString(bytes: Buffer): Asn1 {
+  return asn1.create(Class.UNIVERSAL, Type.BITSTRING, false, `\0${bytes.toString('latin1')}`);
+}
+
+/** An INTEGER from 0 to 2^31-1. */
+export function integer(value: number): Asn1 {
+  return asn1.create(Class.UNIVERSAL, Type.INTEGER, false, asn1.integerToDer(value).getBytes());
+}
+
+export function objectId(dotted: string): Asn1 {
+  return asn1.create(Class.UNIVERSAL, Type.OID, false, asn1.oidToDer(dotted).getBytes());
+}
+
+export function nullValue(): Asn1 {
+  return asn1.create(Class.UNIVERSAL, Type.NULL, false, '');
+}
+
+export function bmpString(text: string): Asn1 {
+  return asn1.create(Class.UNIVERSAL, Type.BMPSTRING, false, text);
+}
+
+/** DER that exists already, such as an exported private key. */
+export function parsed(der: Buffer): Asn1 {
+  return asn1.fromDer(der.toString('latin1'));
+}

@@ -1,0 +1,143 @@
+import { badContent } from './bad-content.ts';
+
+/**
+ * One element of DER or BER. `tag` is the identifier octet (tag numbers above 30 keep only their first octet),
+ * `content` what is inside, `raw` the whole encoding.
+ */
+export interface Der {
+  readonly tag: number;
+  readonly content: Buffer;
+  readonly raw: Buffer;
+}
+
+/** Identifier octets. */
+export const TAG = {
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  utf8String: 0x0c,
+  sequence: 0x30,
+  set: 0x31,
+  bmpString: 0x1e,
+  /** Context-specific and constructed: `context(0)` is `[0]`. */
+  context: (n: number) => 0xa0 + n,
+  /** Context-specific and primitive, as implicitly tagged strings are. */
+  implicit: (n: number) => 0x80 + n,
+} as const;
+
+const CONSTRUCTED = 0x20;
+const MAX_CHILDREN = 10_000;
+const MAX_DEPTH = 32;
+
+/**
+ * Reads the element at `offset`. Nothing is copied and nothing below the element is read, so that the cost is bounded
+ * by what a caller descends into: the reason for not using node-forge here, which builds the whole tree first.
+ * Indefinite lengths (BER, as some Java and Apple writers use) are walked to their end, 32 levels deep at most.
+ */
+export function readDer(bytes: Buffer, offset = 0, depth = 0): Der {
+  const tag = bytes[offset] ?? truncated();
+  let position = offset + 1;
+  if ((tag & 0x1f) === 0x1f) position = skipLongTag(bytes, position);
+  const first = bytes[position++] ?? truncated();
+  if (first === 0x80) return readIndefinite(bytes, { tag, offset, position, depth });
+  let length = first;
+  if (first > 0x80) {
+    const size = first & 0x7f;
+    if (size > 4 || position + size > bytes.length) return truncated();
+    length = bytes.readUIntBE(position, size);
+    position += size;
+  }
+  const end = position + length;
+  if (end > bytes.length) return truncated();
+  return { tag, content: bytes.subarray(position, end), raw: bytes.subarray(offset, end) };
+}
+
+/** The elements inside a constructed element. */
+export function childrenOf(der: Der): readonly Der[] {
+  if ((der.tag & CONSTRUCTED) === 0) throw badContent('is damaged: a value stands where a structure belongs');
+  return readAll(der.content);
+}
+
+/** The elements that fill `bytes` from start to end. */
+export function readAll(bytes: Buffer): readonly Der[] {
+  const elements: Der[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    const element = readDer(bytes, offset);
+    elements.push(element);
+    if (elements.length > MAX_CHILDREN) throw badContent(`holds more than ${MAX_CHILDREN} parts`);
+    offset += element.raw.length;
+  }
+  return elements;
+}
+
+/** The children of a SEQUENCE; an error if it is anything else. */
+export function sequence(der: Der | undefined): readonly Der[] {
+  return childrenOf(expect(der, TAG.sequence));
+}
+
+/** The element itself if its tag is `tag`; an error if it is absent or another. */
+export function expect(der: Der | undefined, tag: number): Der {
+  if (der === undefined) return truncated();
+  if (der.tag !== tag) throw badContent('is damaged: its ASN.1 structure is not what its kind prescribes');
+  return der;
+}
+
+/** The octets of an OCTET STRING, or of one tagged implicitly, also where BER splits it into parts (one level). */
+export function octets(der: Der | undefined, tag: number = TAG.octetString): Buffer {
+  if (der?.tag !== (tag | CONSTRUCTED)) return expect(der, tag).content;
+  return Buffer.concat(childrenOf(der).map((part) => expect(part, TAG.octetString).content));
+}
+
+/** A non-negative INTEGER; `Infinity` where a double cannot hold it exactly. */
+export function smallInteger(der: Der | undefined): number {
+  const bytes = expect(der, TAG.integer).content;
+  if (bytes.length === 0 || (bytes[0] ?? 0) > 0x7f) throw badContent('is damaged: a number is empty or negative');
+  return bytes.length > 6 ? Number.POSITIVE_INFINITY : bytes.readUIntBE(0, bytes.length);
+}
+
+/** An OBJECT IDENTIFIER in dotted form. */
+export function oid(der: Der | undefined): string {
+  const bytes = expect(der, TAG.oid).content;
+  if (bytes.length === 0 || bytes.length > 64) throw badContent('is damaged: an object identifier is malformed');
+  const arcs: number[] = [];
+  let arc = 0;
+  for (const byte of bytes) {
+    arc = arc * 128 + (byte & 0x7f);
+    if (arc > Number.MAX_SAFE_INTEGER) throw badContent('is damaged: an object identifier is malformed');
+    if (byte < 0x80) {
+      if (arcs.length === 0) {
+        const root = Math.min(2, Math.floor(arc / 40));
+        arcs.push(root, arc - root * 40);
+      } else arcs.push(arc);
+      arc = 0;
+    }
+  }
+  return arcs.join('.');
+}
+
+function readIndefinite(bytes: Buffer, at: { tag: number; offset: number; position: number; depth: number }): Der {
+  if ((at.tag & CONSTRUCTED) === 0) throw badContent('is damaged: a value has no length');
+  if (at.depth >= MAX_DEPTH) throw badContent(`is nested more than ${MAX_DEPTH} levels deep`);
+  let position = at.position;
+  while (bytes[position] !== 0 || bytes[position + 1] !== 0) {
+    position += readDer(bytes, position, at.depth + 1).raw.length;
+  }
+  return {
+    tag: at.tag,
+    content: bytes.subarray(at.position, position),
+    raw: bytes.subarray(at.offset, position + 2),
+  };
+}
+
+function skipLongTag(bytes: Buffer, start: number): number {
+  for (let position = start; position < start + 4; position++) {
+    if ((bytes[position] ?? truncated()) < 0x80) return position + 1;
+  }
+  throw badContent('is damaged: a tag is too long');
+}
+
+function truncated(): never {
+  throw badContent('ends in the middle: truncated or damaged');
+}

@@ -1,0 +1,131 @@
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { alternativeNamesOf, dayOf, publicKeyNameOf, signatureAlgorithmOf, validFrom, validTo } from './certificate.ts';
+import { type Chain, keyFits, pathOf } from './chain.ts';
+import { subjectOf } from './names.ts';
+
+/** What can be wrong with a certificate; a bounded set, fit for a metric label. */
+export type CertificateReason =
+  | 'expired'
+  | 'not_yet_valid'
+  | 'key_mismatch'
+  | 'chain_incomplete'
+  | 'weak_rsa'
+  | 'weak_signature'
+  | 'mixed_key_algorithms'
+  | 'no_san'
+  | 'unrelated_certificates';
+
+/** One thing wrong with a certificate: what, with names and dates, and what to do. */
+export interface CertificateFinding {
+  readonly reason: CertificateReason;
+  readonly message: string;
+}
+
+const MIN_RSA_BITS = 2048;
+const MAX_NAMED = 3;
+
+/**
+ * Checks a chain and its key as servers, brokers and clients will, before they do. `now` is in milliseconds since 1970.
+ * Nothing here keeps a file from being written: whether an expired certificate may be delivered is policy.
+ */
+export function checkCertificates(
+  chain: Chain,
+  key: KeyObject | undefined,
+  now: number,
+): readonly CertificateFinding[] {
+  const path = pathOf(chain);
+  return [
+    ...path.flatMap((certificate) => checkValidity(certificate, now)),
+    ...checkKey(chain, key),
+    ...checkCompleteness(chain),
+    ...path.flatMap(checkKeySize),
+    ...path.filter((certificate) => !chain.roots.includes(certificate)).flatMap(checkSignature),
+    ...checkKeyAlgorithms(path),
+    ...checkAlternativeNames(chain),
+    ...checkUnrelated(chain),
+  ];
+}
+
+function checkValidity(certificate: X509Certificate, now: number): readonly CertificateFinding[] {
+  const subject = subjectOf(certificate);
+  const [from, to] = [validFrom(certificate), validTo(certificate)];
+  if (now > to) {
+    const message = `the certificate of "${subject}" expired on ${dayOf(to)}; renew it in the vault`;
+    return [{ reason: 'expired', message }];
+  }
+  if (now >= from) return [];
+  const message = `the certificate of "${subject}" is not valid before ${dayOf(from)}; check the clock of the node, or wait until then`;
+  return [{ reason: 'not_yet_valid', message }];
+}
+
+function checkKey({ leaf }: Chain, key: KeyObject | undefined): readonly CertificateFinding[] {
+  if (leaf === undefined || key === undefined || keyFits(key, leaf)) return [];
+  const message = `the private key does not belong to the certificate of "${subjectOf(leaf)}" nor to another one there; import the key and the certificate that were made together`;
+  return [{ reason: 'key_mismatch', message }];
+}
+
+function checkCompleteness(chain: Chain): readonly CertificateFinding[] {
+  const { leaf, complete } = chain;
+  if (leaf === undefined || complete) return [];
+  const message = `the chain of "${subjectOf(leaf)}" is incomplete: ${whatIsMissing(chain)}`;
+  return [{ reason: 'chain_incomplete', message }];
+}
+
+function whatIsMissing(chain: Chain): string {
+  const { missingIssuer } = chain;
+  if (missingIssuer === undefined) {
+    return 'its CA certificates signed each other in a circle, and no self-signed root is there; add the root';
+  }
+  const namesake = [...pathOf(chain), ...chain.roots, ...chain.unrelated].some(
+    (other) => subjectOf(other) === missingIssuer,
+  );
+  return namesake
+    ? `a certificate of the issuer "${missingIssuer}" is there, but its key did not make the signature (another key of that name, or a damaged certificate); replace it with the one that did`
+    : `the certificate of its issuer "${missingIssuer}" is missing; import the certificate with its whole chain, or name a secret that holds the CA certificates`;
+}
+
+function checkKeySize(certificate: X509Certificate): readonly CertificateFinding[] {
+  const bits = rsaBits(certificate);
+  if (bits === undefined || bits >= MIN_RSA_BITS) return [];
+  const message = `the certificate of "${subjectOf(certificate)}" has an RSA key of ${bits} bits, which current TLS software refuses; issue it again with at least ${MIN_RSA_BITS}`;
+  return [{ reason: 'weak_rsa', message }];
+}
+
+function rsaBits(certificate: X509Certificate): number | undefined {
+  const [kind, bits] = publicKeyNameOf(certificate).split(' ');
+  return kind === 'RSA' || kind === 'RSA-PSS' ? Number(bits) : undefined;
+}
+
+/** A root is trusted for itself: nobody looks at its signature. */
+function checkSignature(certificate: X509Certificate): readonly CertificateFinding[] {
+  const { name, weak } = signatureAlgorithmOf(certificate);
+  if (weak === undefined) return [];
+  const message = `the certificate of "${subjectOf(certificate)}" is signed with ${name}, and ${weak} is refused by current TLS software; issue it again with SHA-256`;
+  return [{ reason: 'weak_signature', message }];
+}
+
+function checkKeyAlgorithms(path: readonly X509Certificate[]): readonly CertificateFinding[] {
+  const families = new Set(path.map((certificate) => publicKeyNameOf(certificate).split(/[ -]/)[0] ?? ''));
+  if (families.size < 2) return [];
+  const parts = path.map((certificate) => `"${subjectOf(certificate)}" ${publicKeyNameOf(certificate)}`);
+  const message = `the chain mixes key algorithms (${listed(parts)}), which some brokers refuse; issue it with one algorithm throughout`;
+  return [{ reason: 'mixed_key_algorithms', message }];
+}
+
+function checkAlternativeNames({ leaf }: Chain): readonly CertificateFinding[] {
+  if (leaf === undefined || leaf.ca || alternativeNamesOf(leaf).length > 0) return [];
+  const message = `the certificate of "${subjectOf(leaf)}" has no subject alternative name, and clients ignore the common name; issue it again with its DNS names`;
+  return [{ reason: 'no_san', message }];
+}
+
+function checkUnrelated({ unrelated, leaf }: Chain): readonly CertificateFinding[] {
+  if (leaf === undefined || unrelated.length === 0) return [];
+  const names = listed(unrelated.map((certificate) => `"${subjectOf(certificate)}"`));
+  const message = `there are certificates that have no place in the chain of "${subjectOf(leaf)}" and are left out of it: ${names}; remove them from the certificate in the vault if they are not meant`;
+  return [{ reason: 'unrelated_certificates', message }];
+}
+
+function listed(parts: readonly string[]): string {
+  const more = parts.length - MAX_NAMED;
+  return more > 0 ? `${parts.slice(0, MAX_NAMED).join(', ')} and ${more} more` : parts.join(', ');
+}

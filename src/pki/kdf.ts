@@ -1,0 +1,171 @@
+import { hash, pbkdf2, scrypt } from 'node:crypto';
+import { promisify } from 'node:util';
+import { badContent } from './bad-content.ts';
+import { nextTurn, onPool } from './pace.ts';
+
+const pbkdf2Async = promisify(pbkdf2);
+const scryptAsync = promisify<Buffer, Buffer, number, object, Buffer>(scrypt);
+
+/** Digests the key derivations use: size of the result and of the blocks they work on, in bytes. */
+export const DIGESTS = {
+  md5: { size: 16, block: 64 },
+  sha1: { size: 20, block: 64 },
+  sha224: { size: 28, block: 64 },
+  sha256: { size: 32, block: 64 },
+  sha384: { size: 48, block: 128 },
+  sha512: { size: 64, block: 128 },
+  'sha512-224': { size: 28, block: 128 },
+  'sha512-256': { size: 32, block: 128 },
+} as const;
+export type Digest = keyof typeof DIGESTS;
+
+const MAX_ITERATIONS = 1_000_000;
+const MAX_WORK = 5_000_000;
+const MAX_SALT_BYTES = 1024;
+const MAX_SCRYPT_BYTES = 64 * 1024 * 1024;
+const MAX_KEY_BYTES = 64;
+/** Digests in one slice of the event loop, about a millisecond. */
+const SLICE = 1024;
+
+/**
+ * What one file may cost. Iteration counts come from the file, so that a hostile one could ask for hours:
+ * no count above a million (OpenSSL's default is 2048, Java's 10,000), and five million in all.
+ */
+export class WorkBudget {
+  readonly signal: AbortSignal | undefined;
+  #left = MAX_WORK;
+
+  constructor(signal?: AbortSignal) {
+    this.signal = signal;
+  }
+
+  /** Takes `iterations` times `blocks` digests from the budget. */
+  spend(iterations: number, blocks: number): void {
+    if (iterations < 1) throw badContent('is damaged: its key derivation asks for no iterations');
+    if (iterations > MAX_ITERATIONS) {
+      throw badContent(
+        `asks for ${countOf(iterations)} iterations of its key derivation, and more than ${MAX_ITERATIONS} are refused; export it again with fewer`,
+      );
+    }
+    this.#left -= iterations * blocks;
+    if (this.#left < 0) {
+      throw badContent('asks for too much work in its key derivations; export it again with fewer iterations');
+    }
+  }
+}
+
+/** Inputs of a key derivation; `size` is the length of the result in bytes. */
+export interface Derivation {
+  readonly digest: Digest;
+  readonly password: Buffer;
+  readonly salt: Buffer;
+  readonly iterations: number;
+  readonly size: number;
+}
+
+/** What a PKCS#12 derivation is for (RFC 7292 appendix B.3). */
+export const PURPOSE = { key: 1, iv: 2, mac: 3 } as const;
+
+/** PBKDF2 (RFC 8018) on Node's thread pool. */
+export async function deriveByPbkdf2(input: Derivation, budget: WorkBudget): Promise<Buffer> {
+  checkSizes(input);
+  budget.spend(input.iterations, Math.ceil(input.size / DIGESTS[input.digest].size));
+  const { password, salt, iterations, size, digest } = input;
+  const key = await onPool(() => pbkdf2Async(password, salt, iterations, size, digest), budget.signal);
+  await nextTurn(budget.signal);
+  return key;
+}
+
+/** scrypt (RFC 7914) on Node's thread pool; at most 64 MiB of memory. */
+export async function deriveByScrypt(
+  input: Pick<Derivation, 'password' | 'salt' | 'size'>,
+  cost: { readonly N: number; readonly r: number; readonly p: number },
+  budget: WorkBudget,
+): Promise<Buffer> {
+  checkSizes(input);
+  const memory = 128 * cost.N * cost.r;
+  if (memory > MAX_SCRYPT_BYTES || cost.p > 16) {
+    throw badContent('asks for too much memory or work in its key derivation (scrypt); export it again with PBKDF2');
+  }
+  budget.spend(Math.max(1, Math.ceil((memory * cost.p) / 1024)), 1);
+  try {
+    const options = { ...cost, maxmem: 2 * MAX_SCRYPT_BYTES };
+    return await onPool(() => scryptAsync(input.password, input.salt, input.size, options), budget.signal);
+  } catch (error) {
+    throw badContent('is damaged: its key derivation (scrypt) has parameters that are not allowed', error);
+  }
+}
+
+/**
+ * The key derivation of PKCS#12 itself (RFC 7292 appendix B.2): nothing native offers it, so the loop is here,
+ * cut into slices.
+ */
+export async function deriveByPkcs12(input: Derivation, purpose: number, budget: WorkBudget): Promise<Buffer> {
+  checkSizes(input);
+  const { digest, iterations } = input;
+  const { size: digestSize, block } = DIGESTS[digest];
+  const rounds = Math.ceil(input.size / digestSize);
+  budget.spend(iterations, rounds);
+  const diversifier = Buffer.alloc(block, purpose);
+  const state = Buffer.concat([stretch(input.salt, block), stretch(input.password, block)]);
+  const parts: Buffer[] = [];
+  for (let round = 0; round < rounds; round++) {
+    if (round > 0) addToBlocks(state, stretch(parts[round - 1] ?? diversifier, block));
+    const first = hash(digest, Buffer.concat([diversifier, state]), 'buffer');
+    parts.push(await iterateDigest(digest, first, { times: iterations - 1, signal: budget.signal }));
+  }
+  return Buffer.concat(parts).subarray(0, input.size);
+}
+
+/** PBKDF1 (RFC 8018), which old encrypted PKCS#8 files use. */
+export async function deriveByPbkdf1(input: Derivation, budget: WorkBudget): Promise<Buffer> {
+  checkSizes(input);
+  budget.spend(input.iterations, 1);
+  const first = hash(input.digest, Buffer.concat([input.password, input.salt]), 'buffer');
+  const derived = await iterateDigest(input.digest, first, { times: input.iterations - 1, signal: budget.signal });
+  return derived.subarray(0, input.size);
+}
+
+/** Digests a digest `times` times. Results travel as Latin-1 strings, which costs Node half of what buffers do. */
+async function iterateDigest(
+  digest: Digest,
+  start: Buffer,
+  { times, signal }: { readonly times: number; readonly signal: AbortSignal | undefined },
+): Promise<Buffer> {
+  const value = Buffer.from(start);
+  for (let left = times; left > 0; ) {
+    await nextTurn(signal);
+    const stop = Math.max(0, left - SLICE);
+    for (; left > stop; left--) value.write(hash(digest, value, 'binary'), 'latin1');
+  }
+  return value;
+}
+
+/** Repeats `bytes` up to a multiple of `block`; nothing stays nothing. */
+function stretch(bytes: Buffer, block: number): Buffer {
+  const size = block * Math.ceil(bytes.length / block);
+  return size === 0 ? Buffer.alloc(0) : Buffer.alloc(size, bytes);
+}
+
+/** Each block of `state` becomes (block + `addend` + 1) mod 2^(8 × block size). */
+function addToBlocks(state: Buffer, addend: Buffer): void {
+  for (let start = 0; start < state.length; start += addend.length) {
+    let carry = 1;
+    for (let i = addend.length - 1; i >= 0; i--) {
+      const sum = (state[start + i] ?? 0) + (addend[i] ?? 0) + carry;
+      state[start + i] = sum & 0xff;
+      carry = sum >> 8;
+    }
+  }
+}
+
+function checkSizes({ salt, size }: Pick<Derivation, 'salt' | 'size'>): void {
+  if (salt.length > MAX_SALT_BYTES)
+    throw badContent(`is damaged: its key derivation has a salt of ${salt.length} bytes`);
+  if (size < 1 || size > MAX_KEY_BYTES)
+    throw badContent(`is damaged: its key derivation asks for a key of ${size} bytes`);
+}
+
+function countOf(iterations: number): string {
+  return Number.isFinite(iterations) ? String(iterations) : 'far too many';
+}

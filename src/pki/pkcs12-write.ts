@@ -1,0 +1,260 @@
+import { createHash, createHmac, hash, type KeyObject, type X509Certificate } from 'node:crypto';
+import type { Secret } from '../base/secret.ts';
+import { type Cipher, encrypt } from './ciphers.ts';
+import {
+  type Asn1,
+  bmpString,
+  encode,
+  explicit,
+  implicitOctets,
+  integer,
+  nullValue,
+  objectId,
+  octetString,
+  parsed,
+  sequenceOf,
+  setOf,
+} from './der-write.ts';
+import { DIGESTS, deriveByPbkdf2, deriveByPkcs12, PURPOSE, WorkBudget } from './kdf.ts';
+import { commonNameOf } from './names.ts';
+import { type PasswordBytes, passwordBytes } from './password.ts';
+import { CIPHERS, derivePkcs12Key, HMACS, PBE } from './pbe.ts';
+import { OID } from './pkcs12-oids.ts';
+
+/** How to protect the private key. */
+export type Pkcs12KeyCipher = 'aes-256-cbc' | 'aes-128-cbc' | '3des' | 'none';
+/** How to protect the certificates. */
+export type Pkcs12CertificateCipher = Pkcs12KeyCipher | 'rc2-40';
+/** The integrity check over the whole. */
+export type Pkcs12Mac = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'none';
+
+/** How a PKCS#12 file is protected. */
+export interface Pkcs12Form {
+  /** `null` is the zero-length password of Windows and Key Vault; `new Secret('')` the empty one (two zero bytes). */
+  readonly password: Secret | null;
+  readonly keyCipher: Pkcs12KeyCipher;
+  readonly certificateCipher: Pkcs12CertificateCipher;
+  readonly mac: Pkcs12Mac;
+  /** Of each key derivation. */
+  readonly iterations: number;
+  /** Of the MAC's key derivation, where it differs. */
+  readonly macIterations?: number;
+  /** Salts come from this and the contents: the same seed and contents give the same bytes. */
+  readonly seed: Buffer;
+}
+
+type FormTable = Readonly<Record<'modern' | 'legacy' | 'keyVault', Omit<Pkcs12Form, 'password' | 'seed'>>>;
+
+/**
+ * Forms in use, with OpenSSL's and Key Vault's iteration counts (the password lies beside the file in the same volume,
+ * so that more would only slow the Mount): `modern` for OpenSSL 3, Java 8u301, Windows Server 2019 and later; `legacy` for what is older;
+ * `keyVault` as Key Vault itself answers (give it the password `null`).
+ */
+export const PKCS12_FORMS = {
+  modern: { keyCipher: 'aes-256-cbc', certificateCipher: 'aes-256-cbc', mac: 'sha256', iterations: 2048 },
+  legacy: { keyCipher: '3des', certificateCipher: '3des', mac: 'sha1', iterations: 2048 },
+  keyVault: { keyCipher: '3des', certificateCipher: 'rc2-40', mac: 'sha1', iterations: 2000, macIterations: 1 },
+} as const satisfies FormTable;
+
+/** What goes into a file: certificates stay in the order given. */
+export interface Pkcs12Contents {
+  readonly key?: KeyObject | undefined;
+  readonly certificates: readonly X509Certificate[];
+  /** Java calls it alias. */
+  readonly friendlyName?: string | undefined;
+}
+
+/**
+ * Writes PKCS#12 (RFC 7292). Key and leaf (the first certificate the key fits) share a localKeyId.
+ * node-forge's own writer knows RSA keys and a SHA-1 MAC only, hence this one.
+ */
+export async function writePkcs12(contents: Pkcs12Contents, form: Pkcs12Form): Promise<Buffer> {
+  const { key, certificates, friendlyName } = contents;
+  const leaf = key && certificates.find((certificate) => certificate.checkPrivateKey(key));
+  const keyDer = key?.export({ format: 'der', type: 'pkcs8' });
+  const naming = friendlyName === undefined ? [] : [attribute(OID.friendlyName, bmpString(friendlyName))];
+  const own = [...naming, attribute(OID.localKeyId, octetString(Buffer.from([1, 0, 0, 0])))];
+  const digest = digestOf([keyDer ?? Buffer.alloc(0), ...certificates.map(({ raw }) => raw)]);
+  const protection = new Protection(form, digest);
+  const parts: Asn1[] = [];
+  if (keyDer !== undefined) parts.push(plainPart(await keyBag(keyDer, own, protection)));
+  if (certificates.length > 0) {
+    const bags = certificates.map((certificate) => certificateBag(certificate, certificate === leaf ? own : []));
+    parts.push(await certificatePart(bags, protection));
+  }
+  return sealed(parts, protection);
+}
+
+/** Password and seed of a truststore; `form` is `modern` unless an old Java (before 8u301) has to read it. */
+export interface TruststoreOptions {
+  readonly password: Secret | null;
+  readonly seed: Buffer;
+  readonly form?: 'modern' | 'legacy';
+}
+
+/**
+ * Writes a PKCS#12 file whose certificates Java's KeyStore lists as trusted entries: each has the attribute
+ * trustedKeyUsage (any purpose) and an alias of its own, made of its common name.
+ */
+export async function writeTruststore(
+  certificates: readonly X509Certificate[],
+  { password, seed, form = 'modern' }: TruststoreOptions,
+): Promise<Buffer> {
+  const protection = new Protection(
+    { ...PKCS12_FORMS[form], password, seed },
+    digestOf(certificates.map(({ raw }) => raw)),
+  );
+  const aliases = aliasesOf(certificates);
+  const bags = certificates.map((certificate, i) =>
+    certificateBag(certificate, [
+      attribute(OID.friendlyName, bmpString(aliases[i] ?? '')),
+      attribute(OID.trustedKeyUsage, objectId(OID.anyExtendedKeyUsage)),
+    ]),
+  );
+  return sealed([await certificatePart(bags, protection)], protection);
+}
+
+/** The form with what its use needs: password bytes, work budget, salts. */
+class Protection {
+  readonly form: Pkcs12Form;
+  readonly password: PasswordBytes;
+  readonly budget = new WorkBudget();
+  readonly #contentDigest: Buffer;
+
+  constructor(form: Pkcs12Form, contentDigest: Buffer) {
+    this.form = form;
+    this.password = passwordBytes(form.password);
+    this.#contentDigest = contentDigest;
+  }
+
+  /** Bytes that look random and are the same for the same seed and contents. */
+  salt(use: string, size: number): Buffer {
+    const { keyCipher, certificateCipher, mac } = this.form;
+    return createHmac('sha256', this.form.seed)
+      .update(`${use} ${keyCipher} ${certificateCipher} ${mac}`)
+      .update(this.#contentDigest)
+      .digest()
+      .subarray(0, size);
+  }
+}
+
+async function keyBag(keyDer: Buffer, attributes: readonly Asn1[], protection: Protection): Promise<Asn1> {
+  const { keyCipher } = protection.form;
+  if (keyCipher === 'none') return bag(OID.keyBag, parsed(keyDer), attributes);
+  const { algorithm, encrypted } = await encryptWith(keyCipher, keyDer, { use: 'key', protection });
+  return bag(OID.shroudedKeyBag, sequenceOf(algorithm, octetString(encrypted)), attributes);
+}
+
+function certificateBag({ raw }: X509Certificate, attributes: readonly Asn1[]): Asn1 {
+  const value = sequenceOf(objectId(OID.x509Certificate), explicit(0, octetString(raw)));
+  return bag(OID.certificateBag, value, attributes);
+}
+
+function bag(kind: string, value: Asn1, attributes: readonly Asn1[]): Asn1 {
+  const set = attributes.length === 0 ? [] : [setOf(...attributes)];
+  return sequenceOf(objectId(kind), explicit(0, value), ...set);
+}
+
+function attribute(kind: string, value: Asn1): Asn1 {
+  return sequenceOf(objectId(kind), setOf(value));
+}
+
+function plainPart(...bags: readonly Asn1[]): Asn1 {
+  return sequenceOf(objectId(OID.data), explicit(0, octetString(encode(sequenceOf(...bags)))));
+}
+
+async function certificatePart(bags: readonly Asn1[], protection: Protection): Promise<Asn1> {
+  const { certificateCipher } = protection.form;
+  if (certificateCipher === 'none') return plainPart(...bags);
+  const content = encode(sequenceOf(...bags));
+  const { algorithm, encrypted } = await encryptWith(certificateCipher, content, { use: 'certificates', protection });
+  const info = sequenceOf(objectId(OID.data), algorithm, implicitOctets(0, encrypted));
+  return sequenceOf(objectId(OID.encryptedData), explicit(0, sequenceOf(integer(0), info)));
+}
+
+async function encryptWith(
+  name: Exclude<Pkcs12CertificateCipher, 'none'>,
+  content: Buffer,
+  { use, protection }: { readonly use: string; readonly protection: Protection },
+): Promise<{ algorithm: Asn1; encrypted: Buffer }> {
+  return name === '3des' || name === 'rc2-40'
+    ? encryptOld(name, content, { use, protection })
+    : encryptPbes2(name, content, { use, protection });
+}
+
+async function encryptOld(
+  name: '3des' | 'rc2-40',
+  content: Buffer,
+  { use, protection }: { readonly use: string; readonly protection: Protection },
+): Promise<{ algorithm: Asn1; encrypted: Buffer }> {
+  const { password, budget, form } = protection;
+  const salt = protection.salt(`${use} salt`, 8);
+  const cipher: Cipher =
+    name === '3des'
+      ? { kind: 'native', name: 'des-ede3-cbc', keySize: 24, ivSize: 8 }
+      : { kind: 'rc2', keySize: 5, effectiveBits: 40, ivSize: 8 };
+  const input = { digest: 'sha1', password: password.bmp, salt, iterations: form.iterations } as const;
+  const key = await derivePkcs12Key(cipher, input, budget);
+  const scheme = name === '3des' ? PBE.sha1And3Des : PBE.sha1AndRc2of40Bits;
+  const parameters = sequenceOf(octetString(salt), integer(form.iterations));
+  return { algorithm: sequenceOf(objectId(scheme), parameters), encrypted: encrypt(cipher, key, content) };
+}
+
+async function encryptPbes2(
+  name: 'aes-256-cbc' | 'aes-128-cbc',
+  content: Buffer,
+  { use, protection }: { readonly use: string; readonly protection: Protection },
+): Promise<{ algorithm: Asn1; encrypted: Buffer }> {
+  const { password, budget, form } = protection;
+  const salt = protection.salt(`${use} salt`, 16);
+  const iv = protection.salt(`${use} iv`, 16);
+  const digest = form.mac === 'none' ? 'sha256' : form.mac;
+  const size = name === 'aes-256-cbc' ? 32 : 16;
+  const { iterations } = form;
+  const key = await deriveByPbkdf2({ digest, password: password.utf8, salt, iterations, size }, budget);
+  const prf = digest === 'sha1' ? [] : [sequenceOf(objectId(keyOf(HMACS, (hmac) => hmac === digest)), nullValue())];
+  const kdf = sequenceOf(objectId(PBE.pbkdf2), sequenceOf(octetString(salt), integer(iterations), ...prf));
+  const cipherId = keyOf(CIPHERS, (known) => known.kind === 'native' && known.name === name);
+  const encryption = sequenceOf(objectId(cipherId), octetString(iv));
+  return {
+    algorithm: sequenceOf(objectId(PBE.pbes2), sequenceOf(kdf, encryption)),
+    encrypted: encrypt({ kind: 'native', name, keySize: size, ivSize: 16 }, { key, iv }, content),
+  };
+}
+
+async function sealed(parts: readonly Asn1[], protection: Protection): Promise<Buffer> {
+  const safe = encode(sequenceOf(...parts));
+  const content = sequenceOf(objectId(OID.data), explicit(0, octetString(safe)));
+  const { mac, iterations, macIterations = iterations } = protection.form;
+  if (mac === 'none') return encode(sequenceOf(integer(3), content));
+  const salt = protection.salt('mac salt', mac === 'sha1' ? 8 : 16);
+  const input = { digest: mac, password: protection.password.bmp, salt, iterations: macIterations };
+  const key = await deriveByPkcs12({ ...input, size: DIGESTS[mac].size }, PURPOSE.mac, protection.budget);
+  const value = createHmac(mac, key).update(safe).digest();
+  const digestInfo = sequenceOf(sequenceOf(objectId(OID.digests[mac]), nullValue()), octetString(value));
+  const iterationCount = macIterations === 1 ? [] : [integer(macIterations)];
+  const macData = sequenceOf(digestInfo, octetString(salt), ...iterationCount);
+  return encode(sequenceOf(integer(3), content, macData));
+}
+
+function digestOf(parts: readonly Buffer[]): Buffer {
+  const digest = createHash('sha256');
+  for (const part of parts) digest.update(hash('sha256', part, 'buffer'));
+  return digest.digest();
+}
+
+/** One alias each: the common name in lower case, as Java compares them, numbered where it repeats. */
+function aliasesOf(certificates: readonly X509Certificate[]): readonly string[] {
+  const taken = new Set<string>();
+  return certificates.map((certificate) => {
+    const name = (commonNameOf(certificate) ?? 'certificate').toLowerCase();
+    let alias = name;
+    for (let n = 2; taken.has(alias); n++) alias = `${name} (${n})`;
+    taken.add(alias);
+    return alias;
+  });
+}
+
+function keyOf<T>(table: Readonly<Record<string, T>>, matches: (value: T) => boolean): string {
+  return Object.keys(table).find((key) => table[key] !== undefined && matches(table[key])) ?? '';
+}

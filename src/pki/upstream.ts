@@ -1,0 +1,67 @@
+import type { X509Certificate } from 'node:crypto';
+import { naming } from './bad-content.ts';
+import type { CertificateBundle } from './bundle.ts';
+import { pathOf } from './chain.ts';
+import { pairKey } from './material.ts';
+import { CERTIFICATE_LABELS, type PemBlock, readPem, writePem } from './pem.ts';
+import { certificatesPem, privateKeyPem } from './write.ts';
+
+/** Whether certificates are to be put in the order of their chain (`--construct-pem-chain`). */
+export interface UpstreamOptions {
+  readonly order: boolean;
+}
+
+/**
+ * The official provider's one file for a PFX: private keys as PKCS#8, then the certificates; with `order` those of the
+ * chain from leaf to root first, then the others as they stood.
+ *
+ * Differs: the official provider keeps the order of an incomplete chain and fails on a doubled root; here doubles are
+ * dropped and what fits stands behind the leaf.
+ */
+export function upstreamPem(bundle: CertificateBundle, { order }: UpstreamOptions): string {
+  const keys = bundle.keys.map((key) => privateKeyPem(key)).join('');
+  return keys + certificatesPem(order ? inChainOrder(bundle) : bundle.certificates);
+}
+
+/**
+ * The official provider's one file for PEM content: the content byte for byte, unless `order` is wanted and the
+ * certificates do not stand in the order of their chain. `bundle` is what was read of `text`.
+ *
+ * Differs: the official provider never orders PEM.
+ */
+export function upstreamPemOfText(text: string, bundle: CertificateBundle, { order }: UpstreamOptions): string {
+  if (!order) return text;
+  const ordered = inChainOrder(bundle);
+  const isOrdered =
+    ordered.length === bundle.certificates.length &&
+    ordered.every(({ fingerprint256 }, i) => fingerprint256 === bundle.certificates[i]?.fingerprint256);
+  if (isOrdered) return text;
+  const others = readPem(text).filter(({ label }) => !CERTIFICATE_LABELS.includes(label));
+  return others.map(blockPem).join('') + certificatesPem(ordered);
+}
+
+/**
+ * The parts of such a file for `--write-cert-and-key-in-separate-files`: all CERTIFICATE blocks, and all others.
+ * Errors: ERR_BAD_CONTENT where a block is damaged.
+ */
+export async function splitPem(text: string): Promise<{ readonly certificates: string; readonly keys: string }> {
+  const blocks = await naming('the PEM content', () => readPem(text));
+  const joined = (wanted: readonly PemBlock[]) => wanted.map(blockPem).join('');
+  return {
+    certificates: joined(blocks.filter(({ label }) => label === 'CERTIFICATE')),
+    keys: joined(blocks.filter(({ label }) => label !== 'CERTIFICATE')),
+  };
+}
+
+/** The chain's certificates from leaf to root, then the others in the order they have. */
+function inChainOrder(bundle: CertificateBundle): readonly X509Certificate[] {
+  const distinct = new Map<string, X509Certificate>();
+  for (const certificate of [...pathOf(pairKey(bundle).chain), ...bundle.certificates]) {
+    if (!distinct.has(certificate.fingerprint256)) distinct.set(certificate.fingerprint256, certificate);
+  }
+  return [...distinct.values()];
+}
+
+function blockPem({ label, der, encrypted }: PemBlock): string {
+  return encrypted ?? writePem(label, der);
+}

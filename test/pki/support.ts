@@ -1,0 +1,211 @@
+import 'reflect-metadata';
+import { createPublicKey, generateKeyPairSync, type KeyObject, webcrypto, X509Certificate } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+
+/** Kinds of keys the makers know. */
+export type KeyType =
+  | 'rsa-1024'
+  | 'rsa-2048'
+  | 'rsa-4096'
+  | 'rsa-pss'
+  | 'p-256'
+  | 'p-384'
+  | 'p-521'
+  | 'secp256k1'
+  | 'ed25519';
+
+/** A certificate and its private key. */
+export interface Issued {
+  readonly certificate: X509Certificate;
+  readonly key: KeyObject;
+}
+
+/** What {@link issue} can be told; the defaults make a self-signed P-256 server certificate, valid 2020 to 2040. */
+export interface IssueOptions {
+  readonly name: string;
+  readonly keyType?: KeyType;
+  readonly key?: KeyObject;
+  /** Absent: self-signed. */
+  readonly issuer?: Issued;
+  readonly ca?: boolean;
+  /** Subject alternative names; default the name of a certificate that is no CA. */
+  readonly dnsNames?: readonly string[];
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+  /** Subject and authority key identifiers; default true. */
+  readonly keyIds?: boolean;
+  readonly hash?: 'SHA-1' | 'SHA-256' | 'SHA-384';
+  readonly serial?: string;
+}
+
+/** A chain from leaf to root. */
+export interface IssuedChain {
+  readonly leaf: Issued;
+  /** The leaf's issuer first. */
+  readonly intermediates: readonly Issued[];
+  readonly root: Issued;
+  /** Leaf, intermediates, root. */
+  readonly certificates: readonly X509Certificate[];
+}
+
+/** A new private key. */
+export function newKey(type: KeyType): KeyObject {
+  switch (type) {
+    case 'rsa-1024':
+    case 'rsa-2048':
+    case 'rsa-4096':
+      return generateKeyPairSync('rsa', { modulusLength: Number(type.slice(4)) }).privateKey;
+    case 'rsa-pss':
+      return generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey;
+    case 'ed25519':
+      return generateKeyPairSync('ed25519').privateKey;
+    default:
+      return generateKeyPairSync('ec', { namedCurve: type === 'secp256k1' ? type : type.toUpperCase() }).privateKey;
+  }
+}
+
+/** What issues leaves whose own kind of key does not sign here, or is slow to make. */
+const CA_TYPES: Readonly<Partial<Record<KeyType, KeyType>>> = {
+  secp256k1: 'p-256',
+  'rsa-pss': 'rsa-2048',
+  'rsa-4096': 'rsa-2048',
+};
+
+const reusable = new Map<string, KeyObject>();
+
+/** One key per type and name in a test process: RSA keys are slow to make. */
+export function sharedKey(type: KeyType, name = ''): KeyObject {
+  const known = reusable.get(`${type} ${name}`);
+  if (known !== undefined) return known;
+  const key = newKey(type);
+  reusable.set(`${type} ${name}`, key);
+  return key;
+}
+
+/** Issues one certificate. */
+export async function issue(options: IssueOptions): Promise<Issued> {
+  const key = options.key ?? newKey(options.keyType ?? 'p-256');
+  const issuerKey = options.issuer?.key ?? key;
+  const { imported, algorithm } = await importForSigning(issuerKey, options.hash ?? 'SHA-256');
+  const publicDer = spki(key);
+  const generated = await x509.X509CertificateGenerator.create({
+    serialNumber: options.serial ?? '01',
+    subject: `CN=${options.name}, O=Test`,
+    issuer:
+      options.issuer === undefined
+        ? `CN=${options.name}, O=Test`
+        : new x509.X509Certificate(options.issuer.certificate.raw).subjectName,
+    notBefore: options.notBefore ?? new Date('2020-01-01T00:00:00Z'),
+    notAfter: options.notAfter ?? new Date('2040-01-01T00:00:00Z'),
+    signingAlgorithm: algorithm,
+    publicKey: publicDer,
+    signingKey: imported,
+    extensions: await extensionsOf(options, publicDer, spki(issuerKey)),
+  });
+  return { certificate: new X509Certificate(Buffer.from(generated.rawData)), key };
+}
+
+/** Issues a chain; keys of CAs are shared between chains of one type, the leaf's is new unless given. */
+export async function issueChain(
+  options: {
+    readonly keyType?: KeyType;
+    readonly intermediates?: number;
+    /** Common names from leaf to root. */
+    readonly names?: readonly string[];
+    readonly key?: KeyObject;
+    readonly leaf?: Partial<IssueOptions>;
+  } = {},
+): Promise<IssuedChain> {
+  const { keyType = 'p-256', intermediates: count = 1 } = options;
+  const caType = CA_TYPES[keyType] ?? keyType;
+  const names = options.names ?? [
+    'broker.example',
+    ...Array.from({ length: count }, (_, i) => `Intermediate ${i + 1}`),
+    'Root',
+  ];
+  const nameAt = (i: number) => names[i] ?? `Name ${i}`;
+  const root = await issue({ name: nameAt(count + 1), key: sharedKey(caType, `ca ${count + 1}`), ca: true });
+  const intermediates: Issued[] = [];
+  let issuer = root;
+  for (let i = count; i >= 1; i--) {
+    issuer = await issue({ name: nameAt(i), key: sharedKey(caType, `ca ${i}`), ca: true, issuer });
+    intermediates.unshift(issuer);
+  }
+  const key = options.key ?? newKey(keyType);
+  const leaf = await issue({ name: nameAt(0), key, issuer, ...options.leaf });
+  const certificates = [leaf, ...intermediates, root].map(({ certificate }) => certificate);
+  return { leaf, intermediates, root, certificates };
+}
+
+/** PEM of certificates, in order. */
+export function pemOf(certificates: readonly X509Certificate[]): string {
+  return certificates.map((certificate) => certificate.toString()).join('');
+}
+
+/** A private key as PKCS#8 PEM. */
+export function keyPem(key: KeyObject): string {
+  return key.export({ format: 'pem', type: 'pkcs8' }).toString();
+}
+
+/** SHA-256 fingerprints, for comparing lists of certificates. */
+export function prints(certificates: readonly X509Certificate[]): readonly string[] {
+  return certificates.map(({ fingerprint256 }) => fingerprint256);
+}
+
+/** Whether two private keys are the same. `equals` would leave an error in OpenSSL's queue for others to find. */
+export function sameKey(a: KeyObject | undefined, b: KeyObject | undefined): boolean {
+  return a !== undefined && b !== undefined && keyPem(a) === keyPem(b);
+}
+
+/** Small pseudo-random generator (mulberry32), so that a failing mutation can be found again by its seed. */
+export function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+function spki(key: KeyObject): Buffer {
+  return createPublicKey(key).export({ format: 'der', type: 'spki' });
+}
+
+const CURVES: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
+
+async function importForSigning(key: KeyObject, hash: string) {
+  const der = key.export({ format: 'der', type: 'pkcs8' });
+  const algorithm = signingAlgorithm(key, hash);
+  return { imported: await webcrypto.subtle.importKey('pkcs8', der, algorithm, true, ['sign']), algorithm };
+}
+
+function signingAlgorithm(key: KeyObject, hash: string) {
+  const namedCurve = CURVES[key.asymmetricKeyDetails?.namedCurve ?? ''] ?? '';
+  switch (key.asymmetricKeyType) {
+    case 'rsa':
+      return { name: 'RSASSA-PKCS1-v1_5', hash, namedCurve };
+    case 'ec':
+      return { name: 'ECDSA', hash, namedCurve };
+    default:
+      return { name: 'Ed25519', hash, namedCurve };
+  }
+}
+
+async function extensionsOf(options: IssueOptions, own: Buffer, issuers: Buffer): Promise<x509.Extension[]> {
+  const { ca = false, keyIds = true, dnsNames = ca ? [] : [options.name] } = options;
+  const extensions: x509.Extension[] = [new x509.BasicConstraintsExtension(ca, undefined, true)];
+  if (ca) {
+    const usage = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
+    extensions.push(new x509.KeyUsagesExtension(usage, true));
+  }
+  if (dnsNames.length > 0) {
+    const names = dnsNames.map((value) => ({ type: 'dns', value }) as const);
+    extensions.push(new x509.SubjectAlternativeNameExtension(names));
+  }
+  if (keyIds) {
+    extensions.push(await x509.SubjectKeyIdentifierExtension.create(new x509.PublicKey(own)));
+    extensions.push(await x509.AuthorityKeyIdentifierExtension.create(new x509.PublicKey(issuers)));
+  }
+  return extensions;
+}
