@@ -1,8 +1,10 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TokenCredential } from '@azure/core-auth';
 import { isRestError, type PipelinePolicy } from '@azure/core-rest-pipeline';
 import { CertificateClient } from '@azure/keyvault-certificates';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient } from '@azure/keyvault-secrets';
+import { ProviderError } from '../base/errors.ts';
 import type { ObjectType } from '../base/telemetry.ts';
 import type { ObjectRef } from '../mount/ports.ts';
 
@@ -20,6 +22,16 @@ export interface VaultCallOptions {
 const REQUEST_TIMEOUT_MS = 30_000;
 /** What the official provider speaks; older stacks know nothing newer. */
 const SERVICE_VERSION = '7.4';
+
+/** One call of the SDK, of one request or of one a page. */
+interface Call {
+  readonly options: VaultCallOptions;
+  /** JSON of the answers that were a success. */
+  readonly bodies: unknown[];
+  last: { readonly status: number; readonly body: unknown } | undefined;
+}
+
+const calls = new AsyncLocalStorage<Call>();
 
 /** The SDK demands one; the token comes with each call instead, since the one who calls changes. */
 const NO_CREDENTIAL: TokenCredential = { getToken: async () => null };
@@ -42,71 +54,100 @@ export class VaultClients {
 
   /** The JSON of an object. Errors: `RestError`, `Challenge`, network errors. */
   async get({ type, name, version }: ObjectRef, options: VaultCallOptions): Promise<unknown> {
-    const [body] = await this.#capture(options, async (call) => {
+    const pinned = version === '' ? {} : { version };
+    const { bodies } = await this.#run(options, async () => {
       switch (type) {
         case 'secret':
-          return this.#secretClient().getSecret(name, { ...call, ...(version === '' ? {} : { version }) });
+          return this.#secretClient().getSecret(name, pinned);
         case 'key':
-          return this.#keyClient().getKey(name, { ...call, ...(version === '' ? {} : { version }) });
+          return this.#keyClient().getKey(name, pinned);
         case 'cert':
           return version === ''
-            ? this.#certificateClient().getCertificate(name, call)
-            : this.#certificateClient().getCertificateVersion(name, version, call);
+            ? this.#certificateClient().getCertificate(name)
+            : this.#certificateClient().getCertificateVersion(name, version);
       }
     });
-    return body;
+    return bodies[0];
   }
 
   /** The JSON of every page of a version listing. Errors as {@link VaultClients.get}. */
-  listVersions(type: ObjectType, name: string, options: VaultCallOptions): Promise<RawBodies> {
-    return this.#capture(options, async (call) => {
-      for await (const _ of this.#pages(type, name, call)) {
-        // Each page passes by the capture.
+  async listVersions(type: ObjectType, name: string, options: VaultCallOptions): Promise<RawBodies> {
+    const { bodies, mistaken } = await this.#run(options, async () => {
+      for await (const _ of this.#pages(type, name)) {
+        // Each page passes by the policy.
       }
     });
+    if (mistaken) throw new ProviderError('ERR_VAULT', 'the vault answered a version listing that cannot be read');
+    return bodies;
   }
 
-  #pages(type: ObjectType, name: string, call: object): AsyncIterable<unknown> {
+  #pages(type: ObjectType, name: string): AsyncIterable<unknown> {
     switch (type) {
       case 'secret':
-        return this.#secretClient().listPropertiesOfSecretVersions(name, call).byPage();
+        return this.#secretClient().listPropertiesOfSecretVersions(name).byPage();
       case 'key':
-        return this.#keyClient().listPropertiesOfKeyVersions(name, call).byPage();
+        return this.#keyClient().listPropertiesOfKeyVersions(name).byPage();
       case 'cert':
-        return this.#certificateClient().listPropertiesOfCertificateVersions(name, call).byPage();
+        return this.#certificateClient().listPropertiesOfCertificateVersions(name).byPage();
     }
   }
 
-  /** Runs a call of the SDK and returns what the vault answered, even where the SDK cannot make sense of it. */
-  async #capture(options: VaultCallOptions, call: (options: object) => Promise<unknown>): Promise<RawBodies> {
-    const bodies: unknown[] = [];
-    let refusal: unknown;
+  /**
+   * Runs a call of the SDK and returns what the vault answered. `mistaken`: the SDK could make no sense of an answer that
+   * is a success; it crashes where a field is absent.
+   */
+  async #run(options: VaultCallOptions, work: () => Promise<unknown>): Promise<Call & { readonly mistaken: boolean }> {
+    const call: Call = { options, bodies: [], last: undefined };
     try {
-      await call({
-        abortSignal: options.signal,
-        requestOptions: {
-          timeout: REQUEST_TIMEOUT_MS,
-          headers: { authorization: options.authorization, 'x-ms-client-request-id': options.clientRequestId },
-        },
-        onResponse: (response: { status: number; parsedBody?: unknown }) => {
-          if (response.status === 200) bodies.push(response.parsedBody);
-          else refusal = response.parsedBody;
-        },
-      });
+      await calls.run(call, work);
+      return { ...call, mistaken: false };
     } catch (error) {
       // The wire's own spelling, which the three clients translate each in its way.
-      if (isRestError(error)) error.details = refusal;
-      if (bodies.length === 0 || isRestError(error) || options.signal.aborted) throw error;
+      if (isRestError(error)) error.details = call.last?.body;
+      if (!(error instanceof TypeError) || call.last?.status !== 200) throw error;
+      return { ...call, mistaken: true };
     }
-    return bodies;
   }
 
   #options() {
     return {
       serviceVersion: SERVICE_VERSION,
       retryOptions: { maxRetries: 0 },
-      additionalPolicies: this.#policies.map((policy) => ({ policy, position: 'perRetry' as const })),
+      additionalPolicies: [this.#callPolicy(), ...this.#policies].map((policy) => ({
+        policy,
+        position: 'perRetry' as const,
+      })),
     } as const;
+  }
+
+  /**
+   * Gives each request what belongs to its call and keeps what comes back. Options of the SDK would not do: it leaves
+   * them out when it follows a listing to its next page. No token goes to a host that such a link names.
+   */
+  #callPolicy(): PipelinePolicy {
+    const { origin } = new URL(this.#url);
+    return {
+      name: 'akvCsiCall',
+      async sendRequest(request, next) {
+        const call = calls.getStore();
+        if (call === undefined || new URL(request.url).origin !== origin) {
+          throw new ProviderError(
+            'ERR_VAULT',
+            `the vault refers to ${new URL(request.url).origin}; nothing was sent there`,
+          );
+        }
+        const { authorization, clientRequestId, signal } = call.options;
+        request.headers.set('authorization', authorization);
+        request.headers.set('x-ms-client-request-id', clientRequestId);
+        request.abortSignal = signal;
+        request.timeout = REQUEST_TIMEOUT_MS;
+        const response = await next(request);
+        const body = parse(response.bodyAsText ?? '');
+        call.last = { status: response.status, body };
+        if (response.status === 200) call.bodies.push(body);
+        return response;
+      },
+    };
   }
 
   #secretClient(): SecretClient {
@@ -122,5 +163,14 @@ export class VaultClients {
   #certificateClient(): CertificateClient {
     this.#certificates ??= new CertificateClient(this.#url, NO_CREDENTIAL, this.#options());
     return this.#certificates;
+  }
+}
+
+/** The JSON of a body; undefined where it is none. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

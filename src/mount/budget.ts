@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import type { MountCall } from './call.ts';
@@ -32,6 +33,8 @@ export function startBudget(call: MountCall, { clock, progress }: BudgetOptions)
   const givenMs = call.deadlineAt === Number.POSITIVE_INFINITY ? undefined : call.deadlineAt - startedAt;
   const limitMs = givenMs === undefined ? DEFAULT_LIMIT_MS : Math.max(0, givenMs - marginMs(givenMs));
   const controller = new AbortController();
+  // One listener a read, and Node warns from the eleventh on.
+  setMaxListeners(0, controller.signal);
   const expire = () => controller.abort(timeout(clock.now() - startedAt, givenMs, progress));
   const cancel = () => controller.abort(new ProviderError('ERR_CANCELLED', 'the caller cancelled the mount'));
   // Longer than any deadline of the kubelet; timers do not take more than 31 bits.

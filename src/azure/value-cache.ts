@@ -1,0 +1,62 @@
+import type { Clock } from '../base/clock.ts';
+import { Secret } from '../base/secret.ts';
+
+/** Bytes of values kept at most. */
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Part of its life by which an entry may die early, so that what was read together is not read again together. */
+const JITTER = 0.2;
+
+interface Entry<T> {
+  readonly value: Secret<T>;
+  readonly bytes: number;
+  readonly until: number;
+}
+
+/** Keeps what was read for a short time, bounded by bytes; the entry unused for longest goes first. */
+export class ValueCache<T> {
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #entries = new Map<string, Entry<T>>();
+  #bytes = 0;
+
+  constructor(clock: Clock, random: () => number = Math.random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  get(key: string): T | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(key);
+    if (entry.until <= this.#clock.now()) {
+      this.#bytes -= entry.bytes;
+      return undefined;
+    }
+    this.#entries.set(key, entry);
+    return entry.value.reveal();
+  }
+
+  /** Keeps a value of `bytes` size for `ttlMs` at most; 0 keeps nothing. */
+  set(key: string, value: T, { ttlMs, bytes }: { readonly ttlMs: number; readonly bytes: number }): void {
+    this.#delete(key);
+    if (ttlMs <= 0 || bytes > MAX_BYTES / 8) return;
+    const until = this.#clock.now() + ttlMs * (1 - JITTER * this.#random());
+    this.#entries.set(key, { value: new Secret(value), bytes, until });
+    this.#bytes += bytes;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#bytes <= MAX_BYTES) break;
+      this.#delete(oldest);
+    }
+  }
+
+  /** Drops what is past its time; called now and then so that secrets do not outlive it in memory. */
+  sweep(): void {
+    const now = this.#clock.now();
+    for (const [key, { until }] of this.#entries) if (until <= now) this.#delete(key);
+  }
+
+  #delete(key: string): void {
+    this.#bytes -= this.#entries.get(key)?.bytes ?? 0;
+    this.#entries.delete(key);
+  }
+}
