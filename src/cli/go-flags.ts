@@ -1,9 +1,11 @@
 import { ProviderError } from '../base/errors.ts';
-import { nearest } from '../base/words.ts';
+import { clip, nearest, quote } from '../base/words.ts';
 
 /** A flag as Go's `flag` package knows it. */
 export interface FlagSpec {
   readonly name: string;
+  /** Another name of it. */
+  readonly alias?: string;
   readonly kind: 'text' | 'boolean' | 'count' | 'port' | 'duration';
   /** As it would be written; shown in the help. */
   readonly fallback: string;
@@ -24,11 +26,15 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
   µs: 1e-3,
+  μs: 1e-3,
   ms: 1,
   s: 1000,
   m: 60_000,
   h: 3_600_000,
 };
+
+/** Durations beyond this do not fit into a timer. */
+const MAX_DURATION_MS = 0x7fff_ffff;
 
 /**
  * Reads arguments in Go's syntax: one or two dashes, `-v 5`, `-v=5`, `--flag value`, `--flag=value`, `--flag=false`.
@@ -40,13 +46,14 @@ export function parseGoFlags(
   known: readonly FlagSpec[],
   meaningless: readonly FlagSpec[],
 ): ParsedFlags {
-  const specs = new Map([...meaningless, ...known].map((spec) => [spec.name, spec]));
+  const specs = new Map([...meaningless, ...known].flatMap((spec) => namesOf(spec).map((name) => [name, spec])));
   const values = new Map(known.map((spec) => [spec.name, checked(spec, spec.fallback)]));
-  const ignored: string[] = [];
+  const ignored = new Set<string>();
+  let previous: FlagSpec | undefined;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? '';
     const [, name, inline] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
-    if (name === undefined) throw usage(`unexpected argument "${arg}"; serve takes flags only`);
+    if (name === undefined) throw usage(unexpected(arg, previous));
     const spec = specs.get(name);
     if (spec === undefined) throw usage(unknown(name, [...specs.keys()]));
     let text = inline;
@@ -54,18 +61,23 @@ export function parseGoFlags(
       text = args[++i];
       if (text === undefined) throw usage(`flag --${name} needs a value: ${RULE[spec.kind]}`);
     }
-    if (meaningless.includes(spec)) ignored.push(name);
-    else values.set(name, checked(spec, text ?? 'true'));
+    if (meaningless.includes(spec)) ignored.add(name);
+    else values.set(spec.name, checked(spec, text ?? 'true'));
+    previous = inline === undefined ? spec : undefined;
   }
-  return { values, ignored };
+  return { values, ignored: [...ignored] };
 }
 
 /** The flags as a table for a help text. */
 export function describeFlags(known: readonly FlagSpec[]): string {
-  const width = Math.max(...known.map(({ name, kind }) => name.length + kind.length)) + 6;
+  const heads = known.map((spec) => {
+    const names = namesOf(spec).map((name) => `--${name}`);
+    return `  ${names.join(', ')}${spec.kind === 'boolean' ? '' : ` <${spec.kind}>`}`;
+  });
+  const width = Math.max(...heads.map(({ length }) => length));
   return known
-    .map(({ name, kind, fallback, help }) => {
-      const head = `  --${name}${kind === 'boolean' ? '' : ` <${kind}>`}`.padEnd(width);
+    .map(({ fallback, help }, i) => {
+      const head = (heads[i] ?? '').padEnd(width);
       return `${head}  ${help}${fallback === '' ? '' : ` (default ${fallback})`}`;
     })
     .join('\n');
@@ -76,13 +88,13 @@ const RULE: Readonly<Record<FlagSpec['kind'], string>> = {
   boolean: 'true or false',
   count: 'a whole number from 0',
   port: 'a port from 0 to 65535',
-  duration: 'a duration such as 500ms, 30s, 2m or 1h',
+  duration: 'a duration such as 500ms, 30s, 2m or 1h, at most 596h',
 };
 
 function checked(spec: FlagSpec, text: string): string | number | boolean {
   const value = read(spec.kind, text);
   if (value === undefined)
-    throw usage(`invalid value "${text}" for flag --${spec.name}: it must be ${RULE[spec.kind]}`);
+    throw usage(`invalid value ${quote(text)} for flag --${spec.name}: it must be ${RULE[spec.kind]}`);
   return value;
 }
 
@@ -105,17 +117,29 @@ function read(kind: FlagSpec['kind'], text: string): string | number | boolean |
 /** Go's duration syntax, in milliseconds; undefined where it is none. */
 function readDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  if (!/^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(text)) return undefined;
   let total = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) {
-    total += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
-  }
-  return total;
+  for (const [, amount, unit = ''] of text.matchAll(/([\d.]+)([a-zµμ]+)/g))
+    total += Number(amount) * (UNIT_MS[unit] ?? 0);
+  return total <= MAX_DURATION_MS ? total : undefined;
+}
+
+function namesOf({ name, alias }: FlagSpec): readonly string[] {
+  return alias === undefined ? [name] : [name, alias];
+}
+
+function unexpected(arg: string, previous: FlagSpec | undefined): string {
+  const remedy =
+    previous?.kind === 'boolean'
+      ? `write --${previous.name}=${arg === 'false' ? 'false' : 'true'}`
+      : 'serve takes flags only';
+  return `unexpected argument ${quote(arg)}; ${remedy}`;
 }
 
 function unknown(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
-  return `unknown flag --${name}; ${near === undefined ? '"akv-csi serve --help" lists the flags' : `did you mean --${near}?`}`;
+  const hint = near === undefined ? '"akv-csi serve --help" lists the flags' : `did you mean --${near}?`;
+  return `unknown flag --${clip(name)}; ${hint}`;
 }
 
 function usage(message: string): ProviderError {

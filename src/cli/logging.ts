@@ -14,15 +14,11 @@ const DEBUG_VERBOSITY = 5;
 
 /** Writes log lines: warnings and errors to stderr, the rest to stdout. Fields that are undefined or empty are left out. */
 export function createLogger(options: LogOptions, base: LogFields = {}): Logger {
-  const { json, verbosity, stdout, stderr } = options;
+  const { verbosity, stdout, stderr } = options;
+  const format = options.json ? jsonLine : textLine;
   const line = (level: string, message: string, fields: LogFields = {}) => {
-    const all = Object.fromEntries(
-      Object.entries({ ...base, ...fields }).filter(([, value]) => value !== undefined && value !== ''),
-    );
-    const ts = new Date().toISOString();
-    if (json) return `${JSON.stringify({ ts, level, msg: message, ...all })}\n`;
-    const pairs = Object.entries(all).map(([key, value]) => ` ${key}=${plain(value)}`);
-    return `${ts} ${level.toUpperCase().padEnd(5)} ${message.replace(/\r?\n/g, ' ')}${pairs.join('')}\n`;
+    const all = Object.entries({ ...base, ...fields }).filter(([, value]) => value !== undefined && value !== '');
+    return format({ ts: new Date().toISOString(), level, msg: message }, all);
   };
   return {
     error: (message, fields) => stderr(line('error', message, fields)),
@@ -38,7 +34,35 @@ export function createLogger(options: LogOptions, base: LogFields = {}): Logger 
   };
 }
 
-function plain(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return /^[^\s"=]+$/.test(text ?? '') ? (text ?? '') : JSON.stringify(value);
+interface Head {
+  readonly ts: string;
+  readonly level: string;
+  readonly msg: string;
+}
+
+type Fields = readonly (readonly [string, unknown])[];
+
+function jsonLine(head: Head, fields: Fields): string {
+  // A field of the same name must not take the place of the line's own.
+  const own = fields.filter(([name]) => !(name in head)).map(([name, value]) => [name, plainOf(value)]);
+  return `${JSON.stringify({ ...head, ...Object.fromEntries(own) })}\n`;
+}
+
+function textLine({ ts, level, msg }: Head, fields: Fields): string {
+  const pairs = fields.map(([name, value]) => ` ${name}=${textOf(value)}`);
+  return `${ts} ${level.toUpperCase().padEnd(5)} ${msg.replace(/\p{Cc}+/gu, ' ')}${pairs.join('')}\n`;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string' && /^[^\s\p{Cc}"=]+$/u.test(value)) return value;
+  return JSON.stringify(plainOf(value));
+}
+
+/** A field as data that JSON can hold: a log line must never be what fails. */
+function plainOf(value: unknown): unknown {
+  try {
+    return JSON.stringify(value) === undefined ? String(value) : value;
+  } catch {
+    return '[not printable]';
+  }
 }

@@ -1,5 +1,5 @@
 import { ProviderError } from '../base/errors.ts';
-import { oneOf } from '../base/words.ts';
+import { oneOf, quote } from '../base/words.ts';
 import { CLOUD_NAMES } from '../spc/cloud.ts';
 import { describeFlags, type FlagSpec, parseGoFlags } from './go-flags.ts';
 
@@ -28,7 +28,8 @@ export interface ServeOptions {
   readonly ignored: readonly string[];
 }
 
-const FLAGS: readonly FlagSpec[] = [
+/** The flags of `serve`, in the order of its help. */
+export const SERVE_FLAGS: readonly FlagSpec[] = [
   {
     name: 'endpoint',
     kind: 'text',
@@ -36,7 +37,7 @@ const FLAGS: readonly FlagSpec[] = [
     help: 'where to listen: unix:///path/azure.sock or tcp://host:port',
   },
   { name: 'version', kind: 'boolean', fallback: 'false', help: 'print version and build date as JSON and exit' },
-  { name: 'help', kind: 'boolean', fallback: 'false', help: 'print this text and exit' },
+  { name: 'help', alias: 'h', kind: 'boolean', fallback: 'false', help: 'print this text and exit' },
   { name: 'v', kind: 'count', fallback: '0', help: 'log level: 2 adds details, 5 adds every step; never a secret' },
   { name: 'log-format-json', kind: 'boolean', fallback: 'false', help: 'log lines as JSON' },
   { name: 'healthz-port', kind: 'port', fallback: '8989', help: 'port of the health endpoint' },
@@ -104,7 +105,7 @@ const MEANINGLESS: readonly FlagSpec[] = (
 
 /** Reads the arguments of `serve`. Errors: ERR_USAGE. */
 export function parseServeFlags(args: readonly string[]): ServeOptions {
-  const { values, ignored } = parseGoFlags(args, FLAGS, MEANINGLESS);
+  const { values, ignored } = parseGoFlags(args, SERVE_FLAGS, MEANINGLESS);
   const text = (name: string) => String(values.get(name));
   const number = (name: string) => Number(values.get(name));
   const flag = (name: string) => values.get(name) === true;
@@ -112,6 +113,8 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
   requireOneOf('cloud-name', cloudName, CLOUD_NAMES);
   requireOneOf('metrics-backend', text('metrics-backend'), ['Prometheus']);
   requireOneOf('certificate-policy', text('certificate-policy'), ['warn', 'enforce']);
+  requireThat('token-proxy-url', text('token-proxy-url'), { rule: 'an https URL', holds: isHttpsOrEmpty });
+  requireThat('custom-user-agent', text('custom-user-agent'), { rule: 'printable ASCII', holds: isPrintableAscii });
   const healthPath = text('healthz-path');
   return {
     endpoint: text('endpoint'),
@@ -144,7 +147,7 @@ export function serveHelp(): string {
 Runs the provider: answers the Secrets Store CSI driver over gRPC.
 
 Flags (-flag value and --flag=value both work):
-${describeFlags(FLAGS)}
+${describeFlags(SERVE_FLAGS)}
 
 Environment: AZURE_ENVIRONMENT_FILEPATH (custom cloud file), HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
 SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS.
@@ -152,6 +155,25 @@ SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS.
 }
 
 function requireOneOf(name: string, value: string, allowed: readonly string[]): void {
-  if (allowed.some((one) => one.toLowerCase() === value.toLowerCase())) return;
-  throw new ProviderError('ERR_USAGE', `invalid value "${value}" for flag --${name}: it must be ${oneOf(allowed)}`);
+  const holds = (text: string) => allowed.some((one) => one.toLowerCase() === text.toLowerCase());
+  requireThat(name, value, { rule: oneOf(allowed), holds });
+}
+
+interface Rule {
+  readonly rule: string;
+  readonly holds: (value: string) => boolean;
+}
+
+function requireThat(name: string, value: string, { rule, holds }: Rule): void {
+  if (holds(value)) return;
+  throw new ProviderError('ERR_USAGE', `invalid value ${quote(value)} for flag --${name}: it must be ${rule}`);
+}
+
+function isHttpsOrEmpty(url: string): boolean {
+  return url === '' || (URL.canParse(url) && new URL(url).protocol === 'https:');
+}
+
+/** Anything else cannot stand in a header. */
+function isPrintableAscii(text: string): boolean {
+  return /^[ -~]*$/.test(text);
 }

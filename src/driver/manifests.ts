@@ -1,7 +1,8 @@
 import { decodeBase64 } from '../base/encoding.ts';
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import { kindOf, type MapTree, parseYaml, type TextTree, type Tree } from '../spc/tree.ts';
+import { needsQuotes } from '../spc/scalar.ts';
+import { kindOf, type MapTree, parseYaml, type Tree } from '../spc/tree.ts';
 
 /** A SecretProviderClass as the driver reads it from the cluster. */
 export interface SecretProviderClass {
@@ -25,10 +26,6 @@ export interface Manifests {
   readonly classes: readonly SecretProviderClass[];
   readonly secrets: readonly SecretManifest[];
 }
-
-/** Plain scalars that Kubernetes reads as a number or a boolean, and then refuses where it wants text. */
-const BOOLEAN = /^(true|false|yes|no|on|off|y|n)$/i;
-const NUMBER = /^[-+]?(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?|\.[0-9]+|\.inf|\.nan)$/i;
 
 /**
  * Reads SecretProviderClass and Secret manifests from YAML or JSON, lists of kind `List` included.
@@ -73,7 +70,7 @@ function readClass(object: MapTree, source: string): SecretProviderClass {
       const remedy = 'Kubernetes takes text only; put "|" behind the name';
       throw refusal(source, line, `spec.parameters.${key} of ${what} is ${kindOf(value)}: ${remedy}`);
     }
-    if (isPlain(value) && (BOOLEAN.test(value.text) || NUMBER.test(value.text))) {
+    if (needsQuotes(value)) {
       throw refusal(source, line, `spec.parameters.${key} of ${what} must be text: write "${value.text}" in quotes`);
     }
     return [key, value.text];
@@ -115,11 +112,6 @@ function mapOf(map: MapTree, key: string): MapTree | undefined {
 function textOf(map: MapTree, key: string): string | undefined {
   const value = map.entries.get(key)?.value;
   return value?.kind === 'text' ? value.text : undefined;
-}
-
-/** Neither in quotes nor a block. */
-function isPlain(value: TextTree): boolean {
-  return !value.quoted && value.textLine === value.line;
 }
 
 function refusal(source: string, line: number, reason: string): ProviderError {

@@ -79,10 +79,7 @@ export async function publish(target: MountTarget, request: PublishRequest): Pro
  * Errors: `Mount failed with <status> (<code>): <details>` for a gRPC error, which stays its `cause`; ERR_BAD_CONTENT in the
  * driver's words for an answer it would refuse; a `ProviderError` of a provider in this process passes as it is.
  */
-export async function requestFiles(
-  target: MountTarget,
-  request: PublishRequest,
-): Promise<Omit<Published, 'changed'>> {
+export async function requestFiles(target: MountTarget, request: PublishRequest): Promise<Omit<Published, 'changed'>> {
   const deadlineMs = request.deadlineMs ?? (isRotation(request) ? undefined : KUBELET_DEADLINE_MS);
   const response = await target
     .mount(mountRequestOf(request), deadlineMs === undefined ? {} : { deadlineMs })
@@ -96,7 +93,11 @@ export async function requestFiles(
     case 'keep':
       return { files: [], sources: [], objectVersions: verdict.objectVersions };
     case 'write':
-      return { files: verdict.files, sources: sourcesOf(verdict.files, response), objectVersions: verdict.objectVersions };
+      return {
+        files: verdict.files,
+        sources: sourcesOf(verdict.files, response),
+        objectVersions: verdict.objectVersions,
+      };
   }
 }
 

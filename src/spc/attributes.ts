@@ -1,5 +1,6 @@
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
+import { quote } from '../base/words.ts';
 
 const KUBELET = 'csi.storage.k8s.io/';
 const TOKENS = `${KUBELET}serviceAccount.tokens`;
@@ -65,26 +66,31 @@ export function parseNodePublishSecret(json: string): NodePublishSecret | undefi
 }
 
 /**
- * Reads `MountRequest.permission`: a file mode as a decimal JSON number; `null` is 0.
+ * Reads `MountRequest.permission`: a file mode as a decimal JSON number; `null` is 0. The driver uses the low nine bits.
  * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal file permission`.
  */
 export function parsePermission(json: string): number {
   const value = parseJson(json, 'file permission');
   if (value === null) return 0;
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffff_ffff || /[.eE]/.test(json)) {
-    throw malformed('file permission', 'it is not a whole number from 0 to 4294967295');
+  if (typeof value !== 'number') throw malformed('file permission', cannotBe(value, 'uint32'));
+  if (!/^\d+$/.test(json.trim()) || value > 0xffff_ffff) {
+    throw malformed('file permission', `${cannotBe(value, 'uint32')}; it must be a whole number from 0 to 4294967295`);
   }
-  return value & 0o777;
+  return value & 0x7fff_ffff;
 }
 
 function parseStringMap(json: string, what: string): Map<string, string> | undefined {
   const value = parseJson(json, what);
   if (value === null) return undefined;
-  if (typeof value !== 'object' || Array.isArray(value)) throw malformed(what, 'it is not a JSON object of strings');
-  const entries = Object.entries(value);
-  const foreign = entries.find(([, entry]) => typeof entry !== 'string' && entry !== null);
-  if (foreign !== undefined) throw malformed(what, `the value of "${foreign[0]}" is not a string`);
-  return new Map(entries.map(([key, entry]) => [key, entry === null ? '' : (entry as string)]));
+  if (typeof value !== 'object' || Array.isArray(value)) throw malformed(what, cannotBe(value, 'map[string]string'));
+  const map = new Map<string, string>();
+  for (const [key, entry] of Object.entries(value)) {
+    if (typeof entry !== 'string' && entry !== null) {
+      throw malformed(what, `${cannotBe(entry, 'string')} (the value of ${quote(key)})`);
+    }
+    map.set(key, entry ?? '');
+  }
+  return map;
 }
 
 /** Never passes on what the JSON parser says: its messages quote the text, and the text holds tokens and secrets. */
@@ -95,6 +101,12 @@ function parseJson(json: string, what: string): unknown {
   } catch {
     throw malformed(what, 'it is not valid JSON');
   }
+}
+
+/** Go's words for a JSON value of the wrong kind; they name the kind, not the value. */
+function cannotBe(value: unknown, type: string): string {
+  const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  return `json: cannot unmarshal ${kind} into Go value of type ${type}`;
 }
 
 function malformed(what: string, reason: string): ProviderError {

@@ -1,8 +1,10 @@
+import { quote } from '../base/words.ts';
 import type { Attributes } from './attributes.ts';
 import type { Finding } from './finding.ts';
 import { Findings } from './finding.ts';
 import type { ParameterDefaults } from './parameter-reader.ts';
 import { parseParameters } from './parameters.ts';
+import { needsQuotes } from './scalar.ts';
 import { kindOf, type MapTree, parseYaml, type Tree } from './tree.ts';
 
 /** What was found out about one SecretProviderClass. */
@@ -32,49 +34,49 @@ export function checkManifests(text: string, defaults: ParameterDefaults): Check
     );
     return { findings, manifests: [], others: 0 };
   }
-  const documents = parsed.documents.flatMap(unwrapList);
+  const documents = parsed.documents.filter(({ kind }) => kind !== 'null').flatMap(unwrapList);
   const manifests = documents.flatMap((document) => checkDocument(document, defaults) ?? []);
   return { findings: [], manifests, others: documents.length - manifests.length };
 }
 
 function unwrapList(document: Tree): readonly Tree[] {
-  if (textAt(document, 'kind') !== 'List') return [document];
   const items = childOf(document, 'items');
-  return items?.kind === 'list' ? items.items : [];
+  return items?.kind === 'list' && textAt(document, 'kind').endsWith('List') ? items.items : [document];
 }
 
 function checkDocument(document: Tree, defaults: ParameterDefaults): CheckedManifest | undefined {
   if (document.kind !== 'map' || textAt(document, 'kind') !== 'SecretProviderClass') return undefined;
+  const { line } = document;
   const metadata = childOf(document, 'metadata');
   const name = textAt(metadata, 'name');
+  const namespace = textAt(metadata, 'namespace');
   const findings = new Findings();
-  if (name === '') findings.error('metadata.name', 'metadata.name is required', document.line);
+  if (name === '') findings.error('metadata.name', 'metadata.name is required', { line });
   const spec = childOf(document, 'spec');
+  const checked = checkProvider(spec, spec?.line ?? line, findings) ? checkParameters(spec, defaults) : [];
+  return { name, namespace, line, findings: [...findings.all, ...checked] };
+}
+
+/** True where the parameters are meant for this provider. */
+function checkProvider(spec: Tree | undefined, line: number, findings: Findings): boolean {
   const provider = textAt(spec, 'provider');
-  if (provider !== 'azure') {
-    const line = spec?.line ?? document.line;
-    if (provider === '')
-      findings.error('spec.provider', 'spec.provider is required; this provider is called "azure"', line);
-    else findings.note('spec.provider', `spec.provider is "${provider}", not "azure"; not checked further`, line);
-    return { name, namespace: textAt(metadata, 'namespace'), line: document.line, findings: findings.all };
-  }
-  const all = [...findings.all, ...checkParameters(spec, defaults)];
-  return { name, namespace: textAt(metadata, 'namespace'), line: document.line, findings: all };
+  if (provider === 'azure') return true;
+  const path = 'spec.provider';
+  if (provider === '') findings.error(path, 'spec.provider is required; this provider is called "azure"', { line });
+  else findings.note(path, `spec.provider is ${quote(provider)}, not "azure"; not checked further`, line);
+  return false;
 }
 
 function checkParameters(spec: Tree | undefined, defaults: ParameterDefaults): readonly Finding[] {
   const findings = new Findings();
+  const path = 'spec.parameters';
   const tree = childOf(spec, 'parameters');
   if (tree?.kind !== 'map') {
     const found = tree === undefined ? 'missing' : kindOf(tree);
-    findings.error(
-      'spec.parameters',
-      `spec.parameters must be a map of texts; it is ${found}`,
-      tree?.line ?? spec?.line,
-    );
+    findings.error(path, `${path} must be a map of texts; it is ${found}`, { line: tree?.line ?? spec?.line });
     return findings.all;
   }
-  const { parameters, lines } = readParameters(tree, findings);
+  const { parameters, lines, oneLine, wrong } = readParameters(tree, findings);
   const attributes: Attributes = {
     pod: { name: '', namespace: '', uid: '', serviceAccount: '' },
     secretProviderClass: '',
@@ -82,41 +84,53 @@ function checkParameters(spec: Tree | undefined, defaults: ParameterDefaults): r
     parameters,
   };
   const checked = parseParameters(attributes, { defaults, lines });
-  const fallback = tree.line;
-  return [...findings.all, ...checked.findings.all.map((finding) => ({ line: fallback, ...finding }))];
+  const located = checked.findings.all.flatMap((finding): Finding[] => {
+    const parameter = finding.path.split(/[.[]/)[0] ?? '';
+    if (wrong.has(parameter)) return [];
+    const line = oneLine.has(parameter) ? lines.get(parameter) : (finding.line ?? lines.get(parameter));
+    return [{ ...finding, line: line ?? tree.line }];
+  });
+  return [...findings.all, ...located];
+}
+
+interface ReadParameters {
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Lines on which their texts begin. */
+  readonly lines: ReadonlyMap<string, number>;
+  /** Names of those in quotes, whose own lines are not lines of the file. */
+  readonly oneLine: ReadonlySet<string>;
+  /** Names of those that are no texts, which is all there is to say about them. */
+  readonly wrong: ReadonlySet<string>;
 }
 
 /** The API server takes only strings here; a number or boolean without quotes is the most common refusal. */
-function readParameters(tree: MapTree, findings: Findings) {
+function readParameters(tree: MapTree, findings: Findings): ReadParameters {
   const parameters = new Map<string, string>();
   const lines = new Map<string, number>();
+  const oneLine = new Set<string>();
+  const wrong = new Set<string>();
   for (const [name, { line, value }] of tree.entries) {
+    const path = `spec.parameters.${name}`;
     if (value.kind === 'text') {
-      if (
-        !value.quoted &&
-        value.textLine === value.line &&
-        /^(true|false|[-+]?\d+(\.\d+)?(e\d+)?)$/i.test(value.text)
-      ) {
-        findings.error(
-          `spec.parameters.${name}`,
-          `spec.parameters.${name} must be text; put ${value.text} in quotes`,
-          line,
-        );
-      }
+      if (needsQuotes(value)) findings.error(path, `${path} must be text; put ${value.text} in quotes`, { line });
       parameters.set(name, value.text.trim());
-      lines.set(name, value.textLine);
+      lines.set(name, value.textLine + leadingLines(value.text));
+      if (value.quoted) oneLine.add(name);
     } else if (value.kind === 'null') {
       parameters.set(name, '');
       lines.set(name, line);
     } else {
-      findings.error(
-        `spec.parameters.${name}`,
-        `spec.parameters.${name} must be text, not ${kindOf(value)}; write "${name}: |" and the YAML indented below it`,
-        line,
-      );
+      const remedy = `write "${name}: |" and the YAML indented below it`;
+      findings.error(path, `${path} must be text, not ${kindOf(value)}; ${remedy}`, { line });
+      parameters.set(name, '');
+      wrong.add(name);
     }
   }
-  return { parameters, lines };
+  return { parameters, lines, oneLine, wrong };
+}
+
+function leadingLines(text: string): number {
+  return text.slice(0, text.length - text.trimStart().length).split('\n').length - 1;
 }
 
 function childOf(tree: Tree | undefined, name: string): Tree | undefined {

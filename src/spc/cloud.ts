@@ -1,4 +1,5 @@
 import { ProviderError } from '../base/errors.ts';
+import { clip, quote } from '../base/words.ts';
 
 /** Where one Azure cloud keeps its login and its vaults. */
 export interface Cloud {
@@ -39,6 +40,14 @@ export const CLOUD_NAMES: readonly string[] = [
   'AzureStackCloud',
 ];
 
+const READ_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory',
+  ENOTDIR: 'not a directory',
+  ENAMETOOLONG: 'file name too long',
+};
+
 /** Where a cloud's description comes from. */
 export interface CloudSource {
   /** `cloudName`, or the program's default. */
@@ -59,23 +68,20 @@ export function resolveCloud({ name, file, readFile }: CloudSource): Cloud {
   const cloud = BY_NAME[upper];
   if (cloud !== undefined) return cloud;
   const fail = (reason: string) =>
-    new ProviderError('ERR_BAD_PARAMETERS', `cloudName ${name} is not valid, error: ${reason}`);
+    new ProviderError('ERR_BAD_PARAMETERS', `cloudName ${clip(name)} is not valid, error: ${reason}`);
   if (upper !== 'AZURESTACKCLOUD') {
-    throw fail(
-      `autorest/azure: There is no cloud environment matching the name "${upper}"; use one of ${CLOUD_NAMES.join(', ')}`,
-    );
+    const reason = `There is no cloud environment matching the name ${quote(upper)}`;
+    throw fail(`autorest/azure: ${reason}; use one of ${CLOUD_NAMES.join(', ')}`);
   }
   if (file === '') {
-    throw fail(
-      'AzureStackCloud needs cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH in the environment of the provider',
-    );
+    throw fail('it needs cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH in the environment of the provider');
   }
   let text: string;
   try {
     text = readFile(file);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw fail(`open ${file}: ${code === 'ENOENT' ? 'no such file or directory' : code}`);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be read';
+    throw fail(`open ${clip(file)}: ${READ_ERRORS[code] ?? code}`);
   }
   return parseCloudFile(text, (reason) => fail(`${file}: ${reason}`));
 }
@@ -88,9 +94,10 @@ function parseCloudFile(text: string, fail: (reason: string) => ProviderError): 
     throw fail('is not JSON');
   }
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) throw fail('is not a JSON object');
+  const entries: readonly [string, unknown][] = Object.entries(fields);
   const field = (key: string): string => {
-    const value = Object.entries(fields).find(([name]) => name.toLowerCase() === key.toLowerCase())?.[1];
-    return typeof value === 'string' ? value.trim() : '';
+    const named = entries.find(([name]) => name === key) ?? entries.find(([name]) => sameWord(name, key));
+    return typeof named?.[1] === 'string' ? named[1].trim() : '';
   };
   const authorityHost = withSlash(field('activeDirectoryEndpoint'));
   if (!isHttps(authorityHost)) throw fail('activeDirectoryEndpoint must be an https URL');
@@ -98,11 +105,16 @@ function parseCloudFile(text: string, fail: (reason: string) => ProviderError): 
   if (!/^[-A-Za-z0-9.]+(:\d+)?$/.test(vaultSuffix))
     throw fail('keyVaultDNSSuffix must be a DNS name such as vault.azure.net');
   const vaultResource = (field('keyVaultEndpoint') || `https://${vaultSuffix}`).replace(/\/+$/, '');
+  if (!isHttps(vaultResource)) throw fail('keyVaultEndpoint must be an https URL');
   return { name: 'AzureStackCloud', authorityHost, vaultSuffix, vaultResource, custom: true };
 }
 
 function wellKnown(name: string, authorityHost: string, vaultSuffix: string): Cloud {
   return { name, authorityHost, vaultSuffix, vaultResource: `https://${vaultSuffix}`, custom: false };
+}
+
+function sameWord(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
 }
 
 function withSlash(url: string): string {

@@ -120,7 +120,8 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
     outputs = content.outputs.map((output) => ({ ...output, mode, keyFormat, passwordFrom: '', ...place }));
   } else {
     content = { ...content, mode };
-    if (object.has('keyFormat')) object.error('keyFormat', `needs a files map beside it, or ${reference} to be vaultCert`);
+    if (object.has('keyFormat'))
+      object.error('keyFormat', `needs a files map beside it, or ${reference} to be vaultCert`);
   }
   const label = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;
   const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content };

@@ -166,7 +166,8 @@ export class ParameterReader {
     for (const name of this.#unknown(CLASSIC_NAMES)) {
       const near = nearest(name, ALL_NAMES);
       const hint = near === undefined ? '' : `; did you mean ${quote(near)}?`;
-      if (KEY_VAULT_NAMES.includes(name)) this.note(name, `parameter "${name}" stands beside keyVault only; it is ignored`);
+      if (KEY_VAULT_NAMES.includes(name))
+        this.note(name, `parameter "${name}" stands beside keyVault only; it is ignored`);
       else this.note(name, `parameter ${quote(name)} is unknown and ignored${hint}`);
     }
   }

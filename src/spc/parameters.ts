@@ -7,10 +7,10 @@ import type { Findings } from './finding.ts';
 import type { IdentityRequest } from './identity.ts';
 import { type FileLayout, parseKeyVaultField } from './key-vault-field.ts';
 import type { Identity, ObjectSpec, VolumeSpec } from './model.ts';
+import { tenantProblem, vaultNameProblem } from './names.ts';
 import type { NamedObject } from './object.ts';
 import { parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
-import { tenantProblem, vaultNameProblem } from './names.ts';
 import { CREDENTIALS, type ParameterContext, ParameterReader } from './parameter-reader.ts';
 import { resolveObjects } from './resolve-objects.ts';
 
@@ -48,7 +48,9 @@ export function findingsError(findings: Findings): ProviderError | undefined {
   const { errors } = findings;
   const [first, ...more] = errors;
   if (first === undefined) return undefined;
-  const code: ErrorCode = errors.every(({ path }) => path === CREDENTIALS) ? 'ERR_NO_CREDENTIALS' : 'ERR_BAD_PARAMETERS';
+  const code: ErrorCode = errors.every(({ path }) => path === CREDENTIALS)
+    ? 'ERR_NO_CREDENTIALS'
+    : 'ERR_BAD_PARAMETERS';
   const count = more.length === 0 ? '' : ` [first of ${errors.length} mistakes]`;
   const shown = more.slice(0, MAX_SHOWN_MISTAKES - 1).map(({ message }, index) => `; (${index + 2}) ${message}`);
   const rest = errors.length > MAX_SHOWN_MISTAKES ? `; and ${errors.length - MAX_SHOWN_MISTAKES} more` : '';
@@ -69,7 +71,10 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const mode = readIdentityMode(reader);
   const vaultName = reader.text('keyvaultName');
   if (vaultName === '')
-    reader.missing('keyvaultName', 'keyvaultName is not provided; it is the name of the Key Vault (or use the keyVault form)');
+    reader.missing(
+      'keyvaultName',
+      'keyvaultName is not provided; it is the name of the Key Vault (or use the keyVault form)',
+    );
   const tenantId = reader.text('tenantID') || reader.text('tenantId');
   if (tenantId === '')
     reader.missing('tenantID', 'tenantId is not provided; set tenantID to the Entra tenant ID of the Key Vault');

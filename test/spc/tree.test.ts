@@ -20,7 +20,7 @@ describe('YAML as the manifests need it', () => {
   it('keeps a quoted null as text', () => expect(plain('a: "null"\nb: ""')).toEqual([{ a: 'null', b: '' }]));
 
   it('refuses duplicate keys and says on which line', () => {
-    expect(plain('a: 1\na: 2')).toEqual([{ line: 2, message: expect.stringContaining('unique') }]);
+    expect(plain('a: 1\na: 2')).toEqual([{ line: 2, message: expect.stringContaining('already defined at line 1') }]);
   });
 
   it('reads JSON, tabs included', () => {

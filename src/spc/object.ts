@@ -1,0 +1,213 @@
+import type { ObjectType } from '../base/telemetry.ts';
+import { clip, misspelt, nearest } from '../base/words.ts';
+import type { Fields } from './fields.ts';
+import { filePathProblem, parseFileMode } from './file-path.ts';
+import type { Findings, Stage } from './finding.ts';
+import type { ContentSpec, ObjectSpec } from './model.ts';
+import { objectNameProblem } from './names.ts';
+import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
+import { goValue, int32Of } from './scalar.ts';
+
+const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
+const TEXTS = [
+  'objectName',
+  'objectAlias',
+  'objectType',
+  'objectVersion',
+  'objectFormat',
+  'objectEncoding',
+  'filePermission',
+] as const;
+const KNOWN = [...TEXTS, 'objectVersionHistory', 'files', 'keyFormat', 'passwordFrom'];
+
+type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
+
+/** How objects are delivered where they do not say. */
+export interface ObjectDefaults {
+  /** Permission bits. */
+  readonly mode: number;
+  /** Certificates as `<path>.crt` and `<path>.key` beside the combined file. */
+  readonly split: boolean;
+  /** Chains ordered leaf first. */
+  readonly orderChain: boolean;
+}
+
+/** An object whose references to other objects are still names. */
+export interface NamedObject {
+  readonly path: string;
+  readonly line: number;
+  readonly spec: ObjectSpec;
+  readonly outputs: readonly NamedOutput[];
+  readonly passwordFrom: string;
+}
+
+/** What an object is read with. */
+export interface ObjectContext {
+  /** Position in the list, from 0. */
+  readonly index: number;
+  readonly findings: Findings;
+  readonly defaults: ObjectDefaults;
+}
+
+/** One object on its way from text to value. */
+interface ObjectReader {
+  readonly fields: Fields;
+  readonly texts: Texts;
+  readonly label: string;
+  /** Reports a mistake as the official provider does: with the object before it, its own words, and then the field. */
+  readonly fail: (field: string, reason: string, stage?: Stage) => void;
+}
+
+/** Reads the fields of one object of the `objects` parameter; mistakes in the official provider's order and words. */
+export function parseObject(fields: Fields, context: ObjectContext): NamedObject {
+  fields.onlyKnown(KNOWN, 'note');
+  const texts = readTexts(fields, context.index);
+  const history = readHistory(fields, context.index);
+  const { objectName: name, objectType, objectVersion } = texts;
+  const label = `objectType:${clip(objectType)}, objectName:${clip(name)}, objectVersion:${clip(objectVersion)}`;
+  const fail: ObjectReader['fail'] = (field, reason, stage) =>
+    fields.fail(field, `failed to get ${label}: ${reason} (${fields.pathOf(field)})`, stage);
+  const reader: ObjectReader = { fields, texts, label, fail };
+  checkContentFields(reader);
+  const path = readFileName(reader);
+  const type = readType(reader);
+  checkName(reader);
+  const mode = texts.filePermission === '' ? context.defaults.mode : parseFileMode(texts.filePermission);
+  if (mode === undefined) fail('filePermission', fileModeRule(texts.filePermission));
+  const common = {
+    path: fields.path,
+    line: fields.line,
+    spec: { label, type, name, version: objectVersion.toLowerCase() === 'latest' ? '' : objectVersion, history },
+  };
+  if (!fields.has('files')) {
+    for (const field of ['keyFormat', 'passwordFrom']) {
+      if (fields.has(field)) fail(field, `${field} needs a files map beside it`);
+    }
+    const content = valueContent(texts, path, { ...context.defaults, mode: mode ?? 0 });
+    return { ...common, spec: { ...common.spec, content }, outputs: [], passwordFrom: '' };
+  }
+  checkBesideFiles(reader, history);
+  const keyFormat = parseKeyFormat(fields, 'pkcs8');
+  const outputs = parseFiles(fields, context.findings, { mode: mode ?? 0, keyFormat });
+  const content: ContentSpec = {
+    kind: 'outputs',
+    role: 'certificate',
+    outputs: [],
+    chainFrom: undefined,
+    passwordFrom: undefined,
+  };
+  return { ...common, spec: { ...common.spec, content }, outputs, passwordFrom: fields.text('passwordFrom') };
+}
+
+/** The start of the official provider's text for an item that cannot be read. */
+export function unmarshalFailure(index: number, reason: string): string {
+  return `unmarshal failed for keyVaultObjects at index ${index}, error: yaml: ${reason}`;
+}
+
+function readTexts(fields: Fields, index: number): Texts {
+  const read = (name: string): string => {
+    const value = fields.value(name);
+    if (value === undefined || value.kind === 'null') return '';
+    if (value.kind === 'text') return value.text.trim();
+    const reason = `cannot unmarshal ${goValue(value)} into string; ${fields.pathOf(name)} must be text`;
+    fields.fail(name, unmarshalFailure(index, `unmarshal errors: line ${value.line}: ${reason}`), 'objects');
+    return '';
+  };
+  return Object.fromEntries(TEXTS.map((name) => [name, read(name)])) as Texts;
+}
+
+function readHistory(fields: Fields, index: number): number {
+  const name = 'objectVersionHistory';
+  const value = fields.value(name);
+  if (value === undefined || value.kind === 'null') return 1;
+  const count = int32Of(value);
+  if (count !== undefined) return Math.max(1, count);
+  const remedy = value.kind === 'text' && value.quoted ? 'write the number without quotes' : 'write a whole number';
+  const reason = `cannot unmarshal ${goValue(value)} into int32; ${remedy} (${fields.pathOf(name)})`;
+  fields.fail(name, unmarshalFailure(index, `unmarshal errors: line ${value.line}: ${reason}`), 'objects');
+  return 1;
+}
+
+/**
+ * `Differs:` the official provider lets an upper-case `PFX` through for keys and certificates, and ignores it.
+ */
+function checkContentFields({ texts, fail }: ObjectReader): void {
+  const { objectType, objectFormat, objectEncoding } = texts;
+  const format = objectFormat.toLowerCase();
+  if (!['', 'pem', 'pfx'].includes(format)) {
+    fail('objectFormat', `invalid objectFormat: ${clip(objectFormat)}, should be PEM or PFX`, 'objects');
+  } else if (format === 'pfx' && objectType !== 'secret') {
+    fail('objectFormat', 'PFX format only supported for objectType: secret', 'objects');
+  }
+  if (objectEncoding !== '' && objectType !== 'secret') {
+    fail('objectEncoding', 'objectEncoding only supported for objectType: secret', 'objects');
+  } else if (!['', 'utf-8', 'base64', 'hex'].includes(objectEncoding.toLowerCase())) {
+    const reason = `invalid objectEncoding: ${clip(objectEncoding)}, should be hex, base64 or utf-8`;
+    fail('objectEncoding', reason, 'objects');
+  }
+}
+
+/** The file's path, which is the alias or else the name; neither is one beside `files`. */
+function readFileName({ fields, texts, fail }: ObjectReader): string {
+  const { objectAlias, objectName } = texts;
+  const field = objectAlias === '' ? 'objectName' : 'objectAlias';
+  const path = texts[field];
+  const unreadable = [fields.value('objectName'), fields.value('objectAlias')].some(
+    (value) => value?.kind === 'map' || value?.kind === 'list',
+  );
+  if (fields.has('files') || (unreadable && path === '')) return '';
+  const problem = filePathProblem(path);
+  if (problem === undefined) return path;
+  const typo = objectName === '' ? misspelt('objectName', fields.names, KNOWN) : undefined;
+  fail(
+    field,
+    typo === undefined ? problem.text : `${problem.text}; "${typo}" is unknown, did you mean "${field}"?`,
+    problem.upstream ? 'objects' : 'never',
+  );
+  return '';
+}
+
+/** `Differs:` the official provider looks at the type only when it fetches, after other objects. */
+function readType({ texts, fail }: ObjectReader): ObjectType {
+  const known = TYPES.find((type) => type === texts.objectType);
+  if (known !== undefined) return known;
+  const near = texts.objectType === '' ? undefined : nearest(texts.objectType, TYPES);
+  const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+  fail('objectType', `Invalid vaultObjectTypes. Should be secret, key, or cert${hint}`, 'fetch');
+  return 'secret';
+}
+
+/** A name that no vault can hold is for the vault to refuse: it may know better than we do. */
+function checkName({ fields, texts, fail }: ObjectReader): void {
+  const { objectName, objectAlias } = texts;
+  if (objectName === '') {
+    if (objectAlias !== '' || fields.has('files')) fail('objectName', 'objectName is not provided', 'fetch');
+    return;
+  }
+  const problem = objectNameProblem(objectName);
+  if (problem !== undefined) fields.warning('objectName', problem);
+}
+
+function checkBesideFiles({ fields, texts, fail }: ObjectReader, history: number): void {
+  if (texts.objectType !== 'secret') {
+    fail('files', 'files is only for objectType: secret (a certificate with its key is read as a secret)');
+  }
+  if (history > 1) fail('objectVersionHistory', 'files cannot be combined with objectVersionHistory');
+  for (const field of ['objectAlias', 'objectFormat', 'objectEncoding']) {
+    if (fields.has(field)) fail(field, `${field} has no meaning beside files; name paths and formats there`);
+  }
+}
+
+function valueContent(texts: Texts, path: string, defaults: ObjectDefaults): ContentSpec {
+  const format = texts.objectFormat.toLowerCase();
+  const encoding = texts.objectEncoding.toLowerCase();
+  return {
+    kind: 'value',
+    path,
+    mode: defaults.mode,
+    format: format === 'pem' || format === 'pfx' ? format : '',
+    encoding: encoding === 'base64' || encoding === 'hex' ? encoding : 'utf-8',
+    split: defaults.split,
+    orderChain: defaults.orderChain,
+  };
+}

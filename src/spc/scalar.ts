@@ -1,0 +1,58 @@
+import type { TextTree, Tree } from './tree.ts';
+
+/** Plain scalars that Kubernetes (YAML 1.1) reads as a boolean or a number, and then refuses where it wants text. */
+const BOOLEAN = /^(y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/;
+const NUMBER =
+  /^[-+]?(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?|\.[0-9]+(e[-+]?[0-9]+)?|\.inf|\.nan)$/i;
+
+/** True for an unquoted boolean or number: the API server refuses a SecretProviderClass with one among its parameters. */
+export function needsQuotes(value: TextTree): boolean {
+  const plain = !value.quoted && value.textLine === value.line;
+  return plain && (BOOLEAN.test(value.text) || NUMBER.test(value.text));
+}
+
+const INT32_MAX = 0x7fff_ffff;
+const SHOWN = 7;
+
+/**
+ * The value as Go's YAML parser puts it into an int32, or undefined where it refuses: `5`, `010` (8), `0x1F`, `1_000`,
+ * fractions cut off; nothing in quotes.
+ */
+export function int32Of(tree: Tree): number | undefined {
+  if (tree.kind !== 'text' || tree.quoted || tree.textLine !== tree.line) return undefined;
+  const value = Math.trunc(goNumber(tree.text.replaceAll('_', '')));
+  return value >= -INT32_MAX - 1 && value <= INT32_MAX ? value : undefined;
+}
+
+/** Go's words for a value that does not fit, such as ``!!str `5` ``; a long text is cut as Go cuts it. */
+export function goValue(tree: Tree): string {
+  switch (tree.kind) {
+    case 'map':
+      return '!!map';
+    case 'list':
+      return '!!seq';
+    case 'null':
+      return '!!null';
+    case 'text': {
+      const shown = tree.text.length > SHOWN + 3 ? `${tree.text.slice(0, SHOWN)}...` : tree.text;
+      return `${goTag(tree)} \`${shown}\``;
+    }
+  }
+}
+
+function goTag({ text, quoted, line, textLine }: TextTree): string {
+  if (quoted || textLine !== line) return '!!str';
+  if (/^(true|True|TRUE|false|False|FALSE)$/.test(text)) return '!!bool';
+  const number = goNumber(text.replaceAll('_', ''));
+  if (Number.isNaN(number)) return '!!str';
+  return /[.e]/i.test(text) && !/^[-+]?0x/i.test(text) ? '!!float' : '!!int';
+}
+
+/** A number as Go's YAML parser resolves it; NaN for everything else. */
+function goNumber(plain: string): number {
+  const [, sign = '', digits = ''] = /^([-+]?)(.*)$/s.exec(plain) ?? [];
+  const signed = (value: number) => (sign === '-' ? -value : value);
+  if (/^0[xbo][0-9a-f]+$/i.test(digits)) return signed(Number(digits));
+  if (/^0[0-7]+$/.test(digits)) return signed(Number.parseInt(digits, 8));
+  return /^(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?$/i.test(digits) ? signed(Number(digits)) : Number.NaN;
+}

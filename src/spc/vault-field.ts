@@ -1,0 +1,71 @@
+import type { Fields } from './fields.ts';
+import type { IdentityRequest } from './identity.ts';
+import { tenantProblem, vaultNameProblem } from './names.ts';
+
+/** The `vault` field of a `keyVault` field, read. */
+export interface VaultField {
+  readonly vaultName: string;
+  /** The tenant. */
+  readonly directoryId: string;
+  readonly identity: IdentityRequest;
+}
+
+const CREDENTIAL_KINDS = ['servicePrincipalLocalSecretName', 'workloadIdentity', 'managedIdentity'] as const;
+const SECRET_MEANING = 'the name of the Secret with clientid and clientsecret';
+const DIRECTORY_MEANING = 'the Microsoft Entra tenant ID (directory ID) of the Key Vault';
+const FEDERATED_MEANING = 'the client ID of the identity that is federated with the service account';
+const MANAGED_MEANING = 'the client ID of a user-assigned identity; leave it out for the system-assigned one';
+
+/** Reads which vault, and with whose credentials. */
+export function parseVault(keyVault: Fields): VaultField {
+  const vault = keyVault.map('vault');
+  if (vault === undefined) {
+    if (!keyVault.has('vault'))
+      keyVault.error('vault', 'is required: it names the Key Vault, its directory and the credentials');
+    // An identity that asks for no credentials: what is missing is missing once.
+    return { vaultName: '', directoryId: '', identity: { kind: 'pod-identity' } };
+  }
+  vault.onlyKnown(['name', 'directoryId', 'credentials'], 'error');
+  return {
+    vaultName: vault.filledIn('name', 'the name of the Key Vault', vaultNameProblem),
+    directoryId: vault.filledIn('directoryId', DIRECTORY_MEANING, tenantProblem),
+    identity: parseCredentials(vault),
+  };
+}
+
+function parseCredentials(vault: Fields): IdentityRequest {
+  const none: IdentityRequest = { kind: 'service-principal', secretName: '' };
+  const credentials = vault.map('credentials');
+  if (credentials === undefined) {
+    if (!vault.has('credentials'))
+      vault.error('credentials', `is required: set servicePrincipalLocalSecretName to ${SECRET_MEANING}`);
+    return none;
+  }
+  credentials.onlyKnown(CREDENTIAL_KINDS, 'error');
+  const given = CREDENTIAL_KINDS.filter((kind) => credentials.has(kind));
+  const [first, second] = given;
+  if (second !== undefined) vault.error('credentials', `must hold only one of ${given.join(' and ')}`);
+  if (first === undefined) {
+    vault.error('credentials', `must hold one of ${CREDENTIAL_KINDS.join(', ')}`);
+    return none;
+  }
+  switch (first) {
+    case 'servicePrincipalLocalSecretName':
+      return { kind: 'service-principal', secretName: credentials.filledIn(first, SECRET_MEANING) };
+    case 'workloadIdentity': {
+      const identity = credentials.map(first);
+      identity?.onlyKnown(['clientId'], 'error');
+      return { kind: 'workload-identity', clientId: identity?.filledIn('clientId', FEDERATED_MEANING) ?? '' };
+    }
+    case 'managedIdentity':
+      return { kind: 'managed-identity', clientId: managedClientId(credentials, first) };
+  }
+}
+
+/** Nothing behind the name, or no `clientId` in it: the system-assigned identity. */
+function managedClientId(credentials: Fields, name: string): string {
+  if (credentials.value(name)?.kind === 'null') return '';
+  const identity = credentials.map(name);
+  identity?.onlyKnown(['clientId'], 'error');
+  return identity?.has('clientId') ? identity.filledIn('clientId', MANAGED_MEANING) : '';
+}
