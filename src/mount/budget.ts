@@ -69,7 +69,7 @@ function timeout(elapsedMs: number, givenMs: number | undefined, progress: Progr
     })
     .join(' and ');
   const hint = longest === undefined ? '' : `; ${HINT[longest.phase]}`;
-  const message = `timed out after ${seconds(elapsedMs)} (${whose})${waiting === '' ? '' : `, waiting for ${waiting}`}${hint}`;
+  const message = `failed to mount objects, error: context deadline exceeded: timed out after ${seconds(elapsedMs)} (${whose})${waiting === '' ? '' : `, waiting for ${waiting}`}${hint}`;
   const details = longest === undefined ? {} : { phase: longest.phase, host: longest.host };
   return new ProviderError('ERR_TIMEOUT', message, { details });
 }

@@ -5,16 +5,20 @@ import { type CertificateBundle, readBundle } from '../pki/bundle.ts';
 import { pathOf } from '../pki/chain.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../pki/material.ts';
 import { missingFor, writeOutput } from '../pki/write.ts';
-import type { ContentSpec, ObjectSpec, OutputSpec } from '../spc/model.ts';
-import type { CertificateWatch } from './certificate-watch.ts';
+import type { ContentSpec } from '../spc/model.ts';
+import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
 import type { FileDraft } from './convert.ts';
 import type { FetchedSpec } from './fetch.ts';
 import type { FetchedObject } from './ports.ts';
 
 type OutputsSpec = Extract<ContentSpec, { kind: 'outputs' }>;
+type FetchedSecret = Extract<FetchedObject, { type: 'secret' }>;
 
-/** What outputs are made with. */
+/** What the outputs of one object are made with. */
 export interface OutputsContext {
+  readonly content: OutputsSpec;
+  /** Name of the object, for warnings. */
+  readonly name: string;
   /** All objects of the mount: some lend their certificates or their password. */
   readonly all: readonly FetchedSpec[];
   readonly watch: CertificateWatch;
@@ -25,54 +29,36 @@ export interface OutputsContext {
  * The chosen files of one certificate, or of one chain. All of them come from one read.
  * Errors: ERR_BAD_CONTENT.
  */
-export async function writeOutputs(
-  object: ObjectSpec,
-  content: OutputsSpec,
-  context: OutputsContext,
-): Promise<readonly FileDraft[]> {
-  if (content.outputs.length === 0) return [];
-  const fetched = secretOf(context.all.find((one) => one.object === object));
-  const material = await materialOf(fetched, content, context);
-  if (content.role === 'certificate' || material.key !== undefined) context.watch.look(object.name, material);
+export async function convertOutputs(fetched: FetchedObject, context: OutputsContext): Promise<readonly FileDraft[]> {
+  const { content, name, watch, all } = context;
+  const { outputs, role } = content;
+  if (outputs.length === 0) return [];
+  const secret = asSecret(fetched);
+  const material = await materialOf(secret, context);
+  if (role === 'chain' && material.key === undefined) watch.lookAlone(name, material.authorities, DATE_REASONS);
+  else watch.look(name, material);
   const drafts: FileDraft[] = [];
-  for (const output of content.outputs) {
-    if (isLeftOut(output, material, drafts.length > 0 && content.role === 'chain')) continue;
-    const { keyFormat, pfxForm } = output;
-    const password = passwordOf(output.passwordFrom, context);
-    const contents = await writeOutput(output.output, material, {
-      keyFormat,
-      pfxForm,
-      seed: Buffer.from(fetched.version),
-      ...(password === undefined ? {} : { password }),
-    });
-    if (contents.length === 0) {
-      throw new ProviderError(
-        'ERR_BAD_CONTENT',
-        `there is nothing to write to "${output.path}": ${missingFor(output.output, material) ?? 'the file would be empty'}`,
-      );
-    }
-    drafts.push({ path: output.path, mode: output.mode, contents });
+  for (const { output, path, mode, presence, passwordFrom, ...options } of outputs) {
+    if (presence === 'with-key' && material.key === undefined) continue;
+    const missing = missingFor(output, material);
+    // A chain secret that serves as the certificate too need not hold more than that.
+    const optional = presence === 'if-present' || (role === 'chain' && drafts.length > 0);
+    if (missing !== undefined && optional) continue;
+    if (missing !== undefined) throw new ProviderError('ERR_BAD_CONTENT', `cannot write "${path}": ${missing}`);
+    const password = passwordOf(passwordFrom, all);
+    const seed = Buffer.from(secret.version);
+    drafts.push({ path, mode, contents: await writeOutput(output, material, { ...options, ...password, seed }) });
   }
   return drafts;
 }
 
-/** A chain secret that serves as the certificate too need not hold more than that. */
-function isLeftOut({ output, presence }: OutputSpec, material: CertificateMaterial, servedAlready: boolean): boolean {
-  if (presence === 'with-key') return material.key === undefined;
-  if (presence === 'if-present' || servedAlready) return missingFor(output, material) !== undefined;
-  return false;
-}
-
-async function materialOf(
-  fetched: Extract<FetchedObject, { type: 'secret' }>,
-  content: OutputsSpec,
-  context: OutputsContext,
-): Promise<CertificateMaterial> {
-  const bundle = await bundleOf(fetched, passwordOf(content.passwordFrom, context), context.signal);
+async function materialOf(fetched: FetchedSecret, context: OutputsContext): Promise<CertificateMaterial> {
+  const { content, all, signal } = context;
+  const bundle = await bundleOf(fetched, { ...passwordOf(content.passwordFrom, all), signal });
   if (content.role === 'chain') return chainMaterial(bundle);
-  if (content.chainFrom === undefined) return pairKey(bundle);
-  const lender = secretOf(context.all[content.chainFrom]);
-  const { certificates } = await bundleOf(lender, undefined, context.signal);
+  const lender = content.chainFrom === undefined ? undefined : all[content.chainFrom]?.fetched[0];
+  if (lender === undefined) return pairKey(bundle);
+  const { certificates } = await bundleOf(asSecret(lender), { signal });
   return withChain(pairKey(bundle, { extra: certificates }), certificates);
 }
 
@@ -80,61 +66,45 @@ async function materialOf(
 function chainMaterial(bundle: CertificateBundle): CertificateMaterial {
   const material = authoritiesOf(bundle);
   const { chain, authorities } = material;
-  const ordered = [...pathOf(chain), ...authorities].filter(
-    (one, index, all) => includes(authorities, one) && indexOf(all, one) === index,
-  );
-  const [first] = ordered;
-  const leaf =
-    chain.leaf !== undefined && first !== undefined && ordered.length > 1 && !chain.leaf.ca ? chain.leaf : undefined;
-  const intermediates = ordered.filter((one) => !isSelfSigned(one) && !(leaf !== undefined && same(one, leaf)));
+  const named = new Set(authorities.map(({ fingerprint256 }) => fingerprint256));
+  const ordered = distinct([...pathOf(chain), ...authorities]).filter((one) => named.has(one.fingerprint256));
+  const isLeaf = (one: X509Certificate) =>
+    ordered.length > 1 && !one.ca && one.fingerprint256 === chain.leaf?.fingerprint256;
+  const intermediates = ordered.filter((one) => !isSelfSigned(one) && !isLeaf(one));
   return { ...material, chain: { ...chain, intermediates } };
 }
 
 /** Certificates of a chain secret that the path does not need are intermediates all the same: the user named them. */
 function withChain(material: CertificateMaterial, lent: readonly X509Certificate[]): CertificateMaterial {
   const path = pathOf(material.chain);
-  const rest = lent.filter((one, index) => !isSelfSigned(one) && !includes(path, one) && indexOf(lent, one) === index);
-  return { ...material, chain: { ...material.chain, intermediates: [...material.chain.intermediates, ...rest] } };
+  const rest = distinct([...path, ...lent]).slice(path.length);
+  const intermediates = [...material.chain.intermediates, ...rest.filter((one) => !isSelfSigned(one))];
+  return { ...material, chain: { ...material.chain, intermediates } };
 }
 
-async function bundleOf(
-  { value, contentType }: Extract<FetchedObject, { type: 'secret' }>,
-  password: Secret | undefined,
-  signal: AbortSignal,
+function bundleOf(
+  { value, contentType }: FetchedSecret,
+  options: { readonly password?: Secret; readonly signal: AbortSignal },
 ): Promise<CertificateBundle> {
-  return readBundle(Buffer.from(value.reveal()), {
-    contentType,
-    signal,
-    ...(password === undefined ? {} : { password }),
-  });
+  return readBundle(Buffer.from(value.reveal()), { contentType, ...options });
 }
 
-function passwordOf(index: number | undefined, { all }: OutputsContext): Secret | undefined {
-  if (index === undefined) return undefined;
-  // Editors and `echo` end a password with a newline that is no part of it.
-  return new Secret(
-    secretOf(all[index])
-      .value.reveal()
-      .replace(/\r?\n$/, ''),
-  );
+/** The value of the object that lends it. Editors and `echo` end a password with a newline that is no part of it. */
+function passwordOf(index: number | undefined, all: readonly FetchedSpec[]): { readonly password?: Secret } {
+  const lender = index === undefined ? undefined : all[index]?.fetched[0];
+  if (lender === undefined) return {};
+  const text = asSecret(lender).value.reveal();
+  return { password: new Secret(text.replace(/\r?\n$/, '')) };
 }
 
-function secretOf(spec: FetchedSpec | undefined): Extract<FetchedObject, { type: 'secret' }> {
-  const fetched = spec?.fetched[0];
-  if (fetched?.type !== 'secret') throw new Error('outputs are made of secrets only');
+function asSecret(fetched: FetchedObject): FetchedSecret {
+  if (fetched.type !== 'secret') throw new Error('outputs are made of secrets only');
   return fetched;
 }
 
-function same(a: X509Certificate, b: X509Certificate): boolean {
-  return a.fingerprint256 === b.fingerprint256;
-}
-
-function includes(all: readonly X509Certificate[], one: X509Certificate): boolean {
-  return indexOf(all, one) !== -1;
-}
-
-function indexOf(all: readonly X509Certificate[], one: X509Certificate): number {
-  return all.findIndex((other) => same(other, one));
+/** Each certificate once, where it stands first. */
+function distinct(certificates: readonly X509Certificate[]): readonly X509Certificate[] {
+  return [...new Map(certificates.map((one) => [one.fingerprint256, one])).values()];
 }
 
 function isSelfSigned(certificate: X509Certificate): boolean {

@@ -2,17 +2,17 @@ import { X509Certificate } from 'node:crypto';
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import { type CertificateBundle, looksLikePem, looksLikePkcs12, readBundle } from '../pki/bundle.ts';
-import { buildChain } from '../pki/chain.ts';
+import type { CertificateReason } from '../pki/findings.ts';
 import { publicKeyPemFromJwk } from '../pki/jwk.ts';
 import { pairKey } from '../pki/material.ts';
 import { writePem } from '../pki/pem.ts';
 import { splitPem, upstreamPem, upstreamPemOfText } from '../pki/upstream.ts';
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec } from '../spc/model.ts';
-import type { CertificateWatch } from './certificate-watch.ts';
+import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
 import type { FileDraft } from './convert.ts';
 import { decodeText } from './encoding.ts';
-import type { FetchedObject, VaultKey } from './ports.ts';
+import type { FetchedObject } from './ports.ts';
 
 type ValueSpec = Extract<ContentSpec, { kind: 'value' }>;
 type FetchedSecret = Extract<FetchedObject, { type: 'secret' }>;
@@ -30,6 +30,8 @@ export interface ValueContext {
 
 const PKCS12_TYPE = 'application/x-pkcs12';
 const PEM_TYPE = 'application/x-pem-file';
+/** What can be said of a leaf that comes without its chain. */
+const LEAF_REASONS: readonly CertificateReason[] = [...DATE_REASONS, 'weak_rsa', 'weak_signature', 'no_san'];
 
 /**
  * Files as the official provider makes them: secrets as they are, certificate-backed secrets as PEM, public keys and
@@ -43,7 +45,7 @@ export async function convertValue(fetched: FetchedObject, context: ValueContext
     case 'secret':
       return convertSecret(fetched, context);
     case 'key':
-      return single(publicKeyPemFromJwk(bytesOf(fetched.key)));
+      return single(publicKeyPemFromJwk(fetched.key));
     case 'cert':
       lookAtLeaf(fetched.der, name, watch);
       return single(writePem('CERTIFICATE', fetched.der));
@@ -60,9 +62,11 @@ async function convertSecret(fetched: FetchedSecret, context: ValueContext): Pro
   });
   const kind = kindOf(fetched, content);
   if (kind === 'plain') return [draft('', text)];
-  if (content.format === 'pfx') {
-    return [draft('', kind === 'pkcs12' ? text : await pfxOf(fetched, context))];
+  if (content.format === 'pfx' && kind === 'pkcs12') {
+    await readableBundle(fetched, context);
+    return [draft('', text)];
   }
+  if (content.format === 'pfx') return [draft('', await pfxOf(fetched, context))];
   const pem = kind === 'pkcs12' ? await pemOfPkcs12(fetched, context) : await pemOfText(fetched, context);
   if (!content.split || !fetched.certificateBacked) return [draft('', pem)];
   const { certificates, keys } = await splitPem(pem);
@@ -98,17 +102,26 @@ async function pemOfPkcs12(fetched: FetchedSecret, context: ValueContext): Promi
   return upstreamPem(bundle, { order: context.content.orderChain });
 }
 
-/** PEM that cannot be read goes through as it is: the official provider never looked. */
+/** What is called PEM and is something else goes through as it is, like PEM that cannot be read. */
 async function pemOfText(fetched: FetchedSecret, context: ValueContext): Promise<string> {
+  const text = fetched.value.reveal();
+  const bundle = await readableBundle(fetched, context);
+  if (bundle === undefined || !text.includes('-----BEGIN ')) return text;
+  return upstreamPemOfText(text, bundle, { order: context.content.orderChain });
+}
+
+/** What can be read is looked at; the rest goes through unseen, as the official provider lets everything. */
+async function readableBundle(fetched: FetchedSecret, context: ValueContext): Promise<CertificateBundle | undefined> {
   let bundle: CertificateBundle;
   try {
     bundle = await bundleOf(fetched, context);
   } catch (error) {
+    context.signal.throwIfAborted();
     if (!(error instanceof ProviderError)) throw error;
-    return fetched.value.reveal();
+    return undefined;
   }
   context.watch.look(context.name, pairKey(bundle));
-  return upstreamPemOfText(fetched.value.reveal(), bundle, { order: context.content.orderChain });
+  return bundle;
 }
 
 /** A PFX in base64 of a certificate that Key Vault holds as PEM. */
@@ -131,10 +144,5 @@ function lookAtLeaf(der: Buffer, name: string, watch: CertificateWatch): void {
   } catch {
     return;
   }
-  watch.look(name, { chain: buildChain([certificate]), key: undefined }, { leafOnly: true });
-}
-
-function bytesOf({ kty, crv, n, e, x, y }: VaultKey) {
-  const bytes = (text: string | undefined) => (text === undefined ? undefined : Buffer.from(text, 'base64url'));
-  return { kty, crv, n: bytes(n), e: bytes(e), x: bytes(x), y: bytes(y) };
+  watch.lookAlone(name, [certificate], LEAF_REASONS);
 }

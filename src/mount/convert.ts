@@ -5,10 +5,10 @@ import type { ObjectSpec } from '../spc/model.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
 import type { MadeFile } from './answer.ts';
 import { CertificateWatch } from './certificate-watch.ts';
-import { writeOutputs } from './convert-outputs.ts';
+import { convertOutputs } from './convert-outputs.ts';
 import { convertValue } from './convert-value.ts';
-import { type FailedObject, failuresError } from './failures.ts';
-import { asProviderError, type FetchedSpec } from './fetch.ts';
+import { asProviderError, type FailedObject, failuresError } from './failures.ts';
+import type { FetchedSpec } from './fetch.ts';
 import type { NotedOnce } from './noted-once.ts';
 import type { FetchedObject } from './ports.ts';
 
@@ -40,6 +40,7 @@ export interface FileDraft {
  * Errors: one that names every object that failed.
  */
 export async function convertObjects(all: readonly FetchedSpec[], context: ConvertContext): Promise<Converted> {
+  const { signal } = context;
   const watch = new CertificateWatch(context);
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
@@ -48,20 +49,15 @@ export async function convertObjects(all: readonly FetchedSpec[], context: Conve
     for (const [index, version] of fetched.entries()) {
       const source = sourceOf(object, version, index);
       try {
+        const { content, name } = object;
         const drafts =
-          object.content.kind === 'outputs'
-            ? await writeOutputs(object, object.content, { all, watch, signal: context.signal })
-            : await convertValue(version, {
-                content: object.content,
-                path: pathOf(object, object.content.path, index),
-                watch,
-                signal: context.signal,
-                name: object.name,
-              });
+          content.kind === 'outputs'
+            ? await convertOutputs(version, { content, name, all, watch, signal })
+            : await convertValue(version, { content, name, path: pathOf(object, content.path, index), watch, signal });
         for (const file of drafts) made.push({ file, source, owner: object.label });
         if (drafts.length === 0) unwritten.push(source);
       } catch (error) {
-        context.signal.throwIfAborted();
+        signal.throwIfAborted();
         failed.push({ label: object.label, error: asProviderError(error) });
         break;
       }

@@ -50,3 +50,9 @@ function leadingError(errors: readonly ProviderError[]): ProviderError | undefin
   }
   return errors[0];
 }
+
+/** What is no `ProviderError` is a defect of ours; its own text might quote a value, so it is kept as the cause only. */
+export function asProviderError(reason: unknown): ProviderError {
+  if (reason instanceof ProviderError) return reason;
+  return new ProviderError('ERR_INTERNAL', 'the provider failed unexpectedly; its log says more', { cause: reason });
+}

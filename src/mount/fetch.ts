@@ -1,6 +1,5 @@
-import { ProviderError } from '../base/errors.ts';
 import type { ObjectSpec } from '../spc/model.ts';
-import { type FailedObject, failuresError } from './failures.ts';
+import { asProviderError, type FailedObject, failuresError } from './failures.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
 import { chooseVersions } from './versions.ts';
 
@@ -48,10 +47,4 @@ async function fetchObject(object: ObjectSpec, { reader, context, get }: Fetchin
   if (object.history <= 1) return [await get(object)];
   const versions = chooseVersions(object, await reader.listVersions(object, context));
   return Promise.all(versions.map((version) => get({ type: object.type, name: object.name, version })));
-}
-
-/** What is no `ProviderError` is a defect of ours; its own text might quote a value, so it is kept as the cause only. */
-export function asProviderError(reason: unknown): ProviderError {
-  if (reason instanceof ProviderError) return reason;
-  return new ProviderError('ERR_INTERNAL', 'the provider failed unexpectedly; its log says more', { cause: reason });
 }

@@ -1,0 +1,111 @@
+import type { Clock } from '../base/clock.ts';
+import type { ProviderError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Telemetry } from '../base/telemetry.ts';
+import type { Attributes } from '../spc/attributes.ts';
+import type { Finding } from '../spc/finding.ts';
+import type { VolumeSpec } from '../spc/model.ts';
+import type { Answer } from './answer.ts';
+import type { FetchedSpec } from './fetch.ts';
+import type { Journal } from './journal.ts';
+import type { NotedOnce } from './noted-once.ts';
+
+/** What a {@link MountReport} writes to, and what it remembers of earlier Mounts. */
+export interface ReportOptions {
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly noted: NotedOnce;
+}
+
+/** Says in log and metrics how one Mount went: one line for the Mount, one for each version that changed. */
+export class MountReport {
+  readonly #options: ReportOptions;
+  readonly #startedAt: number;
+  #log: Logger;
+  #attributes: Attributes | undefined;
+  #objects: number | undefined;
+
+  constructor(options: ReportOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#startedAt = options.clock.now();
+  }
+
+  /** The log with the pod in each line, as soon as there is one. */
+  get log(): Logger {
+    return this.#log;
+  }
+
+  /** Whose volume it is. */
+  begun(attributes: Attributes): void {
+    const { pod, secretProviderClass, parameters } = attributes;
+    this.#attributes = attributes;
+    this.#log = this.#options.log.with({ namespace: pod.namespace, pod: pod.name, secretProviderClass });
+    this.#log.debug('Parameters', { objects: parameters.get('objects') ?? parameters.get('keyVault') ?? '' });
+  }
+
+  /** What the manifest asks for; of its findings those that are no errors are said once a volume. */
+  parsed(findings: readonly Finding[], volume: VolumeSpec | undefined): void {
+    this.#objects = volume?.objects.length;
+    for (const { severity, message } of findings) {
+      if (severity === 'warning') this.#once(message, () => this.#log.warn(message));
+      else if (severity === 'note') this.#once(message, () => this.#log.info(message));
+    }
+  }
+
+  /** What the files were made of. */
+  converted(all: readonly FetchedSpec[]): void {
+    const { namespace = '', name: pod = '' } = this.#attributes?.pod ?? {};
+    for (const { object, fetched } of all) {
+      const expiresAt = fetched[0]?.expiresAt;
+      if (expiresAt === undefined) continue;
+      const { type: objectType, name: objectName } = object;
+      this.#options.telemetry.objectExpiry({ namespace, pod, objectType, objectName, expiresAt });
+    }
+  }
+
+  delivered({ files, objectVersions, warning }: Answer): void {
+    if (warning !== undefined) this.#once('large', () => this.#log.warn(warning));
+    this.#options.journal.record(this.#volume(), objectVersions, this.#log);
+    this.#log.info('Mounted', { ...this.#figures(files.length), code: 'OK' });
+    this.#finished(true);
+  }
+
+  failed(error: ProviderError): void {
+    const { requestId, httpStatus, remoteCode } = error.details;
+    this.#log.error(error.message, { ...this.#figures(0), code: error.code, requestId, httpStatus, remoteCode });
+    for (const { code, cause } of [error, ...error.errors]) {
+      if (code === 'ERR_INTERNAL' && cause instanceof Error) this.#log.error('Defect', { stack: framesOf(cause) });
+    }
+    this.#finished(false);
+  }
+
+  #figures(files: number) {
+    return { objects: this.#objects, files, ms: this.#options.clock.now() - this.#startedAt };
+  }
+
+  #finished(ok: boolean): void {
+    if (this.#attributes === undefined || this.#attributes.pod.name === '') return;
+    const { pod, secretProviderClass } = this.#attributes;
+    const { telemetry, clock } = this.#options;
+    const finishedAt = clock.now();
+    telemetry.mountFinished({ namespace: pod.namespace, pod: pod.name, secretProviderClass, ok, finishedAt });
+  }
+
+  #once(message: string, say: () => void): void {
+    this.#options.noted.note(`${this.#volume()} ${message}`, say);
+  }
+
+  #volume(): string {
+    const { pod, secretProviderClass } = this.#attributes ?? {};
+    return `${pod?.namespace}/${pod?.name}/${pod?.uid}/${secretProviderClass}`;
+  }
+}
+
+/** The stack names places, not values; the message of a foreign error may quote what it choked on. */
+function framesOf({ name, stack }: Error): string {
+  const frames = (stack ?? '').split('\n').filter((line) => line.trimStart().startsWith('at '));
+  return [name, ...frames].join('\n');
+}
