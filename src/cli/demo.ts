@@ -22,7 +22,10 @@ export function demoCommand(): Command {
     .description('show the provider at work, from broker resources to a running broker; needs no network and no root')
     .option('--keep', 'leave everything running, and print how to call it, until Ctrl-C')
     .option('--seed <file>', 'state of the embedded Azure, YAML (default: examples/emulator-seed.yaml of this project)')
-    .addHelpText('after', '\nExit codes: 0 everything went well, 1 something failed and is named, 2 wrong command line.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 everything went well, 1 something failed and is named, 2 wrong command line.',
+    )
     .action(async (options: DemoCommandOptions) => {
       process.exitCode = await runDemo(options, processIo);
     });

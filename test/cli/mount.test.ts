@@ -125,14 +125,19 @@ describe('akv-csi mount --direct', () => {
     });
   });
 
-  it('lists objects apart where they do not pair with files', async () => {
+  it('lists objects apart that stand behind no file, and all where they do not pair', async () => {
     const { files } = answerWith({ a: 'x' });
     const objectVersions = [
       { id: 'secret/a', version: '1' },
       { id: 'secret/b', version: '2' },
     ];
     const { stdout } = await mountDirect(SPC, {}, { handler: () => Promise.resolve({ files, objectVersions }) });
-    expect(stdout).toContain('MODE  BYTES  FILE\n0644  1      a\nOBJECT    VERSION\nsecret/a  1\nsecret/b  2\n');
+    expect(stdout).toContain(
+      'FILE  OBJECT    VERSION\n0644  1      a     secret/a  1\nOBJECT    VERSION\nsecret/b  2\n',
+    );
+    const { files: three } = answerWith({ a: 'x', b: 'y', c: 'z' });
+    const few = await mountDirect(SPC, {}, { handler: () => Promise.resolve({ files: three, objectVersions }) });
+    expect(few.stdout).toContain('0644  1      c\nOBJECT    VERSION\nsecret/a  1\nsecret/b  2\n');
     const none = await mountDirect(SPC, {}, { handler: () => Promise.resolve({ files: [], objectVersions }) });
     expect(none.stdout).toContain('The answer holds no files: a volume stays as it is.');
   });

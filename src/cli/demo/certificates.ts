@@ -1,0 +1,79 @@
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ProviderError } from '../../base/errors.ts';
+import { readBundle } from '../../pki/bundle.ts';
+import { buildChain, type Chain, keyFits, pathOf } from '../../pki/chain.ts';
+import { type CertificateFinding, checkCertificates } from '../../pki/findings.ts';
+import { describeKey } from '../../pki/keys.ts';
+import { subjectOf } from '../../pki/names.ts';
+
+/** Files of a volume that hold a certificate and its key. */
+export interface KeyPairFiles {
+  /** Leaf, then its intermediates. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** A certificate with its key as they stand in a volume, found in order. */
+export interface MountedKeyPair {
+  readonly files: KeyPairFiles;
+  readonly leaf: X509Certificate;
+  readonly key: KeyObject;
+  readonly chain: Chain;
+  /** What clients or operators will complain about, though it was delivered. */
+  readonly findings: readonly CertificateFinding[];
+}
+
+const LAYOUTS: readonly KeyPairFiles[] = [
+  { certificate: 'tls.crt', key: 'tls.key' },
+  { certificate: 'client_cert.pem', key: 'client_key.pem' },
+];
+
+/** The key pair files among the names, if there are any. */
+export function keyPairFilesAmong(names: readonly string[]): KeyPairFiles | undefined {
+  return LAYOUTS.find(({ certificate, key }) => names.includes(certificate) && names.includes(key));
+}
+
+/** The certificates of a PEM file, in its order; none where it holds none. */
+export async function certificatesIn(path: string): Promise<readonly X509Certificate[]> {
+  const blocks = (await readFile(path, 'latin1')).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+  return (blocks ?? []).map((pem) => new X509Certificate(pem));
+}
+
+/**
+ * Reads a key pair as a TLS library will, and holds it against the root that the other side trusts: the first certificate
+ * is the key's, and every signature up to that root verifies.
+ * Errors: ERR_BAD_CONTENT, saying what does not fit.
+ */
+export async function checkKeyPair(
+  directory: string,
+  files: KeyPairFiles,
+  { root, now }: { readonly root: X509Certificate; readonly now: number },
+): Promise<MountedKeyPair> {
+  const [certificates, { keys }] = await Promise.all([
+    certificatesIn(join(directory, files.certificate)),
+    readFile(join(directory, files.key)).then((content) => readBundle(content)),
+  ]);
+  const refuse = (reason: string) =>
+    new ProviderError('ERR_BAD_CONTENT', `${join(directory, files.certificate)}: ${reason}`);
+  const [leaf] = certificates;
+  const [key] = keys;
+  if (leaf === undefined || key === undefined) throw refuse(`there is no certificate, or no key in ${files.key}`);
+  if (!keyFits(key, leaf)) throw refuse(`the key in ${files.key} does not fit its first certificate`);
+  const chain = buildChain(certificates, { key, extra: [root] });
+  const end = chain.roots[0];
+  if (!chain.complete || end?.fingerprint256 !== root.fingerprint256) {
+    throw refuse(`its chain does not end in the root "${subjectOf(root)}"`);
+  }
+  const findings = checkCertificates(chain, key, now);
+  return { files, leaf, key, chain, findings };
+}
+
+/** `the key (RSA 2048) fits CN=localhost`, `CN=localhost < CN=Intermediate < CN=Root`. */
+export function describeKeyPair({ files, leaf, key, chain }: MountedKeyPair): { key: string; chain: string } {
+  return {
+    key: `key fits: ${files.key} (${describeKey(key)}) belongs to ${subjectOf(leaf)}`,
+    chain: `chain fits: ${pathOf(chain).map(subjectOf).join(' < ')}; every signature verified`,
+  };
+}

@@ -1,0 +1,88 @@
+import { pbkdf2, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+import { ProviderError } from '../../base/errors.ts';
+
+const derive = promisify(pbkdf2);
+
+/** Derived from a password: PBKDF2 with SHA-512. */
+export interface PasswordHash {
+  readonly iterations: number;
+  readonly salt: Buffer;
+  readonly hash: Buffer;
+}
+
+/** A user of a broker's password database. */
+export interface BrokerUser {
+  readonly password: PasswordHash;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+const NAME = '(?:"([^"\\\\]+)"|([A-Za-z0-9_-]+))';
+const TABLE = new RegExp(`^\\[\\s*${NAME}(\\s*\\.\\s*attributes)?\\s*\\]$`);
+const ENTRY = new RegExp(`^${NAME}\\s*=\\s*"([^"\\\\]*)"$`);
+const HASH = /^\$pbkdf2-sha512\$i=([1-9]\d{0,6}),l=([1-9]\d{0,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
+
+/**
+ * Reads `passwords.toml`: for each user a table with `password = "$pbkdf2-sha512$i=…,l=…$salt$hash"`, and perhaps a table
+ * `user.attributes`. It understands as much of TOML as such files use.
+ * Errors: ERR_BAD_CONTENT with the line's number, never its text.
+ */
+export function parsePasswords(text: string): ReadonlyMap<string, BrokerUser> {
+  const tables = readTables(text);
+  const attributes = new Map(tables.filter(({ kind }) => kind === 'attributes').map((one) => [one.user, one.entries]));
+  const users = new Map<string, BrokerUser>();
+  for (const { kind, user, line, entries } of tables) {
+    if (kind === 'attributes') continue;
+    const password = parseHash(entries.get('password') ?? '');
+    if (password === undefined) {
+      throw refusal(line, 'the user has no password in the form $pbkdf2-sha512$i=…,l=…$salt$hash');
+    }
+    if (users.has(user)) throw refusal(line, 'a user of this name stands further up');
+    users.set(user, { password, attributes: attributes.get(user) ?? new Map() });
+  }
+  return users;
+}
+
+/** Whether the password is the one the hash was derived from. */
+export async function passwordFits(password: Buffer, { iterations, salt, hash }: PasswordHash): Promise<boolean> {
+  return timingSafeEqual(await derive(password, salt, iterations, hash.length, 'sha512'), hash);
+}
+
+interface Table {
+  readonly kind: 'user' | 'attributes';
+  readonly user: string;
+  /** From 1. */
+  readonly line: number;
+  readonly entries: Map<string, string>;
+}
+
+function readTables(text: string): readonly Table[] {
+  const tables: Table[] = [];
+  for (const [i, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const [table, quotedUser, bareUser = '', suffix] = TABLE.exec(line) ?? [];
+    const [entry, quotedKey, bareKey = '', value = ''] = ENTRY.exec(line) ?? [];
+    if (table !== undefined) {
+      const kind = suffix === undefined ? 'user' : 'attributes';
+      tables.push({ kind, user: quotedUser ?? bareUser, line: i + 1, entries: new Map() });
+      continue;
+    }
+    if (entry === undefined) throw refusal(i + 1, 'neither [user] nor key = "value"');
+    const current = tables.at(-1);
+    if (current === undefined) throw refusal(i + 1, 'a value before the first [user]');
+    current.entries.set(quotedKey ?? bareKey, value);
+  }
+  return tables;
+}
+
+function parseHash(value: string): PasswordHash | undefined {
+  const [, iterations, length, salt = '', unpadded = ''] = HASH.exec(value) ?? [];
+  const hash = Buffer.from(unpadded, 'base64');
+  if (hash.length === 0 || hash.length !== Number(length)) return undefined;
+  return { iterations: Number(iterations), salt: Buffer.from(salt, 'base64'), hash };
+}
+
+function refusal(line: number, reason: string): ProviderError {
+  return new ProviderError('ERR_BAD_CONTENT', `passwords, line ${line}: ${reason}`);
+}

@@ -1,0 +1,59 @@
+import { styleText } from 'node:util';
+import { table } from '../table.ts';
+
+type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
+
+/** What a person reads while something is done: numbered steps, lines beneath them, and what was found good. */
+export interface Screen {
+  /** Title of the step under way; empty before the first. */
+  readonly current: string;
+  step(title: string): void;
+  line(text?: string): void;
+  /** A line that matters less. */
+  note(text: string): void;
+  /** Something that was checked and is as it must be. */
+  ok(text: string): void;
+  warn(text: string): void;
+  /** A name that the following lines are about. */
+  subject(text: string): void;
+  /** Rows under a head, indented. */
+  table(rows: readonly (readonly string[])[]): void;
+  failure(text: string): void;
+}
+
+/** Writes to `write`, with colours where asked for. */
+export function createScreen(write: (text: string) => void, { colour }: { readonly colour: boolean }): Screen {
+  const paint = (style: Style, text: string) => (colour ? styleText(style, text) : text);
+  const line = (text = '') => write(text === '' ? '\n' : `   ${text}\n`);
+  const marked = (style: Style, mark: string, text: string) => line(`${paint(style, mark.padEnd(4))} ${text}`);
+  let current = '';
+  let steps = 0;
+  return {
+    get current() {
+      return current;
+    },
+    step: (title) => {
+      current = title;
+      write(`\n${paint('bold', `${++steps}. ${title}`)}\n`);
+    },
+    line,
+    note: (text) => line(paint('dim', text)),
+    ok: (text) => marked('green', 'ok', text),
+    warn: (text) => marked('yellow', 'warn', text),
+    subject: (text) => write(`\n   ${paint('cyan', text)}\n`),
+    table: (rows) => {
+      const [head = '', ...body] = table(rows).trimEnd().split('\n');
+      line(`  ${paint('dim', head)}`);
+      for (const row of body) line(`  ${row}`);
+    },
+    failure: (text) => write(`\n${paint('red', 'FAILED')} ${text}\n`),
+  };
+}
+
+/** Whether a stream is a terminal whose user has nothing against colours (no-color.org). */
+export function wantsColour(
+  stream: { readonly isTTY?: boolean },
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+}

@@ -1,0 +1,108 @@
+import type { X509Certificate } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Secret } from '../../base/secret.ts';
+import type { MountTarget } from '../../driver/client.ts';
+import { type Published, publish } from '../../driver/publish.ts';
+import { dayOf, validTo } from '../../pki/certificate.ts';
+import { issuerOf, subjectOf } from '../../pki/names.ts';
+import type { RenderedVolume } from '../../render/render.ts';
+import {
+  certificatesIn,
+  checkKeyPair,
+  describeKeyPair,
+  keyPairFilesAmong,
+  type MountedKeyPair,
+} from './certificates.ts';
+import { parsePasswords } from './passwords.ts';
+import type { Screen } from './screen.ts';
+import { NODE_PUBLISH_SECRET } from './world.ts';
+
+/** A volume as the driver has written it. */
+export interface MountedVolume {
+  readonly rendered: RenderedVolume;
+  readonly targetDir: string;
+  readonly published: Published;
+}
+
+const POD_UID = '00000000-0000-4000-8000-000000000000';
+const MOUNT_TIMEOUT_MS = 30_000;
+const DAY_MS = 86_400_000;
+const SHOWN_VERSION_LENGTH = 10;
+
+/** Plays the driver for the volume: one Mount, its answer judged and written. */
+export async function mountVolume(
+  target: MountTarget,
+  rendered: RenderedVolume,
+  targetDir: string,
+): Promise<MountedVolume> {
+  const { name, namespace, parameters, volume } = rendered;
+  const published = await publish(target, {
+    parameters,
+    volumeAttributes: volume.csi.volumeAttributes,
+    pod: { name: `demo-${name}`, namespace, uid: POD_UID, serviceAccount: 'default' },
+    nodePublishSecret: Object.fromEntries(
+      Object.entries(NODE_PUBLISH_SECRET).map(([key, value]) => [key, new Secret(value)]),
+    ),
+    targetDir,
+    deadlineMs: MOUNT_TIMEOUT_MS,
+  });
+  return { rendered, targetDir, published };
+}
+
+/** Shows what stands in the volume, and checks that it is usable. Returns its key pair, if it holds one. */
+export async function showVolume(
+  { rendered, targetDir, published }: MountedVolume,
+  screen: Screen,
+  root: X509Certificate,
+): Promise<MountedKeyPair | undefined> {
+  const names = published.files.map(({ path }) => path);
+  screen.subject(rendered.name);
+  screen.note(`${targetDir}/`);
+  const rows = published.files.map(async ({ path }, i) => {
+    const { mode, size } = await stat(join(targetDir, path));
+    const source = published.sources[i];
+    const version = source === undefined ? '' : shortVersion(source.version);
+    return [path, (mode & 0o777).toString(8).padStart(4, '0'), String(size), source?.id ?? '', version];
+  });
+  screen.table([['FILE', 'MODE', 'BYTES', 'OBJECT', 'VERSION'], ...(await Promise.all(rows))]);
+  const now = Date.now();
+  const certificates = await Promise.all(names.map((name) => certificateRows(targetDir, name, now)));
+  if (certificates.flat().length > 0) {
+    screen.table([['IN FILE', 'CERTIFICATE', 'ISSUER', 'EXPIRES'], ...certificates.flat()]);
+  }
+  if (names.includes('passwords.toml')) await showUsers(targetDir, screen);
+  const files = keyPairFilesAmong(names);
+  if (files === undefined) return undefined;
+  const pair = await checkKeyPair(targetDir, files, { root, now });
+  const { key, chain } = describeKeyPair(pair);
+  screen.ok(key);
+  screen.ok(chain);
+  for (const { reason, message } of pair.findings) screen.warn(`${reason}: ${message}`);
+  return pair;
+}
+
+/** `3f2a9c1b04…`: enough of a version to tell it from another. */
+export function shortVersion(version: string): string {
+  return version.length <= SHOWN_VERSION_LENGTH ? version : `${version.slice(0, SHOWN_VERSION_LENGTH)}…`;
+}
+
+async function certificateRows(directory: string, name: string, now: number): Promise<readonly (readonly string[])[]> {
+  const certificates = await certificatesIn(join(directory, name));
+  return certificates.map((certificate, i) => {
+    const expires = validTo(certificate);
+    const days = Math.floor((expires - now) / DAY_MS);
+    return [
+      i === 0 ? name : '',
+      subjectOf(certificate),
+      issuerOf(certificate),
+      `${dayOf(expires)} (${days < 0 ? 'expired' : `in ${days} days`})`,
+    ];
+  });
+}
+
+async function showUsers(directory: string, screen: Screen): Promise<void> {
+  const users = parsePasswords(await readFile(join(directory, 'passwords.toml'), 'utf8'));
+  const described = [...users].map(([name, { password }]) => `${name} (${password.iterations} iterations of PBKDF2)`);
+  screen.ok(`password database: ${described.join(', ')}`);
+}

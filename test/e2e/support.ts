@@ -1,0 +1,101 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import exampleSeed from '../../examples/emulator-seed.yaml?raw';
+import { Secret } from '../../src/base/secret.ts';
+import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/provider-process.ts';
+import { NODE_PUBLISH_SECRET, RESOURCES, TENANT } from '../../src/cli/demo/world.ts';
+import { connectProvider, type ProviderClient } from '../../src/driver/client.ts';
+import { type PublishRequest, publish } from '../../src/driver/publish.ts';
+import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import { type RenderedVolume, render } from '../../src/render/render.ts';
+
+/** Directory of the built program. */
+export const distDirectory = fileURLToPath(new URL('../../dist', import.meta.url));
+
+/** The pod that volumes are for, where a test does not care. */
+export const POD: PublishRequest['pod'] = {
+  name: 'broker-0',
+  namespace: 'azure-iot-operations',
+  uid: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
+  serviceAccount: 'broker',
+};
+
+/** The node-publish secret of the example seed's service principal. */
+export const CREDENTIALS = {
+  clientid: new Secret(NODE_PUBLISH_SECRET.clientid),
+  clientsecret: new Secret(NODE_PUBLISH_SECRET.clientsecret),
+};
+
+/** The built program; says what to do where it is not there. */
+export function builtProgram(): string {
+  const program = join(distDirectory, 'main.js');
+  if (!existsSync(program)) throw new Error(`there is no ${program}: run "npm run build" (npm test does it)`);
+  return program;
+}
+
+/** An emulator and a provider in a process of its own, which knows no other Azure. */
+export interface World {
+  readonly emulator: Emulator;
+  /** `unix://…` of the provider. */
+  readonly endpoint: string;
+  /** Connected to the provider. */
+  readonly client: ProviderClient;
+  /** For the test's own files; gone after `close`. */
+  readonly directory: string;
+  readonly provider: Pick<ProviderProcess, 'log' | 'child' | 'stop'>;
+  close(): Promise<void>;
+}
+
+/** What a {@link World} is made of. */
+export interface WorldOptions {
+  /** YAML of the emulator's state; the example's where it is left out. */
+  readonly seed?: string;
+  /** Flags of `serve`; without a cache where they are left out, so that changes in the vault show at once. */
+  readonly serveArgs?: readonly string[];
+  /** Environment of the provider, over the little it gets. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts emulator and provider and connects to it. */
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const { seed = exampleSeed, serveArgs = ['--cache-ttl=0'], env = {} } = options;
+  const program = builtProgram();
+  const directory = mkdtempSync(join(tmpdir(), 'akv-e2e-'));
+  const undos: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
+  const close = async () => {
+    for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) await undo();
+  };
+  try {
+    const emulator = await startEmulator({ seed });
+    undos.push(() => emulator.close());
+    const provider = await startProviderProcess({ program, directory, emulator, args: serveArgs, env });
+    undos.push(() => provider.stop());
+    const client = connectProvider(provider.endpoint);
+    undos.push(() => client.close());
+    return { emulator, endpoint: provider.endpoint, client, directory, provider, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The three resources of examples/, rendered for the example seed. */
+export function exampleVolumes(): Readonly<Record<'listener' | 'authentication' | 'bridge', RenderedVolume>> {
+  const [listener, authentication, bridge] = render(RESOURCES, { directoryId: TENANT }).volumes;
+  if (listener === undefined || authentication === undefined || bridge === undefined) throw new Error('no volumes');
+  return { listener, authentication, bridge };
+}
+
+/** Plays the driver: mounts parameters into a directory of the world. Returns the directory and what was published. */
+export async function mountInto(
+  { client, directory }: Pick<World, 'client' | 'directory'>,
+  name: string,
+  parameters: Readonly<Record<string, string>>,
+) {
+  const targetDir = join(directory, name);
+  const volumeAttributes = { secretProviderClass: name };
+  const request = { parameters, volumeAttributes, pod: POD, nodePublishSecret: CREDENTIALS, targetDir };
+  return { targetDir, ...(await publish(client, request)) };
+}
