@@ -98,6 +98,7 @@ async function serve(
     status: response?.status ?? 0,
     ...(response?.identity === undefined ? {} : { identity: response.identity }),
     authenticated: response?.identity !== undefined,
+    userAgent: request.headers['user-agent'] ?? '',
     tlsSocketId: parts.socketId,
   });
   send(outgoing, outcome);

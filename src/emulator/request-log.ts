@@ -17,6 +17,8 @@ export interface RequestRecord {
   readonly identity?: string;
   /** Whether a vault took the token, or a token was given out. */
   readonly authenticated: boolean;
+  /** `User-Agent` header; empty where there was none. */
+  readonly userAgent: string;
   /** Numbers the connections in the order they came. */
   readonly tlsSocketId: number;
 }

@@ -1,0 +1,157 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Azure, connectAzure } from '../../src/azure/azure.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import { Secret } from '../../src/base/secret.ts';
+import { silentTelemetry, type Telemetry } from '../../src/base/telemetry.ts';
+import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
+import { Progress } from '../../src/mount/progress.ts';
+import { type Cloud, resolveCloud } from '../../src/spc/cloud.ts';
+import type { Identity } from '../../src/spc/model.ts';
+
+/** Tenant of all seeds here. */
+export const TENANT = '11111111-1111-1111-1111-111111111111';
+/** Client ID of a service principal that may read everything. */
+export const READER = '22222222-2222-2222-2222-222222222222';
+/** Client ID of a workload identity for the service account default/app. */
+export const WORKLOAD = '33333333-3333-3333-3333-333333333333';
+/** Subject of {@link WORKLOAD}'s federated credential. */
+export const SUBJECT = 'system:serviceaccount:default:app';
+
+const SEED = `
+tenants:
+  - id: "${TENANT}"
+    identities:
+      - name: reader
+        clientId: "${READER}"
+        secrets: [{value: reader-secret}]
+      - name: stranger
+        clientId: "55555555-5555-5555-5555-555555555555"
+        secrets: [{value: stranger-secret}]
+      - name: workload
+        clientId: "${WORKLOAD}"
+        federated: [{subject: "${SUBJECT}"}]
+  - id: "99999999-9999-9999-9999-999999999999"
+    identities: []
+vaults:
+  - name: lab-vault
+    tenant: "${TENANT}"
+    grants:
+      - {identity: reader, secrets: [get, list], keys: [get], certificates: [get]}
+      - {identity: workload, secrets: [get]}
+    secrets:
+${Array.from({ length: 60 }, (_, i) => `      - {name: s${i}, value: value-${i}}`).join('\n')}
+      - {name: many, value: many, versions: 60}
+  - name: foreign-vault
+    tenant: "99999999-9999-9999-9999-999999999999"
+    secrets: [{name: s0, value: foreign}]
+`;
+
+/** An emulator and our Azure side of it. */
+export interface Lab {
+  readonly emulator: Emulator;
+  readonly azure: Azure;
+  readonly cloud: Cloud;
+  /** A vault opened by an identity. */
+  open(identity: Identity, vaultName?: string): VaultReader;
+  /** Circumstances of a Mount of its own. */
+  context(options?: Partial<FetchContext>): FetchContext;
+  /** Requests of the log that carried a login, by kind. */
+  count(kind: 'vault' | 'entra'): number;
+  /** Token requests of the log. */
+  tokens(): number;
+  close(): Promise<void>;
+}
+
+/** Settings that tests change. */
+export interface LabOptions {
+  readonly cacheTtlMs?: number;
+  readonly pinnedCacheTtlMs?: number;
+  readonly telemetry?: Telemetry;
+  readonly clock?: Clock;
+}
+
+/** Starts an emulator with sixty secrets, and the client side of it. */
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  const {
+    cacheTtlMs = 0,
+    pinnedCacheTtlMs = 0,
+    telemetry = silentTelemetry,
+    clock = { now: () => Date.now() },
+  } = options;
+  const directory = mkdtempSync(join(tmpdir(), 'akv-azure-'));
+  const emulator = await startEmulator({ seed: SEED });
+  const certFile = join(directory, 'ca.pem');
+  writeFileSync(certFile, emulator.caPem);
+  const azure = connectAzure({
+    userAgent: 'csi-secrets-store/0.0.0 (linux/amd64)',
+    trust: { certFile, certDir: undefined, extraCaFile: undefined },
+    tokenProxy: { url: '', sniName: '', caFile: '' },
+    cacheTtlMs,
+    pinnedCacheTtlMs,
+    telemetry,
+    clock,
+  });
+  const cloud = resolveCloud({ name: 'AzureStackCloud', file: 'cloud', readFile: () => emulator.cloudFile });
+  let mounts = 0;
+  return {
+    emulator,
+    azure,
+    cloud,
+    open: (identity, vaultName = 'lab-vault') =>
+      azure.vaults.open({
+        cloud,
+        tenantId: TENANT,
+        identity,
+        vaultName,
+        vaultUrl: `https://${vaultName}.${cloud.vaultSuffix}`,
+      }),
+    context: (given = {}) => ({
+      signal: new AbortController().signal,
+      deadlineAt: clock.now() + 60_000,
+      progress: new Progress(clock),
+      mountId: ++mounts,
+      ...given,
+    }),
+    count: (kind) => emulator.requests.filter((request) => request.kind === kind).length,
+    tokens: () => emulator.requests.filter(({ kind, method }) => kind === 'entra' && method === 'POST').length,
+    async close() {
+      azure.close();
+      await emulator.close();
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+/** The service principal that may read everything. */
+export function reader(secret = 'reader-secret'): Identity {
+  return { kind: 'service-principal', tenantId: TENANT, clientId: READER, clientSecret: new Secret(secret) };
+}
+
+/** A service principal that may read nothing. */
+export function stranger(): Identity {
+  const clientSecret = new Secret('stranger-secret');
+  return {
+    kind: 'service-principal',
+    tenantId: TENANT,
+    clientId: '55555555-5555-5555-5555-555555555555',
+    clientSecret,
+  };
+}
+
+/** The workload identity with a pod's token. */
+export function workload(token: string): Identity {
+  return { kind: 'workload-identity', tenantId: TENANT, clientId: WORKLOAD, token: new Secret(token) };
+}
+
+/** A secret by name, current version. */
+export function secret(name: string, version = ''): ObjectRef {
+  return { type: 'secret', name, version };
+}
+
+/** The value of a fetched secret. */
+export function textOf(fetched: FetchedObject): string {
+  return fetched.type === 'secret' ? fetched.value.reveal() : '';
+}
