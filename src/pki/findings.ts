@@ -23,6 +23,8 @@ export interface CertificateFinding {
 
 const MIN_RSA_BITS = 2048;
 const MAX_NAMED = 3;
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 /**
  * Checks a chain and its key as servers, brokers and clients will, before they do. `now` is in milliseconds since 1970.
@@ -113,9 +115,15 @@ function checkKeyAlgorithms(path: readonly X509Certificate[]): readonly Certific
 }
 
 function checkAlternativeNames({ leaf }: Chain): readonly CertificateFinding[] {
-  if (leaf === undefined || leaf.ca || alternativeNamesOf(leaf).length > 0) return [];
+  if (leaf === undefined || leaf.ca || !servesTls(leaf) || alternativeNamesOf(leaf).length > 0) return [];
   const message = `the certificate of "${subjectOf(leaf)}" has no subject alternative name, and clients ignore the common name; issue it again with its DNS names`;
   return [{ reason: 'no_san', message }];
+}
+
+/** A certificate for clients alone is looked up by its subject. Node calls the extended key usage `keyUsage`. */
+function servesTls({ keyUsage }: X509Certificate): boolean {
+  const usages: readonly string[] | undefined = keyUsage;
+  return usages === undefined || usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH);
 }
 
 function checkUnrelated({ unrelated, leaf }: Chain): readonly CertificateFinding[] {
