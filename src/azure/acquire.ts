@@ -29,6 +29,8 @@ export interface TokenRequest {
 export interface TokenTransport {
   readonly policies: readonly PipelinePolicy[];
   readonly tokenProxy: PipelinePolicy;
+  /** For the one request that does not go through a pipeline. */
+  readonly userAgent: string;
 }
 
 /** A token and its life, in milliseconds since 1970. */
@@ -68,7 +70,7 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
 async function ask(
   { identity, cloud, resource, claims, signal }: TokenRequest,
   policies: readonly PipelinePolicy[],
-  { tokenProxy }: TokenTransport,
+  { tokenProxy, userAgent }: TokenTransport,
 ): Promise<AccessToken> {
   const positioned = (policy: PipelinePolicy) => ({ policy, position: 'perRetry' as const });
   const options = {
@@ -107,7 +109,7 @@ async function ask(
       );
     }
     case 'pod-identity':
-      return podIdentityToken(identity, resource, signal);
+      return podIdentityToken(identity, resource, { signal, userAgent });
   }
 }
 

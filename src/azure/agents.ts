@@ -47,7 +47,7 @@ export class Agents {
     }
     const known = this.#proxied.get(proxy);
     if (known !== undefined) return known;
-    const agent = new HttpsProxyAgent(proxy, this.#options());
+    const agent = new TunnelAgent(proxy, this.#options());
     this.#proxied.set(proxy, agent);
     return agent;
   }
@@ -73,6 +73,21 @@ export class Agents {
       lookup: lookupLocalhost,
       ...(secureContext === undefined ? {} : { secureContext }),
     };
+  }
+}
+
+/** The proxy agent keeps its TLS options for the proxy itself; the host behind the tunnel needs our trust as well. */
+class TunnelAgent extends HttpsProxyAgent<string> {
+  readonly #secureContext: tls.SecureContext | undefined;
+
+  constructor(proxy: string, options: https.AgentOptions) {
+    super(proxy, options);
+    this.#secureContext = options.secureContext;
+  }
+
+  override connect(request: http.ClientRequest, options: Parameters<HttpsProxyAgent<string>['connect']>[1]) {
+    const trust = this.#secureContext === undefined ? {} : { secureContext: this.#secureContext };
+    return super.connect(request, { ...options, ...trust });
   }
 }
 

@@ -30,6 +30,7 @@ export function connectAzure({ userAgent, trust, tokenProxy, telemetry, clock, .
   const transport = {
     policies: [metadataPolicy(() => clock.now()), ...policies],
     tokenProxy: tokenProxyPolicy(tokenProxy),
+    userAgent,
   };
   const tokens = new TokenPool({ transport, telemetry, clock });
   const vaults = new AzureVaults({ tokens, policies, telemetry, clock, ...ttls });

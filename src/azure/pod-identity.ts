@@ -16,10 +16,10 @@ const MAX_BYTES = 64 * 1024;
 export async function podIdentityToken(
   { podName, podNamespace }: Identity & { kind: 'pod-identity' },
   resource: string,
-  signal: AbortSignal,
+  { signal, userAgent }: { readonly signal: AbortSignal; readonly userAgent: string },
 ): Promise<AccessToken> {
   const url = `http://${NMI_HOST}/host/token/?resource=${encodeURIComponent(resource)}`;
-  const { status, body } = await get(url, { podname: podName, podns: podNamespace }, signal);
+  const { status, body } = await get(url, { podname: podName, podns: podNamespace, 'user-agent': userAgent }, signal);
   if (status !== 200) {
     throw new ProviderError(
       'ERR_AUTHENTICATION',

@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Agents } from '../../src/azure/agents.ts';
+
+const NAMES = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'ALL_PROXY', 'all_proxy'];
+const before = new Map(NAMES.map((name) => [name, process.env[name]]));
+
+beforeEach(() => {
+  for (const name of NAMES) delete process.env[name];
+});
+afterEach(() => {
+  for (const [name, value] of before) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+});
+
+/** Whether a request to the URL goes through the proxy of the environment. */
+function proxied(url: string, noProxy = ''): boolean {
+  process.env.HTTPS_PROXY = 'http://proxy.example:3128';
+  process.env.HTTP_PROXY = 'http://proxy.example:3128';
+  process.env.NO_PROXY = noProxy;
+  const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
+  try {
+    return 'proxy' in agents.for(url);
+  } finally {
+    agents.close();
+    delete process.env.HTTP_PROXY;
+  }
+}
+
+describe('the proxy of the environment', () => {
+  it.each(['https://kv.vault.azure.net/secrets/x', 'https://login.microsoftonline.com/tenant'])(
+    'is used for %s',
+    (url) => expect(proxied(url)).toBe(true),
+  );
+
+  it.each([
+    'http://169.254.169.254/metadata/identity/oauth2/token',
+    'http://localhost:2579/host/token/',
+    'https://localhost:8443/',
+    'https://127.0.0.1:8443/',
+    'https://[::1]:8443/',
+    'https://kv.vault.localhost:8443/',
+  ])('is never used for %s', (url) => expect(proxied(url)).toBe(false));
+
+  it.each([
+    ['vault.azure.net', false],
+    ['.vault.azure.net', false],
+    ['kv.vault.azure.net', false],
+    ['*', false],
+    ['other.azure.net', true],
+    ['azure.com, example.com', true],
+  ])('with NO_PROXY=%s, for https://kv.vault.azure.net: %s', (noProxy, expected) => {
+    expect(proxied('https://kv.vault.azure.net/', noProxy)).toBe(expected);
+  });
+
+  it('is not there: one agent, bounded, for all hosts', () => {
+    const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
+    const agent = agents.for('https://a.vault.azure.net/');
+    expect(agents.for('https://b.vault.azure.net/')).toBe(agent);
+    expect(agent.maxSockets).toBeLessThanOrEqual(50);
+    agents.close();
+  });
+});
