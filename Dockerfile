@@ -10,6 +10,7 @@ RUN npm ci --ignore-scripts
 COPY --from=runtime /nodejs/bin/node /usr/local/bin/node
 COPY proto proto
 COPY scripts scripts
+COPY examples examples
 COPY src src
 # Seconds since 1970 that `serve --version` shows as build date; without it, the time of the build.
 ARG SOURCE_DATE_EPOCH
