@@ -6,17 +6,13 @@ const BASE64_INVALID = /[^A-Za-z0-9+/]/;
 /**
  * Standard base64 (RFC 4648 section 4) with padding. CR and LF are skipped, everything else that is foreign is refused:
  * Node's own decoder takes garbage, the URL alphabet and missing padding in silence.
- * Offsets count characters of `text`, from 0.
+ * Offsets count characters of `text`, from 0, and are those of Go's decoder.
  */
 export function decodeBase64(text: string): Decoded {
   const compact = text.replace(/[\r\n]/g, '');
   const body = compact.replace(/={1,2}$/, '');
-  const invalid = body.search(BASE64_INVALID);
-  if (invalid !== -1) return { ok: false, offset: originalOffset(text, invalid) };
-  if (compact.length % 4 !== 0) return { ok: false, offset: text.length };
-  const bytes = Buffer.from(compact, 'base64');
-  if (bytes.toString('base64') !== compact) return { ok: false, offset: originalOffset(text, body.length - 1) };
-  return { ok: true, bytes };
+  if (compact.length % 4 !== 0 || BASE64_INVALID.test(body)) return { ok: false, offset: base64Offset(text) };
+  return { ok: true, bytes: Buffer.from(compact, 'base64') };
 }
 
 /** Hexadecimal, two digits a byte, either case, nothing between. Offsets count characters of `text`, from 0. */
@@ -27,12 +23,21 @@ export function decodeHex(text: string): Decoded {
   return { ok: true, bytes: Buffer.from(text, 'hex') };
 }
 
-function originalOffset(text: string, compactOffset: number): number {
-  let seen = -1;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i];
-    if (char !== '\r' && char !== '\n') seen++;
-    if (seen === compactOffset) return i;
+/** Where Go stops: at a foreign character, behind misplaced padding, or at the start of a group that is cut off. */
+function base64Offset(text: string): number {
+  const skipNewlines = (at: number) => at + (/^[\r\n]*/.exec(text.slice(at))?.[0].length ?? 0);
+  let filled = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at] ?? '';
+    if (char === '\r' || char === '\n') continue;
+    if (!BASE64_INVALID.test(char)) filled = (filled + 1) % 4;
+    else if (char !== '=' || filled < 2) return at;
+    else if (filled === 3) return skipNewlines(at + 1);
+    else {
+      const second = skipNewlines(at + 1);
+      if (second === text.length) return second;
+      return text[second] === '=' ? skipNewlines(second + 1) : second - 1;
+    }
   }
-  return text.length;
+  return text.length - filled;
 }

@@ -72,9 +72,10 @@ export function parseNodePublishSecret(json: string): NodePublishSecret | undefi
 export function parsePermission(json: string): number {
   const value = parseJson(json, 'file permission');
   if (value === null) return 0;
-  if (typeof value !== 'number') throw malformed('file permission', cannotBe(value, 'uint32'));
+  if (typeof value !== 'number') throw malformed('file permission', cannotBe(value, 'fs.FileMode'));
   if (!/^\d+$/.test(json.trim()) || value > 0xffff_ffff) {
-    throw malformed('file permission', `${cannotBe(value, 'uint32')}; it must be a whole number from 0 to 4294967295`);
+    const rule = 'it must be a whole number from 0 to 4294967295';
+    throw malformed('file permission', `${cannotBe(value, 'fs.FileMode')}; ${rule}`);
   }
   return value & 0x7fff_ffff;
 }

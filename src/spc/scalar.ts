@@ -20,7 +20,7 @@ const SHOWN = 7;
  */
 export function int32Of(tree: Tree): number | undefined {
   if (tree.kind !== 'text' || tree.quoted || tree.textLine !== tree.line) return undefined;
-  const value = Math.trunc(goNumber(tree.text.replaceAll('_', '')));
+  const value = Math.trunc(goNumber(tree.text));
   return value >= -INT32_MAX - 1 && value <= INT32_MAX ? value : undefined;
 }
 
@@ -43,14 +43,15 @@ export function goValue(tree: Tree): string {
 function goTag({ text, quoted, line, textLine }: TextTree): string {
   if (quoted || textLine !== line) return '!!str';
   if (/^(true|True|TRUE|false|False|FALSE)$/.test(text)) return '!!bool';
-  const number = goNumber(text.replaceAll('_', ''));
-  if (Number.isNaN(number)) return '!!str';
+  if (/^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$/.test(text)) return '!!float';
+  if (Number.isNaN(goNumber(text))) return '!!str';
   return /[.e]/i.test(text) && !/^[-+]?0x/i.test(text) ? '!!float' : '!!int';
 }
 
 /** A number as Go's YAML parser resolves it; NaN for everything else. */
-function goNumber(plain: string): number {
-  const [, sign = '', digits = ''] = /^([-+]?)(.*)$/s.exec(plain) ?? [];
+function goNumber(text: string): number {
+  const [, sign = '', first = '', rest = ''] = /^([-+]?)([.\d])(.*)$/s.exec(text) ?? [];
+  const digits = `${first}${rest.replaceAll('_', '')}`;
   const signed = (value: number) => (sign === '-' ? -value : value);
   if (/^0[xbo][0-9a-f]+$/i.test(digits)) return signed(Number(digits));
   if (/^0[0-7]+$/.test(digits)) return signed(Number.parseInt(digits, 8));

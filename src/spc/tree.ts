@@ -1,4 +1,4 @@
-import type { Document, Node, Pair, YAMLMap } from 'yaml';
+import type { Document, Node, Pair, YAMLMap, YAMLParseError } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, Scalar } from 'yaml';
 import { quote } from '../base/words.ts';
 
@@ -67,13 +67,19 @@ const MAX_DEPTH = 100;
 const MAX_ERRORS = 5;
 const NULL_WORDS = new Set(['', '~', 'null', 'Null', 'NULL']);
 
-/** Mistakes whose words people search for, by the parser's code; the first half is what Go's parser says. */
-const WORDS: Readonly<Record<string, string>> = {
-  BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context; put a text that holds ": " in quotes',
-  MULTILINE_IMPLICIT_KEY: "could not find expected ':' after a key",
-  TAB_AS_INDENT: 'found character that cannot start any token; indent with spaces, not with tabs',
-  BAD_SCALAR_START: 'found character that cannot start any token; put the text in quotes',
-};
+/** What to say for a mistake, by the parser's code or message; the first half of each is what Go's parser says. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^BLOCK_AS_IMPLICIT_KEY/,
+    'mapping values are not allowed in this context; put a text that holds ": " in quotes, and begin each entry on a line of its own',
+  ],
+  [/^MULTILINE_IMPLICIT_KEY|need to be followed by map values/, "could not find expected ':' after a key"],
+  [/^TAB_AS_INDENT/, 'found character that cannot start any token; indent with spaces, not with tabs'],
+  [/^BAD_SCALAR_START/, 'found character that cannot start any token; put the text in quotes'],
+  [/Missing closing/, 'found unexpected end of stream; a quote is not closed'],
+  [/same column/, 'did not find expected key; the entries of one map or list start at the same column'],
+  [/call stack/, `it nests deeper than ${MAX_DEPTH}`],
+];
 
 /**
  * Reads all documents of a YAML (or JSON) text. Duplicate keys are errors.
@@ -144,22 +150,18 @@ function readDocuments(text: string, firstLine: number): { documents: readonly D
 }
 
 function readDocument(document: Document.Parsed, textLength: number, lineAt: LineAt): ReadDocument {
-  if (document.errors.length > 0) {
-    const errors = document.errors.map(({ code, pos, message }) => ({
-      line: lineAt(pos[0]),
-      message: WORDS[code] ?? withoutQuotation(message),
-    }));
-    return { ok: false, errors };
-  }
+  const [first] = document.errors;
+  // What the parser says beyond its first mistake mostly follows from it.
+  if (first !== undefined) return { ok: false, errors: [{ line: lineAt(first.pos[0]), message: wordsFor(first) }] };
   const growing = new TreeBuilder(textLength + MAX_UNFOLDED, lineAt);
   const tree = growing.build(document.contents, 0);
   return growing.errors.length > 0 ? { ok: false, errors: growing.errors } : { ok: true, tree };
 }
 
-/** Some messages of the parser end with the text that it choked on, or tell of its own stack. */
-function withoutQuotation(message: string): string {
-  if (message.includes('call stack')) return `it nests deeper than ${MAX_DEPTH}`;
-  return message.replace(/: ".*$/s, '');
+/** Some messages of the parser end with the text that it choked on. */
+function wordsFor({ code, message }: YAMLParseError): string {
+  const known = WORDS.find(([pattern]) => pattern.test(`${code} ${message}`));
+  return known?.[1] ?? message.replace(/: ".*$/s, '');
 }
 
 class TreeBuilder {
@@ -215,9 +217,10 @@ class TreeBuilder {
       const entry = { line, value: this.build(value, depth + 1) };
       const word = name.kind === 'text' ? name.text : '';
       const known = own.get(word);
-      if (known !== undefined) {
-        this.#line = line;
-        this.#fail(`mapping key ${quote(word)} already defined at line ${known.line}`);
+      if (name.kind === 'map' || name.kind === 'list') {
+        this.#fail('a key must be text; a text that begins with a bracket or a brace belongs in quotes', line);
+      } else if (known !== undefined) {
+        this.#fail(`mapping key ${quote(word)} already defined at line ${known.line}`, line);
       } else if (word === '<<' && isScalar(key) && key.type === Scalar.PLAIN) {
         merged = this.#merged(entry);
       } else own.set(word, entry);
@@ -232,12 +235,11 @@ class TreeBuilder {
     const sources = value.kind === 'list' ? value.items : [value];
     const maps = sources.filter((source) => source.kind === 'map');
     if (maps.length === sources.length) return maps;
-    this.#line = line;
-    this.#fail('map merge requires map or sequence of maps as the value');
+    this.#fail('map merge requires map or sequence of maps as the value', line);
     return [];
   }
 
-  #fail(message: string): void {
-    if (this.errors.length < MAX_ERRORS) this.errors.push({ line: this.#line, message });
+  #fail(message: string, line = this.#line): void {
+    if (this.errors.length < MAX_ERRORS) this.errors.push({ line, message });
   }
 }

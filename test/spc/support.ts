@@ -1,0 +1,76 @@
+import { parseAttributes, parseNodePublishSecret } from '../../src/spc/attributes.ts';
+import type { ObjectSpec } from '../../src/spc/model.ts';
+import type { ParameterDefaults } from '../../src/spc/parameter-reader.ts';
+import { findingsError, parseParameters } from '../../src/spc/parameters.ts';
+
+/** 2026-01-01. */
+export const NOW = Date.UTC(2026, 0, 1);
+export const TENANT = '0f8fad5b-d9cb-469f-a165-70867728950e';
+export const OBJECTS = 'array:\n  - |\n    objectName: secret1\n    objectType: secret\n';
+export const POD = { 'csi.storage.k8s.io/pod.name': 'web-0', 'csi.storage.k8s.io/pod.namespace': 'prod' };
+export const CLIENT_SECRET = 'hunter2-client-secret';
+
+export const DEFAULTS: ParameterDefaults = {
+  cloudName: 'AzurePublicCloud',
+  cloudFile: '',
+  orderChain: true,
+  split: false,
+  readFile: (path) => {
+    throw Object.assign(new Error(`${path} is not there`), { code: 'ENOENT' });
+  },
+};
+
+/** Parameters that mount one secret with a service principal. */
+export const CLASSIC = { keyvaultName: 'kv1', tenantID: TENANT, objects: OBJECTS };
+
+/** What a Mount would be asked; an attribute that is undefined is left out. */
+export interface Asked {
+  readonly attributes?: Readonly<Record<string, string | undefined>>;
+  readonly secrets?: string;
+  readonly mode?: number;
+  readonly defaults?: Partial<ParameterDefaults>;
+}
+
+/** Reads a request as a Mount does. */
+export function read(parameters: Readonly<Record<string, string | undefined>>, asked: Asked = {}) {
+  const attributes = parseAttributes(JSON.stringify({ ...POD, ...asked.attributes, ...parameters }));
+  const secret = parseNodePublishSecret(
+    asked.secrets ?? JSON.stringify({ clientid: 'app-1', clientsecret: CLIENT_SECRET }),
+  );
+  const { findings, volume } = parseParameters(attributes, {
+    defaults: { ...DEFAULTS, ...asked.defaults },
+    request: { secret, mode: asked.mode ?? 0o644, now: NOW },
+  });
+  const texts = (severity: string) => findings.all.filter((one) => one.severity === severity).map((one) => one.message);
+  return {
+    volume,
+    error: findingsError(findings),
+    errors: findings.errors.map(({ message }) => message),
+    notes: texts('note'),
+    warnings: texts('warning'),
+  };
+}
+
+/** One object of the `objects` parameter, in a block string as the official documentation writes it. */
+export function block(...items: readonly string[]): string {
+  const indented = items.map((item) => `  - |\n${item.replaceAll(/^/gm, '    ')}\n`);
+  return `array:\n${indented.join('')}`;
+}
+
+/** The objects of a volume that must be readable. */
+export function objectsOf(objects: string, asked: Asked = {}): readonly ObjectSpec[] {
+  const { volume, error } = read({ ...CLASSIC, objects }, asked);
+  if (volume === undefined) throw error ?? new Error('no volume');
+  return volume.objects;
+}
+
+/** Service-account tokens as the kubelet sends them. */
+export function tokensOf(tokens: Readonly<Record<string, unknown>>): Record<string, string> {
+  return { 'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify(tokens) };
+}
+
+/** A JWT with these claims; nobody checks its signature here. */
+export function jwt(claims: Readonly<Record<string, unknown>>): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmF0dXJl`;
+}
