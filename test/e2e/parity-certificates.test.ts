@@ -127,6 +127,18 @@ const READING: readonly Row[] = [
   stored('PEM that is damaged goes through byte for byte', `${ecKey}-----BEGIN CERTIFICATE-----\nAAAA\n`, PEM, {
     files: { c: `${ecKey}-----BEGIN CERTIFICATE-----\nAAAA\n` },
   }),
+  stored('what is called PEM and is a PFX goes through as it is', await pfx(ec.leaf.key, rootFirst), PEM, {
+    files: { c: await pfx(ec.leaf.key, rootFirst) },
+  }),
+  stored(
+    'what is called PEM and is base64 of PEM goes through as it is',
+    Buffer.from(pemOf(rootFirst)).toString('base64'),
+    PEM,
+    { files: { c: Buffer.from(pemOf(rootFirst)).toString('base64') } },
+  ),
+  stored('what is called a PFX and is PEM is read as PEM', ecKey + pemOf(rootFirst), PFX, {
+    files: { c: ecKey + ecChain },
+  }),
   stored('without content type a PFX is known by its content', await pfx(ec.leaf.key, rootFirst), undefined, {
     files: { c: ecKey + ecChain },
   }),

@@ -121,7 +121,7 @@ const ENCODINGS: readonly Row[] = [
   text('hex', '68656C6c6f', 'hello'),
   text('HEX', '00ff80', Buffer.from([0, 255, 128])),
   text('hex', '', ''),
-  refusedText('base64', 'aGVsbG8', 'illegal base64 data at input byte 7'),
+  refusedText('base64', 'aGVsbG8', 'illegal base64 data at input byte 4'),
   refusedText('base64', 'aGVs bG8=', 'illegal base64 data at input byte 4'),
   refusedText('base64', 'aGVs_G8=', 'illegal base64 data at input byte 4'),
   refusedText('base64', '!', 'illegal base64 data at input byte 0'),

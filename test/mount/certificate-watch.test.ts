@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { silentTelemetry } from '../../src/base/telemetry.ts';
+import { CertificateWatch, DATE_REASONS } from '../../src/mount/certificate-watch.ts';
+import { NotedOnce } from '../../src/mount/noted-once.ts';
+import { buildChain } from '../../src/pki/chain.ts';
+import { issue, issueChain, newKey } from '../pki/support.ts';
+import { convertContext, failureOf, handClock, keptLog } from './support.ts';
+
+const YEAR = 365 * 24 * 3_600_000;
+const { leaf, certificates } = await issueChain();
+const chain = buildChain(certificates, { key: leaf.key });
+const whole = { chain, key: leaf.key };
+const lone = (await issue({ name: 'lone.example', issuer: leaf })).certificate;
+
+/** A watch at a time some years from now, with what it said and counted. */
+function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn') {
+  const counted: string[] = [];
+  const { log, lines } = keptLog();
+  const context = convertContext({
+    certificatePolicy,
+    clock: handClock(Date.now() + years * YEAR),
+    telemetry: { ...silentTelemetry, certificateWarning: (reason) => counted.push(reason) },
+    log,
+    noted: new NotedOnce(),
+  });
+  return { watch: new CertificateWatch(context), counted, lines };
+}
+
+describe('a certificate on its way into a volume', () => {
+  it('that is in order is nothing to talk about', () => {
+    const { watch, counted, lines } = watchIn(0);
+    watch.look('c', whole);
+    expect([counted, lines]).toEqual([[], []]);
+  });
+
+  it('that has expired is said once a certificate of the chain, and counted each time', () => {
+    const { watch, counted, lines } = watchIn(30);
+    watch.look('c', whole);
+    watch.look('c', whole);
+    expect(counted).toEqual(Array.from({ length: 6 }, () => 'expired'));
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toMatchObject({
+      level: 'warn',
+      message: expect.stringMatching(
+        /^Certificate "c": the certificate of "CN=broker\.example, O=Test" expired on 2040-01-01/,
+      ),
+      fields: { reason: 'expired' },
+    });
+  });
+
+  it.each([
+    [30, 'expired on 2040-01-01'],
+    [-10, 'not valid before 2020-01-01'],
+  ])('is refused for its date where the policy is to enforce (%i years)', async (years, words) => {
+    const { watch, lines } = watchIn(years, 'enforce');
+    const { code, message } = await failureOf(() => watch.look('c', whole));
+    expect(code).toBe('ERR_BAD_CONTENT');
+    expect(message).toContain(words);
+    expect(message).toContain('--certificate-policy enforce');
+    expect(lines).toEqual([]);
+  });
+
+  it('is never refused for anything else', () => {
+    const { watch, counted } = watchIn(0, 'enforce');
+    watch.look('c', { chain: buildChain([leaf.certificate]), key: newKey('p-256') });
+    expect(counted).toEqual(['key_mismatch', 'chain_incomplete']);
+  });
+
+  it('that comes alone by design is not blamed for it', () => {
+    const { watch, counted } = watchIn(0);
+    watch.lookAlone('c', [lone], DATE_REASONS);
+    expect(counted).toEqual([]);
+  });
+
+  it('that comes alone and has expired is said', () => {
+    const { watch, counted } = watchIn(30);
+    watch.lookAlone('c', [lone], DATE_REASONS);
+    expect(counted).toEqual(['expired']);
+  });
+});

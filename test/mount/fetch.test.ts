@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { fetchObjects } from '../../src/mount/fetch.ts';
+import type { FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
+import { error, failureOf, fetchContext, fetchedSecret, objectSpec } from './support.ts';
+
+/** A vault that answers what it is told to, and keeps what it was asked. */
+function vaultOf(
+  get: (ref: ObjectRef) => Promise<FetchedObject> | FetchedObject,
+  versions: readonly ListedVersion[] = [],
+): VaultReader & { readonly asked: string[] } {
+  const asked: string[] = [];
+  return {
+    asked,
+    async get(ref) {
+      asked.push(`${ref.type}/${ref.name}/${ref.version}`);
+      return get(ref);
+    },
+    async listVersions({ type, name }) {
+      asked.push(`${type}/${name}/versions`);
+      return versions;
+    },
+  };
+}
+const echo = ({ name, version }: ObjectRef) => fetchedSecret(name, { version: version || 'current' });
+
+describe('reading the objects of a Mount', () => {
+  it('answers in the order of the manifest, whatever comes first', async () => {
+    const release: (() => void)[] = [];
+    const vault = vaultOf((ref) => new Promise((resolve) => release.push(() => resolve(echo(ref)))));
+    const work = fetchObjects([objectSpec('a'), objectSpec('b'), objectSpec('c')], vault, fetchContext());
+    expect(release).toHaveLength(3);
+    for (const one of release.reverse()) one();
+    expect((await work).map(({ object }) => object.name)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('asks once for what is asked for twice', async () => {
+    const vault = vaultOf(echo);
+    const [one, other] = await fetchObjects(
+      [objectSpec('a'), objectSpec('a', { label: 'again' })],
+      vault,
+      fetchContext(),
+    );
+    expect(vault.asked).toEqual(['secret/a/']);
+    expect(other?.fetched[0]).toBe(one?.fetched[0]);
+  });
+
+  it('asks for types, names and versions apart', async () => {
+    const vault = vaultOf(echo);
+    const objects = [
+      objectSpec('a'),
+      objectSpec('a', { type: 'key' }),
+      objectSpec('a', { version: 'v' }),
+      objectSpec('b'),
+    ];
+    await fetchObjects(objects, vault, fetchContext());
+    expect(vault.asked).toEqual(['secret/a/', 'key/a/', 'secret/a/v', 'secret/b/']);
+  });
+
+  it('reads the versions of a history by their ids', async () => {
+    const vault = vaultOf(
+      echo,
+      [1, 2, 3].map((createdAt) => ({ version: `v${createdAt}`, createdAt, enabled: true })),
+    );
+    const [read] = await fetchObjects([objectSpec('a', { history: 2 })], vault, fetchContext());
+    expect(vault.asked).toEqual(['secret/a/versions', 'secret/a/v3', 'secret/a/v2']);
+    expect(read?.fetched.map(({ version }) => version)).toEqual(['v3', 'v2']);
+  });
+
+  it('names every object that failed, and waits for all of them', async () => {
+    const vault = vaultOf(({ name }) => {
+      throw error(name === 'b' ? 'ERR_NOT_FOUND' : 'ERR_FORBIDDEN', `no ${name}`);
+    });
+    const failed = await failureOf(fetchObjects([objectSpec('a'), objectSpec('b')], vault, fetchContext()));
+    expect(failed.message).toContain('failed to get object a: no a');
+    expect(failed.message).toContain('failed to get object b: no b');
+    expect(vault.asked).toHaveLength(2);
+  });
+
+  it('keeps the text of a defect out of the answer', async () => {
+    const vault = vaultOf(() => {
+      throw new TypeError('choked on hunter2');
+    });
+    const failed = await failureOf(fetchObjects([objectSpec('a')], vault, fetchContext()));
+    expect(failed.code).toBe('ERR_INTERNAL');
+    expect(failed.message).not.toContain('hunter2');
+  });
+});

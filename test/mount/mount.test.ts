@@ -1,0 +1,199 @@
+import { describe, expect, it } from 'vitest';
+import { type MountOutcome, type ObjectExpiry, silentTelemetry } from '../../src/base/telemetry.ts';
+import type { MountCall } from '../../src/mount/call.ts';
+import { createMount } from '../../src/mount/mount.ts';
+import type { FetchContext, FetchedObject, ObjectRef } from '../../src/mount/ports.ts';
+import { error, failureOf, fetchedSecret, type KeptLog, keptLog } from './support.ts';
+
+type Get = (ref: ObjectRef, context: FetchContext) => Promise<FetchedObject> | FetchedObject;
+
+/** The handler in front of a vault that answers what it is told to. */
+function mountOf(get: Get) {
+  const { log, lines } = keptLog();
+  const outcomes: MountOutcome[] = [];
+  const expiries: ObjectExpiry[] = [];
+  const opened: unknown[] = [];
+  const mount = createMount({
+    vaults: {
+      open(volume) {
+        opened.push(volume.vaultUrl);
+        return { get: async (ref, context) => get(ref, context), listVersions: async () => [] };
+      },
+    },
+    defaults: { cloudName: 'AzurePublicCloud', cloudFile: '', orderChain: true, split: false, readFile: () => '' },
+    certificatePolicy: 'warn',
+    telemetry: {
+      ...silentTelemetry,
+      mountFinished: (outcome) => outcomes.push(outcome),
+      objectExpiry: (expiry) => expiries.push(expiry),
+    },
+    clock: { now: () => Date.now() },
+    log,
+  });
+  return { mount, lines, outcomes, expiries, opened };
+}
+
+const attributes = {
+  keyvaultName: 'kv-name',
+  tenantID: 'tenant',
+  objects: 'array:\n  - {objectName: a, objectType: secret}\n  - {objectName: b, objectType: secret}\n',
+  secretProviderClass: 'web',
+  'csi.storage.k8s.io/pod.name': 'web-0',
+  'csi.storage.k8s.io/pod.namespace': 'prod',
+};
+const inputOf = (more: Readonly<Record<string, string>> = {}) => ({
+  attributes: JSON.stringify({ ...attributes, ...more }),
+  secrets: '{"clientid":"c","clientsecret":"s"}',
+  permission: '420',
+});
+const patient = (): MountCall => ({ deadlineAt: Date.now() + 60_000, signal: new AbortController().signal });
+/** Lines that are there at every level. */
+const loud = (lines: KeptLog['lines']) => lines.filter(({ level }) => level !== 'debug');
+const value: Get = ({ name }) => fetchedSecret(`value of ${name}`);
+
+describe('a Mount', () => {
+  it('answers every file with its object version', async () => {
+    const { mount, opened } = mountOf(value);
+    const { files, objectVersions } = await mount(inputOf(), patient());
+    expect(files.map(({ path, mode, contents }) => [path, mode, contents.toString()])).toEqual([
+      ['a', 0o644, 'value of a'],
+      ['b', 0o644, 'value of b'],
+    ]);
+    expect(objectVersions.map(({ id }) => id)).toEqual(['secret/a', 'secret/b']);
+    expect(opened).toEqual(['https://kv-name.vault.azure.net']);
+  });
+
+  it('opens no vault where anything is wrong with the request or the manifest', async () => {
+    const { mount, opened } = mountOf(value);
+    const wrong = [
+      { ...inputOf(), attributes: '{' },
+      { ...inputOf(), secrets: '' },
+      { ...inputOf(), permission: 'x' },
+      inputOf({ objects: 'array: []' }),
+      inputOf({ keyvaultName: '' }),
+    ];
+    for (const input of wrong) await failureOf(mount(input, patient()));
+    expect(opened).toEqual([]);
+  });
+
+  it('answers when the caller goes away, though the vault does not', async () => {
+    const caller = new AbortController();
+    const seen: AbortSignal[] = [];
+    const { mount } = mountOf((_, { signal }) => {
+      seen.push(signal);
+      return new Promise(() => {});
+    });
+    const work = mount(inputOf(), { ...patient(), signal: caller.signal });
+    await expect.poll(() => seen.length).toBe(2);
+    caller.abort();
+    expect((await failureOf(work)).code).toBe('ERR_CANCELLED');
+    expect(seen.every(({ aborted }) => aborted)).toBe(true);
+  });
+
+  it('answers at its bound, though the vault does not', async () => {
+    const { mount, lines } = mountOf(() => new Promise(() => {}));
+    const { code } = await failureOf(mount(inputOf(), { ...patient(), deadlineAt: Date.now() + 150 }));
+    expect(code).toBe('ERR_TIMEOUT');
+    expect(loud(lines)).toMatchObject([{ level: 'error', fields: { code: 'ERR_TIMEOUT' } }]);
+  });
+
+  it('survives a defect, whose text stays out of answer and log; the log has its place', async () => {
+    const { mount, lines } = mountOf(() => {
+      throw new TypeError('choked on hunter2');
+    });
+    const { message, code } = await failureOf(mount(inputOf(), patient()));
+    expect(code).toBe('ERR_INTERNAL');
+    expect(message + JSON.stringify(lines)).not.toContain('hunter2');
+    const said = loud(lines);
+    expect(said.map((line) => line.message)).toEqual([message, 'Defect', 'Defect']);
+    expect(said[1]?.fields.stack).toMatch(/^TypeError\n\s+at .*mount\.test\.ts/);
+  });
+});
+
+describe('what is said of a Mount', () => {
+  it('is one line with pod, namespace, objects, files, time and code', async () => {
+    const { mount, lines } = mountOf(value);
+    await mount(inputOf(), patient());
+    const [said, ...more] = loud(lines);
+    expect(more).toEqual([]);
+    expect(said).toMatchObject({
+      level: 'info',
+      message: 'Mounted',
+      fields: { pod: 'web-0', namespace: 'prod', secretProviderClass: 'web', objects: 2, files: 2, code: 'OK' },
+    });
+    expect(said?.fields.ms).toBeTypeOf('number');
+  });
+
+  it('is one line where it fails, with the same fields and the facts of the error', async () => {
+    const { mount, lines } = mountOf(() => {
+      throw error('ERR_FORBIDDEN', 'closed');
+    });
+    await failureOf(mount(inputOf(), patient()));
+    expect(loud(lines)).toMatchObject([
+      {
+        level: 'error',
+        message: expect.stringContaining('closed'),
+        fields: { pod: 'web-0', namespace: 'prod', objects: 2, files: 0, code: 'ERR_FORBIDDEN' },
+      },
+    ]);
+  });
+
+  it('is one line where not even the pod is known', async () => {
+    const { mount, lines, outcomes } = mountOf(value);
+    await failureOf(mount({ ...inputOf(), attributes: '{"secret' }, patient()));
+    expect(lines).toMatchObject([{ level: 'error', fields: { code: 'ERR_BAD_REQUEST' } }]);
+    expect(outcomes).toEqual([]);
+  });
+
+  it('has the objects’ text at the debug level alone', async () => {
+    const { mount, lines } = mountOf(value);
+    await mount(inputOf(), patient());
+    expect(lines.filter((line) => JSON.stringify(line).includes('objectName')).map(({ level }) => level)).toEqual([
+      'debug',
+    ]);
+  });
+
+  it('has notes on the manifest once a volume', async () => {
+    const { mount, lines } = mountOf(value);
+    const notes = () => lines.filter(({ message }) => message.includes('keyVaultName')).length;
+    const odd = inputOf({ keyVaultName: 'x' });
+    await mount(odd, patient());
+    await mount(odd, patient());
+    expect(notes()).toBe(1);
+    await mount(inputOf({ keyVaultName: 'x', 'csi.storage.k8s.io/pod.name': 'web-1' }), patient());
+    expect(notes()).toBe(2);
+  });
+
+  it('has a warning of a large answer once a volume', async () => {
+    const { mount, lines } = mountOf(() => fetchedSecret('x'.repeat(700_000)));
+    await mount(inputOf(), patient());
+    await mount(inputOf(), patient());
+    expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+  });
+
+  it('is counted for its pod, as a success and as a failure', async () => {
+    let fails = false;
+    const { mount, outcomes } = mountOf((ref, context) => {
+      if (fails) throw error('ERR_VAULT');
+      return value(ref, context);
+    });
+    await mount(inputOf(), patient());
+    fails = true;
+    await failureOf(mount(inputOf(), patient()));
+    const of = { namespace: 'prod', pod: 'web-0', secretProviderClass: 'web' };
+    expect(outcomes).toMatchObject([
+      { ...of, ok: true },
+      { ...of, ok: false },
+    ]);
+  });
+
+  it('has the expiry of each object that carries one', async () => {
+    const { mount, expiries } = mountOf(({ name }) =>
+      fetchedSecret('x', { expiresAt: name === 'a' ? 5000 : undefined }),
+    );
+    await mount(inputOf(), patient());
+    expect(expiries).toEqual([
+      { namespace: 'prod', pod: 'web-0', objectType: 'secret', objectName: 'a', expiresAt: 5000 },
+    ]);
+  });
+});
