@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { messageOf, ProviderError } from './base/errors.ts';
 import { processIo } from './cli/io.ts';
 

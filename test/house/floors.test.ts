@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { SERVE_FLAGS, serveHelp } from '../../src/cli/serve-flags.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const src = join(root, 'src');
+
+/** Floor of each room; a file imports from its own room and from lower floors. */
+const FLOORS: Readonly<Record<string, number>> = {
+  base: 0,
+  wire: 1,
+  pki: 1,
+  spc: 1,
+  mount: 2,
+  render: 2,
+  azure: 3,
+  emulator: 3,
+  server: 3,
+  driver: 3,
+  cli: 4,
+  'main.ts': 5,
+};
+
+/** Files of src/, relative to it. */
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
+  (path) => path.endsWith('.ts') && !path.endsWith('.d.ts'),
+);
+
+function roomOf(path: string): string {
+  return path.split('/')[0] ?? '';
+}
+
+/** Rooms that a file imports from, its own left out. */
+function importedRooms(path: string): readonly string[] {
+  const text = readFileSync(join(src, path), 'utf8');
+  const specifiers = [...text.matchAll(/(?:from |import\()'(\.[^']+)'/g)].map(([, specifier]) => specifier ?? '');
+  const targets = specifiers
+    .filter((specifier) => !specifier.endsWith('?raw'))
+    .map((specifier) => relative(src, resolve(dirname(join(src, path)), specifier)));
+  return [...new Set(targets.map(roomOf))].filter((room) => room !== roomOf(path));
+}
+
+describe('rooms', () => {
+  it('are all on a floor', () => {
+    expect([...new Set(files.map(roomOf))].filter((room) => FLOORS[room] === undefined)).toEqual([]);
+  });
+
+  it.each(files)('%s imports from lower floors only', (path) => {
+    const floor = FLOORS[roomOf(path)] ?? 0;
+    expect(importedRooms(path).filter((room) => (FLOORS[room] ?? 99) >= floor)).toEqual([]);
+  });
+
+  it('the emulator knows base and pki only', () => {
+    const known = files.filter((path) => roomOf(path) === 'emulator').flatMap(importedRooms);
+    expect(new Set(known)).toEqual(new Set(['base', 'pki']));
+  });
+});
+
+describe('source files', () => {
+  it('have 300 lines at most', () => {
+    const long = files.filter((path) => readFileSync(join(src, path), 'utf8').split('\n').length > 301);
+    expect(long).toEqual([]);
+  });
+});
+
+describe('flags of serve', () => {
+  it.each(SERVE_FLAGS.map(({ name }) => name))('--%s stands in the help and in the README', (name) => {
+    expect(serveHelp()).toContain(`--${name}`);
+    expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(`--${name}`);
+  });
+});
