@@ -191,8 +191,10 @@ describe('the emulator', () => {
   });
 
   it('takes its time when told to', async () => {
+    // Any other secret may be gone: the odd requests delete what they hit.
+    lab.emulator.setSecret(VAULT, 'of-no-hurry', 'hush-hush');
     lab.emulator.setLatency({ vaultMs: 2, entraMs: 1 });
     const client = new SecretClient(lab.emulator.vaultUrl(VAULT), lab.credential, sdkOptions(lab.agent));
-    expect((await client.getSecret('s')).value).toBe('hush-hush');
+    expect((await client.getSecret('of-no-hurry')).value).toBe('hush-hush');
   });
 });
