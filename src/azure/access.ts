@@ -1,6 +1,6 @@
-import type { PipelinePolicy } from '@azure/core-rest-pipeline';
+import { setMaxListeners } from 'node:events';
+import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { Clock } from '../base/clock.ts';
-import { SingleFlight } from '../base/single-flight.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import type {
   FetchContext,
@@ -10,31 +10,31 @@ import type {
   VaultAccess,
   VaultReader,
 } from '../mount/ports.ts';
-import type { VolumeSpec } from '../spc/model.ts';
-import { challengePolicy } from './challenge.ts';
-import { VaultGate } from './gate.ts';
-import { loginHost, loginPhase } from './login.ts';
+import { type Party, VaultGate } from './gate.ts';
 import { outcomeOf } from './outcome.ts';
-import { persist, type VaultCall } from './persist.ts';
-import { describeIdentity, principalKey } from './principal.ts';
+import { persist } from './persist.ts';
+import { type SharedRead, SharedReads } from './shared-reads.ts';
+import { isThrottling, judge } from './throttling.ts';
 import type { TokenPool } from './token-pool.ts';
-import { ValueCache } from './value-cache.ts';
-import { type RawBodies, VaultClients } from './vault.ts';
-import { type VaultQuestion, vaultError } from './vault-error.ts';
-import { fetchedFromWire, listedFromWire } from './wire.ts';
+import { VaultClients } from './vault.ts';
+import { describeQuestion, type VaultQuestion, vaultError } from './vault-error.ts';
+import { startSession, type VaultHost, type VaultSession } from './vault-host.ts';
+import { bytesOfObject, fetchedFromWire, listedFromWire } from './wire.ts';
 
 /** Vaults whose clients are kept; the one not used for longest goes first. */
 const MAX_VAULTS = 200;
-/** How often values past their time are dropped. */
+/** How often what is past its time is dropped. */
 const SWEEP_MS = 60_000;
-/** What an entry costs besides its JSON. */
-const ENTRY_BYTES = 500;
+/** What an entry of a listing takes in memory. */
+const LISTED_BYTES = 200;
 
 /** What {@link AzureVaults} works with. */
 export interface AzureVaultsOptions {
   readonly tokens: TokenPool;
   /** Connections, user agent: what every request needs. */
-  readonly policies: readonly PipelinePolicy[];
+  readonly transport: HttpClient;
+  /** Keeps requests from a vault that wait for their connection. */
+  readonly holdBack: (vaultUrl: string) => void;
   /** How long a current version answers repeats, in milliseconds; 0: never. */
   readonly cacheTtlMs: number;
   /** The same for versions that the manifest names. */
@@ -45,26 +45,21 @@ export interface AzureVaultsOptions {
 
 type Volume = Parameters<VaultAccess['open']>[0];
 
-/** What all identities share of one vault. */
-export interface VaultHost {
-  readonly clients: VaultClients;
-  readonly gate: VaultGate;
-  /** Resource its tokens are for: the cloud's, until the vault's challenge names another. */
-  resource: string;
-}
-
 /** Key Vault through the Azure SDK: one login a principal, one gate a vault, one request for equal reads at a time. */
 export class AzureVaults implements VaultAccess {
   readonly #options: AzureVaultsOptions;
   readonly #hosts = new Map<string, VaultHost>();
-  readonly #reads = new SingleFlight<readonly unknown[]>();
-  readonly #cache: ValueCache<readonly unknown[]>;
+  readonly #objects: SharedReads<FetchedObject>;
+  readonly #listings: SharedReads<readonly ListedVersion[]>;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: AzureVaultsOptions) {
     this.#options = options;
-    this.#cache = new ValueCache(options.clock);
-    this.#sweeper = setInterval(() => this.#cache.sweep(), SWEEP_MS).unref();
+    this.#objects = new SharedReads(options.clock, bytesOfObject);
+    this.#listings = new SharedReads(options.clock, (versions) => (versions.length + 1) * LISTED_BYTES);
+    this.#sweeper = setInterval(() => {
+      for (const part of [this.#objects, this.#listings, options.tokens]) part.sweep();
+    }, SWEEP_MS).unref();
   }
 
   close(): void {
@@ -72,33 +67,40 @@ export class AzureVaults implements VaultAccess {
   }
 
   open(volume: Volume): VaultReader {
-    const host = this.#host(volume);
-    const principal = principalKey(volume.identity, volume.cloud);
+    const session = startSession(volume, this.#host(volume.vaultUrl), this.#options.tokens);
     return {
-      get: (ref, context) => this.#get({ volume, host, principal, context }, ref),
-      listVersions: (ref, context) => this.#list({ volume, host, principal, context }, ref),
+      get: (ref, context) => this.#get({ session, context }, ref),
+      listVersions: (ref, context) => this.#list({ session, context }, ref),
     };
   }
 
-  async #get(session: Session, ref: ObjectRef): Promise<FetchedObject> {
-    return this.#measured(session, { ...ref, operation: 'read' }, async () => {
-      const ttlMs = ref.version === '' ? this.#options.cacheTtlMs : this.#options.pinnedCacheTtlMs;
-      const [body] = await this.#read(
-        session,
-        { key: `${ref.type}/${ref.name}/${ref.version}`, ttlMs },
-        async (options) => [await session.host.clients.get(ref, options)],
-      );
-      return fetchedFromWire(ref, body);
+  #get({ session, context }: Errand, ref: ObjectRef): Promise<FetchedObject> {
+    const { cacheTtlMs, pinnedCacheTtlMs, telemetry } = this.#options;
+    const question = { ...ref, operation: 'read' } as const;
+    return this.#read({ session, context }, question, {
+      shared: this.#objects,
+      ttlMs: ref.version === '' ? cacheTtlMs : pinnedCacheTtlMs,
+      read: async (party, signal) => {
+        const body = await persist({ session, telemetry, party, signal }, (options) =>
+          session.host.clients.get(ref, options),
+        );
+        return fetchedFromWire(ref, body, describeQuestion({ ...question, ...whereabouts(session) }));
+      },
     });
   }
 
-  async #list(session: Session, { type, name }: Omit<ObjectRef, 'version'>): Promise<readonly ListedVersion[]> {
-    return this.#measured(session, { type, name, version: '', operation: 'list the versions of' }, async () => {
-      const { cacheTtlMs: ttlMs } = this.#options;
-      const pages = await this.#read(session, { key: `${type}/${name}/versions`, ttlMs }, (options) =>
-        session.host.clients.listVersions(type, name, options),
-      );
-      return pages.flatMap((page) => listedFromWire(type, page));
+  #list({ session, context }: Errand, { type, name }: Omit<ObjectRef, 'version'>): Promise<readonly ListedVersion[]> {
+    const { cacheTtlMs, telemetry } = this.#options;
+    const question = { type, name, version: '', operation: 'list the versions of' } as const;
+    return this.#read({ session, context }, question, {
+      shared: this.#listings,
+      ttlMs: cacheTtlMs,
+      read: async (party, signal) => {
+        const pages = await persist({ session, telemetry, party, signal }, (options) =>
+          session.host.clients.listVersions(type, name, options),
+        );
+        return pages.flatMap((page) => listedFromWire(type, page));
+      },
     });
   }
 
@@ -106,60 +108,67 @@ export class AzureVaults implements VaultAccess {
    * What the vault answers, from memory where it was read a moment ago, and one request for all of the same principal
    * who ask at the same time. Each caller proves itself first: without a token of its own nobody gets anything.
    */
-  async #read(session: Session, { key, ttlMs }: CacheRule, call: VaultCall<RawBodies>): Promise<RawBodies> {
-    const { volume, host, context } = session;
-    const { identity, cloud } = volume;
-    const { tokens, telemetry, clock } = this.#options;
-    const login = { phase: loginPhase(identity), host: loginHost(identity, cloud) };
-    const proof = tokens.token({ identity, cloud, resource: host.resource, signal: context.signal });
-    await context.progress.during(login, proof);
-    const fullKey = JSON.stringify([session.principal, volume.vaultUrl, key]);
-    const kept = this.#cache.get(fullKey);
-    telemetry.cacheLookup(kept !== undefined ? 'hit' : this.#reads.has(fullKey) ? 'shared' : 'miss');
-    if (kept !== undefined) return kept;
-    const flight = this.#reads.run(fullKey, context.signal, async (signal) => {
-      const bodies = await persist({ volume, host, tokens, telemetry, clock, context: { ...context, signal } }, call);
-      this.#cache.set(fullKey, bodies, { ttlMs, bytes: sizeOf(bodies) });
-      return bodies;
-    });
-    const state = () => (host.gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
-    return context.progress.during({ phase: 'vault', host: new URL(volume.vaultUrl).host, state }, flight);
-  }
-
-  async #measured<T>(
-    { volume }: Session,
-    asked: Pick<VaultQuestion, 'type' | 'name' | 'version' | 'operation'>,
-    work: () => Promise<T>,
-  ): Promise<T> {
+  async #read<T>({ session, context }: Errand, question: Asked, plan: Plan<T>): Promise<T> {
     const { telemetry, clock } = this.#options;
     const startedAt = clock.now();
-    const report = (error?: unknown) =>
-      telemetry.keyVaultRequest(
-        asked.type,
-        asked.name,
-        (clock.now() - startedAt) / 1000,
-        error === undefined ? 'ok' : outcomeOf(error),
-      );
+    const report = (error?: unknown) => {
+      const seconds = (clock.now() - startedAt) / 1000;
+      telemetry.keyVaultRequest(question.type, question.name, seconds, error === undefined ? 'ok' : outcomeOf(error));
+    };
+    const { type, name, version, operation } = question;
+    const key = JSON.stringify([session.login.principal, session.host.url, type, name, version, operation]);
     try {
-      const result = await work();
-      report();
-      return result;
+      // All reads of a Mount listen to its one signal, which is no leak.
+      setMaxListeners(0, context.signal);
+      const resource = session.host.resource ?? session.resource;
+      await context.progress.during(session.loginAt, session.login.token({ resource, signal: context.signal }));
+      const kept = plan.shared.kept(key);
+      const lookup = kept !== undefined ? 'hit' : plan.shared.has(key) ? 'shared' : 'miss';
+      telemetry.cacheLookup(lookup);
+      if (kept !== undefined) return kept;
+      const value = await this.#wait({ session, context }, key, plan);
+      if (lookup === 'miss') report();
+      return value;
     } catch (error) {
-      const explained = vaultError({ ...asked, ...whereabouts(volume) }, error);
+      // Why the caller goes is the caller's to say.
+      const { aborted, reason } = context.signal;
+      const explained = aborted ? reason : vaultError({ ...question, ...whereabouts(session) }, error);
       report(explained);
       throw explained;
     }
   }
 
-  #host({ vaultUrl, cloud }: Volume): VaultHost {
-    const known = this.#hosts.get(vaultUrl);
-    const host = known ?? {
-      clients: new VaultClients(vaultUrl, [...this.#options.policies, challengePolicy]),
-      gate: new VaultGate(this.#options.clock),
-      resource: cloud.vaultResource,
+  /** The read itself, again after each pause that the vault asks for; a pause that outlasts this Mount ends it at once. */
+  async #wait<T>({ session, context }: Errand, key: string, { shared, ttlMs, read }: Plan<T>): Promise<T> {
+    const { gate } = session.host;
+    const { mountId, progress } = context;
+    const state = () => (gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
+    const join = (party: Party) => gate.join(party, mountId);
+    for (;;) {
+      const patience = gate.patience(context.deadlineAt);
+      const signal = AbortSignal.any([context.signal, patience.signal]);
+      try {
+        const flight = shared.run(key, { mountId, signal, ttlMs, join, read });
+        return await progress.during({ phase: 'vault', host: session.hostName, state }, flight);
+      } catch (error) {
+        if (signal.aborted || !isThrottling(error)) throw error;
+      } finally {
+        patience.dispose();
+      }
+    }
+  }
+
+  #host(vaultUrl: string): VaultHost {
+    const { transport, clock, holdBack } = this.#options;
+    const url = new URL(vaultUrl).origin;
+    const host = this.#hosts.get(url) ?? {
+      url,
+      clients: new VaultClients(url, transport),
+      gate: new VaultGate({ clock, judge: (error) => judge(error, clock.now()), onPause: () => holdBack(url) }),
+      resource: undefined,
     };
-    this.#hosts.delete(vaultUrl);
-    this.#hosts.set(vaultUrl, host);
+    this.#hosts.delete(url);
+    this.#hosts.set(url, host);
     for (const [oldest, { gate }] of this.#hosts) {
       if (this.#hosts.size <= MAX_VAULTS) break;
       if (gate.idle) this.#hosts.delete(oldest);
@@ -168,27 +177,19 @@ export class AzureVaults implements VaultAccess {
   }
 }
 
-interface CacheRule {
-  readonly key: string;
-  readonly ttlMs: number;
-}
+type Asked = Pick<VaultQuestion, 'type' | 'name' | 'version' | 'operation'>;
 
-interface Session {
-  readonly volume: Volume;
-  readonly host: VaultHost;
-  readonly principal: string;
+interface Errand {
+  readonly session: VaultSession;
   readonly context: FetchContext;
 }
 
-/** Vault and identity of a volume, in the words of an error message. */
-export function whereabouts({
-  vaultName,
-  vaultUrl,
-  identity,
-}: Pick<VolumeSpec, 'vaultName' | 'vaultUrl' | 'identity'>) {
-  return { vaultName, host: new URL(vaultUrl).host, identity: describeIdentity(identity) };
+interface Plan<T> {
+  readonly shared: SharedReads<T>;
+  readonly ttlMs: number;
+  readonly read: SharedRead<T>['read'];
 }
 
-function sizeOf(bodies: RawBodies): number {
-  return ENTRY_BYTES + JSON.stringify(bodies).length;
+function whereabouts({ vaultName, hostName, identity }: VaultSession) {
+  return { vaultName, host: hostName, identity: identity() };
 }

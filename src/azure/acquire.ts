@@ -1,11 +1,13 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AccessToken } from '@azure/core-auth';
-import type { PipelinePolicy } from '@azure/core-rest-pipeline';
+import type { HttpClient } from '@azure/core-rest-pipeline';
 import {
   ClientAssertionCredential,
   ClientCertificateCredential,
   ClientSecretCredential,
   ManagedIdentityCredential,
 } from '@azure/identity';
+import { abortable } from '../base/abort.ts';
 import { Secret } from '../base/secret.ts';
 import type { Cloud } from '../spc/cloud.ts';
 import type { Identity } from '../spc/model.ts';
@@ -13,6 +15,9 @@ import { pemOfClientCertificate } from './client-certificate.ts';
 import { loginHost } from './login.ts';
 import { type LoginWitness, loginError } from './login-error.ts';
 import { podIdentityToken } from './pod-identity.ts';
+
+/** Bound of one token request, the SDK's retries included. */
+const TIMEOUT_MS = 60_000;
 
 /** What one token is asked for. */
 export interface TokenRequest {
@@ -25,12 +30,13 @@ export interface TokenRequest {
   readonly signal: AbortSignal;
 }
 
-/** Pipeline policies for token requests: connections, user agent, and for identity binding the way to the token proxy. */
+/** The ways to those who give out tokens. */
 export interface TokenTransport {
-  readonly policies: readonly PipelinePolicy[];
-  readonly tokenProxy: PipelinePolicy;
-  /** For the one request that does not go through a pipeline. */
-  readonly userAgent: string;
+  readonly client: HttpClient;
+  /** The way of identity binding. Errors: see `TokenProxy`. */
+  readonly tokenProxy: () => Promise<HttpClient>;
+  /** Host and port of pod identity's NMI. */
+  readonly nmiHost: string;
 }
 
 /** A token and its life, in milliseconds since 1970. */
@@ -43,23 +49,18 @@ export interface AcquiredToken {
 /**
  * Asks Entra (or IMDS, or NMI) for one token, with a credential made for this request alone: what Entra said to one
  * proof must not answer for another. `TokenPool` does the caching.
- * Errors: see `loginError`.
+ * Errors: see `loginError`; the signal's reason as soon as it aborts.
  */
 export async function acquireToken(request: TokenRequest, transport: TokenTransport): Promise<AcquiredToken> {
   const { identity } = request;
-  const witness: LoginWitness = {
-    host: loginHost(identity, request.cloud),
-    status: undefined,
-    body: '',
-    requestId: undefined,
-    failure: undefined,
-  };
+  const host = identity.kind === 'pod-identity' ? transport.nmiHost : loginHost(identity, request.cloud);
+  const witness: LoginWitness = { host, answer: undefined, failure: undefined };
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
   try {
-    const { token, expiresOnTimestamp, refreshAfterTimestamp } = await ask(
-      request,
-      [...transport.policies, witnessPolicy(witness)],
-      transport,
-    );
+    const way = identity.kind === 'identity-binding' ? transport.tokenProxy() : Promise.resolve(transport.client);
+    const client = await abortable(way, signal);
+    const asked = attempts.run({ client, witness, signal }, () => ask(request, transport.nmiHost));
+    const { token, expiresOnTimestamp, refreshAfterTimestamp } = await abortable(asked, signal);
     return { token: new Secret(token), expiresAt: expiresOnTimestamp, refreshAt: refreshAfterTimestamp };
   } catch (error) {
     request.signal.throwIfAborted();
@@ -67,27 +68,21 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   }
 }
 
-async function ask(
-  { identity, cloud, resource, claims, signal }: TokenRequest,
-  policies: readonly PipelinePolicy[],
-  { tokenProxy, userAgent }: TokenTransport,
-): Promise<AccessToken> {
-  const positioned = (policy: PipelinePolicy) => ({ policy, position: 'perRetry' as const });
+async function ask(request: TokenRequest, nmiHost: string): Promise<AccessToken> {
+  const { identity, cloud, resource, claims } = request;
   const options = {
     authorityHost: cloud.authorityHost,
     disableInstanceDiscovery: cloud.custom || identity.kind === 'identity-binding',
     retryOptions: { maxRetries: 3, retryDelayInMs: 500, maxRetryDelayInMs: 4000 },
-    additionalPolicies: policies.map(positioned),
+    httpClient: ATTEMPT_CLIENT,
   };
   const scope = `${resource}/.default`;
-  const tokenOptions = { abortSignal: signal, enableCae: true, ...(claims === undefined ? {} : { claims }) };
+  const tokenOptions = { enableCae: true, ...(claims === undefined ? {} : { claims }) };
   switch (identity.kind) {
     case 'service-principal': {
       const { tenantId, clientId, clientSecret } = identity;
-      return new ClientSecretCredential(tenantId, clientId, clientSecret.reveal(), options).getToken(
-        scope,
-        tokenOptions,
-      );
+      const credential = new ClientSecretCredential(tenantId, clientId, clientSecret.reveal(), options);
+      return credential.getToken(scope, tokenOptions);
     }
     case 'client-certificate': {
       const { tenantId, clientId } = identity;
@@ -96,47 +91,51 @@ async function ask(
       return credential.getToken(scope, tokenOptions);
     }
     case 'workload-identity':
-      return assertionCredential(identity, options).getToken(scope, tokenOptions);
     case 'identity-binding': {
-      const additionalPolicies = [...options.additionalPolicies, positioned(tokenProxy)];
-      return assertionCredential(identity, { ...options, additionalPolicies }).getToken(scope, tokenOptions);
+      const { tenantId, clientId, token } = identity;
+      const credential = new ClientAssertionCredential(tenantId, clientId, async () => token.reveal(), options);
+      return credential.getToken(scope, tokenOptions);
     }
     case 'managed-identity': {
       const chosen = identity.clientId === '' ? {} : { clientId: identity.clientId };
-      return new ManagedIdentityCredential({ ...chosen, ...options, allowInsecureConnection: true }).getToken(
-        scope,
-        tokenOptions,
-      );
+      return new ManagedIdentityCredential({ ...chosen, ...options }).getToken(scope, tokenOptions);
     }
     case 'pod-identity':
-      return podIdentityToken(identity, resource, { signal, userAgent });
+      return podIdentityToken({ identity, host: nmiHost, resource, client: ATTEMPT_CLIENT });
   }
 }
 
-/** Keeps what the wire said, since the SDK's errors lose it. */
-function witnessPolicy(witness: LoginWitness): PipelinePolicy {
-  return {
-    name: 'akvCsiWitness',
-    async sendRequest(request, next) {
-      witness.host = new URL(request.url).host;
-      try {
-        const response = await next(request);
-        witness.status = response.status;
-        witness.body = response.status === 200 ? '' : (response.bodyAsText ?? '');
-        witness.requestId = response.headers.get('x-ms-request-id');
-        return response;
-      } catch (error) {
-        witness.status = undefined;
-        witness.failure = error;
-        throw error;
-      }
-    },
-  };
+/** One token request on its way. */
+interface Attempt {
+  readonly client: HttpClient;
+  readonly witness: LoginWitness;
+  readonly signal: AbortSignal;
 }
 
-function assertionCredential(
-  { tenantId, clientId, token }: Identity & { kind: 'workload-identity' | 'identity-binding' },
-  options: ConstructorParameters<typeof ClientAssertionCredential>[3],
-): ClientAssertionCredential {
-  return new ClientAssertionCredential(tenantId, clientId, async () => token.reveal(), options);
-}
+const attempts = new AsyncLocalStorage<Attempt>();
+
+/**
+ * Keeps what the wire said, since the SDK's errors lose it, and makes the SDK honour the signal while it talks to Entra.
+ * One for all, with the attempt from its surroundings: for managed identities the SDK goes on using the first client that
+ * it was ever given in this process.
+ */
+const ATTEMPT_CLIENT: HttpClient = {
+  async sendRequest(request) {
+    const attempt = attempts.getStore();
+    if (attempt === undefined) throw new Error('a token request outside of any attempt');
+    const { client, witness, signal } = attempt;
+    request.abortSignal = signal;
+    witness.host = new URL(request.url).host;
+    witness.answer = undefined;
+    try {
+      const response = await client.sendRequest(request);
+      const { status, bodyAsText, headers } = response;
+      const body = status === 200 ? '' : (bodyAsText ?? '');
+      witness.answer = { status, body, requestId: headers.get('x-ms-request-id') };
+      return response;
+    } catch (error) {
+      witness.failure = error;
+      throw error;
+    }
+  },
+};

@@ -1,18 +1,34 @@
+import { X509Certificate } from 'node:crypto';
 import dns from 'node:dns';
 import { readdirSync, readFileSync } from 'node:fs';
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
+import type https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { getProxyForUrl } from 'proxy-from-env';
+import { BoundedHttpAgent, BoundedHttpsAgent } from './connect.ts';
 
-/** Connections kept towards one host. */
+/** Connections to one host at the same time. */
 const MAX_SOCKETS = 50;
+/** Connections to one host kept for the next wave of reads, and for how long. */
+const MAX_IDLE_SOCKETS = 16;
+const IDLE_MS = 150_000;
+/** Bound of DNS, TCP and TLS together. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The same for plain HTTP, which only services of this very node speak. */
+const LOCAL_CONNECT_TIMEOUT_MS = 3_000;
 
 /** Hosts that no proxy may see: IMDS, and this machine. */
 const NEVER_PROXIED = /^(169\.254\.169\.254|localhost|127(\.\d+){3}|\[::1\]|.+\.localhost)$/i;
+
+const SHARED = {
+  keepAlive: true,
+  maxSockets: MAX_SOCKETS,
+  maxFreeSockets: MAX_IDLE_SOCKETS,
+  timeout: IDLE_MS,
+} as const;
 
 /** Where certificates beyond Node's own come from: `SSL_CERT_FILE`, `SSL_CERT_DIR`, `NODE_EXTRA_CA_CERTS`. */
 export interface TrustSources {
@@ -22,40 +38,65 @@ export interface TrustSources {
   readonly extraCaFile: string | undefined;
 }
 
+/** Finds the connections for a URL, and the host of the proxy that they go through; empty: none. */
+export interface AgentSource {
+  for(url: string): { readonly agent: http.Agent; readonly proxy: string };
+}
+
+/** The proxy agent keeps its TLS options for the proxy itself, and would not recognize a connection that it could reuse. */
+class TunnelAgent extends HttpsProxyAgent<string> {
+  readonly #secureContext: tls.SecureContext | undefined;
+
+  constructor(proxy: string, options: https.AgentOptions) {
+    super(proxy, options);
+    this.#secureContext = options.secureContext;
+  }
+
+  override isSecureEndpoint(): boolean {
+    return true;
+  }
+
+  override connect(request: http.ClientRequest, options: Parameters<HttpsProxyAgent<string>['connect']>[1]) {
+    const trust = this.#secureContext === undefined ? {} : { secureContext: this.#secureContext };
+    return super.connect(request, { ...options, ...trust });
+  }
+}
+
 /**
  * Keep-alive connections shared by all clients: bounded sockets a host, proxies from the environment, one TLS trust for
  * all, names under `.localhost` on the loopback interface (RFC 6761 section 6.3).
  */
-export class Agents {
+export class Agents implements AgentSource {
   readonly #trust: TrustSources;
-  readonly #http = new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
-  readonly #proxied = new Map<string, HttpsProxyAgent<string>>();
-  #https: https.Agent | undefined;
+  readonly #connectTimeoutMs: number;
+  readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS });
+  readonly #proxied = new Map<string, TunnelAgent>();
+  #https: BoundedHttpsAgent | undefined;
 
-  constructor(trust: TrustSources) {
+  constructor(trust: TrustSources, connectTimeoutMs = CONNECT_TIMEOUT_MS) {
     this.#trust = trust;
+    this.#connectTimeoutMs = connectTimeoutMs;
   }
 
   /** The agent for a URL. */
-  for(url: string): http.Agent {
+  for(url: string): { readonly agent: http.Agent; readonly proxy: string } {
     const { protocol, hostname } = new URL(url);
-    if (protocol === 'http:') return this.#http;
+    if (protocol === 'http:') return { agent: this.#http, proxy: '' };
     const proxy = proxyFor(hostname, url);
     if (proxy === '') {
-      this.#https ??= new https.Agent(this.#options());
-      return this.#https;
+      this.#https ??= new BoundedHttpsAgent({ ...this.#options(), connectTimeoutMs: this.#connectTimeoutMs });
+      return { agent: this.#https, proxy };
     }
     const known = this.#proxied.get(proxy);
-    if (known !== undefined) return known;
-    const agent = new TunnelAgent(proxy, this.#options());
-    this.#proxied.set(proxy, agent);
-    return agent;
+    const agent = known ?? new TunnelAgent(proxy, this.#options());
+    if (known === undefined) this.#proxied.set(proxy, agent);
+    return { agent, proxy: new URL(proxy).host };
   }
 
-  /** TLS trust of all connections; undefined: Node's own. */
-  trust(): tls.SecureContext | undefined {
-    const ca = readTrust(this.#trust);
-    return ca.length === 0 ? undefined : tls.createSecureContext({ ca: [...tls.rootCertificates, ...ca] });
+  /** Gives up connections to a URL's host that are not up yet, where no proxy is in between; see `HELD_BACK`. */
+  holdBack(url: string): void {
+    const { hostname, port } = new URL(url);
+    this.#https?.holdBack(hostname, port === '' ? 443 : Number(port));
   }
 
   close(): void {
@@ -65,29 +106,10 @@ export class Agents {
   }
 
   #options(): https.AgentOptions {
-    const secureContext = this.trust();
-    return {
-      keepAlive: true,
-      maxSockets: MAX_SOCKETS,
-      scheduling: 'fifo',
-      lookup: lookupLocalhost,
-      ...(secureContext === undefined ? {} : { secureContext }),
-    };
-  }
-}
-
-/** The proxy agent keeps its TLS options for the proxy itself; the host behind the tunnel needs our trust as well. */
-class TunnelAgent extends HttpsProxyAgent<string> {
-  readonly #secureContext: tls.SecureContext | undefined;
-
-  constructor(proxy: string, options: https.AgentOptions) {
-    super(proxy, options);
-    this.#secureContext = options.secureContext;
-  }
-
-  override connect(request: http.ClientRequest, options: Parameters<HttpsProxyAgent<string>['connect']>[1]) {
-    const trust = this.#secureContext === undefined ? {} : { secureContext: this.#secureContext };
-    return super.connect(request, { ...options, ...trust });
+    const ca = readTrust(this.#trust);
+    const trust =
+      ca.length === 0 ? {} : { secureContext: tls.createSecureContext({ ca: [...tls.rootCertificates, ...ca] }) };
+    return { ...SHARED, lookup: lookupLocalhost, ...trust };
   }
 }
 
@@ -124,9 +146,8 @@ function readTrust({ certFile, certDir, extraCaFile }: TrustSources): readonly s
   );
   const files = [certFile ?? '', extraCaFile ?? '', ...inDirectories].filter((file) => file !== '');
   const texts = [...new Set(files)].map((file) => attempt(() => readFileSync(file).toString('utf8'), ''));
-  return [
-    ...new Set(texts.flatMap((text) => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [])),
-  ];
+  const pems = texts.flatMap((text) => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []);
+  return [...new Set(pems)].filter((pem) => attempt(() => new X509Certificate(pem), undefined) !== undefined);
 }
 
 function attempt<T>(read: () => T, fallback: T): T {

@@ -2,9 +2,13 @@ import type { Clock } from '../base/clock.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { AzureVaults } from './access.ts';
 import { Agents, type TrustSources } from './agents.ts';
-import { connectionPolicy, metadataPolicy, userAgentPolicy } from './policies.ts';
+import { NMI_HOST } from './pod-identity.ts';
 import { TokenPool } from './token-pool.ts';
-import { type TokenProxyOptions, tokenProxyPolicy } from './token-proxy.ts';
+import { TokenProxy, type TokenProxyOptions } from './token-proxy.ts';
+import { createTransport, rememberMetadata } from './transport.ts';
+
+/** Bound of one HTTP request. */
+const REQUEST_TIMEOUT_MS = 30_000;
 
 /** What the outbound half of the program needs. */
 export interface AzureOptions {
@@ -15,6 +19,10 @@ export interface AzureOptions {
   readonly pinnedCacheTtlMs: number;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  /** Bound of one HTTP request, in milliseconds. */
+  readonly requestTimeoutMs?: number;
+  /** Host and port of pod identity's NMI, if it is not where every node has it. */
+  readonly nmiHost?: string;
 }
 
 /** Azure as Mounts see it. */
@@ -24,16 +32,21 @@ export interface Azure {
 }
 
 /** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Asks nobody anything yet. */
-export function connectAzure({ userAgent, trust, tokenProxy, telemetry, clock, ...ttls }: AzureOptions): Azure {
-  const agents = new Agents(trust);
-  const policies = [connectionPolicy(agents), userAgentPolicy(userAgent)];
-  const transport = {
-    policies: [metadataPolicy(() => clock.now()), ...policies],
-    tokenProxy: tokenProxyPolicy(tokenProxy),
-    userAgent,
-  };
-  const tokens = new TokenPool({ transport, telemetry, clock });
-  const vaults = new AzureVaults({ tokens, policies, telemetry, clock, ...ttls });
+export function connectAzure(options: AzureOptions): Azure {
+  const { userAgent, telemetry, clock, cacheTtlMs, pinnedCacheTtlMs } = options;
+  const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST } = options;
+  const agents = new Agents(options.trust);
+  const transport = createTransport({ agents, userAgent, timeoutMs });
+  const proxy = new TokenProxy(options.tokenProxy, (agent) =>
+    rememberMetadata(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs }), clock),
+  );
+  const tokens = new TokenPool({
+    transport: { client: rememberMetadata(transport, clock), tokenProxy: () => proxy.client(), nmiHost },
+    telemetry,
+    clock,
+  });
+  const holdBack = (url: string) => agents.holdBack(url);
+  const vaults = new AzureVaults({ tokens, transport, holdBack, telemetry, clock, cacheTtlMs, pinnedCacheTtlMs });
   return {
     vaults,
     close() {

@@ -1,4 +1,4 @@
-import type { PipelinePolicy } from '@azure/core-rest-pipeline';
+import type { PipelineResponse } from '@azure/core-rest-pipeline';
 
 /** A vault's 401, taken apart (`WWW-Authenticate: Bearer authorization="…", resource="…"`). */
 export class Challenge extends Error {
@@ -31,17 +31,12 @@ export class Challenge extends Error {
 
 /**
  * Turns each 401 of a vault into a {@link Challenge} before the SDK's own policy sees it: that one would log in wherever
- * the challenge points to. Works inside the SDK's retries.
+ * the challenge points to.
  */
-export const challengePolicy: PipelinePolicy = {
-  name: 'akvCsiChallenge',
-  async sendRequest(request, next) {
-    const response = await next(request);
-    if (response.status !== 401) return response;
-    const header = response.headers.get('www-authenticate') ?? '';
-    throw new Challenge(header, response.bodyAsText ?? '', response.headers.get('x-ms-request-id'));
-  },
-};
+export function refuseChallenges({ status, headers, bodyAsText }: PipelineResponse): void {
+  if (status !== 401) return;
+  throw new Challenge(headers.get('www-authenticate') ?? '', bodyAsText ?? '', headers.get('x-ms-request-id'));
+}
 
 /** The rule of the SDK: the vault's host must lie under the host of the resource it names. */
 export function resourceCovers(resource: string, vaultUrl: string): boolean {

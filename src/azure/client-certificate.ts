@@ -7,13 +7,18 @@ import { certificatesPem, missingFor, privateKeyPem } from '../pki/write.ts';
 
 /**
  * PEM of the key, the leaf and its chain that a client certificate secret holds: PEM, or a PFX in base64.
- * Errors: ERR_BAD_CONTENT where there is no certificate with its key.
+ * Errors: ERR_BAD_CONTENT where there is no certificate with its key, or the key is none that Entra takes.
  */
 export async function pemOfClientCertificate(certificate: Secret, password: Secret | undefined): Promise<Secret> {
   const bundle = await readBundle(Buffer.from(certificate.reveal()), password === undefined ? {} : { password });
   const material = pairKey(bundle);
   const missing = missingFor('combined', material);
-  if (missing !== undefined)
-    throw new ProviderError('ERR_BAD_CONTENT', `clientcertificate of the node-publish secret: ${missing}`);
+  const refuse = (why: string) =>
+    new ProviderError('ERR_BAD_CONTENT', `clientcertificate of the node-publish secret: ${why}`);
+  if (missing !== undefined) throw refuse(missing);
+  if (material.key?.asymmetricKeyType !== 'rsa') {
+    const kind = material.key?.asymmetricKeyType ?? 'unknown';
+    throw refuse(`its key is of the kind "${kind}", and Entra ID takes RSA keys only; register an RSA certificate`);
+  }
   return new Secret(privateKeyPem(material.key) + certificatesPem(pathOf(material.chain)));
 }

@@ -2,12 +2,44 @@ import type { Clock } from '../base/clock.ts';
 
 /** Requests to one vault at the same time. */
 const MAX_CONCURRENT = 32;
-/** First pause after a 429 without `Retry-After`; doubles with each further one. */
-const BASE_PAUSE_MS = 500;
-const MAX_PAUSE_MS = 20_000;
+/**
+ * First pause after a 429 without `Retry-After`; doubles with each further one. Key Vault counts requests in windows of
+ * 10 s, in which two probes are enough.
+ */
+const BASE_PAUSE_MS = 2_000;
+const MAX_PAUSE_MS = 16_000;
+/** Bounds of what a vault may ask for: below it we would hammer it, above it one wrong header would close it for good. */
+const MIN_RETRY_AFTER_MS = 250;
+const MAX_RETRY_AFTER_MS = 5 * 60 * 1000;
+/** By how much at most nodes come back later than they were told, so that they do not come together. */
+const SPREAD = 0.1;
+
+/** What the end of a request says about the vault's load; undefined: nothing. */
+export type Verdict = 'answered' | { readonly retryAfterMs: number | undefined } | undefined;
+
+/** What {@link VaultGate} works with. */
+export interface VaultGateOptions {
+  readonly clock: Clock;
+  /** Reads a request's failure. */
+  readonly judge: (error: unknown) => Verdict;
+  /** Called when a pause begins. */
+  readonly onPause?: () => void;
+  readonly random?: () => number;
+}
 
 interface Waiter {
   readonly start: () => void;
+}
+
+/** The Mounts that wait for one request. Its turn comes with the first turn of any of them. */
+export class Party {
+  readonly mounts: Set<number>;
+  /** Set while the request waits. */
+  waiter: Waiter | undefined;
+
+  constructor(mountId: number) {
+    this.mounts = new Set([mountId]);
+  }
 }
 
 /**
@@ -15,91 +47,139 @@ interface Waiter {
  * Mounts, and one common pause when the vault says that it is too much. After a pause requests start slowly again.
  */
 export class VaultGate {
-  readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #options: Required<VaultGateOptions>;
   /** Waiting requests by Mount; Mounts take turns in the order of this map. */
   readonly #queues = new Map<number, Waiter[]>();
+  /** Who leaves as soon as a pause outlasts its deadline. */
+  readonly #deadlines = new Map<AbortController, number>();
+  /** Requests under way. */
+  #inFlight = 0;
+  /** Those of them that started since the last pause. */
   #running = 0;
   #limit = MAX_CONCURRENT;
+  /** Counts pauses, to tell answers to what started before one. */
+  #pauses = 0;
   #pausedUntil = 0;
+  #cause: unknown;
   #strikes = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(clock: Clock, random: () => number = Math.random) {
-    this.#clock = clock;
-    this.#random = random;
+  constructor(options: VaultGateOptions) {
+    this.#options = { random: Math.random, onPause: () => {}, ...options };
   }
 
   /** Milliseconds until requests may start again; 0 where there is no pause. */
   get pauseMs(): number {
-    return Math.max(0, this.#pausedUntil - this.#clock.now());
+    return Math.max(0, this.#pausedUntil - this.#options.clock.now());
   }
 
   /** Nothing runs, waits or pauses. */
   get idle(): boolean {
-    return this.#running === 0 && this.#queues.size === 0 && this.pauseMs === 0;
+    return this.#inFlight === 0 && this.#queues.size === 0 && this.pauseMs === 0;
   }
 
-  /** Runs `work` when it is this Mount's turn. Rejects with the signal's reason if that aborts before. */
-  async pass<T>(mountId: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    await this.#turn(mountId, signal);
-    try {
-      return await work();
-    } finally {
-      this.#running--;
-      this.#next();
-    }
-  }
-
-  /** A request went well: after a pause the way widens with each. */
-  succeeded(): void {
-    this.#strikes = 0;
-    if (this.#limit < MAX_CONCURRENT) this.#limit = Math.min(MAX_CONCURRENT, this.#limit * 2);
-  }
-
-  /**
-   * The vault asked to wait: nobody starts before `retryAfterMs` (or, without it, a growing pause) is over.
-   * Answers that were under way when the pause began do not lengthen it.
-   */
-  throttled(retryAfterMs: number | undefined): void {
-    const now = this.#clock.now();
-    if (this.#pausedUntil > now && retryAfterMs === undefined) return;
-    const exponential = Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** this.#strikes);
-    const pauseMs = retryAfterMs ?? exponential * (0.75 + this.#random() / 2);
-    this.#strikes++;
-    this.#limit = 1;
-    this.#pausedUntil = Math.max(this.#pausedUntil, now + pauseMs);
-  }
-
-  #turn(mountId: number, signal: AbortSignal): Promise<void> {
+  /** Runs `work` when it is the turn of one of the party. Rejects with the signal's reason if that aborts before. */
+  pass<T>(party: Party, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason);
         return;
       }
+      const leave = () => {
+        signal.removeEventListener('abort', abort);
+        party.waiter = undefined;
+        for (const mountId of party.mounts) this.#forget(mountId, waiter);
+      };
       const waiter: Waiter = {
         start: () => {
-          signal.removeEventListener('abort', abort);
-          this.#running++;
-          resolve();
+          leave();
+          resolve(this.#run(work));
         },
       };
       const abort = () => {
-        this.#forget(mountId, waiter);
+        leave();
         reject(signal.reason);
       };
       signal.addEventListener('abort', abort, { once: true });
-      const queue = this.#queues.get(mountId);
-      if (queue === undefined) this.#queues.set(mountId, [waiter]);
-      else queue.push(waiter);
+      party.waiter = waiter;
+      for (const mountId of party.mounts) this.#enqueue(mountId, waiter);
       this.#next();
     });
   }
 
+  /** Lets another Mount wait for the party's request too. */
+  join(party: Party, mountId: number): void {
+    if (party.mounts.has(mountId)) return;
+    party.mounts.add(mountId);
+    if (party.waiter !== undefined) this.#enqueue(mountId, party.waiter);
+  }
+
+  /** A signal that aborts as soon as there is a pause that outlasts `deadlineAt`; its reason is the vault's refusal. */
+  patience(deadlineAt: number): { readonly signal: AbortSignal; readonly dispose: () => void } {
+    const controller = new AbortController();
+    this.#deadlines.set(controller, deadlineAt);
+    this.#dismiss(controller, deadlineAt);
+    return { signal: controller.signal, dispose: () => this.#deadlines.delete(controller) };
+  }
+
+  #dismiss(controller: AbortController, deadlineAt: number): void {
+    if (this.pauseMs > 0 && this.#pausedUntil >= deadlineAt) controller.abort(this.#cause);
+  }
+
+  #widen(): void {
+    this.#strikes = 0;
+    // One more for each answer, which doubles what is under way with each round.
+    this.#limit = Math.min(MAX_CONCURRENT, this.#limit + 1);
+  }
+
+  /** Nobody starts before the pause is over. What was under way when it began does not count any more. */
+  #pause(retryAfterMs: number | undefined, cause: unknown): void {
+    const { clock, random } = this.#options;
+    const exponential = Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** this.#strikes) * (0.75 + random() / 2);
+    const asked =
+      Math.min(MAX_RETRY_AFTER_MS, Math.max(MIN_RETRY_AFTER_MS, retryAfterMs ?? 0)) * (1 + SPREAD * random());
+    this.#pausedUntil = clock.now() + (retryAfterMs === undefined ? exponential : asked);
+    this.#cause = cause;
+    this.#pauses++;
+    this.#strikes++;
+    this.#limit = 1;
+    this.#running = 0;
+    this.#options.onPause();
+    for (const [controller, deadlineAt] of this.#deadlines) this.#dismiss(controller, deadlineAt);
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    const pause = this.#pauses;
+    let verdict: Verdict = 'answered';
+    this.#inFlight++;
+    this.#running++;
+    try {
+      return await work();
+    } catch (error) {
+      verdict = this.#options.judge(error);
+      if (typeof verdict === 'object' && pause === this.#pauses) this.#pause(verdict.retryAfterMs, error);
+      throw error;
+    } finally {
+      this.#inFlight--;
+      if (pause === this.#pauses) {
+        this.#running--;
+        if (verdict === 'answered') this.#widen();
+      }
+      this.#next();
+    }
+  }
+
+  #enqueue(mountId: number, waiter: Waiter): void {
+    const queue = this.#queues.get(mountId);
+    if (queue === undefined) this.#queues.set(mountId, [waiter]);
+    else queue.push(waiter);
+  }
+
   #forget(mountId: number, waiter: Waiter): void {
-    const queue = this.#queues.get(mountId)?.filter((other) => other !== waiter) ?? [];
-    if (queue.length === 0) this.#queues.delete(mountId);
-    else this.#queues.set(mountId, queue);
+    const queue = this.#queues.get(mountId);
+    const index = queue?.indexOf(waiter) ?? -1;
+    if (index !== -1) queue?.splice(index, 1);
+    if (queue?.length === 0) this.#queues.delete(mountId);
   }
 
   #next(): void {
@@ -112,10 +192,9 @@ export class VaultGate {
         return;
       }
       const [mountId, queue] = turn;
-      const waiter = queue.shift();
       this.#queues.delete(mountId);
-      if (queue.length > 0) this.#queues.set(mountId, queue);
-      waiter?.start();
+      this.#queues.set(mountId, queue);
+      queue[0]?.start();
     }
   }
 
@@ -124,6 +203,6 @@ export class VaultGate {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#next();
-    }, afterMs);
+    }, afterMs).unref();
   }
 }

@@ -1,4 +1,4 @@
-import { messageOf, ProviderError } from '../base/errors.ts';
+import { type ErrorCode, messageOf, ProviderError } from '../base/errors.ts';
 import type { Identity } from '../spc/model.ts';
 import { claimedPrincipal, WORKLOAD_IDENTITY_AUDIENCE } from '../spc/tokens.ts';
 import { loginPhase } from './login.ts';
@@ -7,10 +7,10 @@ import { describeIdentity } from './principal.ts';
 
 /** What the wire showed of a login. */
 export interface LoginWitness {
+  /** Asked last. */
   host: string;
-  status: number | undefined;
-  body: string;
-  requestId: string | undefined;
+  /** `body` is empty where the answer is a success, which holds a token. */
+  answer: { readonly status: number; readonly body: string; readonly requestId: string | undefined } | undefined;
   failure: unknown;
 }
 
@@ -21,53 +21,85 @@ export interface LoginFailure {
   readonly error: unknown;
 }
 
-/** Entra's answer, explained: ERR_AUTHENTICATION, or ERR_UNREACHABLE, ERR_VAULT where it is no refusal. */
+/**
+ * Entra's answer, explained: ERR_AUTHENTICATION, or ERR_UNREACHABLE, ERR_THROTTLED, ERR_VAULT where it is no refusal.
+ * The SDK's error is no cause of it: it may quote the request.
+ */
 export function loginError({ identity, witness, error }: LoginFailure): ProviderError {
   if (error instanceof ProviderError) return error;
+  const { host, answer } = witness;
   const phase = loginPhase(identity);
-  const { host, status, requestId } = witness;
-  const details = {
-    phase,
-    ...(host === '' ? {} : { host }),
-    ...(status === undefined ? {} : { httpStatus: status }),
-    ...(requestId === undefined ? {} : { requestId }),
-  } as const;
-  const who = describeIdentity(identity);
-  const at = `${SERVICE[phase]}${host === '' ? '' : ` at ${host}`}`;
-  const network = status === undefined ? networkFailure(witness.failure ?? error) : undefined;
-  if (network !== undefined) {
-    const message = `Cannot log in as ${who}: ${at} did not answer: ${network.layer} failed, ${network.code}: ${network.explanation}`;
-    return new ProviderError('ERR_UNREACHABLE', message, { cause: error, details });
+  const failed = `Cannot log in as ${describeIdentity(identity)}`;
+  const at = `${identity.kind === 'identity-binding' ? "the cluster's token proxy" : SERVICE[phase]} at ${host}`;
+  if (answer !== undefined) return refusal({ identity, failed: `${failed}: ${at}`, host }, answer);
+  const network = networkFailure(witness.failure) ?? networkFailure(error);
+  const details = { phase, host };
+  if (network === undefined) {
+    // Nothing was asked: the SDK takes offence at what the manifest says.
+    const text = `${failed}: ${sentence(messageOf(error), undefined)}; ${remedy(identity, undefined, '')}`;
+    return new ProviderError('ERR_AUTHENTICATION', text, { details });
   }
-  const text = `${answerOf(witness)} ${messageOf(error)}`;
-  const remoteCode = /AADSTS\d+/.exec(text)?.[0];
-  const said = sentence(text, remoteCode);
-  const request = requestId === undefined ? '' : ` (request id ${requestId})`;
-  const code =
-    status !== undefined && status >= 500 ? 'ERR_VAULT' : status === 429 ? 'ERR_THROTTLED' : 'ERR_AUTHENTICATION';
-  const answer = `${status === undefined ? '' : `${status} `}${said}`.trim();
+  const hint = phase === 'imds' ? '; only Azure VMs have this endpoint, and pods may be kept from it' : '';
   return new ProviderError(
-    code,
-    `Cannot log in as ${who}: ${at} answered ${answer}${request}; ${remedy(identity, remoteCode, text)}`,
-    {
-      cause: error,
-      details: { ...details, ...(remoteCode === undefined ? {} : { remoteCode }) },
-    },
+    'ERR_UNREACHABLE',
+    `${failed}: ${at} did not answer: ${network.layer} failed, ${network.code}: ${network.explanation}${hint}`,
+    { details: { ...details, remoteCode: network.code } },
   );
+}
+
+interface Refused {
+  readonly identity: Identity;
+  readonly failed: string;
+  readonly host: string;
+}
+
+function refusal(
+  { identity, failed, host }: Refused,
+  { status, body, requestId }: NonNullable<LoginWitness['answer']>,
+): ProviderError {
+  const text = textOf(body);
+  const remoteCode = /AADSTS\d+/.exec(text)?.[0];
+  const said = status === 200 ? 'something that is no token' : sentence(text, remoteCode);
+  const request = requestId === undefined ? '' : ` (request id ${requestId})`;
+  const details = {
+    phase: loginPhase(identity),
+    host,
+    httpStatus: status,
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(remoteCode === undefined ? {} : { remoteCode }),
+  };
+  const { code, next } = meaning(identity, { status, remoteCode, text });
+  return new ProviderError(code, `${`${failed} answered ${status} ${said}`.trim()}${request}; ${next}`, { details });
+}
+
+function meaning(
+  identity: Identity,
+  { status, remoteCode, text }: { status: number; remoteCode: string | undefined; text: string },
+): { readonly code: ErrorCode; readonly next: string } {
+  if (status === 429)
+    return { code: 'ERR_THROTTLED', next: 'it takes no more logins for a while; it is tried again at the next mount' };
+  if (status >= 500) return { code: 'ERR_VAULT', next: 'the service, or a proxy before it, has a fault' };
+  // Entra refuses in JSON; anything else was said by somebody in between.
+  if (text === '') return { code: 'ERR_VAULT', next: 'check proxies between node and host' };
+  return { code: 'ERR_AUTHENTICATION', next: remedy(identity, remoteCode, text) };
 }
 
 const SERVICE = { entra: 'Entra ID', imds: 'the managed identity endpoint (IMDS)', nmi: "pod identity's NMI" } as const;
 
-function answerOf({ body }: LoginWitness): string {
+/** What a refusal says: `error` and `error_description` of its JSON; empty where it is none. */
+function textOf(body: string): string {
   try {
-    const { error_description, error } = JSON.parse(body) as { error_description?: unknown; error?: unknown };
-    return `${typeof error === 'string' ? error : ''} ${typeof error_description === 'string' ? error_description : ''}`.trim();
+    const { error_description: description, error } = JSON.parse(body) as {
+      error_description?: unknown;
+      error?: unknown;
+    };
+    return [error, description].filter((part) => typeof part === 'string').join(': ');
   } catch {
     return '';
   }
 }
 
-/** The first sentence that says something; tokens of a login never stand in an answer that is no success. */
+/** The first sentence that says something, on one line. */
 function sentence(text: string, code: string | undefined): string {
   const start = code === undefined ? 0 : text.indexOf(code);
   const line = text.slice(start).split(/\r?\n| Trace ID:| Correlation ID:| - Correlation| - Trace/)[0] ?? '';

@@ -7,54 +7,96 @@ export interface NetworkFailure {
   /** Node's or OpenSSL's code, such as `ENOTFOUND`. */
   readonly code: string;
   readonly explanation: string;
+  /** Whether a moment may mend it. */
+  readonly transient: boolean;
 }
 
-const FAILURES: Readonly<Record<string, readonly [NetworkLayer, string]>> = {
+type Meaning = readonly [NetworkLayer, 'transient' | 'lasting', string];
+
+const CUT: Meaning = ['HTTP', 'transient', 'the connection was cut; check firewalls and proxies between node and host'];
+const NO_TLS: Meaning = [
+  'TLS',
+  'lasting',
+  'the host does not speak TLS as expected; check proxies between node and host',
+];
+const UNTRUSTED: Meaning = [
+  'TLS',
+  'lasting',
+  'the certificate of the host is not trusted; if a proxy or a private cloud signs it, give its CA by SSL_CERT_FILE, SSL_CERT_DIR or NODE_EXTRA_CA_CERTS',
+];
+const GARBLED: Meaning = ['HTTP', 'lasting', 'the answer is not complete HTTP; check proxies between node and host'];
+const SILENT: Meaning = [
+  'HTTP',
+  'transient',
+  'the host took the request and did not answer in time; check the service, and proxies between node and host',
+];
+
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  // All other URLs were checked before.
+  ERR_INVALID_URL: [
+    'HTTP',
+    'lasting',
+    'the proxy that the environment of the provider names is no URL; correct HTTPS_PROXY, or except the host in NO_PROXY',
+  ],
   ENOTFOUND: [
     'DNS',
+    'lasting',
     'the name does not exist; check the name, and the DNS that the node uses (private endpoints need their private DNS zone)',
   ],
-  EAI_AGAIN: ['DNS', 'the name server did not answer; check the DNS that the node uses'],
-  EAI_NODATA: ['DNS', 'the name has no address; check the DNS that the node uses'],
-  ECONNREFUSED: ['TCP', 'the host refuses the connection; check address, port and firewall'],
+  EAI_AGAIN: ['DNS', 'transient', 'the name server did not answer; check the DNS that the node uses'],
+  EAI_NODATA: ['DNS', 'lasting', 'the name has no address; check the DNS that the node uses'],
+  ECONNREFUSED: ['TCP', 'transient', 'the host refuses the connection; check address, port and firewall'],
   ETIMEDOUT: [
     'TCP',
+    'transient',
     'the host does not answer; check routes, network security groups and firewalls between node and host',
   ],
-  EHOSTUNREACH: ['TCP', 'there is no route to the host; check routes and firewalls of the node'],
-  ENETUNREACH: ['TCP', 'there is no route to the network; check routes and the uplink of the node'],
-  EADDRNOTAVAIL: ['TCP', 'the node has no free address or port for the connection'],
-  ECONNRESET: ['HTTP', 'the connection was cut; check firewalls and proxies between node and host'],
-  EPIPE: ['HTTP', 'the connection was cut; check firewalls and proxies between node and host'],
-  EPROTO: ['TLS', 'the host does not speak TLS as expected; check proxies between node and host'],
+  EHOSTUNREACH: ['TCP', 'transient', 'there is no route to the host; check routes and firewalls of the node'],
+  ENETUNREACH: ['TCP', 'transient', 'there is no route to the network; check routes and the uplink of the node'],
+  EADDRNOTAVAIL: ['TCP', 'transient', 'the node has no free address or port for the connection'],
+  ECONNRESET: CUT,
+  EPIPE: CUT,
+  // The SDK's words for an answer that ends too early, and for a proxy that hangs up.
+  PARSE_ERROR: CUT,
+  REQUEST_SEND_ERROR: CUT,
+  // Ours: `createTransport` and `connect.ts`.
+  NO_ANSWER: SILENT,
+  TLS_TIMEOUT: [
+    'TLS',
+    'transient',
+    'the host took the connection and did not answer the TLS handshake; check firewalls and proxies between node and host',
+  ],
+  EPROTO: NO_TLS,
   CERT_HAS_EXPIRED: [
     'TLS',
+    'lasting',
     'the certificate of the host has expired; check the clock of the node and proxies in between',
   ],
-  CERT_NOT_YET_VALID: ['TLS', 'the certificate of the host is not yet valid; check the clock of the node'],
+  CERT_NOT_YET_VALID: ['TLS', 'lasting', 'the certificate of the host is not yet valid; check the clock of the node'],
   ERR_TLS_CERT_ALTNAME_INVALID: [
     'TLS',
+    'lasting',
     'the certificate is for another host; use the public name of the vault (a privatelink name has no certificate)',
   ],
 };
-const UNTRUSTED =
-  'the certificate of the host is not trusted; if a proxy or a private cloud signs it, give its CA by SSL_CERT_FILE, SSL_CERT_DIR or NODE_EXTRA_CA_CERTS';
+
+/** Families of codes, for what has no line of its own above. */
+const FAMILIES: readonly (readonly [RegExp, Meaning])[] = [
+  [/^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/, UNTRUSTED],
+  [/^ERR_(SSL|TLS)_/, NO_TLS],
+  [/^HPE_|^ERR_STREAM_PREMATURE_CLOSE$/, GARBLED],
+];
 
 /** Reads what `node:net`, `node:dns`, `node:tls` and `node:http` throw; undefined for any other failure. */
 export function networkFailure(error: unknown): NetworkFailure | undefined {
-  for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth++) {
-    const code = 'code' in current && typeof current.code === 'string' ? current.code : '';
-    const known = FAILURES[code];
-    if (known !== undefined) return { layer: known[0], code, explanation: known[1] };
-    if (/^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/.test(code)) return { layer: 'TLS', code, explanation: UNTRUSTED };
-    if (/^ERR_(SSL|TLS)_/.test(code)) return { layer: 'TLS', code, explanation: FAILURES.EPROTO?.[1] ?? '' };
-    if (/^HPE_/.test(code) || code === 'ERR_STREAM_PREMATURE_CLOSE') {
-      return {
-        layer: 'HTTP',
-        code,
-        explanation: 'the answer is not complete HTTP; check proxies between node and host',
-      };
-    }
-  }
-  return undefined;
+  if (!(error instanceof Error)) return undefined;
+  // A bound of time that passed; that a caller went is told apart before.
+  const timedOut = error.name === 'AbortError' || error.name === 'TimeoutError';
+  const code = timedOut ? 'NO_ANSWER' : 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const meaning = MEANINGS[code] ?? FAMILIES.find(([pattern]) => pattern.test(code))?.[1];
+  if (meaning === undefined) return undefined;
+  const [layer, lasts, text] = meaning;
+  const proxy =
+    'proxy' in error && typeof error.proxy === 'string' ? ` (the way is through the proxy ${error.proxy})` : '';
+  return { layer, code, explanation: `${text}${proxy}`, transient: lasts === 'transient' };
 }

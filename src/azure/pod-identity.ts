@@ -1,44 +1,45 @@
-import http from 'node:http';
 import type { AccessToken } from '@azure/core-auth';
+import { createHttpHeaders, createPipelineRequest, type HttpClient } from '@azure/core-rest-pipeline';
 import { ProviderError } from '../base/errors.ts';
 import type { Identity } from '../spc/model.ts';
 
 /** Where AAD pod identity's NMI listens on every node. */
 export const NMI_HOST = 'localhost:2579';
 
-/** Largest answer taken from NMI. */
-const MAX_BYTES = 64 * 1024;
+/** What is asked of NMI, and over which connections. */
+export interface PodIdentityRequest {
+  readonly identity: Identity & { kind: 'pod-identity' };
+  /** Host and port of NMI. */
+  readonly host: string;
+  /** Resource of the token. */
+  readonly resource: string;
+  readonly client: HttpClient;
+}
 
 /**
  * Asks the node's NMI (AAD pod identity, deprecated by its makers) for the pod's token.
- * Errors: ERR_AUTHENTICATION with the official provider's texts; network errors as `node:http` gives them.
+ * Errors: ERR_AUTHENTICATION with the official provider's texts; errors of the transport.
  */
-export async function podIdentityToken(
-  { podName, podNamespace }: Identity & { kind: 'pod-identity' },
-  resource: string,
-  { signal, userAgent }: { readonly signal: AbortSignal; readonly userAgent: string },
-): Promise<AccessToken> {
-  const url = `http://${NMI_HOST}/host/token/?resource=${encodeURIComponent(resource)}`;
-  const { status, body } = await get(url, { podname: podName, podns: podNamespace, 'user-agent': userAgent }, signal);
+export async function podIdentityToken({ identity, host, resource, client }: PodIdentityRequest): Promise<AccessToken> {
+  const request = createPipelineRequest({
+    url: `http://${host}/host/token/?resource=${encodeURIComponent(resource)}`,
+    headers: createHttpHeaders({ podname: identity.podName, podns: identity.podNamespace }),
+    allowInsecureConnection: true,
+  });
+  const { status, bodyAsText } = await client.sendRequest(request);
+  const refuse = (message: string) =>
+    new ProviderError('ERR_AUTHENTICATION', message, { details: { httpStatus: status, host, phase: 'nmi' } });
   if (status !== 200) {
-    throw new ProviderError(
-      'ERR_AUTHENTICATION',
-      `nmi response failed with status code: ${status}, response body: ${body.slice(0, 500)}`,
-      {
-        details: { httpStatus: status, host: NMI_HOST, phase: 'nmi' },
-      },
+    const said = (bodyAsText ?? '').replace(/\s+/g, ' ').trim().slice(0, 500);
+    throw refuse(
+      `nmi response failed with status code: ${status}, response body: ${said}; ` +
+        'check that NMI runs on the node and that an AzureIdentityBinding selects the pod',
     );
   }
-  const { token, clientid } = parse(body);
+  const { token, clientid } = parse(bodyAsText ?? '');
   const accessToken = token?.access_token;
   if (typeof accessToken !== 'string' || accessToken === '' || typeof clientid !== 'string' || clientid === '') {
-    throw new ProviderError(
-      'ERR_AUTHENTICATION',
-      'nmi did not return expected values in response: token and clientid',
-      {
-        details: { httpStatus: status, host: NMI_HOST, phase: 'nmi' },
-      },
-    );
+    throw refuse('nmi did not return expected values in response: token and clientid');
   }
   const expiresOn = Number(token?.expires_on);
   return {
@@ -48,34 +49,16 @@ export async function podIdentityToken(
   };
 }
 
-function parse(body: string): { token?: { access_token?: unknown; expires_on?: unknown }; clientid?: unknown } {
+interface Answer {
+  readonly token?: { readonly access_token?: unknown; readonly expires_on?: unknown } | null;
+  readonly clientid?: unknown;
+}
+
+function parse(body: string): Answer {
   try {
     const value: unknown = JSON.parse(body);
     return typeof value === 'object' && value !== null ? value : {};
   } catch {
     return {};
   }
-}
-
-function get(
-  url: string,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const request = http.get(url, { headers, signal }, (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > MAX_BYTES) response.destroy(new Error(`the answer of ${NMI_HOST} is over ${MAX_BYTES} bytes`));
-        else chunks.push(chunk);
-      });
-      response.on('error', reject);
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-      );
-    });
-    request.on('error', reject);
-  });
 }

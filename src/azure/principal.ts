@@ -33,18 +33,45 @@ export function describeIdentity(identity: Identity): string {
   }
 }
 
+/**
+ * What an identity proves itself by and its key does not hold: a service-account token. `digest` names the token,
+ * `expiresAt` is what it says of its end, in milliseconds since 1970. Undefined where the key holds all of the proof.
+ */
+export interface Proof {
+  readonly digest: string;
+  readonly expiresAt: number | undefined;
+}
+
+/** The proof of an identity; see {@link Proof}. */
+export function proofOf(identity: Identity): Proof | undefined {
+  if (identity.kind !== 'workload-identity' && identity.kind !== 'identity-binding') return undefined;
+  const token = identity.token.reveal();
+  return { digest: digest(token), expiresAt: expiryOf(token) };
+}
+
+/** The `exp` of a JWT, in milliseconds; unverified, so it counts only once the token was accepted. */
+function expiryOf(token: string): number | undefined {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+    const { exp } = (claims ?? {}) as { readonly exp?: unknown };
+    return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** SHA-256 of a secret, in base64url. */
-export function digest(secret: string): string {
+function digest(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url');
 }
 
 function identityParts(identity: Identity): readonly string[] {
   switch (identity.kind) {
     case 'service-principal':
-      return [identity.kind, identity.tenantId, identity.clientId, digest(identity.clientSecret.reveal())];
+      return [identity.kind, ...application(identity), digest(identity.clientSecret.reveal())];
     case 'client-certificate': {
       const password = identity.password === undefined ? '' : digest(identity.password.reveal());
-      return [identity.kind, identity.tenantId, identity.clientId, digest(identity.certificate.reveal()), password];
+      return [identity.kind, ...application(identity), digest(identity.certificate.reveal()), password];
     }
     case 'workload-identity':
     case 'identity-binding': {
@@ -53,13 +80,18 @@ function identityParts(identity: Identity): readonly string[] {
         claimed === undefined
           ? ['token', digest(identity.token.reveal())]
           : ['subject', claimed.issuer, claimed.subject];
-      return [identity.kind, identity.tenantId, identity.clientId, ...who];
+      return [identity.kind, ...application(identity), ...who];
     }
     case 'managed-identity':
-      return [identity.kind, identity.clientId];
+      return [identity.kind, identity.clientId.toLowerCase()];
     case 'pod-identity':
       return [identity.kind, identity.podNamespace, identity.podName];
   }
+}
+
+/** Entra does not tell the letter case of these apart. */
+function application({ tenantId, clientId }: { readonly tenantId: string; readonly clientId: string }) {
+  return [tenantId.toLowerCase(), clientId.toLowerCase()];
 }
 
 function subjectOf(identity: Identity & { kind: 'workload-identity' | 'identity-binding' }): string {

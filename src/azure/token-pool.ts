@@ -1,4 +1,3 @@
-import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -7,39 +6,40 @@ import type { Cloud } from '../spc/cloud.ts';
 import type { Identity } from '../spc/model.ts';
 import { type AcquiredToken, acquireToken, type TokenTransport } from './acquire.ts';
 import { outcomeOf } from './outcome.ts';
-import { digest, principalKey } from './principal.ts';
+import { type Proof, principalKey, proofOf } from './principal.ts';
 
-/** Principals kept at most; the one not used for longest goes first. */
-const MAX_PRINCIPALS = 1000;
-/** Principals not used for this long are forgotten. */
+/** Tokens kept at most; the one not used for longest goes first. */
+const MAX_TOKENS = 1000;
+/** Tokens not used for this long are forgotten. */
 const IDLE_MS = 2 * 60 * 60 * 1000;
-/** Service-account tokens of one principal that are remembered as accepted. */
-const MAX_PROOFS = 1000;
-/** A token this close to its end is renewed before it is used. */
-const EXPIRY_MARGIN_MS = 2 * 60 * 1000;
-/** A token this close to its end is renewed in the background. */
-const REFRESH_MARGIN_MS = 10 * 60 * 1000;
-/** Bound of one token request. */
-const ACQUIRE_TIMEOUT_MS = 60_000;
+/** Service-account tokens remembered as accepted; the oldest goes first. */
+const MAX_PROOFS = 10_000;
+/** A token this close to its end, or in this last part of its life, is renewed before it is used. */
+const EXPIRY_MARGIN = { ms: 2 * 60 * 1000, part: 0.1 };
+/** The same for renewal in the background. */
+const REFRESH_MARGIN = { ms: 10 * 60 * 1000, part: 0.2 };
+/** Time between two tries to renew a token that is still good. */
+const REFRESH_RETRY_MS = 30_000;
 
-/** Who asks, where, and for which resource. */
+/** What a token is for. */
 export interface TokenUse {
-  readonly identity: Identity;
-  readonly cloud: Cloud;
   readonly resource: string;
   readonly signal: AbortSignal;
-  /** Claims of a challenge (CAE), JSON: the pooled token is not good enough. */
-  readonly claims?: string;
-  /** A token that the vault refused: if it is the pooled one, it is dropped. */
+  /** A token that the vault refused: the pooled one will do only if it is another. */
   readonly refused?: Secret;
+  /** Claims of the challenge that came with the refusal (CAE), JSON. */
+  readonly claims?: string;
 }
 
-interface Principal {
-  /** By resource. */
-  readonly tokens: Map<string, AcquiredToken>;
-  /** Digests of service-account tokens that Entra accepted, and when each is forgotten. */
-  readonly proofs: Map<string, number>;
-  usedAt: number;
+/** One identity's way to tokens. */
+export interface Login {
+  /** Key of all who share logins and values with this identity, once it has proven itself; see `principalKey`. */
+  readonly principal: string;
+  /**
+   * A token for the resource. Its mere success is the proof that the identity is who it says.
+   * Errors: see `loginError`; the signal's reason.
+   */
+  token(use: TokenUse): Promise<Secret>;
 }
 
 /** What {@link TokenPool} works with. */
@@ -47,6 +47,21 @@ export interface TokenPoolOptions {
   readonly transport: TokenTransport;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+}
+
+interface Claimant {
+  readonly identity: Identity;
+  readonly cloud: Cloud;
+  readonly principal: string;
+  readonly proof: Proof | undefined;
+}
+
+interface Pooled {
+  readonly token: Secret;
+  /** Past this the token is not handed out. */
+  readonly usableUntil: number;
+  refreshAt: number;
+  usedAt: number;
 }
 
 /**
@@ -57,79 +72,68 @@ export interface TokenPoolOptions {
  */
 export class TokenPool {
   readonly #options: TokenPoolOptions;
-  readonly #principals = new Map<string, Principal>();
+  /** By principal and resource, in the order of use. */
+  readonly #tokens = new Map<string, Pooled>();
+  /** Service-account tokens that Entra accepted, by principal and digest, and when each ends. */
+  readonly #proofs = new Map<string, number>();
   readonly #flights = new SingleFlight<Secret>();
 
   constructor(options: TokenPoolOptions) {
     this.#options = options;
   }
 
-  /**
-   * A token for the resource. Its mere success is the proof that the identity is who it says.
-   * Errors: see `loginError`; the signal's reason.
-   */
-  async token(use: TokenUse): Promise<Secret> {
-    const key = principalKey(use.identity, use.cloud);
-    const principal = this.#principal(key);
-    const proof = proofOf(use.identity);
+  /** The login of an identity; nobody is asked yet. */
+  login(identity: Identity, cloud: Cloud): Login {
+    const principal = principalKey(identity, cloud);
+    const claimant = { identity, cloud, principal, proof: proofOf(identity) };
+    return { principal, token: (use) => this.#token(claimant, use) };
+  }
+
+  /** Forgets what is idle or over. */
+  sweep(): void {
     const now = this.#options.clock.now();
-    const proven = proof === undefined || (principal.proofs.get(proof) ?? 0) > now;
-    if (use.refused !== undefined && principal.tokens.get(use.resource)?.token === use.refused) {
-      principal.tokens.delete(use.resource);
+    for (const [key, { usedAt, usableUntil }] of this.#tokens) {
+      if (usableUntil <= now || now - usedAt >= IDLE_MS) this.#tokens.delete(key);
     }
-    const pooled = proven && use.claims === undefined ? principal.tokens.get(use.resource) : undefined;
-    if (pooled !== undefined && pooled.expiresAt - EXPIRY_MARGIN_MS > now) {
-      const refreshAt = pooled.refreshAt ?? pooled.expiresAt - REFRESH_MARGIN_MS;
-      if (refreshAt <= now) this.#refresh(key, use);
-      return pooled.token;
-    }
-    return this.#acquire(key, use, proven);
+    for (const [key, until] of this.#proofs) if (until <= now) this.#proofs.delete(key);
   }
 
-  #principal(key: string): Principal {
+  async #token(claimant: Claimant, use: TokenUse): Promise<Secret> {
     const now = this.#options.clock.now();
-    const known = this.#principals.get(key);
-    const principal = known ?? { tokens: new Map(), proofs: new Map(), usedAt: now };
-    principal.usedAt = now;
-    this.#principals.delete(key);
-    this.#principals.set(key, principal);
-    for (const [oldest, { usedAt }] of this.#principals) {
-      if (this.#principals.size <= MAX_PRINCIPALS && now - usedAt < IDLE_MS) break;
-      this.#principals.delete(oldest);
+    const key = JSON.stringify([claimant.principal, use.resource]);
+    const pooled = this.#tokens.get(key);
+    if (!this.#isProven(claimant, now)) return this.#acquire(claimant, use, `proof ${claimant.proof?.digest} ${key}`);
+    if (pooled === undefined || pooled.token === use.refused || pooled.usableUntil <= now) {
+      return this.#acquire(claimant, use, `token ${key} ${use.claims ?? ''}`);
     }
-    return principal;
+    pooled.usedAt = now;
+    this.#tokens.delete(key);
+    this.#tokens.set(key, pooled);
+    if (pooled.refreshAt <= now) {
+      pooled.refreshAt = now + REFRESH_RETRY_MS;
+      const { signal } = new AbortController();
+      // The pooled token is still good; should this fail, a later use tries again.
+      this.#acquire(claimant, { resource: use.resource, signal }, `token ${key} `).catch(() => {});
+    }
+    return pooled.token;
   }
 
-  #refresh(key: string, use: TokenUse): void {
-    const flight = `${key} ${use.resource} refresh`;
-    if (this.#flights.has(flight)) return;
-    const { signal } = new AbortController();
-    this.#flights
-      .run(flight, signal, (inner) => this.#request(key, use, inner))
-      .catch(() => {
-        // The pooled token is still good; the next use tries again.
-      });
+  #isProven({ principal, proof }: Claimant, now: number): boolean {
+    return proof === undefined || (this.#proofs.get(`${principal} ${proof.digest}`) ?? 0) > now;
   }
 
-  #acquire(key: string, use: TokenUse, proven: boolean): Promise<Secret> {
-    const proof = proven ? '' : (proofOf(use.identity) ?? '');
-    const flight = JSON.stringify([key, use.resource, proof, use.claims ?? '']);
-    return this.#flights.run(flight, use.signal, (signal) => this.#request(key, use, signal));
+  #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
+    return this.#flights.run(flight, use.signal, (signal) => this.#request(claimant, { ...use, signal }));
   }
 
-  async #request(key: string, use: TokenUse, signal: AbortSignal): Promise<Secret> {
+  async #request(claimant: Claimant, { resource, claims, signal }: TokenUse): Promise<Secret> {
     const { transport, telemetry } = this.#options;
-    const { identity, cloud, resource, claims } = use;
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(ACQUIRE_TIMEOUT_MS)]);
+    const { identity, cloud } = claimant;
     let outcome: Outcome = 'other';
     try {
-      // The SDK does not honour an abort while it talks to Entra.
-      const acquired = await abortable(
-        acquireToken({ identity, cloud, resource, claims, signal: bounded }, transport),
-        bounded,
-      );
+      const acquired = await acquireToken({ identity, cloud, resource, claims, signal }, transport);
       outcome = 'ok';
-      this.#keep(key, use, acquired);
+      this.#keep(claimant, resource, acquired);
       return acquired.token;
     } catch (error) {
       outcome = outcomeOf(error);
@@ -139,22 +143,27 @@ export class TokenPool {
     }
   }
 
-  #keep(key: string, { identity, resource }: TokenUse, acquired: AcquiredToken): void {
-    const principal = this.#principal(key);
-    principal.tokens.set(resource, acquired);
-    const proof = proofOf(identity);
+  #keep({ principal, proof }: Claimant, resource: string, { token, expiresAt, refreshAt }: AcquiredToken): void {
+    const now = this.#options.clock.now();
+    const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, Math.max(0, expiresAt - now) * part);
+    const key = JSON.stringify([principal, resource]);
+    this.#tokens.delete(key);
+    this.#tokens.set(key, {
+      token,
+      usableUntil: expiresAt - margin(EXPIRY_MARGIN),
+      refreshAt: Math.max(now + REFRESH_RETRY_MS, refreshAt ?? expiresAt - margin(REFRESH_MARGIN)),
+      usedAt: now,
+    });
+    bound(this.#tokens, MAX_TOKENS);
     if (proof === undefined) return;
-    principal.proofs.set(proof, acquired.expiresAt);
-    for (const oldest of principal.proofs.keys()) {
-      if (principal.proofs.size <= MAX_PROOFS) break;
-      principal.proofs.delete(oldest);
-    }
+    this.#proofs.set(`${principal} ${proof.digest}`, proof.expiresAt ?? expiresAt);
+    bound(this.#proofs, MAX_PROOFS);
   }
 }
 
-/** Digest of a proof that is no part of the principal's key; undefined where the key holds all of it. */
-function proofOf(identity: Identity): string | undefined {
-  return identity.kind === 'workload-identity' || identity.kind === 'identity-binding'
-    ? digest(identity.token.reveal())
-    : undefined;
+function bound(map: Map<string, unknown>, max: number): void {
+  for (const oldest of map.keys()) {
+    if (map.size <= max) break;
+    map.delete(oldest);
+  }
 }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import https from 'node:https';
+import type https from 'node:https';
 import tls from 'node:tls';
-import type { PipelinePolicy } from '@azure/core-rest-pipeline';
+import type { HttpClient } from '@azure/core-rest-pipeline';
 import { messageOf, ProviderError } from '../base/errors.ts';
+import { lookupLocalhost } from './agents.ts';
+import { BoundedHttpsAgent } from './connect.ts';
 
 /** Where the token proxy of AKS identity binding is, by default the cluster's API server. */
 export interface TokenProxyOptions {
@@ -19,42 +21,78 @@ export interface TokenProxyOptions {
 export const CLUSTER_CA_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt';
 
 const DEFAULT_URL = 'https://kubernetes.default.svc.cluster.local';
-const PROBE_TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 10_000;
+
+/** Makes a transport whose requests all go out by one agent. */
+export type TransportBy = (agent: https.Agent) => HttpClient;
 
 /**
- * Sends token requests to the cluster's token proxy instead of Entra. CA and server name are looked up when first
- * needed, and again if that failed or the CA changed.
+ * The cluster's token proxy, which takes requests meant for Entra. CA and server name are looked up when first needed,
+ * and again if that failed or the CA changed.
  * `Differs:` the official provider asks the API server once at start and never again.
  */
-export function tokenProxyPolicy(options: TokenProxyOptions): PipelinePolicy {
-  const base = new URL(options.url === '' ? DEFAULT_URL : options.url);
-  let known: { readonly ca: string; readonly agent: https.Agent } | undefined;
-  const agentFor = async (): Promise<https.Agent> => {
-    const ca = readCa(options.caFile);
-    if (known?.ca === ca) return known.agent;
-    const servername = options.sniName === '' ? bindingServerName(await clusterIdOf(base, ca)) : options.sniName;
-    known?.agent.destroy();
-    // The proxy answers under a name that its certificate need not carry, so the API server's own name is checked.
-    const checkServerIdentity = (_: string, certificate: tls.PeerCertificate) =>
-      tls.checkServerIdentity(base.hostname, certificate);
-    known = { ca, agent: new https.Agent({ keepAlive: true, ca, servername, checkServerIdentity }) };
-    return known.agent;
-  };
-  return {
-    name: 'akvCsiTokenProxy',
-    async sendRequest(request, next) {
-      try {
-        request.agent = await agentFor();
-      } catch (error) {
-        throw new ProviderError('ERR_AUTHENTICATION', `proxy transport not available: ${messageOf(error)}`, {
-          cause: error,
+export class TokenProxy {
+  readonly #options: TokenProxyOptions;
+  readonly #transportBy: TransportBy;
+  readonly #base: URL;
+  #known: { readonly ca: string; readonly client: Promise<HttpClient> } | undefined;
+
+  constructor(options: TokenProxyOptions, transportBy: TransportBy) {
+    this.#options = options;
+    this.#transportBy = transportBy;
+    this.#base = new URL(options.url === '' ? DEFAULT_URL : options.url);
+  }
+
+  /** The way to the proxy. Errors: ERR_AUTHENTICATION with the official provider's words. */
+  async client(): Promise<HttpClient> {
+    try {
+      const ca = readCa(this.#options.caFile);
+      if (this.#known?.ca !== ca) {
+        const entry = { ca, client: this.#connect(ca) };
+        this.#known = entry;
+        entry.client.catch(() => {
+          if (this.#known === entry) this.#known = undefined;
         });
       }
-      const { pathname, search } = new URL(request.url);
-      request.url = `${base.origin}${base.pathname.replace(/\/$/, '')}${pathname}${search}`;
-      return next(request);
-    },
-  };
+      return await this.#known.client;
+    } catch (error) {
+      throw new ProviderError('ERR_AUTHENTICATION', `proxy transport not available: ${messageOf(error)}`, {
+        details: { phase: 'entra', host: this.#base.host },
+      });
+    }
+  }
+
+  async #connect(ca: string): Promise<HttpClient> {
+    const base = this.#base;
+    const { sniName } = this.#options;
+    const servername = sniName === '' ? bindingServerName(await clusterIdOf(base, ca)) : sniName;
+    // The proxy may answer with a certificate for the name it was called by, or with the API server's own.
+    const checkServerIdentity = (_: string, certificate: tls.PeerCertificate) =>
+      tls.checkServerIdentity(servername, certificate) && tls.checkServerIdentity(base.hostname, certificate);
+    const agent = new BoundedHttpsAgent({
+      keepAlive: true,
+      connectTimeoutMs: TIMEOUT_MS,
+      lookup: lookupLocalhost,
+      ca,
+      servername,
+      checkServerIdentity,
+    });
+    const transport = this.#transportBy(agent);
+    const prefix = `${base.origin}${base.pathname.replace(/\/$/, '')}`;
+    return {
+      async sendRequest(request) {
+        const { url } = request;
+        const { pathname, search } = new URL(url);
+        request.url = `${prefix}${pathname}${search}`;
+        try {
+          return await transport.sendRequest(request);
+        } finally {
+          // The SDK sends the same request again where it failed.
+          request.url = url;
+        }
+      },
+    };
+  }
 }
 
 /** Server name under which the API server hands connections to the token proxy of a cluster. */
@@ -67,8 +105,9 @@ export function bindingServerName(clusterId: string): string {
 function clusterIdOf(base: URL, ca: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const port = base.port === '' ? 443 : Number(base.port);
+    const { hostname: host } = base;
     const socket = tls.connect(
-      { host: base.hostname, port, servername: base.hostname, ca, timeout: PROBE_TIMEOUT_MS },
+      { host, port, servername: host, ca, lookup: lookupLocalhost, timeout: TIMEOUT_MS },
       () => {
         const { subjectaltname = '' } = socket.getPeerCertificate();
         socket.destroy();
@@ -82,9 +121,7 @@ function clusterIdOf(base: URL, ca: string): Promise<string> {
         else resolve(id);
       },
     );
-    socket.on('timeout', () =>
-      socket.destroy(new Error(`${base.host} did not answer within ${PROBE_TIMEOUT_MS / 1000} s`)),
-    );
+    socket.on('timeout', () => socket.destroy(new Error(`${base.host} did not answer within ${TIMEOUT_MS / 1000} s`)));
     socket.on('error', reject);
   });
 }

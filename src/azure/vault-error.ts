@@ -1,5 +1,5 @@
 import { isRestError } from '@azure/core-rest-pipeline';
-import { type ErrorCode, messageOf, ProviderError } from '../base/errors.ts';
+import { type ErrorCode, ProviderError } from '../base/errors.ts';
 import type { ObjectType } from '../base/telemetry.ts';
 import { networkFailure } from './network-error.ts';
 
@@ -23,30 +23,36 @@ const ROLE: Readonly<Record<ObjectType, string>> = {
   cert: 'Key Vault Certificate User',
 };
 
-/** A vault's answer, or silence, explained; a `ProviderError` passes through. */
+/** What failed, as a message begins. */
+export function describeQuestion({ operation, type, name, version, vaultName }: VaultQuestion): string {
+  const which = version === '' ? '' : ` (version ${version})`;
+  return `Cannot ${operation} ${NOUN[type]} "${name}"${which} from vault "${vaultName}"`;
+}
+
+/**
+ * A vault's answer, or silence, explained; a `ProviderError` passes through. The SDK's error is no cause of it, and its
+ * text is not used: it may quote request and answer.
+ */
 export function vaultError(question: VaultQuestion, error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
-  const what = `Cannot ${question.operation} ${NOUN[question.type]} "${question.name}"${question.version === '' ? '' : ` (version ${question.version})`} from vault "${question.vaultName}"`;
+  const what = describeQuestion(question);
   const { host } = question;
-  const network = isRestError(error) && error.statusCode !== undefined ? undefined : networkFailure(error);
+  if (isRestError(error) && error.statusCode !== undefined) {
+    const answer = answerOf(error.statusCode, error.details, error.response?.headers.get('x-ms-request-id'));
+    return refusal(question, what, answer);
+  }
+  const network = networkFailure(error);
   if (network !== undefined) {
     return new ProviderError(
       'ERR_UNREACHABLE',
       `${what}: the vault at ${host} did not answer: ${network.layer} failed, ${network.code}: ${network.explanation}`,
-      { cause: error, details: { host, phase: 'vault', remoteCode: network.code } },
+      { details: { host, phase: 'vault', remoteCode: network.code } },
     );
   }
-  if (!isRestError(error) || error.statusCode === undefined) {
-    return new ProviderError('ERR_VAULT', `${what}: ${messageOf(error)}`, {
-      cause: error,
-      details: { host, phase: 'vault' },
-    });
-  }
-  return refusal(
-    question,
-    what,
-    answerOf(error.statusCode, error.details, error.response?.headers.get('x-ms-request-id')),
-  );
+  return new ProviderError('ERR_INTERNAL', `${what}: the provider failed unexpectedly; its log says more`, {
+    cause: error,
+    details: { host, phase: 'vault' },
+  });
 }
 
 /** What a vault said when it said no. */
@@ -118,7 +124,9 @@ function meaning(question: VaultQuestion, answer: VaultAnswer): { code: ErrorCod
     case 429:
       return {
         code: 'ERR_THROTTLED',
-        remedy: 'the vault is over its request limit: fewer pods, objects or rotations at once, or another vault',
+        remedy:
+          'the vault is over its request limit, and the wait it asks for outlasts this mount: ' +
+          'fewer pods, objects or rotations at once, or another vault',
       };
     default:
       return {

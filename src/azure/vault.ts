@@ -1,12 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TokenCredential } from '@azure/core-auth';
-import { isRestError, type PipelinePolicy } from '@azure/core-rest-pipeline';
+import { type HttpClient, isRestError, RestError } from '@azure/core-rest-pipeline';
 import { CertificateClient } from '@azure/keyvault-certificates';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { ProviderError } from '../base/errors.ts';
 import type { ObjectType } from '../base/telemetry.ts';
 import type { ObjectRef } from '../mount/ports.ts';
+import { refuseChallenges } from './challenge.ts';
 
 /** One answer of a vault, or of each page of a listing. */
 export type RawBodies = readonly unknown[];
@@ -18,8 +19,6 @@ export interface VaultCallOptions {
   readonly signal: AbortSignal;
 }
 
-/** Bound of one HTTP request. */
-const REQUEST_TIMEOUT_MS = 30_000;
 /** What the official provider speaks; older stacks know nothing newer. */
 const SERVICE_VERSION = '7.4';
 
@@ -42,14 +41,14 @@ const NO_CREDENTIAL: TokenCredential = { getToken: async () => null };
  */
 export class VaultClients {
   readonly #url: string;
-  readonly #policies: readonly PipelinePolicy[];
+  readonly #transport: HttpClient;
   #secrets: SecretClient | undefined;
   #keys: KeyClient | undefined;
   #certificates: CertificateClient | undefined;
 
-  constructor(url: string, policies: readonly PipelinePolicy[]) {
+  constructor(url: string, transport: HttpClient) {
     this.#url = url;
-    this.#policies = policies;
+    this.#transport = transport;
   }
 
   /** The JSON of an object. Errors: `RestError`, `Challenge`, network errors. */
@@ -74,7 +73,7 @@ export class VaultClients {
   async listVersions(type: ObjectType, name: string, options: VaultCallOptions): Promise<RawBodies> {
     const { bodies, mistaken } = await this.#run(options, async () => {
       for await (const _ of this.#pages(type, name)) {
-        // Each page passes by the policy.
+        // Each page passes by the transport.
       }
     });
     if (mistaken) throw new ProviderError('ERR_VAULT', 'the vault answered a version listing that cannot be read');
@@ -104,47 +103,39 @@ export class VaultClients {
     } catch (error) {
       // The wire's own spelling, which the three clients translate each in its way.
       if (isRestError(error)) error.details = call.last?.body;
-      if (!(error instanceof TypeError) || call.last?.status !== 200) throw error;
+      if (!(error instanceof TypeError) || call.last === undefined) throw error;
+      const { status: statusCode, body: details } = call.last;
+      if (statusCode !== 200) throw Object.assign(new RestError('', { statusCode }), { details });
       return { ...call, mistaken: true };
     }
   }
 
   #options() {
-    return {
-      serviceVersion: SERVICE_VERSION,
-      retryOptions: { maxRetries: 0 },
-      additionalPolicies: [this.#callPolicy(), ...this.#policies].map((policy) => ({
-        policy,
-        position: 'perRetry' as const,
-      })),
-    } as const;
+    return { serviceVersion: SERVICE_VERSION, retryOptions: { maxRetries: 0 }, httpClient: this.#client() } as const;
   }
 
   /**
    * Gives each request what belongs to its call and keeps what comes back. Options of the SDK would not do: it leaves
    * them out when it follows a listing to its next page. No token goes to a host that such a link names.
    */
-  #callPolicy(): PipelinePolicy {
+  #client(): HttpClient {
     const { origin } = new URL(this.#url);
     return {
-      name: 'akvCsiCall',
-      async sendRequest(request, next) {
+      sendRequest: async (request) => {
         const call = calls.getStore();
-        if (call === undefined || new URL(request.url).origin !== origin) {
-          throw new ProviderError(
-            'ERR_VAULT',
-            `the vault refers to ${new URL(request.url).origin}; nothing was sent there`,
-          );
+        const target = new URL(request.url).origin;
+        if (call === undefined || target !== origin) {
+          throw new ProviderError('ERR_VAULT', `the vault refers to ${target}; nothing was sent there`);
         }
         const { authorization, clientRequestId, signal } = call.options;
         request.headers.set('authorization', authorization);
         request.headers.set('x-ms-client-request-id', clientRequestId);
         request.abortSignal = signal;
-        request.timeout = REQUEST_TIMEOUT_MS;
-        const response = await next(request);
+        const response = await this.#transport.sendRequest(request);
         const body = parse(response.bodyAsText ?? '');
         call.last = { status: response.status, body };
         if (response.status === 200) call.bodies.push(body);
+        refuseChallenges(response);
         return response;
       },
     };

@@ -8,12 +8,16 @@ type Json = Readonly<Record<string, unknown>>;
 /**
  * Reads the JSON that a vault answered. The SDK's own models cannot be used for it: they crash where a field is absent,
  * and Key Vault does leave fields out.
- * Errors: ERR_VAULT, naming object and field, with the official provider's words.
+ * Errors: ERR_VAULT, naming what failed and the field, with the official provider's words.
  */
-export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
+export function fetchedFromWire(ref: ObjectRef, body: unknown, failed: string): FetchedObject {
   const json = objectOf(body);
   const missing = (text: string, field: string) =>
-    new ProviderError('ERR_VAULT', `${text}: the vault answered ${ref.type} "${ref.name}" without "${field}"`);
+    new ProviderError(
+      'ERR_VAULT',
+      `${failed}: ${text}: the vault answered without "${field}"; check proxies between node and vault`,
+      { details: { phase: 'vault', httpStatus: 200 } },
+    );
   const attributes = objectOf(json.attributes);
   const life = { expiresAt: timeOf(attributes.exp), notBefore: timeOf(attributes.nbf) };
   switch (ref.type) {
@@ -46,6 +50,21 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
       if (version === undefined) throw missing('certificate id is nil', 'id');
       return { type: 'cert', version, ...life, der: Buffer.from(cer, 'base64') };
     }
+  }
+}
+
+/** What an entry takes in memory besides its content. */
+const ENTRY_BYTES = 500;
+
+/** About the bytes that an object takes in memory. */
+export function bytesOfObject(object: FetchedObject): number {
+  switch (object.type) {
+    case 'secret':
+      return ENTRY_BYTES + object.value.reveal().length;
+    case 'cert':
+      return ENTRY_BYTES + object.der.length;
+    case 'key':
+      return 2 * ENTRY_BYTES;
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Azure, connectAzure } from '../../src/azure/azure.ts';
+import { type Azure, type AzureOptions, connectAzure } from '../../src/azure/azure.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { silentTelemetry, type Telemetry } from '../../src/base/telemetry.ts';
@@ -66,7 +66,17 @@ export interface Lab {
 }
 
 /** Settings that tests change. */
-export interface LabOptions {
+export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs'> {
+  /** Instead of the seed with sixty secrets. */
+  readonly seed?: string;
+  /** Further CAs to trust, PEM. */
+  readonly trust?: string;
+  /** Further names the emulator answers for; the cloud is the public one then. */
+  readonly hosts?: readonly string[];
+  /** Serves as NMI what the emulator serves as such. */
+  readonly nmi?: boolean;
+  /** Without it the emulator's CA is not trusted. */
+  readonly trusted?: boolean;
   readonly cacheTtlMs?: number;
   readonly pinnedCacheTtlMs?: number;
   readonly telemetry?: Telemetry;
@@ -80,21 +90,27 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     pinnedCacheTtlMs = 0,
     telemetry = silentTelemetry,
     clock = { now: () => Date.now() },
+    seed = SEED,
+    trusted = true,
+    requestTimeoutMs = 30_000,
   } = options;
   const directory = mkdtempSync(join(tmpdir(), 'akv-azure-'));
-  const emulator = await startEmulator({ seed: SEED });
+  const emulator = await startEmulator({ seed, clock, hosts: options.hosts ?? [] });
   const certFile = join(directory, 'ca.pem');
-  writeFileSync(certFile, emulator.caPem);
+  writeFileSync(certFile, emulator.caPem + (options.trust ?? ''));
   const azure = connectAzure({
     userAgent: 'csi-secrets-store/0.0.0 (linux/amd64)',
-    trust: { certFile, certDir: undefined, extraCaFile: undefined },
+    requestTimeoutMs,
+    ...(options.nmi === true ? { nmiHost: new URL(emulator.imdsUrl).host } : {}),
+    trust: { certFile: trusted ? certFile : undefined, certDir: undefined, extraCaFile: undefined },
     tokenProxy: { url: '', sniName: '', caFile: '' },
     cacheTtlMs,
     pinnedCacheTtlMs,
     telemetry,
     clock,
   });
-  const cloud = resolveCloud({ name: 'AzureStackCloud', file: 'cloud', readFile: () => emulator.cloudFile });
+  const name = options.hosts === undefined ? 'AzureStackCloud' : 'AzurePublicCloud';
+  const cloud = resolveCloud({ name, file: 'cloud', readFile: () => emulator.cloudFile });
   let mounts = 0;
   return {
     emulator,

@@ -1,0 +1,34 @@
+import { isRestError } from '@azure/core-rest-pipeline';
+import { Challenge } from './challenge.ts';
+import type { Verdict } from './gate.ts';
+
+/** What a failed request says about the load of its vault; a date in `Retry-After` counts from `now`. */
+export function judge(error: unknown, now: number): Verdict {
+  if (error instanceof Challenge) return 'answered';
+  if (!isRestError(error) || error.statusCode === undefined) return undefined;
+  const retryAfterMs = retryAfter((name) => error.response?.headers.get(name), now);
+  if (error.statusCode === 429 || (error.statusCode === 503 && retryAfterMs !== undefined)) return { retryAfterMs };
+  return error.statusCode < 500 ? 'answered' : undefined;
+}
+
+/** Whether a vault asked to wait. */
+export function isThrottling(error: unknown): boolean {
+  return typeof judge(error, 0) === 'object';
+}
+
+/** The three headers that Azure's services use. */
+function retryAfter(header: (name: string) => string | undefined, now: number): number | undefined {
+  for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {
+    const ms = number(header(name));
+    if (ms !== undefined) return ms;
+  }
+  const after = header('retry-after');
+  const seconds = number(after);
+  if (seconds !== undefined) return seconds * 1000;
+  const date = Date.parse(after ?? '');
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+function number(text: string | undefined): number | undefined {
+  return text !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,49 @@
+import type { VaultAccess } from '../mount/ports.ts';
+import type { VaultGate } from './gate.ts';
+import { loginHost, loginPhase } from './login.ts';
+import { describeIdentity } from './principal.ts';
+import type { Login, TokenPool } from './token-pool.ts';
+import type { VaultClients } from './vault.ts';
+
+/** What all identities share of one vault. */
+export interface VaultHost {
+  readonly url: string;
+  readonly clients: VaultClients;
+  readonly gate: VaultGate;
+  /** Resource its tokens are for, once its challenge named one; until then each cloud's. */
+  resource: string | undefined;
+}
+
+/** A vault opened by one identity, for one Mount. */
+export interface VaultSession {
+  readonly host: VaultHost;
+  readonly login: Login;
+  readonly vaultName: string;
+  /** Host and port of the vault. */
+  readonly hostName: string;
+  /** Tenant that the manifest names. */
+  readonly tenantId: string;
+  /** Resource of the cloud's vaults. */
+  readonly resource: string;
+  readonly loginAt: { readonly phase: 'entra' | 'imds' | 'nmi'; readonly host: string };
+  /** See `describeIdentity`. */
+  readonly identity: () => string;
+}
+
+/** Does once what all reads of a Mount would do again. */
+export function startSession(
+  { cloud, tenantId, identity, vaultName }: Parameters<VaultAccess['open']>[0],
+  host: VaultHost,
+  tokens: TokenPool,
+): VaultSession {
+  return {
+    host,
+    login: tokens.login(identity, cloud),
+    vaultName,
+    hostName: new URL(host.url).host,
+    tenantId,
+    resource: cloud.vaultResource,
+    loginAt: { phase: loginPhase(identity), host: loginHost(identity, cloud) },
+    identity: () => describeIdentity(identity),
+  };
+}

@@ -1,0 +1,152 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Agents, type TrustSources } from '../../src/azure/agents.ts';
+import { TokenProxy } from '../../src/azure/token-proxy.ts';
+import { createTransport, rememberMetadata } from '../../src/azure/transport.ts';
+import { issue, keyPem } from '../pki/support.ts';
+
+const NOWHERE: TrustSources = { certFile: undefined, certDir: undefined, extraCaFile: undefined };
+let directory: string;
+let server: https.Server;
+let url: string;
+let pem: string;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'akv-trust-'));
+  const { certificate, key } = await issue({ name: 'private.localhost' });
+  pem = certificate.toString();
+  server = https.createServer({ cert: pem, key: keyPem(key) }, (_, response) => response.end('{}'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `https://private.localhost:${(server.address() as AddressInfo).port}/`;
+});
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  rmSync(directory, { recursive: true });
+});
+
+/** A file of the test's directory. */
+function fileOf(name: string, text: string): string {
+  const file = join(directory, name);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, text);
+  return file;
+}
+
+/** What a request to the private server comes to: a status, or the code of its failure. */
+async function outcomeWith(trust: Partial<TrustSources>): Promise<unknown> {
+  const agents = new Agents({ ...NOWHERE, ...trust });
+  try {
+    const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 5_000 });
+    const { status } = await transport.sendRequest(createPipelineRequest({ url }));
+    return status;
+  } catch (error) {
+    return error instanceof RestError ? error.code : error;
+  } finally {
+    agents.close();
+  }
+}
+
+describe('a server of a private CA', () => {
+  it('is not trusted without it', async () => {
+    expect(await outcomeWith({})).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
+  });
+
+  it('is trusted by SSL_CERT_FILE, with text around the certificate', async () => {
+    expect(await outcomeWith({ certFile: fileOf('ca.pem', `# our CA\n${pem}\n# the end\n`) })).toBe(200);
+  });
+
+  it('is trusted by any directory of SSL_CERT_DIR, with things in it that are no certificates', async () => {
+    fileOf('certs/ca.crt', pem);
+    fileOf('certs/garbage.crt', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+    fileOf('certs/inner/readme', 'nothing');
+    expect(await outcomeWith({ certDir: `${join(directory, 'none')}:${join(directory, 'certs')}` })).toBe(200);
+  });
+
+  it('is trusted by NODE_EXTRA_CA_CERTS beside SSL_CERT_FILE, which Node alone would forget', async () => {
+    const certFile = fileOf('other.pem', (await issue({ name: 'other' })).certificate.toString());
+    expect(await outcomeWith({ certFile, extraCaFile: fileOf('extra.pem', pem) })).toBe(200);
+  });
+
+  it('is asked by its own trust where the files are not there', async () => {
+    expect(await outcomeWith({ certFile: join(directory, 'missing.pem') })).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
+  });
+});
+
+describe('OpenID metadata', () => {
+  const METADATA = 'https://login.example/t/v2.0/.well-known/openid-configuration';
+  const request = (target = METADATA) => createPipelineRequest({ url: target });
+
+  it('is asked for once by all who need it at the same time, and again where the answer was none', async () => {
+    const bodies = ['<html>', '{"issuer":"x"}'];
+    let asked = 0;
+    const client = rememberMetadata(
+      {
+        sendRequest: async (one) => ({
+          status: 200,
+          request: one,
+          headers: one.headers,
+          bodyAsText: bodies[asked++] ?? null,
+        }),
+      },
+      { now: () => 0 },
+    );
+    await Promise.all([client.sendRequest(request()), client.sendRequest(request())]);
+    expect(asked).toBe(1);
+    const { bodyAsText } = await client.sendRequest(request());
+    await client.sendRequest(request());
+    expect([bodyAsText, asked]).toEqual(['{"issuer":"x"}', 2]);
+  });
+
+  it('fails nobody because the one who asked for it first went away', async () => {
+    let asked = 0;
+    const client = rememberMetadata(
+      {
+        sendRequest: async (one) => {
+          if (++asked === 1) throw new DOMException('gone', 'AbortError');
+          return { status: 200, request: one, headers: one.headers, bodyAsText: '{}' };
+        },
+      },
+      { now: () => 0 },
+    );
+    const [first, second] = await Promise.allSettled([client.sendRequest(request()), client.sendRequest(request())]);
+    expect([first.status, second.status]).toEqual(['rejected', 'fulfilled']);
+  });
+});
+
+describe('the token proxy of identity binding', () => {
+  const PROXY = 'https://api.localhost:6443/bound/';
+
+  it('keeps its path when the SDK sends a request again', async () => {
+    const seen: string[] = [];
+    const caFile = fileOf('cluster.pem', pem);
+    const proxy = new TokenProxy({ url: PROXY, sniName: 'a.ests.aks', caFile }, () => ({
+      async sendRequest(one) {
+        seen.push(one.url);
+        throw new RestError('', { code: 'ECONNRESET' });
+      },
+    }));
+    const client = await proxy.client();
+    const one = createPipelineRequest({ url: 'https://login.microsoftonline.com/t/oauth2/v2.0/token?x=1' });
+    for (let i = 0; i < 2; i++) await expect(client.sendRequest(one)).rejects.toThrow(RestError);
+    expect(seen).toEqual(Array(2).fill('https://api.localhost:6443/bound/t/oauth2/v2.0/token?x=1'));
+  });
+
+  it('is looked for again after its CA was missing', async () => {
+    const caFile = join(directory, 'later.pem');
+    const proxy = new TokenProxy({ url: PROXY, sniName: 'a.ests.aks', caFile }, () => ({
+      sendRequest: () => Promise.reject(new Error('not reached')),
+    }));
+    await expect(proxy.client()).rejects.toMatchObject({
+      code: 'ERR_AUTHENTICATION',
+      message: expect.stringMatching(/^proxy transport not available: the cluster's CA cannot be read/),
+    });
+    fileOf('later.pem', pem);
+    expect(await proxy.client()).toBe(await proxy.client());
+  });
+});

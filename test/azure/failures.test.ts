@@ -1,0 +1,262 @@
+import https from 'node:https';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { inspect } from 'node:util';
+import { createPipelineRequest } from '@azure/core-rest-pipeline';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Agents } from '../../src/azure/agents.ts';
+import { networkFailure } from '../../src/azure/network-error.ts';
+import { createTransport } from '../../src/azure/transport.ts';
+import type { Fault } from '../../src/emulator/faults.ts';
+import type { VaultReader } from '../../src/mount/ports.ts';
+import { type Issued, issue, keyPem } from '../pki/support.ts';
+import { type Lab, reader, secret, startLab, TENANT } from './lab.ts';
+
+const VALUE = 'the-value-that-nobody-may-see';
+type Answer = Omit<Extract<Fault['action'], { kind: 'answer' }>, 'kind'>;
+
+let lab: Lab;
+let expired: Issued;
+let misnamed: Issued;
+let untrusted: Issued;
+const servers: Server[] = [];
+
+beforeAll(async () => {
+  expired = await issue({ name: 'x.vault.localhost', notAfter: new Date('2021-01-01') });
+  misnamed = await issue({ name: 'other.localhost' });
+  untrusted = await issue({ name: 'x.vault.localhost' });
+  lab = await startLab({
+    requestTimeoutMs: 400,
+    trust: expired.certificate.toString() + misnamed.certificate.toString(),
+  });
+});
+beforeEach(() => lab.emulator.requests.clear());
+afterEach(async () => {
+  lab.emulator.faults.clear();
+  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
+});
+afterAll(() => lab.close());
+
+function answer(on: 'vault' | 'entra', { status, headers = {}, body }: Answer): void {
+  lab.emulator.faults.add({
+    on,
+    action: { kind: 'answer', status, headers, ...(body === undefined ? {} : { body }) },
+  });
+}
+
+async function portOf(server: Server): Promise<number> {
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** The vault "x" at a port of this machine. */
+function vaultAt(port: number): VaultReader {
+  return lab.azure.vaults.open({
+    cloud: lab.cloud,
+    tenantId: TENANT,
+    identity: reader(),
+    vaultName: 'x',
+    vaultUrl: `https://x.vault.localhost:${port}`,
+  });
+}
+
+/** What a read fails with; nothing secret is in it, however deep one looks. */
+async function failureOf(read: Promise<unknown>): Promise<Error> {
+  const error = await read.then(
+    () => new Error('the read went well'),
+    (reason: Error) => reason,
+  );
+  const all = inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true }) + JSON.stringify(error);
+  expect(all).not.toMatch(/eyJ|Bearer|reader-secret|nobody-may-see/);
+  return error;
+}
+
+const read = (name = 's0') => lab.open(reader()).get(secret(name), lab.context());
+
+describe('TLS that cannot be trusted is named at once, with the next step', () => {
+  it.each([
+    ['expired', () => expired, 'CERT_HAS_EXPIRED', 'has expired'],
+    ['for another host', () => misnamed, 'ERR_TLS_CERT_ALTNAME_INVALID', 'is for another host'],
+    ['of an unknown CA', () => untrusted, 'DEPTH_ZERO_SELF_SIGNED_CERT', 'SSL_CERT_FILE'],
+  ])('a certificate %s', async (_, issued, remoteCode, words) => {
+    let handshakes = 0;
+    const { certificate, key } = issued();
+    const server = https.createServer({ cert: certificate.toString(), key: keyPem(key) });
+    server.on('connection', () => handshakes++);
+    const vault = vaultAt(await portOf(server));
+    expect(await failureOf(vault.get(secret('s'), lab.context()))).toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      details: { phase: 'vault', remoteCode },
+      message: expect.stringMatching(new RegExp(`did not answer: TLS failed, ${remoteCode}: .*${words}`)),
+    });
+    expect(handshakes).toBe(1);
+  });
+
+  it('a host that speaks something else', async () => {
+    const server = createServer((socket) => socket.resume().end('220 mail.example ESMTP\r\n'));
+    const vault = vaultAt(await portOf(server));
+    expect(await failureOf(vault.get(secret('s'), lab.context()))).toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringContaining('TLS failed'),
+    });
+  });
+
+  it('a host that takes connections and says nothing', async () => {
+    const sockets: { destroy(): void }[] = [];
+    const port = await portOf(createServer((socket) => sockets.push(socket)));
+    const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined }, 150);
+    const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
+    const failed = transport.sendRequest(createPipelineRequest({ url: `https://quiet.localhost:${port}/` }));
+    const failure = networkFailure(await failed.catch((error: unknown) => error));
+    expect(failure).toMatchObject({ layer: 'TLS', code: 'TLS_TIMEOUT', transient: true });
+    for (const socket of sockets) socket.destroy();
+    agents.close();
+  });
+
+  it('at login: phase, host and layer', async () => {
+    const doubtful = await startLab({ trusted: false });
+    try {
+      const failed = doubtful.open(reader()).get(secret('s0'), doubtful.context());
+      expect(await failureOf(failed)).toMatchObject({
+        code: 'ERR_UNREACHABLE',
+        details: { phase: 'entra', host: expect.stringMatching(/^login\.localhost:/) },
+        message: expect.stringMatching(/Entra ID at login\.localhost:\d+ did not answer: TLS failed/),
+      });
+    } finally {
+      await doubtful.close();
+    }
+  });
+});
+
+describe('an answer of the vault that is none', () => {
+  beforeEach(async () => {
+    await read('s59');
+    lab.emulator.requests.clear();
+  });
+
+  it.each<[string, Answer, number, string]>([
+    ['JSON that is cut', { status: 200, body: `{"value":"${VALUE}` }, 200, 'check proxies'],
+    [
+      'a page instead of JSON',
+      { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>' },
+      200,
+      'proxies',
+    ],
+    ['no content', { status: 204, body: '' }, 204, 'check proxies'],
+    ['a redirect to another host', { status: 302, headers: { location: 'https://evil.localhost/' } }, 302, 'proxies'],
+    ["a proxy's page", { status: 407, headers: { 'content-type': 'text/html' }, body: '<p>407' }, 407, 'proxies'],
+  ])('%s', async (_, given, httpStatus, words) => {
+    answer('vault', given);
+    const error = await failureOf(read());
+    expect(error).toMatchObject({
+      code: 'ERR_VAULT',
+      details: { httpStatus, phase: 'vault' },
+      message: expect.stringMatching(/^Cannot read secret "s0" from vault "lab-vault": /),
+    });
+    expect(error.message).toContain(words);
+  });
+
+  it.each([
+    ['empty', ''],
+    ['JSON of something else', { hello: 'world' }],
+    ['null', 'null'],
+  ])('%s: says which field is missing', async (_, body) => {
+    answer('vault', { status: 200, body });
+    expect(await failureOf(read())).toMatchObject({
+      code: 'ERR_VAULT',
+      message: expect.stringMatching(
+        /^Cannot read secret "s0" from vault "lab-vault": secret value is nil: the vault answered without "value"/,
+      ),
+    });
+  });
+
+  it('a listing that goes on at another host: nothing is sent there', async () => {
+    const nextLink = `https://evil.localhost:${lab.emulator.port}/secrets/many/versions?$skiptoken=x`;
+    answer('vault', { status: 200, body: { value: [], nextLink } });
+    const listed = lab.open(reader()).listVersions({ type: 'secret', name: 'many' }, lab.context());
+    expect(await failureOf(listed)).toMatchObject({ code: 'ERR_VAULT' });
+    expect(lab.emulator.requests.filter(({ host }) => host.startsWith('evil'))).toEqual([]);
+  });
+
+  it('one that does not come in time: HTTP, after some tries', async () => {
+    lab.emulator.faults.add({ on: 'vault', action: { kind: 'hang' } });
+    expect(await failureOf(read())).toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringMatching(/did not answer: HTTP failed, NO_ANSWER/),
+    });
+    expect(lab.count('vault')).toBe(4);
+  });
+
+  it('one that ends too early: HTTP, after some tries', async () => {
+    lab.emulator.faults.add({ on: 'vault', action: { kind: 'truncate' } });
+    expect(await failureOf(read())).toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringMatching(/did not answer: HTTP failed, \w+: the connection was cut/),
+    });
+    expect(lab.count('vault')).toBe(4);
+  });
+});
+
+describe('an answer of Entra that is none', () => {
+  /** Not pooled yet: a login of its own each time. */
+  let logins = 0;
+  const login = () => lab.open(reader(`reader-secret-${++logins}`)).get(secret('s0'), lab.context());
+
+  it.each<[string, Answer, string, RegExp]>([
+    [
+      'JSON that is cut',
+      { status: 200, body: '{"access_token":"eyJhbGciOi' },
+      'ERR_VAULT',
+      /answered 200 something that is no token/,
+    ],
+    ['JSON without a token', { status: 200, body: '{}' }, 'ERR_VAULT', /answered 200 something that is no token/],
+    [
+      "a proxy's page",
+      { status: 407, headers: { 'content-type': 'text/html' }, body: '<p>' },
+      'ERR_VAULT',
+      /answered 407 \(request id [-\w]+\); check proxies/,
+    ],
+    [
+      'an error without words',
+      { status: 418, body: '{}' },
+      'ERR_VAULT',
+      /answered 418 \(request id [-\w]+\); check proxies/,
+    ],
+  ])('%s', async (_, given, code, words) => {
+    lab.emulator.faults.add({
+      on: 'entra',
+      method: 'POST',
+      action: { kind: 'answer', ...given, headers: given.headers ?? {} },
+    });
+    const error = await failureOf(login());
+    expect(error).toMatchObject({ code, details: { phase: 'entra', httpStatus: given.status } });
+    expect(error.message).toMatch(/^Cannot log in as service principal 2222.*: Entra ID at login\.localhost:\d+ /);
+    expect(error.message).toMatch(words);
+  });
+
+  it('one that does not come in time: the phase and the host', async () => {
+    lab.emulator.faults.add({ on: 'entra', action: { kind: 'hang' } });
+    expect(await failureOf(login())).toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      details: { phase: 'entra', host: expect.stringMatching(/^login\.localhost/), remoteCode: 'NO_ANSWER' },
+    });
+  });
+
+  it.each([
+    [503, 'ERR_VAULT'],
+    [429, 'ERR_THROTTLED'],
+  ])('status %i that stays: named after some tries', async (status, code) => {
+    answer('entra', { status, headers: { 'retry-after': '0' } });
+    expect(await failureOf(login())).toMatchObject({ code, details: { phase: 'entra', httpStatus: status } });
+    expect(lab.count('entra')).toBeGreaterThan(1);
+  });
+
+  it('a refusal: code, words and the next step', async () => {
+    const error = await failureOf(login());
+    expect(error).toMatchObject({
+      code: 'ERR_AUTHENTICATION',
+      details: { httpStatus: 401, remoteCode: 'AADSTS7000215', phase: 'entra' },
+    });
+    expect(error.message).toContain('put the current value (not the ID) of the client secret');
+  });
+});

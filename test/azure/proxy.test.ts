@@ -1,0 +1,86 @@
+import http from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
+
+let lab: Lab;
+let proxy: http.Server;
+let proxyHost: string;
+let refusal = '';
+const connects: string[] = [];
+
+// The emulator plays the public cloud behind a proxy, for which all names are one machine.
+beforeAll(async () => {
+  lab = await startLab({ hosts: ['*.vault.azure.net', 'login.microsoftonline.com'] });
+  proxy = http.createServer();
+  proxy.on('connect', (request, socket) => {
+    connects.push(request.url ?? '');
+    if (refusal !== '') {
+      socket.end(refusal);
+      return;
+    }
+    const onward = connect(lab.emulator.port, '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      onward.pipe(socket);
+      socket.pipe(onward);
+    });
+    onward.on('error', () => socket.destroy());
+    socket.on('error', () => onward.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  proxyHost = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+});
+beforeEach(() => {
+  process.env.HTTPS_PROXY = `http://user:proxy-password@${proxyHost}`;
+  connects.length = 0;
+  refusal = '';
+});
+afterEach(() => {
+  delete process.env.HTTPS_PROXY;
+});
+afterAll(async () => {
+  await lab.close();
+  proxy.closeAllConnections();
+  await new Promise((resolve) => proxy.close(resolve));
+});
+
+const read = (clientSecret?: string, name = 's0') => lab.open(reader(clientSecret)).get(secret(name), lab.context());
+
+describe('behind a proxy', () => {
+  it('logins and reads go through it, with TLS to the end and one way kept open', async () => {
+    expect(textOf(await read())).toBe('value-0');
+    expect(textOf(await read())).toBe('value-0');
+    expect(connects).toEqual(['login.microsoftonline.com:443', 'lab-vault.vault.azure.net:443']);
+  });
+
+  it('a wave of reads opens 32 ways at most', async () => {
+    await Promise.all(Array.from({ length: 60 }, (_, i) => read(undefined, `s${i}`)));
+    expect(connects.length).toBeLessThanOrEqual(32);
+  });
+
+  it('a refusal of the proxy is named, and its password is not', async () => {
+    // Another user, so another way.
+    process.env.HTTPS_PROXY = `http://other:proxy-password@${proxyHost}`;
+    refusal = 'HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n';
+    const error = await read('another-secret').catch((reason: Error) => reason);
+    expect(error).toMatchObject({ code: 'ERR_VAULT', details: { httpStatus: 407, phase: 'entra' } });
+    expect(error).toHaveProperty('message', expect.stringContaining('check proxies'));
+    expect(JSON.stringify(error) + String(error)).not.toContain('proxy-password');
+  });
+
+  it('a proxy that is not there is named with host and layer', async () => {
+    process.env.HTTPS_PROXY = 'http://user:proxy-password@127.0.0.1:1';
+    await expect(read('yet-another')).rejects.toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringMatching(/TCP failed, ECONNREFUSED.*through the proxy 127\.0\.0\.1:1\)$/),
+    });
+  });
+
+  it('a proxy that is no URL is named by its variable', async () => {
+    process.env.HTTPS_PROXY = 'http://[nonsense';
+    await expect(read('the-last')).rejects.toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringContaining('HTTPS_PROXY'),
+    });
+  });
+});

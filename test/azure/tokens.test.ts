@@ -1,0 +1,201 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { silentTelemetry } from '../../src/base/telemetry.ts';
+import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
+import { type Lab, READER, reader, SUBJECT, secret, startLab, TENANT, textOf, workload } from './lab.ts';
+
+const HOUR = 3600_000;
+let lab: Lab;
+const tokenOutcomes: string[] = [];
+
+beforeAll(async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  lab = await startLab({
+    telemetry: { ...silentTelemetry, tokenRequest: (_, outcome) => tokenOutcomes.push(outcome) },
+  });
+});
+beforeEach(() => {
+  lab.emulator.requests.clear();
+  tokenOutcomes.length = 0;
+});
+afterEach(() => lab.emulator.faults.clear());
+afterAll(async () => {
+  await lab.close();
+  vi.useRealTimers();
+});
+
+/** Lets the clock of everybody jump. */
+function pass(ms: number): void {
+  vi.setSystemTime(Date.now() + ms);
+}
+
+function podToken(expiresInSeconds: number): string {
+  return lab.emulator.issueServiceAccountToken({
+    subject: SUBJECT,
+    audience: WORKLOAD_IDENTITY_AUDIENCE,
+    expiresInSeconds,
+  });
+}
+
+function read(identity = reader(), name = 's0') {
+  return lab.open(identity).get(secret(name), lab.context());
+}
+
+/** A 401 with a challenge of the test's own, once. */
+function challengeOnce(header: string): void {
+  const action = { kind: 'answer', status: 401, headers: { 'www-authenticate': header } } as const;
+  lab.emulator.faults.add({ on: 'vault', count: 1, action });
+}
+
+describe('a pooled token', () => {
+  it('is renewed in the background ahead of its end, while the old one still serves', async () => {
+    await read();
+    pass(HOUR - 9 * 60_000);
+    lab.emulator.requests.clear();
+    lab.emulator.faults.add({ on: 'entra', count: 1, action: { kind: 'delay', ms: 200 } });
+    await read();
+    expect(lab.tokens()).toBe(0);
+    await expect.poll(() => lab.tokens()).toBe(1);
+    await read();
+    expect(lab.tokens()).toBe(1);
+  });
+
+  it('serves on where its renewal fails, which is not tried again at each read', async () => {
+    pass(HOUR - 9 * 60_000);
+    lab.emulator.faults.add({
+      on: 'entra',
+      action: { kind: 'answer', status: 400, body: { error: 'invalid_request' } },
+    });
+    await read();
+    await expect.poll(() => tokenOutcomes).toEqual(['unauthenticated']);
+    await Promise.all([read(), read(), read()]);
+    expect(tokenOutcomes).toEqual(['unauthenticated']);
+  });
+
+  it('is fetched before use once it is at its end', async () => {
+    pass(2 * HOUR);
+    await Promise.all([read(), read(reader(), 's1'), read(reader(), 's2')]);
+    expect(lab.tokens()).toBe(1);
+  });
+
+  it('is shared whatever letter case the IDs are written in', async () => {
+    await read();
+    await read({ ...reader(), kind: 'service-principal', clientId: READER.toUpperCase() } as never);
+    expect(lab.tokens()).toBe(0);
+  });
+});
+
+describe('a service-account token', () => {
+  it('is exchanged once until it ends, however often the access token is renewed meanwhile', async () => {
+    const [first, second] = [podToken(10 * 3600), podToken(10 * 3600)];
+    await read(workload(first));
+    await read(workload(second));
+    expect(lab.tokens()).toBe(2);
+    pass(2 * HOUR);
+    await read(workload(first));
+    expect(lab.tokens()).toBe(3);
+    await read(workload(second));
+    await read(workload(first));
+    expect(lab.tokens()).toBe(3);
+  });
+
+  it('proves nothing any more when it is past its end', async () => {
+    const [short, long] = [podToken(600), podToken(10 * 3600)];
+    await read(workload(short));
+    await read(workload(long));
+    pass(20 * 60_000);
+    lab.emulator.requests.clear();
+    await expect(read(workload(short))).rejects.toMatchObject({
+      code: 'ERR_AUTHENTICATION',
+      details: { remoteCode: 'AADSTS700024', phase: 'entra' },
+    });
+    expect(lab.count('vault')).toBe(0);
+    await read(workload(long));
+  });
+
+  it('renews by the token that the pod has now', async () => {
+    const old = podToken(600);
+    await read(workload(old));
+    pass(2 * HOUR);
+    expect(textOf(await read(workload(podToken(3600))))).toBe('value-0');
+  });
+});
+
+describe('a challenge of the vault', () => {
+  it('for other claims is answered with a token that has them, once for all who read', async () => {
+    await read();
+    const claims = Buffer.from('{"access_token":{"nbf":{"essential":true,"value":"1"}}}').toString('base64');
+    const header = `Bearer realm="", authorization_uri="https://login.localhost/x", error="insufficient_claims", claims="${claims}"`;
+    for (let i = 0; i < 3; i++) challengeOnce(header);
+    lab.emulator.requests.clear();
+    const names = ['s1', 's2', 's3'];
+    const fetched = await Promise.all(names.map((name) => read(reader(), name)));
+    expect(fetched.map(textOf)).toEqual(['value-1', 'value-2', 'value-3']);
+    expect(lab.tokens()).toBe(1);
+    expect(lab.count('vault')).toBe(6);
+  });
+
+  it('after a token was revoked is answered with a new one', async () => {
+    await read();
+    challengeOnce(`Bearer authorization="https://login.localhost/${TENANT}", resource="https://vault.localhost"`);
+    lab.emulator.requests.clear();
+    expect(textOf(await read())).toBe('value-0');
+    expect(lab.tokens()).toBe(1);
+  });
+
+  it('sends nothing to the authority that it names', async () => {
+    await read();
+    const elsewhere = `https://evil.localhost:${lab.emulator.port}/${TENANT}`;
+    challengeOnce(`Bearer authorization="${elsewhere}", resource="https://vault.localhost"`);
+    lab.emulator.requests.clear();
+    await read();
+    expect(lab.emulator.requests.filter(({ host }) => host.startsWith('evil'))).toEqual([]);
+  });
+
+  it.each(['https://evil.example', 'https://localhost.evil.example', 'not a url'])(
+    'for a token for %s, which the vault is no part of, is refused',
+    async (resource) => {
+      await read();
+      lab.emulator.requests.clear();
+      challengeOnce(`Bearer authorization="https://login.localhost/${TENANT}", resource="${resource}"`);
+      await expect(read()).rejects.toMatchObject({
+        code: 'ERR_AUTHENTICATION',
+        message: expect.stringContaining(`asks for a token for "${resource}", which does not match its own host`),
+      });
+      expect(lab.tokens()).toBe(0);
+    },
+  );
+
+  it('that stays is an error with the words of the vault, after one new token', async () => {
+    await read();
+    lab.emulator.requests.clear();
+    lab.emulator.faults.add({ on: 'vault', action: { kind: 'answer', status: 401 } });
+    await expect(read()).rejects.toMatchObject({
+      code: 'ERR_AUTHENTICATION',
+      details: { httpStatus: 401, phase: 'vault' },
+      message: expect.stringContaining(`does not accept the token of service principal ${READER}: 401 Unauthorized`),
+    });
+    expect(lab.tokens()).toBe(1);
+    expect(lab.count('vault')).toBe(2);
+  });
+});
+
+describe('clouds of a file', () => {
+  it('hear of nobody else: every request goes to a host that the file names', async () => {
+    await read();
+    const hosts = new Set(lab.emulator.requests.map(({ host }) => host));
+    expect([...hosts].every((host) => host.endsWith(`.localhost:${lab.emulator.port}`))).toBe(true);
+  });
+
+  it('tell their OpenID metadata once a day, whoever logs in', async () => {
+    const metadata = () => lab.emulator.requests.filter(({ path }) => path.includes('openid-configuration')).length;
+    pass(25 * HOUR);
+    await Promise.all([read(), read(workload(podToken(3600))), read(reader(), 's2')]);
+    expect(metadata()).toBe(1);
+    pass(20 * HOUR);
+    await read();
+    expect(metadata()).toBe(1);
+    pass(5 * HOUR);
+    await read();
+    expect(metadata()).toBe(2);
+  });
+});

@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ValueCache } from '../../src/azure/value-cache.ts';
+
+const MiB = 1024 * 1024;
+let now = 0;
+const clock = { now: () => now };
+beforeEach(() => {
+  now = 0;
+});
+
+describe('the value cache', () => {
+  it.each([0, 0.5, 0.999])('answers for its time, less a part by chance (%s), never longer', (chance) => {
+    const cache = new ValueCache<string>(clock, () => chance);
+    cache.set('key', 'value', { ttlMs: 1000, bytes: 10 });
+    now = 799;
+    expect(cache.get('key')).toBe('value');
+    now = 1000;
+    expect(cache.get('key')).toBeUndefined();
+  });
+
+  it('keeps nothing with a time of 0, and forgets what was there before', () => {
+    const cache = new ValueCache<string>(clock);
+    cache.set('key', 'old', { ttlMs: 1000, bytes: 10 });
+    cache.set('key', 'new', { ttlMs: 0, bytes: 10 });
+    expect(cache.get('key')).toBeUndefined();
+  });
+
+  it('lets go of what is past its time when it is swept', () => {
+    const cache = new ValueCache<string>(clock, () => 0);
+    cache.set('short', 'a', { ttlMs: 1000, bytes: 10 });
+    cache.set('long', 'b', { ttlMs: 5000, bytes: 10 });
+    now = 2000;
+    cache.sweep();
+    now = 0;
+    expect([cache.get('short'), cache.get('long')]).toEqual([undefined, 'b']);
+  });
+
+  it('drops what is unused for longest when it is full', () => {
+    const cache = new ValueCache<string>(clock);
+    for (let i = 0; i < 8; i++) cache.set(`${i}`, 'v', { ttlMs: 1000, bytes: MiB });
+    cache.get('0');
+    cache.set('8', 'v', { ttlMs: 1000, bytes: MiB });
+    expect(cache.get('0')).toBe('v');
+    expect(cache.get('1')).toBeUndefined();
+    expect(cache.get('8')).toBe('v');
+  });
+
+  it('shows no value when it is printed', () => {
+    const cache = new ValueCache<string>(clock);
+    cache.set('key', 'a secret', { ttlMs: 1000, bytes: 10 });
+    expect(JSON.stringify([...Object.values(cache)])).not.toContain('a secret');
+  });
+
+  it('is bounded by bytes and tells of a key only what was last set', () => {
+    const step = fc.record({
+      key: fc.nat(20),
+      bytes: fc.nat(2 * MiB),
+      ttlMs: fc.nat(50),
+      passes: fc.nat(10),
+      read: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        now = 0;
+        const cache = new ValueCache<{ bytes: number; until: number }>(clock);
+        const last = new Map<string, object>();
+        for (const { key, bytes, ttlMs, passes, read } of steps) {
+          now += passes;
+          if (read) {
+            const found = cache.get(`${key}`);
+            if (found !== undefined) {
+              expect(found).toBe(last.get(`${key}`));
+              expect(found.until).toBeGreaterThan(now);
+            }
+          } else {
+            const value = { bytes, until: now + ttlMs };
+            last.set(`${key}`, value);
+            cache.set(`${key}`, value, { ttlMs, bytes });
+          }
+        }
+        const kept = Array.from({ length: 21 }, (_, key) => cache.get(`${key}`)?.bytes ?? 0);
+        expect(kept.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(8 * MiB);
+      }),
+    );
+  });
+});
