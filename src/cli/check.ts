@@ -48,7 +48,8 @@ export function runCheck(
       for (const checked of report.manifests) {
         manifests++;
         const manifest = checked.namespace === '' ? checked.name : `${checked.namespace}/${checked.name}`;
-        for (const finding of checked.findings) located.push({ ...finding, file: input.name, manifest });
+        const byLine = checked.findings.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+        for (const finding of byLine) located.push({ ...finding, file: input.name, manifest });
       }
     }
     const errors = located.filter(({ severity }) => severity === 'error').length;

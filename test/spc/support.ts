@@ -74,3 +74,29 @@ export function jwt(claims: Readonly<Record<string, unknown>>): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   return `${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmF0dXJl`;
 }
+
+/** A custom cloud's file whose hosts are named after the file. */
+export function cloudFileOf(path: string): string {
+  const name = path.replace(/^\/(.*)\.json$/, '$1');
+  return JSON.stringify({
+    activeDirectoryEndpoint: `https://login.${name}.example`,
+    keyVaultDNSSuffix: `${name}.example`,
+  });
+}
+
+/** The smallest object there is. */
+export const SECRET = 'objectName: secret1\nobjectType: secret';
+
+/** The one mistake of an `objects` text. */
+export function objectsError(objects: string): string {
+  const { errors } = read({ ...CLASSIC, objects });
+  if (errors.length !== 1) throw new Error(`${errors.length} mistakes: ${errors.join('; ')}`);
+  return errors[0] ?? '';
+}
+
+/** The only object of a mount, read from the smallest one with some more fields, and its one file. */
+export function fileOf(fields: string, asked: Asked = {}) {
+  const [object] = objectsOf(block(`${SECRET}\n${fields}`), asked);
+  if (object?.content.kind !== 'value') throw new Error('not one file');
+  return { ...object, ...object.content };
+}

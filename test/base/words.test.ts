@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { clip, misspelt, nearest, oneOf, quote } from '../../src/base/words.ts';
+
+const KNOWN = ['vaultSecret', 'vaultCert', 'vaultCaChainCert', 'name'];
+
+describe('the nearest known name', () => {
+  it.each([
+    ['vaultCret', 'vaultCert'],
+    ['vaultcert', 'vaultCert'],
+    ['vaultCerts', 'vaultCert'],
+    ['vaultSecert', 'vaultSecret'],
+    ['VAULTSECRET', 'vaultSecret'],
+    ['vaultCaChain', 'vaultCaChainCert'],
+    ['nmae', 'name'],
+    ['nam', 'name'],
+    ['vaultCert', 'vaultCert'],
+  ])('%s means %s', (word, name) => expect(nearest(word, KNOWN)).toBe(name));
+
+  it.each(['x', 'password', 'vault', '', 'n'])('%j means none', (word) => expect(nearest(word, KNOWN)).toBeUndefined());
+
+  it('is the earlier of two that are as near', () => expect(nearest('ac', ['ab', 'ad'])).toBe('ab'));
+
+  it('is none of nothing', () => expect(nearest('a', [])).toBeUndefined());
+
+  it('counts a swap of neighbours as one mistake', () => {
+    const word = fc.stringMatching(/^[a-z]{4,12}$/);
+    fc.assert(
+      fc.property(word, fc.nat(2), (name, at) => {
+        const swapped = name.slice(0, at) + name.charAt(at + 1) + name.charAt(at) + name.slice(at + 2);
+        return nearest(swapped, [name]) === name;
+      }),
+    );
+  });
+
+  it('is none of a word that is much longer', () => {
+    expect(nearest('x'.repeat(1_000_000), KNOWN)).toBeUndefined();
+  });
+});
+
+describe('a name that may be meant by a misspelt one', () => {
+  it('is looked for among unknown words only', () => {
+    expect(misspelt('vaultCert', ['name', 'vaultCret'], KNOWN)).toBe('vaultCret');
+    expect(misspelt('vaultCert', ['vaultSecret', 'vaultCert'], KNOWN)).toBeUndefined();
+  });
+
+  it('is not one that another name is nearer to', () => {
+    expect(misspelt('vaultCert', ['vaultSecert'], KNOWN)).toBeUndefined();
+  });
+});
+
+describe('words in messages', () => {
+  it.each([
+    [[], ''],
+    [['a'], '"a"'],
+    [['a', 'b'], '"a" or "b"'],
+    [['a', 'b', 'c'], '"a", "b" or "c"'],
+  ])('one of %j', (words, text) => expect(oneOf(words)).toBe(text));
+
+  it('stay on one line and short', () => {
+    expect(quote('a\n"b"')).toBe('"a\\n\\"b\\""');
+    expect(quote('x'.repeat(1000))).toBe(`"${'x'.repeat(200)}…"`);
+    expect(clip('short')).toBe('short');
+  });
+});

@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { checkCommand, runCheck } from '../../src/cli/check.ts';
+import { recordedIo } from './io.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'akv-check-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const GOOD = `kind: SecretProviderClass
+metadata: {name: web, namespace: prod}
+spec:
+  provider: azure
+  parameters:
+    keyvaultName: kv1
+    tenantID: contoso.example
+    objects: |
+      array:
+        - |
+          objectName: a
+          objectType: secret
+`;
+const BAD = GOOD.replace('kv1', 'k_v').replace('secret\n', 'Secret\n          frobnicate: 1\n');
+
+function file(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+async function check(
+  files: readonly string[],
+  options: { json?: boolean; stdin?: string; env?: Record<string, string>; cloudName?: string } = {},
+) {
+  const { json = false, cloudName = 'AzurePublicCloud', ...changes } = options;
+  const io = recordedIo(changes);
+  const code = await runCheck(files, { json, cloudName }, io);
+  return { code, ...io.printed };
+}
+
+describe('akv-csi check', () => {
+  it('passes good manifests', async () => {
+    expect(await check([file('good.yaml', GOOD)])).toEqual({
+      code: 0,
+      stdout: '1 SecretProviderClass checked: 0 errors, 0 other findings\n',
+      stderr: '',
+    });
+  });
+
+  it('prints every finding as file:line, with field and remedy, in the order of the lines', async () => {
+    const path = file('bad.yaml', BAD);
+    const { code, stdout } = await check([path]);
+    expect(code).toBe(1);
+    expect(stdout.split('\n')).toEqual([
+      `${path}:6: error: failed to get vault: Invalid vault name: "k_v", must match [-a-zA-Z0-9]{3,24} [prod/web]`,
+      expect.stringMatching(
+        /bad\.yaml:12: error: failed to get objectType:Secret, .* did you mean "secret"\? \(objects\[0\]\.objectType\) \[prod\/web\]$/,
+      ),
+      expect.stringMatching(/bad\.yaml:13: note: objects\[0\]\.frobnicate is unknown and ignored; .* \[prod\/web\]$/),
+      '1 SecretProviderClass checked: 2 errors, 1 other finding',
+      '',
+    ]);
+  });
+
+  it('reads several files and standard input', async () => {
+    const { code, stdout } = await check([file('a.yaml', GOOD), '-'], { stdin: `${BAD}---\n${GOOD}` });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^<stdin>:6: error: /);
+    expect(stdout).toMatch(/\n3 SecretProviderClasses checked: 2 errors, 1 other finding\n$/);
+  });
+
+  it('prints JSON', async () => {
+    const path = file('json.yaml', BAD);
+    const { code, stdout } = await check([path], { json: true });
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      manifests: 1,
+      errors: 2,
+      findings: [
+        {
+          file: path,
+          line: 6,
+          severity: 'error',
+          path: 'keyvaultName',
+          manifest: 'prod/web',
+          message: expect.any(String),
+        },
+        { line: 12, severity: 'error', path: 'objects[0].objectType' },
+        { line: 13, severity: 'note', path: 'objects[0].frobnicate' },
+      ],
+    });
+  });
+
+  it('says where a file is no YAML', async () => {
+    const path = file('broken.yaml', 'a: b: c\n');
+    expect(await check([path])).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(
+        /broken\.yaml:1: error: mapping values are not allowed.*\n0 SecretProviderClasses checked: 1 error, 0 other findings\n$/s,
+      ),
+    });
+  });
+
+  it.each([
+    ['no SecretProviderClass', 'kind: Pod\n'],
+    ['nothing', ''],
+  ])('fails on a file with %s', async (_, text) => {
+    const path = file('other.yaml', text);
+    expect(await check([path])).toEqual({ code: 1, stdout: '', stderr: `error: no SecretProviderClass in ${path}\n` });
+  });
+
+  it('fails on a file that cannot be read, as on a wrong command line', async () => {
+    expect(await check([join(directory, 'missing.yaml')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^error: cannot read .*missing\.yaml: no such file or directory\n$/),
+    });
+  });
+
+  it('knows the program’s defaults: cloud and cloud file', async () => {
+    const cloud = file(
+      'cloud.json',
+      JSON.stringify({ activeDirectoryEndpoint: 'https://l.example', keyVaultDNSSuffix: 'v.example' }),
+    );
+    const path = file('stack.yaml', GOOD);
+    expect(await check([path], { cloudName: 'AzureStackCloud' })).toMatchObject({ code: 1 });
+    expect(
+      await check([path], { cloudName: 'AzureStackCloud', env: { AZURE_ENVIRONMENT_FILEPATH: cloud } }),
+    ).toMatchObject({ code: 0 });
+  });
+
+  it('tells its exit codes in its help', () => {
+    let help = '';
+    checkCommand()
+      .configureOutput({
+        writeOut: (text) => {
+          help += text;
+        },
+      })
+      .outputHelp();
+    expect(help).toContain('Exit codes: 0 no errors, 1 errors found, 2 wrong command line or unreadable file.');
+  });
+});

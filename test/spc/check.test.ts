@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { checkManifests } from '../../src/spc/check.ts';
+import { DEFAULTS, TENANT } from './support.ts';
+
+const HEAD = `apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata:
+  name: web
+  namespace: prod
+spec:
+  provider: azure
+  parameters:
+`;
+const GOOD = `${HEAD}    keyvaultName: kv1
+    tenantID: "${TENANT}"
+    objects: |
+      array:
+        - |
+          objectName: a
+          objectType: secret
+`;
+
+/** Findings of one manifest as `line severity path: message`. */
+function found(text: string): readonly string[] {
+  const { findings, manifests } = checkManifests(text, DEFAULTS);
+  const all = [...findings, ...manifests.flatMap((manifest) => manifest.findings)];
+  return all.map(({ line, severity, path, message }) => `${line} ${severity} ${path}: ${message}`);
+}
+
+describe('a manifest', () => {
+  it('of either form passes without a request: credentials and tokens are not asked for', () => {
+    const keyVault = `${HEAD}    keyVault: |
+      vault:
+        name: kv1
+        directoryId: ${TENANT}
+        credentials: {servicePrincipalLocalSecretName: sp}
+      vaultCert: {name: front}
+`;
+    for (const text of [GOOD, keyVault, GOOD.replace('keyvaultName', 'clientID: c\n    keyvaultName')]) {
+      expect(found(text)).toEqual([]);
+    }
+  });
+
+  it('is told by name, namespace and line', () => {
+    const { manifests, others } = checkManifests(`kind: Pod\n---\n${GOOD}`, DEFAULTS);
+    expect(manifests).toEqual([{ name: 'web', namespace: 'prod', line: 3, findings: [] }]);
+    expect(others).toBe(1);
+  });
+
+  it('may stand in a list', () => {
+    const item = `- ${GOOD.trimEnd().replaceAll('\n', '\n  ')}\n`;
+    for (const kind of ['List', 'SecretProviderClassList']) {
+      const { manifests, others } = checkManifests(`kind: ${kind}\nitems:\n- kind: Pod\n${item}`, DEFAULTS);
+      expect({ names: manifests.map(({ name }) => name), others }).toEqual({ names: ['web'], others: 1 });
+    }
+  });
+
+  it.each(['', '# nothing\n', '---\n---\n'])('is none in %j', (text) => {
+    expect(checkManifests(text, DEFAULTS)).toEqual({ findings: [], manifests: [], others: 0 });
+  });
+});
+
+describe('findings have the line of the file', () => {
+  it.each([
+    [
+      'of a parameter',
+      GOOD.replace('kv1', 'k_v'),
+      '9 error keyvaultName: failed to get vault: Invalid vault name: "k_v"',
+    ],
+    [
+      'of a field inside objects',
+      GOOD.replace('objectType: secret', 'objectType: Secret'),
+      '15 error objects[0].objectType: ',
+    ],
+    ['of bad YAML inside objects', `${GOOD}        - |\n          a: b: c\n`, '17 error objects[1]: unmarshal failed'],
+    [
+      'below blank lines',
+      GOOD.replace('objects: |\n', 'objects: |\n\n\n').replace('secret\n', 'x\n'),
+      '17 error objects[0].objectType: ',
+    ],
+    [
+      'in chomped text',
+      GOOD.replace('objects: |', 'objects: |-').replace('secret\n', 'x\n'),
+      '15 error objects[0].objectType: ',
+    ],
+    [
+      'of text in quotes',
+      `${HEAD}    keyvaultName: kv1\n    tenantID: t\n    objects: "array:\\n- |\\n  objectName: a\\n  objectType: x"\n`,
+      '11 error objects[0].objectType: ',
+    ],
+    [
+      'of the parameters, where one is missing',
+      GOOD.replace(/ {4}keyvaultName.*\n/, ''),
+      '9 error keyvaultName: keyvaultName is not provided',
+    ],
+    [
+      'of an unknown parameter',
+      GOOD.replace('keyvaultName', 'foo: x\n    keyvaultName'),
+      '9 note foo: parameter "foo" is unknown',
+    ],
+    ['of a bad name', GOOD.replace('objectName: a', 'objectName: a_b'), '14 warning objects[0].objectName: '],
+    [
+      'of paths that collide',
+      `${GOOD}        - |\n          objectName: a\n          objectType: secret\n`,
+      '17 error objects[1]: file "a" is written by both',
+    ],
+    [
+      'of a keyVault field',
+      `${HEAD}    keyVault: |\n      vault:\n        nmae: kv1\n`,
+      '11 error keyVault.vault.nmae: keyVault.vault.nmae is unknown',
+    ],
+    [
+      'of a clientID that is missing',
+      GOOD.replace('keyvaultName', 'useAzureTokenProxy: "true"\n    keyvaultName'),
+      '9 error clientID: failed to build auth config for mode AzureTokenProxy: clientID is required',
+    ],
+  ])('%s', (_, text, finding) => {
+    expect(found(text)).toEqual(expect.arrayContaining([expect.stringContaining(finding)]));
+  });
+
+  it('reports everything, errors and remarks', () => {
+    const text = GOOD.replace('kv1', 'k_v')
+      .replace('tenantID', 'tenantId')
+      .replace('secret\n', 'x\n          filePermission: 9\n');
+    expect(found(text).map((one) => one.split(':')[0])).toEqual([
+      '10 note tenantId',
+      '15 error objects[0].objectType',
+      '16 error objects[0].filePermission',
+      '9 error keyvaultName',
+    ]);
+  });
+});
+
+describe('what the API server would refuse', () => {
+  it.each([
+    ['a boolean', 'usePodIdentity: false', 'spec.parameters.usePodIdentity must be text; put false in quotes'],
+    ['a YAML 1.1 boolean', 'usePodIdentity: no', 'spec.parameters.usePodIdentity must be text; put no in quotes'],
+    ['a number', 'filePermission: 0644', 'spec.parameters.filePermission must be text; put 0644 in quotes'],
+    ['a hexadecimal number', 'filePermission: 0x1F', 'spec.parameters.filePermission must be text; put 0x1F in quotes'],
+  ])('%s without quotes', (_, parameter, message) => {
+    expect(found(GOOD.replace('keyvaultName', `${parameter}\n    keyvaultName`))).toContain(
+      `9 error spec.parameters.${parameter.split(':')[0]}: ${message}`,
+    );
+  });
+
+  it.each([
+    ['objects', 'array: []', 'a map'],
+    ['objects', '- a', 'a list'],
+    ['keyVault', 'vault: {}', 'a map'],
+  ])('%s that holds YAML instead of text, once', (name, yaml, kind) => {
+    const text = `${HEAD}    ${name === 'keyVault' ? '' : 'keyvaultName: kv1\n    tenantID: t\n    '}${name}:\n      ${yaml}\n`;
+    expect(found(text)).toEqual([
+      expect.stringContaining(
+        `spec.parameters.${name} must be text, not ${kind}; write "${name}: |" and the YAML indented below it`,
+      ),
+    ]);
+  });
+
+  it.each([
+    [
+      'no parameters',
+      HEAD.replace(/ {2}parameters.*\n/, ''),
+      '7 error spec.parameters: spec.parameters must be a map of texts; it is missing',
+    ],
+    ['parameters of nothing', HEAD, '8 error spec.parameters: spec.parameters must be a map of texts; it is nothing'],
+    [
+      'a list of parameters',
+      `${HEAD}    - a\n`,
+      '9 error spec.parameters: spec.parameters must be a map of texts; it is a list',
+    ],
+    ['no name', GOOD.replace('  name: web\n', ''), '1 error metadata.name: metadata.name is required'],
+    ['no provider', GOOD.replace('  provider: azure\n', ''), '7 error spec.provider: spec.provider is required'],
+    ['no spec', GOOD.replace(/spec:[\s\S]*/, ''), '1 error spec.provider: spec.provider is required'],
+  ])('%s', (_, text, finding) => expect(found(text)).toEqual([expect.stringContaining(finding)]));
+});
+
+it('leaves other providers alone', () => {
+  expect(found(GOOD.replace('azure', 'vault'))).toEqual([
+    '7 note spec.provider: spec.provider is "vault", not "azure"; not checked further',
+  ]);
+});
+
+it('says where a text cannot be read', () => {
+  expect(found(`${GOOD}---\na: b: c\n`)).toEqual([expect.stringMatching(/^17 error : mapping values are not allowed/)]);
+});
+
+it('may hold large manifests of other kinds', () => {
+  const crd = `kind: CustomResourceDefinition\nspec:\n${'  - name: x\n'.repeat(8_000)}`;
+  expect(checkManifests(`${crd}---\n${GOOD}`, DEFAULTS)).toMatchObject({ others: 1, manifests: [{ findings: [] }] });
+});

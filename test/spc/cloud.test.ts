@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest';
+import { CLOUD_NAMES, resolveCloud } from '../../src/spc/cloud.ts';
+import { CLASSIC, cloudFileOf, read } from './support.ts';
+
+function custom(file: unknown, name = 'AzureStackCloud') {
+  const text = typeof file === 'string' ? file : JSON.stringify(file);
+  return resolveCloud({ name, file: '/etc/cloud.json', readFile: () => text });
+}
+
+function unreadable(code: string) {
+  return () =>
+    resolveCloud({
+      name: 'AzureStackCloud',
+      file: '/etc/cloud.json',
+      readFile: () => {
+        throw Object.assign(new Error('x'), { code });
+      },
+    });
+}
+
+describe('clouds by name, in any letter case', () => {
+  it.each([
+    ['AzurePublicCloud', 'https://login.microsoftonline.com/', 'vault.azure.net'],
+    ['AzureCloud', 'https://login.microsoftonline.com/', 'vault.azure.net'],
+    ['AzureUSGovernmentCloud', 'https://login.microsoftonline.us/', 'vault.usgovcloudapi.net'],
+    ['AzureUSGovernment', 'https://login.microsoftonline.us/', 'vault.usgovcloudapi.net'],
+    ['AzureChinaCloud', 'https://login.chinacloudapi.cn/', 'vault.azure.cn'],
+    ['AzureGermanCloud', 'https://login.microsoftonline.de/', 'vault.microsoftazure.de'],
+  ])('%s', (cloudName, authorityHost, vaultSuffix) => {
+    for (const name of [cloudName, cloudName.toLowerCase(), ` ${cloudName.toUpperCase()} `]) {
+      const { volume } = read({ ...CLASSIC, cloudName: name });
+      expect(volume?.cloud).toMatchObject({
+        authorityHost,
+        vaultSuffix,
+        vaultResource: `https://${vaultSuffix}`,
+        custom: false,
+      });
+      expect(volume?.vaultUrl).toBe(`https://kv1.${vaultSuffix}`);
+    }
+  });
+
+  it('the program’s default stands in', () => {
+    const { volume } = read(CLASSIC, { defaults: { cloudName: 'AzureChinaCloud' } });
+    expect(volume?.cloud.name).toBe('AzureChinaCloud');
+  });
+
+  it.each(['Moon', 'constructor', '__proto__', 'Azure Public Cloud'])('%s is none', (cloudName) => {
+    expect(read({ ...CLASSIC, cloudName }).errors).toEqual([
+      `cloudName ${cloudName} is not valid, error: autorest/azure: There is no cloud environment matching the name "${cloudName.toUpperCase()}"; use one of ${CLOUD_NAMES.join(', ')}`,
+    ]);
+  });
+});
+
+describe('a cloud described by a file', () => {
+  it('is read anew for each mount, from the manifest’s file before the program’s', () => {
+    const asked = { defaults: { cloudFile: '/default.json', readFile: cloudFileOf } };
+    const hostOf = (file: string) =>
+      read({ ...CLASSIC, cloudName: 'AzureStackCloud', cloudEnvFileName: file }, asked).volume?.vaultUrl;
+    expect([hostOf('/a.json'), hostOf('/b.json'), hostOf('')]).toEqual([
+      'https://kv1.a.example',
+      'https://kv1.b.example',
+      'https://kv1.default.example',
+    ]);
+  });
+
+  it.each([
+    [
+      'all fields',
+      {
+        activeDirectoryEndpoint: 'https://login.example/',
+        keyVaultEndpoint: 'https://kv.example/',
+        keyVaultDNSSuffix: 'vault.example',
+      },
+      'https://kv.example',
+    ],
+    [
+      'no resource: the suffix is it',
+      { activeDirectoryEndpoint: 'https://login.example', keyVaultDNSSuffix: '.vault.example/' },
+      'https://vault.example',
+    ],
+    [
+      'names in another case',
+      { ActiveDirectoryEndpoint: 'https://login.example', KEYVAULTDNSSUFFIX: 'vault.example' },
+      'https://vault.example',
+    ],
+    [
+      'exact names first',
+      { KEYVAULTDNSSUFFIX: 'x', keyVaultDNSSuffix: 'vault.example', activeDirectoryEndpoint: 'https://login.example' },
+      'https://vault.example',
+    ],
+    [
+      'other fields',
+      {
+        name: 'x',
+        graphEndpoint: 5,
+        activeDirectoryEndpoint: 'https://login.example',
+        keyVaultDNSSuffix: 'vault.example',
+      },
+      'https://vault.example',
+    ],
+  ])('%s', (_, file, vaultResource) => {
+    expect(custom(file, 'AZURESTACKCLOUD')).toEqual({
+      name: 'AzureStackCloud',
+      authorityHost: 'https://login.example/',
+      vaultSuffix: 'vault.example',
+      vaultResource,
+      custom: true,
+    });
+  });
+
+  it('may carry a port and a byte order mark', () => {
+    const file = `\uFEFF${JSON.stringify({ activeDirectoryEndpoint: 'https://l.localhost:8443', keyVaultDNSSuffix: 'vault.localhost:8443' })}`;
+    expect(custom(file).vaultSuffix).toBe('vault.localhost:8443');
+  });
+
+  it.each([
+    ['ENOENT', 'open /etc/cloud.json: no such file or directory'],
+    ['EACCES', 'open /etc/cloud.json: permission denied'],
+    ['EISDIR', 'open /etc/cloud.json: is a directory'],
+    ['EIO', 'open /etc/cloud.json: EIO'],
+  ])('%s', (code, reason) => {
+    expect(unreadable(code)).toThrow(`cloudName AzureStackCloud is not valid, error: ${reason}`);
+  });
+
+  it('needs a file', () => {
+    expect(read({ ...CLASSIC, cloudName: 'AzureStackCloud' }).errors[0]).toMatch(
+      /^cloudName AzureStackCloud is not valid, error: it needs cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH/,
+    );
+  });
+
+  it.each([
+    ['nonsense', 'hunter2', 'is not JSON'],
+    ['a list', '[]', 'is not a JSON object'],
+    ['null', 'null', 'is not a JSON object'],
+    ['no authority', { keyVaultDNSSuffix: 'a' }, 'activeDirectoryEndpoint must be an https URL'],
+    [
+      'an http authority',
+      { activeDirectoryEndpoint: 'http://l', keyVaultDNSSuffix: 'a' },
+      'activeDirectoryEndpoint must be an https URL',
+    ],
+    [
+      'a number as authority',
+      { activeDirectoryEndpoint: 5, keyVaultDNSSuffix: 'a' },
+      'activeDirectoryEndpoint must be an https URL',
+    ],
+    ['no suffix', { activeDirectoryEndpoint: 'https://l' }, 'keyVaultDNSSuffix must be a DNS name'],
+    [
+      'a URL as suffix',
+      { activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: 'https://a' },
+      'keyVaultDNSSuffix must be a DNS name',
+    ],
+    [
+      'a path as suffix',
+      { activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: 'a/b' },
+      'keyVaultDNSSuffix must be a DNS name',
+    ],
+    [
+      'a user as suffix',
+      { activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: 'a@b' },
+      'keyVaultDNSSuffix must be a DNS name',
+    ],
+    [
+      'an http resource',
+      { activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: 'a', keyVaultEndpoint: 'http://a' },
+      'keyVaultEndpoint must be an https URL',
+    ],
+  ])('%s is refused', (_, file, reason) => {
+    expect(() => custom(file)).toThrow(`cloudName AzureStackCloud is not valid, error: /etc/cloud.json: ${reason}`);
+    expect(() => custom(file)).not.toThrow('hunter2');
+  });
+});

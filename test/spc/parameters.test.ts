@@ -1,0 +1,252 @@
+import { describe, expect, it } from 'vitest';
+import { type Asked, CLASSIC, OBJECTS, read, TENANT } from './support.ts';
+
+type Parameters = Readonly<Record<string, string | undefined>>;
+
+const KEY_VAULT = `vault:\n  name: kv1\n  directoryId: ${TENANT}\n  credentials: {servicePrincipalLocalSecretName: sp}\nvaultSecret: {name: db}\n`;
+
+/** The first mistake of the classic parameters with some changed. */
+function firstError(changes: Parameters, asked?: Asked): string {
+  return read({ ...CLASSIC, ...changes }, asked).error?.message ?? 'no error';
+}
+
+describe('the classic form', () => {
+  it('becomes one typed value', () => {
+    const { volume, notes, warnings } = read(CLASSIC);
+    expect({ notes, warnings }).toEqual({ notes: [], warnings: [] });
+    expect(volume).toMatchObject({
+      pod: { name: 'web-0', namespace: 'prod' },
+      cloud: { name: 'AzurePublicCloud' },
+      tenantId: TENANT,
+      vaultName: 'kv1',
+      vaultUrl: 'https://kv1.vault.azure.net',
+      identity: { kind: 'service-principal', tenantId: TENANT, clientId: 'app-1' },
+      objects: [{ type: 'secret', name: 'secret1', version: '', history: 1 }],
+    });
+  });
+
+  it('trims every value', () => {
+    const padded = Object.fromEntries(Object.entries(CLASSIC).map(([name, value]) => [name, ` \n${value}\t `]));
+    expect(read({ ...padded, cloudName: ' AzureChinaCloud ', usePodIdentity: ' false ' }).volume).toMatchObject({
+      vaultUrl: 'https://kv1.vault.azure.cn',
+      tenantId: TENANT,
+    });
+  });
+
+  it.each([
+    ['keyvaultName', { keyvaultName: '' }, 'keyvaultName is not provided'],
+    ['keyvaultName of blanks', { keyvaultName: ' ' }, 'keyvaultName is not provided'],
+    ['tenantID', { tenantID: undefined }, 'tenantId is not provided'],
+    ['tenantID of blanks', { tenantID: '\n' }, 'tenantId is not provided'],
+    ['objects', { objects: undefined }, 'objects is not set'],
+    ['objects of blanks', { objects: ' \n ' }, 'objects is not set'],
+  ])('needs %s', (_, changes, text) => {
+    expect(firstError(changes)).toMatch(new RegExp(`^failed to mount objects, error: ${text}`));
+  });
+
+  it.each([
+    ['csi.storage.k8s.io/pod.name', 'pod name is not provided'],
+    ['csi.storage.k8s.io/pod.namespace', 'pod namespace is not provided'],
+  ])('needs %s', (name, text) => {
+    expect(firstError({}, { attributes: { [name]: ' ' } })).toBe(`failed to mount objects, error: ${text}`);
+    expect(firstError({}, { attributes: { [name]: undefined } })).toBe(`failed to mount objects, error: ${text}`);
+  });
+});
+
+describe('tenant', () => {
+  it('tenantID wins over tenantId', () => {
+    expect(read({ ...CLASSIC, tenantId: 'other' }).volume?.tenantId).toBe(TENANT);
+  });
+
+  it('tenantId stands in for a missing tenantID, with a note', () => {
+    const { volume, notes } = read({ ...CLASSIC, tenantID: ' ', tenantId: 'contoso.onmicrosoft.com' });
+    expect(volume?.tenantId).toBe('contoso.onmicrosoft.com');
+    expect(notes).toEqual(['tenantId is deprecated; use tenantID']);
+  });
+
+  it.each(['adfs', 'common', 'a.b-C.9'])('may be %s', (tenantID) => {
+    expect(read({ ...CLASSIC, tenantID }).volume?.tenantId).toBe(tenantID);
+  });
+
+  it.each(['a b', '<AKV directory ID>', 'a/b', 'ä', 'a_b'])('may not be %s', (tenantID) => {
+    expect(firstError({ tenantID })).toContain(
+      `failed to get keyvault client: invalid tenantID: tenant ID "${tenantID}"`,
+    );
+  });
+
+  it.each(['useVMManagedIdentity', 'usePodIdentity'])('may be anything with %s, which does not use it', (mode) => {
+    expect(read({ ...CLASSIC, tenantID: 'not used', [mode]: 'true' }).volume?.tenantId).toBe('not used');
+  });
+});
+
+describe('vault name', () => {
+  it.each([
+    ['ab', 'must be between 3 and 24 chars'],
+    ['x'.repeat(25), 'must be between 3 and 24 chars'],
+    ['my_vault', 'must match [-a-zA-Z0-9]{3,24}'],
+    ['kv1.vault', 'must match [-a-zA-Z0-9]{3,24}'],
+    ['https://kv1', 'must match [-a-zA-Z0-9]{3,24}'],
+    ['éé', 'must match [-a-zA-Z0-9]{3,24}'],
+  ])('%s', (keyvaultName, rule) => {
+    expect(firstError({ keyvaultName })).toBe(
+      `failed to mount objects, error: failed to get vault: Invalid vault name: "${keyvaultName}", ${rule}`,
+    );
+  });
+
+  it.each(['abc', 'A-1', '---', 'x'.repeat(24)])('may be %s', (keyvaultName) => {
+    expect(read({ ...CLASSIC, keyvaultName }).volume?.vaultName).toBe(keyvaultName);
+  });
+
+  it('is looked at after the objects, as upstream does', () => {
+    const { errors } = read({ ...CLASSIC, keyvaultName: 'ab', objects: 'array: [' });
+    expect(errors.map((text) => text.slice(0, 20))).toEqual(['failed to yaml unmar', 'failed to get vault:']);
+  });
+});
+
+describe('booleans are Go’s', () => {
+  it.each(['1', 't', 'T', 'TRUE', 'true', 'True'])('%s is true', (word) => {
+    expect(read({ ...CLASSIC, useVMManagedIdentity: word }).volume?.identity.kind).toBe('managed-identity');
+  });
+
+  it.each(['0', 'f', 'F', 'FALSE', 'false', 'False', '', ' '])('%j is false', (word) => {
+    expect(read({ ...CLASSIC, useVMManagedIdentity: word }).volume?.identity.kind).toBe('service-principal');
+  });
+
+  it.each(
+    ['usePodIdentity', 'useVMManagedIdentity', 'useAzureTokenProxy'].flatMap((name) =>
+      ['yes', 'tru', 'TrUe', 'on', '2'].map((word) => [name, word] as const),
+    ),
+  )('%s: %s is neither', (name, word) => {
+    expect(firstError({ [name]: word })).toContain(
+      `failed to mount objects, error: failed to parse ${name} flag, error: strconv.ParseBool: parsing "${word}": invalid syntax`,
+    );
+  });
+});
+
+describe('identity modes', () => {
+  it.each([
+    ['usePodIdentity', 'useVMManagedIdentity'],
+    ['usePodIdentity', 'useAzureTokenProxy'],
+    ['useVMManagedIdentity', 'useAzureTokenProxy'],
+  ])('%s excludes %s', (a, b) => {
+    expect(firstError({ [a]: 'true', [b]: '1', clientID: 'c' })).toContain(
+      'only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, or useAzureTokenProxy',
+    );
+  });
+
+  it('names a clientID that has no meaning with useVMManagedIdentity', () => {
+    const { volume, warnings } = read({ ...CLASSIC, useVMManagedIdentity: 'true', clientID: 'c' });
+    expect(volume?.identity).toEqual({ kind: 'managed-identity', clientId: '' });
+    expect(warnings).toEqual([expect.stringContaining('userAssignedIdentityID')]);
+  });
+
+  it('takes userAssignedIdentityID', () => {
+    const { volume, warnings } = read({
+      ...CLASSIC,
+      useVMManagedIdentity: 'true',
+      userAssignedIdentityID: ' u-1 ',
+      clientID: 'c',
+    });
+    expect(volume?.identity).toEqual({ kind: 'managed-identity', clientId: 'u-1' });
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe('unknown parameters', () => {
+  it.each([
+    ['nonsense', 'parameter "nonsense" is unknown and ignored'],
+    ['tenantid', 'parameter "tenantid" is unknown and ignored; did you mean "tenantID"?'],
+    ['KeyVaultName', 'parameter "KeyVaultName" is unknown and ignored; did you mean "keyvaultName"?'],
+    ['clientId', 'parameter "clientId" is unknown and ignored; did you mean "clientID"?'],
+    ['usePodIdentiy', 'parameter "usePodIdentiy" is unknown and ignored; did you mean "usePodIdentity"?'],
+    ['keyvault', 'parameter "keyvault" is unknown and ignored; did you mean "keyVault"?'],
+    ['filePermission', 'parameter "filePermission" stands beside keyVault only; it is ignored'],
+  ])('%s is noted', (name, note) => {
+    const { volume, notes } = read({ ...CLASSIC, [name]: 'x' });
+    expect(volume).toBeDefined();
+    expect(notes).toEqual([note]);
+  });
+
+  it.each([
+    'resourceGroup',
+    'subscriptionId',
+    'secretProviderClass',
+    'example.com/mine',
+    'csi.storage.k8s.io/ephemeral',
+    'providerName',
+  ])('%s is ignored in silence', (name) => expect(read({ ...CLASSIC, [name]: 'x' }).notes).toEqual([]));
+
+  it.each([
+    ['keyVaultName', 'keyvaultName', 'keyvaultName is not provided'],
+    ['keyvaultname', 'keyvaultName', 'keyvaultName is not provided'],
+    ['tenantid', 'tenantID', 'tenantId is not provided'],
+    ['Objects', 'objects', 'objects is not set'],
+    ['object', 'objects', 'objects is not set'],
+  ])('%s instead of %s is named in the error', (typo, name, text) => {
+    const message = firstError({ [name]: undefined, [typo]: 'x' });
+    expect(message).toContain(text);
+    expect(message).toContain(`did you mean it by "${typo}"?`);
+  });
+
+  it('do not say what their value is', () => {
+    expect(JSON.stringify(read({ ...CLASSIC, clientSecret: 'hunter2' }).notes)).not.toContain('hunter2');
+  });
+});
+
+describe('the keyVault form beside other parameters', () => {
+  it.each([['keyvaultName'], ['objects']])('%s is an error naming both', (name) => {
+    const { errors } = read({ keyVault: KEY_VAULT, [name]: name === 'objects' ? OBJECTS : 'kv1' });
+    expect(errors).toEqual([
+      `keyVault and ${name} are two forms of the same thing; remove ${name}, or remove keyVault`,
+    ]);
+  });
+
+  it.each([
+    ['tenantID', 'beside keyVault stand only fileLayout, fileName, filePermission, cloudName, cloudEnvFileName'],
+    ['usePodIdentity', 'beside keyVault stand only'],
+    ['filelayout', 'did you mean "fileLayout"?'],
+    ['fileNmae', 'did you mean "fileName"?'],
+    ['nonsense', 'beside keyVault stand only'],
+  ])('%s is refused', (name, hint) => {
+    const { errors } = read({ keyVault: KEY_VAULT, [name]: 'x' });
+    expect(errors).toEqual([expect.stringContaining(`parameter "${name}" is unknown; ${hint}`)]);
+  });
+
+  it.each([
+    ['fileLayout', 'nginx', 'fileLayout "nginx" must be "tls"'],
+    ['fileName', '../x', "fileName is no usable path: file name must not contain '..'"],
+    ['fileName', 'a//b', 'fileName is no usable path'],
+    ['filePermission', '0999', 'file permission must be a valid octal number'],
+    ['cloudName', 'Moon', 'cloudName moon is not valid'],
+  ])('%s: %s is refused', (name, value, text) => {
+    const { errors } = read({ keyVault: KEY_VAULT, [name]: value });
+    expect(errors).toHaveLength(1);
+    expect(errors[0]?.toLowerCase()).toContain(text.toLowerCase());
+  });
+
+  it('notes a fileName that nothing uses', () => {
+    const keyVault = KEY_VAULT.replace('vaultSecret', 'vaultCert');
+    expect(read({ keyVault, fileName: 'x' }).notes).toEqual([
+      expect.stringContaining('fileName is the file of vaultSecret'),
+    ]);
+  });
+
+  it('reports all mistakes at once', () => {
+    const { error } = read({
+      keyVault: KEY_VAULT.replace('name: kv1', 'nmae: k_v').replace('vaultSecret', 'vaultSecert'),
+      objects: OBJECTS,
+      fileLayout: 'x',
+      filePermission: 'x',
+      tenantID: TENANT,
+    });
+    expect(error?.message).toContain('[first of 8 mistakes]');
+  });
+});
+
+describe('cloudEnvFileName', () => {
+  it('is noted where no cloud file is read', () => {
+    expect(read({ ...CLASSIC, cloudEnvFileName: '/etc/cloud.json' }).notes).toEqual([
+      'cloudEnvFileName is read only with cloudName AzureStackCloud',
+    ]);
+  });
+});
