@@ -26,13 +26,14 @@ export interface ReadOptions {
 }
 
 /** Forty times what a Key Vault secret can hold. */
-export const MAX_CONTENT_BYTES = 1024 * 1024;
+const MAX_CONTENT_BYTES = 1024 * 1024;
 
 /**
  * Reads PKCS#12, PEM or DER, or base64 of one of them: private keys of any kind, certificates, PKCS#7 collections.
  * The cost is bounded whatever the content, and no turn of the event loop takes more than a few milliseconds of it.
  *
- * Errors: ERR_BAD_CONTENT with a message that says what was found and what to do, never the content.
+ * Errors: ERR_BAD_CONTENT with a message that says what was found and what to do, never the content; the signal's
+ * reason when it aborts.
  */
 export async function readBundle(content: Buffer, options: ReadOptions = {}): Promise<CertificateBundle> {
   await nextTurn(options.signal);

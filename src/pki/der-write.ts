@@ -11,6 +11,7 @@ export function encode(value: Asn1): Buffer {
   return Buffer.from(asn1.toDer(value).getBytes(), 'latin1');
 }
 
+/** A SEQUENCE. */
 export function sequenceOf(...items: readonly Asn1[]): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, [...items]);
 }
@@ -34,6 +35,7 @@ export function implicitOctets(n: number, bytes: Buffer): Asn1 {
   return asn1.create(Class.CONTEXT_SPECIFIC, n as forge.asn1.Type, false, bytes.toString('latin1'));
 }
 
+/** An OCTET STRING. */
 export function octetString(bytes: Buffer): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.OCTETSTRING, false, bytes.toString('latin1'));
 }
@@ -48,14 +50,17 @@ export function integer(value: number): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.INTEGER, false, asn1.integerToDer(value).getBytes());
 }
 
+/** An OBJECT IDENTIFIER from its dotted form. */
 export function objectId(dotted: string): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.OID, false, asn1.oidToDer(dotted).getBytes());
 }
 
+/** A NULL. */
 export function nullValue(): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.NULL, false, '');
 }
 
+/** A BMPString: two bytes a character. */
 export function bmpString(text: string): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.BMPSTRING, false, text);
 }

@@ -15,12 +15,8 @@ export const TAG = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
-  null: 0x05,
   oid: 0x06,
-  utf8String: 0x0c,
   sequence: 0x30,
-  set: 0x31,
-  bmpString: 0x1e,
   /** Context-specific and constructed: `context(0)` is `[0]`. */
   context: (n: number) => 0xa0 + n,
   /** Context-specific and primitive, as implicitly tagged strings are. */

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { validTo } from './certificate.ts';
 
 /** Signatures that may turn out wrong in one search: a hostile collection must not cost more. */
-const MAX_FAILED_SIGNATURES = 64;
+const MAX_FAILED_SIGNATURES = 16;
 
 /** Certificates of one subject that are looked at; more bear one name only where somebody means harm. */
 const MAX_SAME_SUBJECT = 64;

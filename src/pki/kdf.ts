@@ -20,7 +20,7 @@ export const DIGESTS = {
 export type Digest = keyof typeof DIGESTS;
 
 const MAX_ITERATIONS = 1_000_000;
-const MAX_WORK = 5_000_000;
+const MAX_WORK = 10_000_000;
 const MAX_SALT_BYTES = 1024;
 const MAX_SCRYPT_BYTES = 64 * 1024 * 1024;
 const MAX_KEY_BYTES = 64;
@@ -29,7 +29,8 @@ const SLICE = 1024;
 
 /**
  * What one file may cost. Iteration counts come from the file, so that a hostile one could ask for hours:
- * no count above a million (OpenSSL's default is 2048, Java's 10,000), and five million in all.
+ * no count above a million (OpenSSL takes 2048, Java 10,000, GnuTLS 600,000), and ten million digests in all: some ten
+ * seconds of slices that others interleave with.
  */
 export class WorkBudget {
   readonly signal: AbortSignal | undefined;

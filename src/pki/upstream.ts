@@ -36,7 +36,9 @@ export function upstreamPemOfText(text: string, bundle: CertificateBundle, { ord
     ordered.length === bundle.certificates.length &&
     ordered.every(({ fingerprint256 }, i) => fingerprint256 === bundle.certificates[i]?.fingerprint256);
   if (isOrdered) return text;
-  const others = readPem(text).filter(({ label }) => !CERTIFICATE_LABELS.includes(label));
+  const blocks = readPem(text);
+  if (blocks.length === 0) return upstreamPem(bundle, { order });
+  const others = blocks.filter(({ label }) => !CERTIFICATE_LABELS.includes(label));
   return others.map(blockPem).join('') + certificatesPem(ordered);
 }
 

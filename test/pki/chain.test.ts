@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { buildChain, type Chain, keyFits, pathOf } from '../../src/pki/chain.ts';
-import { authoritiesOf, pairKey } from '../../src/pki/material.ts';
+import { buildChain, type Chain, pathOf } from '../../src/pki/chain.ts';
 import { subjectOf } from '../../src/pki/names.ts';
 import { type Issued, issue, issueChain, newKey, prints, sharedKey } from './support.ts';
 
@@ -264,45 +263,5 @@ describe('the search is bounded', () => {
     expect(chain.leaf).toBe(leaf.certificate);
     expect(verify.mock.calls.length).toBeLessThan(all.length + 100);
     verify.mockRestore();
-  });
-});
-
-describe('key and leaf', () => {
-  it('of several of each are paired', async () => {
-    const [one, two] = [await issueChain({ keyType: 'rsa-2048' }), await issueChain({ names: ['b', 'i', 'r'] })];
-    const certificates = [...two.certificates.slice(0, 1), ...one.certificates];
-    for (const keys of [
-      [newKey('p-256'), one.leaf.key, two.leaf.key],
-      [two.leaf.key, one.leaf.key],
-    ]) {
-      const material = pairKey({ keys, certificates });
-      expect(material.key).toBe(one.leaf.key);
-      expect(material.chain.leaf).toBe(one.leaf.certificate);
-      expect(material.fits).toBe(true);
-    }
-  });
-
-  it('that do not belong together are said so', async () => {
-    const { certificates, leaf } = await issueChain();
-    const stranger = newKey('p-256');
-    expect(pairKey({ keys: [stranger], certificates })).toMatchObject({
-      key: stranger,
-      fits: false,
-      chain: { leaf: leaf.certificate },
-    });
-    expect(pairKey({ keys: [], certificates })).toMatchObject({ key: undefined, fits: false });
-    expect(keyFits(newKey('ed25519'), leaf.certificate)).toBe(false);
-  });
-
-  it('of a collection of CA certificates leave all of them authorities, in their order', async () => {
-    const { certificates, leaf } = await issueChain({ intermediates: 2 });
-    const shuffled = [2, 0, 3, 1].flatMap((i) => certificates.slice(i, i + 1));
-    expect(prints(authoritiesOf({ keys: [], certificates: [...shuffled, ...shuffled] }).authorities)).toEqual(
-      prints(shuffled),
-    );
-    const withKey = authoritiesOf({ keys: [leaf.key], certificates: shuffled });
-    expect(prints(withKey.authorities)).toEqual(prints(shuffled.filter((one) => one !== leaf.certificate)));
-    const alone = await issue({ name: 'alone' });
-    expect(authoritiesOf({ keys: [alone.key], certificates: [alone.certificate] }).authorities).toHaveLength(1);
   });
 });

@@ -36,7 +36,7 @@ describe('an inspection', () => {
       notAfter: '2040-01-01T00:00:00Z',
       key: 'RSA 2048',
       signature: 'RSA with SHA-256',
-      serialNumber: '01',
+      serialNumber: chain.leaf.certificate.serialNumber,
       fingerprint256: chain.leaf.certificate.fingerprint256,
       ca: false,
       place: 'leaf',

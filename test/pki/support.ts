@@ -82,6 +82,8 @@ export function sharedKey(type: KeyType, name = ''): KeyObject {
   return key;
 }
 
+let serials = 0;
+
 /** Issues one certificate. */
 export async function issue(options: IssueOptions): Promise<Issued> {
   const key = options.key ?? newKey(options.keyType ?? 'p-256');
@@ -89,7 +91,7 @@ export async function issue(options: IssueOptions): Promise<Issued> {
   const { imported, algorithm } = await importForSigning(issuerKey, options.hash ?? 'SHA-256');
   const publicDer = spki(key);
   const generated = await x509.X509CertificateGenerator.create({
-    serialNumber: options.serial ?? '01',
+    serialNumber: options.serial ?? (0x1000 + ++serials).toString(16),
     subject: `CN=${options.name}, O=Test`,
     issuer:
       options.issuer === undefined

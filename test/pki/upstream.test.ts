@@ -73,6 +73,11 @@ describe("the official provider's file for PEM content", () => {
     expect(text).toBe(`${key}${sec1}${pemOf(chain.certificates)}`);
   });
 
+  it('is made of what was read where the text itself has no blocks', async () => {
+    const text = Buffer.from(pemOf(ordered(1, 0)) + key).toString('base64');
+    expect(await convert(text)).toBe(key + pemOf(ordered(0, 1)));
+  });
+
   it('comes apart into CERTIFICATE blocks and all others', async () => {
     const text = `${key}noise\n${pemOf(ordered(0))}-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n`;
     const parts = await splitPem(text.replace(/\n/g, '\r\n'));
