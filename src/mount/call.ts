@@ -1,10 +1,12 @@
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 
-/** What a Mount is asked, as the driver sends it: three JSON texts. */
+/** What a Mount is asked, as the driver sends it: three JSON texts and a path. */
 export interface MountInput {
   readonly attributes: string;
   readonly secrets: string;
   readonly permission: string;
+  /** Where the volume is mounted: tells volumes apart where a driver does not name the SecretProviderClass (rotation up to v1.5). */
+  readonly targetPath?: string;
 }
 
 /** Circumstances of one call. */

@@ -58,7 +58,7 @@ export function createMount(deps: MountDeps): MountHandler {
   let mounts = 0;
 
   return async (input, call) => {
-    const report = new MountReport({ ...deps, ...memory });
+    const report = new MountReport({ ...deps, ...memory, targetPath: input.targetPath });
     const progress = new Progress(clock);
     const { signal, deadlineAt, dispose } = startBudget(call, { clock, progress });
     const context: FetchContext = { signal, deadlineAt, progress, mountId: ++mounts };

@@ -18,7 +18,6 @@ interface Fetched {
   readonly version: string;
   /** Milliseconds since 1970; undefined where the object carries none. */
   readonly expiresAt: number | undefined;
-  readonly notBefore: number | undefined;
 }
 
 /** An object as Key Vault answered it; what conversion cannot do without is checked. */

@@ -17,6 +17,8 @@ export interface ReportOptions {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly noted: NotedOnce;
+  /** Names the volume where the request does. */
+  readonly targetPath: string | undefined;
 }
 
 /** Says in log and metrics how one Mount went: one line for the Mount, one for each version that changed. */
@@ -99,6 +101,7 @@ export class MountReport {
   }
 
   #volume(): string {
+    if (this.#options.targetPath) return this.#options.targetPath;
     const { pod, secretProviderClass } = this.#attributes ?? {};
     return `${pod?.namespace}/${pod?.name}/${pod?.uid}/${secretProviderClass}`;
   }

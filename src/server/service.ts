@@ -61,14 +61,14 @@ async function runMount(
   mount: MountHandler,
   call: ServerUnaryCall<MountRequest, MountResponse>,
 ): Promise<MountResponse> {
-  const { attributes, secrets, permission } = call.request;
+  const { attributes, secrets, permission, targetPath } = call.request;
   const abort = new AbortController();
   const cancel = () => abort.abort();
   call.once('cancelled', cancel);
   const deadlineAt = Number(call.getDeadline());
   try {
     const { files, objectVersions } = await mount(
-      { attributes, secrets, permission },
+      { attributes, secrets, permission, targetPath },
       { deadlineAt, signal: abort.signal },
     );
     return { objectVersion: objectVersions, files };

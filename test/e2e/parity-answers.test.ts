@@ -176,6 +176,14 @@ const REFUSALS: readonly Row[] = [
     'secret value is nil',
   ),
   refused(
+    'an answer cut in the middle, again and again',
+    { on: 'vault', object: 'a', action: { kind: 'truncate' } },
+    UNKNOWN,
+    'did not answer',
+    'HTTP',
+    'parity-vault.vault.localhost',
+  ),
+  refused(
     'a connection cut, again and again',
     { on: 'vault', object: 'a', action: { kind: 'drop' } },
     UNKNOWN,
@@ -219,6 +227,7 @@ const RETRIES: readonly Row[] = [
     object: 'a',
     action: { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
   }),
+  recovers('an answer cut in the middle once', { on: 'vault', object: 'a', action: { kind: 'truncate' } }),
   recovers('a connection cut once', { on: 'vault', object: 'a', action: { kind: 'drop' } }),
 ];
 

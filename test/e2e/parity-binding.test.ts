@@ -142,10 +142,11 @@ describe('identity binding', () => {
     expect(tokenRequests().map(({ serverName }) => serverName)).toEqual(['chosen.ests.aks']);
   });
 
-  it('that cannot be had is tried again at the next mount', async () => {
+  it('says what keeps the token proxy away, and tries again at the next mount', async () => {
     const caFile = join(directory, 'later.crt');
     const provider = providerWith({ caFile });
-    await expect(provider.mount()).rejects.toMatchObject({ code: 'ERR_AUTHENTICATION' });
+    const message = expect.stringContaining('proxy transport not available: ');
+    await expect(provider.mount()).rejects.toMatchObject({ code: 'ERR_AUTHENTICATION', message });
     writeFileSync(caFile, readFileSync(join(directory, 'cluster-ca.crt')));
     expect((await provider.mount()).files).toHaveLength(1);
     provider.close();

@@ -22,6 +22,7 @@ const WORKLOAD = '44444444-4444-4444-4444-444444444444';
 const SYSTEM = '55555555-5555-5555-5555-555555555555';
 const USER = '66666666-6666-6666-6666-666666666666';
 const STRANGER = '77777777-7777-7777-7777-777777777777';
+const STACK = '88888888-8888-8888-8888-000000000000';
 const EXCHANGE = 'api://AzureADTokenExchange';
 const BINDING = 'api://AKSIdentityBinding';
 const SUBJECT = 'system:serviceaccount:prod:web';
@@ -50,12 +51,15 @@ const SEED = seedWith({
         federated: [{subject: "${SUBJECT}"}]
       - {name: system, clientId: "${SYSTEM}", managed: {systemAssigned: true}}
       - {name: user, clientId: "${USER}", managed: {pods: [{namespace: prod, name: web-0}]}}
-      - {name: stranger, clientId: "${STRANGER}", secrets: [{value: known}]}`,
+      - {name: stranger, clientId: "${STRANGER}", secrets: [{value: known}]}
+  - id: adfs
+    identities: [{name: stack, clientId: "${STACK}", secrets: [{value: known}]}]`,
   vault: `
       - {identity: workload, secrets: all}
       - {identity: system, secrets: all}
       - {identity: user, secrets: all}
-    secrets: [{name: s, value: v}]`,
+    secrets: [{name: s, value: v}]
+  - {name: stack-vault, tenant: adfs, secrets: [{name: s, value: v}], grants: [{identity: stack, secrets: all}]}`,
 });
 
 const isFree = (port: number) =>
@@ -385,9 +389,17 @@ const ENTRA: readonly Row[] = [
       }),
     objects,
     flags: ['--custom-user-agent=entra-html'],
-    fails: { code: UNAUTHENTICATED, says: ['Entra ID at login.localhost', '403', CLIENT] },
+    fails: { code: UNKNOWN, says: ['Entra ID at login.localhost', '403', CLIENT, 'prox'] },
   },
 ];
+
+describe('AD FS', () => {
+  it('takes the tenant "adfs" of Azure Stack', async () => {
+    const parameters = { tenantID: 'adfs', keyvaultName: 'stack-vault' };
+    const secrets = { clientid: STACK, clientsecret: 'known' };
+    await checkRow(world, { fact: '', objects, parameters, secrets, files });
+  });
+});
 
 describe('a service principal', () => {
   it.each(PRINCIPAL)('$fact', (row) => checkRow(world, row));

@@ -45,7 +45,7 @@ describe('files and where they come from', () => {
   it('are a public key and a certificate where these are asked for', async () => {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { kty, crv, x, y } = publicKey.export({ format: 'jwk' });
-    const times = { version: 'v', expiresAt: undefined, notBefore: undefined };
+    const times = { version: 'v', expiresAt: undefined };
     const jwk: FetchedObject = { type: 'key', ...times, key: { kty, crv, x, y, n: undefined, e: undefined } };
     const der: FetchedObject = { type: 'cert', ...times, der: own.raw };
     expect(
@@ -131,7 +131,7 @@ describe('objects that cannot be converted', () => {
 
   it('are defects where outputs are asked of what is no secret', async () => {
     const content = outputsContent([{ output: 'der', path: 'x' }]);
-    const der: FetchedObject = { type: 'cert', version: 'v', expiresAt: undefined, notBefore: undefined, der: own.raw };
+    const der: FetchedObject = { type: 'cert', version: 'v', expiresAt: undefined, der: own.raw };
     const { code } = await failureOf(convertObjects([read(objectSpec('c', { content }), der)], convertContext()));
     expect(code).toBe('ERR_INTERNAL');
   });

@@ -164,6 +164,24 @@ describe('what is said of a Mount', () => {
     expect(notes()).toBe(2);
   });
 
+  it('has versions that changed, volumes told apart by their target path where a driver names no class', async () => {
+    let version = 'v1';
+    const { mount, lines } = mountOf(({ name }) => fetchedSecret(name, { version }));
+    const changes = () =>
+      lines.filter(({ message }) => message === 'Object version changed').map(({ fields }) => fields);
+    const [first, second] = ['/pods/1/volumes/a/mount', '/pods/1/volumes/b/mount'];
+    await mount({ ...inputOf(), targetPath: first }, patient());
+    version = 'v2';
+    await mount({ ...inputOf(), targetPath: second }, patient());
+    expect(changes()).toEqual([]);
+    const rotation = inputOf({ secretProviderClass: '' });
+    await mount({ ...rotation, targetPath: first }, patient());
+    expect(changes()).toMatchObject([
+      { object: 'secret/a', from: 'v1', to: 'v2' },
+      { object: 'secret/b', from: 'v1', to: 'v2' },
+    ]);
+  });
+
   it('has a warning of a large answer once a volume', async () => {
     const { mount, lines } = mountOf(() => fetchedSecret('x'.repeat(700_000)));
     await mount(inputOf(), patient());

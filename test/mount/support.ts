@@ -58,7 +58,6 @@ export function fetchedSecret(value: string, parts: SecretParts = {}): FetchedOb
     type: 'secret',
     version: 'v1',
     expiresAt: undefined,
-    notBefore: undefined,
     contentType: '',
     certificateBacked: false,
     ...parts,

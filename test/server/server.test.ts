@@ -47,7 +47,7 @@ describe('a provider', () => {
       expect(files).toEqual([{ path: 'db-password', mode: 0o644, contents: Buffer.from('hunter2') }]);
       expect(objectVersion).toEqual([{ id: 'secret/db-password', version: 'v1' }]);
     }
-    expect(inputs[2]).toEqual({ attributes: '{}', secrets: 'null', permission: '420' });
+    expect(inputs[2]).toEqual({ attributes: '{}', secrets: 'null', permission: '420', targetPath: '/mnt' });
   });
 
   test('answers many Mounts at once over one connection', async () => {
