@@ -26,6 +26,19 @@ const MAX_NAMED = 3;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
+/** A certificate's time, in milliseconds since 1970. */
+interface Validity {
+  readonly subject: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What is wrong with a chain at any time, and when its certificates are valid: texts and dates only. */
+export interface Examination {
+  readonly lasting: readonly CertificateFinding[];
+  readonly validities: readonly Validity[];
+}
+
 /**
  * Checks a chain and its key as servers, brokers and clients will, before they do. `now` is in milliseconds since 1970.
  * Nothing here keeps a file from being written: whether an expired certificate may be delivered is policy.
@@ -35,22 +48,32 @@ export function checkCertificates(
   key: KeyObject | undefined,
   now: number,
 ): readonly CertificateFinding[] {
-  const path = pathOf(chain);
-  return [
-    ...path.flatMap((certificate) => checkValidity(certificate, now)),
-    ...checkKey(chain, key),
-    ...checkCompleteness(chain),
-    ...path.flatMap(checkKeySize),
-    ...path.filter((certificate) => !chain.roots.includes(certificate)).flatMap(checkSignature),
-    ...checkKeyAlgorithms(path),
-    ...checkAlternativeNames(chain),
-    ...checkUnrelated(chain),
-  ];
+  return findingsAt(examine(chain, key), now);
 }
 
-function checkValidity(certificate: X509Certificate, now: number): readonly CertificateFinding[] {
-  const subject = subjectOf(certificate);
-  const [from, to] = [validFrom(certificate), validTo(certificate)];
+/** The part of {@link checkCertificates} that costs something and is the same at any time. */
+export function examine(chain: Chain, key: KeyObject | undefined): Examination {
+  const path = pathOf(chain);
+  return {
+    lasting: [
+      ...checkKey(chain, key),
+      ...checkCompleteness(chain),
+      ...path.flatMap(checkKeySize),
+      ...path.filter((certificate) => !chain.roots.includes(certificate)).flatMap(checkSignature),
+      ...checkKeyAlgorithms(path),
+      ...checkAlternativeNames(chain),
+      ...checkUnrelated(chain),
+    ],
+    validities: path.map((one) => ({ subject: subjectOf(one), from: validFrom(one), to: validTo(one) })),
+  };
+}
+
+/** The part of {@link checkCertificates} that depends on the time and costs nothing. */
+export function findingsAt({ lasting, validities }: Examination, now: number): readonly CertificateFinding[] {
+  return [...validities.flatMap((validity) => checkValidity(validity, now)), ...lasting];
+}
+
+function checkValidity({ subject, from, to }: Validity, now: number): readonly CertificateFinding[] {
   if (now > to) {
     const message = `the certificate of "${subject}" expired on ${dayOf(to)}; renew it in the vault`;
     return [{ reason: 'expired', message }];

@@ -93,6 +93,7 @@ export async function deriveByScrypt(
     const options = { ...cost, maxmem: 2 * MAX_SCRYPT_BYTES };
     return await onPool(() => scryptAsync(input.password, input.salt, input.size, options), budget.signal);
   } catch (error) {
+    budget.signal?.throwIfAborted();
     throw badContent('is damaged: its key derivation (scrypt) has parameters that are not allowed', error);
   }
 }
