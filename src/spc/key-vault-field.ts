@@ -6,7 +6,7 @@ import { objectNameProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
-import { kindOf, type MapTree, parseYaml } from './tree.ts';
+import { kindOf, type MapTree, type YamlReader, yamlReader } from './tree.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
 
 export { isPlaceholder } from './fields.ts';
@@ -25,6 +25,12 @@ export interface KeyVaultSiblings {
   /** File of `vaultSecret`; empty: the secret's name. */
   readonly fileName: string;
   readonly defaults: ObjectDefaults;
+}
+
+/** Where the text of a field begins in its manifest (default line 1), and what reads it. */
+export interface KeyVaultText {
+  readonly firstLine?: number;
+  readonly yaml?: YamlReader;
 }
 
 const REFERENCES = ['vaultSecret', 'vaultCert', 'vaultCaChainCert', 'vaultCaChainSecret'] as const;
@@ -51,14 +57,14 @@ interface ReferenceContext {
 
 /**
  * Reads the YAML (or JSON) of a `keyVault` field exactly as it stands in a broker resource. Strict: every unknown name is
- * an error. `firstLine` is the line of the text's first line.
+ * an error.
  */
 export function parseKeyVaultField(
   text: string,
   findings: Findings,
-  { firstLine = 1, ...siblings }: KeyVaultSiblings & { readonly firstLine?: number },
+  { firstLine = 1, yaml = yamlReader, ...siblings }: KeyVaultSiblings & KeyVaultText,
 ): KeyVaultField | undefined {
-  const document = readMap(text, findings, firstLine);
+  const document = readMap(text, findings, { firstLine, yaml });
   if (document === undefined) return undefined;
   const fields = new Fields(findings, document, 'keyVault');
   // `username` stands beside the token of a Kafka connector; it is no object of the vault.
@@ -67,13 +73,13 @@ export function parseKeyVaultField(
   return { ...vault, objects: parseReferences(fields, findings, siblings) };
 }
 
-function readMap(text: string, findings: Findings, firstLine: number): MapTree | undefined {
+function readMap(text: string, findings: Findings, { firstLine, yaml }: Required<KeyVaultText>): MapTree | undefined {
   const fail = (message: string, line: number) => findings.error('keyVault', `keyVault ${message}`, { line });
   if (Buffer.byteLength(text) > MAX_TEXT_BYTES) {
     fail(`is longer than ${MAX_TEXT_BYTES} bytes`, firstLine);
     return undefined;
   }
-  const parsed = parseYaml(text, firstLine);
+  const parsed = yaml.all(text, firstLine);
   if (!parsed.ok) {
     for (const { line, message } of parsed.errors) fail(`cannot be read as YAML: line ${line}: ${message}`, line);
     return undefined;

@@ -3,7 +3,7 @@ import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { type NamedObject, type ObjectContext, type ObjectDefaults, parseObject, unmarshalFailure } from './object.ts';
 import { goValue } from './scalar.ts';
-import { kindOf, type MapTree, parseFirstDocument, type Tree } from './tree.ts';
+import { kindOf, type MapTree, type Tree, type YamlReader, yamlReader } from './tree.ts';
 
 /** Beyond this a text is no list that somebody wrote; reading it would hold up the mounts of other pods. */
 export const MAX_TEXT_BYTES = 256 * 1024;
@@ -15,7 +15,11 @@ export const MAX_TEXT_BYTES = 256 * 1024;
 export function parseObjects(
   text: string,
   findings: Findings,
-  { defaults, firstLine = 1 }: { readonly defaults: ObjectDefaults; readonly firstLine?: number },
+  {
+    defaults,
+    firstLine = 1,
+    yaml = yamlReader,
+  }: { readonly defaults: ObjectDefaults; readonly firstLine?: number; readonly yaml?: YamlReader },
 ): readonly NamedObject[] {
   const fail = (line: number, reason: string) =>
     findings.error('objects', `failed to yaml unmarshal objects, error: yaml: ${reason}`, { line, stage: 'objects' });
@@ -23,7 +27,7 @@ export function parseObjects(
     fail(firstLine, `objects is longer than ${MAX_TEXT_BYTES} bytes; spread it over several SecretProviderClasses`);
     return [];
   }
-  const parsed = parseFirstDocument(text, firstLine);
+  const parsed = yaml.first(text, firstLine);
   if (!parsed.ok) {
     for (const { line, message } of parsed.errors) fail(line, `line ${line}: ${message}`);
     return [];
@@ -33,7 +37,7 @@ export function parseObjects(
     const reason = `cannot unmarshal ${goValue(tree)} into ${type}`;
     fail(tree.line, `unmarshal errors: line ${tree.line}: ${reason}; "array:" must hold a list of objects`);
   });
-  return items.flatMap((item, index) => parseItem(item, { index, findings, defaults }) ?? []);
+  return items.flatMap((item, index) => parseItem(item, { index, findings, defaults }, yaml) ?? []);
 }
 
 function listOf(
@@ -64,7 +68,7 @@ function noteUnknown({ entries }: MapTree, findings: Findings): void {
   }
 }
 
-function parseItem(item: Tree, context: ObjectContext): NamedObject | undefined {
+function parseItem(item: Tree, context: ObjectContext, yaml: YamlReader): NamedObject | undefined {
   const { index, findings } = context;
   const path = `objects[${index}]`;
   const fail = (line: number, reason: string) =>
@@ -75,7 +79,7 @@ function parseItem(item: Tree, context: ObjectContext): NamedObject | undefined 
   }
   let tree: Tree | undefined = item;
   if (item.kind === 'text') {
-    const parsed = parseFirstDocument(item.text, item.textLine);
+    const parsed = yaml.first(item.text, item.textLine);
     if (!parsed.ok) {
       for (const { line, message } of parsed.errors) fail(line, `line ${line}: ${message}`);
       return undefined;

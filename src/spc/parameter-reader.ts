@@ -6,6 +6,7 @@ import { Findings, type Stage } from './finding.ts';
 import { type IdentityRequest, requestProblem, resolveIdentity } from './identity.ts';
 import type { Identity } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
+import { type YamlReader, yamlReader } from './tree.ts';
 
 /** Path of findings about what came with the request, not about the manifest. */
 export const CREDENTIALS = 'credentials';
@@ -41,6 +42,8 @@ export interface ParameterContext {
   readonly defaults: ParameterDefaults;
   readonly request?: RequestFacts;
   readonly lines?: ParameterLines;
+  /** Default: each text is read anew. */
+  readonly yaml?: YamlReader;
 }
 
 /** Names of the classic form's parameters, those among them that have no effect here included. */
@@ -81,6 +84,10 @@ export class ParameterReader {
   constructor(attributes: Attributes, context: ParameterContext) {
     this.#attributes = attributes;
     this.#context = context;
+  }
+
+  get yaml(): YamlReader {
+    return this.#context.yaml ?? yamlReader;
   }
 
   has(name: string): boolean {

@@ -140,7 +140,7 @@ function readObjects(reader: ParameterReader): readonly NamedObject[] {
     return [];
   }
   const before = reader.findings.errors.length;
-  const context = { defaults: reader.objectDefaults(), firstLine: reader.textLine('objects') };
+  const context = { defaults: reader.objectDefaults(), firstLine: reader.textLine('objects'), yaml: reader.yaml };
   const named = parseObjects(text, reader.findings, context);
   if (named.length === 0 && reader.findings.errors.length === before)
     reader.error('objects', `objects holds no object; ${remedy}`);
@@ -168,6 +168,7 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
     fileName,
     defaults,
     firstLine: reader.textLine('keyVault'),
+    yaml: reader.yaml,
   });
   const cloud = reader.cloud();
   if (field === undefined) return { cloud, tenantId: '', identity: undefined, vaultName: '', objects: [] };
