@@ -1,8 +1,5 @@
-import type { X509Certificate } from 'node:crypto';
 import { ProviderError } from '../base/errors.ts';
-import { buildChain } from '../pki/chain.ts';
-import { type CertificateFinding, type CertificateReason, checkCertificates } from '../pki/findings.ts';
-import type { CertificateMaterial } from '../pki/material.ts';
+import { type CertificateReason, type Examination, findingsAt } from '../pki/findings.ts';
 import type { ConvertContext } from './convert.ts';
 
 /** What is wrong with a certificate for its date: `--certificate-policy enforce` refuses a mount for it. */
@@ -17,26 +14,15 @@ export class CertificateWatch {
   }
 
   /**
-   * Reports what is wrong with a certificate and its chain: a log line once, a count each time.
+   * Reports what is wrong with certificates now: a log line once, a count each time. Of those that come without chain
+   * and key by design, only what `reasons` name is looked for.
    * Errors: ERR_BAD_CONTENT for expired and not yet valid ones where the policy is to enforce.
    */
-  look(name: string, { chain, key }: Pick<CertificateMaterial, 'chain' | 'key'>): void {
-    this.#report(name, checkCertificates(chain, key, this.#context.clock.now()));
-  }
-
-  /** The same for certificates that come without chain and key by design; only what `reasons` name is looked for. */
-  lookAlone(name: string, certificates: readonly X509Certificate[], reasons: readonly CertificateReason[]): void {
-    const now = this.#context.clock.now();
-    const findings = certificates.flatMap((one) => checkCertificates(buildChain([one]), undefined, now));
-    this.#report(
-      name,
-      findings.filter(({ reason }) => reasons.includes(reason)),
-    );
-  }
-
-  #report(name: string, findings: readonly CertificateFinding[]): void {
-    const { certificatePolicy, telemetry, log, noted } = this.#context;
-    for (const { reason, message } of findings) {
+  look(name: string, examinations: readonly Examination[], reasons?: readonly CertificateReason[]): void {
+    const { certificatePolicy, telemetry, log, noted, clock } = this.#context;
+    const now = clock.now();
+    for (const { reason, message } of examinations.flatMap((examination) => findingsAt(examination, now))) {
+      if (reasons?.includes(reason) === false) continue;
       if (certificatePolicy === 'enforce' && DATE_REASONS.includes(reason)) {
         throw new ProviderError('ERR_BAD_CONTENT', `${message} (--certificate-policy enforce)`);
       }

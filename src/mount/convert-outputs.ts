@@ -1,12 +1,14 @@
 import type { X509Certificate } from 'node:crypto';
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import { type CertificateBundle, readBundle } from '../pki/bundle.ts';
-import { pathOf } from '../pki/chain.ts';
+import type { CertificateBundle } from '../pki/bundle.ts';
+import { buildChain, pathOf } from '../pki/chain.ts';
+import { examine } from '../pki/findings.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../pki/material.ts';
-import { missingFor, writeOutput } from '../pki/write.ts';
+import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec } from '../spc/model.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
+import { type Content, type Contents, digestOf, type Understanding } from './contents.ts';
 import type { FileDraft } from './convert.ts';
 import type { FetchedSpec } from './fetch.ts';
 import type { FetchedObject } from './ports.ts';
@@ -22,6 +24,7 @@ export interface OutputsContext {
   /** All objects of the mount: some lend their certificates or their password. */
   readonly all: readonly FetchedSpec[];
   readonly watch: CertificateWatch;
+  readonly contents: Contents;
   readonly signal: AbortSignal;
 }
 
@@ -34,32 +37,59 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
   const { outputs, role } = content;
   if (outputs.length === 0) return [];
   const secret = asSecret(fetched);
-  const material = await materialOf(secret, context);
-  if (role === 'chain' && material.key === undefined) watch.lookAlone(name, material.authorities, DATE_REASONS);
-  else watch.look(name, material);
+  const source = sourceOf(secret, context);
+  const { hasKey, examinations, missing } = await source.facts();
+  watch.look(name, examinations, role === 'chain' && !hasKey ? DATE_REASONS : undefined);
   const drafts: FileDraft[] = [];
   for (const { output, path, mode, presence, passwordFrom, ...options } of outputs) {
-    if (presence === 'with-key' && material.key === undefined) continue;
-    const missing = missingFor(output, material);
+    if (presence === 'with-key' && !hasKey) continue;
+    const lack = missing.get(output);
     // A chain secret that serves as the certificate too need not hold more than that.
     const optional = presence === 'if-present' || (role === 'chain' && drafts.length > 0);
-    if (missing !== undefined && optional) continue;
-    if (missing !== undefined) throw new ProviderError('ERR_BAD_CONTENT', `cannot write "${path}": ${missing}`);
+    if (lack !== undefined && optional) continue;
+    if (lack !== undefined) throw new ProviderError('ERR_BAD_CONTENT', `cannot write "${path}": ${lack}`);
     const password = passwordOf(passwordFrom, all);
-    const seed = Buffer.from(secret.version);
-    drafts.push({ path, mode, contents: await writeOutput(output, material, { ...options, ...password, seed }) });
+    const { keyFormat, pfxForm } = options;
+    const file = `${output} ${keyFormat} ${pfxForm} ${digestOf(secret.version, password.password?.reveal())}`;
+    const write = { ...options, ...password, seed: Buffer.from(secret.version) };
+    drafts.push({
+      path,
+      mode,
+      contents: await source.file(file, ({ material }) => writeOutput(output, material, write)),
+    });
   }
   return drafts;
 }
 
-async function materialOf(fetched: FetchedSecret, context: OutputsContext): Promise<CertificateMaterial> {
-  const { content, all, signal } = context;
-  const bundle = await bundleOf(fetched, { ...passwordOf(content.passwordFrom, all), signal });
-  if (content.role === 'chain') return chainMaterial(bundle);
+function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: OutputsContext): Content {
+  const open = (secret: FetchedSecret, password: { readonly password?: Secret }, understanding?: Understanding) => {
+    const value = Buffer.from(secret.value.reveal());
+    return contents.of({ value, contentType: secret.contentType, ...password }, signal, understanding);
+  };
+  const password = passwordOf(content.passwordFrom, all);
+  if (content.role === 'chain') return open(fetched, password, AS_CHAIN);
   const lender = content.chainFrom === undefined ? undefined : all[content.chainFrom]?.fetched[0];
-  if (lender === undefined) return pairKey(bundle);
-  const { certificates } = await bundleOf(asSecret(lender), { signal });
-  return withChain(pairKey(bundle, { extra: certificates }), certificates);
+  return open(fetched, password, lender && withLent(open(asSecret(lender), {})));
+}
+
+/** A secret of CA certificates: without a key each stands for itself. */
+const AS_CHAIN: Understanding = {
+  name: 'chain',
+  pair: chainMaterial,
+  examine: ({ chain, key, authorities }) =>
+    key === undefined ? authorities.map((one) => examine(buildChain([one]), undefined)) : [examine(chain, key)],
+};
+
+/** A certificate whose chain another content completes. */
+function withLent(lender: Content): Understanding {
+  return {
+    name: `with ${lender.key}`,
+    async pair(bundle, signal) {
+      const { certificates } = (await lender.open(signal)).bundle;
+      return withChain(pairKey(bundle, { extra: certificates }), certificates);
+    },
+    examine: ({ chain, key }) => [examine(chain, key)],
+  };
 }
 
 /** Of a chain secret everything but a leaf is an authority, and every authority that is no root is an intermediate. */
@@ -80,13 +110,6 @@ function withChain(material: CertificateMaterial, lent: readonly X509Certificate
   const rest = distinct([...path, ...lent]).slice(path.length);
   const intermediates = [...material.chain.intermediates, ...rest.filter((one) => !isSelfSigned(one))];
   return { ...material, chain: { ...material.chain, intermediates } };
-}
-
-function bundleOf(
-  { value, contentType }: FetchedSecret,
-  options: { readonly password?: Secret; readonly signal: AbortSignal },
-): Promise<CertificateBundle> {
-  return readBundle(Buffer.from(value.reveal()), { contentType, ...options });
 }
 
 /** The value of the object that lends it. Editors and `echo` end a password with a newline that is no part of it. */

@@ -1,15 +1,14 @@
-import { X509Certificate } from 'node:crypto';
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import { type CertificateBundle, looksLikePem, looksLikePkcs12, readBundle } from '../pki/bundle.ts';
+import { looksLikePem, looksLikePkcs12 } from '../pki/bundle.ts';
 import type { CertificateReason } from '../pki/findings.ts';
 import { publicKeyPemFromJwk } from '../pki/jwk.ts';
-import { pairKey } from '../pki/material.ts';
 import { writePem } from '../pki/pem.ts';
 import { splitPem, upstreamPem, upstreamPemOfText } from '../pki/upstream.ts';
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec } from '../spc/model.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
+import type { Content, ContentFacts, Contents } from './contents.ts';
 import type { FileDraft } from './convert.ts';
 import { decodeText } from './encoding.ts';
 import type { FetchedObject } from './ports.ts';
@@ -25,6 +24,7 @@ export interface ValueContext {
   /** Name of the object, for warnings. */
   readonly name: string;
   readonly watch: CertificateWatch;
+  readonly contents: Contents;
   readonly signal: AbortSignal;
 }
 
@@ -39,7 +39,7 @@ const LEAF_REASONS: readonly CertificateReason[] = [...DATE_REASONS, 'weak_rsa',
  * Errors: ERR_BAD_CONTENT.
  */
 export async function convertValue(fetched: FetchedObject, context: ValueContext): Promise<readonly FileDraft[]> {
-  const { content, path, watch, name } = context;
+  const { content, path, contents, signal } = context;
   const single = (text: string): readonly FileDraft[] => [{ path, mode: content.mode, contents: Buffer.from(text) }];
   switch (fetched.type) {
     case 'secret':
@@ -47,30 +47,24 @@ export async function convertValue(fetched: FetchedObject, context: ValueContext
     case 'key':
       return single(publicKeyPemFromJwk(fetched.key));
     case 'cert':
-      lookAtLeaf(fetched.der, name, watch);
+      await lookIfReadable(contents.of({ value: fetched.der, contentType: '' }, signal), context, LEAF_REASONS);
       return single(writePem('CERTIFICATE', fetched.der));
   }
 }
 
 async function convertSecret(fetched: FetchedSecret, context: ValueContext): Promise<readonly FileDraft[]> {
   const { content, path } = context;
-  const text = fetched.value.reveal();
-  const draft = (suffix: string, value: string): FileDraft => ({
-    path: `${path}${suffix}`,
-    mode: content.mode,
-    contents: decodeText(value, content.encoding),
-  });
+  const { mode, encoding, format } = content;
+  const draft = (suffix: string, value: string | Buffer): FileDraft => {
+    const contents = typeof value !== 'string' && encoding === 'utf-8' ? value : decodeText(value.toString(), encoding);
+    return { path: `${path}${suffix}`, mode, contents };
+  };
   const kind = kindOf(fetched, content);
-  if (kind === 'plain') return [draft('', text)];
-  if (content.format === 'pfx' && kind === 'pkcs12') {
-    await readableBundle(fetched, context);
-    return [draft('', text)];
-  }
-  if (content.format === 'pfx') return [draft('', await pfxOf(fetched, context))];
-  const pem = kind === 'pkcs12' ? await pemOfPkcs12(fetched, context) : await pemOfText(fetched, context);
-  if (!content.split || !fetched.certificateBacked) return [draft('', pem)];
-  const { certificates, keys } = await splitPem(pem);
-  return [draft('.crt', certificates), draft('.key', keys), draft('', pem)];
+  if (kind === 'plain') return [draft('', fetched.value.reveal())];
+  const whole = await (format === 'pfx' ? pfxOf : pemOf)(fetched, kind, context);
+  if (format === 'pfx' || !content.split || !fetched.certificateBacked) return [draft('', whole)];
+  const { certificates, keys } = await splitPem(whole.toString());
+  return [draft('.crt', certificates), draft('.key', keys), draft('', whole)];
 }
 
 /**
@@ -96,53 +90,52 @@ function kindOf(
   );
 }
 
-async function pemOfPkcs12(fetched: FetchedSecret, context: ValueContext): Promise<string> {
-  const bundle = await bundleOf(fetched, context);
-  context.watch.look(context.name, pairKey(bundle));
-  return upstreamPem(bundle, { order: context.content.orderChain });
+/** The official provider's one file. What is called PEM and is something else goes through as it is. */
+async function pemOf(fetched: FetchedSecret, kind: 'pkcs12' | 'pem', context: ValueContext): Promise<Buffer | string> {
+  const source = sourceOf(fetched, context);
+  const order = context.content.orderChain;
+  if (kind === 'pkcs12') {
+    context.watch.look(context.name, (await source.facts()).examinations);
+    return source.file(`pem of pkcs12 ${order}`, ({ bundle }) => upstreamPem(bundle, { order }));
+  }
+  const text = fetched.value.reveal();
+  const facts = await lookIfReadable(source, context);
+  if (facts === undefined || !text.includes('-----BEGIN ')) return text;
+  return source.file(`pem of pem ${order}`, ({ bundle }) => upstreamPemOfText(text, bundle, { order }));
 }
 
-/** What is called PEM and is something else goes through as it is, like PEM that cannot be read. */
-async function pemOfText(fetched: FetchedSecret, context: ValueContext): Promise<string> {
-  const text = fetched.value.reveal();
-  const bundle = await readableBundle(fetched, context);
-  if (bundle === undefined || !text.includes('-----BEGIN ')) return text;
-  return upstreamPemOfText(text, bundle, { order: context.content.orderChain });
+/** A PFX in base64: as it came, or made of what Key Vault holds as PEM. */
+async function pfxOf(fetched: FetchedSecret, kind: 'pkcs12' | 'pem', context: ValueContext): Promise<Buffer | string> {
+  const source = sourceOf(fetched, context);
+  if (kind === 'pkcs12') {
+    await lookIfReadable(source, context);
+    return fetched.value.reveal();
+  }
+  context.watch.look(context.name, (await source.facts()).examinations);
+  return source.file(`pfx ${fetched.version}`, async ({ material }) => {
+    const pfx = await writeOutput('pfx', material, { password: new Secret(''), seed: Buffer.from(fetched.version) });
+    return pfx.toString('base64');
+  });
 }
 
 /** What can be read is looked at; the rest goes through unseen, as the official provider lets everything. */
-async function readableBundle(fetched: FetchedSecret, context: ValueContext): Promise<CertificateBundle | undefined> {
-  let bundle: CertificateBundle;
+async function lookIfReadable(
+  source: Content,
+  { watch, name, signal }: ValueContext,
+  reasons?: readonly CertificateReason[],
+): Promise<ContentFacts | undefined> {
+  let facts: ContentFacts;
   try {
-    bundle = await bundleOf(fetched, context);
+    facts = await source.facts();
   } catch (error) {
-    context.signal.throwIfAborted();
+    signal.throwIfAborted();
     if (!(error instanceof ProviderError)) throw error;
     return undefined;
   }
-  context.watch.look(context.name, pairKey(bundle));
-  return bundle;
+  watch.look(name, facts.examinations, reasons);
+  return facts;
 }
 
-/** A PFX in base64 of a certificate that Key Vault holds as PEM. */
-async function pfxOf(fetched: FetchedSecret, context: ValueContext): Promise<string> {
-  const material = pairKey(await bundleOf(fetched, context));
-  context.watch.look(context.name, material);
-  const pfx = await writeOutput('pfx', material, { password: new Secret(''), seed: Buffer.from(fetched.version) });
-  return pfx.toString('base64');
-}
-
-function bundleOf({ value, contentType }: FetchedSecret, { signal }: ValueContext): Promise<CertificateBundle> {
-  return readBundle(Buffer.from(value.reveal()), { contentType, signal });
-}
-
-/** A damaged certificate is written as it came: whoever reads the file will say so. */
-function lookAtLeaf(der: Buffer, name: string, watch: CertificateWatch): void {
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(der);
-  } catch {
-    return;
-  }
-  watch.lookAlone(name, [certificate], LEAF_REASONS);
+function sourceOf({ value, contentType }: FetchedSecret, { contents, signal }: ValueContext): Content {
+  return contents.of({ value: Buffer.from(value.reveal()), contentType }, signal);
 }

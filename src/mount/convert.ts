@@ -1,10 +1,12 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
+import { nextTurn } from '../pki/pace.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
 import type { MadeFile } from './answer.ts';
 import { CertificateWatch } from './certificate-watch.ts';
+import type { Contents } from './contents.ts';
 import { convertOutputs } from './convert-outputs.ts';
 import { convertValue } from './convert-value.ts';
 import { asProviderError, type FailedObject, failuresError } from './failures.ts';
@@ -12,13 +14,14 @@ import type { FetchedSpec } from './fetch.ts';
 import type { NotedOnce } from './noted-once.ts';
 import type { FetchedObject } from './ports.ts';
 
-/** What conversion reports to. */
+/** What conversion reports to, and what it remembers of earlier ones. */
 export interface ConvertContext {
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Logger;
   readonly noted: NotedOnce;
+  readonly contents: Contents;
   readonly signal: AbortSignal;
 }
 
@@ -35,35 +38,61 @@ export interface FileDraft {
   readonly contents: Buffer;
 }
 
+/** Objects of one Mount that are converted at the same time: derivations on Node's thread pool overlap with the rest. */
+const PARALLEL = 4;
+
 /**
- * Turns what was read into files, in the order of the manifest.
+ * Turns what was read into files, in the order of the manifest. The event loop gets its turn between any two objects.
  * Errors: one that names every object that failed.
  */
 export async function convertObjects(all: readonly FetchedSpec[], context: ConvertContext): Promise<Converted> {
-  const { signal } = context;
-  const watch = new CertificateWatch(context);
+  context.contents.dropIdle();
+  const conversion = { ...context, all, watch: new CertificateWatch(context) };
+  const results: (Converted | FailedObject)[] = [];
+  const queue = all.entries();
+  const workers = Array.from({ length: PARALLEL }, async () => {
+    for (const [place, one] of queue) {
+      await nextTurn(context.signal);
+      results[place] = await convertObject(one, conversion);
+    }
+  });
+  await Promise.all(workers);
+  const failed = results.filter((result) => 'error' in result);
+  if (failed.length > 0) throw failuresError(failed, all.length);
+  const converted = results.filter((result) => 'made' in result);
+  return {
+    made: converted.flatMap(({ made }) => made),
+    unwritten: converted.flatMap(({ unwritten }) => unwritten),
+  };
+}
+
+interface Conversion extends ConvertContext {
+  readonly all: readonly FetchedSpec[];
+  readonly watch: CertificateWatch;
+}
+
+/** All versions of one object, or the first that cannot be converted. */
+async function convertObject(
+  { object, fetched }: FetchedSpec,
+  conversion: Conversion,
+): Promise<Converted | FailedObject> {
+  const { content, name, label } = object;
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
-  const failed: FailedObject[] = [];
-  for (const { object, fetched } of all) {
+  try {
     for (const [index, version] of fetched.entries()) {
       const source = sourceOf(object, version, index);
-      try {
-        const { content, name } = object;
-        const drafts =
-          content.kind === 'outputs'
-            ? await convertOutputs(version, { content, name, all, watch, signal })
-            : await convertValue(version, { content, name, path: pathOf(object, content.path, index), watch, signal });
-        for (const file of drafts) made.push({ file, source, owner: object.label });
-        if (drafts.length === 0) unwritten.push(source);
-      } catch (error) {
-        signal.throwIfAborted();
-        failed.push({ label: object.label, error: asProviderError(error) });
-        break;
-      }
+      const drafts =
+        content.kind === 'outputs'
+          ? await convertOutputs(version, { ...conversion, content, name })
+          : await convertValue(version, { ...conversion, content, name, path: pathOf(object, content.path, index) });
+      for (const file of drafts) made.push({ file, source, owner: label });
+      if (drafts.length === 0) unwritten.push(source);
     }
+  } catch (error) {
+    conversion.signal.throwIfAborted();
+    return { label, error: asProviderError(error) };
   }
-  if (failed.length > 0) throw failuresError(failed, all.length);
   return { made, unwritten };
 }
 

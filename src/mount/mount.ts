@@ -2,6 +2,7 @@ import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
+import { nextTurn } from '../pki/pace.ts';
 import { type Attributes, parseAttributes, parseNodePublishSecret, parsePermission } from '../spc/attributes.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';
@@ -9,10 +10,12 @@ import { findingsError, parseParameters } from '../spc/parameters.ts';
 import { type Answer, assembleAnswer } from './answer.ts';
 import { startBudget } from './budget.ts';
 import type { MountHandler, MountInput } from './call.ts';
+import { Contents } from './contents.ts';
 import { convertObjects } from './convert.ts';
 import { asProviderError } from './failures.ts';
 import { fetchObjects } from './fetch.ts';
 import { Journal } from './journal.ts';
+import { Manifests } from './manifests.ts';
 import { NotedOnce } from './noted-once.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
 import { Progress } from './progress.ts';
@@ -33,6 +36,8 @@ export interface MountDeps {
 interface Journey extends MountDeps {
   readonly context: FetchContext;
   readonly noted: NotedOnce;
+  readonly contents: Contents;
+  readonly yaml: Manifests;
   readonly report: MountReport;
 }
 
@@ -42,11 +47,14 @@ interface Journey extends MountDeps {
  */
 async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const { report, context, vaults } = journey;
+  // Mounts come and end in crowds: each reads its manifest and puts its answer together in a turn of its own.
+  await nextTurn(context.signal);
   const attributes = parseAttributes(input.attributes);
   report.begun(attributes);
   const volume = readVolume(input, attributes, journey);
   const fetched = await fetchObjects(volume.objects, vaults.open(volume), context);
   const { made, unwritten } = await convertObjects(fetched, { ...journey, log: report.log, signal: context.signal });
+  await nextTurn(context.signal);
   report.converted(fetched);
   return assembleAnswer(made, unwritten);
 }
@@ -54,7 +62,12 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
 /** The handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */
 export function createMount(deps: MountDeps): MountHandler {
   const { clock } = deps;
-  const memory = { journal: new Journal(), noted: new NotedOnce() };
+  const memory = {
+    journal: new Journal(),
+    noted: new NotedOnce(),
+    contents: new Contents(clock),
+    yaml: new Manifests(),
+  };
   let mounts = 0;
 
   return async (input, call) => {
@@ -76,11 +89,11 @@ export function createMount(deps: MountDeps): MountHandler {
   };
 }
 
-function readVolume(input: MountInput, attributes: Attributes, { defaults, clock, report }: Journey): VolumeSpec {
+function readVolume(input: MountInput, attributes: Attributes, { defaults, clock, report, yaml }: Journey): VolumeSpec {
   const secret = parseNodePublishSecret(input.secrets);
   const mode = parsePermission(input.permission);
   const request = { secret, mode, now: clock.now() };
-  const { findings, volume } = parseParameters(attributes, { defaults, request });
+  const { findings, volume } = parseParameters(attributes, { defaults, request, yaml });
   report.parsed(findings.all, volume);
   const error = findingsError(findings);
   if (error !== undefined) throw error;

@@ -3,14 +3,15 @@ import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { CertificateWatch, DATE_REASONS } from '../../src/mount/certificate-watch.ts';
 import { NotedOnce } from '../../src/mount/noted-once.ts';
 import { buildChain } from '../../src/pki/chain.ts';
+import { examine } from '../../src/pki/findings.ts';
 import { issue, issueChain, newKey } from '../pki/support.ts';
 import { convertContext, failureOf, handClock, keptLog } from './support.ts';
 
 const YEAR = 365 * 24 * 3_600_000;
 const { leaf, certificates } = await issueChain();
 const chain = buildChain(certificates, { key: leaf.key });
-const whole = { chain, key: leaf.key };
-const lone = (await issue({ name: 'lone.example', issuer: leaf })).certificate;
+const whole = [examine(chain, leaf.key)];
+const alone = [examine(buildChain([(await issue({ name: 'lone.example', issuer: leaf })).certificate]), undefined)];
 
 /** A watch at a time some years from now, with what it said and counted. */
 function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn') {
@@ -62,19 +63,19 @@ describe('a certificate on its way into a volume', () => {
 
   it('is never refused for anything else', () => {
     const { watch, counted } = watchIn(0, 'enforce');
-    watch.look('c', { chain: buildChain([leaf.certificate]), key: newKey('p-256') });
+    watch.look('c', [examine(buildChain([leaf.certificate]), newKey('p-256'))]);
     expect(counted).toEqual(['key_mismatch', 'chain_incomplete']);
   });
 
   it('that comes alone by design is not blamed for it', () => {
     const { watch, counted } = watchIn(0);
-    watch.lookAlone('c', [lone], DATE_REASONS);
+    watch.look('c', alone, DATE_REASONS);
     expect(counted).toEqual([]);
   });
 
   it('that comes alone and has expired is said', () => {
     const { watch, counted } = watchIn(30);
-    watch.lookAlone('c', [lone], DATE_REASONS);
+    watch.look('c', alone, DATE_REASONS);
     expect(counted).toEqual(['expired']);
   });
 });

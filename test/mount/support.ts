@@ -2,6 +2,7 @@ import { type ErrorCode, ProviderError } from '../../src/base/errors.ts';
 import type { LogFields, Logger } from '../../src/base/log.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
+import { Contents } from '../../src/mount/contents.ts';
 import type { ConvertContext } from '../../src/mount/convert.ts';
 import type { FetchedSpec } from '../../src/mount/fetch.ts';
 import { NotedOnce } from '../../src/mount/noted-once.ts';
@@ -98,9 +99,11 @@ export function read(object: ObjectSpec, ...fetched: readonly FetchedObject[]): 
 }
 
 export function convertContext(more: Partial<ConvertContext> = {}): ConvertContext {
+  const clock = more.clock ?? handClock();
   return {
     certificatePolicy: 'warn',
-    clock: handClock(),
+    clock,
+    contents: new Contents(clock),
     telemetry: silentTelemetry,
     log: keptLog().log,
     noted: new NotedOnce(),

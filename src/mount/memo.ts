@@ -1,0 +1,114 @@
+import type { Clock } from '../base/clock.ts';
+import { ProviderError } from '../base/errors.ts';
+import { Secret } from '../base/secret.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+
+/** How much a {@link Memo} keeps, and for how long. */
+export interface MemoLimits<T> {
+  readonly clock: Clock;
+  /** Of all results together; one alone may have an eighth of it. */
+  readonly maxBytes: number;
+  /** A result is dropped when nobody asked for it for this long. */
+  readonly idleMs: number;
+  /** Estimated bytes of a result in memory. */
+  readonly sizeOf: (result: T) => number;
+}
+
+const MAX_RESULTS = 2000;
+/** What a result costs besides its own bytes: key, entry, wrappers. */
+const OVERHEAD_BYTES = 512;
+/**
+ * Bad content stays bad, and a pod that fails is tried most often of all. Still a failure is kept for a short time only,
+ * which use does not prolong: OpenSSL can fail for reasons that pass, such as memory.
+ */
+const FAILURE_MS = 60_000;
+
+interface Kept<T> {
+  readonly outcome: Secret<T> | ProviderError;
+  readonly bytes: number;
+  usedAt: number;
+}
+
+/**
+ * Does the same work once: who asks at the same time shares it, and its result stays for those to come. Bounded by bytes
+ * and number; the result unused for longest goes first.
+ */
+export class Memo<T> {
+  readonly #limits: MemoLimits<T>;
+  readonly #flights = new SingleFlight<T>();
+  /** Least recently used first. */
+  readonly #kept = new Map<string, Kept<T>>();
+  #bytes = 0;
+
+  constructor(limits: MemoLimits<T>) {
+    this.#limits = limits;
+  }
+
+  /**
+   * The result under `key`, made by `work` where there is none. Errors: those of `work`, of which ERR_BAD_CONTENT is
+   * kept for a minute and no other; the signal's reason when it aborts, while `work` goes on for others who wait.
+   */
+  async once(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    this.dropIdle();
+    const outcome = this.#take(key);
+    if (outcome instanceof ProviderError) throw outcome;
+    return outcome === undefined
+      ? this.#flights.run(key, signal, (own) => this.#work(key, own, work))
+      : outcome.reveal();
+  }
+
+  /** Drops what nobody asked for in its time; asking for anything does so too. */
+  dropIdle(): void {
+    const limit = this.#limits.clock.now() - this.#limits.idleMs;
+    for (const [key, { usedAt }] of this.#kept) {
+      if (usedAt > limit) break;
+      this.#drop(key);
+    }
+  }
+
+  async #work(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      const result = await work(signal);
+      this.#keep(key, new Secret(result), this.#limits.sizeOf(result));
+      return result;
+    } catch (error) {
+      const lasts = error instanceof ProviderError && error.code === 'ERR_BAD_CONTENT';
+      if (lasts && !signal.aborted) this.#keep(key, error, error.message.length);
+      throw error;
+    }
+  }
+
+  #take(key: string): Kept<T>['outcome'] | undefined {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return undefined;
+    const now = this.#limits.clock.now();
+    if (kept.outcome instanceof ProviderError) {
+      if (kept.usedAt + FAILURE_MS > now) return kept.outcome;
+      this.#drop(key);
+      return undefined;
+    }
+    kept.usedAt = now;
+    this.#kept.delete(key);
+    this.#kept.set(key, kept);
+    return kept.outcome;
+  }
+
+  #keep(key: string, outcome: Kept<T>['outcome'], ownBytes: number): void {
+    const { maxBytes, clock } = this.#limits;
+    const bytes = ownBytes + OVERHEAD_BYTES;
+    this.#drop(key);
+    if (bytes > maxBytes / 8) return;
+    this.#kept.set(key, { outcome, bytes, usedAt: clock.now() });
+    this.#bytes += bytes;
+    for (const oldest of this.#kept.keys()) {
+      if (this.#bytes <= maxBytes && this.#kept.size <= MAX_RESULTS) break;
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(key: string): void {
+    this.#bytes -= this.#kept.get(key)?.bytes ?? 0;
+    this.#kept.delete(key);
+  }
+}
