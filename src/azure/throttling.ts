@@ -25,8 +25,15 @@ function retryAfter(header: (name: string) => string | undefined, now: number): 
   const after = header('retry-after');
   const seconds = number(after);
   if (seconds !== undefined) return seconds * 1000;
-  const date = Date.parse(after ?? '');
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+  const date = httpDate(after);
+  // By the clock that the date is of, where it tells: the node's may be wrong.
+  return date === undefined ? undefined : Math.max(0, date - (httpDate(header('date')) ?? now));
+}
+
+/** A date of HTTP begins with its weekday; `Date.parse` alone would take "-5" for a month. */
+function httpDate(text: string | undefined): number | undefined {
+  const at = /^\s*[A-Z][a-z]+,? /.test(text ?? '') ? Date.parse(text ?? '') : Number.NaN;
+  return Number.isNaN(at) ? undefined : at;
 }
 
 function number(text: string | undefined): number | undefined {

@@ -187,6 +187,18 @@ describe('after a 429 the gate', () => {
     expect(vault.names()).toEqual(['first', 'second']);
   });
 
+  it('that asks for too little again and again, stays closed longer each time', async () => {
+    const vault = new Vault(gateWith(() => 0));
+    const pauses: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      vault.send(1, `${i}`);
+      await vault.answer(`${i}`, new Throttled(0));
+      pauses.push(vault.gate.pauseMs);
+      await vi.advanceTimersByTimeAsync(vault.gate.pauseMs);
+    }
+    expect(pauses).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 16_000]);
+  });
+
   it('spreads the nodes: it comes back later than told by a tenth at most, never earlier', async () => {
     const vault = new Vault(gateWith(() => 0.999));
     vault.send(1, 'first');
