@@ -13,7 +13,10 @@ export class Challenge extends Error {
   constructor(header: string, body: string, requestId: string | undefined) {
     super('the vault answered 401');
     const fields = new Map(
-      [...header.matchAll(/([\w]+)="([^"]*)"/g)].map(([, name, value]) => [name?.toLowerCase(), value ?? '']),
+      [...header.matchAll(/(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))/g)].map(([, name, quoted, bare]) => [
+        name?.toLowerCase(),
+        quoted ?? bare ?? '',
+      ]),
     );
     this.authorization = fields.get('authorization') ?? fields.get('authorization_uri') ?? '';
     this.resource = fields.get('resource') ?? fields.get('scope')?.replace(/\/\.default$/, '') ?? '';

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { ProviderError } from '../base/errors.ts';
 import type { Secret } from '../base/secret.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Outcome, Telemetry } from '../base/telemetry.ts';
@@ -12,6 +13,8 @@ import { type Proof, principalKey, proofOf } from './principal.ts';
 const MAX_TOKENS = 1000;
 /** Tokens not used for this long are forgotten. */
 const IDLE_MS = 2 * 60 * 60 * 1000;
+/** A token counts as over after this long, whatever Entra says (CAE: a day), so that a revoked login ends in our time. */
+const MAX_LIFE_MS = 90 * 60 * 1000;
 /** Service-account tokens remembered as accepted; the oldest goes first. */
 const MAX_PROOFS = 10_000;
 /** A token this close to its end, or in this last part of its life, is renewed before it is used. */
@@ -112,8 +115,10 @@ export class TokenPool {
     if (pooled.refreshAt <= now) {
       pooled.refreshAt = now + REFRESH_RETRY_MS;
       const { signal } = new AbortController();
-      // The pooled token is still good; should this fail, a later use tries again.
-      this.#acquire(claimant, { resource: use.resource, signal }, `token ${key} `).catch(() => {});
+      this.#acquire(claimant, { resource: use.resource, signal }, `token ${key} `).catch((error: unknown) => {
+        // The pooled token is still good and a later use tries again, but for a login that Entra knows and refuses.
+        if (isRefusal(error) && this.#tokens.get(key) === pooled) this.#tokens.delete(key);
+      });
     }
     return pooled.token;
   }
@@ -145,13 +150,15 @@ export class TokenPool {
 
   #keep({ principal, proof }: Claimant, resource: string, { token, expiresAt, refreshAt }: AcquiredToken): void {
     const now = this.#options.clock.now();
-    const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, Math.max(0, expiresAt - now) * part);
+    const lifeMs = Number.isFinite(expiresAt) ? Math.min(MAX_LIFE_MS, Math.max(0, expiresAt - now)) : 0;
+    const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
+    const endsAt = now + lifeMs;
     const key = JSON.stringify([principal, resource]);
     this.#tokens.delete(key);
     this.#tokens.set(key, {
       token,
-      usableUntil: expiresAt - margin(EXPIRY_MARGIN),
-      refreshAt: Math.max(now + REFRESH_RETRY_MS, refreshAt ?? expiresAt - margin(REFRESH_MARGIN)),
+      usableUntil: endsAt - margin(EXPIRY_MARGIN),
+      refreshAt: Math.max(now + REFRESH_RETRY_MS, Math.min(refreshAt ?? endsAt, endsAt - margin(REFRESH_MARGIN))),
       usedAt: now,
     });
     bound(this.#tokens, MAX_TOKENS);
@@ -159,6 +166,12 @@ export class TokenPool {
     this.#proofs.set(`${principal} ${proof.digest}`, proof.expiresAt ?? expiresAt);
     bound(this.#proofs, MAX_PROOFS);
   }
+}
+
+/** Whether Entra said no to what the identity proves itself by, rather than failed. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof ProviderError) || error.code !== 'ERR_AUTHENTICATION') return false;
+  return error.details.remoteCode?.startsWith('AADSTS') === true;
 }
 
 function bound(map: Map<string, unknown>, max: number): void {

@@ -71,6 +71,47 @@ describe('a pooled token', () => {
     expect(tokenOutcomes).toEqual(['unauthenticated']);
   });
 
+  it('serves no longer once Entra refuses the login at its renewal', async () => {
+    pass(2 * HOUR);
+    await read();
+    pass(HOUR - 9 * 60_000);
+    const body = { error: 'invalid_client', error_description: 'AADSTS7000215: Invalid client secret provided.' };
+    lab.emulator.faults.add({ on: 'entra', method: 'POST', action: { kind: 'answer', status: 401, body } });
+    await read();
+    await expect.poll(() => tokenOutcomes).toEqual(['ok', 'unauthenticated']);
+    await expect(read()).rejects.toMatchObject({
+      code: 'ERR_AUTHENTICATION',
+      details: { remoteCode: 'AADSTS7000215', phase: 'entra' },
+    });
+  });
+
+  it('that Entra gives for a day is asked for anew within ninety minutes, so that a revoked secret ends', async () => {
+    const seed = `
+tenants:
+  - id: "${TENANT}"
+    tokenLifetimeSeconds: 86400
+    identities: [{name: reader, clientId: "${READER}", secrets: [{value: reader-secret}]}]
+vaults:
+  - name: lab-vault
+    tenant: "${TENANT}"
+    grants: [{identity: reader, secrets: [get]}]
+    secrets: [{name: s0, value: value-0}]
+`;
+    const long = await startLab({ seed });
+    try {
+      const readLong = () => long.open(reader()).get(secret('s0'), long.context());
+      await readLong();
+      pass(79 * 60_000);
+      await readLong();
+      expect(long.tokens()).toBe(1);
+      long.emulator.faults.add({ on: 'entra', action: { kind: 'drop' } });
+      pass(10 * 60_000);
+      await expect(readLong()).rejects.toMatchObject({ details: { phase: 'entra' } });
+    } finally {
+      await long.close();
+    }
+  });
+
   it('is fetched before use once it is at its end', async () => {
     pass(2 * HOUR);
     await Promise.all([read(), read(reader(), 's1'), read(reader(), 's2')]);
@@ -132,6 +173,25 @@ describe('a challenge of the vault', () => {
     expect(fetched.map(textOf)).toEqual(['value-1', 'value-2', 'value-3']);
     expect(lab.tokens()).toBe(1);
     expect(lab.count('vault')).toBe(6);
+  });
+
+  it.each([
+    ['without quotes', '', ', '],
+    ['with spaces around its signs', '"', ' , '],
+    ['without spaces', '"', ','],
+  ])('written %s is understood', async (_, quote, comma) => {
+    await read();
+    const is = quote === '"' && comma === ' , ' ? ' = ' : '=';
+    const field = (name: string, value: string) => `${name}${is}${quote}${value}${quote}`;
+    const stranger = 'https://login.localhost/99999999-9999-9999-9999-999999999999';
+    challengeOnce(`Bearer ${['resource', 'authorization'].map((name) => field(name, stranger)).join(comma)}`);
+    await expect(read()).rejects.toMatchObject({ message: expect.stringContaining('trusts tenant 99999999-') });
+    const claims = Buffer.from('{"access_token":{"nbf":{"essential":true}}}').toString('base64');
+    const fields = [field('error', 'insufficient_claims'), field('claims', claims)];
+    challengeOnce(`bearer ${fields.join(comma)}`);
+    lab.emulator.requests.clear();
+    expect(textOf(await read())).toBe('value-0');
+    expect(lab.emulator.requests.find(({ method, kind }) => kind === 'entra' && method === 'POST')).toBeDefined();
   });
 
   it('after a token was revoked is answered with a new one', async () => {
