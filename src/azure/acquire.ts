@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AccessToken } from '@azure/core-auth';
-import type { HttpClient } from '@azure/core-rest-pipeline';
+import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
 import {
   ClientAssertionCredential,
   ClientCertificateCredential,
@@ -14,10 +14,16 @@ import type { Identity } from '../spc/model.ts';
 import { pemOfClientCertificate } from './client-certificate.ts';
 import { loginHost } from './login.ts';
 import { type LoginWitness, loginError } from './login-error.ts';
+import { networkFailure } from './network-error.ts';
 import { podIdentityToken } from './pod-identity.ts';
+import { RETRY_AFTER_MS_HEADERS, retryAfter } from './throttling.ts';
 
 /** Bound of one token request, the SDK's retries included. */
 const TIMEOUT_MS = 60_000;
+/** Longest wait that a login host may ask of a Mount; whoever asks for more is asked again at the next. */
+const MAX_WAIT_MS = 15_000;
+/** First wait after a 429 that names none; doubles with each further one. */
+const BASE_WAIT_MS = 1_000;
 
 /** What one token is asked for. */
 export interface TokenRequest {
@@ -59,7 +65,7 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   try {
     const way = identity.kind === 'identity-binding' ? transport.tokenProxy() : Promise.resolve(transport.client);
     const client = await abortable(way, signal);
-    const asked = attempts.run({ client, witness, signal }, () => ask(request, transport.nmiHost));
+    const asked = attempts.run({ client, witness, signal, refusals: 0 }, () => ask(request, transport.nmiHost));
     const { token, expiresOnTimestamp, refreshAfterTimestamp } = await abortable(asked, signal);
     return { token: new Secret(token), expiresAt: expiresOnTimestamp, refreshAt: refreshAfterTimestamp };
   } catch (error) {
@@ -110,6 +116,8 @@ interface Attempt {
   readonly client: HttpClient;
   readonly witness: LoginWitness;
   readonly signal: AbortSignal;
+  /** Answers of 429 so far. */
+  refusals: number;
 }
 
 const attempts = new AsyncLocalStorage<Attempt>();
@@ -132,10 +140,20 @@ const ATTEMPT_CLIENT: HttpClient = {
       const { status, bodyAsText, headers } = response;
       const body = status === 200 ? '' : (bodyAsText ?? '');
       witness.answer = { status, body, requestId: headers.get('x-ms-request-id') };
+      if (status === 429) setWait(response, attempt.refusals++);
       return response;
     } catch (error) {
       witness.failure = error;
-      throw error;
+      // The SDK would ask again for seconds; it does not for what carries no code.
+      throw networkFailure(error)?.transient === false ? new Error('a failure that lasts') : error;
     }
   },
 };
+
+/** Makes the SDK wait for every 429 that names no wait, and for none that names a long one. */
+function setWait({ headers }: PipelineResponse, refusals: number): void {
+  const asked = retryAfter((name) => headers.get(name), Date.now());
+  for (const name of [...RETRY_AFTER_MS_HEADERS, 'retry-after']) headers.delete(name);
+  const waitMs = asked ?? BASE_WAIT_MS * 2 ** refusals * (0.75 + Math.random() / 2);
+  if (waitMs <= MAX_WAIT_MS) headers.set('retry-after-ms', Math.ceil(waitMs));
+}

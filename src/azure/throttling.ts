@@ -16,9 +16,12 @@ export function isThrottling(error: unknown): boolean {
   return typeof judge(error, 0) === 'object';
 }
 
-/** The three headers that Azure's services use. */
-function retryAfter(header: (name: string) => string | undefined, now: number): number | undefined {
-  for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {
+/** Headers that say for how many milliseconds to wait. */
+export const RETRY_AFTER_MS_HEADERS = ['retry-after-ms', 'x-ms-retry-after-ms'] as const;
+
+/** How long an answer asks to wait, in milliseconds, by the three headers that Azure's services use. */
+export function retryAfter(header: (name: string) => string | undefined, now: number): number | undefined {
+  for (const name of RETRY_AFTER_MS_HEADERS) {
     const ms = number(header(name));
     if (ms !== undefined) return ms;
   }

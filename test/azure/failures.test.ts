@@ -1,8 +1,9 @@
+import dns from 'node:dns';
 import https from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { inspect } from 'node:util';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Agents } from '../../src/azure/agents.ts';
 import { networkFailure } from '../../src/azure/network-error.ts';
 import { createTransport } from '../../src/azure/transport.ts';
@@ -111,6 +112,19 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
     expect(failure).toMatchObject({ layer: 'TLS', code: 'TLS_TIMEOUT', transient: true });
     for (const socket of sockets) socket.destroy();
     agents.close();
+  });
+
+  it('at login, by its name: asked for once', async () => {
+    const lookups = vi.spyOn(dns, 'lookup');
+    const cloud = { ...lab.cloud, authorityHost: 'https://login.invalid/' };
+    const identity = reader();
+    const vault = lab.azure.vaults.open({ cloud, tenantId: TENANT, identity, vaultName: 'v', vaultUrl: 'https://v.x' });
+    expect(await failureOf(vault.get(secret('s'), lab.context()))).toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringMatching(/Entra ID at login\.invalid did not answer: DNS failed, ENOTFOUND/),
+    });
+    expect(lookups.mock.calls.map(([name]) => name)).toEqual(['login.invalid']);
+    lookups.mockRestore();
   });
 
   it('at login: phase, host and layer', async () => {
@@ -249,6 +263,28 @@ describe('an answer of Entra that is none', () => {
     answer('entra', { status, headers: { 'retry-after': '0' } });
     expect(await failureOf(login())).toMatchObject({ code, details: { phase: 'entra', httpStatus: status } });
     expect(lab.count('entra')).toBeGreaterThan(1);
+  });
+
+  it.each([
+    ['3600', 1],
+    ['-5', 2],
+    [undefined, 2],
+  ])('status 429 once with Retry-After %s: %i logins asked for', async (retryAfter, asked) => {
+    lab.emulator.faults.add({
+      on: 'entra',
+      method: 'POST',
+      count: 1,
+      action: {
+        kind: 'answer',
+        status: 429,
+        headers: retryAfter === undefined ? {} : { 'retry-after': retryAfter },
+        body: { error: 'temporarily_unavailable' },
+      },
+    });
+    // The secret is unknown to the emulator, so the login ends with whatever was answered last.
+    const code = asked === 1 ? 'ERR_THROTTLED' : 'ERR_AUTHENTICATION';
+    expect(await failureOf(login())).toMatchObject({ code, details: { phase: 'entra' } });
+    expect(lab.tokens()).toBe(asked);
   });
 
   it('a refusal: code, words and the next step', async () => {
