@@ -2,13 +2,12 @@ import { X509Certificate } from 'node:crypto';
 import dns from 'node:dns';
 import { readdirSync, readFileSync } from 'node:fs';
 import type http from 'node:http';
-import type https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import { HttpsProxyAgent } from 'https-proxy-agent';
 import { getProxyForUrl } from 'proxy-from-env';
-import { BoundedHttpAgent, BoundedHttpsAgent } from './connect.ts';
+import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './connect.ts';
+import { TunnelAgent } from './tunnel.ts';
 
 /** Connections to one host at the same time. */
 const MAX_SOCKETS = 50;
@@ -43,25 +42,6 @@ export interface AgentSource {
   for(url: string): { readonly agent: http.Agent; readonly proxy: string };
 }
 
-/** The proxy agent keeps its TLS options for the proxy itself, and would not recognize a connection that it could reuse. */
-class TunnelAgent extends HttpsProxyAgent<string> {
-  readonly #secureContext: tls.SecureContext | undefined;
-
-  constructor(proxy: string, options: https.AgentOptions) {
-    super(proxy, options);
-    this.#secureContext = options.secureContext;
-  }
-
-  override isSecureEndpoint(): boolean {
-    return true;
-  }
-
-  override connect(request: http.ClientRequest, options: Parameters<HttpsProxyAgent<string>['connect']>[1]) {
-    const trust = this.#secureContext === undefined ? {} : { secureContext: this.#secureContext };
-    return super.connect(request, { ...options, ...trust });
-  }
-}
-
 /**
  * Keep-alive connections shared by all clients: bounded sockets a host, proxies from the environment, one TLS trust for
  * all, names under `.localhost` on the loopback interface (RFC 6761 section 6.3).
@@ -84,7 +64,7 @@ export class Agents implements AgentSource {
     if (protocol === 'http:') return { agent: this.#http, proxy: '' };
     const proxy = proxyFor(hostname, url);
     if (proxy === '') {
-      this.#https ??= new BoundedHttpsAgent({ ...this.#options(), connectTimeoutMs: this.#connectTimeoutMs });
+      this.#https ??= new BoundedHttpsAgent(this.#options());
       return { agent: this.#https, proxy };
     }
     const known = this.#proxied.get(proxy);
@@ -93,10 +73,12 @@ export class Agents implements AgentSource {
     return { agent, proxy: new URL(proxy).host };
   }
 
-  /** Gives up connections to a URL's host that are not up yet, where no proxy is in between; see `HELD_BACK`. */
+  /** Gives up connections to a URL's host that are not up yet; see `HELD_BACK`. */
   holdBack(url: string): void {
     const { hostname, port } = new URL(url);
-    this.#https?.holdBack(hostname, port === '' ? 443 : Number(port));
+    for (const agent of [this.#https, ...this.#proxied.values()]) {
+      agent?.holdBack(hostname, port === '' ? 443 : Number(port));
+    }
   }
 
   close(): void {
@@ -105,11 +87,11 @@ export class Agents implements AgentSource {
     for (const agent of this.#proxied.values()) agent.destroy();
   }
 
-  #options(): https.AgentOptions {
+  #options(): BoundedAgentOptions {
     const ca = readTrust(this.#trust);
     const trust =
       ca.length === 0 ? {} : { secureContext: tls.createSecureContext({ ca: [...tls.rootCertificates, ...ca] }) };
-    return { ...SHARED, lookup: lookupLocalhost, ...trust };
+    return { ...SHARED, connectTimeoutMs: this.#connectTimeoutMs, lookup: lookupLocalhost, ...trust };
   }
 }
 

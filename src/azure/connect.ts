@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Settings of agents whose connections do not hang. */
 export interface BoundedAgentOptions extends https.AgentOptions {
@@ -11,11 +12,52 @@ export interface BoundedAgentOptions extends https.AgentOptions {
 /** Code of a connection that was given up because its request shall wait. */
 export const HELD_BACK = 'HELD_BACK';
 
+/** Connections that are not up yet, and whom they are for. */
+export class PendingConnections {
+  readonly #giveUp = new Map<symbol, { readonly target: string; readonly giveUp: (error: Error) => void }>();
+
+  /** Notes one. Returns what is to be called when it is up or failed. */
+  add(target: string, giveUp: (error: Error) => void): () => void {
+    const key = Symbol(target);
+    this.#giveUp.set(key, { target, giveUp });
+    return () => this.#giveUp.delete(key);
+  }
+
+  /** Gives up those to a host; their requests, which nobody has seen, fail with {@link HELD_BACK}. */
+  holdBack(host: string, port: number): void {
+    for (const { target, giveUp } of [...this.#giveUp.values()]) {
+      if (target === `${host}:${port}`) giveUp(coded(HELD_BACK, 'held back'));
+    }
+  }
+}
+
+/** Idle connections kept over all hosts: some vaults and login hosts, each with a wave's worth. */
+const MAX_IDLE = 64;
+
+/** Idle connections of an agent, bounded over all hosts; the one idle for longest goes first. */
+export class IdleConnections {
+  readonly #sockets = new Set<Duplex>();
+
+  add(socket: Duplex): void {
+    this.#sockets.add(socket);
+    for (const oldest of this.#sockets) {
+      if (this.#sockets.size <= MAX_IDLE) break;
+      this.#sockets.delete(oldest);
+      oldest.destroy();
+    }
+  }
+
+  /** The connection is used again, or closed. */
+  delete(socket: Duplex): void {
+    this.#sockets.delete(socket);
+  }
+}
+
 /** An HTTPS agent whose connections are up in time, or fail with a code that names the layer. */
 export class BoundedHttpsAgent extends https.Agent {
   readonly #timeoutMs: number;
-  /** Connections that are not up yet, and whom they are for. */
-  readonly #connecting = new Map<Socket, string>();
+  readonly #pending = new PendingConnections();
+  readonly #idle = new IdleConnections();
 
   constructor({ connectTimeoutMs, ...options }: BoundedAgentOptions) {
     super(options);
@@ -25,21 +67,27 @@ export class BoundedHttpsAgent extends https.Agent {
   override createConnection(...args: Parameters<https.Agent['createConnection']>) {
     const socket = super.createConnection(...args) as Socket;
     const [{ host, port }] = args;
-    this.#connecting.set(socket, `${host}:${port}`);
-    watch(socket, {
-      host,
-      up: 'secureConnect',
-      timeoutMs: this.#timeoutMs,
-      done: () => this.#connecting.delete(socket),
-    });
+    const done = this.#pending.add(`${host}:${port}`, (error) => socket.destroy(error));
+    watch(socket, { host, up: 'secureConnect', timeoutMs: this.#timeoutMs, done });
+    socket.once('close', () => this.#idle.delete(socket));
     return socket;
   }
 
-  /** Gives up the connections to a host that are not up yet; their requests, which nobody has seen, fail with {@link HELD_BACK}. */
+  override keepSocketAlive(socket: Duplex): boolean {
+    this.#idle.add(socket);
+    // Its types do not tell of the boolean.
+    const kept: unknown = super.keepSocketAlive(socket);
+    return kept === true;
+  }
+
+  override reuseSocket(...args: Parameters<https.Agent['reuseSocket']>): void {
+    this.#idle.delete(args[0]);
+    super.reuseSocket(...args);
+  }
+
+  /** See {@link PendingConnections.holdBack}. */
   holdBack(host: string, port: number): void {
-    for (const [socket, target] of this.#connecting) {
-      if (target === `${host}:${port}`) socket.destroy(Object.assign(new Error('held back'), { code: HELD_BACK }));
-    }
+    this.#pending.holdBack(host, port);
   }
 }
 
@@ -66,6 +114,11 @@ const STUCK = {
   secureConnect: ['TLS_TIMEOUT', 'no answer to the TLS handshake'],
 } as const;
 
+/** An error as Node's network throws it. */
+export function coded(code: string, text: string): Error {
+  return Object.assign(new Error(text), { code });
+}
+
 interface Watch {
   readonly host: string | null | undefined;
   /** What happens when the connection is up. */
@@ -85,7 +138,7 @@ function watch(socket: Socket, { host, up, timeoutMs, done }: Watch): void {
   });
   const timer = setTimeout(() => {
     const [code, text] = STUCK[awaited];
-    socket.destroy(Object.assign(new Error(`${text} within ${timeoutMs / 1000} s`), { code }));
+    socket.destroy(coded(code, `${text} within ${timeoutMs / 1000} s`));
   }, timeoutMs);
   const end = () => {
     clearTimeout(timer);

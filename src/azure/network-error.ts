@@ -46,9 +46,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   EAI_AGAIN: ['DNS', 'transient', 'the name server did not answer; check the DNS that the node uses'],
   EAI_NODATA: ['DNS', 'lasting', 'the name has no address; check the DNS that the node uses'],
   ECONNREFUSED: ['TCP', 'transient', 'the host refuses the connection; check address, port and firewall'],
+  // Who waited that long has little time left for another try.
   ETIMEDOUT: [
     'TCP',
-    'transient',
+    'lasting',
     'the host does not answer; check routes, network security groups and firewalls between node and host',
   ],
   EHOSTUNREACH: ['TCP', 'transient', 'there is no route to the host; check routes and firewalls of the node'],
@@ -63,7 +64,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   NO_ANSWER: SILENT,
   TLS_TIMEOUT: [
     'TLS',
-    'transient',
+    'lasting',
     'the host took the connection and did not answer the TLS handshake; check firewalls and proxies between node and host',
   ],
   EPROTO: NO_TLS,

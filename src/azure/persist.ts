@@ -61,7 +61,9 @@ export async function persist<T>(reading: Reading, call: VaultCall<T>): Promise<
       if (isThrottling(error)) telemetry.vaultRetry(session.vaultName, 'throttled');
       if (isThrottling(error) || faults >= MAX_RETRIES || !isTransient(error)) throw error;
       telemetry.vaultRetry(session.vaultName, 'retried');
-      await delay(RETRY_BASE_MS * 2 ** faults * (0.75 + Math.random() / 2), signal);
+      // A kept connection may close under a request, which says nothing about the vault.
+      const cut = faults === 0 && isRestError(error) && error.code === 'ECONNRESET';
+      if (!cut) await delay(RETRY_BASE_MS * 2 ** faults * (0.75 + Math.random() / 2), signal);
       faults++;
     }
   }

@@ -150,3 +150,32 @@ describe('the token proxy of identity binding', () => {
     expect(await proxy.client()).toBe(await proxy.client());
   });
 });
+
+describe('idle connections', () => {
+  it('are bounded over all hosts, and the one idle for longest goes first', async () => {
+    const { certificate, key } = await issue({ name: '*.idle.localhost' });
+    const cert = certificate.toString();
+    const many = https.createServer({ cert, key: keyPem(key) }, (_, response) => response.end('{}'));
+    let opened = 0;
+    many.on('secureConnection', () => opened++);
+    await new Promise<void>((resolve) => many.listen(0, '127.0.0.1', resolve));
+    const { port } = many.address() as AddressInfo;
+    const agents = new Agents({ ...NOWHERE, certFile: fileOf('idle.pem', cert) });
+    const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 5_000 });
+    const ask = (i: number) =>
+      transport.sendRequest(createPipelineRequest({ url: `https://vault-${i}.idle.localhost:${port}/` }));
+    const open = () => new Promise<number>((resolve) => many.getConnections((_, count) => resolve(count)));
+    try {
+      for (let i = 0; i < 80; i++) await ask(i);
+      await expect.poll(open).toBe(64);
+      await ask(79);
+      expect(opened).toBe(80);
+      await ask(0);
+      expect(opened).toBe(81);
+    } finally {
+      agents.close();
+      many.closeAllConnections();
+      await new Promise((resolve) => many.close(resolve));
+    }
+  });
+});

@@ -109,7 +109,7 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
     const failed = transport.sendRequest(createPipelineRequest({ url: `https://quiet.localhost:${port}/` }));
     const failure = networkFailure(await failed.catch((error: unknown) => error));
-    expect(failure).toMatchObject({ layer: 'TLS', code: 'TLS_TIMEOUT', transient: true });
+    expect(failure).toMatchObject({ layer: 'TLS', code: 'TLS_TIMEOUT', transient: false });
     for (const socket of sockets) socket.destroy();
     agents.close();
   });

@@ -1,6 +1,11 @@
 import http from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Agents } from '../../src/azure/agents.ts';
+import { networkFailure } from '../../src/azure/network-error.ts';
+import { createTransport } from '../../src/azure/transport.ts';
 import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
 
 let lab: Lab;
@@ -8,6 +13,9 @@ let proxy: http.Server;
 let proxyHost: string;
 let refusal = '';
 const connects: string[] = [];
+/** Ways that the proxy takes and does not open, and those it has taken. */
+let slow = (_: string) => false;
+const held: Duplex[] = [];
 
 // The emulator plays the public cloud behind a proxy, for which all names are one machine.
 beforeAll(async () => {
@@ -17,6 +25,10 @@ beforeAll(async () => {
     connects.push(request.url ?? '');
     if (refusal !== '') {
       socket.end(refusal);
+      return;
+    }
+    if (slow(request.url ?? '')) {
+      held.push(socket.resume());
       return;
     }
     const onward = connect(lab.emulator.port, '127.0.0.1', () => {
@@ -34,8 +46,10 @@ beforeEach(() => {
   process.env.HTTPS_PROXY = `http://user:proxy-password@${proxyHost}`;
   connects.length = 0;
   refusal = '';
+  slow = () => false;
 });
 afterEach(() => {
+  for (const socket of held.splice(0)) socket.destroy();
   delete process.env.HTTPS_PROXY;
 });
 afterAll(async () => {
@@ -56,6 +70,35 @@ describe('behind a proxy', () => {
   it('a wave of reads opens 32 ways at most', async () => {
     await Promise.all(Array.from({ length: 60 }, (_, i) => read(undefined, `s${i}`)));
     expect(connects.length).toBeLessThanOrEqual(32);
+  });
+
+  it('a vault that asks for a pause gets no request whose way is not open yet', async () => {
+    // Another user, so all ways are new.
+    process.env.HTTPS_PROXY = `http://pausing:proxy-password@${proxyHost}`;
+    await read(undefined, 's9');
+    lab.emulator.faults.add({
+      on: 'vault',
+      count: 1,
+      action: { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
+    });
+    const before = connects.length;
+    // The open way is used again; the other requests need new ones, which come too late.
+    slow = () => connects.length - before < 5;
+    const reads = [0, 1, 2, 3, 4].map((i) => read(undefined, `s${i}`));
+    const texts = (await Promise.all(reads)).map(textOf);
+    expect(texts).toEqual([0, 1, 2, 3, 4].map((i) => `value-${i}`));
+    expect(held).toHaveLength(4);
+  });
+
+  it('a proxy that takes connections and says nothing is given up in time', async () => {
+    slow = () => true;
+    const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined }, 100);
+    const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
+    const failed = transport.sendRequest(createPipelineRequest({ url: 'https://x.vault.azure.net/' }));
+    const failure = networkFailure(await failed.catch((error: unknown) => error));
+    expect(failure).toMatchObject({ layer: 'TCP', code: 'ETIMEDOUT', explanation: expect.stringContaining(proxyHost) });
+    await expect.poll(() => held.map(({ readableEnded }) => readableEnded)).toEqual([true]);
+    agents.close();
   });
 
   it('a refusal of the proxy is named, and its password is not', async () => {

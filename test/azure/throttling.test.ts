@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
 
 let lab: Lab;
@@ -56,8 +56,16 @@ describe('a vault with a fault', () => {
     expect(textOf(await lab.open(reader()).get(secret('s1'), lab.context()))).toBe('value-1');
   });
 
-  it('that cuts the connection once, is asked again', async () => {
+  it('that cuts a connection once, is asked again at once', async () => {
+    const timers = vi.spyOn(globalThis, 'setTimeout');
     lab.emulator.faults.add({ on: 'vault', count: 1, action: { kind: 'drop' } });
+    expect(textOf(await lab.open(reader()).get(secret('s1'), lab.context()))).toBe('value-1');
+    expect(timers.mock.calls.map(([, ms]) => ms ?? 0).filter((ms) => ms > 100 && ms < 1_000)).toEqual([]);
+    timers.mockRestore();
+  });
+
+  it('that cuts the connection twice, is asked again', async () => {
+    lab.emulator.faults.add({ on: 'vault', count: 2, action: { kind: 'drop' } });
     expect(textOf(await lab.open(reader()).get(secret('s1'), lab.context()))).toBe('value-1');
   });
 
