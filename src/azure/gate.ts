@@ -9,7 +9,7 @@ const MAX_CONCURRENT = 32;
 const BASE_PAUSE_MS = 2_000;
 const MAX_PAUSE_MS = 16_000;
 /**
- * Bounds of what a vault may ask for: below it, which doubles like the pause without `Retry-After`, we would hammer it;
+ * Bounds of what a vault may ask for: below it, which doubles with each further 429 up to the first pause without `Retry-After`, we would hammer it;
  * above it one wrong header would close it for good.
  */
 const MIN_RETRY_AFTER_MS = 250;
@@ -140,7 +140,7 @@ export class VaultGate {
     const { clock, random } = this.#options;
     const exponential = Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** this.#strikes) * (0.75 + random() / 2);
     // What it asks for was too short where it refuses the next request too.
-    const least = Math.min(MAX_PAUSE_MS, MIN_RETRY_AFTER_MS * 2 ** this.#strikes);
+    const least = Math.min(BASE_PAUSE_MS, MIN_RETRY_AFTER_MS * 2 ** this.#strikes);
     const asked = Math.min(MAX_RETRY_AFTER_MS, Math.max(least, retryAfterMs ?? 0)) * (1 + SPREAD * random());
     this.#pausedUntil = clock.now() + (retryAfterMs === undefined ? exponential : asked);
     this.#cause = cause;

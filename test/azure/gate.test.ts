@@ -196,7 +196,7 @@ describe('after a 429 the gate', () => {
       pauses.push(vault.gate.pauseMs);
       await vi.advanceTimersByTimeAsync(vault.gate.pauseMs);
     }
-    expect(pauses).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 16_000]);
+    expect(pauses).toEqual([250, 500, 1_000, 2_000, 2_000, 2_000, 2_000, 2_000]);
   });
 
   it('spreads the nodes: it comes back later than told by a tenth at most, never earlier', async () => {
