@@ -9,8 +9,8 @@ const MAX_CONCURRENT = 32;
 const BASE_PAUSE_MS = 2_000;
 const MAX_PAUSE_MS = 16_000;
 /**
- * Bounds of what a vault may ask for: below it, which doubles with each further 429 up to the first pause without `Retry-After`, we would hammer it;
- * above it one wrong header would close it for good.
+ * Bounds of what a vault may ask for: below it we would hammer it, hence it doubles with each further 429, up to the
+ * first pause without `Retry-After`; above it one wrong header would close it for good.
  */
 const MIN_RETRY_AFTER_MS = 250;
 const MAX_RETRY_AFTER_MS = 5 * 60 * 1000;
