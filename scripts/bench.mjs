@@ -3,18 +3,26 @@ import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { rawText } from './raw-text.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const [name = '', ...args] = process.argv.slice(2);
-const outfile = join(root, 'node_modules/.cache/bench', `${name}.mjs`);
+// Below node_modules, so that packages stay out of the bundle and are found at run time.
+const outdir = join(root, 'node_modules/.cache/bench');
+/** Programs that the benchmark of the provider runs in processes of their own. */
+const helpers = name === 'provider' ? ['azure-process', 'baseline-process', 'loop-hook'] : [];
 await build({
-  entryPoints: [join(root, 'bench', `${name}.ts`)],
-  outfile,
+  absWorkingDir: root,
+  entryPoints: [name, ...helpers].map((entry) => `bench/${entry}.ts`),
+  outdir,
+  outExtension: { '.js': '.mjs' },
   bundle: true,
   platform: 'node',
   target: 'node20',
   format: 'esm',
   packages: 'external',
+  plugins: [rawText],
   logLevel: 'warning',
 });
-process.exitCode = spawnSync(process.execPath, [outfile, ...args], { stdio: 'inherit' }).status ?? 1;
+process.exitCode =
+  spawnSync(process.execPath, [join(outdir, `${name}.mjs`), ...args], { cwd: root, stdio: 'inherit' }).status ?? 1;

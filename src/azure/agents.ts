@@ -52,10 +52,16 @@ export class Agents implements AgentSource {
   readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS });
   readonly #proxied = new Map<string, TunnelAgent>();
   #https: BoundedHttpsAgent | undefined;
+  #secureContext: tls.SecureContext | undefined;
 
   constructor(trust: TrustSources, connectTimeoutMs = CONNECT_TIMEOUT_MS) {
     this.#trust = trust;
     this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  /** Makes what all requests share. */
+  warmUp(): void {
+    this.#options();
   }
 
   /** The agent for a URL. */
@@ -88,10 +94,13 @@ export class Agents implements AgentSource {
   }
 
   #options(): BoundedAgentOptions {
-    const ca = readTrust(this.#trust);
-    const trust =
-      ca.length === 0 ? {} : { secureContext: tls.createSecureContext({ ca: [...tls.rootCertificates, ...ca] }) };
-    return { ...SHARED, connectTimeoutMs: this.#connectTimeoutMs, lookup: lookupLocalhost, ...trust };
+    this.#secureContext ??= createTrust(this.#trust);
+    return {
+      ...SHARED,
+      connectTimeoutMs: this.#connectTimeoutMs,
+      lookup: lookupLocalhost,
+      secureContext: this.#secureContext,
+    };
   }
 }
 
@@ -117,6 +126,11 @@ function proxyFor(hostname: string, url: string): string {
     (_, index) => index > 0 && getProxyForUrl(`https://${labels.slice(index).join('.')}/`) === '',
   );
   return excepted ? '' : proxy;
+}
+
+function createTrust(sources: TrustSources): tls.SecureContext {
+  const ca = readTrust(sources);
+  return tls.createSecureContext(ca.length === 0 ? {} : { ca: [...tls.rootCertificates, ...ca] });
 }
 
 /** PEM texts of the trust sources; what cannot be read is left out, as OpenSSL does. */

@@ -28,6 +28,8 @@ export interface AzureOptions {
 /** Azure as Mounts see it. */
 export interface Azure {
   readonly vaults: AzureVaults;
+  /** Reads the certificates to trust, which takes some ten milliseconds; asks nobody anything. */
+  warmUp(): void;
   close(): void;
 }
 
@@ -49,6 +51,7 @@ export function connectAzure(options: AzureOptions): Azure {
   const vaults = new AzureVaults({ tokens, transport, holdBack, telemetry, clock, cacheTtlMs, pinnedCacheTtlMs });
   return {
     vaults,
+    warmUp: () => agents.warmUp(),
     close() {
       vaults.close();
       agents.close();

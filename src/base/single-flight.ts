@@ -37,7 +37,8 @@ export class SingleFlight<T> {
     try {
       return await abortable(flight.promise, signal);
     } finally {
-      if (--flight.waiting === 0) flight.controller.abort();
+      // Of work that is done nothing is left to abort, and an abort is not cheap.
+      if (--flight.waiting === 0 && this.#flights.get(key) === flight) flight.controller.abort();
     }
   }
 

@@ -24,6 +24,8 @@ export interface ProviderSurroundings {
 /** The provider without its server. */
 export interface Provider {
   readonly mount: MountHandler;
+  /** Does now what the first Mount would have to wait for. */
+  warmUp(): void;
   close(): void;
 }
 
@@ -48,6 +50,7 @@ export function createProvider(
   const { certificatePolicy } = settings;
   return {
     mount: createMount({ vaults: azure.vaults, defaults, certificatePolicy, telemetry, clock, log }),
+    warmUp: azure.warmUp,
     close: azure.close,
   };
 }

@@ -1,13 +1,17 @@
 import { systemClock } from '../base/clock.ts';
+import type { MountHandler } from '../mount/call.ts';
 import { parseEndpoint } from '../server/endpoint.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { startServer } from '../server/server.ts';
 import type { Io } from './io.ts';
 import { createLogger } from './logging.ts';
-import { createProvider } from './provider.ts';
+import type { Provider } from './provider.ts';
 import { parseServeFlags, serveHelp } from './serve-flags.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
+
+/** The half that talks to Azure takes as long to load as all the rest, and a start is over with the first answer. */
+const PRELOAD_MS = 200;
 
 /** `akv-csi serve`: runs the provider until SIGTERM or SIGINT. Returns the exit code. Errors: ERR_USAGE. */
 export async function runServe(args: readonly string[], io: Io): Promise<number> {
@@ -35,8 +39,15 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
 
   const clock = systemClock;
   const metrics = createMetrics({ version: VERSION, objectNames: options.metricsObjectNames, clock, log });
-  const provider = createProvider(options, { env: io.env, log, telemetry: metrics, clock });
-  const server = await startServer({ endpoint, mount: provider.mount, version: VERSION, log, meter: metrics });
+  let loading: Promise<Provider> | undefined;
+  const provider = () => {
+    loading ??= import('./provider.ts').then(({ createProvider }) =>
+      createProvider(options, { env: io.env, log, telemetry: metrics, clock }),
+    );
+    return loading;
+  };
+  const mount: MountHandler = async (input, call) => (await provider()).mount(input, call);
+  const server = await startServer({ endpoint, mount, version: VERSION, log, meter: metrics });
   const stoppers: (() => Promise<void>)[] = [server.stop];
   try {
     const { healthPort: port, healthPath: path, healthTimeoutMs: timeoutMs } = options;
@@ -45,11 +56,13 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
     const exposed = await startMetricsServer({ port: options.metricsPort, metrics });
     stoppers.push(exposed.close);
     log.info('Serving', { version: VERSION, healthPort: health.port, healthPath: path, metricsPort: exposed.port });
+    const preload = setTimeout(async () => (await provider()).warmUp(), PRELOAD_MS);
     const signal = await stopSignal();
+    clearTimeout(preload);
     log.info('Stopping', { signal, mountsInFlight: server.inFlight() });
   } finally {
     for (const stop of stoppers) await stop();
-    provider.close();
+    (await loading)?.close();
   }
   log.info('Stopped');
   return 0;

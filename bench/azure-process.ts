@@ -1,0 +1,29 @@
+/** The emulator in a process of its own, so that it takes no turn of anybody's event loop. */
+import { type Emulator, type EmulatorOptions, startEmulator } from '../src/emulator/emulator.ts';
+import type { Fault } from '../src/emulator/faults.ts';
+import { answerCalls } from './ipc.ts';
+
+let running: Emulator | undefined;
+
+function emulator(): Emulator {
+  if (running === undefined) throw new Error('the emulator is not started');
+  return running;
+}
+
+const methods = {
+  async start(options: EmulatorOptions) {
+    running = await startEmulator(options);
+    const { authorityHost, caPem, cloudFile } = running;
+    return { authorityHost, caPem, cloudFile, vaultUrl: running.vaultUrl(running.vaults[0] ?? '') };
+  },
+  hostsLines: () => emulator().hostsLines(),
+  clearRequests: () => emulator().requests.clear(),
+  requests: () => [...emulator().requests],
+  addFault: (fault: Fault) => emulator().faults.add(fault),
+  clearFaults: () => emulator().faults.clear(),
+};
+
+/** What the emulator's process can be asked. */
+export type AzureMethods = typeof methods;
+
+answerCalls(methods);

@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { addHostsLines, removeHostsLines } from '../src/emulator/hosts-file.ts';
+import type { AzureMethods } from './azure-process.ts';
+import type { AzureAddress } from './baseline-process.ts';
+import { type Remote, startHelper } from './ipc.ts';
+import { seedOf, VAULT } from './world.ts';
+
+const HOSTS_FILE = '/etc/hosts';
+const PUBLIC_NAMES = ['login.microsoftonline.com', '*.vault.azure.net'];
+
+/** How long the answers of vault and Entra take, in milliseconds. */
+export interface Latency {
+  readonly vaultMs: number;
+  readonly entraMs: number;
+}
+
+/** How many requests were met. */
+export interface Counts {
+  /** Reads of objects that carried a token. */
+  readonly reads: number;
+  /** Requests to the vault without a token. */
+  readonly challenges: number;
+  readonly tokens: number;
+  /** Requests to Entra for anything but tokens. */
+  readonly metadata: number;
+}
+
+/** The emulator, as the benchmark uses it. */
+export interface Azure {
+  readonly address: AzureAddress;
+  readonly latency: Latency;
+  readonly remote: Pick<Remote<AzureMethods>, 'clearRequests' | 'requests' | 'addFault' | 'clearFaults'>;
+  /** Whether it is reached by the names of the public cloud. */
+  readonly publicNames: boolean;
+  readonly cloudFile: string;
+  readonly caFile: string;
+  counts(): Promise<Counts>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the emulator. With `publicNames` it plays the public cloud on port 443 and writes the machine's hosts file, for
+ * providers that resolve no `.localhost` names.
+ */
+export async function startAzure(latency: Latency, publicNames: boolean): Promise<Azure> {
+  const directory = mkdtempSync(join(tmpdir(), 'bench-azure-'));
+  const { remote, stop } = startHelper<AzureMethods>('azure-process');
+  const names = publicNames ? { port: 443, hosts: PUBLIC_NAMES } : {};
+  const started = await remote.start({ seed: seedOf(), latency, ...names });
+  const { caPem } = started;
+  const address = publicNames
+    ? { caPem, authorityHost: `https://${PUBLIC_NAMES[0]}/`, vaultUrl: `https://${VAULT}.vault.azure.net` }
+    : { caPem, authorityHost: started.authorityHost, vaultUrl: started.vaultUrl };
+  if (publicNames) addHostsLines(HOSTS_FILE, await remote.hostsLines());
+  const file = (name: string, contents: string) => {
+    const path = join(directory, name);
+    writeFileSync(path, contents);
+    return path;
+  };
+  return {
+    address,
+    latency,
+    remote,
+    publicNames,
+    cloudFile: file('cloud.json', started.cloudFile),
+    caFile: file('ca.pem', caPem),
+    async counts() {
+      const requests = await remote.requests();
+      const vault = requests.filter(({ kind }) => kind === 'vault');
+      const entra = requests.filter(({ kind }) => kind === 'entra');
+      const tokens = entra.filter(({ method }) => method === 'POST').length;
+      const challenges = vault.filter(({ status }) => status === 401).length;
+      return { reads: vault.length - challenges, challenges, tokens, metadata: entra.length - tokens };
+    },
+    async stop() {
+      if (publicNames) removeHostsLines(HOSTS_FILE);
+      await stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import https from 'node:https';
+import { text } from 'node:stream/consumers';
+import { lookupLocalhost } from '../src/azure/agents.ts';
+import type { Reader } from './baseline-process.ts';
+import { TENANT } from './world.ts';
+
+const SOCKETS = 50;
+
+/** The physical floor of a cold Mount: metadata, token, then one wave of bare HTTPS reads; no SDK, no checks. */
+export const readAtTheLimit: Reader = ({ caPem, authorityHost, vaultUrl }) => {
+  const agent = new https.Agent({ keepAlive: true, maxSockets: SOCKETS, ca: caPem, lookup: lookupLocalhost });
+  const ask = (url: string, { headers, body }: { headers?: Record<string, string>; body?: string } = {}) =>
+    new Promise<Record<string, unknown>>((settle, reject) => {
+      const request = https.request(
+        url,
+        { agent, method: body === undefined ? 'GET' : 'POST', headers },
+        (response) => {
+          text(response).then((answer) => {
+            if (response.statusCode === 200) settle(JSON.parse(answer) as Record<string, unknown>);
+            else reject(new Error(`${url} answered ${response.statusCode}`));
+          }, reject);
+        },
+      );
+      request.on('error', reject);
+      request.end(body);
+    });
+  return async ({ clientId, clientSecret, objects }) => {
+    const metadata = await ask(`${authorityHost}${TENANT}/v2.0/.well-known/openid-configuration`);
+    const form = new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: clientId,
+      client_secret: clientSecret,
+      scope: `${new URL(vaultUrl).origin.replace(/\/\/[^.]+\./, '//')}/.default`,
+    });
+    const { access_token: token } = await ask(String(metadata.token_endpoint), {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: form.toString(),
+    });
+    const headers = { authorization: `Bearer ${String(token)}` };
+    await Promise.all(objects.map(({ name }) => ask(`${vaultUrl}/secrets/${name}?api-version=7.4`, { headers })));
+  };
+};

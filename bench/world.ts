@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+
+/** Tenant, vault and sizes of the Azure that every contestant meets. */
+export const TENANT = '11111111-1111-1111-1111-111111111111';
+export const VAULT = 'bench';
+export const IDENTITIES = 100;
+export const SECRETS = 200;
+export const CERTIFICATES = 50;
+
+/** An object as a manifest names it. */
+export interface BenchObject {
+  readonly name: string;
+  readonly type: 'secret';
+}
+
+/** A pod with one volume. */
+export interface Pod {
+  readonly name: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly objects: readonly BenchObject[];
+}
+
+/** The n-th pod; pods of one `identity` number share a service principal. */
+export function podOf(n: number, identity: number, objects: readonly BenchObject[]): Pod {
+  return { name: `pod-${n}`, clientId: clientId(identity), clientSecret: clientSecret(identity), objects };
+}
+
+/** Secrets of about 100 bytes; `from` is the first one's number. */
+export function secrets(count: number, from = 0): readonly BenchObject[] {
+  return Array.from({ length: count }, (_, i) => ({ name: `secret-${from + i}`, type: 'secret' }));
+}
+
+/** Secrets that hold a PFX in Key Vault's own form: an RSA key, a leaf, an intermediate and a root. */
+export function certificates(count: number): readonly BenchObject[] {
+  return Array.from({ length: count }, (_, i) => ({ name: `pfx-${i}`, type: 'secret' }));
+}
+
+/** The emulator's seed. */
+export function seedOf(): string {
+  const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+  const identities = numbers(IDENTITIES).map((i) => ({
+    name: `identity-${i}`,
+    clientId: clientId(i),
+    secrets: [{ value: clientSecret(i) }],
+  }));
+  const chains = numbers(4).map((i) => ({
+    name: `chain-${i}`,
+    issuer: 'intermediate',
+    subject: `CN=server-${i}`,
+    key: { kty: 'RSA' },
+  }));
+  const values = numbers(SECRETS).map((i) => ({
+    name: `secret-${i}`,
+    value: createHash('sha512').update(`value ${i}`).digest('hex').slice(0, 100),
+  }));
+  const pfxs = numbers(CERTIFICATES).map((i) => ({
+    name: `pfx-${i}`,
+    contentType: 'application/x-pkcs12',
+    valueFrom: { chain: `chain-${i % chains.length}`, form: { preset: 'keyVault' } },
+  }));
+  const grants = identities.map(({ name }) => ({ identity: name, secrets: ['get', 'list'] }));
+  // JSON is YAML.
+  return JSON.stringify({
+    tenants: [{ id: TENANT, identities }],
+    authorities: [
+      { name: 'root', subject: 'CN=Root', key: { kty: 'RSA' } },
+      { name: 'intermediate', subject: 'CN=Intermediate', issuer: 'root', key: { kty: 'RSA' } },
+    ],
+    chains,
+    vaults: [{ name: VAULT, tenant: TENANT, grants, secrets: [...values, ...pfxs] }],
+  });
+}
+
+function clientId(identity: number): string {
+  return `22222222-2222-2222-2222-${String(identity).padStart(12, '0')}`;
+}
+
+function clientSecret(identity: number): string {
+  return `client-secret-${identity}`;
+}

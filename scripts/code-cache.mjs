@@ -1,0 +1,61 @@
+// Makes V8's code cache of a program: `node scripts/code-cache.mjs PROGRAM CACHE`. Serves and answers Mounts of an
+// emulator before, so that the cache holds what the start and the first Mount of a node need, and no more.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { Script } from 'node:vm';
+
+const [, , program = '', cache = ''] = process.argv;
+const main = join(dirname(program), 'main.js');
+const directory = mkdtempSync(join(tmpdir(), 'akv-csi-build-'));
+const file = (name) => join(directory, name);
+const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
+const socket = file('s');
+
+const emulator = run(['emulator', '--port', '0', '--imds-port', '0', '--quiet'], {
+  '--seed': beside('rehearsal-azure.yaml'),
+  '--ca-file': file('ca.pem'),
+  '--cloud-file': file('cloud.json'),
+});
+process.on('exit', () => {
+  emulator.kill();
+  rmSync(directory, { recursive: true, force: true });
+});
+emulator.once('exit', () => process.exit(1));
+await appearance(file('cloud.json'));
+process.env.AZURE_ENVIRONMENT_FILEPATH = file('cloud.json');
+process.env.SSL_CERT_FILE = file('ca.pem');
+process.argv = [process.execPath, main, 'serve', '--endpoint', `unix://${socket}`];
+process.argv.push('--healthz-port', '0', '--prometheus-port', '0', '--cloud-name', 'AzureStackCloud');
+process.stdout.write = () => true;
+
+const script = new Script(readFileSync(program, 'latin1'), { filename: program });
+script.runInThisContext()({}, createRequire(program), {}, program, dirname(program));
+await appearance(socket);
+const mount = run(['mount', beside('rehearsal-mount.yaml')], { '--endpoint': `unix://${socket}` });
+const [exitCode] = await once(mount, 'exit');
+// The program catches what is thrown here.
+if (exitCode !== 0) process.exit(1);
+// The program changes V8's flags a while after its start, and a cache is good for the flags of its making only.
+setFlagsFromString('--no-optimize-for-size');
+setFlagsFromString('--semi-space-growth-factor=2');
+const part = `${cache}.${process.pid}`;
+writeFileSync(part, script.createCachedData());
+renameSync(part, cache);
+process.exit();
+
+function run(args, options) {
+  return spawn(process.execPath, [main, ...args, ...Object.entries(options).flat()], {
+    stdio: 'ignore',
+  });
+}
+
+async function appearance(path) {
+  while (!existsSync(path)) await sleep(20);
+}
