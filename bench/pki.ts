@@ -44,7 +44,7 @@ async function kindsOf(contents: Contents, keyName: string): Promise<readonly Ki
 }
 
 async function readHere(pfx: Buffer): Promise<void> {
-  pairKey(await readBundle(pfx, { password: new Secret(PASSWORD) }));
+  await pairKey(await readBundle(pfx, { password: new Secret(PASSWORD) }));
 }
 
 async function readByForge(pfx: Buffer): Promise<void> {

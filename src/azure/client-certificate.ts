@@ -11,7 +11,7 @@ import { certificatesPem, missingFor, privateKeyPem } from '../pki/write.ts';
  */
 export async function pemOfClientCertificate(certificate: Secret, password: Secret | undefined): Promise<Secret> {
   const bundle = await readBundle(Buffer.from(certificate.reveal()), password === undefined ? {} : { password });
-  const material = pairKey(bundle);
+  const material = await pairKey(bundle);
   const missing = missingFor('combined', material);
   const refuse = (why: string) =>
     new ProviderError('ERR_BAD_CONTENT', `clientcertificate of the node-publish secret: ${why}`);

@@ -2,6 +2,7 @@
 export type Decoded = { readonly ok: true; readonly bytes: Buffer } | { readonly ok: false; readonly offset: number };
 
 const BASE64_INVALID = /[^A-Za-z0-9+/]/;
+const FOREIGN = /[^A-Za-z0-9+/\r\n]/;
 
 /**
  * Standard base64 (RFC 4648 section 4) with padding. CR and LF are skipped, everything else that is foreign is refused:
@@ -26,8 +27,10 @@ export function decodeHex(text: string): Decoded {
 /** Where Go stops: at a foreign character, behind misplaced padding, or at the start of a group that is cut off. */
 function base64Offset(text: string): number {
   const skipNewlines = (at: number) => at + (/^[\r\n]*/.exec(text.slice(at))?.[0].length ?? 0);
-  let filled = 0;
-  for (let at = 0; at < text.length; at++) {
+  const foreign = text.search(FOREIGN);
+  const start = foreign === -1 ? text.length : foreign;
+  let filled = text.slice(0, start).replace(/[\r\n]/g, '').length % 4;
+  for (let at = start; at < text.length; at++) {
     const char = text[at] ?? '';
     if (char === '\r' || char === '\n') continue;
     if (!BASE64_INVALID.test(char)) filled = (filled + 1) % 4;

@@ -46,7 +46,7 @@ export function runInspect(
         cause: error,
       });
     }
-    const inspection = inspectBundle(bundle, { now: Date.now() });
+    const inspection = await inspectBundle(bundle, { now: Date.now() });
     io.stdout(json ? `${JSON.stringify(inspection, undefined, 2)}\n` : formatInspection(inspection));
     return 0;
   });

@@ -34,14 +34,14 @@ export interface ContentFacts {
 export interface Understanding {
   /** Tells it from others of the same content. */
   readonly name: string;
-  pair(bundle: CertificateBundle, signal: AbortSignal): Promise<CertificateMaterial> | CertificateMaterial;
-  examine(material: CertificateMaterial): readonly Examination[];
+  pair(bundle: CertificateBundle, signal: AbortSignal): Promise<CertificateMaterial>;
+  examine(material: CertificateMaterial, signal: AbortSignal): Promise<readonly Examination[]>;
 }
 
 const OWN_CHAIN: Understanding = {
   name: 'certificate',
-  pair: (bundle) => pairKey(bundle),
-  examine: ({ chain, key }) => [examine(chain, key)],
+  pair: (bundle, signal) => pairKey(bundle, { signal }),
+  examine: async ({ chain, key }) => [examine(chain, key)],
 };
 
 const MEBIBYTE = 1024 * 1024;
@@ -92,13 +92,13 @@ export class Contents {
         this.#facts.once(key, signal, async (own) => {
           const { material } = await open(own);
           await nextTurn(own);
-          return factsOf(material, understanding);
+          return factsOf(material, await understanding.examine(material, own));
         }),
       file: async (name, make) => {
         const kept = await this.#files.once(`${key} ${name}`, signal, async (own) => {
           const content = await open(own);
           await nextTurn(own);
-          const made = await make(content);
+          const made = await make(content, own);
           return typeof made === 'string' ? Buffer.from(made) : made;
         });
         return Buffer.from(kept);
@@ -114,7 +114,7 @@ export interface Content {
   open(signal: AbortSignal): Promise<OpenContent>;
   facts(): Promise<ContentFacts>;
   /** A copy of the file that `make` makes; `name` tells it from other files of the same content. */
-  file(name: string, make: (content: OpenContent) => Promise<Buffer | string> | string): Promise<Buffer>;
+  file(name: string, make: (content: OpenContent, signal: AbortSignal) => Promise<Buffer | string>): Promise<Buffer>;
 }
 
 /** A digest of texts that may be absent; no two lists have the same, wherever one text ends and the next begins. */
@@ -128,13 +128,13 @@ export function digestOf(...parts: readonly (Buffer | string | undefined)[]): st
   return digest.digest('hex');
 }
 
-function factsOf(material: CertificateMaterial, understanding: Understanding): ContentFacts {
+function factsOf(material: CertificateMaterial, examinations: readonly Examination[]): ContentFacts {
   const missing = new Map<CertificateOutput, string>();
   for (const output of CERTIFICATE_OUTPUTS) {
     const reason = missingFor(output, material);
     if (reason !== undefined) missing.set(output, reason);
   }
-  return { hasKey: material.key !== undefined, examinations: understanding.examine(material), missing };
+  return { hasKey: material.key !== undefined, examinations, missing };
 }
 
 function sizeOfOpen({ bundle }: OpenContent): number {

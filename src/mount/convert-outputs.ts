@@ -3,7 +3,8 @@ import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import type { CertificateBundle } from '../pki/bundle.ts';
 import { buildChain, pathOf } from '../pki/chain.ts';
-import { examine } from '../pki/findings.ts';
+import { type Examination, examine } from '../pki/findings.ts';
+import { withoutRoots } from '../pki/issuers.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../pki/material.ts';
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec } from '../spc/model.ts';
@@ -76,8 +77,12 @@ function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: Ou
 const AS_CHAIN: Understanding = {
   name: 'chain',
   pair: chainMaterial,
-  examine: ({ chain, key, authorities }) =>
-    key === undefined ? authorities.map((one) => examine(buildChain([one]), undefined)) : [examine(chain, key)],
+  async examine({ chain, key, authorities }, signal) {
+    if (key !== undefined) return [examine(chain, key)];
+    const examinations: Examination[] = [];
+    for (const one of authorities) examinations.push(examine(await buildChain([one], { signal }), undefined));
+    return examinations;
+  },
 };
 
 /** A certificate whose chain another content completes. */
@@ -86,29 +91,33 @@ function withLent(lender: Content): Understanding {
     name: `with ${lender.key}`,
     async pair(bundle, signal) {
       const { certificates } = (await lender.open(signal)).bundle;
-      return withChain(pairKey(bundle, { extra: certificates }), certificates);
+      return withChain(await pairKey(bundle, { extra: certificates, signal }), certificates, signal);
     },
-    examine: ({ chain, key }) => [examine(chain, key)],
+    examine: async ({ chain, key }) => [examine(chain, key)],
   };
 }
 
 /** Of a chain secret everything but a leaf is an authority, and every authority that is no root is an intermediate. */
-function chainMaterial(bundle: CertificateBundle): CertificateMaterial {
-  const material = authoritiesOf(bundle);
+async function chainMaterial(bundle: CertificateBundle, signal: AbortSignal): Promise<CertificateMaterial> {
+  const material = await authoritiesOf(bundle, { signal });
   const { chain, authorities } = material;
   const named = new Set(authorities.map(({ fingerprint256 }) => fingerprint256));
   const ordered = distinct([...pathOf(chain), ...authorities]).filter((one) => named.has(one.fingerprint256));
   const isLeaf = (one: X509Certificate) =>
     ordered.length > 1 && !one.ca && one.fingerprint256 === chain.leaf?.fingerprint256;
-  const intermediates = ordered.filter((one) => !isSelfSigned(one) && !isLeaf(one));
+  const intermediates = (await withoutRoots(ordered, signal)).filter((one) => !isLeaf(one));
   return { ...material, chain: { ...chain, intermediates } };
 }
 
 /** Certificates of a chain secret that the path does not need are intermediates all the same: the user named them. */
-function withChain(material: CertificateMaterial, lent: readonly X509Certificate[]): CertificateMaterial {
+async function withChain(
+  material: CertificateMaterial,
+  lent: readonly X509Certificate[],
+  signal: AbortSignal,
+): Promise<CertificateMaterial> {
   const path = pathOf(material.chain);
   const rest = distinct([...path, ...lent]).slice(path.length);
-  const intermediates = [...material.chain.intermediates, ...rest.filter((one) => !isSelfSigned(one))];
+  const intermediates = [...material.chain.intermediates, ...(await withoutRoots(rest, signal))];
   return { ...material, chain: { ...material.chain, intermediates } };
 }
 
@@ -128,8 +137,4 @@ function asSecret(fetched: FetchedObject): FetchedSecret {
 /** Each certificate once, where it stands first. */
 function distinct(certificates: readonly X509Certificate[]): readonly X509Certificate[] {
   return [...new Map(certificates.map((one) => [one.fingerprint256, one])).values()];
-}
-
-function isSelfSigned(certificate: X509Certificate): boolean {
-  return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
 }

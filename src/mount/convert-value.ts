@@ -96,12 +96,12 @@ async function pemOf(fetched: FetchedSecret, kind: 'pkcs12' | 'pem', context: Va
   const order = context.content.orderChain;
   if (kind === 'pkcs12') {
     context.watch.look(context.name, (await source.facts()).examinations);
-    return source.file(`pem of pkcs12 ${order}`, ({ bundle }) => upstreamPem(bundle, { order }));
+    return source.file(`pem of pkcs12 ${order}`, ({ bundle }, signal) => upstreamPem(bundle, { order, signal }));
   }
   const text = fetched.value.reveal();
   const facts = await lookIfReadable(source, context);
   if (facts === undefined || !text.includes('-----BEGIN ')) return text;
-  return source.file(`pem of pem ${order}`, ({ bundle }) => upstreamPemOfText(text, bundle, { order }));
+  return source.file(`pem of pem ${order}`, ({ bundle }, signal) => upstreamPemOfText(text, bundle, { order, signal }));
 }
 
 /** A PFX in base64: as it came, or made of what Key Vault holds as PEM. */

@@ -1,7 +1,8 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { badContent, naming } from './bad-content.ts';
 import { type Der, octets, oid, readAll, readDer, sequence, TAG } from './der.ts';
-import { importPrivateKey, type KeyEncoding, soundKey } from './keys.ts';
+import { checkKeySize, importPrivateKey, keyEncodingOf } from './keys.ts';
+import { decryptOldKey, readOldEncryption } from './old-key.ts';
 import { nextTurn } from './pace.ts';
 import { decryptWithPassword } from './pbe.ts';
 import { CERTIFICATE_LABELS, type PemBlock, readPem } from './pem.ts';
@@ -9,13 +10,12 @@ import { OID } from './pkcs12-oids.ts';
 import { type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
 
 /** Labels that hold a private key without encryption. */
-const KEY_LABELS: Readonly<Record<string, KeyEncoding>> = {
-  'PRIVATE KEY': 'pkcs8',
-  'RSA PRIVATE KEY': 'pkcs1',
-  'EC PRIVATE KEY': 'sec1',
-};
-const MAX_CERTIFICATES = 1000;
-const MAX_KEYS = 100;
+const KEY_LABELS: readonly string[] = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
+/** All the roots that a browser trusts are some hundred and fifty. */
+const MAX_CERTIFICATES = 256;
+/** A certificate with a thousand names takes thirty thousand, one with a signature of the next age fifty thousand. */
+const MAX_CERTIFICATE_BYTES = 64 * 1024;
+const MAX_KEYS = 20;
 
 /** Collects keys and certificates; each is opened in its own turn of the event loop. */
 export class BundleReader {
@@ -31,7 +31,7 @@ export class BundleReader {
 
   async addPkcs12(bytes: Buffer): Promise<void> {
     const items = await readPkcs12(bytes, this.#access);
-    for (const key of items.keys) await this.#addKey(key, 'pkcs8');
+    for (const key of items.keys) await this.#addKey(key);
     for (const certificate of items.certificates) await this.#addCertificate(certificate);
   }
 
@@ -51,9 +51,9 @@ export class BundleReader {
   }
 
   async #addBlock({ label, der, encrypted }: PemBlock): Promise<void> {
-    const encoding = KEY_LABELS[label];
-    if (encrypted !== undefined) return this.#addOldEncryptedKey(encrypted);
-    if (encoding !== undefined) return this.#addKey(readDer(der).raw, encoding);
+    if (KEY_LABELS.includes(label)) {
+      return encrypted === undefined ? this.#addKey(readDer(der).raw) : this.#addOldEncryptedKey(encrypted, der);
+    }
     if (CERTIFICATE_LABELS.includes(label)) return this.#addCertificate(readDer(der).raw);
     if (label === 'ENCRYPTED PRIVATE KEY') return this.#addEncryptedKey(sequence(readDer(der)));
     if (label === 'PKCS12') return this.addPkcs12(der);
@@ -65,37 +65,38 @@ export class BundleReader {
   async #addElement(element: Der): Promise<void> {
     const fields = sequence(element);
     const [first, second, third] = fields.map(({ tag }) => tag);
-    if (first === TAG.integer && second === TAG.sequence) return this.#addKey(element.raw, 'pkcs8');
-    if (first === TAG.integer && second === TAG.integer) return this.#addKey(element.raw, 'pkcs1');
-    if (first === TAG.integer && second === TAG.octetString) return this.#addKey(element.raw, 'sec1');
+    if (keyEncodingOf(fields) !== undefined) return this.#addKey(element.raw);
     if (first === TAG.sequence && second === TAG.octetString) return this.#addEncryptedKey(fields);
     if (first === TAG.oid) return this.#addPkcs7(fields);
     if (third === TAG.bitString) return this.#addCertificate(element.raw);
     this.passedOver.add('a public key or something else');
   }
 
-  async #addKey(der: Buffer, encoding: KeyEncoding): Promise<void> {
+  async #addKey(der: Buffer): Promise<void> {
     await nextTurn(this.#access.budget.signal);
-    this.#keep(importPrivateKey(der, encoding));
+    this.#keep(importPrivateKey(der));
   }
 
   async #addEncryptedKey([algorithm, encrypted]: readonly Der[]): Promise<void> {
     let key: KeyObject | undefined;
     const plausible = (plain: Buffer) => {
-      key = tryTo(() => importPrivateKey(plain, 'pkcs8'));
+      key = tryTo(() => importPrivateKey(plain));
       return key !== undefined;
     };
     await decryptWithPassword(algorithm, octets(encrypted), { ...this.#access, plausible });
     this.#keep(key ?? keyStaysShut(this.#access));
   }
 
-  /** The encryption of OpenSSL before 1.0 (`Proc-Type: 4,ENCRYPTED`): Node opens it, its derivation costs nothing. */
-  async #addOldEncryptedKey(pem: string): Promise<void> {
-    await nextTurn(this.#access.budget.signal);
-    for (const { utf8 } of this.#access.passwords) {
-      const key = tryTo(() => createPrivateKey({ key: pem, format: 'pem', passphrase: utf8 }));
-      if (key === undefined) continue;
-      return this.#keep(soundKey(key));
+  /** The encryption of OpenSSL before 1.0 (`Proc-Type: 4,ENCRYPTED`), whose derivation costs nothing. */
+  async #addOldEncryptedKey(headers: string, content: Buffer): Promise<void> {
+    const { budget, passwords } = this.#access;
+    const encryption = readOldEncryption(headers);
+    checkKeySize(content);
+    for (const { utf8 } of passwords) {
+      await nextTurn(budget.signal);
+      const plain = await decryptOldKey(encryption, utf8, { content, signal: budget.signal });
+      const key = plain && tryTo(() => importPrivateKey(plain));
+      if (key !== undefined) return this.#keep(key);
     }
     keyStaysShut(this.#access);
   }
@@ -114,6 +115,11 @@ export class BundleReader {
 
   async #addCertificate(der: Buffer): Promise<void> {
     await nextTurn(this.#access.budget.signal);
+    if (der.length > MAX_CERTIFICATE_BYTES) {
+      throw badContent(
+        `holds a certificate of ${der.length} bytes, and more than ${MAX_CERTIFICATE_BYTES} are refused`,
+      );
+    }
     const certificate = tryTo(() => new X509Certificate(der));
     if (!certificate?.raw.equals(der)) throw badContent('holds a certificate that cannot be read: it is damaged');
     this.certificates.push(certificate);

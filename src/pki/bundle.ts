@@ -25,8 +25,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Forty times what a Key Vault secret can hold. */
-const MAX_CONTENT_BYTES = 1024 * 1024;
+/** Ten times what a Key Vault secret can hold, and room for all the roots a browser trusts. */
+const MAX_CONTENT_BYTES = 256 * 1024;
 
 /**
  * Reads PKCS#12, PEM or DER, or base64 of one of them: private keys of any kind, certificates, PKCS#7 collections.

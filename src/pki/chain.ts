@@ -1,5 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { type Candidate, IssuerSearch } from './issuers.ts';
+import { type Candidate, IssuerSearch, type SearchOptions } from './issuers.ts';
 import { issuerOf } from './names.ts';
 
 /**
@@ -22,10 +22,8 @@ export interface Chain {
 }
 
 /** What {@link buildChain} knows besides the certificates. */
-export interface ChainOptions {
+export interface ChainOptions extends SearchOptions {
   readonly key?: KeyObject;
-  /** Certificates from elsewhere, taken only where they complete the path. */
-  readonly extra?: readonly X509Certificate[];
 }
 
 /** Leaves compared by the path they have, if there are several. */
@@ -35,16 +33,21 @@ const MAX_LEAVES = 8;
  * Orders certificates into a chain by issuer and subject, key identifiers and verified signatures. Where certificates
  * are cross-signed, the shortest path to a self-signed certificate is taken, then the one that is valid longest.
  */
-export function buildChain(certificates: readonly X509Certificate[], options: ChainOptions = {}): Chain {
-  const search = new IssuerSearch(certificates, options.extra ?? []);
-  const paths = leavesOf(search, options.key).map((leaf) => shortestPath(leaf, search));
+export async function buildChain(certificates: readonly X509Certificate[], options: ChainOptions = {}): Promise<Chain> {
+  return chainIn(await IssuerSearch.among(certificates, options), options.key);
+}
+
+/** The chain of `key` among the certificates of a search, which may serve several keys. */
+export async function chainIn(search: IssuerSearch, key: KeyObject | undefined): Promise<Chain> {
+  const paths: Path[] = [];
+  for (const leaf of leavesOf(search, key)) paths.push(await shortestPath(leaf, search));
   const { steps, complete } = paths.sort(comparePaths)[0] ?? { steps: [], complete: false };
   const [leaf] = steps;
   const end = steps.at(-1);
   if (leaf === undefined || end === undefined) return { intermediates: [], roots: [], unrelated: [], complete };
   const roots = new Set(complete ? [end] : []);
-  for (const other of search.own) if (other.certificate.ca && search.isSelfSigned(other)) roots.add(other);
-  const circular = !complete && search.issuersOf(end).length > 0;
+  for (const other of search.own) if (other.certificate.ca && (await search.isSelfSigned(other))) roots.add(other);
+  const circular = !complete && (await search.issuersOf(end)).length > 0;
   return {
     leaf: leaf.certificate,
     intermediates: certificatesOf(steps.slice(1, complete ? -1 : undefined)),
@@ -102,18 +105,18 @@ interface Path {
 }
 
 /** Breadth first to the nearest self-signed certificate; failing that, to the farthest reached. */
-function shortestPath(leaf: Candidate, search: IssuerSearch): Path {
+async function shortestPath(leaf: Candidate, search: IssuerSearch): Promise<Path> {
   const childOf = new Map<Candidate, Candidate | undefined>([[leaf, undefined]]);
   let farthest = leaf;
   let farthestDepth = 0;
   const queue = [{ candidate: leaf, depth: 0 }];
   for (const { candidate, depth } of queue) {
-    if (search.isSelfSigned(candidate)) return { steps: pathTo(candidate, childOf), complete: true };
+    if (await search.isSelfSigned(candidate)) return { steps: pathTo(candidate, childOf), complete: true };
     if (depth > farthestDepth) {
       farthest = candidate;
       farthestDepth = depth;
     }
-    for (const issuer of search.issuersOf(candidate, (known) => childOf.has(known))) {
+    for (const issuer of await search.issuersOf(candidate, (known) => childOf.has(known))) {
       childOf.set(issuer, candidate);
       queue.push({ candidate: issuer, depth: depth + 1 });
     }

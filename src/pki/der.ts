@@ -24,20 +24,32 @@ export const TAG = {
 } as const;
 
 const CONSTRUCTED = 0x20;
-const MAX_CHILDREN = 10_000;
+const MAX_ELEMENTS = 10_000;
 const MAX_DEPTH = 32;
+
+/** Elements looked at so far, counted across the elements without length of one list. */
+interface Walk {
+  elements: number;
+}
 
 /**
  * Reads the element at `offset`. Nothing is copied and nothing below the element is read, so that the cost is bounded
  * by what a caller descends into: the reason for not using node-forge here, which builds the whole tree first.
- * Indefinite lengths (BER, as some Java and Apple writers use) are walked to their end, 32 levels deep at most.
+ * Indefinite lengths (BER, as some Java and Apple writers use) are walked to their end, 32 levels deep and over ten
+ * thousand elements at most.
  */
-export function readDer(bytes: Buffer, offset = 0, depth = 0): Der {
+export function readDer(bytes: Buffer, offset = 0): Der {
+  return readElement(bytes, { offset, depth: 0, walk: { elements: 0 } });
+}
+
+function readElement(bytes: Buffer, at: { offset: number; depth: number; walk: Walk }): Der {
+  const { offset, depth, walk } = at;
+  if (++walk.elements > MAX_ELEMENTS) throw badContent(`holds more than ${MAX_ELEMENTS} parts`);
   const tag = bytes[offset] ?? truncated();
   let position = offset + 1;
   if ((tag & 0x1f) === 0x1f) position = skipLongTag(bytes, position);
   const first = bytes[position++] ?? truncated();
-  if (first === 0x80) return readIndefinite(bytes, { tag, offset, position, depth });
+  if (first === 0x80) return readIndefinite(bytes, { tag, offset, position, depth, walk });
   let length = first;
   if (first > 0x80) {
     const size = first & 0x7f;
@@ -59,10 +71,10 @@ export function childrenOf(der: Der): readonly Der[] {
 /** The elements that fill `bytes` from start to end. */
 export function readAll(bytes: Buffer): readonly Der[] {
   const elements: Der[] = [];
+  const walk: Walk = { elements: 0 };
   for (let offset = 0; offset < bytes.length; ) {
-    const element = readDer(bytes, offset);
+    const element = readElement(bytes, { offset, depth: 0, walk });
     elements.push(element);
-    if (elements.length > MAX_CHILDREN) throw badContent(`holds more than ${MAX_CHILDREN} parts`);
     offset += element.raw.length;
   }
   return elements;
@@ -113,12 +125,15 @@ export function oid(der: Der | undefined): string {
   return arcs.join('.');
 }
 
-function readIndefinite(bytes: Buffer, at: { tag: number; offset: number; position: number; depth: number }): Der {
+function readIndefinite(
+  bytes: Buffer,
+  at: { tag: number; offset: number; position: number; depth: number; walk: Walk },
+): Der {
   if ((at.tag & CONSTRUCTED) === 0) throw badContent('is damaged: a value has no length');
   if (at.depth >= MAX_DEPTH) throw badContent(`is nested more than ${MAX_DEPTH} levels deep`);
   let position = at.position;
   while (bytes[position] !== 0 || bytes[position + 1] !== 0) {
-    position += readDer(bytes, position, at.depth + 1).raw.length;
+    position += readElement(bytes, { offset: position, depth: at.depth + 1, walk: at.walk }).raw.length;
   }
   return {
     tag: at.tag,

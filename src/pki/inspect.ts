@@ -50,8 +50,8 @@ export interface Inspection {
 }
 
 /** Says what a bundle holds; `now` in milliseconds since 1970. */
-export function inspectBundle(bundle: CertificateBundle, { now }: { readonly now: number }): Inspection {
-  const material = pairKey(bundle);
+export async function inspectBundle(bundle: CertificateBundle, { now }: { readonly now: number }): Promise<Inspection> {
+  const material = await pairKey(bundle);
   const { chain, key, fits } = material;
   const prints = bundle.certificates.map(({ fingerprint256 }) => fingerprint256);
   return {

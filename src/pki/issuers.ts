@@ -1,11 +1,19 @@
-import type { X509Certificate } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { validTo } from './certificate.ts';
+import { nextTurn } from './pace.ts';
 
 /** Signatures that may turn out wrong in one search: a hostile collection must not cost more. */
 const MAX_FAILED_SIGNATURES = 16;
 
+/** Signatures verified in one search: a path through all certificates of a content, and each against itself. */
+const MAX_SIGNATURES = 512;
+
 /** Certificates of one subject that are looked at; more bear one name only where somebody means harm. */
 const MAX_SAME_SUBJECT = 64;
+
+/** Keys in use; with the most OpenSSL computes with, one signature takes ten or twenty milliseconds. */
+const MAX_DSA_BITS = 3072;
+const MAX_RSA_EXPONENT = 2n ** 64n;
 
 /** A certificate under search, with what is asked of it often. */
 export interface Candidate {
@@ -18,40 +26,71 @@ export interface Candidate {
 }
 
 interface Named {
-  readonly fitting: Candidate[];
-  readonly others: Candidate[];
+  readonly fitting: readonly Candidate[];
+  readonly others: readonly Candidate[];
 }
+
+const NOBODY: Named = { fitting: [], others: [] };
 
 /**
  * Who issued whom among some certificates. Lists are in one order whatever the input's: the longest valid first.
- * The cost is bounded: names are compared first, each pair's signature is verified once, and after
- * {@link MAX_FAILED_SIGNATURES} wrong ones the rest counts as wrong.
+ * The cost is bounded: names are compared first, each pair's signature is verified once and in its own turn of the
+ * event loop, and after {@link MAX_FAILED_SIGNATURES} wrong ones or {@link MAX_SIGNATURES} in all the rest counts as
+ * wrong.
  */
 export class IssuerSearch {
   /** The certificates themselves, without doubles. */
   readonly own: readonly Candidate[];
-  readonly #bySubject = new Map<string, Candidate[]>();
-  readonly #namedBy = new Map<Candidate, Named>();
+  readonly #namedBy: ReadonlyMap<Candidate, Named>;
   readonly #namedIssuers = new Set<Candidate>();
   readonly #verified = new Map<Candidate, Map<Candidate, boolean>>();
+  readonly #signal: AbortSignal | undefined;
   #failures = 0;
+  #signatures = 0;
 
-  constructor(certificates: readonly X509Certificate[], extra: readonly X509Certificate[]) {
-    const distinct = new Map<string, Candidate>();
-    for (const certificate of certificates) distinct.set(certificate.fingerprint256, candidateOf(certificate));
-    this.own = [...distinct.values()].sort(compareCandidates);
-    for (const certificate of extra) {
-      if (!distinct.has(certificate.fingerprint256)) distinct.set(certificate.fingerprint256, candidateOf(certificate));
-    }
-    for (const candidate of [...distinct.values()].sort(compareCandidates)) {
-      const sameName = this.#bySubject.get(candidate.subject);
-      if (sameName === undefined) this.#bySubject.set(candidate.subject, [candidate]);
-      else sameName.push(candidate);
-    }
-    for (const candidate of this.own) {
-      const { fitting, others } = this.#named(candidate);
+  private constructor(
+    own: readonly Candidate[],
+    namedBy: ReadonlyMap<Candidate, Named>,
+    signal: AbortSignal | undefined,
+  ) {
+    this.own = own;
+    this.#namedBy = namedBy;
+    this.#signal = signal;
+    for (const candidate of own) {
+      const { fitting, others } = namedBy.get(candidate) ?? NOBODY;
       for (const issuer of fitting.length > 0 ? fitting : others) this.#namedIssuers.add(issuer);
     }
+  }
+
+  /** A search among `certificates` and those of `extra`; names and key identifiers are compared now. */
+  static async among(
+    certificates: readonly X509Certificate[],
+    { extra = [], signal }: SearchOptions = {},
+  ): Promise<IssuerSearch> {
+    const distinct = new Map<string, Candidate>();
+    const addAll = async (from: readonly X509Certificate[]) => {
+      for (const certificate of from) {
+        await nextTurn(signal);
+        const print = certificate.fingerprint256;
+        if (!distinct.has(print)) distinct.set(print, candidateOf(certificate));
+      }
+    };
+    await addAll(certificates);
+    const own = [...distinct.values()].sort(compareCandidates);
+    await addAll(extra);
+    const all = [...distinct.values()].sort(compareCandidates);
+    const bySubject = new Map<string, Candidate[]>();
+    for (const candidate of all) {
+      const sameName = bySubject.get(candidate.subject);
+      if (sameName === undefined) bySubject.set(candidate.subject, [candidate]);
+      else if (sameName.length < MAX_SAME_SUBJECT) sameName.push(candidate);
+    }
+    const namedBy = new Map<Candidate, Named>();
+    for (const candidate of all) {
+      await nextTurn(signal);
+      namedBy.set(candidate, namedAmong(bySubject.get(candidate.issuer) ?? [], candidate));
+    }
+    return new IssuerSearch(own, namedBy, signal);
   }
 
   /** Whether another of the own certificates names this one as its issuer (signatures not looked at). */
@@ -60,51 +99,82 @@ export class IssuerSearch {
   }
 
   /** Whether the certificate is signed with its own key. */
-  isSelfSigned(candidate: Candidate): boolean {
-    return candidate.selfIssued && this.#isSignedBy(candidate, candidate);
+  async isSelfSigned(candidate: Candidate): Promise<boolean> {
+    return candidate.selfIssued && (await this.#isSignedBy(candidate, candidate));
   }
 
   /** The other certificates that signed this one, except those `skip` names; key identifiers that match come first. */
-  issuersOf(candidate: Candidate, skip: (issuer: Candidate) => boolean = () => false): readonly Candidate[] {
-    const { fitting, others } = this.#named(candidate);
-    return [...fitting, ...others].filter((issuer) => !skip(issuer) && this.#isSignedBy(candidate, issuer));
-  }
-
-  /** The certificates whose subject is this one's issuer, parted by whether key identifier and usage fit too. */
-  #named(candidate: Candidate): Named {
-    const known = this.#namedBy.get(candidate);
-    if (known !== undefined) return known;
-    const named: Named = { fitting: [], others: [] };
-    for (const issuer of this.#bySubject.get(candidate.issuer)?.slice(0, MAX_SAME_SUBJECT) ?? []) {
-      if (issuer === candidate) continue;
-      (candidate.certificate.checkIssued(issuer.certificate) ? named.fitting : named.others).push(issuer);
+  async issuersOf(
+    candidate: Candidate,
+    skip: (issuer: Candidate) => boolean = () => false,
+  ): Promise<readonly Candidate[]> {
+    const { fitting, others } = this.#namedBy.get(candidate) ?? NOBODY;
+    const issuers: Candidate[] = [];
+    for (const issuer of [...fitting, ...others]) {
+      if (!skip(issuer) && (await this.#isSignedBy(candidate, issuer))) issuers.push(issuer);
     }
-    this.#namedBy.set(candidate, named);
-    return named;
+    return issuers;
   }
 
-  #isSignedBy(candidate: Candidate, issuer: Candidate): boolean {
+  async #isSignedBy(candidate: Candidate, issuer: Candidate): Promise<boolean> {
     const known = this.#verified.get(candidate) ?? new Map<Candidate, boolean>();
     this.#verified.set(candidate, known);
-    const answer = known.get(issuer) ?? this.#verify(candidate, issuer);
+    const answer = known.get(issuer) ?? (await this.#verify(candidate, issuer));
     known.set(issuer, answer);
     return answer;
   }
 
-  #verify(candidate: Candidate, issuer: Candidate): boolean {
-    if (this.#failures >= MAX_FAILED_SIGNATURES) return false;
+  async #verify(candidate: Candidate, issuer: Candidate): Promise<boolean> {
+    if (this.#failures >= MAX_FAILED_SIGNATURES || this.#signatures >= MAX_SIGNATURES) return false;
+    this.#signatures++;
+    await nextTurn(this.#signal);
     const right = verifies(candidate.certificate, issuer.certificate);
     if (!right) this.#failures++;
     return right;
   }
 }
 
+/** The certificates that are not signed with their own key, in their order. */
+export async function withoutRoots(
+  certificates: readonly X509Certificate[],
+  signal: AbortSignal,
+): Promise<readonly X509Certificate[]> {
+  const left: X509Certificate[] = [];
+  for (const certificate of certificates) {
+    await nextTurn(signal);
+    const selfSigned = certificate.checkIssued(certificate) && verifies(certificate, certificate);
+    if (!selfSigned) left.push(certificate);
+  }
+  return left;
+}
+
+/** Certificates to search among besides, and who may call the search off. */
+export interface SearchOptions {
+  /** Certificates from elsewhere, taken only where they complete a path. */
+  readonly extra?: readonly X509Certificate[];
+  readonly signal?: AbortSignal;
+}
+
+/** The certificates whose subject is this one's issuer, parted by whether key identifier and usage fit too. */
+function namedAmong(issuers: readonly Candidate[], candidate: Candidate): Named {
+  const others = issuers.filter((issuer) => issuer !== candidate);
+  const fits = (issuer: Candidate) => candidate.certificate.checkIssued(issuer.certificate);
+  const fitting = others.filter(fits);
+  return { fitting, others: others.filter((issuer) => !fitting.includes(issuer)) };
+}
+
 function verifies(certificate: X509Certificate, issuer: X509Certificate): boolean {
   try {
-    return certificate.verify(issuer.publicKey);
+    const { publicKey } = issuer;
+    return isUsable(publicKey) && certificate.verify(publicKey);
   } catch {
     return false;
   }
+}
+
+function isUsable({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): boolean {
+  const { modulusLength = 0, publicExponent = 0n } = details ?? {};
+  return type === 'dsa' ? modulusLength <= MAX_DSA_BITS : publicExponent <= MAX_RSA_EXPONENT;
 }
 
 function candidateOf(certificate: X509Certificate): Candidate {

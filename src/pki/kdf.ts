@@ -23,6 +23,8 @@ const MAX_ITERATIONS = 1_000_000;
 const MAX_WORK = 10_000_000;
 const MAX_SALT_BYTES = 1024;
 const MAX_SCRYPT_BYTES = 64 * 1024 * 1024;
+/** A kilobyte of scrypt takes as long as four digests. */
+const SCRYPT_BLOCKS = 4;
 const MAX_KEY_BYTES = 64;
 /** Digests in one slice of the event loop, about a millisecond. */
 const SLICE = 1024;
@@ -88,7 +90,7 @@ export async function deriveByScrypt(
   if (memory > MAX_SCRYPT_BYTES || cost.p > 16) {
     throw badContent('asks for too much memory or work in its key derivation (scrypt); export it again with PBKDF2');
   }
-  budget.spend(Math.max(1, Math.ceil((memory * cost.p) / 1024)), 1);
+  budget.spend(Math.max(1, Math.ceil((memory * cost.p) / 1024)), SCRYPT_BLOCKS);
   try {
     const options = { ...cost, maxmem: 2 * MAX_SCRYPT_BYTES };
     return await onPool(() => scryptAsync(input.password, input.salt, input.size, options), budget.signal);

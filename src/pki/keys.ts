@@ -1,27 +1,69 @@
 import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto';
 import { badContent } from './bad-content.ts';
-import { type Der, expect, octets, readDer, sequence, TAG } from './der.ts';
+import { type Der, expect, octets, oid, readDer, sequence, TAG } from './der.ts';
 import { bitString, encode, explicit, integer, octetString, parsed, sequenceOf } from './der-write.ts';
 
 /** RSA with 16,384 bits, the most OpenSSL computes with, takes nine thousand. */
 const MAX_KEY_BYTES = 16 * 1024;
 
+/**
+ * Keys that PKCS#8 may hold. Reading a DSA or Diffie-Hellman key makes OpenSSL compute its public part with the
+ * numbers in it, which takes minutes if they are chosen for that: DSA keys have a fixed size of secret, and TLS never
+ * takes the others.
+ */
+const PKCS8_KINDS: readonly string[] = [
+  '1.2.840.113549.1.1.1', // RSA
+  '1.2.840.113549.1.1.10', // RSA-PSS
+  '1.2.840.10045.2.1', // EC
+  '1.3.101.110', // X25519
+  '1.3.101.111', // X448
+  '1.3.101.112', // Ed25519
+  '1.3.101.113', // Ed448
+];
+const DSA = '1.2.840.10040.4.1';
+const MAX_DSA_KEY_BYTES = 1200;
+const MAX_DSA_SECRET_BYTES = 33;
+
 /** Encodings of an unencrypted private key. */
-export type KeyEncoding = 'pkcs8' | 'pkcs1' | 'sec1';
+type KeyEncoding = 'pkcs8' | 'pkcs1' | 'sec1';
+
+/** How the DER of an unencrypted private key is encoded, by its shape; `undefined` where it is none. */
+export function keyEncodingOf(fields: readonly Der[]): KeyEncoding | undefined {
+  const [first, second] = fields.map(({ tag }) => tag);
+  if (first !== TAG.integer) return undefined;
+  if (second === TAG.sequence) return 'pkcs8';
+  if (second === TAG.integer) return 'pkcs1';
+  return second === TAG.octetString ? 'sec1' : undefined;
+}
 
 /**
- * A private key from its DER. Node reads one whose parts contradict each other, and such a key "fits" its certificate
+ * A private key from its DER, whatever it is called: OpenSSL too reads what it finds. Node reads one whose parts contradict each other, and such a key "fits" its certificate
  * until the first handshake: that is checked here, exactly and without using the key.
  */
-export function importPrivateKey(der: Buffer, type: KeyEncoding): KeyObject {
-  if (der.length > MAX_KEY_BYTES) throw badContent(`holds a private key of ${der.length} bytes, too large for any use`);
+export function importPrivateKey(der: Buffer): KeyObject {
+  checkKeySize(der);
   let key: KeyObject;
   try {
+    const fields = sequence(readDer(der));
+    const type = keyEncodingOf(fields) ?? fail('no private key');
+    if (type === 'pkcs8') checkPkcs8Kind(der, fields);
     key = createKey(der, type);
   } catch (error) {
     throw badContent('holds a private key that cannot be read: it is damaged or of a kind unknown here', error);
   }
   return soundKey(key);
+}
+
+/** Refuses a private key that no one uses: what is done with its numbers grows faster than they. */
+export function checkKeySize(der: Buffer): void {
+  if (der.length > MAX_KEY_BYTES) throw badContent(`holds a private key of ${der.length} bytes, too large for any use`);
+}
+
+function checkPkcs8Kind(der: Buffer, [, algorithm, secret]: readonly Der[]): void {
+  const kind = oid(sequence(algorithm)[0]);
+  if (PKCS8_KINDS.includes(kind)) return;
+  const number = kind === DSA ? expect(readDer(octets(secret)), TAG.integer).content : der;
+  if (der.length > MAX_DSA_KEY_BYTES || number.length > MAX_DSA_SECRET_BYTES) fail(`of kind ${kind}`);
 }
 
 /**
@@ -41,7 +83,7 @@ function createKey(der: Buffer, type: KeyEncoding): KeyObject {
  * The key itself if its private part belongs to its public part; an error otherwise. An EC key without public part,
  * as Java writes them, gets it, since Go and others refuse to read it without.
  */
-export function soundKey(key: KeyObject): KeyObject {
+function soundKey(key: KeyObject): KeyObject {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
   if (type === 'ec' && details?.namedCurve === undefined) {
     throw badContent('holds an EC key on a curve without a name, which no TLS software takes; use P-256 or P-384');
@@ -122,6 +164,10 @@ function soundEcKey(key: KeyObject, curve: string): KeyObject {
   const computed = ecdh.getPublicKey(null, published[0] === 4 ? 'uncompressed' : 'compressed');
   if (!computed.equals(published)) throw new Error('the public point is another');
   return key;
+}
+
+function fail(why: string): never {
+  throw new Error(why);
 }
 
 function unsigned(der: Der): bigint {

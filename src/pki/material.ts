@@ -1,6 +1,8 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { CertificateBundle } from './bundle.ts';
-import { buildChain, type Chain, keyFits } from './chain.ts';
+import { type Chain, chainIn, keyFits } from './chain.ts';
+import { IssuerSearch, type SearchOptions } from './issuers.ts';
+import { nextTurn } from './pace.ts';
 
 /** A certificate ready to be written: what a bundle means, once its parts have found their places. */
 export interface CertificateMaterial {
@@ -17,18 +19,22 @@ export interface CertificateMaterial {
  * Pairs key and leaf of a bundle and orders the chain. Of several keys the one is taken whose certificate makes the
  * best chain: no CA, complete. Where no key fits any certificate, the first key is given with `fits: false`.
  */
-export function pairKey(
+export async function pairKey(
   bundle: Pick<CertificateBundle, 'keys' | 'certificates'>,
-  options: { readonly extra?: readonly X509Certificate[] } = {},
-): CertificateMaterial {
+  options: SearchOptions = {},
+): Promise<CertificateMaterial> {
   const { keys, certificates } = bundle;
-  const pairs = keys
-    .filter((key) => certificates.some((certificate) => keyFits(key, certificate)))
-    .map((key) => ({ key, chain: buildChain(certificates, { ...options, key }) }))
-    .sort((a, b) => rankOf(a.chain) - rankOf(b.chain) || comparePrints(a.chain, b.chain));
-  const best = pairs[0];
+  const search = await IssuerSearch.among(certificates, options);
+  const pairs: { readonly key: KeyObject; readonly chain: Chain }[] = [];
+  for (const key of keys) {
+    await nextTurn(options.signal);
+    if (certificates.some((certificate) => keyFits(key, certificate))) {
+      pairs.push({ key, chain: await chainIn(search, key) });
+    }
+  }
+  const best = pairs.sort((a, b) => rankOf(a.chain) - rankOf(b.chain) || comparePrints(a.chain, b.chain))[0];
   if (best !== undefined) return { ...best, fits: true, authorities: best.chain.roots };
-  const chain = buildChain(certificates, options);
+  const chain = await chainIn(search, undefined);
   return { key: keys[0], chain, fits: false, authorities: chain.roots };
 }
 
@@ -36,8 +42,11 @@ export function pairKey(
  * Reads a bundle as a collection of CA certificates: all of them are `authorities`, in the bundle's order without
  * doubles, except a leaf whose private key is there too.
  */
-export function authoritiesOf(bundle: Pick<CertificateBundle, 'keys' | 'certificates'>): CertificateMaterial {
-  const material = pairKey(bundle);
+export async function authoritiesOf(
+  bundle: Pick<CertificateBundle, 'keys' | 'certificates'>,
+  options: SearchOptions = {},
+): Promise<CertificateMaterial> {
+  const material = await pairKey(bundle, options);
   const { leaf, roots } = material.chain;
   const distinct = new Map(bundle.certificates.map((certificate) => [certificate.fingerprint256, certificate]));
   const isPairedLeaf = (certificate: X509Certificate) =>

@@ -19,6 +19,8 @@ const BEGIN = '-----BEGIN ';
 const DASHES = '-----';
 const LABEL = /^[A-Z0-9 ]{1,64}$/;
 const MAX_BLOCKS = 1000;
+/** `Proc-Type` and `DEK-Info` take less than a hundred. */
+const MAX_HEADERS_LENGTH = 1000;
 
 /**
  * The blocks of a PEM text (RFC 7468) in their order. Text between blocks is passed over; inside, so are white space
@@ -57,6 +59,7 @@ export function writePem(label: string, der: Buffer): string {
 function readBlock(label: string, body: string, line: number): PemBlock {
   const headersEnd = body.includes('Proc-Type:') ? body.lastIndexOf(':') : -1;
   const dataStart = headersEnd === -1 ? 0 : body.indexOf('\n', headersEnd) + 1;
+  if (dataStart > MAX_HEADERS_LENGTH) throw badContent(`has a block ${label} (line ${line}) with too many headers`);
   const data = body.slice(dataStart).replace(/\s+|\\[nr]/g, '');
   const decoded = decodeBase64(data);
   if (!decoded.ok) throw badContent(`has a block ${label} (line ${line}) that is not base64: it is damaged`);

@@ -9,6 +9,7 @@ import { certificatesPem, privateKeyPem } from './write.ts';
 /** Whether certificates are to be put in the order of their chain (`--construct-pem-chain`). */
 export interface UpstreamOptions {
   readonly order: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -18,9 +19,9 @@ export interface UpstreamOptions {
  * Differs: the official provider keeps the order of an incomplete chain and fails on a doubled root; here doubles are
  * dropped and what fits stands behind the leaf.
  */
-export function upstreamPem(bundle: CertificateBundle, { order }: UpstreamOptions): string {
+export async function upstreamPem(bundle: CertificateBundle, { order, signal }: UpstreamOptions): Promise<string> {
   const keys = bundle.keys.map((key) => privateKeyPem(key)).join('');
-  return keys + certificatesPem(order ? inChainOrder(bundle) : bundle.certificates);
+  return keys + certificatesPem(order ? await inChainOrder(bundle, signal) : bundle.certificates);
 }
 
 /**
@@ -29,9 +30,13 @@ export function upstreamPem(bundle: CertificateBundle, { order }: UpstreamOption
  *
  * Differs: the official provider never orders PEM.
  */
-export function upstreamPemOfText(text: string, bundle: CertificateBundle, { order }: UpstreamOptions): string {
+export async function upstreamPemOfText(
+  text: string,
+  bundle: CertificateBundle,
+  { order, signal }: UpstreamOptions,
+): Promise<string> {
   if (!order) return text;
-  const ordered = inChainOrder(bundle);
+  const ordered = await inChainOrder(bundle, signal);
   const isOrdered =
     ordered.length === bundle.certificates.length &&
     ordered.every(({ fingerprint256 }, i) => fingerprint256 === bundle.certificates[i]?.fingerprint256);
@@ -56,9 +61,13 @@ export async function splitPem(text: string): Promise<{ readonly certificates: s
 }
 
 /** The chain's certificates from leaf to root, then the others in the order they have. */
-function inChainOrder(bundle: CertificateBundle): readonly X509Certificate[] {
+async function inChainOrder(
+  bundle: CertificateBundle,
+  signal: AbortSignal | undefined,
+): Promise<readonly X509Certificate[]> {
+  const { chain } = await pairKey(bundle, signal === undefined ? {} : { signal });
   const distinct = new Map<string, X509Certificate>();
-  for (const certificate of [...pathOf(pairKey(bundle).chain), ...bundle.certificates]) {
+  for (const certificate of [...pathOf(chain), ...bundle.certificates]) {
     if (!distinct.has(certificate.fingerprint256)) distinct.set(certificate.fingerprint256, certificate);
   }
   return [...distinct.values()];

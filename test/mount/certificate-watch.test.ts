@@ -9,9 +9,11 @@ import { convertContext, failureOf, handClock, keptLog } from './support.ts';
 
 const YEAR = 365 * 24 * 3_600_000;
 const { leaf, certificates } = await issueChain();
-const chain = buildChain(certificates, { key: leaf.key });
+const chain = await buildChain(certificates, { key: leaf.key });
 const whole = [examine(chain, leaf.key)];
-const alone = [examine(buildChain([(await issue({ name: 'lone.example', issuer: leaf })).certificate]), undefined)];
+const alone = [
+  examine(await buildChain([(await issue({ name: 'lone.example', issuer: leaf })).certificate]), undefined),
+];
 
 /** A watch at a time some years from now, with what it said and counted. */
 function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn') {
@@ -61,19 +63,19 @@ describe('a certificate on its way into a volume', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is never refused for anything else', () => {
+  it('is never refused for anything else', async () => {
     const { watch, counted } = watchIn(0, 'enforce');
-    watch.look('c', [examine(buildChain([leaf.certificate]), newKey('p-256'))]);
+    watch.look('c', [examine(await buildChain([leaf.certificate]), newKey('p-256'))]);
     expect(counted).toEqual(['key_mismatch', 'chain_incomplete']);
   });
 
-  it('that comes alone by design is not blamed for it', () => {
+  it('that comes alone by design is not blamed for it', async () => {
     const { watch, counted } = watchIn(0);
     watch.look('c', alone, DATE_REASONS);
     expect(counted).toEqual([]);
   });
 
-  it('that comes alone and has expired is said', () => {
+  it('that comes alone and has expired is said', async () => {
     const { watch, counted } = watchIn(30);
     watch.look('c', alone, DATE_REASONS);
     expect(counted).toEqual(['expired']);

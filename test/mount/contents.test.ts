@@ -247,7 +247,7 @@ it('prints nothing of what it keeps', async () => {
   const { contents } = countedContents();
   const source = { value: Buffer.from(locked), contentType: '', password: new Secret('right') };
   const content = contents.of(source, patient());
-  await content.file('x', () => 'hunter2');
+  await content.file('x', async () => 'hunter2');
   const printed = inspect([contents, content], { depth: 10, showHidden: true }) + JSON.stringify([contents, content]);
   for (const text of ['hunter2', Buffer.from('hunter2').toString('hex'), 'right']) expect(printed).not.toContain(text);
 });

@@ -14,7 +14,9 @@ beforeAll(async () => {
   const stranger = await issue({ name: 'stranger' });
   const certificates = [...chain.certificates.toReversed(), stranger.certificate];
   const form = { ...PKCS12_FORMS.keyVault, password: null, seed: Buffer.alloc(1) };
-  inspection = inspectBundle(await readBundle(await writePkcs12({ key: chain.leaf.key, certificates }, form)), { now });
+  inspection = await inspectBundle(await readBundle(await writePkcs12({ key: chain.leaf.key, certificates }, form)), {
+    now,
+  });
 });
 
 describe('an inspection', () => {
@@ -49,7 +51,7 @@ describe('an inspection', () => {
       possible: true,
       content: 'private key (RSA 2048) | CN=broker.example, O=Test | CN=Intermediate 1, O=Test',
     });
-    const bare = inspectBundle(await readBundle(Buffer.from(pemOf([chain.leaf.certificate]))), { now });
+    const bare = await inspectBundle(await readBundle(Buffer.from(pemOf([chain.leaf.certificate]))), { now });
     expect(bare.keyFitsLeaf).toBeNull();
     expect(bare.chain).toEqual({ path: [0], complete: false, missingIssuer: 'CN=Intermediate 1, O=Test' });
     expect(bare.outputs.filter(({ possible }) => !possible).map(({ output }) => output)).toEqual([
@@ -64,7 +66,7 @@ describe('an inspection', () => {
 
   it('never holds a key', async () => {
     const text = keyPem(chain.leaf.key) + pemOf(chain.certificates);
-    const whole = inspectBundle(await readBundle(Buffer.from(text)), { now });
+    const whole = await inspectBundle(await readBundle(Buffer.from(text)), { now });
     const secret = keyPem(chain.leaf.key).split('\n')[3] ?? '';
     expect(secret).toHaveLength(64);
     expect(JSON.stringify(whole) + formatInspection(whole)).not.toContain(secret);
@@ -116,7 +118,7 @@ describe('an inspection', () => {
   it('is printed with what is missing on top of the tree', async () => {
     const partial = await issueChain({ intermediates: 2 });
     const bundle = await readBundle(Buffer.from(pemOf(partial.certificates.slice(0, 2))));
-    expect(formatInspection(inspectBundle(bundle, { now }))).toMatchInlineSnapshot(`
+    expect(formatInspection(await inspectBundle(bundle, { now }))).toMatchInlineSnapshot(`
       "PEM: no private keys, 2 certificates
 
       Chain
@@ -144,7 +146,7 @@ describe('an inspection', () => {
   });
 
   it('of a key without certificate says so', async () => {
-    const text = formatInspection(inspectBundle(await readBundle(Buffer.from(keyPem(chain.leaf.key))), { now }));
+    const text = formatInspection(await inspectBundle(await readBundle(Buffer.from(keyPem(chain.leaf.key))), { now }));
     expect(text).toContain('PEM: 1 private key, no certificates\n');
     expect(text).toContain('  RSA 2048, fits no certificate here\n');
     expect(text).not.toContain('Chain\n');

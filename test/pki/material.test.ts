@@ -11,7 +11,7 @@ describe('key and leaf', () => {
       [newKey('p-256'), one.leaf.key, two.leaf.key],
       [two.leaf.key, one.leaf.key],
     ]) {
-      const material = pairKey({ keys, certificates });
+      const material = await pairKey({ keys, certificates });
       expect(material.key).toBe(one.leaf.key);
       expect(material.chain.leaf).toBe(one.leaf.certificate);
       expect(material.fits).toBe(true);
@@ -21,24 +21,24 @@ describe('key and leaf', () => {
   it('that do not belong together are said so', async () => {
     const { certificates, leaf } = await issueChain();
     const stranger = newKey('p-256');
-    expect(pairKey({ keys: [stranger], certificates })).toMatchObject({
+    expect(await pairKey({ keys: [stranger], certificates })).toMatchObject({
       key: stranger,
       fits: false,
       chain: { leaf: leaf.certificate },
     });
-    expect(pairKey({ keys: [], certificates })).toMatchObject({ key: undefined, fits: false });
+    expect(await pairKey({ keys: [], certificates })).toMatchObject({ key: undefined, fits: false });
     expect(keyFits(newKey('ed25519'), leaf.certificate)).toBe(false);
   });
 
   it('of a collection of CA certificates leave all of them authorities, in their order', async () => {
     const { certificates, leaf } = await issueChain({ intermediates: 2 });
     const shuffled = [2, 0, 3, 1].flatMap((i) => certificates.slice(i, i + 1));
-    expect(prints(authoritiesOf({ keys: [], certificates: [...shuffled, ...shuffled] }).authorities)).toEqual(
+    expect(prints((await authoritiesOf({ keys: [], certificates: [...shuffled, ...shuffled] })).authorities)).toEqual(
       prints(shuffled),
     );
-    const withKey = authoritiesOf({ keys: [leaf.key], certificates: shuffled });
+    const withKey = await authoritiesOf({ keys: [leaf.key], certificates: shuffled });
     expect(prints(withKey.authorities)).toEqual(prints(shuffled.filter((one) => one !== leaf.certificate)));
     const alone = await issue({ name: 'alone' });
-    expect(authoritiesOf({ keys: [alone.key], certificates: [alone.certificate] }).authorities).toHaveLength(1);
+    expect((await authoritiesOf({ keys: [alone.key], certificates: [alone.certificate] })).authorities).toHaveLength(1);
   });
 });

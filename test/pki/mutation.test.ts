@@ -87,7 +87,7 @@ describe.each(['rsa-2048', 'p-256', 'ed25519'] as const)('damaged content with a
         }
         outcomes.read++;
         if (sealed) expect(prints(bundle.certificates).every((print) => known.has(print))).toBe(true);
-        const { key, chain: built, fits } = pairKey(bundle);
+        const { key, chain: built, fits } = await pairKey(bundle);
         const path = pathOf(built);
         for (const [i, certificate] of path.slice(0, -1).entries()) {
           expect(certificate.verify(path[i + 1]?.publicKey ?? certificate.publicKey)).toBe(true);

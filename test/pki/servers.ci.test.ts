@@ -16,7 +16,7 @@ describe.skipIf(!has('nginx'))('nginx', () => {
     'accepts the files of a %s certificate',
     async (keyType) => {
       const chain = await issueChain({ keyType, intermediates: 2 });
-      const material = pairKey({ keys: [chain.leaf.key], certificates: chain.certificates.toReversed() });
+      const material = await pairKey({ keys: [chain.leaf.key], certificates: chain.certificates.toReversed() });
       const formats = keyType.startsWith('rsa') ? (['pkcs8', 'pkcs1'] as const) : (['pkcs8'] as const);
       for (const keyFormat of formats) {
         put('tls.crt', await writeOutput('fullChain', material, { seed }));
@@ -43,7 +43,7 @@ describe.skipIf(!has('nginx'))('nginx', () => {
 describe.skipIf(!has('mosquitto'))('mosquitto', () => {
   it.each(['rsa-2048', 'p-256'] as const)('starts with the files of a %s certificate', async (keyType) => {
     const { leaf, certificates } = await issueChain({ keyType });
-    const material = pairKey({ keys: [leaf.key], certificates });
+    const material = await pairKey({ keys: [leaf.key], certificates });
     put('tls.crt', await writeOutput('fullChain', material, { seed }));
     put('tls.key', await writeOutput('privateKey', material, { seed }));
     put('ca.crt', await writeOutput('ca', material, { seed }));

@@ -15,7 +15,7 @@ const { dir, put, run, putChain } = workshop();
 /** Programs are slow to start, and GnuTLS and NSS derive keys with hundreds of thousands of iterations. */
 const slow = { timeout: 120_000 };
 
-function materialOf({ leaf, certificates }: IssuedChain): CertificateMaterial {
+function materialOf({ leaf, certificates }: IssuedChain): Promise<CertificateMaterial> {
   return pairKey({ keys: [leaf.key], certificates });
 }
 
@@ -24,7 +24,7 @@ async function expectRead(file: string, chain: IssuedChain, password: string): P
   const bundle = await readBundle(readFileSync(join(dir, file)), options);
   expect([...prints(bundle.certificates)].sort()).toEqual([...prints(chain.certificates)].sort());
   expect(bundle.keys.map((key) => sameKey(key, chain.leaf.key))).toEqual([true]);
-  expect(pairKey(bundle)).toMatchObject({ fits: true, chain: { complete: true } });
+  expect(await pairKey(bundle)).toMatchObject({ fits: true, chain: { complete: true } });
 }
 
 describe.skipIf(!has('openssl'))('openssl', slow, () => {
@@ -91,7 +91,7 @@ describe.skipIf(!has('openssl'))('openssl', slow, () => {
           expect(text).toContain('friendlyName: broker');
         }
       }
-      put('key.pem', await writeOutput('privateKey', materialOf(chain), { seed }));
+      put('key.pem', await writeOutput('privateKey', await materialOf(chain), { seed }));
       expect(run('openssl', 'pkey', '-in', 'key.pem', '-check', '-noout')).toContain('Key is valid');
     }
   });
@@ -111,8 +111,8 @@ describe.skipIf(!has('keytool'))('keytool', slow, () => {
       const name = ['-dname', 'CN=kt', '-alias', 'kt', '-keyalg', algorithm, ...args];
       run('keytool', ...legacy, '-genkeypair', ...store, '-keystore', 'store.p12', ...name);
       const bundle = await readBundle(readFileSync(join(dir, 'store.p12')), { password: new Secret('changeit') });
-      expect(pairKey(bundle)).toMatchObject({ fits: true, chain: { complete: true } });
-      const pfx = await writeOutput('pfx', pairKey(bundle), { seed, password: new Secret('secret') });
+      expect(await pairKey(bundle)).toMatchObject({ fits: true, chain: { complete: true } });
+      const pfx = await writeOutput('pfx', await pairKey(bundle), { seed, password: new Secret('secret') });
       put('back.p12', pfx);
       const listed = run('keytool', '-list', '-v', '-keystore', 'back.p12', '-storepass', 'secret');
       expect(listed).toContain('Entry type: PrivateKeyEntry');
@@ -123,12 +123,12 @@ describe.skipIf(!has('keytool'))('keytool', slow, () => {
     for (const pfxForm of ['modern', 'legacy'] as const) {
       const chain = await issueChain({ keyType: 'rsa-2048', intermediates: 2 });
       const options = { seed, pfxForm, password: new Secret('changeit') };
-      put('ours.p12', await writeOutput('pfx', materialOf(chain), options));
+      put('ours.p12', await writeOutput('pfx', await materialOf(chain), options));
       const listed = run('keytool', '-list', '-v', '-keystore', 'ours.p12', '-storepass', 'changeit');
       expect(listed).toContain('Entry type: PrivateKeyEntry');
       expect(listed).toContain('Certificate chain length: 4');
       expect(listed).toContain('Alias name: broker.example');
-      put('trust.p12', await writeOutput('truststore', materialOf(chain), options));
+      put('trust.p12', await writeOutput('truststore', await materialOf(chain), options));
       const trusted = run('keytool', '-list', '-v', '-keystore', 'trust.p12', '-storepass', 'changeit');
       expect(trusted).toContain('Your keystore contains 1 entry');
       expect(trusted).toContain('Entry type: trustedCertEntry');
@@ -167,7 +167,7 @@ for i, form in enumerate(forms):
         ] as const) {
           await expectRead(file, chain, password);
         }
-        put('ours.p12', await writeOutput('pfx', materialOf(chain), { seed, password: new Secret('pass') }));
+        put('ours.p12', await writeOutput('pfx', await materialOf(chain), { seed, password: new Secret('pass') }));
         const reading =
           'from cryptography.hazmat.primitives.serialization import pkcs12; p = pkcs12.load_pkcs12(open("ours.p12", "rb").read(), b"pass"); print(p.key is not None, p.cert.friendly_name, len(p.additional_certs))';
         expect(run('python3', '-c', reading).trim()).toBe("True b'broker.example' 2");
@@ -195,7 +195,7 @@ describe.skipIf(!has('pk12util') || !has('certutil'))('nss', slow, () => {
   it('writes PKCS#12, which is read, from what was written here', async () => {
     const chain = await issueChain({ keyType: 'rsa-2048' });
     run('certutil', '-N', '-d', '.', '--empty-password');
-    put('ours.p12', await writeOutput('pfx', materialOf(chain), { seed, password: new Secret('pass') }));
+    put('ours.p12', await writeOutput('pfx', await materialOf(chain), { seed, password: new Secret('pass') }));
     run('pk12util', '-i', 'ours.p12', '-d', '.', '-W', 'pass');
     run('pk12util', '-o', 'nss.p12', '-n', 'broker.example', '-d', '.', '-W', 'pass');
     await expectRead('nss.p12', chain, 'pass');

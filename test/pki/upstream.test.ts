@@ -28,36 +28,36 @@ describe("the official provider's file for a PFX", () => {
       [3, 2, 1, 0],
       [2, 0, 3, 1],
     ]) {
-      const text = upstreamPem(await bundleOf(ordered(...order)), { order: true });
+      const text = await upstreamPem(await bundleOf(ordered(...order)), { order: true });
       expect(text).toBe(key + pemOf(chain.certificates));
     }
   });
 
   it('keeps the order of the PFX where ordering is off', async () => {
-    const text = upstreamPem(await bundleOf(ordered(3, 1, 0, 2)), { order: false });
+    const text = await upstreamPem(await bundleOf(ordered(3, 1, 0, 2)), { order: false });
     expect(text).toBe(key + pemOf(ordered(3, 1, 0, 2)));
   });
 
   it('drops doubled roots, and puts what has no place last, in its order', async () => {
     const strangers = [await issue({ name: 'Z', ca: true }), await issue({ name: 'A' })].map((one) => one.certificate);
     const bundle = await bundleOf([...strangers, ...ordered(3, 3, 2, 1, 0, 3)]);
-    expect(upstreamPem(bundle, { order: true })).toBe(key + pemOf([...chain.certificates, ...strangers]));
+    expect(await upstreamPem(bundle, { order: true })).toBe(key + pemOf([...chain.certificates, ...strangers]));
   });
 
   it('has the leaf first even where an intermediate is missing, and loses nothing', async () => {
-    const text = upstreamPem(await bundleOf(ordered(3, 1, 0)), { order: true });
+    const text = await upstreamPem(await bundleOf(ordered(3, 1, 0)), { order: true });
     expect(text).toBe(key + pemOf(ordered(0, 1, 3)));
   });
 
   it('comes apart into certificates and keys', async () => {
-    const parts = await splitPem(upstreamPem(await bundleOf(ordered(2, 0, 1, 3)), { order: true }));
+    const parts = await splitPem(await upstreamPem(await bundleOf(ordered(2, 0, 1, 3)), { order: true }));
     expect(parts).toEqual({ certificates: pemOf(chain.certificates), keys: key });
   });
 });
 
 describe("the official provider's file for PEM content", () => {
   async function convert(text: string, order = true) {
-    return upstreamPemOfText(text, await readBundle(Buffer.from(text)), { order });
+    return await upstreamPemOfText(text, await readBundle(Buffer.from(text)), { order });
   }
 
   it('is the content byte for byte where the order is right or ordering is off', async () => {

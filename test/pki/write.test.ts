@@ -14,7 +14,7 @@ let material: CertificateMaterial;
 
 beforeAll(async () => {
   chain = await issueChain({ keyType: 'rsa-2048', intermediates: 2 });
-  material = pairKey({ keys: [chain.leaf.key], certificates: chain.certificates.toReversed() });
+  material = await pairKey({ keys: [chain.leaf.key], certificates: chain.certificates.toReversed() });
 });
 
 describe('outputs of a certificate', () => {
@@ -59,7 +59,7 @@ describe('outputs of a certificate', () => {
   });
 
   it('are the same bytes each time, from whatever order the vault had', async () => {
-    const again = pairKey({ keys: [chain.leaf.key], certificates: chain.certificates });
+    const again = await pairKey({ keys: [chain.leaf.key], certificates: chain.certificates });
     for (const output of CERTIFICATE_OUTPUTS) {
       expect(await writeOutput(output, again, options), output).toEqual(await writeOutput(output, material, options));
     }
@@ -67,7 +67,7 @@ describe('outputs of a certificate', () => {
 
   it('of a self-signed certificate have it as leaf and as CA, and an empty chain', async () => {
     const { key, certificate } = await issue({ name: 'alone' });
-    const alone = pairKey({ keys: [key], certificates: [certificate] });
+    const alone = await pairKey({ keys: [key], certificates: [certificate] });
     const text = certificate.toString();
     for (const output of ['certificate', 'fullChain', 'ca'] as const) {
       expect((await writeOutput(output, alone, options)).toString()).toBe(text);
@@ -79,7 +79,7 @@ describe('outputs of a certificate', () => {
   });
 
   it('of a collection of CA certificates are all of them', async () => {
-    const authorities = authoritiesOf({ keys: [], certificates: chain.certificates.slice(1) });
+    const authorities = await authoritiesOf({ keys: [], certificates: chain.certificates.slice(1) });
     expect((await writeOutput('ca', authorities, options)).toString()).toBe(pemOf(chain.certificates.slice(1)));
     const store = await readBundle(await writeOutput('truststore', authorities, options));
     expect(store.certificates).toHaveLength(3);
@@ -96,7 +96,7 @@ describe('private keys', () => {
     ['rsa-pss', 'pkcs8', 'PRIVATE KEY'],
   ] as const)('%s in %s', async (keyType, keyFormat, label) => {
     const issued = await issueChain({ keyType });
-    const own = pairKey({ keys: [issued.leaf.key], certificates: issued.certificates });
+    const own = await pairKey({ keys: [issued.leaf.key], certificates: issued.certificates });
     const text = (await writeOutput('privateKey', own, { ...options, keyFormat })).toString();
     expect(text.startsWith(`-----BEGIN ${label}-----\n`)).toBe(true);
     expect(keyPem(createPrivateKey(text))).toBe(keyPem(issued.leaf.key));
@@ -131,7 +131,7 @@ describe('what cannot be written is said', () => {
   }
 
   it('a key that the vault did not give away', async () => {
-    const noKey = pairKey({ keys: [], certificates: chain.certificates });
+    const noKey = await pairKey({ keys: [], certificates: chain.certificates });
     for (const output of ['privateKey', 'combined', 'pfx'] as const) {
       expect(await refusal(output, noKey)).toMatch(/holds no private key; .*"exportable": true/);
       expect(missingFor(output, noKey)).toContain('holds no private key');
@@ -140,7 +140,7 @@ describe('what cannot be written is said', () => {
   });
 
   it('a key of another certificate', async () => {
-    const wrong = pairKey({ keys: [newKey('p-384')], certificates: chain.certificates });
+    const wrong = await pairKey({ keys: [newKey('p-384')], certificates: chain.certificates });
     for (const output of ['privateKey', 'combined', 'pfx'] as const) {
       expect(await refusal(output, wrong)).toMatch(
         /private key \(EC P-384\) does not belong to the certificate of "CN=broker.example, O=Test" \(RSA 2048\)/,
@@ -149,11 +149,11 @@ describe('what cannot be written is said', () => {
   });
 
   it('a root that is not there', async () => {
-    const noRoot = pairKey({ keys: [chain.leaf.key], certificates: chain.certificates.slice(0, 3) });
+    const noRoot = await pairKey({ keys: [chain.leaf.key], certificates: chain.certificates.slice(0, 3) });
     for (const output of ['ca', 'truststore'] as const) {
       expect(await refusal(output, noRoot)).toMatch(/holds no root .* name a secret that holds the CA certificates/);
     }
-    const completed = pairKey(
+    const completed = await pairKey(
       { keys: [chain.leaf.key], certificates: chain.certificates.slice(0, 1) },
       { extra: chain.certificates },
     );
@@ -161,7 +161,7 @@ describe('what cannot be written is said', () => {
   });
 
   it('a certificate where there is only a key, which alone can be written', async () => {
-    const onlyKey = pairKey({ keys: [chain.leaf.key], certificates: [] });
+    const onlyKey = await pairKey({ keys: [chain.leaf.key], certificates: [] });
     for (const output of ['certificate', 'fullChain', 'combined', 'pfx', 'der'] as const) {
       expect(await refusal(output, onlyKey)).toContain('holds no certificate');
     }
@@ -173,7 +173,7 @@ describe('what cannot be written is said', () => {
       'its private key is RSA 2048, and keyFormat "sec1" is for EC keys only; use "pkcs8", which holds every key',
     );
     const ed = await issueChain({ keyType: 'ed25519' });
-    const edMaterial = pairKey({ keys: [ed.leaf.key], certificates: ed.certificates });
+    const edMaterial = await pairKey({ keys: [ed.leaf.key], certificates: ed.certificates });
     expect(await refusal('combined', edMaterial, { keyFormat: 'pkcs1' })).toMatch(/is Ed25519, and keyFormat "pkcs1"/);
   });
 });

@@ -61,7 +61,7 @@ export async function checkKeyPair(
   const [key] = keys;
   if (leaf === undefined || key === undefined) throw refuse(`there is no certificate, or no key in ${files.key}`);
   if (!keyFits(key, leaf)) throw refuse(`the key in ${files.key} does not fit its first certificate`);
-  const chain = buildChain(certificates, { key, extra: [root] });
+  const chain = await buildChain(certificates, { key, extra: [root] });
   const end = chain.roots[0];
   if (!chain.complete || end?.fingerprint256 !== root.fingerprint256) {
     throw refuse(`its chain does not end in the root "${subjectOf(root)}"`);
