@@ -69,10 +69,10 @@ function pssAlgorithm(parameters: Der | undefined): SignatureAlgorithm {
   return { name: `RSA-PSS with ${digest?.replace('sha', 'SHA-') ?? name}` };
 }
 
-/** Subject alternative names as Node writes them, such as `DNS:broker.example`. */
+/** Subject alternative names as Node writes them, such as `DNS:broker.example`; it gives null for damaged ones. */
 export function alternativeNamesOf(certificate: X509Certificate): readonly string[] {
-  const text: string | undefined = certificate.subjectAltName;
-  return text === undefined || text === '' ? [] : text.split(/, (?=[A-Za-z ]+:)/);
+  const text: string | null | undefined = certificate.subjectAltName;
+  return text === undefined || text === null || text === '' ? [] : text.split(/, (?=[A-Za-z ]+:)/);
 }
 
 /** Kind and size of the certificate's key, `RSA 2048`; `unknown` where Node cannot read it. */

@@ -145,8 +145,8 @@ function checkAlternativeNames({ leaf }: Chain): readonly CertificateFinding[] {
 
 /** A certificate for clients alone is looked up by its subject. Node calls the extended key usage `keyUsage`. */
 function servesTls({ keyUsage }: X509Certificate): boolean {
-  const usages: readonly string[] | undefined = keyUsage;
-  return usages === undefined || usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH);
+  const usages: readonly string[] | null | undefined = keyUsage;
+  return usages === undefined || usages === null || usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH);
 }
 
 function checkUnrelated({ unrelated, leaf }: Chain): readonly CertificateFinding[] {

@@ -1,4 +1,4 @@
-import type { KeyObject, X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { signatureAlgorithmOf } from '../../src/pki/certificate.ts';
 import { buildChain } from '../../src/pki/chain.ts';
@@ -25,6 +25,19 @@ describe('a certificate is checked before a server does', () => {
     const alone = await issue({ name: 'alone' });
     expect(await check([alone.certificate], alone.key)).toEqual([]);
     expect(await check([], undefined)).toEqual([]);
+  });
+
+  it('that holds names which cannot be read has none', async () => {
+    const { certificate, key } = await issue({ name: 'alone' });
+    const raw = Buffer.from(certificate.raw);
+    const names = raw.indexOf(Buffer.from('0603551d11', 'hex')) + 7;
+    raw.writeUInt8(0x31, names);
+    const damaged = new X509Certificate(raw);
+    expect(damaged.subjectAltName).toBeNull();
+    expect(await check([damaged], key)).toEqual([
+      expect.stringContaining('chain_incomplete'),
+      expect.stringContaining('no_san'),
+    ]);
   });
 
   it('expired, at any place of the chain', async () => {
