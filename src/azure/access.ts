@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { Clock } from '../base/clock.ts';
 import type { Telemetry } from '../base/telemetry.ts';
@@ -19,6 +18,7 @@ import type { TokenPool } from './token-pool.ts';
 import { VaultClients } from './vault.ts';
 import { describeQuestion, type VaultQuestion, vaultError } from './vault-error.ts';
 import { startSession, type VaultHost, type VaultSession } from './vault-host.ts';
+import { Visit } from './visit.ts';
 import { bytesOfObject, fetchedFromWire, listedFromWire } from './wire.ts';
 
 /** Vaults whose clients are kept; the one not used for longest goes first. */
@@ -68,16 +68,22 @@ export class AzureVaults implements VaultAccess {
 
   open(volume: Volume): VaultReader {
     const session = startSession(volume, this.#host(volume.vaultUrl), this.#options.tokens);
+    let visit: Visit | undefined;
+    const visitOf = (context: FetchContext) => {
+      visit ??= new Visit(session, context);
+      return visit;
+    };
     return {
-      get: (ref, context) => this.#get({ session, context }, ref),
-      listVersions: (ref, context) => this.#list({ session, context }, ref),
+      get: (ref, context) => this.#get(visitOf(context), ref),
+      listVersions: (ref, context) => this.#list(visitOf(context), ref),
     };
   }
 
-  #get({ session, context }: Errand, ref: ObjectRef): Promise<FetchedObject> {
+  #get(visit: Visit, ref: ObjectRef): Promise<FetchedObject> {
     const { cacheTtlMs, pinnedCacheTtlMs, telemetry } = this.#options;
+    const { session } = visit;
     const question = { ...ref, operation: 'read' } as const;
-    return this.#read({ session, context }, question, {
+    return this.#read(visit, question, {
       shared: this.#objects,
       ttlMs: ref.version === '' ? cacheTtlMs : pinnedCacheTtlMs,
       read: async (party, signal) => {
@@ -89,10 +95,11 @@ export class AzureVaults implements VaultAccess {
     });
   }
 
-  #list({ session, context }: Errand, { type, name }: Omit<ObjectRef, 'version'>): Promise<readonly ListedVersion[]> {
+  #list(visit: Visit, { type, name }: Omit<ObjectRef, 'version'>): Promise<readonly ListedVersion[]> {
     const { cacheTtlMs, telemetry } = this.#options;
+    const { session } = visit;
     const question = { type, name, version: '', operation: 'list the versions of' } as const;
-    return this.#read({ session, context }, question, {
+    return this.#read(visit, question, {
       shared: this.#listings,
       ttlMs: cacheTtlMs,
       read: async (party, signal) => {
@@ -108,8 +115,9 @@ export class AzureVaults implements VaultAccess {
    * What the vault answers, from memory where it was read a moment ago, and one request for all of the same principal
    * who ask at the same time. Each caller proves itself first: without a token of its own nobody gets anything.
    */
-  async #read<T>({ session, context }: Errand, question: Asked, plan: Plan<T>): Promise<T> {
+  async #read<T>(visit: Visit, question: Asked, plan: Plan<T>): Promise<T> {
     const { telemetry, clock } = this.#options;
+    const { session, context } = visit;
     const startedAt = clock.now();
     const report = (error?: unknown) => {
       const seconds = (clock.now() - startedAt) / 1000;
@@ -118,15 +126,12 @@ export class AzureVaults implements VaultAccess {
     const { type, name, version, operation } = question;
     const key = JSON.stringify([session.login.principal, session.host.url, type, name, version, operation]);
     try {
-      // All reads of a Mount listen to its one signal, which is no leak.
-      setMaxListeners(0, context.signal);
-      const resource = session.host.resource ?? session.resource;
-      await context.progress.during(session.loginAt, session.login.token({ resource, signal: context.signal }));
+      await visit.login();
       const kept = plan.shared.kept(key);
       const lookup = kept !== undefined ? 'hit' : plan.shared.has(key) ? 'shared' : 'miss';
       telemetry.cacheLookup(lookup);
       if (kept !== undefined) return kept;
-      const value = await this.#wait({ session, context }, key, plan);
+      const value = await this.#wait(visit, key, plan);
       if (lookup === 'miss') report();
       return value;
     } catch (error) {
@@ -139,21 +144,20 @@ export class AzureVaults implements VaultAccess {
   }
 
   /** The read itself, again after each pause that the vault asks for; a pause that outlasts this Mount ends it at once. */
-  async #wait<T>({ session, context }: Errand, key: string, { shared, ttlMs, read }: Plan<T>): Promise<T> {
+  async #wait<T>(visit: Visit, key: string, { shared, ttlMs, read }: Plan<T>): Promise<T> {
+    const { session, context } = visit;
     const { gate } = session.host;
     const { mountId, progress } = context;
     const state = () => (gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
     const join = (party: Party) => gate.join(party, mountId);
     for (;;) {
-      const patience = gate.patience(context.deadlineAt);
-      const signal = AbortSignal.any([context.signal, patience.signal]);
       try {
-        const flight = shared.run(key, { mountId, signal, ttlMs, join, read });
-        return await progress.during({ phase: 'vault', host: session.hostName, state }, flight);
+        return await visit.patiently((signal) => {
+          const flight = shared.run(key, { mountId, signal, ttlMs, join, read });
+          return progress.during({ phase: 'vault', host: session.hostName, state }, flight);
+        });
       } catch (error) {
-        if (signal.aborted || !isThrottling(error)) throw error;
-      } finally {
-        patience.dispose();
+        if (context.signal.aborted || !isThrottling(error) || gate.outlasts(context.deadlineAt)) throw error;
       }
     }
   }
@@ -178,11 +182,6 @@ export class AzureVaults implements VaultAccess {
 }
 
 type Asked = Pick<VaultQuestion, 'type' | 'name' | 'version' | 'operation'>;
-
-interface Errand {
-  readonly session: VaultSession;
-  readonly context: FetchContext;
-}
 
 interface Plan<T> {
   readonly shared: SharedReads<T>;

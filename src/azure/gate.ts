@@ -125,8 +125,13 @@ export class VaultGate {
     return { signal: controller.signal, dispose: () => this.#deadlines.delete(controller) };
   }
 
+  /** Whether there is a pause that is not over before `deadlineAt`. */
+  outlasts(deadlineAt: number): boolean {
+    return this.pauseMs > 0 && this.#pausedUntil >= deadlineAt;
+  }
+
   #dismiss(controller: AbortController, deadlineAt: number): void {
-    if (this.pauseMs > 0 && this.#pausedUntil >= deadlineAt) controller.abort(this.#cause);
+    if (this.outlasts(deadlineAt)) controller.abort(this.#cause);
   }
 
   #widen(): void {

@@ -1,0 +1,58 @@
+import { setMaxListeners } from 'node:events';
+import type { FetchContext } from '../mount/ports.ts';
+import { nextTurn } from '../pki/pace.ts';
+import type { VaultSession } from './vault-host.ts';
+
+/** One Mount's stay at a vault: what its reads do once together. */
+export class Visit {
+  readonly session: VaultSession;
+  readonly context: FetchContext;
+  #login: Promise<void> | undefined;
+  #patience: { readonly signal: AbortSignal; readonly dispose: () => void } | undefined;
+  #waiting = 0;
+
+  constructor(session: VaultSession, context: FetchContext) {
+    this.session = session;
+    this.context = context;
+  }
+
+  /**
+   * Proves the identity by a token of its own; see `Login`. Many Mounts may wait for one token, so that each goes on in a
+   * turn of the event loop of its own.
+   */
+  login(): Promise<void> {
+    this.#login ??= this.#logIn();
+    return this.#login;
+  }
+
+  /** Waits for `work` until the Mount ends, or until a pause of the vault outlasts its deadline. */
+  async patiently<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#patience ??= this.#begin();
+    const { signal } = this.#patience;
+    this.#waiting++;
+    try {
+      return await work(signal);
+    } finally {
+      if (--this.#waiting === 0) {
+        this.#patience?.dispose();
+        this.#patience = undefined;
+      }
+    }
+  }
+
+  async #logIn(): Promise<void> {
+    const { session, context } = this;
+    const { signal, progress } = context;
+    const resource = session.host.resource ?? session.resource;
+    await progress.during(session.loginAt, session.login.token({ resource, signal }));
+    await nextTurn(signal);
+  }
+
+  #begin() {
+    const { signal: tired, dispose } = this.session.host.gate.patience(this.context.deadlineAt);
+    const signal = AbortSignal.any([this.context.signal, tired]);
+    // All reads of a Mount listen to its one signal, which is no leak.
+    setMaxListeners(0, signal);
+    return { signal, dispose };
+  }
+}
