@@ -1,12 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { buffer } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import { readBundle } from '../pki/bundle.ts';
+import { MAX_CONTENT_BYTES, type ReadOptions, readBundle } from '../pki/bundle.ts';
 import { formatInspection } from '../pki/format-inspection.ts';
 import { inspectBundle } from '../pki/inspect.ts';
-import { exitCodeOf, type Io, processIo } from './io.ts';
+import { exitCodeOf, type Io, processIo, readBytes } from './io.ts';
 
 /** What `inspect` is asked for. */
 export interface InspectCommandOptions {
@@ -14,13 +12,27 @@ export interface InspectCommandOptions {
   readonly passwordFile?: string;
 }
 
+/** One byte more than is read shows that a file is too long. */
+const READ_LIMIT = { maxBytes: MAX_CONTENT_BYTES + 1 };
+
+const HELP = `
+Reads PKCS#12 (PFX), PEM, PKCS#7 and DER, and base64 of them, which is how Key Vault gives a certificate away:
+
+  az keyvault secret show --vault-name VAULT --name NAME --query value -o tsv | akv-csi inspect -
+
+Keys are named by their kind, never printed.
+
+Exit codes: 0 read, whatever the warnings; 1 no key or certificate can be read from it; 2 wrong command line or
+unreadable file.`;
+
 /** `akv-csi inspect FILE|-`: what is inside a PFX, PEM or DER, and what the provider would write of it. */
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description('show what is inside a PFX, PEM or DER file, and what the provider would write of it')
     .argument('<file>', 'the file; - is stdin')
     .option('--json', 'print it as JSON')
-    .option('--password-file <file>', 'file with the password of a PFX or an encrypted key')
+    .option('--password-file <file>', 'file with the password of a PFX or an encrypted key; - is stdin')
+    .addHelpText('after', HELP)
     .action(async (file: string, options: InspectCommandOptions) => {
       process.exitCode = await runInspect(file, options, processIo);
     });
@@ -33,29 +45,29 @@ export function runInspect(
   io: Io,
 ): Promise<number> {
   return exitCodeOf(io, async () => {
-    const content = file === '-' ? await buffer(process.stdin) : await read(file);
-    const password =
-      passwordFile === undefined
-        ? undefined
-        : new Secret((await read(passwordFile)).toString('utf8').replace(/\r?\n$/, ''));
-    let bundle: Awaited<ReturnType<typeof readBundle>>;
-    try {
-      bundle = await readBundle(content, password === undefined ? {} : { password });
-    } catch (error) {
-      throw new ProviderError('ERR_BAD_CONTENT', `${file === '-' ? '<stdin>' : file}: ${messageOf(error)}`, {
-        cause: error,
-      });
+    if (file === '-' && passwordFile === '-') {
+      throw new ProviderError('ERR_USAGE', 'stdin cannot be both the file and its password; name one of them');
     }
+    const content = await readBytes(file, io, READ_LIMIT);
+    const password = passwordFile === undefined ? {} : { password: await readPassword(passwordFile, io) };
+    const passwordRemedy = 'give the password with --password-file FILE';
+    const bundle = await readNamed(content, { ...password, passwordRemedy });
     const inspection = await inspectBundle(bundle, { now: Date.now() });
     io.stdout(json ? `${JSON.stringify(inspection, undefined, 2)}\n` : formatInspection(inspection));
     return 0;
   });
 }
 
-async function read(file: string): Promise<Buffer> {
+async function readPassword(file: string, io: Io): Promise<Secret> {
+  const { bytes } = await readBytes(file, io, READ_LIMIT);
+  return new Secret(bytes.toString('utf8').replace(/\r?\n$/, ''));
+}
+
+async function readNamed({ name, bytes }: { name: string; bytes: Buffer }, options: ReadOptions) {
   try {
-    return await readFile(file);
+    return await readBundle(bytes, options);
   } catch (error) {
-    throw new ProviderError('ERR_USAGE', `cannot read ${file}: ${messageOf(error)}`, { cause: error });
+    if (!(error instanceof ProviderError)) throw error;
+    throw new ProviderError(error.code, `${name}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -11,6 +11,18 @@ import { type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
 
 /** Labels that hold a private key without encryption. */
 const KEY_LABELS: readonly string[] = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
+/** What people take for a key or a certificate, and what to do about it. */
+const FOREIGN = {
+  'PUBLIC KEY': 'a public key',
+  'CERTIFICATE REQUEST': 'a certificate request (CSR); take the certificate that the CA issued for it',
+  'OPENSSH PRIVATE KEY': 'a key in the format of OpenSSH; convert it with "ssh-keygen -p -m PKCS8 -f FILE"',
+} as const;
+const FOREIGN_LABELS: Readonly<Record<string, string>> = {
+  ...FOREIGN,
+  'RSA PUBLIC KEY': FOREIGN['PUBLIC KEY'],
+  'NEW CERTIFICATE REQUEST': FOREIGN['CERTIFICATE REQUEST'],
+  'X509 CRL': 'a revocation list (CRL)',
+};
 /** All the roots that a browser trusts are some hundred and fifty. */
 const MAX_CERTIFICATES = 256;
 /** A certificate with a thousand names takes thirty thousand, one with a signature of the next age fifty thousand. */
@@ -58,7 +70,7 @@ export class BundleReader {
     if (label === 'ENCRYPTED PRIVATE KEY') return this.#addEncryptedKey(sequence(readDer(der)));
     if (label === 'PKCS12') return this.addPkcs12(der);
     if (label === 'PKCS7' || label === 'CMS') return this.#addPkcs7(sequence(readDer(der)));
-    this.passedOver.add(label);
+    this.passedOver.add(FOREIGN_LABELS[label] ?? label);
   }
 
   /** Tells what a DER element is by its shape. */
@@ -68,8 +80,9 @@ export class BundleReader {
     if (keyEncodingOf(fields) !== undefined) return this.#addKey(element.raw);
     if (first === TAG.sequence && second === TAG.octetString) return this.#addEncryptedKey(fields);
     if (first === TAG.oid) return this.#addPkcs7(fields);
-    if (third === TAG.bitString) return this.#addCertificate(element.raw);
-    this.passedOver.add('a public key or something else');
+    if (third === TAG.bitString && isRequest(element)) this.passedOver.add(FOREIGN['CERTIFICATE REQUEST']);
+    else if (third === TAG.bitString) return this.#addCertificate(element.raw);
+    else this.passedOver.add(second === TAG.bitString ? FOREIGN['PUBLIC KEY'] : 'data of another kind');
   }
 
   async #addKey(der: Buffer): Promise<void> {
@@ -141,10 +154,16 @@ function tryTo<T>(job: () => T): T | undefined {
   }
 }
 
-function keyStaysShut({ passwordGiven }: Pick<Pkcs12Access, 'passwordGiven'>): never {
+function keyStaysShut({ passwordGiven, passwordRemedy }: Pkcs12Access): never {
   throw badContent(
     passwordGiven
-      ? 'holds an encrypted private key that does not open with the password given for it (or is damaged)'
-      : 'holds an encrypted private key; store it unencrypted, or name the object that holds its password',
+      ? 'holds an encrypted private key that does not open with the password given for it (or is damaged); check that password'
+      : `holds an encrypted private key; ${passwordRemedy}`,
   );
+}
+
+/** A certificate request has the shape of a certificate, and a name where that has its signature algorithm. */
+function isRequest(element: Der): boolean {
+  const [version, , , attributes] = sequence(sequence(element)[0]).map(({ tag }) => tag);
+  return version === TAG.integer && (attributes === undefined || attributes === TAG.context(0));
 }

@@ -22,11 +22,19 @@ export interface ReadOptions {
   readonly contentType?: string;
   /** Of PKCS#12 and encrypted keys. */
   readonly password?: Secret;
+  /** What to do where a password is needed and none is given, for the message; default the words for a manifest. */
+  readonly passwordRemedy?: string;
   readonly signal?: AbortSignal;
 }
 
-/** Ten times what a Key Vault secret can hold, and room for all the roots a browser trusts. */
-const MAX_CONTENT_BYTES = 256 * 1024;
+/** The longest content that is read: ten times what a Key Vault secret can hold, and room for all the roots a browser trusts. */
+export const MAX_CONTENT_BYTES = 256 * 1024;
+/** More than a Key Vault secret can hold. */
+const MAX_SECRET_BYTES = 64 * 1024;
+/** How JKS and JCEKS begin. */
+const JAVA_MAGIC: readonly number[] = [0xfeedfeed, 0xcececece];
+const PASSWORD_REMEDY =
+  'store it without a password, or name the secret that holds its password by "passwordFrom" beside "files"';
 
 /**
  * Reads PKCS#12, PEM or DER, or base64 of one of them: private keys of any kind, certificates, PKCS#7 collections.
@@ -38,11 +46,14 @@ const MAX_CONTENT_BYTES = 256 * 1024;
 export async function readBundle(content: Buffer, options: ReadOptions = {}): Promise<CertificateBundle> {
   await nextTurn(options.signal);
   if (content.length > MAX_CONTENT_BYTES) {
-    throw badContent(`the content has ${content.length} bytes, and more than ${MAX_CONTENT_BYTES} are refused`);
+    throw badContent(
+      `the content has more than ${MAX_CONTENT_BYTES} bytes, which no certificate has; see whether it is the right one`,
+    );
   }
   const reader = new BundleReader({
     passwords: await naming('the content', () => passwordCandidates(options.password)),
     passwordGiven: options.password !== undefined,
+    passwordRemedy: options.passwordRemedy ?? PASSWORD_REMEDY,
     budget: new WorkBudget(options.signal),
   });
   const found = unwrap(content);
@@ -111,9 +122,17 @@ function describeUnknown(content: Buffer, contentType: string | undefined): stri
   const named = contentType ? ` (content type "${contentType.slice(0, 80)}")` : '';
   const expected = 'PKCS#12 (PFX), PEM or DER, or base64 of one of them, is expected';
   if (content.length === 0) return `empty${named}; ${expected}`;
-  if (content.length >= 4 && content.readUInt32BE(0) === 0xfeedfeed) {
+  if (content.length >= 4 && JAVA_MAGIC.includes(content.readUInt32BE(0))) {
     return 'a Java keystore (JKS); convert it with "keytool -importkeystore -deststoretype pkcs12" and store the result';
   }
   const begun = content[0] === TAG.sequence || content.toString('latin1', 0, 2) === 'MI';
-  return `${begun ? 'truncated or damaged' : 'neither PKCS#12 nor PEM nor DER'}${named}; ${expected}`;
+  const seen = begun ? 'truncated or damaged' : 'neither PKCS#12 nor PEM nor DER';
+  return `${seen}${named}${goWords(content, contentType)}; ${expected}`;
+}
+
+/** What the official provider says of a PFX that is not base64, for those who search for it. */
+function goWords(content: Buffer, contentType: string | undefined): string {
+  if (contentType !== 'application/x-pkcs12' || content.length > MAX_SECRET_BYTES) return '';
+  const decoded = decodeBase64(content.toString('latin1'));
+  return decoded.ok ? '' : `: illegal base64 data at input byte ${decoded.offset}`;
 }

@@ -12,10 +12,8 @@ export function formatInspection(inspection: Inspection): string {
       'Other certificates',
       othersOf(inspection).flatMap((certificate) => certificateLines(certificate, '  ')),
     ),
-    section(
-      'Warnings',
-      inspection.findings.map(({ reason, message }) => `  ${reason}: ${message}`),
-    ),
+    section('Warnings', findingLines(inspection, 'warning')),
+    section('Notes', findingLines(inspection, 'note')),
     section('What the provider writes for each output', outputLines(inspection)),
   ];
   return `${sections
@@ -68,12 +66,16 @@ function certificateLines(certificate: InspectedCertificate, indent: string): re
   ];
 }
 
+function findingLines({ findings }: Inspection, wanted: 'warning' | 'note'): readonly string[] {
+  return findings.flatMap(({ severity, reason, message }) => (severity === wanted ? `  ${reason}: ${message}` : []));
+}
+
 /** Outputs that cannot be made for one reason share a line. */
 function outputLines({ outputs }: Inspection): readonly string[] {
   const lines: { readonly names: string[]; readonly text: string }[] = [];
-  for (const { output, possible, content } of outputs) {
-    const text = possible ? content : `nothing: ${content}`;
-    const same = possible ? undefined : lines.find((line) => line.text === text);
+  for (const { output, holds, problem } of outputs) {
+    const text = problem === null ? holds.join(' | ') : `nothing: ${problem}`;
+    const same = problem === null ? undefined : lines.find((line) => line.text === text);
     if (same === undefined) lines.push({ names: [output], text });
     else same.names.push(output);
   }

@@ -27,10 +27,21 @@ export interface InspectedCertificate {
 export interface InspectedOutput {
   readonly output: CertificateOutput;
   readonly possible: boolean;
-  readonly content: string;
+  /** What the file holds, in its order: subjects of certificates, `private key (<kind>)`. */
+  readonly holds: readonly string[];
+  /** Why the file cannot be made; null where it can. */
+  readonly problem: string | null;
 }
 
-/** What is inside a content, without the values of keys: plain JSON data. */
+/** One thing to say about the certificates: a warning is what the provider warns of, a note is none of its business. */
+export interface InspectedFinding extends CertificateFinding {
+  readonly severity: 'warning' | 'note';
+}
+
+/**
+ * What is inside a content, without the values of keys: plain JSON data, the shape of `akv-csi inspect --json`.
+ * Fields are added, never renamed or taken away.
+ */
 export interface Inspection {
   readonly format: CertificateBundle['format'];
   /** In the order of the content; `fits` is the subject of the certificate that has the key's public part. */
@@ -45,7 +56,7 @@ export interface Inspection {
     readonly complete: boolean;
     readonly missingIssuer: string | null;
   };
-  readonly findings: readonly CertificateFinding[];
+  readonly findings: readonly InspectedFinding[];
   readonly outputs: readonly InspectedOutput[];
 }
 
@@ -54,25 +65,42 @@ export async function inspectBundle(bundle: CertificateBundle, { now }: { readon
   const material = await pairKey(bundle);
   const { chain, key, fits } = material;
   const prints = bundle.certificates.map(({ fingerprint256 }) => fingerprint256);
+  const authoritiesOnly = key === undefined && bundle.certificates.every(({ ca }) => ca);
+  const findings = checkCertificates(chain, key, now).filter(
+    ({ reason }) => !(authoritiesOnly && reason === 'unrelated_certificates'),
+  );
   return {
     format: bundle.format,
     keys: bundle.keys.map((one) => {
       const owner = bundle.certificates.find((certificate) => keyFits(one, certificate));
       return { kind: describeKey(one), fits: owner === undefined ? null : subjectOf(owner) };
     }),
-    certificates: bundle.certificates.map((certificate) => inspectCertificate(certificate, chain)),
+    certificates: bundle.certificates.map((certificate) => ({
+      ...inspectCertificate(certificate),
+      place: placeOf(certificate, chain, authoritiesOnly),
+    })),
     keyFitsLeaf: key === undefined || chain.leaf === undefined ? null : fits,
     chain: {
       path: pathOf(chain).map(({ fingerprint256 }) => prints.indexOf(fingerprint256)),
       complete: chain.complete,
       missingIssuer: chain.missingIssuer ?? null,
     },
-    findings: checkCertificates(chain, key, now),
+    findings: findings.map((finding) => judge(finding, material)),
     outputs: CERTIFICATE_OUTPUTS.map((output) => inspectOutput(output, material)),
   };
 }
 
-function inspectCertificate(certificate: X509Certificate, chain: Chain): InspectedCertificate {
+/** A file of certificates alone, such as a mounted tls.crt, has no root by design. */
+function judge(finding: CertificateFinding, { key, chain }: CertificateMaterial): InspectedFinding {
+  const { missingIssuer } = chain;
+  if (finding.reason !== 'chain_incomplete' || key !== undefined || missingIssuer === undefined) {
+    return { severity: 'warning', ...finding };
+  }
+  const message = `the certificate of the issuer "${missingIssuer}" is not in here: right if it is the root, which servers do not send; an intermediate belongs here, or clients cannot verify the chain`;
+  return { severity: 'note', reason: finding.reason, message };
+}
+
+function inspectCertificate(certificate: X509Certificate): Omit<InspectedCertificate, 'place'> {
   return {
     subject: subjectOf(certificate),
     issuer: issuerOf(certificate),
@@ -84,45 +112,53 @@ function inspectCertificate(certificate: X509Certificate, chain: Chain): Inspect
     serialNumber: certificate.serialNumber,
     fingerprint256: certificate.fingerprint256,
     ca: certificate.ca,
-    place: placeOf(certificate, chain),
   };
 }
 
-function placeOf({ fingerprint256 }: X509Certificate, chain: Chain): InspectedCertificate['place'] {
+function placeOf(
+  { fingerprint256 }: X509Certificate,
+  chain: Chain,
+  authoritiesOnly: boolean,
+): InspectedCertificate['place'] {
   const isIn = (list: readonly X509Certificate[]) => list.some((other) => other.fingerprint256 === fingerprint256);
-  if (chain.leaf?.fingerprint256 === fingerprint256) return 'leaf';
-  if (isIn(chain.intermediates)) return 'intermediate';
-  return isIn(chain.roots) ? 'root' : 'unrelated';
+  if (chain.leaf?.fingerprint256 === fingerprint256 && !authoritiesOnly) return 'leaf';
+  if (isIn(chain.roots)) return 'root';
+  return authoritiesOnly || isIn(chain.intermediates) ? 'intermediate' : 'unrelated';
 }
 
 function inspectOutput(output: CertificateOutput, material: CertificateMaterial): InspectedOutput {
-  const missing = missingFor(output, material);
-  return missing === undefined
-    ? { output, possible: true, content: contentOf(output, material) }
-    : { output, possible: false, content: missing };
+  const problem = problemOf(output, material);
+  return problem === undefined
+    ? { output, possible: true, holds: contentsOf(output, material), problem: null }
+    : { output, possible: false, holds: [], problem };
 }
 
-function contentOf(output: CertificateOutput, { key, chain, authorities }: CertificateMaterial): string {
+function problemOf(output: CertificateOutput, material: CertificateMaterial): string | undefined {
+  const needsKey = output === 'privateKey' || output === 'combined' || output === 'pfx';
+  if (!needsKey || material.key !== undefined) return missingFor(output, material);
+  return 'no private key is in here, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true';
+}
+
+function contentsOf(output: CertificateOutput, { key, chain, authorities }: CertificateMaterial): readonly string[] {
   const leaf = chain.leaf === undefined ? [] : [chain.leaf];
-  const names = (certificates: readonly X509Certificate[]) => certificates.map(subjectOf).join(' | ');
-  const privateKey = key === undefined ? '' : `private key (${describeKey(key)})`;
+  const privateKey = key === undefined ? [] : [`private key (${describeKey(key)})`];
   switch (output) {
     case 'certificate':
     case 'der':
-      return names(leaf);
+      return leaf.map(subjectOf);
     case 'chain':
-      return names(chain.intermediates);
+      return chain.intermediates.map(subjectOf);
     case 'fullChain':
-      return names([...leaf, ...chain.intermediates]);
+      return [...leaf, ...chain.intermediates].map(subjectOf);
     case 'ca':
     case 'truststore':
-      return names(authorities);
+      return authorities.map(subjectOf);
     case 'privateKey':
       return privateKey;
     case 'combined':
-      return `${privateKey} | ${names([...leaf, ...chain.intermediates])}`;
+      return [...privateKey, ...[...leaf, ...chain.intermediates].map(subjectOf)];
     case 'pfx':
-      return `${privateKey} | ${names(pathOf(chain))}`;
+      return [...privateKey, ...pathOf(chain).map(subjectOf)];
   }
 }
 

@@ -17,6 +17,8 @@ export interface Pkcs12Access {
   readonly passwords: readonly PasswordBytes[];
   /** Whether somebody gave a password, for the message when none of `passwords` opens the file. */
   readonly passwordGiven: boolean;
+  /** What to do where a password is needed and none was given. */
+  readonly passwordRemedy: string;
   readonly budget: WorkBudget;
 }
 
@@ -155,11 +157,12 @@ function readMac(
   };
 }
 
-function notOpened({ passwordGiven }: Pick<Pkcs12Access, 'passwordGiven'>): never {
+/** The words in brackets are the official provider's, for those who search for them. */
+function notOpened({ passwordGiven, passwordRemedy }: Pick<Pkcs12Access, 'passwordGiven' | 'passwordRemedy'>): never {
   throw badContent(
     passwordGiven
-      ? 'does not open with the password given for it (or it is damaged); check that password'
-      : 'is protected by a password (or it is damaged); store it without one, or name the object that holds its password',
+      ? 'does not open with the password given for it, or is damaged (pkcs12: decryption password incorrect); check that password'
+      : `is protected by a password, or is damaged (pkcs12: decryption password incorrect); ${passwordRemedy}`,
   );
 }
 

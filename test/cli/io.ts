@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Io } from '../../src/cli/io.ts';
 
 /** An `Io` that keeps what is printed. */
@@ -5,8 +6,8 @@ export interface RecordedIo extends Io {
   readonly printed: { stdout: string; stderr: string };
 }
 
-/** Streams in memory, standard input given as text. */
-export function recordedIo(changes: { stdin?: string; env?: Record<string, string> } = {}): RecordedIo {
+/** Streams in memory, standard input given as text or bytes. */
+export function recordedIo(changes: { stdin?: string | Buffer; env?: Record<string, string> } = {}): RecordedIo {
   const printed = { stdout: '', stderr: '' };
   return {
     printed,
@@ -16,7 +17,8 @@ export function recordedIo(changes: { stdin?: string; env?: Record<string, strin
     stderr(text) {
       printed.stderr += text;
     },
-    stdin: () => Promise.resolve(changes.stdin ?? ''),
+    stdin: () => Promise.resolve(String(changes.stdin ?? '')),
+    stdinBytes: () => Readable.from([Buffer.from(changes.stdin ?? '')]),
     env: changes.env ?? {},
   };
 }

@@ -77,7 +77,7 @@ describe('PEM is read', () => {
     for (const text of [...texts, native.toString(), md5DesPem(key.export({ format: 'der', type: 'pkcs8' }), 'pass')]) {
       const bundle = await readBundle(Buffer.from(text), { password: new Secret('pass') });
       expect(sameKey(bundle.keys[0], key)).toBe(true);
-      expect(await refusal(text)).toMatch(/holds an encrypted private key; store it unencrypted, or name/);
+      expect(await refusal(text)).toMatch(/holds an encrypted private key; store it without a password, or name/);
       expect(await refusal(text, 'other')).toMatch(/does not open with the password given/);
     }
   });
@@ -174,7 +174,9 @@ describe('what cannot be used is refused with a reason and a way out', () => {
       /block CERTIFICATE \(line 1\) that holds a certificate that cannot be read/,
     ],
     ['a block that is no key', pem('PRIVATE KEY'), /holds a private key that cannot be read/],
-    ['only a public key', pem('PUBLIC KEY'), /neither a private key nor a certificate, only PUBLIC KEY/],
+    ['only a public key', pem('PUBLIC KEY'), /neither a private key nor a certificate, only a public key/],
+    ['only a revocation list', pem('X509 CRL'), /only a revocation list/],
+    ['only a key of OpenSSH', pem('OPENSSH PRIVATE KEY'), /convert it with "ssh-keygen -p -m PKCS8/],
     ['an empty PKCS#12', encode(sequenceOf(integer(3), emptyData())), /neither a private key nor a certificate/],
   ])('%s', async (_, content, message) => {
     expect(await refusal(content)).toMatch(message);
@@ -186,6 +188,9 @@ describe('what cannot be used is refused with a reason and a way out', () => {
     expect(bundle.format).toBe('pem');
     const error = readBundle(Buffer.from('hello'), { contentType: 'application/x-pkcs12' });
     await expect(error).rejects.toThrow('(content type "application/x-pkcs12")');
+    const words =
+      'neither PKCS#12 nor PEM nor DER (content type "application/x-pkcs12"): illegal base64 data at input byte 4;';
+    await expect(error).rejects.toThrow(words);
   });
 
   it('a PKCS#12 file with a password, without one given and with a wrong one', async () => {
@@ -197,7 +202,9 @@ describe('what cannot be used is refused with a reason and a way out', () => {
           { key: leaf.key, certificates },
           { ...form, mac, password: new Secret('right'), seed },
         );
-        expect(await refusal(pfx)).toMatch(/is protected by a password \(or it is damaged\); store it without one, or/);
+        expect(await refusal(pfx)).toMatch(
+          /is protected by a password, or is damaged \(pkcs12: decryption password incorrect\); store it without a/,
+        );
         expect(await refusal(pfx, 'wrong')).toMatch(/does not open with the password given for it/);
       }
     }

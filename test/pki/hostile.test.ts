@@ -116,7 +116,7 @@ describe('hostile key derivations are refused before they cost anything', () => 
 
 describe('hostile structures are refused', () => {
   it.each([
-    ['100 MB of zeros', Buffer.alloc(100_000_000), /has 100000000 bytes, and more than 262144 are refused/],
+    ['100 MB of zeros', Buffer.alloc(100_000_000), /has more than 262144 bytes/],
     ['250 kB of zeros', Buffer.alloc(250_000), /neither PKCS#12 nor PEM nor DER/],
     [
       'a quarter of a megabyte of opened sequences',

@@ -27,7 +27,7 @@ describe('an inspection', () => {
       keys: [{ kind: 'RSA 2048', fits: 'CN=broker.example, O=Test' }],
       keyFitsLeaf: true,
       chain: { path: [2, 1, 0], complete: true, missingIssuer: null },
-      findings: [{ reason: 'unrelated_certificates' }],
+      findings: [{ severity: 'warning', reason: 'unrelated_certificates' }],
     });
     expect(inspection.certificates.map(({ place }) => place)).toEqual(['root', 'intermediate', 'leaf', 'unrelated']);
     expect(inspection.certificates[2]).toEqual({
@@ -49,7 +49,8 @@ describe('an inspection', () => {
     expect(inspection.outputs).toContainEqual({
       output: 'combined',
       possible: true,
-      content: 'private key (RSA 2048) | CN=broker.example, O=Test | CN=Intermediate 1, O=Test',
+      holds: ['private key (RSA 2048)', 'CN=broker.example, O=Test', 'CN=Intermediate 1, O=Test'],
+      problem: null,
     });
     const bare = await inspectBundle(await readBundle(Buffer.from(pemOf([chain.leaf.certificate]))), { now });
     expect(bare.keyFitsLeaf).toBeNull();
@@ -62,6 +63,24 @@ describe('an inspection', () => {
       'pfx',
       'truststore',
     ]);
+  });
+
+  it('of certificates alone, as a mount leaves them, does not warn of what is not there by design', async () => {
+    const mounted = await inspectBundle(await readBundle(Buffer.from(pemOf(chain.certificates.slice(0, 2)))), { now });
+    expect(mounted.findings).toEqual([
+      { severity: 'note', reason: 'chain_incomplete', message: expect.stringContaining('right if it is the root') },
+    ]);
+    const outputs = new Map(mounted.outputs.map((one) => [one.output, one]));
+    expect(outputs.get('privateKey')?.problem).toMatch(/^no private key is in here, only certificates/);
+  });
+
+  it('of CA certificates alone finds no leaf and nobody unrelated', async () => {
+    const other = await issueChain({ names: ['other.example', 'Other intermediate', 'Other root'] });
+    const certificates = [...chain.certificates.slice(1), ...other.certificates.slice(1)];
+    const { findings, ...rest } = await inspectBundle(await readBundle(Buffer.from(pemOf(certificates))), { now });
+    expect(findings).toEqual([]);
+    expect(rest.certificates.map(({ place }) => place)).toEqual(['intermediate', 'root', 'intermediate', 'root']);
+    expect(rest.outputs.find(({ output }) => output === 'ca')?.holds).toHaveLength(2);
   });
 
   it('never holds a key', async () => {
@@ -131,15 +150,15 @@ describe('an inspection', () => {
                valid from 2020-01-01T00:00:00Z to 2040-01-01T00:00:00Z
                names DNS:broker.example
 
-      Warnings
-        chain_incomplete: the chain of "CN=broker.example, O=Test" is incomplete: the certificate of its issuer "CN=Intermediate 2, O=Test" is missing; import the certificate with its whole chain, or name a secret that holds the CA certificates
+      Notes
+        chain_incomplete: the certificate of the issuer "CN=Intermediate 2, O=Test" is not in here: right if it is the root, which servers do not send; an intermediate belongs here, or clients cannot verify the chain
 
       What the provider writes for each output
         certificate                CN=broker.example, O=Test
         chain                      CN=Intermediate 1, O=Test
         fullChain                  CN=broker.example, O=Test | CN=Intermediate 1, O=Test
         ca, truststore             nothing: it holds no root (self-signed) certificate; add it to the certificate in the vault, or name a secret that holds the CA certificates
-        privateKey, combined, pfx  nothing: it holds no private key; a certificate gives its key away only if its policy says "exportable": true (keys in an HSM never do), so create it anew with an exportable key
+        privateKey, combined, pfx  nothing: no private key is in here, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true
         der                        CN=broker.example, O=Test
       "
     `);
