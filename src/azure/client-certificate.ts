@@ -10,7 +10,9 @@ import { certificatesPem, missingFor, privateKeyPem } from '../pki/write.ts';
  * Errors: ERR_BAD_CONTENT where there is no certificate with its key, or the key is none that Entra takes.
  */
 export async function pemOfClientCertificate(certificate: Secret, password: Secret | undefined): Promise<Secret> {
-  const bundle = await readBundle(Buffer.from(certificate.reveal()), password === undefined ? {} : { password });
+  const passwordRemedy = 'add clientcertificatepassword to the node-publish secret';
+  const options = { passwordRemedy, ...(password === undefined ? {} : { password }) };
+  const bundle = await readBundle(Buffer.from(certificate.reveal()), options);
   const material = await pairKey(bundle);
   const missing = missingFor('combined', material);
   const refuse = (why: string) =>

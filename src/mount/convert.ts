@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { nextTurn } from '../pki/pace.ts';
@@ -16,6 +17,8 @@ import type { FetchedObject } from './ports.ts';
 
 /** What conversion reports to, and what it remembers of earlier ones. */
 export interface ConvertContext {
+  /** Where the objects come from, for messages. */
+  readonly vaultName: string;
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -77,23 +80,40 @@ async function convertObject(
   conversion: Conversion,
 ): Promise<Converted | FailedObject> {
   const { content, name, label } = object;
+  const { signal, vaultName } = conversion;
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
-  try {
-    for (const [index, version] of fetched.entries()) {
-      const source = sourceOf(object, version, index);
+  for (const [index, version] of fetched.entries()) {
+    const source = sourceOf(object, version, index);
+    try {
       const drafts =
         content.kind === 'outputs'
           ? await convertOutputs(version, { ...conversion, content, name })
           : await convertValue(version, { ...conversion, content, name, path: pathOf(object, content.path, index) });
       for (const file of drafts) made.push({ file, source, owner: label });
       if (drafts.length === 0) unwritten.push(source);
+    } catch (error) {
+      signal.throwIfAborted();
+      return failureOf(asProviderError(error), { object, version, index, vaultName });
     }
-  } catch (error) {
-    conversion.signal.throwIfAborted();
-    return { label, error: asProviderError(error) };
   }
   return { made, unwritten };
+}
+
+interface FailedVersion {
+  readonly object: ObjectSpec;
+  readonly version: FetchedObject;
+  readonly index: number;
+  readonly vaultName: string;
+}
+
+function failureOf(error: ProviderError, { object, version, index, vaultName }: FailedVersion): FailedObject {
+  const { label, name, content } = object;
+  const isCertificate =
+    version.type === 'secret' && (content.kind === 'outputs' || content.format === 'pem' || version.certificateBacked);
+  if (!isCertificate || error.code !== 'ERR_BAD_CONTENT') return { label, error };
+  const named = index > 0 ? version.version : object.version;
+  return { label, error, content: { vaultName, name, version: named } };
 }
 
 /** Ids as the official provider forms them; viewers of the cluster can read them. */

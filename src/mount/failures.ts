@@ -4,6 +4,15 @@ import { type ErrorCode, ProviderError } from '../base/errors.ts';
 export interface FailedObject {
   readonly label: string;
   readonly error: ProviderError;
+  /** Where its content stands, if it is a certificate's and somebody should look into it. */
+  readonly content?: ContentPlace;
+}
+
+/** A secret of a vault; `version` is empty for the current one. */
+export interface ContentPlace {
+  readonly vaultName: string;
+  readonly name: string;
+  readonly version: string;
 }
 
 /** Codes by how much they say of what has to be done first; one error that stands for several takes the first of these. */
@@ -34,13 +43,29 @@ export function failuresError(failed: readonly FailedObject[], total: number): P
   const reasons = [...byReason].map(([reason, labels]) => `failed to get ${labels.join(' and ')}: ${reason}`);
   const text =
     reasons.length === 1 ? (reasons[0] ?? '') : reasons.map((reason, index) => `(${index + 1}) ${reason}`).join('; ');
+  const pointer = failed.map(inspectionOf).find((command) => command !== '') ?? '';
   const count = total > 1 ? `${failed.length} of ${total} objects: ` : '';
   const errors = failed.map(({ error }) => error);
   const leading = leadingError(errors);
-  return new ProviderError(leading?.code ?? 'ERR_INTERNAL', `failed to mount objects, error: ${count}${text}`, {
-    errors,
-    details: leading?.details ?? {},
-  });
+  return new ProviderError(
+    leading?.code ?? 'ERR_INTERNAL',
+    `failed to mount objects, error: ${count}${text}${pointer}`,
+    {
+      errors,
+      details: leading?.details ?? {},
+    },
+  );
+}
+
+/** How to see what is wrong with a content: nothing of it touches a disk, and no key is printed. */
+function inspectionOf({ content }: FailedObject): string {
+  if (content === undefined) return '';
+  const { vaultName, name, version } = content;
+  // They go into somebody's shell.
+  if (![vaultName, name, `${version}-`].every((word) => /^[-0-9A-Za-z]+$/.test(word))) return '';
+  const pinned = version === '' ? '' : ` --version ${version}`;
+  const read = `az keyvault secret show --vault-name ${vaultName} --name ${name}${pinned} --query value -o tsv`;
+  return `; to see what is in "${name}": ${read} | akv-csi inspect -`;
 }
 
 function leadingError(errors: readonly ProviderError[]): ProviderError | undefined {

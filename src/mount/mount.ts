@@ -53,7 +53,9 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   report.begun(attributes);
   const volume = readVolume(input, attributes, journey);
   const fetched = await fetchObjects(volume.objects, vaults.open(volume), context);
-  const { made, unwritten } = await convertObjects(fetched, { ...journey, log: report.log, signal: context.signal });
+  const { vaultName } = volume;
+  const surroundings = { ...journey, vaultName, log: report.log, signal: context.signal };
+  const { made, unwritten } = await convertObjects(fetched, surroundings);
   await nextTurn(context.signal);
   report.converted(fetched);
   return assembleAnswer(made, unwritten);

@@ -1,12 +1,16 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { Secret } from '../../src/base/secret.ts';
 import { convertObjects } from '../../src/mount/convert.ts';
 import type { FetchedSpec } from '../../src/mount/fetch.ts';
 import type { FetchedObject } from '../../src/mount/ports.ts';
+import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { issueChain, keyPem, pemOf } from '../pki/support.ts';
 import { convertContext, failureOf, fetchedSecret, objectSpec, outputsContent, read, valueContent } from './support.ts';
 
 const PEM = { contentType: 'application/x-pem-file', certificateBacked: true };
+const PKCS12_TYPE = 'application/x-pkcs12';
+const lockedForm = { ...PKCS12_FORMS.legacy, password: new Secret('x'), seed: Buffer.alloc(1) };
 const { leaf, certificates } = await issueChain();
 const [own, intermediate, root] = certificates;
 if (!own || !intermediate || !root) throw new Error('a short chain');
@@ -119,6 +123,35 @@ describe('objects that cannot be converted', () => {
     expect((await failureOf(convertObjects(all, convertContext()))).message).toMatch(
       /cannot write "tls\.key": .*private key/,
     );
+  });
+
+  it('point to the command that shows what is in a certificate', async () => {
+    const content = outputsContent([{ output: 'pfx', path: 'a.pfx' }]);
+    const versioned = objectSpec('c', { content, version: 'v7' });
+    const failed = [
+      [read(versioned, fetchedSecret('?')), 'kv --name c --version v7'],
+      [read(objectSpec('c'), fetchedSecret('?', { certificateBacked: true, contentType: PKCS12_TYPE })), 'kv --name c'],
+    ] as const;
+    for (const [one, named] of failed) {
+      const { message } = await failureOf(convertObjects([one], convertContext()));
+      expect(message.split('; to see what is in "c": ')[1]).toBe(
+        `az keyvault secret show --vault-name ${named} --query value -o tsv | akv-csi inspect -`,
+      );
+    }
+    expect((await failureOf(convertObjects([bad('one')], convertContext()))).message).not.toContain('inspect');
+  });
+
+  it('say what the official provider says of them', async () => {
+    const backed = { certificateBacked: true, contentType: PKCS12_TYPE };
+    const locked = await writePkcs12({ certificates: [own] }, lockedForm);
+    const refusals = [
+      [fetchedSecret('not base64', backed), 'illegal base64 data at input byte 3'],
+      [fetchedSecret(locked.toString('base64'), backed), 'pkcs12: decryption password incorrect'],
+    ] as const;
+    for (const [fetched, words] of refusals) {
+      const { message } = await failureOf(convertObjects([read(objectSpec('c'), fetched)], convertContext()));
+      expect(message).toContain(words);
+    }
   });
 
   it('are no failure of theirs where the Mount ended meanwhile', async () => {

@@ -32,6 +32,19 @@ describe('the one error of several failures', () => {
     expect(message).toBe('failed to mount objects, error: 3 of 3 objects: failed to get A and B and C: no login');
   });
 
+  it('shows once how to look into a certificate that failed, and keeps what is no plain name out of a shell', () => {
+    const failed = (name: string) => ({
+      label: name,
+      error: error('ERR_BAD_CONTENT', 'odd'),
+      content: { vaultName: 'kv', name, version: '' },
+    });
+    const command = 'az keyvault secret show --vault-name kv --name b --query value -o tsv | akv-csi inspect -';
+    const { message } = failuresError([failed('$(a)'), failed('b'), failed('c')], 3);
+    expect(message).toBe(
+      `failed to mount objects, error: 3 of 3 objects: failed to get $(a) and b and c: odd; to see what is in "b": ${command}`,
+    );
+  });
+
   it.each([
     ['ERR_FORBIDDEN', ['ERR_NOT_FOUND', 'ERR_FORBIDDEN']],
     ['ERR_AUTHENTICATION', ['ERR_BAD_CONTENT', 'ERR_AUTHENTICATION', 'ERR_FORBIDDEN']],

@@ -101,6 +101,7 @@ export function read(object: ObjectSpec, ...fetched: readonly FetchedObject[]): 
 export function convertContext(more: Partial<ConvertContext> = {}): ConvertContext {
   const clock = more.clock ?? handClock();
   return {
+    vaultName: 'kv',
     certificatePolicy: 'warn',
     clock,
     contents: new Contents(clock),
