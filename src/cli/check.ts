@@ -1,15 +1,31 @@
 import { Command } from 'commander';
 import { ProviderError } from '../base/errors.ts';
-import { checkManifests } from '../spc/check.ts';
+import { type CheckReport, checkManifests } from '../spc/check.ts';
 import type { Finding } from '../spc/finding.ts';
+import { fetchFindings } from './check-fetch.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
-import { parameterDefaults } from './provider.ts';
+import { addCredentialOptions, CREDENTIALS_HELP, type RequestOptions } from './mount-request.ts';
+import { type DirectMount, parameterDefaults } from './provider.ts';
 
 /** What `check` is asked for. */
-export interface CheckCommandOptions {
+export interface CheckCommandOptions extends Partial<RequestOptions> {
   readonly json?: boolean;
   readonly cloudName: string;
+  readonly fetch?: boolean;
 }
+
+/** What `check` needs of the program. */
+export interface CheckCommandDeps {
+  readonly directMount: DirectMount;
+}
+
+const HELP = `
+With --fetch the objects are read from their vaults too, and nothing is written: what cannot be read or made into the
+files asked for is an error, and what is wrong with a certificate (expired, weak, chain incomplete ...) a warning.
+Manifests with errors are not fetched.
+${CREDENTIALS_HELP}
+
+Exit codes: 0 no errors, 1 errors found, 2 wrong command line or unreadable file.`;
 
 /** A finding with its place. */
 interface Located extends Finding {
@@ -19,37 +35,39 @@ interface Located extends Finding {
 }
 
 /** `akv-csi check FILE…`: every finding about SecretProviderClass manifests, by the provider's own parser. */
-export function checkCommand(): Command {
-  return new Command('check')
+export function checkCommand(deps: CheckCommandDeps): Command {
+  const command = new Command('check')
     .description('check SecretProviderClass manifests of both forms, with the parser the provider uses')
     .argument('<files...>', 'YAML files; - is stdin')
     .option('--json', 'print the findings as JSON')
     .option('--cloud-name <name>', 'cloud of manifests that name none', 'AzurePublicCloud')
-    .addHelpText('after', '\nExit codes: 0 no errors, 1 errors found, 2 wrong command line or unreadable file.')
+    .option('--fetch', 'read the objects from their vaults and check the certificates too');
+  return addCredentialOptions(command)
+    .addHelpText('after', HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {
-      process.exitCode = await runCheck(files, options, processIo);
+      process.exitCode = await runCheck({ files, options, deps }, processIo);
     });
 }
 
 /** Checks the files and prints what was found. Returns the exit code: 1 if there is an error or nothing to check. */
 export function runCheck(
-  files: readonly string[],
-  { json = false, cloudName }: CheckCommandOptions,
+  { files, options, deps }: { files: readonly string[]; options: CheckCommandOptions; deps: CheckCommandDeps },
   io: Io,
 ): Promise<number> {
   return exitCodeOf(io, async () => {
+    const { json = false, cloudName } = options;
     const defaults = parameterDefaults({ cloudName, orderChain: true, split: false }, io.env);
     const located: Located[] = [];
     let manifests = 0;
     for (const name of files) {
       const input = await readInput(name, io);
       const report = checkManifests(input.text, defaults);
-      for (const finding of report.findings) located.push({ ...finding, file: input.name, manifest: '' });
-      for (const checked of report.manifests) {
-        manifests++;
-        const manifest = checked.namespace === '' ? checked.name : `${checked.namespace}/${checked.name}`;
-        const byLine = checked.findings.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
-        for (const finding of byLine) located.push({ ...finding, file: input.name, manifest });
+      manifests += report.manifests.length;
+      const found = locate(report, input.name);
+      located.push(...found);
+      if (options.fetch && !found.some(({ severity }) => severity === 'error')) {
+        const fetched = await fetchFindings({ ...input, options, ...deps }, io);
+        for (const { spc, finding } of fetched) located.push({ ...finding, file: input.name, manifest: labelOf(spc) });
       }
     }
     const errors = located.filter(({ severity }) => severity === 'error').length;
@@ -60,6 +78,18 @@ export function runCheck(
     if (!json) io.stdout(`${summary(manifests, located, errors)}\n`);
     return errors === 0 ? 0 : 1;
   });
+}
+
+function locate({ findings, manifests }: CheckReport, file: string): readonly Located[] {
+  const inManifests = manifests.flatMap((checked) => {
+    const byLine = checked.findings.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+    return byLine.map((finding) => ({ ...finding, file, manifest: labelOf(checked) }));
+  });
+  return [...findings.map((finding) => ({ ...finding, file, manifest: '' })), ...inManifests];
+}
+
+function labelOf({ name, namespace }: { readonly name: string; readonly namespace: string }): string {
+  return namespace === '' ? name : `${namespace}/${name}`;
 }
 
 function print(located: readonly Located[], io: Io): void {

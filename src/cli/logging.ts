@@ -1,4 +1,4 @@
-import type { LogFields, Logger } from '../base/log.ts';
+import { type LogFields, type Logger, silentLogger } from '../base/log.ts';
 
 /** How log lines look and which there are. */
 export interface LogOptions {
@@ -32,6 +32,12 @@ export function createLogger(options: LogOptions, base: LogFields = {}): Logger 
     },
     with: (fields) => createLogger(options, { ...base, ...fields }),
   };
+}
+
+/** Passes warnings on and drops every other line. */
+export function warningsTo(say: (message: string, fields: LogFields) => void): Logger {
+  const logger: Logger = { ...silentLogger, warn: (message, fields = {}) => say(message, fields), with: () => logger };
+  return logger;
 }
 
 interface Head {

@@ -1,37 +1,37 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { messageOf, ProviderError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
 import { connectProvider, type MountTarget } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';
 import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
-import { type Published, type PublishRequest, publish, requestFiles } from '../driver/publish.ts';
-import type { MountHandler } from '../mount/call.ts';
+import { type Published, publish, requestFiles } from '../driver/publish.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
-import { chooseSecret, readTokens } from './mount-credentials.ts';
+import { warningsTo } from './logging.ts';
+import {
+  addCredentialOptions,
+  CREDENTIALS_HELP,
+  KUBELET_PATH,
+  REQUEST_DEFAULTS,
+  type RequestOptions,
+  requestOf,
+} from './mount-request.ts';
+import type { DirectMount } from './provider.ts';
 import { table } from './table.ts';
 
 /** What `mount` needs of the program. */
 export interface MountCommandDeps {
-  /** Sets up the provider inside this process, for `--direct`. */
-  readonly directMount: (cloudName: string) => Promise<MountHandler>;
+  readonly directMount: DirectMount;
 }
 
 /** What `mount` is asked for. */
-export interface MountCommandOptions {
+export interface MountCommandOptions extends RequestOptions {
   readonly out?: string;
   readonly name?: string;
   readonly endpoint: string;
   readonly direct?: boolean;
   readonly cloudName: string;
-  readonly secrets?: string;
-  readonly secretName?: string;
-  readonly secretFile?: readonly string[];
-  readonly tokenFile?: string;
-  readonly audience: string;
-  readonly pod: string;
-  readonly namespace?: string;
-  readonly serviceAccount: string;
   readonly timeout: string;
 }
 
@@ -39,22 +39,22 @@ export interface MountCommandOptions {
 export const MOUNT_DEFAULTS = {
   endpoint: 'unix:///var/run/secrets-store-csi-providers/azure.sock',
   cloudName: 'AzurePublicCloud',
-  audience: 'api://AzureADTokenExchange',
-  pod: 'akv-csi-mount',
-  serviceAccount: 'default',
+  ...REQUEST_DEFAULTS,
   timeout: '120',
 } as const;
 
-const POD_UID = '00000000-0000-0000-0000-000000000000';
-/** Named as the target path where nothing is written. */
-const KUBELET_PATH = `/var/lib/kubelet/pods/${POD_UID}/volumes/kubernetes.io~csi/secrets-store/mount`;
 /** What the driver gives a provider to answer its health check. */
 const VERSION_DEADLINE_MS = 5000;
 
+const HELP = `
+${CREDENTIALS_HELP}
+
+Exit codes: 0 mounted, 1 the Mount failed, 2 wrong command line or unreadable file. What the provider warns of, such as
+a certificate that expired, stands on stderr with --direct, and else in the log of the provider that was asked.`;
+
 /** `akv-csi mount FILE`: one Mount of a SecretProviderClass, as the driver makes it. */
 export function mountCommand(deps: MountCommandDeps): Command {
-  const collect = (value: string, previous: readonly string[] = []) => [...previous, value];
-  return new Command('mount')
+  const command = new Command('mount')
     .description('mount a SecretProviderClass once, as the driver does, and show files, objects and versions')
     .argument('<file>', 'YAML with the SecretProviderClass, and the credentials Secret if it is at hand; - is stdin')
     .option('--out <dir>', 'write the files there, as the driver does; without it nothing is written')
@@ -62,20 +62,12 @@ export function mountCommand(deps: MountCommandDeps): Command {
     .option('--endpoint <endpoint>', 'socket of the provider', MOUNT_DEFAULTS.endpoint)
     .option('--direct', 'do it in this process instead of asking a running provider')
     .option('--cloud-name <name>', 'with --direct: cloud of manifests that name none', MOUNT_DEFAULTS.cloudName)
-    .option('--secrets <file>', 'YAML with the Secret that nodePublishSecretRef names')
-    .option('--secret-name <name>', 'the Secret, where there are several')
-    .option('--secret-file <key=path>', 'an entry of the node-publish secret from a file; repeatable', collect)
-    .option('--token-file <path>', 'service-account token, for workload identity')
-    .option('--audience <audience>', 'audience of the token', MOUNT_DEFAULTS.audience)
     .option('--pod <name>', 'name of the pod to appear as', MOUNT_DEFAULTS.pod)
     .option('--namespace <namespace>', 'namespace of the pod; that of the SecretProviderClass, else "default"')
     .option('--service-account <name>', 'service account of the pod', MOUNT_DEFAULTS.serviceAccount)
-    .option('--timeout <seconds>', 'how long to wait for the answer', MOUNT_DEFAULTS.timeout)
-    .addHelpText(
-      'after',
-      '\nCredentials of a service principal come from --secret-file, else from a Secret manifest, else from\n' +
-        'AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; never from the command line.',
-    )
+    .option('--timeout <seconds>', 'how long to wait for the answer', MOUNT_DEFAULTS.timeout);
+  return addCredentialOptions(command)
+    .addHelpText('after', HELP)
     .action(async (file: string, options: MountCommandOptions) => {
       process.exitCode = await runMount({ file, options, deps }, processIo);
     });
@@ -88,7 +80,8 @@ export function runMount(
 ): Promise<number> {
   return exitCodeOf(io, async () => {
     const { spc, request } = await prepare(file, options, io);
-    const { target, through, close } = await openTarget(options, deps);
+    const log = warningsTo((message) => io.stderr(`warning: ${message}\n`));
+    const { target, through, close } = await openTarget({ options, deps, log });
     try {
       io.stdout(`SecretProviderClass ${request.pod.namespace}/${spc.name}, through ${through}\n`);
       const published =
@@ -96,6 +89,7 @@ export function runMount(
           ? { ...(await requestFiles(target, request)), changed: false }
           : await publish(target, request);
       io.stdout(report(published, options.out));
+      if (!options.direct) io.stderr('note: what the provider warns of stands in its log; --direct shows it here\n');
       return 0;
     } finally {
       close();
@@ -111,29 +105,13 @@ async function prepare(file: string, options: MountCommandOptions, io: Io) {
   const source = await readInput(file, io);
   const manifests = readManifests(source.text, source.name);
   const spc = chooseClass(manifests.classes, source.name, options.name);
-  const namespace = options.namespace || spc.namespace || 'default';
   if (spc.provider !== 'azure') {
     io.stderr(`note: spec.provider is "${spc.provider}": a driver would ask ${spc.provider}.sock, not azure.sock\n`);
   }
-  const extra = options.secrets === undefined ? undefined : await readInput(options.secrets, io);
-  const secret = await chooseSecret(spc, {
-    secrets: [...manifests.secrets, ...(extra === undefined ? [] : readManifests(extra.text, extra.name).secrets)],
-    files: options.secretFile ?? [],
-    ...(options.secretName === undefined ? {} : { name: options.secretName }),
-    namespace,
-    env: io.env,
-  });
-  if (secret !== undefined) io.stderr(`note: node-publish secret from ${secret.origin}\n`);
-  const { tokenFile } = options;
-  const request: PublishRequest = {
-    parameters: spc.parameters,
-    volumeAttributes: { secretProviderClass: spc.name },
-    pod: { name: options.pod, namespace, uid: POD_UID, serviceAccount: options.serviceAccount },
-    targetDir: options.out === undefined ? KUBELET_PATH : resolve(options.out),
-    deadlineMs: timeoutMs,
-    ...(secret === undefined ? {} : { nodePublishSecret: secret.data }),
-    ...(tokenFile === undefined ? {} : { tokens: await readTokens(tokenFile, options.audience) }),
-  };
+  const request = await requestOf(
+    { spc, manifests, options, timeoutMs, targetDir: resolve(options.out ?? KUBELET_PATH) },
+    io,
+  );
   return { spc, request };
 }
 
@@ -151,12 +129,17 @@ function chooseClass(
   throw new ProviderError('ERR_USAGE', `${file} holds ${count}; choose with --name: ${known}`);
 }
 
-async function openTarget(
-  { direct = false, endpoint, cloudName }: MountCommandOptions,
-  deps: MountCommandDeps,
-): Promise<{ target: MountTarget; through: string; close: () => void }> {
+async function openTarget({
+  options: { direct = false, endpoint, cloudName },
+  deps,
+  log,
+}: {
+  readonly options: MountCommandOptions;
+  readonly deps: MountCommandDeps;
+  readonly log: Logger;
+}): Promise<{ target: MountTarget; through: string; close: () => void }> {
   if (direct)
-    return { target: directTarget(await deps.directMount(cloudName)), through: 'this process', close: () => {} };
+    return { target: directTarget(await deps.directMount(cloudName, log)), through: 'this process', close: () => {} };
   const client = connectProvider(endpoint);
   try {
     const { runtimeName, runtimeVersion } = await client.version({ deadlineMs: VERSION_DEADLINE_MS });

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../base/clock.ts';
-import { silentLogger } from '../base/log.ts';
+import type { Logger } from '../base/log.ts';
 import { silentTelemetry } from '../base/telemetry.ts';
 import { checkCommand } from './check.ts';
 import { inspectCommand } from './inspect.ts';
@@ -21,7 +21,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   program.addCommand(
     new Command('serve').description('run the provider (flags: akv-csi serve --help)').argument('[flags...]'),
   );
-  program.addCommand(checkCommand());
+  program.addCommand(checkCommand({ directMount }));
   program.addCommand(renderCommand());
   program.addCommand(mountCommand({ directMount }));
   program.addCommand(inspectCommand());
@@ -55,11 +55,11 @@ function addLab(program: Command): void {
   );
 }
 
-async function directMount(cloudName: string) {
+async function directMount(cloudName: string, log: Logger) {
   const settings = parseServeFlags(['--cloud-name', cloudName]);
   return createProvider(settings, {
     env: processIo.env,
-    log: silentLogger,
+    log,
     telemetry: silentTelemetry,
     clock: systemClock,
   }).mount;

@@ -21,6 +21,9 @@ export interface ProviderSurroundings {
   readonly clock: Clock;
 }
 
+/** Sets up the provider inside this process. */
+export type DirectMount = (cloudName: string, log: Logger) => Promise<MountHandler>;
+
 /** The provider without its server. */
 export interface Provider {
   readonly mount: MountHandler;

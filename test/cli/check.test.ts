@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { checkCommand, runCheck } from '../../src/cli/check.ts';
+import { ProviderError } from '../../src/base/errors.ts';
+import { type CheckCommandOptions, checkCommand, runCheck } from '../../src/cli/check.ts';
+import type { DirectMount } from '../../src/cli/provider.ts';
+import { answerWith } from '../driver/server.ts';
 import { recordedIo } from './io.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'akv-check-'));
@@ -29,13 +32,20 @@ function file(name: string, text: string): string {
   return path;
 }
 
+const notAskedFor: DirectMount = () => Promise.reject(new Error('not asked for'));
+
 async function check(
   files: readonly string[],
-  options: { json?: boolean; stdin?: string; env?: Record<string, string>; cloudName?: string } = {},
+  options: Partial<CheckCommandOptions> & {
+    stdin?: string;
+    env?: Record<string, string>;
+    directMount?: DirectMount;
+  } = {},
 ) {
-  const { json = false, cloudName = 'AzurePublicCloud', ...changes } = options;
+  const { stdin = '', env = {}, directMount = notAskedFor, cloudName = 'AzurePublicCloud', ...more } = options;
+  const changes = { stdin, env };
   const io = recordedIo(changes);
-  const code = await runCheck(files, { json, cloudName }, io);
+  const code = await runCheck({ files, options: { cloudName, ...more }, deps: { directMount } }, io);
   return { code, ...io.printed };
 }
 
@@ -131,7 +141,7 @@ describe('akv-csi check', () => {
 
   it('tells its exit codes in its help', () => {
     let help = '';
-    checkCommand()
+    checkCommand({ directMount: notAskedFor })
       .configureOutput({
         writeOut: (text) => {
           help += text;
@@ -139,5 +149,58 @@ describe('akv-csi check', () => {
       })
       .outputHelp();
     expect(help).toContain('Exit codes: 0 no errors, 1 errors found, 2 wrong command line or unreadable file.');
+  });
+});
+
+describe('akv-csi check --fetch', () => {
+  /** A provider that warns and answers, or fails. */
+  const provider =
+    (warnings: readonly string[], fails?: string): DirectMount =>
+    async (_, log) =>
+    async ({ secrets }) => {
+      log.with({ pod: 'x' }).warn('about the manifest');
+      for (const warning of warnings) log.with({ pod: 'x' }).warn(warning, { reason: 'expired' });
+      if (fails !== undefined) throw new ProviderError('ERR_NOT_FOUND', fails);
+      if (!secrets.includes('clientid')) throw new ProviderError('ERR_NO_CREDENTIALS', 'no credentials');
+      const { files, objectVersion } = answerWith({ a: 'contents' }, 'v1');
+      return { files, objectVersions: objectVersion };
+    };
+  const env = { AZURE_CLIENT_ID: 'id', AZURE_CLIENT_SECRET: 'hidden' };
+
+  it('finds what the provider warns of in certificates, in its words, and writes nothing', async () => {
+    const path = file('fetched.yaml', GOOD);
+    const directMount = provider(['Certificate "a": it expired']);
+    const { code, stdout } = await check([path], { fetch: true, env, directMount });
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      `${path}: warning: Certificate "a": it expired [prod/web]\n1 SecretProviderClass checked: 0 errors, 1 other finding\n`,
+    );
+  });
+
+  it('finds what cannot be mounted', async () => {
+    const path = file('fetched.yaml', GOOD);
+    const directMount = provider([], 'failed to get a: gone');
+    const { code, stdout } = await check([path], { fetch: true, json: true, env, directMount });
+    expect(code).toBe(1);
+    const message = 'failed to get a: gone';
+    expect(JSON.parse(stdout).findings).toEqual([
+      { severity: 'error', path: 'spec.parameters', message, file: path, manifest: 'prod/web' },
+    ]);
+  });
+
+  it('takes the credentials that stand beside the class', async () => {
+    const secret = 'kind: Secret\nmetadata: {name: sp}\nstringData: {clientid: a, clientsecret: b}\n';
+    const directMount = provider([]);
+    expect(await check(['-'], { fetch: true, stdin: `${GOOD}---\n${secret}`, directMount })).toMatchObject({ code: 0 });
+    expect(await check(['-'], { fetch: true, stdin: GOOD, directMount })).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('<stdin>: error: no credentials'),
+    });
+  });
+
+  it('asks no vault about a manifest with errors, nor for another provider', async () => {
+    expect((await check(['-'], { fetch: true, stdin: BAD })).code).toBe(1);
+    const other = GOOD.replace('provider: azure', 'provider: vault');
+    expect((await check(['-'], { fetch: true, stdin: other })).code).toBe(0);
   });
 });

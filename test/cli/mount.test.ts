@@ -5,6 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { MOUNT_DEFAULTS, type MountCommandOptions, mountCommand, runMount } from '../../src/cli/mount.ts';
+import type { DirectMount } from '../../src/cli/provider.ts';
 import type { MountHandler, MountInput } from '../../src/mount/call.ts';
 import { answerWith, type FakeProvider, startProvider } from '../driver/server.ts';
 import { recordedIo } from './io.ts';
@@ -81,6 +82,18 @@ describe('akv-csi mount --direct', () => {
       ].join('\n'),
     );
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('shows what the provider warns of', async () => {
+    const io = recordedIo({ stdin: SPC });
+    const { files, objectVersion } = answerWith({ 'tls.crt': 'cert' }, 'v7');
+    const directMount: DirectMount = async (_, log) => async () => {
+      log.with({ pod: 'x' }).warn('Certificate "c": it expired', { reason: 'expired' });
+      log.info('Mounted');
+      return { files, objectVersions: objectVersion };
+    };
+    await runMount({ file: '-', options: { ...MOUNT_DEFAULTS, direct: true }, deps: { directMount } }, io);
+    expect(io.printed.stderr).toBe('warning: Certificate "c": it expired\n');
   });
 
   it('never prints contents or credentials', async () => {

@@ -1,0 +1,53 @@
+import { messageOf, ProviderError } from '../base/errors.ts';
+import { KUBELET_DEADLINE_MS } from '../driver/client.ts';
+import { directTarget } from '../driver/direct.ts';
+import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
+import { requestFiles } from '../driver/publish.ts';
+import type { Finding } from '../spc/finding.ts';
+import type { Io } from './io.ts';
+import { warningsTo } from './logging.ts';
+import { KUBELET_PATH, REQUEST_DEFAULTS, type RequestOptions, requestOf } from './mount-request.ts';
+import type { DirectMount } from './provider.ts';
+
+/** A text of manifests without errors, and how its objects are read. */
+export interface FetchedManifests {
+  readonly name: string;
+  readonly text: string;
+  readonly options: Partial<RequestOptions> & { readonly cloudName: string };
+  readonly directMount: DirectMount;
+}
+
+/** A finding about what a vault holds. */
+export interface FetchFinding {
+  readonly spc: SecretProviderClass;
+  readonly finding: Finding;
+}
+
+/**
+ * Mounts each SecretProviderClass of a text in this process, without writing a file: what fails is an error, what the
+ * provider says of a certificate is a warning, in its own words.
+ * Errors: ERR_USAGE for credentials that cannot be read.
+ */
+export async function fetchFindings(
+  { name, text, options, directMount }: FetchedManifests,
+  io: Io,
+): Promise<readonly FetchFinding[]> {
+  const manifests = readManifests(text, name);
+  const found: FetchFinding[] = [];
+  for (const spc of manifests.classes.filter(({ provider }) => provider === 'azure')) {
+    const add = (severity: Finding['severity'], message: string) =>
+      found.push({ spc, finding: { severity, path: 'spec.parameters', message } });
+    const parts = { spc, manifests, options: { ...REQUEST_DEFAULTS, ...options } };
+    const request = await requestOf({ ...parts, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS }, io);
+    // Other warnings are about the manifest, and stand among its own findings.
+    const log = warningsTo((message, { reason }) => reason !== undefined && add('warning', message));
+    const mount = await directMount(options.cloudName, log);
+    try {
+      await requestFiles(directTarget(mount), request);
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      add('error', messageOf(error));
+    }
+  }
+  return found;
+}

@@ -1,0 +1,83 @@
+import type { Command } from 'commander';
+import { type Manifests, readManifests, type SecretProviderClass } from '../driver/manifests.ts';
+import type { PublishRequest } from '../driver/publish.ts';
+import { type Io, readInput } from './io.ts';
+import { chooseSecret, readTokens } from './mount-credentials.ts';
+
+/** Whose Mount it is, and with which credentials. */
+export interface RequestOptions {
+  readonly secrets?: string;
+  readonly secretName?: string;
+  readonly secretFile?: readonly string[];
+  readonly tokenFile?: string;
+  readonly audience: string;
+  readonly pod: string;
+  readonly namespace?: string;
+  readonly serviceAccount: string;
+}
+
+/** Values of options that are not given. */
+export const REQUEST_DEFAULTS = {
+  audience: 'api://AzureADTokenExchange',
+  pod: 'akv-csi-mount',
+  serviceAccount: 'default',
+} as const;
+
+/** Where credentials come from, for the help of a command. */
+export const CREDENTIALS_HELP = `Credentials of a service principal come from --secret-file, else from a Secret manifest, else from
+AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; never from the command line.`;
+
+const POD_UID = '00000000-0000-0000-0000-000000000000';
+/** Named as the target path where nothing is written. */
+export const KUBELET_PATH = `/var/lib/kubelet/pods/${POD_UID}/volumes/kubernetes.io~csi/secrets-store/mount`;
+
+/** Adds the options that say with which credentials a Mount is made. */
+export function addCredentialOptions(command: Command): Command {
+  const collect = (value: string, previous: readonly string[] = []) => [...previous, value];
+  return command
+    .option('--secrets <file>', 'YAML with the Secret that nodePublishSecretRef names')
+    .option('--secret-name <name>', 'the Secret, where there are several')
+    .option('--secret-file <key=path>', 'an entry of the node-publish secret from a file; repeatable', collect)
+    .option('--token-file <path>', 'service-account token, for workload identity')
+    .option('--audience <audience>', 'audience of the token', REQUEST_DEFAULTS.audience);
+}
+
+/** What a request is made of. */
+export interface RequestParts {
+  readonly spc: SecretProviderClass;
+  /** Those that stand beside it; the credentials may be among them. */
+  readonly manifests: Manifests;
+  readonly options: RequestOptions;
+  readonly targetDir: string;
+  readonly timeoutMs: number;
+}
+
+/**
+ * The Mount of a SecretProviderClass as the driver would ask for it.
+ * Errors: ERR_USAGE where credentials cannot be read, or several Secrets or none fit.
+ */
+export async function requestOf(
+  { spc, manifests, options, targetDir, timeoutMs }: RequestParts,
+  io: Io,
+): Promise<PublishRequest> {
+  const namespace = options.namespace || spc.namespace || 'default';
+  const extra = options.secrets === undefined ? undefined : await readInput(options.secrets, io);
+  const secret = await chooseSecret(spc, {
+    secrets: [...manifests.secrets, ...(extra === undefined ? [] : readManifests(extra.text, extra.name).secrets)],
+    files: options.secretFile ?? [],
+    ...(options.secretName === undefined ? {} : { name: options.secretName }),
+    namespace,
+    env: io.env,
+  });
+  if (secret !== undefined) io.stderr(`note: node-publish secret from ${secret.origin}\n`);
+  const { tokenFile } = options;
+  return {
+    parameters: spc.parameters,
+    volumeAttributes: { secretProviderClass: spc.name },
+    pod: { name: options.pod, namespace, uid: POD_UID, serviceAccount: options.serviceAccount },
+    targetDir,
+    deadlineMs: timeoutMs,
+    ...(secret === undefined ? {} : { nodePublishSecret: secret.data }),
+    ...(tokenFile === undefined ? {} : { tokens: await readTokens(tokenFile, options.audience) }),
+  };
+}
