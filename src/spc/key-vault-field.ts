@@ -1,4 +1,5 @@
 import { quote } from '../base/words.ts';
+import { noteOutputs } from './certificate-notes.ts';
 import { Fields, isPlaceholder } from './fields.ts';
 import type { Findings } from './finding.ts';
 import type { ContentSpec, ObjectSpec, OutputKind, OutputSpec } from './model.ts';
@@ -109,7 +110,7 @@ function parseReferences(fields: Fields, findings: Findings, siblings: KeyVaultS
 
 function parseReference(object: Fields, context: ReferenceContext): NamedObject {
   const { findings, siblings, reference } = context;
-  object.onlyKnown(['name', 'version', 'filePermission', 'files', 'keyFormat'], 'error');
+  object.onlyKnown(['name', 'version', 'filePermission', 'files', 'keyFormat', 'passwordFrom'], 'error');
   const name = object.filledIn('name', 'the name of the object in the Key Vault', objectNameProblem);
   const versionText = object.text('version');
   if (isPlaceholder(versionText)) object.error('version', `is still the placeholder ${quote(versionText)}`);
@@ -121,17 +122,19 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   let outputs: readonly NamedOutput[] = [];
   if (object.has('files')) {
     outputs = parseFiles(object, findings, { mode, keyFormat });
+    noteOutputs(object, outputs);
     content = { ...outputsOf(content), outputs: [] };
   } else if (content.kind === 'outputs') {
     outputs = content.outputs.map((output) => ({ ...output, mode, keyFormat, passwordFrom: '', ...place }));
   } else {
     content = { ...content, mode };
-    if (object.has('keyFormat'))
-      object.error('keyFormat', `needs a files map beside it, or ${reference} to be vaultCert`);
+    for (const field of ['keyFormat', 'passwordFrom']) {
+      if (object.has(field)) object.error(field, `needs a files map beside it, or ${reference} to be vaultCert`);
+    }
   }
   const label = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;
   const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content };
-  return { path: object.path, line: object.line, spec, outputs, passwordFrom: '' };
+  return { path: object.path, line: object.line, spec, outputs, passwordFrom: object.text('passwordFrom') };
 }
 
 function contentOf(name: string, { reference, given, siblings }: ReferenceContext): ContentSpec {

@@ -1,5 +1,6 @@
 import type { ObjectType } from '../base/telemetry.ts';
 import { clip, misspelt, nearest } from '../base/words.ts';
+import { noteOutputs, noteValueFile } from './certificate-notes.ts';
 import type { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings, Stage } from './finding.ts';
@@ -83,12 +84,14 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
     for (const field of ['keyFormat', 'passwordFrom']) {
       if (fields.has(field)) fail(field, `${field} needs a files map beside it`);
     }
+    noteValueFile(fields, path, texts);
     const content = valueContent(texts, path, { ...context.defaults, mode: mode ?? 0 });
     return { ...common, spec: { ...common.spec, content }, outputs: [], passwordFrom: '' };
   }
   checkBesideFiles(reader, history);
   const keyFormat = parseKeyFormat(fields, 'pkcs8');
   const outputs = parseFiles(fields, context.findings, { mode: mode ?? 0, keyFormat });
+  noteOutputs(fields, outputs);
   const content: ContentSpec = {
     kind: 'outputs',
     role: 'certificate',

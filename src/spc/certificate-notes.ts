@@ -1,0 +1,66 @@
+import type { Fields } from './fields.ts';
+import type { OutputKind } from './model.ts';
+import type { NamedOutput } from './outputs.ts';
+
+/** Outputs that hold the private key. */
+const WITH_KEY: readonly OutputKind[] = ['privateKey', 'combined', 'pfx'];
+/** Outputs that `keyFormat` is for. */
+const WITH_KEY_FORMAT: readonly OutputKind[] = ['privateKey', 'combined'];
+const OTHERS = 0o007;
+
+/** Notes what a `files` map lets foresee without a look at the certificate. */
+export function noteOutputs(object: Fields, outputs: readonly NamedOutput[]): void {
+  const files = object.value('files')?.kind === 'map' ? object.map('files') : undefined;
+  if (files === undefined) return;
+  for (const { output, mode, passwordFrom } of outputs) {
+    if (WITH_KEY.includes(output) && (mode & OTHERS) !== 0 && isChosen('filePermission', output, [object, files])) {
+      const octal = mode.toString(8).padStart(4, '0');
+      files.note(output, `holds the private key, and ${octal} opens it to every user; "0640" or "0600" does not`);
+    }
+    if (passwordFrom === '' && output === 'pfx') {
+      files.note(output, 'is written with the empty password; if its reader wants one, name a secret by passwordFrom');
+    } else if (passwordFrom === '' && output === 'truststore') {
+      files.note(
+        output,
+        'is written with the empty password, which many Java programs cannot be given; name a secret by passwordFrom',
+      );
+    }
+  }
+  if (object.has('keyFormat') && !outputs.some(({ output }) => WITH_KEY_FORMAT.includes(output))) {
+    object.note('keyFormat', 'has no effect: none of the files is privateKey or combined');
+  }
+}
+
+/** What the official provider's fields say of an object's one file. */
+export interface ValueFileTexts {
+  readonly objectAlias: string;
+  readonly objectType: string;
+  readonly objectFormat: string;
+  readonly objectEncoding: string;
+}
+
+/** Notes what a file in the official provider's way will not be, though its name or format says so. */
+export function noteValueFile(object: Fields, path: string, texts: ValueFileTexts): void {
+  const { objectAlias, objectType: type, objectFormat: format, objectEncoding: encoding } = texts;
+  const field = objectAlias === '' ? 'objectName' : 'objectAlias';
+  const extension = /\.(key|pfx|p12|jks)$/i.exec(path)?.[1]?.toLowerCase();
+  if (type === 'cert' && extension !== undefined) {
+    object.note(
+      field,
+      'names a file of the certificate alone, in PEM and without private key; objectType: secret reads both',
+    );
+  } else if (type === 'secret' && format === '' && encoding === '' && extension !== undefined && extension !== 'key') {
+    object.note(
+      field,
+      'names a file that a certificate is written to in PEM; for a keystore use files with pfx or truststore',
+    );
+  } else if (type === 'secret' && format.toLowerCase() === 'pfx' && encoding === '') {
+    object.note('objectFormat', 'gives the PFX as base64 text; objectEncoding: base64 beside it makes the file binary');
+  }
+}
+
+/** Whether the manifest itself says so, for this output or for all of the object's. */
+function isChosen(name: string, output: OutputKind, [object, files]: readonly [Fields, Fields]): boolean {
+  const own = files.value(output);
+  return object.has(name) || (own?.kind === 'map' && own.entries.has(name));
+}
