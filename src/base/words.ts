@@ -1,4 +1,6 @@
 const MAX_SHOWN = 200;
+/** Words that are searched for a misspelt one. */
+const MAX_GIVEN = 100;
 
 /** The known name nearest to `word` (edit distance at most a third of its length, case ignored), if there is one. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
@@ -14,7 +16,9 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 
 /** The word among `given` that is unknown and looks like a misspelt `name`, if there is one. */
 export function misspelt(name: string, given: readonly string[], known: readonly string[]): string | undefined {
-  return given.find((word) => !known.includes(word) && nearest(word, known)?.toLowerCase() === name.toLowerCase());
+  return given
+    .slice(0, MAX_GIVEN)
+    .find((word) => !known.includes(word) && nearest(word, known)?.toLowerCase() === name.toLowerCase());
 }
 
 /** `"a", "b" or "c"`. */

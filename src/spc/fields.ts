@@ -111,6 +111,7 @@ export class Fields {
   onlyKnown(known: readonly string[], unknown: UnknownNames): void {
     for (const name of this.names) {
       if (known.includes(name)) continue;
+      if (unknown === 'note' && this.#findings.isFull('note')) return;
       const near = nearest(name, known);
       const hint = near === undefined ? `known here: ${oneOf(known)}` : `did you mean "${near}"?`;
       if (unknown === 'error') this.error(name, `is unknown; ${hint}`);

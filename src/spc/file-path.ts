@@ -64,8 +64,10 @@ export function pathConflicts<C extends ClaimedPath>(claims: readonly C[]): read
     if (other === undefined) taken.set(path, claim);
     else report(claim, other, `file ${quote(path)} is written by both ${other.owner} and ${owner}`);
   }
+  const lengths = new Set([...taken.keys()].map(({ length }) => length));
   for (const [path, claim] of taken) {
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+      if (!lengths.has(slash)) continue;
       const parent = path.slice(0, slash);
       const other = taken.get(parent);
       if (other === undefined) continue;

@@ -52,9 +52,14 @@ export class Findings {
       .slice(0, MAX_FINDINGS);
   }
 
+  /** Whether more of a severity would not be shown. */
+  isFull(severity: Finding['severity']): boolean {
+    return this.all.filter((one) => one.severity === severity).length >= MAX_FINDINGS;
+  }
+
   #add(severity: Finding['severity'], path: string, message: string, line: number | undefined): Finding {
     const finding: Finding = { severity, path, message, ...(line === undefined ? {} : { line }) };
-    if (this.all.filter((one) => one.severity === severity).length < MAX_FINDINGS) this.all.push(finding);
+    if (!this.isFull(severity)) this.all.push(finding);
     return finding;
   }
 }

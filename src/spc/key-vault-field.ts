@@ -9,6 +9,7 @@ import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
 import { kindOf, type MapTree, type YamlReader, yamlReader } from './tree.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
+import { yamlSize } from './yaml-size.ts';
 
 export { isPlaceholder } from './fields.ts';
 
@@ -48,6 +49,9 @@ const LAYOUTS: Readonly<
   },
 };
 
+/** Of {@link yamlSize}; a field with everything in it has about two hundred. */
+const MAX_SIZE = 2000;
+
 interface ReferenceContext {
   readonly reference: Reference;
   /** All references of the field, in the order of their objects. */
@@ -78,6 +82,13 @@ function readMap(text: string, findings: Findings, { firstLine, yaml }: Required
   const fail = (message: string, line: number) => findings.error('keyVault', `keyVault ${message}`, { line });
   if (Buffer.byteLength(text) > MAX_TEXT_BYTES) {
     fail(`is longer than ${MAX_TEXT_BYTES} bytes`, firstLine);
+    return undefined;
+  }
+  if (yamlSize(text, MAX_SIZE) > MAX_SIZE) {
+    fail(
+      `holds more than ${MAX_SIZE} lines, entries, brackets and quotes; it names a vault and three objects`,
+      firstLine,
+    );
     return undefined;
   }
   const parsed = yaml.all(text, firstLine);

@@ -4,9 +4,23 @@ import type { Findings } from './finding.ts';
 import { type NamedObject, type ObjectContext, type ObjectDefaults, parseObject, unmarshalFailure } from './object.ts';
 import { goValue } from './scalar.ts';
 import { kindOf, type MapTree, type Tree, type YamlReader, yamlReader } from './tree.ts';
+import { yamlSize } from './yaml-size.ts';
 
 /** Beyond this a text is no list that somebody wrote; reading it would hold up the mounts of other pods. */
 export const MAX_TEXT_BYTES = 256 * 1024;
+/** The same, of {@link yamlSize}, the objects' own texts included: an object has about twenty. */
+const MAX_SIZE = 10_000;
+const MAX_OBJECTS = 500;
+const SPREAD = 'spread it over several SecretProviderClasses';
+const TOO_MUCH = `objects holds more than ${MAX_SIZE} lines, entries, brackets and quotes; ${SPREAD}`;
+
+/** What the `objects` parameter is read with. */
+export interface ObjectsContext {
+  readonly defaults: ObjectDefaults;
+  /** Number of the text's first line. */
+  readonly firstLine?: number;
+  readonly yaml?: YamlReader;
+}
 
 /**
  * Reads the `objects` parameter: a list under `array`, or a plain list, of maps or of texts that hold a map.
@@ -15,16 +29,17 @@ export const MAX_TEXT_BYTES = 256 * 1024;
 export function parseObjects(
   text: string,
   findings: Findings,
-  {
-    defaults,
-    firstLine = 1,
-    yaml = yamlReader,
-  }: { readonly defaults: ObjectDefaults; readonly firstLine?: number; readonly yaml?: YamlReader },
+  { defaults, firstLine = 1, yaml = yamlReader }: ObjectsContext,
 ): readonly NamedObject[] {
   const fail = (line: number, reason: string) =>
     findings.error('objects', `failed to yaml unmarshal objects, error: yaml: ${reason}`, { line, stage: 'objects' });
   if (Buffer.byteLength(text) > MAX_TEXT_BYTES) {
-    fail(firstLine, `objects is longer than ${MAX_TEXT_BYTES} bytes; spread it over several SecretProviderClasses`);
+    fail(firstLine, `objects is longer than ${MAX_TEXT_BYTES} bytes; ${SPREAD}`);
+    return [];
+  }
+  const size = yamlSize(text, MAX_SIZE);
+  if (size > MAX_SIZE) {
+    fail(firstLine, TOO_MUCH);
     return [];
   }
   const parsed = yaml.first(text, firstLine);
@@ -37,6 +52,15 @@ export function parseObjects(
     const reason = `cannot unmarshal ${goValue(tree)} into ${type}`;
     fail(tree.line, `unmarshal errors: line ${tree.line}: ${reason}; "array:" must hold a list of objects`);
   });
+  if (items.length > MAX_OBJECTS) {
+    fail(firstLine, `objects holds ${items.length} objects, more than ${MAX_OBJECTS}; ${SPREAD}`);
+    return [];
+  }
+  const inner = items.reduce((sum, item) => sum + (item.kind === 'text' ? yamlSize(item.text, MAX_SIZE) : 0), size);
+  if (inner > MAX_SIZE) {
+    fail(firstLine, TOO_MUCH);
+    return [];
+  }
   return items.flatMap((item, index) => parseItem(item, { index, findings, defaults }, yaml) ?? []);
 }
 

@@ -6,6 +6,8 @@ import type { NamedObject } from './object.ts';
 
 /** Versions of one object whose paths are compared with those of other objects before any of them is read. */
 const MAX_CLAIMED_VERSIONS = 100;
+/** The same of all objects together; the answer's own check sees the rest. */
+const MAX_CLAIMS = 2000;
 
 /** Turns names of other objects (`passwordFrom`) into their indexes and reports paths that collide. */
 export function resolveObjects(named: readonly NamedObject[], findings: Findings): readonly ObjectSpec[] {
@@ -45,7 +47,9 @@ interface PlacedPath extends ClaimedPath {
 
 /** Reports paths that cannot stand side by side, each pair of owners once. */
 function reportConflicts(named: readonly NamedObject[], findings: Findings): void {
-  const claims = named.flatMap(claimedPaths).filter(({ path }) => filePathProblem(path) === undefined);
+  const claims = named
+    .flatMap((object) => claimedPaths(object, Math.ceil(MAX_CLAIMS / named.length)))
+    .filter(({ path }) => filePathProblem(path) === undefined);
   const reported = new Set<string>();
   for (const { claim, other, message } of pathConflicts(claims)) {
     const pair = `${other.field}\0${claim.field}`;
@@ -54,7 +58,7 @@ function reportConflicts(named: readonly NamedObject[], findings: Findings): voi
   }
 }
 
-function claimedPaths({ path: place, line, spec, outputs }: NamedObject): readonly PlacedPath[] {
+function claimedPaths({ path: place, line, spec, outputs }: NamedObject, most: number): readonly PlacedPath[] {
   const { label, history, content } = spec;
   // Labels of the keyVault form begin with the place; those of the classic form are the official provider's.
   const ownerAt = (field: string) =>
@@ -64,7 +68,7 @@ function claimedPaths({ path: place, line, spec, outputs }: NamedObject): readon
   }
   const claim = (path: string): PlacedPath => ({ path, owner: ownerAt(place), field: place, line });
   if (history <= 1) return [claim(content.path)];
-  const count = content.path === '' ? 0 : Math.min(history, MAX_CLAIMED_VERSIONS);
+  const count = content.path === '' ? 0 : Math.min(history, most, MAX_CLAIMED_VERSIONS);
   return Array.from({ length: count }, (_, i) => claim(`${content.path}/${i}`));
 }
 

@@ -1,5 +1,5 @@
 import type { Document, Node, Pair, YAMLMap, YAMLParseError } from 'yaml';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, Scalar } from 'yaml';
+import { Composer, isAlias, isMap, isScalar, isSeq, LineCounter, Parser, Scalar } from 'yaml';
 import { quote } from '../base/words.ts';
 
 /**
@@ -67,7 +67,7 @@ export interface YamlReader {
   first(text: string, firstLine: number): ParsedDocument;
 }
 
-/** Values that a text may hold beyond one a character: aliases unfold. */
+/** Values that a document of parameters may hold, and those of manifests beyond one a character: aliases unfold. */
 const MAX_UNFOLDED = 20_000;
 const MAX_DEPTH = 100;
 const MAX_ERRORS = 5;
@@ -92,7 +92,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
  * `firstLine` is the line number of the text's first line, for texts that stand inside another.
  */
 export function parseYaml(text: string, firstLine = 1): ParsedYaml {
-  const { documents, lineAt } = readDocuments(text, firstLine);
+  const { documents, lineAt, broken } = readDocuments(text, firstLine);
+  if (broken !== undefined) return { ok: false, errors: [broken] };
   const read = documents.map((document) => readDocument(document, text.length, lineAt));
   const errors = read.flatMap((one) => (one.ok ? [] : one.errors));
   return errors.length > 0
@@ -102,10 +103,11 @@ export function parseYaml(text: string, firstLine = 1): ParsedYaml {
 
 /** Reads the first document of a YAML (or JSON) text; see {@link parseYaml}. */
 export function parseFirstDocument(text: string, firstLine = 1): ParsedDocument {
-  const { documents, lineAt } = readDocuments(text, firstLine);
+  const { documents, lineAt, broken } = readDocuments(text, firstLine, 1);
+  if (broken !== undefined) return { ok: false, errors: [broken] };
   const [first, second] = documents;
   if (first === undefined) return { ok: true, document: undefined, laterLine: undefined };
-  const read = readDocument(first, text.length, lineAt);
+  const read = readDocument(first, 0, lineAt);
   if (!read.ok) return { ok: false, errors: read.errors.slice(0, MAX_ERRORS) };
   return { ok: true, document: read.tree, laterLine: second && lineAt(second.range[0]) };
 }
@@ -149,13 +151,29 @@ type ReadDocument =
   | { readonly ok: true; readonly tree: Tree }
   | { readonly ok: false; readonly errors: readonly YamlError[] };
 
-function readDocuments(text: string, firstLine: number): { documents: readonly Document.Parsed[]; lineAt: LineAt } {
+/** Documents as far as they are wanted; a place that no parser can pass ends the reading. */
+interface ReadDocuments {
+  readonly documents: readonly Document.Parsed[];
+  readonly lineAt: LineAt;
+  readonly broken: YamlError | undefined;
+}
+
+function readDocuments(text: string, firstLine: number, most = Number.POSITIVE_INFINITY): ReadDocuments {
   const lineCounter = new LineCounter();
   const lineAt = (offset: number) => Math.max(1, lineCounter.linePos(offset).line) + firstLine - 1;
   // The parser's own search for duplicate keys takes quadratic time and does not name the key.
-  const options = { schema: 'failsafe', uniqueKeys: false, prettyErrors: false, lineCounter } as const;
-  const documents = parseAllDocuments(text, options);
-  return { documents: Array.isArray(documents) ? documents : [], lineAt };
+  const composer = new Composer({ schema: 'failsafe', uniqueKeys: false });
+  const documents: Document.Parsed[] = [];
+  for (const token of new Parser(lineCounter.addNewLine).parse(text)) {
+    if (token.type === 'error' && documents.length === 0) {
+      const broken = { line: lineAt(token.offset), message: wordsFor({ code: 'UNEXPECTED_TOKEN', ...token }) };
+      return { documents, lineAt, broken };
+    }
+    documents.push(...composer.next(token));
+    if (documents.length >= most) break;
+  }
+  documents.push(...composer.end());
+  return { documents, lineAt, broken: undefined };
 }
 
 function readDocument(document: Document.Parsed, textLength: number, lineAt: LineAt): ReadDocument {
@@ -168,7 +186,7 @@ function readDocument(document: Document.Parsed, textLength: number, lineAt: Lin
 }
 
 /** Some messages of the parser end with the text that it choked on. */
-function wordsFor({ code, message }: YAMLParseError): string {
+function wordsFor({ code, message }: Pick<YAMLParseError, 'code' | 'message'>): string {
   const known = WORDS.find(([pattern]) => pattern.test(`${code} ${message}`));
   return known?.[1] ?? message.replace(/: ".*$/s, '');
 }

@@ -146,7 +146,7 @@ describe('whatever comes in', () => {
 });
 
 it('thousands of mistakes are refused in one short error', () => {
-  const { error, errors } = read({ ...CLASSIC, objects: `array:\n${'- a..b\n'.repeat(2_000)}` });
+  const { error, errors } = read({ ...CLASSIC, objects: `array:\n${'- a..b\n'.repeat(500)}` });
   expect(errors).toHaveLength(100);
   expect(error?.message.length).toBeLessThan(10_000);
 });
