@@ -29,7 +29,7 @@ const HELP = `Usage: npm run bench -- [options]
   --provider CMD     another provider beside this one (repeatable): a command line, to which the flags --endpoint,
                      --healthz-port and --prometheus-port are added
   --alone            without this project's provider
-  --node FLAGS       flags of node for this project's provider, instead of those of the image
+  --node FLAGS       flags of node for this project's provider, of which the image has none
   --public-names     play the public cloud on port 443 and write /etc/hosts (root), for providers that resolve no
                      .localhost names
   --vault-ms N       latency of the vault (20)
@@ -37,16 +37,13 @@ const HELP = `Usage: npm run bench -- [options]
   --json FILE        where the numbers go (node_modules/.cache/bench/results.json)
 `;
 
-/** What the image's entry point gives to node. */
-const NODE_FLAGS = '--optimize-for-size';
-
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     provider: { type: 'string', multiple: true, default: [] },
     alone: { type: 'boolean', default: false },
-    node: { type: 'string', default: NODE_FLAGS },
+    node: { type: 'string', default: '' },
     'public-names': { type: 'boolean', default: false },
     'vault-ms': { type: 'string', default: '20' },
     'entra-ms': { type: 'string', default: '60' },

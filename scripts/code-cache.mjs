@@ -1,6 +1,7 @@
 // Makes V8's code cache of a program: `node scripts/code-cache.mjs PROGRAM CACHE`. Serves and answers Mounts of an
 // emulator before, so that the cache holds what the start and the first Mount of a node need, and no more.
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -46,7 +47,8 @@ if (exitCode !== 0) process.exit(1);
 setFlagsFromString('--no-optimize-for-size');
 setFlagsFromString('--semi-space-growth-factor=2');
 const part = `${cache}.${process.pid}`;
-writeFileSync(part, script.createCachedData());
+const data = script.createCachedData();
+writeFileSync(part, Buffer.concat([createHash('sha256').update(data).digest(), data]));
 renameSync(part, cache);
 process.exit();
 

@@ -61,7 +61,7 @@ async function start(values: Tree): Promise<{ readonly health: string; readonly 
     const name = arg.split('=', 1)[0] ?? '';
     return name in moved ? `${name}=${moved[name]}` : arg;
   });
-  daemon = spawn(process.execPath, ['--optimize-for-size', program, 'serve', ...here], {
+  daemon = spawn(process.execPath, [program, 'serve', ...here], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];

@@ -63,12 +63,11 @@ describe('image', () => {
     expect(sources.filter((source) => !existsSync(join(root, source)))).toEqual([]);
   });
 
-  test('is distroless, and starts the daemon with a small heap', () => {
+  test('is distroless, and starts the daemon with no flag that would spoil its code cache', () => {
     expect(runtime).toEqual([['FROM', 'gcr.io/distroless/nodejs24-debian13', 'AS', 'runtime']]);
     expect(all(image, 'FROM')).toEqual([['runtime']]);
     expect(JSON.parse(all(image, 'ENTRYPOINT')[0]?.join(' ') ?? '')).toEqual([
       '/nodejs/bin/node',
-      '--optimize-for-size',
       '/app/main.js',
       'serve',
     ]);
