@@ -33,6 +33,8 @@ export interface AzureVaultsOptions {
   readonly tokens: TokenPool;
   /** Connections, user agent: what every request needs. */
   readonly transport: HttpClient;
+  /** Opens a connection to a vault that has none. */
+  readonly prepare: (vaultUrl: string) => void;
   /** Keeps requests from a vault that wait for their connection. */
   readonly holdBack: (vaultUrl: string) => void;
   /** How long a current version answers repeats, in milliseconds; 0: never. */
@@ -70,7 +72,7 @@ export class AzureVaults implements VaultAccess {
     const session = startSession(volume, this.#host(volume.vaultUrl), this.#options.tokens);
     let visit: Visit | undefined;
     const visitOf = (context: FetchContext) => {
-      visit ??= new Visit(session, context);
+      visit ??= new Visit(session, context, this.#options.prepare);
       return visit;
     };
     return {

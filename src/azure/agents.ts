@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import dns from 'node:dns';
 import { readdirSync, readFileSync } from 'node:fs';
 import type http from 'node:http';
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
@@ -59,9 +59,10 @@ export class Agents implements AgentSource {
     this.#connectTimeoutMs = connectTimeoutMs;
   }
 
-  /** Makes what all requests share. */
+  /** Makes what all requests share; Node itself has a regular expression for host names that takes its time. */
   warmUp(): void {
     this.#options();
+    isIP('localhost');
   }
 
   /** The agent for a URL. */
@@ -77,6 +78,13 @@ export class Agents implements AgentSource {
     const agent = known ?? new TunnelAgent(proxy, this.#options());
     if (known === undefined) this.#proxied.set(proxy, agent);
     return { agent, proxy: new URL(proxy).host };
+  }
+
+  /** Opens a connection to a URL's host if there is none and no proxy is in between. */
+  prepare(url: string): void {
+    const { agent } = this.for(url);
+    const { hostname, port } = new URL(url);
+    if (agent === this.#https) this.#https.prepare(hostname, port === '' ? 443 : Number(port));
   }
 
   /** Gives up connections to a URL's host that are not up yet; see `HELD_BACK`. */

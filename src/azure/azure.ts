@@ -47,8 +47,11 @@ export function connectAzure(options: AzureOptions): Azure {
     telemetry,
     clock,
   });
-  const holdBack = (url: string) => agents.holdBack(url);
-  const vaults = new AzureVaults({ tokens, transport, holdBack, telemetry, clock, cacheTtlMs, pinnedCacheTtlMs });
+  const connections = {
+    prepare: (url: string) => agents.prepare(url),
+    holdBack: (url: string) => agents.holdBack(url),
+  };
+  const vaults = new AzureVaults({ tokens, transport, ...connections, telemetry, clock, cacheTtlMs, pinnedCacheTtlMs });
   return {
     vaults,
     warmUp: () => agents.warmUp(),

@@ -53,24 +53,80 @@ export class IdleConnections {
   }
 }
 
-/** An HTTPS agent whose connections are up in time, or fail with a code that names the layer. */
+/** TLS sessions kept, one a host; the one not used for longest goes first. */
+const MAX_SESSIONS = 100;
+/** A prepared connection that nobody wants is closed after this. */
+const PREPARED_MS = 10_000;
+
+/**
+ * An HTTPS agent whose connections are up in time, or fail with a code that names the layer. Connections to a host resume
+ * its TLS session, which spares both sides the half of a handshake.
+ */
 export class BoundedHttpsAgent extends https.Agent {
   readonly #timeoutMs: number;
   readonly #pending = new PendingConnections();
   readonly #idle = new IdleConnections();
+  /** By host and port; the least recently used first. */
+  readonly #sessions = new Map<string, Buffer>();
+  /** Connections of each host. */
+  readonly #open = new Map<string, number>();
+  /** Connections that wait for their first request, by host and port. */
+  readonly #prepared = new Map<string, Socket>();
 
   constructor({ connectTimeoutMs, ...options }: BoundedAgentOptions) {
-    super(options);
+    // The sessions are kept here: those of the agent would leave out the connections that are prepared.
+    super({ ...options, maxCachedSessions: 0 });
     this.#timeoutMs = connectTimeoutMs;
   }
 
-  override createConnection(...args: Parameters<https.Agent['createConnection']>) {
-    const socket = super.createConnection(...args) as Socket;
-    const [{ host, port }] = args;
-    const done = this.#pending.add(`${host}:${port}`, (error) => socket.destroy(error));
+  override createConnection(...[options, ...rest]: Parameters<https.Agent['createConnection']>) {
+    const { host, port } = options;
+    const target = `${host}:${port}`;
+    const prepared = this.#prepared.get(target);
+    this.#prepared.delete(target);
+    if (prepared?.destroyed === false) return prepared;
+    // The types of a request do not know it, those of a TLS connection do.
+    const resumed: object = { session: this.#sessions.get(target) };
+    const socket = super.createConnection({ ...options, ...resumed }, ...rest) as Socket;
+    const done = this.#pending.add(target, (error) => socket.destroy(error));
     watch(socket, { host, up: 'secureConnect', timeoutMs: this.#timeoutMs, done });
-    socket.once('close', () => this.#idle.delete(socket));
+    this.#open.set(target, (this.#open.get(target) ?? 0) + 1);
+    socket.on('session', (fresh: Buffer) => this.#keepSession(target, fresh));
+    socket.once('close', (failed: boolean) => {
+      this.#idle.delete(socket);
+      if (failed) this.#sessions.delete(target);
+      const others = (this.#open.get(target) ?? 1) - 1;
+      if (others === 0) this.#open.delete(target);
+      else this.#open.set(target, others);
+    });
     return socket;
+  }
+
+  /** Opens a connection to a host that has none yet, ahead of the requests that will need it soon. */
+  prepare(host: string, port: number): void {
+    const target = `${host}:${port}`;
+    if (this.#open.has(target)) return;
+    const socket = this.createConnection({ ...this.options, host, port, servername: host }) as Socket;
+    this.#prepared.set(target, socket);
+    const drop = () => {
+      clearTimeout(timer);
+      if (this.#prepared.get(target) === socket) this.#prepared.delete(target);
+    };
+    const timer = setTimeout(() => {
+      if (this.#prepared.get(target) === socket) socket.destroy();
+    }, PREPARED_MS).unref();
+    // The request that needs it will fail on its own connection, and say why.
+    socket.on('error', drop);
+    socket.once('close', drop);
+  }
+
+  #keepSession(target: string, session: Buffer): void {
+    this.#sessions.delete(target);
+    this.#sessions.set(target, session);
+    for (const oldest of this.#sessions.keys()) {
+      if (this.#sessions.size <= MAX_SESSIONS) break;
+      this.#sessions.delete(oldest);
+    }
   }
 
   override keepSocketAlive(socket: Duplex): boolean {

@@ -38,6 +38,8 @@ export interface TokenUse {
 export interface Login {
   /** Key of all who share logins and values with this identity, once it has proven itself; see `principalKey`. */
   readonly principal: string;
+  /** Whether a token for the resource is at hand for this principal, be the identity who it says or not. */
+  has(resource: string): boolean;
   /**
    * A token for the resource. Its mere success is the proof that the identity is who it says.
    * Errors: see `loginError`; the signal's reason.
@@ -89,7 +91,11 @@ export class TokenPool {
   login(identity: Identity, cloud: Cloud): Login {
     const principal = principalKey(identity, cloud);
     const claimant = { identity, cloud, principal, proof: proofOf(identity) };
-    return { principal, token: (use) => this.#token(claimant, use) };
+    return {
+      principal,
+      has: (resource) => this.#tokens.has(keyOf(principal, resource)),
+      token: (use) => this.#token(claimant, use),
+    };
   }
 
   /** Forgets what is idle or over. */
@@ -103,7 +109,7 @@ export class TokenPool {
 
   async #token(claimant: Claimant, use: TokenUse): Promise<Secret> {
     const now = this.#options.clock.now();
-    const key = JSON.stringify([claimant.principal, use.resource]);
+    const key = keyOf(claimant.principal, use.resource);
     const pooled = this.#tokens.get(key);
     if (!this.#isProven(claimant, now)) return this.#acquire(claimant, use, `proof ${claimant.proof?.digest} ${key}`);
     if (pooled === undefined || pooled.token === use.refused || pooled.usableUntil <= now) {
@@ -153,7 +159,7 @@ export class TokenPool {
     const lifeMs = Number.isFinite(expiresAt) ? Math.min(MAX_LIFE_MS, Math.max(0, expiresAt - now)) : 0;
     const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
     const endsAt = now + lifeMs;
-    const key = JSON.stringify([principal, resource]);
+    const key = keyOf(principal, resource);
     this.#tokens.delete(key);
     this.#tokens.set(key, {
       token,
@@ -172,6 +178,10 @@ export class TokenPool {
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof ProviderError) || error.code !== 'ERR_AUTHENTICATION') return false;
   return error.details.remoteCode?.startsWith('AADSTS') === true;
+}
+
+function keyOf(principal: string, resource: string): string {
+  return JSON.stringify([principal, resource]);
 }
 
 function bound(map: Map<string, unknown>, max: number): void {

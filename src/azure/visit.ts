@@ -7,13 +7,15 @@ import type { VaultSession } from './vault-host.ts';
 export class Visit {
   readonly session: VaultSession;
   readonly context: FetchContext;
+  readonly #prepare: (vaultUrl: string) => void;
   #login: Promise<void> | undefined;
   #patience: { readonly signal: AbortSignal; readonly dispose: () => void } | undefined;
   #waiting = 0;
 
-  constructor(session: VaultSession, context: FetchContext) {
+  constructor(session: VaultSession, context: FetchContext, prepare: (vaultUrl: string) => void) {
     this.session = session;
     this.context = context;
+    this.#prepare = prepare;
   }
 
   /**
@@ -44,6 +46,8 @@ export class Visit {
     const { session, context } = this;
     const { signal, progress } = context;
     const resource = session.host.resource ?? session.resource;
+    // Who has to log in first will read from the vault after it; until then the way there can be opened.
+    if (!session.login.has(resource)) this.#prepare(session.host.url);
     await progress.during(session.loginAt, session.login.token({ resource, signal }));
     await nextTurn(signal);
   }

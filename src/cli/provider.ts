@@ -6,6 +6,7 @@ import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import type { MountHandler } from '../mount/call.ts';
 import { createMount } from '../mount/mount.ts';
+import { warmUp } from '../mount/warm-up.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';
 import type { ServeOptions } from './serve-flags.ts';
 import { VERSION } from './version.ts';
@@ -27,8 +28,8 @@ export type DirectMount = (cloudName: string, log: Logger) => Promise<MountHandl
 /** The provider without its server. */
 export interface Provider {
   readonly mount: MountHandler;
-  /** Does now what the first Mount would have to wait for. */
-  warmUp(): void;
+  /** Does now what the first Mount would have to wait for; asks nobody anything. */
+  warmUp(): Promise<void>;
   close(): void;
 }
 
@@ -53,7 +54,10 @@ export function createProvider(
   const { certificatePolicy } = settings;
   return {
     mount: createMount({ vaults: azure.vaults, defaults, certificatePolicy, telemetry, clock, log }),
-    warmUp: azure.warmUp,
+    async warmUp() {
+      azure.warmUp();
+      await warmUp(defaults);
+    },
     close: azure.close,
   };
 }

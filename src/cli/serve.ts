@@ -56,7 +56,7 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
     const exposed = await startMetricsServer({ port: options.metricsPort, metrics });
     stoppers.push(exposed.close);
     log.info('Serving', { version: VERSION, healthPort: health.port, healthPath: path, metricsPort: exposed.port });
-    const preload = setTimeout(async () => (await provider()).warmUp(), PRELOAD_MS);
+    const preload = setTimeout(() => provider().then(({ warmUp }) => warmUp()), PRELOAD_MS);
     const signal = await stopSignal();
     clearTimeout(preload);
     log.info('Stopping', { signal, mountsInFlight: server.inFlight() });

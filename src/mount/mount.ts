@@ -52,6 +52,7 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const attributes = parseAttributes(input.attributes);
   report.begun(attributes);
   const volume = readVolume(input, attributes, journey);
+  await nextTurn(context.signal);
   const fetched = await fetchObjects(volume.objects, vaults.open(volume), context);
   const { vaultName } = volume;
   const surroundings = { ...journey, vaultName, log: report.log, signal: context.signal };

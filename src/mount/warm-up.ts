@@ -1,0 +1,30 @@
+import { nextTurn } from '../pki/pace.ts';
+import { parseAttributes } from '../spc/attributes.ts';
+import type { ParameterDefaults } from '../spc/parameter-reader.ts';
+import { parseParameters } from '../spc/parameters.ts';
+
+const ROUNDS = 4;
+const OBJECTS = 10;
+
+/**
+ * Reads a manifest like those to come, so that the first pod of a node does not wait for code that runs for the first
+ * time: it is several times slower then.
+ */
+export async function warmUp(defaults: ParameterDefaults): Promise<void> {
+  const objects = Array.from(
+    { length: OBJECTS },
+    (_, i) =>
+      `  - |\n    objectName: name-${i}\n    objectType: secret\n    objectAlias: path/${i}\n    filePermission: "0600"\n`,
+  );
+  const parameters = {
+    keyvaultName: 'name',
+    tenantID: 'tenant',
+    clientID: 'client',
+    objects: `array:\n${objects.join('')}`,
+  };
+  const attributes = parseAttributes(JSON.stringify(parameters));
+  for (let round = 0; round < ROUNDS; round++) {
+    await nextTurn();
+    parseParameters(attributes, { defaults });
+  }
+}
