@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
+import v8 from 'node:v8';
 import { Script } from 'node:vm';
 
 const [, , program = '', cache = ''] = process.argv;
@@ -36,6 +36,8 @@ process.argv = [process.execPath, main, 'serve', '--endpoint', `unix://${socket}
 process.argv.push('--healthz-port', '0', '--prometheus-port', '0', '--cloud-name', 'AzureStackCloud');
 process.stdout.write = () => true;
 
+// The program changes flags of V8 after its start, and a cache is good for the flags of its making only.
+v8.setFlagsFromString = () => {};
 const script = new Script(readFileSync(program, 'latin1'), { filename: program });
 script.runInThisContext()({}, createRequire(program), {}, program, dirname(program));
 await appearance(socket);
@@ -43,9 +45,6 @@ const mount = run(['mount', beside('rehearsal-mount.yaml')], { '--endpoint': `un
 const [exitCode] = await once(mount, 'exit');
 // The program catches what is thrown here.
 if (exitCode !== 0) process.exit(1);
-// The program changes V8's flags a while after its start, and a cache is good for the flags of its making only.
-setFlagsFromString('--no-optimize-for-size');
-setFlagsFromString('--semi-space-growth-factor=2');
 const part = `${cache}.${process.pid}`;
 const data = script.createCachedData();
 writeFileSync(part, Buffer.concat([createHash('sha256').update(data).digest(), data]));

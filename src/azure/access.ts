@@ -126,7 +126,7 @@ export class AzureVaults implements VaultAccess {
       telemetry.keyVaultRequest(question.type, question.name, seconds, error === undefined ? 'ok' : outcomeOf(error));
     };
     const { type, name, version, operation } = question;
-    const key = JSON.stringify([session.login.principal, session.host.url, type, name, version, operation]);
+    const key = `${session.scope} ${type} ${name} ${version} ${operation}`;
     try {
       await visit.login();
       const kept = plan.shared.kept(key);

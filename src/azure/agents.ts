@@ -12,7 +12,7 @@ import { TunnelAgent } from './tunnel.ts';
 /** Connections to one host at the same time. */
 const MAX_SOCKETS = 50;
 /** Connections to one host kept for the next wave of reads, and for how long. */
-const MAX_IDLE_SOCKETS = 16;
+const MAX_IDLE_SOCKETS = 8;
 const IDLE_MS = 150_000;
 /** Bound of DNS, TCP and TLS together. */
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { Secret } from '../base/secret.ts';
 
 /** Bytes of values kept at most. */
-const MAX_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 3 * 1024 * 1024;
 /** Part of its life by which an entry may die early, so that what was read together is not read again together. */
 const JITTER = 0.1;
 

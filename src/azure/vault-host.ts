@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { VaultAccess } from '../mount/ports.ts';
 import type { VaultGate } from './gate.ts';
 import { loginHost, loginPhase } from './login.ts';
@@ -18,6 +19,8 @@ export interface VaultHost {
 export interface VaultSession {
   readonly host: VaultHost;
   readonly login: Login;
+  /** Stands for principal and vault in keys of what was read: a digest, since thousands of keys hold it. */
+  readonly scope: string;
   readonly vaultName: string;
   /** Host and port of the vault. */
   readonly hostName: string;
@@ -36,9 +39,13 @@ export function startSession(
   host: VaultHost,
   tokens: TokenPool,
 ): VaultSession {
+  const login = tokens.login(identity, cloud);
   return {
     host,
-    login: tokens.login(identity, cloud),
+    login,
+    scope: createHash('sha256')
+      .update(JSON.stringify([login.principal, host.url]))
+      .digest('base64'),
     vaultName,
     hostName: new URL(host.url).host,
     tenantId,

@@ -4,6 +4,7 @@ import { parseEndpoint } from '../server/endpoint.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { startServer } from '../server/server.ts';
+import { keepHeapSmall } from './heap.ts';
 import type { Io } from './io.ts';
 import { createLogger } from './logging.ts';
 import type { Provider } from './provider.ts';
@@ -56,7 +57,10 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
     const exposed = await startMetricsServer({ port: options.metricsPort, metrics });
     stoppers.push(exposed.close);
     log.info('Serving', { version: VERSION, healthPort: health.port, healthPath: path, metricsPort: exposed.port });
-    const preload = setTimeout(() => provider().then(({ warmUp }) => warmUp()), PRELOAD_MS);
+    const preload = setTimeout(async () => {
+      await (await provider()).warmUp();
+      keepHeapSmall();
+    }, PRELOAD_MS);
     const signal = await stopSignal();
     clearTimeout(preload);
     log.info('Stopping', { signal, mountsInFlight: server.inFlight() });
