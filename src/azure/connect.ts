@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { RecentlyUsed } from '../base/recently-used.ts';
 
 /** Settings of agents whose connections do not hang. */
 export interface BoundedAgentOptions extends https.AgentOptions {
@@ -66,8 +67,8 @@ export class BoundedHttpsAgent extends https.Agent {
   readonly #timeoutMs: number;
   readonly #pending = new PendingConnections();
   readonly #idle = new IdleConnections();
-  /** By host and port; the least recently used first. */
-  readonly #sessions = new Map<string, Buffer>();
+  /** By host and port. */
+  readonly #sessions = new RecentlyUsed<Buffer>({ entries: MAX_SESSIONS });
   /** Connections of each host. */
   readonly #open = new Map<string, number>();
   /** Connections that wait for their first request, by host and port. */
@@ -91,7 +92,7 @@ export class BoundedHttpsAgent extends https.Agent {
     const done = this.#pending.add(target, (error) => socket.destroy(error));
     watch(socket, { host, up: 'secureConnect', timeoutMs: this.#timeoutMs, done });
     this.#open.set(target, (this.#open.get(target) ?? 0) + 1);
-    socket.on('session', (fresh: Buffer) => this.#keepSession(target, fresh));
+    socket.on('session', (fresh: Buffer) => this.#sessions.set(target, fresh));
     socket.once('close', (failed: boolean) => {
       this.#idle.delete(socket);
       if (failed) this.#sessions.delete(target);
@@ -118,15 +119,6 @@ export class BoundedHttpsAgent extends https.Agent {
     // The request that needs it will fail on its own connection, and say why.
     socket.on('error', drop);
     socket.once('close', drop);
-  }
-
-  #keepSession(target: string, session: Buffer): void {
-    this.#sessions.delete(target);
-    this.#sessions.set(target, session);
-    for (const oldest of this.#sessions.keys()) {
-      if (this.#sessions.size <= MAX_SESSIONS) break;
-      this.#sessions.delete(oldest);
-    }
   }
 
   override keepSocketAlive(socket: Duplex): boolean {

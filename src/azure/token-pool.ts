@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
+import { RecentlyUsed } from '../base/recently-used.ts';
 import type { Secret } from '../base/secret.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Outcome, Telemetry } from '../base/telemetry.ts';
@@ -78,9 +79,9 @@ interface Pooled {
 export class TokenPool {
   readonly #options: TokenPoolOptions;
   /** By principal and resource, in the order of use. */
-  readonly #tokens = new Map<string, Pooled>();
+  readonly #tokens = new RecentlyUsed<Pooled>({ entries: MAX_TOKENS });
   /** Service-account tokens that Entra accepted, by principal and digest, and when each ends. */
-  readonly #proofs = new Map<string, number>();
+  readonly #proofs = new RecentlyUsed<number>({ entries: MAX_PROOFS });
   readonly #flights = new SingleFlight<Secret>();
 
   constructor(options: TokenPoolOptions) {
@@ -93,7 +94,7 @@ export class TokenPool {
     const claimant = { identity, cloud, principal, proof: proofOf(identity) };
     return {
       principal,
-      has: (resource) => this.#tokens.has(keyOf(principal, resource)),
+      has: (resource) => this.#tokens.peek(keyOf(principal, resource)) !== undefined,
       token: (use) => this.#token(claimant, use),
     };
   }
@@ -110,27 +111,26 @@ export class TokenPool {
   async #token(claimant: Claimant, use: TokenUse): Promise<Secret> {
     const now = this.#options.clock.now();
     const key = keyOf(claimant.principal, use.resource);
-    const pooled = this.#tokens.get(key);
+    const pooled = this.#tokens.peek(key);
     if (!this.#isProven(claimant, now)) return this.#acquire(claimant, use, `proof ${claimant.proof?.digest} ${key}`);
     if (pooled === undefined || pooled.token === use.refused || pooled.usableUntil <= now) {
       return this.#acquire(claimant, use, `token ${key} ${use.claims ?? ''}`);
     }
     pooled.usedAt = now;
-    this.#tokens.delete(key);
-    this.#tokens.set(key, pooled);
+    this.#tokens.get(key);
     if (pooled.refreshAt <= now) {
       pooled.refreshAt = now + REFRESH_RETRY_MS;
       const { signal } = new AbortController();
       this.#acquire(claimant, { resource: use.resource, signal }, `token ${key} `).catch((error: unknown) => {
         // The pooled token is still good and a later use tries again, but for a login that Entra knows and refuses.
-        if (isRefusal(error) && this.#tokens.get(key) === pooled) this.#tokens.delete(key);
+        if (isRefusal(error) && this.#tokens.peek(key) === pooled) this.#tokens.delete(key);
       });
     }
     return pooled.token;
   }
 
   #isProven({ principal, proof }: Claimant, now: number): boolean {
-    return proof === undefined || (this.#proofs.get(`${principal} ${proof.digest}`) ?? 0) > now;
+    return proof === undefined || (this.#proofs.peek(`${principal} ${proof.digest}`) ?? 0) > now;
   }
 
   #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
@@ -160,17 +160,14 @@ export class TokenPool {
     const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
     const endsAt = now + lifeMs;
     const key = keyOf(principal, resource);
-    this.#tokens.delete(key);
     this.#tokens.set(key, {
       token,
       usableUntil: endsAt - margin(EXPIRY_MARGIN),
       refreshAt: Math.max(now + REFRESH_RETRY_MS, Math.min(refreshAt ?? endsAt, endsAt - margin(REFRESH_MARGIN))),
       usedAt: now,
     });
-    bound(this.#tokens, MAX_TOKENS);
     if (proof === undefined) return;
     this.#proofs.set(`${principal} ${proof.digest}`, proof.expiresAt ?? expiresAt);
-    bound(this.#proofs, MAX_PROOFS);
   }
 }
 
@@ -182,11 +179,4 @@ function isRefusal(error: unknown): boolean {
 
 function keyOf(principal: string, resource: string): string {
   return JSON.stringify([principal, resource]);
-}
-
-function bound(map: Map<string, unknown>, max: number): void {
-  for (const oldest of map.keys()) {
-    if (map.size <= max) break;
-    map.delete(oldest);
-  }
 }

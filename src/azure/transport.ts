@@ -1,6 +1,7 @@
 import { createDefaultHttpClient, type HttpClient, isRestError, RestError } from '@azure/core-rest-pipeline';
 import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
+import { RecentlyUsed } from '../base/recently-used.ts';
 import type { AgentSource } from './agents.ts';
 
 /** What every request goes out with. */
@@ -55,7 +56,9 @@ const METADATA_TTL_MS = 24 * 60 * 60 * 1000;
  * SDK does not know by heart is a round trip more at each login.
  */
 export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
-  const known = new Map<string, { readonly response: ReturnType<HttpClient['sendRequest']>; readonly until: number }>();
+  const known = new RecentlyUsed<{ readonly response: ReturnType<HttpClient['sendRequest']>; readonly until: number }>({
+    entries: MAX_METADATA,
+  });
   return {
     async sendRequest(request) {
       const { url } = request;
@@ -69,12 +72,8 @@ export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
       const response = client.sendRequest(request);
       const entry = { response, until: clock.now() + METADATA_TTL_MS };
       known.set(url, entry);
-      for (const oldest of known.keys()) {
-        if (known.size <= MAX_METADATA) break;
-        known.delete(oldest);
-      }
       const forget = () => {
-        if (known.get(url) === entry) known.delete(url);
+        if (known.peek(url) === entry) known.delete(url);
       };
       response.then(({ status, bodyAsText }) => {
         if (status !== 200 || !isObject(bodyAsText)) forget();

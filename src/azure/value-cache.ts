@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { RecentlyUsed } from '../base/recently-used.ts';
 import { Secret } from '../base/secret.ts';
 
 /** Bytes of values kept at most. */
@@ -8,7 +9,6 @@ const JITTER = 0.1;
 
 interface Entry<T> {
   readonly value: Secret<T>;
-  readonly bytes: number;
   readonly until: number;
 }
 
@@ -16,8 +16,7 @@ interface Entry<T> {
 export class ValueCache<T> {
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #entries = new Map<string, Entry<T>>();
-  #bytes = 0;
+  readonly #entries = new RecentlyUsed<Entry<T>>({ bytes: MAX_BYTES });
 
   constructor(clock: Clock, random: () => number = Math.random) {
     this.#clock = clock;
@@ -27,36 +26,22 @@ export class ValueCache<T> {
   get(key: string): T | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
+    if (entry.until > this.#clock.now()) return entry.value.reveal();
     this.#entries.delete(key);
-    if (entry.until <= this.#clock.now()) {
-      this.#bytes -= entry.bytes;
-      return undefined;
-    }
-    this.#entries.set(key, entry);
-    return entry.value.reveal();
+    return undefined;
   }
 
   /** Keeps a value of `bytes` size for `ttlMs` at most; 0 keeps nothing. */
   set(key: string, value: T, { ttlMs, bytes }: { readonly ttlMs: number; readonly bytes: number }): void {
-    this.#delete(key);
+    this.#entries.delete(key);
     if (ttlMs <= 0 || bytes > MAX_BYTES / 8) return;
     const until = this.#clock.now() + ttlMs * (1 - JITTER * this.#random());
-    this.#entries.set(key, { value: new Secret(value), bytes, until });
-    this.#bytes += bytes;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= MAX_BYTES) break;
-      this.#delete(oldest);
-    }
+    this.#entries.set(key, { value: new Secret(value), until }, bytes);
   }
 
   /** Drops what is past its time; called now and then so that secrets do not outlive it in memory. */
   sweep(): void {
     const now = this.#clock.now();
-    for (const [key, { until }] of this.#entries) if (until <= now) this.#delete(key);
-  }
-
-  #delete(key: string): void {
-    this.#bytes -= this.#entries.get(key)?.bytes ?? 0;
-    this.#entries.delete(key);
+    for (const [key, { until }] of this.#entries) if (until <= now) this.#entries.delete(key);
   }
 }

@@ -30,7 +30,7 @@ export interface Provider {
   readonly mount: MountHandler;
   /** Does now what the first Mount would have to wait for; asks nobody anything. */
   warmUp(): Promise<void>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** Go's names of processor architectures, which the official provider's user agent has. */
@@ -58,7 +58,7 @@ export function createProvider(
       azure.warmUp();
       await warmUp(defaults);
     },
-    close: azure.close,
+    close: async () => azure.close(),
   };
 }
 

@@ -1,18 +1,18 @@
 import { systemClock } from '../base/clock.ts';
-import type { MountHandler } from '../mount/call.ts';
 import { parseEndpoint } from '../server/endpoint.ts';
+import type { CallMeter } from '../server/guard.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { startServer } from '../server/server.ts';
 import { keepHeapSmall } from './heap.ts';
 import type { Io } from './io.ts';
+import { lateProvider } from './late-provider.ts';
 import { createLogger } from './logging.ts';
-import type { Provider } from './provider.ts';
 import { parseServeFlags, serveHelp } from './serve-flags.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
 
-/** The half that talks to Azure takes as long to load as all the rest, and a start is over with the first answer. */
-const PRELOAD_MS = 200;
+/** Answers that belong to the start go out before the other half of the program is loaded. */
+const AFTER_MS = 200;
 
 /** `akv-csi serve`: runs the provider until SIGTERM or SIGINT. Returns the exit code. Errors: ERR_USAGE. */
 export async function runServe(args: readonly string[], io: Io): Promise<number> {
@@ -40,15 +40,21 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
 
   const clock = systemClock;
   const metrics = createMetrics({ version: VERSION, objectNames: options.metricsObjectNames, clock, log });
-  let loading: Promise<Provider> | undefined;
-  const provider = () => {
-    loading ??= import('./provider.ts').then(({ createProvider }) =>
-      createProvider(options, { env: io.env, log, telemetry: metrics, clock }),
-    );
-    return loading;
-  };
-  const mount: MountHandler = async (input, call) => (await provider()).mount(input, call);
-  const server = await startServer({ endpoint, mount, version: VERSION, log, meter: metrics });
+  const provider = lateProvider(async () => {
+    const { createProvider } = await import('./provider.ts');
+    return createProvider(options, { env: io.env, log, telemetry: metrics, clock });
+  });
+  const firstAnswer = afterFirstCall(metrics, async () => {
+    await provider.warmUp();
+    keepHeapSmall();
+  });
+  const server = await startServer({
+    endpoint,
+    mount: provider.mount,
+    version: VERSION,
+    log,
+    meter: firstAnswer.meter,
+  });
   const stoppers: (() => Promise<void>)[] = [server.stop];
   try {
     const { healthPort: port, healthPath: path, healthTimeoutMs: timeoutMs } = options;
@@ -57,19 +63,30 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
     const exposed = await startMetricsServer({ port: options.metricsPort, metrics });
     stoppers.push(exposed.close);
     log.info('Serving', { version: VERSION, healthPort: health.port, healthPath: path, metricsPort: exposed.port });
-    const preload = setTimeout(async () => {
-      await (await provider()).warmUp();
-      keepHeapSmall();
-    }, PRELOAD_MS);
     const signal = await stopSignal();
-    clearTimeout(preload);
     log.info('Stopping', { signal, mountsInFlight: server.inFlight() });
   } finally {
+    firstAnswer.cancel();
     for (const stop of stoppers) await stop();
-    (await loading)?.close();
+    await provider.close();
   }
   log.info('Stopped');
   return 0;
+}
+
+/** A meter that also does some work once, a moment after the first call has been answered: driver and probes all call. */
+function afterFirstCall(meter: CallMeter, work: () => Promise<void>) {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    meter: {
+      callStarted: (method) => meter.callStarted(method),
+      callEnded(end) {
+        meter.callEnded(end);
+        timer ??= setTimeout(work, AFTER_MS);
+      },
+    } satisfies CallMeter,
+    cancel: () => clearTimeout(timer),
+  };
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {

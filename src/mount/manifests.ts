@@ -1,3 +1,4 @@
+import { RecentlyUsed } from '../base/recently-used.ts';
 import {
   type ParsedDocument,
   type ParsedYaml,
@@ -34,9 +35,7 @@ export class Manifests implements YamlReader {
 class RecentTexts<T> {
   readonly #parse: (text: string, firstLine: number) => T;
   readonly #treesOf: (parsed: T) => readonly Tree[];
-  /** Least recently used first. */
-  readonly #kept = new Map<string, { readonly parsed: T; readonly bytes: number }>();
-  #bytes = 0;
+  readonly #kept = new RecentlyUsed<{ readonly parsed: T }>({ bytes: MAX_BYTES });
 
   constructor(parse: (text: string, firstLine: number) => T, treesOf: (parsed: T) => readonly Tree[]) {
     this.#parse = parse;
@@ -45,27 +44,18 @@ class RecentTexts<T> {
 
   read(text: string, firstLine: number): T {
     const key = `${firstLine} ${text}`;
-    const kept = this.#kept.get(key) ?? this.#sized(text, this.#parse(text, firstLine));
-    this.#drop(key);
-    if (kept.bytes > MAX_TREE_BYTES) return kept.parsed;
-    this.#kept.set(key, kept);
-    this.#bytes += kept.bytes;
-    for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= MAX_BYTES) break;
-      this.#drop(oldest);
-    }
-    return kept.parsed;
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return kept.parsed;
+    const parsed = this.#parse(text, firstLine);
+    const bytes = this.#sizeOf(text, parsed);
+    if (bytes <= MAX_TREE_BYTES) this.#kept.set(key, { parsed }, bytes);
+    return parsed;
   }
 
   /** Aliases make trees larger than their texts, so that both count. */
-  #sized(text: string, parsed: T): { readonly parsed: T; readonly bytes: number } {
+  #sizeOf(text: string, parsed: T): number {
     const nodes = this.#treesOf(parsed).reduce((sum, tree) => sum + nodesOf(tree), 1);
-    return { parsed, bytes: 2 * text.length + nodes * NODE_BYTES };
-  }
-
-  #drop(key: string): void {
-    this.#bytes -= this.#kept.get(key)?.bytes ?? 0;
-    this.#kept.delete(key);
+    return 2 * text.length + nodes * NODE_BYTES;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
+import { RecentlyUsed } from '../base/recently-used.ts';
 import { Secret } from '../base/secret.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 
@@ -25,7 +26,6 @@ const FAILURE_MS = 60_000;
 
 interface Kept<T> {
   readonly outcome: Secret<T> | ProviderError;
-  readonly bytes: number;
   usedAt: number;
 }
 
@@ -36,12 +36,11 @@ interface Kept<T> {
 export class Memo<T> {
   readonly #limits: MemoLimits<T>;
   readonly #flights = new SingleFlight<T>();
-  /** Least recently used first. */
-  readonly #kept = new Map<string, Kept<T>>();
-  #bytes = 0;
+  readonly #kept: RecentlyUsed<Kept<T>>;
 
   constructor(limits: MemoLimits<T>) {
     this.#limits = limits;
+    this.#kept = new RecentlyUsed({ entries: MAX_RESULTS, bytes: limits.maxBytes });
   }
 
   /**
@@ -63,7 +62,7 @@ export class Memo<T> {
     const limit = this.#limits.clock.now() - this.#limits.idleMs;
     for (const [key, { usedAt }] of this.#kept) {
       if (usedAt > limit) break;
-      this.#drop(key);
+      this.#kept.delete(key);
     }
   }
 
@@ -80,35 +79,23 @@ export class Memo<T> {
   }
 
   #take(key: string): Kept<T>['outcome'] | undefined {
-    const kept = this.#kept.get(key);
+    const kept = this.#kept.peek(key);
     if (kept === undefined) return undefined;
     const now = this.#limits.clock.now();
     if (kept.outcome instanceof ProviderError) {
       if (kept.usedAt + FAILURE_MS > now) return kept.outcome;
-      this.#drop(key);
+      this.#kept.delete(key);
       return undefined;
     }
     kept.usedAt = now;
-    this.#kept.delete(key);
-    this.#kept.set(key, kept);
+    this.#kept.get(key);
     return kept.outcome;
   }
 
   #keep(key: string, outcome: Kept<T>['outcome'], ownBytes: number): void {
     const { maxBytes, clock } = this.#limits;
     const bytes = ownBytes + OVERHEAD_BYTES;
-    this.#drop(key);
-    if (bytes > maxBytes / 8) return;
-    this.#kept.set(key, { outcome, bytes, usedAt: clock.now() });
-    this.#bytes += bytes;
-    for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= maxBytes && this.#kept.size <= MAX_RESULTS) break;
-      this.#drop(oldest);
-    }
-  }
-
-  #drop(key: string): void {
-    this.#bytes -= this.#kept.get(key)?.bytes ?? 0;
     this.#kept.delete(key);
+    if (bytes <= maxBytes / 8) this.#kept.set(key, { outcome, usedAt: clock.now() }, bytes);
   }
 }

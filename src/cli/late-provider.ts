@@ -1,0 +1,15 @@
+import type { Provider } from './provider.ts';
+
+/** A provider that is loaded when it is first needed: it is the half of the program, and a start is over before. */
+export function lateProvider(load: () => Promise<Provider>): Provider {
+  let loading: Promise<Provider> | undefined;
+  const provider = () => {
+    loading ??= load();
+    return loading;
+  };
+  return {
+    mount: async (input, call) => (await provider()).mount(input, call),
+    warmUp: async () => (await provider()).warmUp(),
+    close: async () => (await loading)?.close(),
+  };
+}
