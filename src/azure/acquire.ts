@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AccessToken } from '@azure/core-auth';
-import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
+import type { HttpClient, PipelineRequest, PipelineResponse } from '@azure/core-rest-pipeline';
 import {
   ClientAssertionCredential,
   ClientCertificateCredential,
@@ -65,7 +65,7 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   try {
     const way = identity.kind === 'identity-binding' ? transport.tokenProxy() : Promise.resolve(transport.client);
     const client = await abortable(way, signal);
-    const asked = attempts.run({ client, witness, signal, refusals: 0 }, () => ask(request, transport.nmiHost));
+    const asked = ask(request, { client, witness, signal, refusals: 0 }, transport.nmiHost);
     const { token, expiresOnTimestamp, refreshAfterTimestamp } = await abortable(asked, signal);
     return { token: new Secret(token), expiresAt: expiresOnTimestamp, refreshAt: refreshAfterTimestamp };
   } catch (error) {
@@ -74,13 +74,13 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   }
 }
 
-async function ask(request: TokenRequest, nmiHost: string): Promise<AccessToken> {
+async function ask(request: TokenRequest, attempt: Attempt, nmiHost: string): Promise<AccessToken> {
   const { identity, cloud, resource, claims } = request;
   const options = {
     authorityHost: cloud.authorityHost,
     disableInstanceDiscovery: cloud.custom || identity.kind === 'identity-binding',
     retryOptions: { maxRetries: 3, retryDelayInMs: 500, maxRetryDelayInMs: 4000 },
-    httpClient: ATTEMPT_CLIENT,
+    httpClient: clientBy(() => attempt),
   };
   const scope = `${resource}/.default`;
   const tokenOptions = { enableCae: true, ...(claims === undefined ? {} : { claims }) };
@@ -104,10 +104,11 @@ async function ask(request: TokenRequest, nmiHost: string): Promise<AccessToken>
     }
     case 'managed-identity': {
       const chosen = identity.clientId === '' ? {} : { clientId: identity.clientId };
-      return new ManagedIdentityCredential({ ...chosen, ...options }).getToken(scope, tokenOptions);
+      const credential = new ManagedIdentityCredential({ ...chosen, ...options, httpClient: MANAGED_IDENTITY_CLIENT });
+      return managedIdentityAttempts.run(attempt, () => credential.getToken(scope, tokenOptions));
     }
     case 'pod-identity':
-      return podIdentityToken({ identity, host: nmiHost, resource, client: ATTEMPT_CLIENT });
+      return podIdentityToken({ identity, host: nmiHost, resource, client: options.httpClient });
   }
 }
 
@@ -120,35 +121,37 @@ interface Attempt {
   refusals: number;
 }
 
-const attempts = new AsyncLocalStorage<Attempt>();
-
 /**
- * Keeps what the wire said, since the SDK's errors lose it, and makes the SDK honour the signal while it talks to Entra.
- * One for all, with the attempt from its surroundings: for managed identities the SDK goes on using the first client that
- * it was ever given in this process.
+ * For managed identities the SDK goes on using the first client that it was ever given in this process, so that the
+ * attempt comes from its surroundings. Nothing else may: where they are in use, every promise of the process costs more.
  */
-const ATTEMPT_CLIENT: HttpClient = {
-  async sendRequest(request) {
-    const attempt = attempts.getStore();
-    if (attempt === undefined) throw new Error('a token request outside of any attempt');
-    const { client, witness, signal } = attempt;
-    request.abortSignal = signal;
-    witness.host = new URL(request.url).host;
-    witness.answer = undefined;
-    try {
-      const response = await client.sendRequest(request);
-      const { status, bodyAsText, headers } = response;
-      const body = status === 200 ? '' : (bodyAsText ?? '');
-      witness.answer = { status, body, requestId: headers.get('x-ms-request-id') };
-      if (status === 429) setWait(response, attempt.refusals++);
-      return response;
-    } catch (error) {
-      witness.failure = error;
-      // The SDK would ask again for seconds; it does not for what carries no code.
-      throw networkFailure(error)?.transient === false ? new Error('a failure that lasts') : error;
-    }
-  },
-};
+const managedIdentityAttempts = new AsyncLocalStorage<Attempt>();
+const MANAGED_IDENTITY_CLIENT = clientBy(() => managedIdentityAttempts.getStore());
+
+/** Keeps what the wire said, since the SDK's errors lose it, and makes the SDK honour the signal while it talks to Entra. */
+function clientBy(attemptOf: () => Attempt | undefined): HttpClient {
+  return { sendRequest: (request) => send(request, attemptOf()) };
+}
+
+async function send(request: PipelineRequest, attempt: Attempt | undefined): Promise<PipelineResponse> {
+  if (attempt === undefined) throw new Error('a token request outside of any attempt');
+  const { client, witness, signal } = attempt;
+  request.abortSignal = signal;
+  witness.host = new URL(request.url).host;
+  witness.answer = undefined;
+  try {
+    const response = await client.sendRequest(request);
+    const { status, bodyAsText, headers } = response;
+    const body = status === 200 ? '' : (bodyAsText ?? '');
+    witness.answer = { status, body, requestId: headers.get('x-ms-request-id') };
+    if (status === 429) setWait(response, attempt.refusals++);
+    return response;
+  } catch (error) {
+    witness.failure = error;
+    // The SDK would ask again for seconds; it does not for what carries no code.
+    throw networkFailure(error)?.transient === false ? new Error('a failure that lasts') : error;
+  }
+}
 
 /** Makes the SDK wait for every 429 that names no wait, and for none that names a long one. */
 function setWait({ headers }: PipelineResponse, refusals: number): void {

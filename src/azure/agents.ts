@@ -6,13 +6,13 @@ import { isIP, type LookupFunction } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
+import { RecentlyUsed } from '../base/recently-used.ts';
 import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './connect.ts';
 import { TunnelAgent } from './tunnel.ts';
 
 /** Connections to one host at the same time. */
 const MAX_SOCKETS = 50;
-/** Connections to one host kept for the next wave of reads, and for how long. */
-const MAX_IDLE_SOCKETS = 8;
+/** How long idle connections are kept; how many, says `IdleConnections`. */
 const IDLE_MS = 150_000;
 /** Bound of DNS, TCP and TLS together. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -25,7 +25,7 @@ const NEVER_PROXIED = /^(169\.254\.169\.254|localhost|127(\.\d+){3}|\[::1\]|.+\.
 const SHARED = {
   keepAlive: true,
   maxSockets: MAX_SOCKETS,
-  maxFreeSockets: MAX_IDLE_SOCKETS,
+  maxFreeSockets: MAX_SOCKETS,
   timeout: IDLE_MS,
 } as const;
 
@@ -39,8 +39,18 @@ export interface TrustSources {
 
 /** Finds the connections for a URL, and the host of the proxy that they go through; empty: none. */
 export interface AgentSource {
-  for(url: string): { readonly agent: http.Agent; readonly proxy: string };
+  for(url: URL): Way;
 }
+
+/** The way to a host. */
+export interface Way {
+  readonly agent: http.Agent;
+  /** Host and port of the proxy in between; empty: none. */
+  readonly proxy: string;
+}
+
+/** Hosts whose way is remembered. */
+const MAX_WAYS = 200;
 
 /**
  * Keep-alive connections shared by all clients: bounded sockets a host, proxies from the environment, one TLS trust for
@@ -51,6 +61,8 @@ export class Agents implements AgentSource {
   readonly #connectTimeoutMs: number;
   readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS });
   readonly #proxied = new Map<string, TunnelAgent>();
+  /** By origin: the environment, which says which hosts are reached by proxy, stays as it is. */
+  readonly #ways = new RecentlyUsed<Way>({ entries: MAX_WAYS });
   #https: BoundedHttpsAgent | undefined;
   #secureContext: tls.SecureContext | undefined;
 
@@ -65,25 +77,20 @@ export class Agents implements AgentSource {
     isIP('localhost');
   }
 
-  /** The agent for a URL. */
-  for(url: string): { readonly agent: http.Agent; readonly proxy: string } {
-    const { protocol, hostname } = new URL(url);
-    if (protocol === 'http:') return { agent: this.#http, proxy: '' };
-    const proxy = proxyFor(hostname, url);
-    if (proxy === '') {
-      this.#https ??= new BoundedHttpsAgent(this.#options());
-      return { agent: this.#https, proxy };
-    }
-    const known = this.#proxied.get(proxy);
-    const agent = known ?? new TunnelAgent(proxy, this.#options());
-    if (known === undefined) this.#proxied.set(proxy, agent);
-    return { agent, proxy: new URL(proxy).host };
+  /** The way to a URL's host. */
+  for(url: URL): Way {
+    const known = this.#ways.get(url.origin);
+    if (known !== undefined) return known;
+    const way = this.#find(url);
+    this.#ways.set(url.origin, way);
+    return way;
   }
 
   /** Opens a connection to a URL's host if there is none and no proxy is in between. */
   prepare(url: string): void {
-    const { agent } = this.for(url);
-    const { hostname, port } = new URL(url);
+    const target = new URL(url);
+    const { hostname, port } = target;
+    const { agent } = this.for(target);
     if (agent === this.#https) this.#https.prepare(hostname, port === '' ? 443 : Number(port));
   }
 
@@ -99,6 +106,19 @@ export class Agents implements AgentSource {
     this.#http.destroy();
     this.#https?.destroy();
     for (const agent of this.#proxied.values()) agent.destroy();
+  }
+
+  #find({ protocol, hostname, href }: URL): Way {
+    if (protocol === 'http:') return { agent: this.#http, proxy: '' };
+    const proxy = proxyFor(hostname, href);
+    if (proxy === '') {
+      this.#https ??= new BoundedHttpsAgent(this.#options());
+      return { agent: this.#https, proxy };
+    }
+    const known = this.#proxied.get(proxy);
+    const agent = known ?? new TunnelAgent(proxy, this.#options());
+    if (known === undefined) this.#proxied.set(proxy, agent);
+    return { agent, proxy: new URL(proxy).host };
   }
 
   #options(): BoundedAgentOptions {

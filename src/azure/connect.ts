@@ -32,25 +32,41 @@ export class PendingConnections {
   }
 }
 
-/** Idle connections kept over all hosts: some vaults and login hosts, each with a wave's worth. */
-const MAX_IDLE = 64;
+/** Idle connections kept while requests come and go, over all hosts. */
+const MAX_IDLE = 100;
+/** How many of them stay when they were not needed for {@link REST_MS}. */
+const MAX_RESTING = 16;
+const REST_MS = 2_000;
 
 /** Idle connections of an agent, bounded over all hosts; the one idle for longest goes first. */
 export class IdleConnections {
-  readonly #sockets = new Set<Duplex>();
+  /** Since when each is idle, in milliseconds of the process's own clock. */
+  readonly #sockets = new Map<Duplex, number>();
+  #timer: NodeJS.Timeout | undefined;
 
   add(socket: Duplex): void {
-    this.#sockets.add(socket);
-    for (const oldest of this.#sockets) {
-      if (this.#sockets.size <= MAX_IDLE) break;
-      this.#sockets.delete(oldest);
-      oldest.destroy();
-    }
+    this.#sockets.set(socket, performance.now());
+    this.#close(MAX_IDLE, Number.POSITIVE_INFINITY);
+    this.#timer ??= setTimeout(() => this.#trim(), REST_MS).unref();
   }
 
   /** The connection is used again, or closed. */
   delete(socket: Duplex): void {
     this.#sockets.delete(socket);
+  }
+
+  #trim(): void {
+    this.#close(MAX_RESTING, performance.now() - REST_MS);
+    this.#timer = this.#sockets.size > MAX_RESTING ? setTimeout(() => this.#trim(), REST_MS).unref() : undefined;
+  }
+
+  /** Closes those that are idle since before `before`, until `most` are left. */
+  #close(most: number, before: number): void {
+    for (const [socket, since] of this.#sockets) {
+      if (this.#sockets.size <= most || since > before) break;
+      this.#sockets.delete(socket);
+      socket.destroy();
+    }
   }
 }
 

@@ -62,6 +62,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   REQUEST_SEND_ERROR: CUT,
   // Ours: `createTransport` and `connect.ts`.
   NO_ANSWER: SILENT,
+  LARGE_ANSWER: [
+    'HTTP',
+    'lasting',
+    'the answer is larger than any of Azure; check address and proxies between node and host',
+  ],
   TLS_TIMEOUT: [
     'TLS',
     'lasting',

@@ -1,8 +1,16 @@
-import { createDefaultHttpClient, type HttpClient, isRestError, RestError } from '@azure/core-rest-pipeline';
-import { abortable } from '../base/abort.ts';
+import http from 'node:http';
+import https from 'node:https';
+import {
+  createHttpHeaders,
+  type HttpClient,
+  type PipelineRequest,
+  type PipelineResponse,
+  RestError,
+} from '@azure/core-rest-pipeline';
 import type { Clock } from '../base/clock.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import type { AgentSource } from './agents.ts';
+import { coded } from './connect.ts';
 
 /** What every request goes out with. */
 export interface TransportOptions {
@@ -13,37 +21,97 @@ export interface TransportOptions {
   readonly timeoutMs: number;
 }
 
+/** Many times what Key Vault, Entra or IMDS answer with. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
 /**
- * Where all requests of all SDK clients end: shared connections, our user agent, a bound on time. An `HttpClient` and no
- * pipeline policy, because the SDK drops the policies of managed-identity credentials.
- * Errors: `RestError` with Node's code, or `NO_ANSWER` past the bound; `AbortError`.
+ * Where all requests of all SDK clients end: shared connections, our user agent, bounds on time and size. An `HttpClient`
+ * and no pipeline policy, because the SDK drops the policies of managed-identity credentials; and not the SDK's own one,
+ * which takes as much CPU time for a request as everything else in front of the socket.
+ * Errors: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`.
  */
 export function createTransport({ agents, userAgent, timeoutMs }: TransportOptions): HttpClient {
-  const wire = createDefaultHttpClient();
   return {
     async sendRequest(request) {
-      const { agent, proxy } = agents.for(request.url);
-      // The SDK may have put an agent of its own here, for a proxy.
-      request.agent = agent;
-      const sdk = request.headers.get('user-agent') ?? '';
-      if (!sdk.startsWith(userAgent)) request.headers.set('user-agent', `${userAgent} ${sdk}`.trim());
-      const { abortSignal } = request;
-      const bound = boundBy(abortSignal, timeoutMs);
-      // The SDK's own timeout ends with the headers of the answer.
-      request.abortSignal = bound.signal;
+      const url = new URL(request.url);
+      const { agent, proxy } = agents.for(url);
+      const { headers } = request;
+      const sdk = headers.get('user-agent') ?? '';
+      if (!sdk.startsWith(userAgent)) headers.set('user-agent', `${userAgent} ${sdk}`.trim());
+      // Nothing here unpacks an answer.
+      headers.delete('accept-encoding');
       try {
-        return await abortable(wire.sendRequest(request), bound.signal);
+        return await exchange(request, { url, agent, timeoutMs });
       } catch (error) {
         // Which host the failure is about, for whoever explains it.
-        if (proxy !== '' && isRestError(error)) Object.assign(error, { proxy });
+        if (proxy !== '' && error instanceof RestError) Object.assign(error, { proxy });
         throw error;
-      } finally {
-        bound.dispose();
-        if (abortSignal === undefined) delete request.abortSignal;
-        else request.abortSignal = abortSignal;
       }
     },
   };
+}
+
+interface Way {
+  readonly url: URL;
+  readonly agent: http.Agent;
+  readonly timeoutMs: number;
+}
+
+function exchange(request: PipelineRequest, { url, agent, timeoutMs }: Way): Promise<PipelineResponse> {
+  const { method, headers, abortSignal } = request;
+  // The SDK puts null where there is none.
+  const body = request.body ?? undefined;
+  if (body !== undefined && typeof body !== 'string') throw new Error('a request with a body that is no text');
+  return new Promise((resolve, reject) => {
+    if (abortSignal?.aborted === true) {
+      reject(aborted());
+      return;
+    }
+    const { request: start } = url.protocol === 'http:' ? http : https;
+    const wire = start(url, { agent, method, headers: headers.toJSON() });
+    const abort = () => end(aborted());
+    const timer = setTimeout(() => end(coded('NO_ANSWER', `no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    abortSignal?.addEventListener('abort', abort);
+    const settle = () => {
+      clearTimeout(timer);
+      abortSignal?.removeEventListener('abort', abort);
+    };
+    const end = (error: Error) => {
+      settle();
+      reject(error.name === 'AbortError' ? error : restError(error));
+      wire.destroy();
+    };
+    wire.on('error', end);
+    wire.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('error', end);
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes > MAX_ANSWER_BYTES) end(coded('LARGE_ANSWER', `an answer of over ${MAX_ANSWER_BYTES} bytes`));
+      });
+      response.on('end', () => {
+        settle();
+        const { statusCode: status = 0 } = response;
+        // Cookies alone come as a list, and nobody asks for them.
+        const { 'set-cookie': _, ...given } = response.headers;
+        const bodyAsText = Buffer.concat(chunks).toString('utf8');
+        resolve({ request, status, headers: createHttpHeaders(given as Record<string, string>), bodyAsText });
+      });
+    });
+    wire.end(body);
+  });
+}
+
+function aborted(): Error {
+  return new DOMException('The operation was aborted', 'AbortError');
+}
+
+/** The SDK tells failures of the network from others by this class and their codes. */
+function restError(error: Error): RestError {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : RestError.REQUEST_SEND_ERROR;
+  return new RestError(error.message, { code });
 }
 
 const METADATA_PATH = '/.well-known/openid-configuration';
@@ -79,27 +147,6 @@ export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
         if (status !== 200 || !isObject(bodyAsText)) forget();
       }, forget);
       return response;
-    },
-  };
-}
-
-type SignalLike = NonNullable<Parameters<HttpClient['sendRequest']>[0]['abortSignal']>;
-
-/** A signal that aborts with another, or after `ms` milliseconds with NO_ANSWER. */
-function boundBy(signal: SignalLike | undefined, ms: number): { signal: AbortSignal; dispose: () => void } {
-  const controller = new AbortController();
-  const leave = () => controller.abort(new DOMException('The operation was aborted', 'AbortError'));
-  const timer = setTimeout(
-    () => controller.abort(new RestError(`no answer within ${ms / 1000} s`, { code: 'NO_ANSWER' })),
-    ms,
-  );
-  if (signal?.aborted === true) leave();
-  else signal?.addEventListener('abort', leave);
-  return {
-    signal: controller.signal,
-    dispose() {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', leave);
     },
   };
 }

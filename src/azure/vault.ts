@@ -1,6 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TokenCredential } from '@azure/core-auth';
-import { type HttpClient, isRestError, RestError } from '@azure/core-rest-pipeline';
+import { type HttpClient, isRestError, type PipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { CertificateClient } from '@azure/keyvault-certificates';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient } from '@azure/keyvault-secrets';
@@ -30,106 +29,145 @@ interface Call {
   last: { readonly status: number; readonly body: unknown } | undefined;
 }
 
-const calls = new AsyncLocalStorage<Call>();
+/** By this header of a request its call is found; each call has an id of its own. */
+const CALL_HEADER = 'x-ms-client-request-id';
 
 /** The SDK demands one; the token comes with each call instead, since the one who calls changes. */
 const NO_CREDENTIAL: TokenCredential = { getToken: async () => null };
 
-/**
- * The SDK's three clients for one vault, shared by all identities; they keep connections and pipeline, no login.
- * Retries are not theirs: the gate in front of them knows what else is waiting for this vault.
- */
-export class VaultClients {
+/** Clients of the SDK, whose requests go out by one `HttpClient`. */
+class Clients {
   readonly #url: string;
-  readonly #transport: HttpClient;
+  readonly #httpClient: HttpClient;
   #secrets: SecretClient | undefined;
   #keys: KeyClient | undefined;
   #certificates: CertificateClient | undefined;
 
+  constructor(url: string, httpClient: HttpClient) {
+    this.#url = url;
+    this.#httpClient = httpClient;
+  }
+
+  get secrets(): SecretClient {
+    this.#secrets ??= new SecretClient(this.#url, NO_CREDENTIAL, this.#options());
+    return this.#secrets;
+  }
+
+  get keys(): KeyClient {
+    this.#keys ??= new KeyClient(this.#url, NO_CREDENTIAL, this.#options());
+    return this.#keys;
+  }
+
+  get certificates(): CertificateClient {
+    this.#certificates ??= new CertificateClient(this.#url, NO_CREDENTIAL, this.#options());
+    return this.#certificates;
+  }
+
+  #options() {
+    return { serviceVersion: SERVICE_VERSION, retryOptions: { maxRetries: 0 }, httpClient: this.#httpClient } as const;
+  }
+}
+
+/**
+ * One vault by the SDK's clients, shared by all identities; they keep connections and pipeline, no login. Retries are
+ * not theirs: the gate in front of them knows what else is waiting for this vault.
+ */
+export class VaultClients {
+  readonly #url: string;
+  readonly #transport: HttpClient;
+  /** Reads under way, by their ids. */
+  readonly #calls = new Map<string, Call>();
+  readonly #clients: Clients;
+
   constructor(url: string, transport: HttpClient) {
     this.#url = url;
     this.#transport = transport;
+    this.#clients = new Clients(
+      url,
+      this.#clientBy((request) => this.#calls.get(request.headers.get(CALL_HEADER) ?? '')),
+    );
   }
 
   /** The JSON of an object. Errors: `RestError`, `Challenge`, network errors. */
   async get({ type, name, version }: ObjectRef, options: VaultCallOptions): Promise<unknown> {
-    const pinned = version === '' ? {} : { version };
-    const { bodies } = await this.#run(options, async () => {
-      switch (type) {
-        case 'secret':
-          return this.#secretClient().getSecret(name, pinned);
-        case 'key':
-          return this.#keyClient().getKey(name, pinned);
-        case 'cert':
-          return version === ''
-            ? this.#certificateClient().getCertificate(name)
-            : this.#certificateClient().getCertificateVersion(name, version);
-      }
-    });
-    return bodies[0];
+    const { secrets, keys, certificates } = this.#clients;
+    const { clientRequestId } = options;
+    const requestOptions = { headers: { [CALL_HEADER]: clientRequestId } };
+    const pinned = version === '' ? { requestOptions } : { version, requestOptions };
+    const call = newCall(options);
+    this.#calls.set(clientRequestId, call);
+    try {
+      await this.#run(call, async () => {
+        switch (type) {
+          case 'secret':
+            return secrets.getSecret(name, pinned);
+          case 'key':
+            return keys.getKey(name, pinned);
+          case 'cert':
+            return version === ''
+              ? certificates.getCertificate(name, { requestOptions })
+              : certificates.getCertificateVersion(name, version, { requestOptions });
+        }
+      });
+    } finally {
+      this.#calls.delete(clientRequestId);
+    }
+    return call.bodies[0];
   }
 
-  /** The JSON of every page of a version listing. Errors as {@link VaultClients.get}. */
+  /**
+   * The JSON of every page of a version listing, by clients of its own: the SDK drops the options of a call, and with them
+   * its id, when it follows a listing to its next page. Errors as {@link VaultClients.get}.
+   */
   async listVersions(type: ObjectType, name: string, options: VaultCallOptions): Promise<RawBodies> {
-    const { bodies, mistaken } = await this.#run(options, async () => {
-      for await (const _ of this.#pages(type, name)) {
+    const call = newCall(options);
+    const clients = new Clients(
+      this.#url,
+      this.#clientBy(() => call),
+    );
+    const { mistaken } = await this.#run(call, async () => {
+      for await (const _ of pagesOf(clients, type, name)) {
         // Each page passes by the transport.
       }
     });
     if (mistaken) throw new ProviderError('ERR_VAULT', 'the vault answered a version listing that cannot be read');
-    return bodies;
-  }
-
-  #pages(type: ObjectType, name: string): AsyncIterable<unknown> {
-    switch (type) {
-      case 'secret':
-        return this.#secretClient().listPropertiesOfSecretVersions(name).byPage();
-      case 'key':
-        return this.#keyClient().listPropertiesOfKeyVersions(name).byPage();
-      case 'cert':
-        return this.#certificateClient().listPropertiesOfCertificateVersions(name).byPage();
-    }
+    return call.bodies;
   }
 
   /**
-   * Runs a call of the SDK and returns what the vault answered. `mistaken`: the SDK could make no sense of an answer that
-   * is a success; it crashes where a field is absent.
+   * Runs a call of the SDK. `mistaken`: the SDK could make no sense of an answer that is a success; it crashes where a
+   * field is absent.
    */
-  async #run(options: VaultCallOptions, work: () => Promise<unknown>): Promise<Call & { readonly mistaken: boolean }> {
-    const call: Call = { options, bodies: [], last: undefined };
+  async #run(call: Call, work: () => Promise<unknown>): Promise<{ readonly mistaken: boolean }> {
     try {
-      await calls.run(call, work);
-      return { ...call, mistaken: false };
+      await work();
+      return { mistaken: false };
     } catch (error) {
       // The wire's own spelling, which the three clients translate each in its way.
       if (isRestError(error)) error.details = call.last?.body;
       if (!(error instanceof TypeError) || call.last === undefined) throw error;
       const { status: statusCode, body: details } = call.last;
       if (statusCode !== 200) throw Object.assign(new RestError('', { statusCode }), { details });
-      return { ...call, mistaken: true };
+      return { mistaken: true };
     }
   }
 
-  #options() {
-    return { serviceVersion: SERVICE_VERSION, retryOptions: { maxRetries: 0 }, httpClient: this.#client() } as const;
-  }
-
   /**
-   * Gives each request what belongs to its call and keeps what comes back. Options of the SDK would not do: it leaves
-   * them out when it follows a listing to its next page. No token goes to a host that such a link names.
+   * Gives each request what belongs to its call and keeps what comes back. No token goes to a host that the link to the
+   * next page of a listing names.
    */
-  #client(): HttpClient {
+  #clientBy(callOf: (request: PipelineRequest) => Call | undefined): HttpClient {
     const { origin } = new URL(this.#url);
     return {
       sendRequest: async (request) => {
-        const call = calls.getStore();
+        const call = callOf(request);
         const target = new URL(request.url).origin;
         if (call === undefined || target !== origin) {
           throw new ProviderError('ERR_VAULT', `the vault refers to ${target}; nothing was sent there`);
         }
         const { authorization, clientRequestId, signal } = call.options;
         request.headers.set('authorization', authorization);
-        request.headers.set('x-ms-client-request-id', clientRequestId);
+        request.headers.set(CALL_HEADER, clientRequestId);
         request.abortSignal = signal;
         const response = await this.#transport.sendRequest(request);
         const body = parse(response.bodyAsText ?? '');
@@ -140,20 +178,20 @@ export class VaultClients {
       },
     };
   }
+}
 
-  #secretClient(): SecretClient {
-    this.#secrets ??= new SecretClient(this.#url, NO_CREDENTIAL, this.#options());
-    return this.#secrets;
-  }
+function newCall(options: VaultCallOptions): Call {
+  return { options, bodies: [], last: undefined };
+}
 
-  #keyClient(): KeyClient {
-    this.#keys ??= new KeyClient(this.#url, NO_CREDENTIAL, this.#options());
-    return this.#keys;
-  }
-
-  #certificateClient(): CertificateClient {
-    this.#certificates ??= new CertificateClient(this.#url, NO_CREDENTIAL, this.#options());
-    return this.#certificates;
+function pagesOf({ secrets, keys, certificates }: Clients, type: ObjectType, name: string): AsyncIterable<unknown> {
+  switch (type) {
+    case 'secret':
+      return secrets.listPropertiesOfSecretVersions(name).byPage();
+    case 'key':
+      return keys.listPropertiesOfKeyVersions(name).byPage();
+    case 'cert':
+      return certificates.listPropertiesOfCertificateVersions(name).byPage();
   }
 }
 

@@ -21,7 +21,7 @@ function proxied(url: string, noProxy = ''): boolean {
   process.env.NO_PROXY = noProxy;
   const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
   try {
-    return agents.for(url).proxy !== '';
+    return agents.for(new URL(url)).proxy !== '';
   } finally {
     agents.close();
     delete process.env.HTTP_PROXY;
@@ -56,8 +56,8 @@ describe('the proxy of the environment', () => {
 
   it('is not there: one agent, bounded, for all hosts', () => {
     const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
-    const { agent } = agents.for('https://a.vault.azure.net/');
-    expect(agents.for('https://b.vault.azure.net/').agent).toBe(agent);
+    const { agent } = agents.for(new URL('https://a.vault.azure.net/'));
+    expect(agents.for(new URL('https://b.vault.azure.net/')).agent).toBe(agent);
     expect(agent.maxSockets).toBeLessThanOrEqual(50);
     agents.close();
   });

@@ -152,7 +152,7 @@ describe('the token proxy of identity binding', () => {
 });
 
 describe('idle connections', () => {
-  it('are bounded over all hosts, and the one idle for longest goes first', async () => {
+  it('are bounded over all hosts, most of all at rest, and the one idle for longest goes first', async () => {
     const { certificate, key } = await issue({ name: '*.idle.localhost' });
     const cert = certificate.toString();
     const many = https.createServer({ cert, key: keyPem(key) }, (_, response) => response.end('{}'));
@@ -166,12 +166,16 @@ describe('idle connections', () => {
       transport.sendRequest(createPipelineRequest({ url: `https://vault-${i}.idle.localhost:${port}/` }));
     const open = () => new Promise<number>((resolve) => many.getConnections((_, count) => resolve(count)));
     try {
-      for (let i = 0; i < 80; i++) await ask(i);
-      await expect.poll(open).toBe(64);
-      await ask(79);
-      expect(opened).toBe(80);
-      await ask(0);
-      expect(opened).toBe(81);
+      for (let i = 0; i < 110; i++) await ask(i);
+      await expect.poll(open).toBe(100);
+      await ask(10);
+      expect(opened).toBe(110);
+      await expect.poll(open, { timeout: 10_000 }).toBe(16);
+      await ask(10);
+      await ask(109);
+      expect(opened).toBe(110);
+      await ask(11);
+      expect(opened).toBe(111);
     } finally {
       agents.close();
       many.closeAllConnections();

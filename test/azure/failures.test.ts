@@ -193,6 +193,15 @@ describe('an answer of the vault that is none', () => {
     expect(lab.emulator.requests.filter(({ host }) => host.startsWith('evil'))).toEqual([]);
   });
 
+  it('one that has no end: HTTP, given up early', async () => {
+    answer('vault', { status: 200, body: `{"value":"${'x'.repeat(5 * 1024 * 1024)}"}` });
+    expect(await failureOf(read())).toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringMatching(/did not answer: HTTP failed, LARGE_ANSWER: .*larger than any of Azure/),
+    });
+    expect(lab.count('vault')).toBe(1);
+  });
+
   it('one that does not come in time: HTTP, after some tries', async () => {
     lab.emulator.faults.add({ on: 'vault', action: { kind: 'hang' } });
     expect(await failureOf(read())).toMatchObject({

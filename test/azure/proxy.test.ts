@@ -19,7 +19,6 @@ const held: Duplex[] = [];
 
 // The emulator plays the public cloud behind a proxy, for which all names are one machine.
 beforeAll(async () => {
-  lab = await startLab({ hosts: ['*.vault.azure.net', 'login.microsoftonline.com'] });
   proxy = http.createServer();
   proxy.on('connect', (request, socket) => {
     connects.push(request.url ?? '');
@@ -42,18 +41,20 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   proxyHost = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 });
-beforeEach(() => {
+// What goes by a proxy is asked of the environment once.
+beforeEach(async () => {
+  lab = await startLab({ hosts: ['*.vault.azure.net', 'login.microsoftonline.com'] });
   process.env.HTTPS_PROXY = `http://user:proxy-password@${proxyHost}`;
   connects.length = 0;
   refusal = '';
   slow = () => false;
 });
-afterEach(() => {
+afterEach(async () => {
+  await lab.close();
   for (const socket of held.splice(0)) socket.destroy();
   delete process.env.HTTPS_PROXY;
 });
 afterAll(async () => {
-  await lab.close();
   proxy.closeAllConnections();
   await new Promise((resolve) => proxy.close(resolve));
 });
@@ -73,8 +74,6 @@ describe('behind a proxy', () => {
   });
 
   it('a vault that asks for a pause gets no request whose way is not open yet', async () => {
-    // Another user, so all ways are new.
-    process.env.HTTPS_PROXY = `http://pausing:proxy-password@${proxyHost}`;
     await read(undefined, 's9');
     lab.emulator.faults.add({
       on: 'vault',
@@ -89,7 +88,6 @@ describe('behind a proxy', () => {
     const texts = (await Promise.all(reads)).map(textOf);
     expect(texts).toEqual([0, 1, 2, 3, 4].map((i) => `value-${i}`));
     expect(held.length).toBeGreaterThan(0);
-    lab.emulator.setLatency({});
   });
 
   it('a proxy that takes connections and says nothing is given up in time', async () => {
@@ -104,8 +102,6 @@ describe('behind a proxy', () => {
   });
 
   it('a refusal of the proxy is named, and its password is not', async () => {
-    // Another user, so another way.
-    process.env.HTTPS_PROXY = `http://other:proxy-password@${proxyHost}`;
     refusal = 'HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n';
     const error = await read('another-secret').catch((reason: Error) => reason);
     expect(error).toMatchObject({ code: 'ERR_VAULT', details: { httpStatus: 407, phase: 'entra' } });
