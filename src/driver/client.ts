@@ -101,8 +101,10 @@ interface UnaryCall extends CallOptions {
 }
 
 function unary<Response>(client: Client, { method, request, deadlineMs, signal }: UnaryCall): Promise<Response> {
-  const definition = csiDriverProvider[method] as MethodDefinition<object, Response> | undefined;
-  if (definition === undefined) throw new Error(`the contract has no method ${method}`);
+  const definition = csiDriverProvider[method] as Pick<
+    MethodDefinition<object, Response>,
+    'path' | 'requestSerialize' | 'responseDeserialize'
+  >;
   const { path, requestSerialize, responseDeserialize } = definition;
   // grpc-js reads waitForReady of a service config and then heeds only that of the metadata.
   const metadata = new Metadata({ waitForReady: true });

@@ -19,7 +19,7 @@ const MAX_ELEMENT_BYTES = 255;
 
 /** Judges an answer by the driver's rules, in the driver's order. */
 export function judgeResponse(response: MountResponse): Verdict {
-  const size = csiDriverProvider.Mount?.responseSerialize(response).length ?? 0;
+  const size = csiDriverProvider.Mount.responseSerialize(response).length;
   if (size > MAX_RESPONSE_BYTES) {
     return { kind: 'refused', message: `received message larger than max (${size} vs. ${MAX_RESPONSE_BYTES})` };
   }

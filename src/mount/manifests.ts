@@ -1,72 +1,34 @@
 import { RecentlyUsed } from '../base/recently-used.ts';
-import {
-  type ParsedDocument,
-  type ParsedYaml,
-  parseFirstDocument,
-  parseYaml,
-  type Tree,
-  type YamlReader,
-} from '../spc/tree.ts';
+import type { ReadText, Remember } from '../spc/parameter-reader.ts';
 
-/** Estimated bytes of all trees of one kind that are kept, and of one of them. */
+/** Estimated bytes of all that is kept: as much as the two largest lists of objects take. */
 const MAX_BYTES = 2 * 1024 * 1024;
-const MAX_TREE_BYTES = MAX_BYTES / 8;
-const NODE_BYTES = 200;
+/** What an object and a finding take in memory, whatever they say. */
+const OBJECT_BYTES = 1024;
+const OUTPUT_BYTES = 256;
+const FINDING_BYTES = 512;
 
 /**
- * Reads each YAML text of the manifests once: the pods of a workload, and every republish, come with the same ones.
- * Bounded by bytes; the text unused for longest goes first. What is kept is what manifests say, which is no secret.
+ * Keeps what was read of the texts of manifests: the pods of a workload, and every republish, come with the same ones.
+ * Bounded by bytes; what is unused for longest goes first. It is what manifests say, which is no secret.
  */
-export class Manifests implements YamlReader {
-  readonly #all = new RecentTexts<ParsedYaml>(parseYaml, (parsed) => (parsed.ok ? parsed.documents : []));
-  readonly #first = new RecentTexts<ParsedDocument>(parseFirstDocument, (parsed) =>
-    parsed.ok && parsed.document !== undefined ? [parsed.document] : [],
+export function rememberTexts(): Remember {
+  const kept = new RecentlyUsed<ReadText>({ bytes: MAX_BYTES });
+  return <T extends ReadText>(key: string, read: () => T): T => {
+    const known = kept.get(key);
+    // Under one key there is what one function read, of one type.
+    if (known !== undefined) return known as T;
+    const fresh = read();
+    kept.set(key, fresh, 2 * key.length + sizeOf(fresh));
+    return fresh;
+  };
+}
+
+function sizeOf({ objects, findings }: ReadText): number {
+  const outputs = objects.map(({ content }) => (content.kind === 'outputs' ? content.outputs.length : 0));
+  return (
+    objects.length * OBJECT_BYTES +
+    outputs.reduce((sum, count) => sum + count * OUTPUT_BYTES, 0) +
+    findings.all.length * FINDING_BYTES
   );
-
-  all(text: string, firstLine: number): ParsedYaml {
-    return this.#all.read(text, firstLine);
-  }
-
-  first(text: string, firstLine: number): ParsedDocument {
-    return this.#first.read(text, firstLine);
-  }
-}
-
-class RecentTexts<T> {
-  readonly #parse: (text: string, firstLine: number) => T;
-  readonly #treesOf: (parsed: T) => readonly Tree[];
-  readonly #kept = new RecentlyUsed<{ readonly parsed: T }>({ bytes: MAX_BYTES });
-
-  constructor(parse: (text: string, firstLine: number) => T, treesOf: (parsed: T) => readonly Tree[]) {
-    this.#parse = parse;
-    this.#treesOf = treesOf;
-  }
-
-  read(text: string, firstLine: number): T {
-    const key = `${firstLine} ${text}`;
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) return kept.parsed;
-    const parsed = this.#parse(text, firstLine);
-    const bytes = this.#sizeOf(text, parsed);
-    if (bytes <= MAX_TREE_BYTES) this.#kept.set(key, { parsed }, bytes);
-    return parsed;
-  }
-
-  /** Aliases make trees larger than their texts, so that both count. */
-  #sizeOf(text: string, parsed: T): number {
-    const nodes = this.#treesOf(parsed).reduce((sum, tree) => sum + nodesOf(tree), 1);
-    return 2 * text.length + nodes * NODE_BYTES;
-  }
-}
-
-function nodesOf(tree: Tree): number {
-  switch (tree.kind) {
-    case 'map':
-      return [...tree.entries.values()].reduce((sum, { value }) => sum + nodesOf(value), 1);
-    case 'list':
-      return tree.items.reduce((sum, item) => sum + nodesOf(item), 1);
-    case 'text':
-    case 'null':
-      return 1;
-  }
 }

@@ -5,7 +5,7 @@ import type { Telemetry } from '../base/telemetry.ts';
 import { nextTurn } from '../pki/pace.ts';
 import { type Attributes, parseAttributes, parseNodePublishSecret, parsePermission } from '../spc/attributes.ts';
 import type { VolumeSpec } from '../spc/model.ts';
-import type { ParameterDefaults } from '../spc/parameter-reader.ts';
+import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
 import { findingsError, parseParameters } from '../spc/parameters.ts';
 import { type Answer, assembleAnswer } from './answer.ts';
 import { startBudget } from './budget.ts';
@@ -15,7 +15,7 @@ import { convertObjects } from './convert.ts';
 import { asProviderError } from './failures.ts';
 import { fetchObjects } from './fetch.ts';
 import { Journal } from './journal.ts';
-import { Manifests } from './manifests.ts';
+import { rememberTexts } from './manifests.ts';
 import { NotedOnce } from './noted-once.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
 import { Progress } from './progress.ts';
@@ -37,7 +37,7 @@ interface Journey extends MountDeps {
   readonly context: FetchContext;
   readonly noted: NotedOnce;
   readonly contents: Contents;
-  readonly yaml: Manifests;
+  readonly remember: Remember;
   readonly report: MountReport;
 }
 
@@ -69,7 +69,7 @@ export function createMount(deps: MountDeps): MountHandler {
     journal: new Journal(),
     noted: new NotedOnce(),
     contents: new Contents(clock),
-    yaml: new Manifests(),
+    remember: rememberTexts(),
   };
   let mounts = 0;
 
@@ -92,11 +92,15 @@ export function createMount(deps: MountDeps): MountHandler {
   };
 }
 
-function readVolume(input: MountInput, attributes: Attributes, { defaults, clock, report, yaml }: Journey): VolumeSpec {
+function readVolume(
+  input: MountInput,
+  attributes: Attributes,
+  { defaults, clock, report, remember }: Journey,
+): VolumeSpec {
   const secret = parseNodePublishSecret(input.secrets);
   const mode = parsePermission(input.permission);
   const request = { secret, mode, now: clock.now() };
-  const { findings, volume } = parseParameters(attributes, { defaults, request, yaml });
+  const { findings, volume } = parseParameters(attributes, { defaults, request, remember });
   report.parsed(findings.all, volume);
   const error = findingsError(findings);
   if (error !== undefined) throw error;

@@ -44,6 +44,12 @@ export class Findings {
     this.#add('note', path, message, line);
   }
 
+  /** Adds what others found. */
+  include(others: Findings): void {
+    for (const [finding, stage] of others.#stages) this.#stages.set(finding, stage);
+    for (const finding of others.all) if (!this.isFull(finding.severity)) this.all.push(finding);
+  }
+
   /** In the order in which the official provider would come upon them, those that are ours alone last. */
   get errors(): readonly Finding[] {
     return [...this.#stages]

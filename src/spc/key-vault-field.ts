@@ -7,7 +7,7 @@ import { objectNameProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
-import { kindOf, type MapTree, type YamlReader, yamlReader } from './tree.ts';
+import { kindOf, type MapTree, parseYaml } from './tree.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
 import { yamlSize } from './yaml-size.ts';
 
@@ -29,10 +29,9 @@ export interface KeyVaultSiblings {
   readonly defaults: ObjectDefaults;
 }
 
-/** Where the text of a field begins in its manifest (default line 1), and what reads it. */
+/** Where the text of a field begins in its manifest (default line 1). */
 export interface KeyVaultText {
   readonly firstLine?: number;
-  readonly yaml?: YamlReader;
 }
 
 const REFERENCES = ['vaultSecret', 'vaultCert', 'vaultCaChainCert', 'vaultCaChainSecret'] as const;
@@ -67,9 +66,9 @@ interface ReferenceContext {
 export function parseKeyVaultField(
   text: string,
   findings: Findings,
-  { firstLine = 1, yaml = yamlReader, ...siblings }: KeyVaultSiblings & KeyVaultText,
+  { firstLine = 1, ...siblings }: KeyVaultSiblings & KeyVaultText,
 ): KeyVaultField | undefined {
-  const document = readMap(text, findings, { firstLine, yaml });
+  const document = readMap(text, findings, firstLine);
   if (document === undefined) return undefined;
   const fields = new Fields(findings, document, 'keyVault');
   // `username` stands beside the token of a Kafka connector; it is no object of the vault.
@@ -78,7 +77,7 @@ export function parseKeyVaultField(
   return { ...vault, objects: parseReferences(fields, findings, siblings) };
 }
 
-function readMap(text: string, findings: Findings, { firstLine, yaml }: Required<KeyVaultText>): MapTree | undefined {
+function readMap(text: string, findings: Findings, firstLine: number): MapTree | undefined {
   const fail = (message: string, line: number) => findings.error('keyVault', `keyVault ${message}`, { line });
   if (Buffer.byteLength(text) > MAX_TEXT_BYTES) {
     fail(`is longer than ${MAX_TEXT_BYTES} bytes`, firstLine);
@@ -91,7 +90,7 @@ function readMap(text: string, findings: Findings, { firstLine, yaml }: Required
     );
     return undefined;
   }
-  const parsed = yaml.all(text, firstLine);
+  const parsed = parseYaml(text, firstLine);
   if (!parsed.ok) {
     for (const { line, message } of parsed.errors) fail(`cannot be read as YAML: line ${line}: ${message}`, line);
     return undefined;

@@ -3,7 +3,7 @@ import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { type NamedObject, type ObjectContext, type ObjectDefaults, parseObject, unmarshalFailure } from './object.ts';
 import { goValue } from './scalar.ts';
-import { kindOf, type MapTree, type Tree, type YamlReader, yamlReader } from './tree.ts';
+import { kindOf, type MapTree, parseFirstDocument, type Tree } from './tree.ts';
 import { yamlSize } from './yaml-size.ts';
 
 /** Beyond this a text is no list that somebody wrote; reading it would hold up the mounts of other pods. */
@@ -19,7 +19,6 @@ export interface ObjectsContext {
   readonly defaults: ObjectDefaults;
   /** Number of the text's first line. */
   readonly firstLine?: number;
-  readonly yaml?: YamlReader;
 }
 
 /**
@@ -29,7 +28,7 @@ export interface ObjectsContext {
 export function parseObjects(
   text: string,
   findings: Findings,
-  { defaults, firstLine = 1, yaml = yamlReader }: ObjectsContext,
+  { defaults, firstLine = 1 }: ObjectsContext,
 ): readonly NamedObject[] {
   const fail = (line: number, reason: string) =>
     findings.error('objects', `failed to yaml unmarshal objects, error: yaml: ${reason}`, { line, stage: 'objects' });
@@ -42,7 +41,7 @@ export function parseObjects(
     fail(firstLine, TOO_MUCH);
     return [];
   }
-  const parsed = yaml.first(text, firstLine);
+  const parsed = parseFirstDocument(text, firstLine);
   if (!parsed.ok) {
     for (const { line, message } of parsed.errors) fail(line, `line ${line}: ${message}`);
     return [];
@@ -61,7 +60,7 @@ export function parseObjects(
     fail(firstLine, TOO_MUCH);
     return [];
   }
-  return items.flatMap((item, index) => parseItem(item, { index, findings, defaults }, yaml) ?? []);
+  return items.flatMap((item, index) => parseItem(item, { index, findings, defaults }) ?? []);
 }
 
 function listOf(
@@ -92,7 +91,7 @@ function noteUnknown({ entries }: MapTree, findings: Findings): void {
   }
 }
 
-function parseItem(item: Tree, context: ObjectContext, yaml: YamlReader): NamedObject | undefined {
+function parseItem(item: Tree, context: ObjectContext): NamedObject | undefined {
   const { index, findings } = context;
   const path = `objects[${index}]`;
   const fail = (line: number, reason: string) =>
@@ -103,7 +102,7 @@ function parseItem(item: Tree, context: ObjectContext, yaml: YamlReader): NamedO
   }
   let tree: Tree | undefined = item;
   if (item.kind === 'text') {
-    const parsed = yaml.first(item.text, item.textLine);
+    const parsed = parseFirstDocument(item.text, item.textLine);
     if (!parsed.ok) {
       for (const { line, message } of parsed.errors) fail(line, `line ${line}: ${message}`);
       return undefined;

@@ -4,9 +4,8 @@ import type { Attributes, NodePublishSecret } from './attributes.ts';
 import { type Cloud, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
 import { type IdentityRequest, requestProblem, resolveIdentity } from './identity.ts';
-import type { Identity } from './model.ts';
+import type { Identity, ObjectSpec } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
-import { type YamlReader, yamlReader } from './tree.ts';
 
 /** Path of findings about what came with the request, not about the manifest. */
 export const CREDENTIALS = 'credentials';
@@ -37,13 +36,25 @@ export interface RequestFacts {
 /** Lines on which the texts of parameters begin in their manifest, for findings. */
 export type ParameterLines = ReadonlyMap<string, number>;
 
+/**
+ * Gives what was read of an equal text before, or calls `read`; the key says what was read, and how. Nobody may change
+ * what comes from it.
+ */
+export type Remember = <T extends ReadText>(key: string, read: () => T) => T;
+
+/** What was read of one text of a manifest, and everything that is to be said of it. */
+export interface ReadText {
+  readonly objects: readonly ObjectSpec[];
+  readonly findings: Findings;
+}
+
 /** Inputs of `parseParameters` beside the attributes. */
 export interface ParameterContext {
   readonly defaults: ParameterDefaults;
   readonly request?: RequestFacts;
   readonly lines?: ParameterLines;
   /** Default: each text is read anew. */
-  readonly yaml?: YamlReader;
+  readonly remember?: Remember;
 }
 
 /** Names of the classic form's parameters, those among them that have no effect here included. */
@@ -86,8 +97,18 @@ export class ParameterReader {
     this.#context = context;
   }
 
-  get yaml(): YamlReader {
-    return this.#context.yaml ?? yamlReader;
+  /** What `read` makes of the text of a parameter under these settings, with its findings. */
+  readText<S extends object, T extends ReadText>(
+    name: string,
+    settings: S,
+    read: (text: string, settings: S & { readonly firstLine: number }) => T,
+  ): T {
+    const text = this.text(name);
+    const all = { ...settings, firstLine: this.line(name) ?? 1 };
+    const { remember = (_, make) => make() } = this.#context;
+    const result = remember(`${name} ${JSON.stringify(all)} ${text}`, () => read(text, all));
+    this.findings.include(result.findings);
+    return result;
   }
 
   has(name: string): boolean {
@@ -100,11 +121,6 @@ export class ParameterReader {
 
   line(name: string): number | undefined {
     return this.#context.lines?.get(name);
-  }
-
-  /** Line on which the text of a parameter begins; 1 where the manifest is not at hand. */
-  textLine(name: string): number {
-    return this.line(name) ?? 1;
   }
 
   error(name: string, message: string, stage: Stage = 'never'): void {

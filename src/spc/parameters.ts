@@ -3,16 +3,16 @@ import { quote } from '../base/words.ts';
 import type { Attributes } from './attributes.ts';
 import type { Cloud } from './cloud.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
-import type { Findings } from './finding.ts';
+import { Findings } from './finding.ts';
 import type { IdentityRequest } from './identity.ts';
-import { type FileLayout, parseKeyVaultField } from './key-vault-field.ts';
+import { type FileLayout, type KeyVaultSiblings, type KeyVaultText, parseKeyVaultField } from './key-vault-field.ts';
 import type { Identity, ObjectSpec, VolumeSpec } from './model.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
-import type { NamedObject } from './object.ts';
-import { parseObjects } from './objects.ts';
+import { type ObjectsContext, parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
-import { CREDENTIALS, type ParameterContext, ParameterReader } from './parameter-reader.ts';
+import { CREDENTIALS, type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
 import { resolveObjects } from './resolve-objects.ts';
+import type { VaultField } from './vault-field.ts';
 
 /** Parameters, read: the volume if there is no error among the findings. */
 export interface ParsedParameters {
@@ -84,14 +84,14 @@ function readClassicForm(reader: ParameterReader): Manifest {
     reader.note('cloudEnvFileName', 'cloudEnvFileName is read only with cloudName AzureStackCloud');
   const request = requestOf(mode, reader);
   const identity = reader.identity(request, tenantId);
-  const named = readObjects(reader);
+  const objects = readObjects(reader);
   const vaultProblem = vaultName === '' ? undefined : vaultNameProblem(vaultName);
   if (vaultProblem !== undefined) reader.error('keyvaultName', `failed to get vault: ${vaultProblem}`, 'vault');
   const proof = request.kind !== 'managed-identity' && request.kind !== 'pod-identity';
   const badTenant = tenantId === '' || !proof ? undefined : tenantProblem(tenantId);
   if (badTenant !== undefined)
     reader.error('tenantID', `failed to get keyvault client: invalid tenantID: ${badTenant}`, 'client');
-  return { cloud, tenantId, identity, vaultName, objects: resolveObjects(named, reader.findings) };
+  return { cloud, tenantId, identity, vaultName, objects };
 }
 
 type IdentityMode = 'usePodIdentity' | 'useVMManagedIdentity' | 'useAzureTokenProxy' | 'none';
@@ -132,23 +132,25 @@ function requestOf(mode: IdentityMode, reader: ParameterReader): IdentityRequest
 }
 
 /** `Differs:` no object at all is a success for the official provider, and then an unexplained failure of the driver. */
-function readObjects(reader: ParameterReader): readonly NamedObject[] {
-  const remedy = 'list the secrets, keys and certificates to mount under "array:"';
-  const text = reader.text('objects');
-  if (text === '') {
-    reader.missing('objects', `objects is not set; ${remedy}`);
+function readObjects(reader: ParameterReader): readonly ObjectSpec[] {
+  if (reader.text('objects') === '') {
+    reader.missing('objects', `objects is not set; ${LIST_THEM}`);
     return [];
   }
-  const before = reader.findings.errors.length;
-  const context = { defaults: reader.objectDefaults(), firstLine: reader.textLine('objects'), yaml: reader.yaml };
-  const named = parseObjects(text, reader.findings, context);
-  if (named.length === 0 && reader.findings.errors.length === before)
-    reader.error('objects', `objects holds no object; ${remedy}`);
-  return named;
+  return reader.readText('objects', { defaults: reader.objectDefaults() }, readObjectsText).objects;
+}
+
+const LIST_THEM = 'list the secrets, keys and certificates to mount under "array:"';
+
+function readObjectsText(text: string, context: Required<ObjectsContext>): ReadText {
+  const findings = new Findings();
+  const named = parseObjects(text, findings, context);
+  if (named.length === 0 && findings.errors.length === 0)
+    findings.error('objects', `objects holds no object; ${LIST_THEM}`, { line: context.firstLine });
+  return { objects: resolveObjects(named, findings), findings };
 }
 
 function readKeyVaultForm(reader: ParameterReader): Manifest {
-  const { findings } = reader;
   for (const name of ['keyvaultName', 'objects']) {
     if (reader.has(name)) {
       reader.error(name, `keyVault and ${name} are two forms of the same thing; remove ${name}, or remove keyVault`);
@@ -163,20 +165,25 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   const mode = modeText === '' ? undefined : parseFileMode(modeText);
   if (modeText !== '' && mode === undefined) reader.error('filePermission', fileModeRule(modeText));
   const defaults = reader.objectDefaults(mode);
-  const field = parseKeyVaultField(reader.text('keyVault'), findings, {
-    layout,
-    fileName,
-    defaults,
-    firstLine: reader.textLine('keyVault'),
-    yaml: reader.yaml,
-  });
+  const { field, objects } = reader.readText('keyVault', { layout, fileName, defaults }, readKeyVaultText);
   const cloud = reader.cloud();
   if (field === undefined) return { cloud, tenantId: '', identity: undefined, vaultName: '', objects: [] };
   const { vaultName, directoryId } = field;
-  if (fileName !== '' && !field.objects.some(({ spec }) => spec.content.kind === 'value'))
+  if (fileName !== '' && !objects.some(({ content }) => content.kind === 'value'))
     reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor beside files');
   const identity = reader.identity(field.identity, directoryId);
-  return { cloud, tenantId: directoryId, identity, vaultName, objects: resolveObjects(field.objects, findings) };
+  return { cloud, tenantId: directoryId, identity, vaultName, objects };
+}
+
+/** The field, where it can be read, and its objects. */
+interface ReadField extends ReadText {
+  readonly field: VaultField | undefined;
+}
+
+function readKeyVaultText(text: string, context: KeyVaultSiblings & KeyVaultText): ReadField {
+  const findings = new Findings();
+  const field = parseKeyVaultField(text, findings, context);
+  return { field, objects: resolveObjects(field?.objects ?? [], findings), findings };
 }
 
 function readLayout(reader: ParameterReader): FileLayout {

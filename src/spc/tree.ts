@@ -61,12 +61,6 @@ export type ParsedDocument =
   | { readonly ok: true; readonly document: Tree | undefined; readonly laterLine: number | undefined }
   | { readonly ok: false; readonly errors: readonly YamlError[] };
 
-/** How YAML texts are read: by {@link parseYaml} and {@link parseFirstDocument}, or by what remembers their results. */
-export interface YamlReader {
-  all(text: string, firstLine: number): ParsedYaml;
-  first(text: string, firstLine: number): ParsedDocument;
-}
-
 /** Values that a document of parameters may hold, and those of manifests beyond one a character: aliases unfold. */
 const MAX_UNFOLDED = 20_000;
 const MAX_DEPTH = 100;
@@ -111,9 +105,6 @@ export function parseFirstDocument(text: string, firstLine = 1): ParsedDocument 
   if (!read.ok) return { ok: false, errors: read.errors.slice(0, MAX_ERRORS) };
   return { ok: true, document: read.tree, laterLine: second && lineAt(second.range[0]) };
 }
-
-/** Reads each text anew. */
-export const yamlReader: YamlReader = { all: parseYaml, first: parseFirstDocument };
 
 /** The tree as plain data: maps as objects without prototype, scalars as strings. */
 export function plainOf(tree: Tree): unknown {

@@ -46,15 +46,23 @@ export interface VersionResponse {
   readonly runtimeVersion: string;
 }
 
-function load(proto: string, service: string): ServiceDefinition {
-  const descriptor = protobuf.parse(proto).root.toJSON();
-  const definition = fromJSON(descriptor, { enums: String, defaults: true, arrays: true })[service];
+function load(root: protobuf.Root, service: string): ServiceDefinition {
+  const definition = fromJSON(root.toJSON(), { enums: String, defaults: true, arrays: true })[service];
   if (definition === undefined || 'format' in definition) throw new Error(`${service} is not in its proto file`);
   return definition as ServiceDefinition;
 }
 
+const provider = protobuf.parse(providerProto).root;
+const { Version, Mount } = load(provider, 'v1alpha1.CSIDriverProvider');
+if (Version === undefined || Mount === undefined) throw new Error('the contract lacks a method');
+const mountResponse = provider.lookupType('v1alpha1.MountResponse');
+
 /** `v1alpha1.CSIDriverProvider`: `Version` and `Mount` (`proto/service.proto`). */
-export const csiDriverProvider = load(providerProto, 'v1alpha1.CSIDriverProvider');
+export const csiDriverProvider = {
+  Version,
+  // proto-loader would copy the whole answer, all files included, before it writes it.
+  Mount: { ...Mount, responseSerialize: (answer: MountResponse) => mountResponse.encode(answer).finish() as Buffer },
+} satisfies ServiceDefinition;
 
 /** `grpc.health.v1.Health` (`proto/health.proto`). */
-export const health = load(healthProto, 'grpc.health.v1.Health');
+export const health = load(protobuf.parse(healthProto).root, 'grpc.health.v1.Health');

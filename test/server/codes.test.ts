@@ -7,6 +7,7 @@ import { ProviderError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/base/log.ts';
 import type { MountCall, MountHandler } from '../../src/mount/call.ts';
 import type { CallEnd } from '../../src/server/guard.ts';
+import type { MountedFile } from '../../src/wire/contract.ts';
 import {
   call,
   failure,
@@ -168,7 +169,7 @@ describe('a Mount never ends with a code the kubelet waits on', () => {
     ],
     [
       'an answer that cannot be encoded',
-      async () => ({ files: 7 as unknown as [], objectVersions: [] }),
+      async () => ({ files: [null as unknown as MountedFile], objectVersions: [] }),
       status.INTERNAL,
       '',
     ],

@@ -35,7 +35,7 @@ function built(modFile: string): string | undefined {
   }
 }
 
-const mountBytes = csiDriverProvider.Mount?.requestSerialize(mountRequest).toString('hex') ?? '';
+const mountBytes = csiDriverProvider.Mount.requestSerialize(mountRequest).toString('hex');
 
 /** Calls `Mount` so often over one connection. */
 async function mounts(program: string, target: string, ...flags: string[]): Promise<Outcome[]> {
