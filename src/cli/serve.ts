@@ -44,9 +44,10 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
     const { createProvider } = await import('./provider.ts');
     return createProvider(options, { env: io.env, log, telemetry: metrics, clock });
   });
-  const firstAnswer = afterFirstCall(metrics, async () => {
+  const heap = keepHeapSmall(metrics);
+  const firstAnswer = afterFirstCall(heap.meter, async () => {
     await provider.warmUp();
-    keepHeapSmall();
+    heap.begin();
   });
   const server = await startServer({
     endpoint,
@@ -67,6 +68,7 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
     log.info('Stopping', { signal, mountsInFlight: server.inFlight() });
   } finally {
     firstAnswer.cancel();
+    heap.close();
     for (const stop of stoppers) await stop();
     await provider.close();
   }

@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { keepHeapSmall } from '../../src/cli/heap.ts';
+
+const MOUNT = '/v1alpha1.CSIDriverProvider/Mount';
+const VERSION = '/v1alpha1.CSIDriverProvider/Version';
+const ended = (method: string) => ({ method, code: 'OK', errorCode: '', seconds: 0 });
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function keeper() {
+  const flags: string[] = [];
+  const told: string[] = [];
+  const meter = { callStarted: (method: string) => told.push(`+${method}`), callEnded: () => told.push('-') };
+  const heap = keepHeapSmall(meter, (flag) => flags.push(flag));
+  /** Flags set since the last look. */
+  const news = () => flags.splice(0);
+  return { heap, told, news };
+}
+
+describe('the heap', () => {
+  it('is small at rest and free to breathe while Mounts come', () => {
+    const { heap, told, news } = keeper();
+    heap.begin();
+    expect(news()).toEqual(expect.arrayContaining(['--heap-growing-percent=20', '--optimize-for-size']));
+    heap.meter.callStarted(MOUNT);
+    expect(news()).toEqual(['--no-optimize-for-size']);
+    heap.meter.callStarted(MOUNT);
+    heap.meter.callEnded(ended(MOUNT));
+    vi.advanceTimersByTime(60_000);
+    heap.meter.callEnded(ended(MOUNT));
+    vi.advanceTimersByTime(1_999);
+    expect(news()).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(news()).toEqual(['--optimize-for-size']);
+    expect(told).toEqual([`+${MOUNT}`, `+${MOUNT}`, '-', '-']);
+  });
+
+  it('goes on breathing where the next Mount comes soon', () => {
+    const { heap, news } = keeper();
+    heap.begin();
+    for (let i = 0; i < 5; i++) {
+      heap.meter.callStarted(MOUNT);
+      heap.meter.callEnded(ended(MOUNT));
+      vi.advanceTimersByTime(1_500);
+    }
+    expect(news().slice(-1)).toEqual(['--no-optimize-for-size']);
+    vi.advanceTimersByTime(500);
+    expect(news()).toEqual(['--optimize-for-size']);
+  });
+
+  it('stays as it is before all is loaded, and for calls that are no Mount', () => {
+    const { heap, news } = keeper();
+    heap.meter.callStarted(VERSION);
+    heap.meter.callEnded(ended(VERSION));
+    heap.meter.callStarted(MOUNT);
+    vi.advanceTimersByTime(10_000);
+    expect(news()).toEqual([]);
+    heap.begin();
+    expect(news()).not.toContain('--optimize-for-size');
+    heap.meter.callEnded(ended(MOUNT));
+    vi.advanceTimersByTime(10_000);
+    expect(news()).toEqual(['--optimize-for-size']);
+    heap.meter.callStarted(VERSION);
+    expect(news()).toEqual([]);
+  });
+
+  it('is left alone after the end', () => {
+    const { heap, news } = keeper();
+    heap.begin();
+    heap.meter.callStarted(MOUNT);
+    heap.meter.callEnded(ended(MOUNT));
+    heap.close();
+    news();
+    vi.advanceTimersByTime(10_000);
+    expect(news()).toEqual([]);
+  });
+});
