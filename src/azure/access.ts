@@ -9,6 +9,7 @@ import type {
   VaultAccess,
   VaultReader,
 } from '../mount/ports.ts';
+import { nextTurn } from '../pki/pace.ts';
 import { type Party, VaultGate } from './gate.ts';
 import { outcomeOf } from './outcome.ts';
 import { persist } from './persist.ts';
@@ -129,6 +130,8 @@ export class AzureVaults implements VaultAccess {
     const key = `${session.scope} ${type} ${name} ${version} ${operation}`;
     try {
       await visit.login();
+      // A Mount asks for all its objects at the same time: each request begins in a turn of its own.
+      if (plan.shared.kept(key) === undefined && !plan.shared.has(key)) await nextTurn(context.signal);
       const kept = plan.shared.kept(key);
       const lookup = kept !== undefined ? 'hit' : plan.shared.has(key) ? 'shared' : 'miss';
       telemetry.cacheLookup(lookup);

@@ -4,7 +4,6 @@ import { delay } from '../base/abort.ts';
 import { type ErrorDetails, ProviderError } from '../base/errors.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Telemetry } from '../base/telemetry.ts';
-import { nextTurn } from '../pki/pace.ts';
 import { Challenge, resourceCovers } from './challenge.ts';
 import { HELD_BACK } from './connect.ts';
 import type { Party } from './gate.ts';
@@ -44,8 +43,6 @@ export async function persist<T>(reading: Reading, call: VaultCall<T>): Promise<
   let challenges = 0;
   let token = await pooledToken(reading, {});
   for (;;) {
-    // A Mount asks for all its objects at the same time.
-    await nextTurn(signal);
     try {
       return await session.host.gate.pass(party, signal, () =>
         call({ authorization: `Bearer ${token.reveal()}`, clientRequestId: randomUUID(), signal }),

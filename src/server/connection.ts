@@ -8,6 +8,9 @@ export function pinConnection(socket: Socket): Duplex {
   return new PinnedConnection(socket);
 }
 
+/** Input that the session is given in one turn of the event loop: about ten Mounts, of which a hundred may come at once. */
+const TURN_BYTES = 16 * 1024;
+
 /**
  * Node lets an HTTP/2 session use any stream through an adapter that cannot write once it is shutting down, and throws
  * from a callback nobody can catch when the session tries. So the session is never shown the end of input or an error,
@@ -18,20 +21,21 @@ class PinnedConnection extends Duplex {
   readonly #socket: Socket;
   readonly #fromClient = authorityPin();
   readonly #toClient = resetPin();
+  /** Input for later turns; the socket is paused while there is any. */
+  #waiting: Buffer[] = [];
 
   constructor(socket: Socket) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => {
-      for (const piece of this.#fromClient.walk(chunk)) {
-        if (!this.push(piece)) socket.pause();
-      }
+      this.#waiting.push(...this.#fromClient.walk(chunk));
+      this.#feed();
     });
     for (const over of ['end', 'error', 'close']) socket.on(over, () => this.destroy());
   }
 
   override _read(): void {
-    this.#socket.resume();
+    if (this.#waiting.length === 0) this.#socket.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
@@ -50,8 +54,25 @@ class PinnedConnection extends Duplex {
   }
 
   override _destroy(_error: Error | null, done: (error?: Error | null) => void): void {
+    this.#waiting = [];
     this.#socket.destroy();
     done();
+  }
+
+  #feed(): void {
+    let bytes = 0;
+    let wanted = true;
+    while (bytes < TURN_BYTES) {
+      const piece = this.#waiting.shift();
+      if (piece === undefined) break;
+      bytes += piece.length;
+      wanted = this.push(piece);
+    }
+    if (this.#waiting.length > 0) {
+      this.#socket.pause();
+      setImmediate(() => this.#feed());
+    } else if (!wanted) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   #send(chunks: readonly Buffer[], done: () => void): void {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseFirstDocument, parseYaml, plainOf } from '../../src/spc/tree.ts';
 
@@ -131,4 +132,45 @@ describe('the first document of several', () => {
   it('may be missing', () => expect(parseFirstDocument('')).toMatchObject({ ok: true, document: undefined }));
 
   it('is refused for its own mistakes', () => expect(parseFirstDocument('a: [\n---\nb: 1').ok).toBe(false));
+
+  it('is the same for plain objects, which are read without the parser', () => {
+    const word = fc.oneof(
+      fc.stringMatching(/^[A-Za-z0-9][\w./-]{0,20}$/),
+      fc.constantFrom(
+        'null',
+        'true',
+        '0755',
+        '1e3',
+        '~',
+        '-',
+        '"a"',
+        "'",
+        '|',
+        '&a',
+        '*a',
+        '# x',
+        'a #b',
+        'a: b',
+        '',
+        ' a',
+        'a ',
+      ),
+    );
+    const key = fc.oneof(
+      fc.constantFrom('objectName', 'objectType', 'null', 'Null', '<<', 'a b', '- a'),
+      fc.stringMatching(/^[A-Za-z]{1,3}$/),
+    );
+    const text = fc
+      .tuple(fc.array(fc.tuple(key, word), { minLength: 1, maxLength: 5 }), fc.constantFrom('\n', '', '\n\n', '\r\n'))
+      .map(([pairs, end]) => `${pairs.map(([name, value]) => `${name}: ${value}`).join('\n')}${end}`);
+    fc.assert(
+      fc.property(text, fc.nat(50), (given, line) => {
+        const first = parseFirstDocument(given, line + 1);
+        const all = parseYaml(given, line + 1);
+        if (!first.ok || !all.ok) expect(first).toEqual(all);
+        else expect(first.document).toEqual(all.documents[0]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });
