@@ -1,6 +1,6 @@
 import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto';
 import { badContent } from './bad-content.ts';
-import { type Der, expect, octets, oid, readDer, sequence, TAG } from './der.ts';
+import { type Der, expect, octets, oid, readDer, sequence, smallInteger, TAG } from './der.ts';
 import { bitString, encode, explicit, integer, octetString, parsed, sequenceOf } from './der-write.ts';
 
 /** RSA with 16,384 bits, the most OpenSSL computes with, takes nine thousand. */
@@ -37,8 +37,9 @@ export function keyEncodingOf(fields: readonly Der[]): KeyEncoding | undefined {
 }
 
 /**
- * A private key from its DER, whatever it is called: OpenSSL too reads what it finds. Node reads one whose parts contradict each other, and such a key "fits" its certificate
- * until the first handshake: that is checked here, exactly and without using the key.
+ * A private key from its DER, whatever it is called: OpenSSL too reads what it finds. Node reads one whose parts
+ * contradict each other, and such a key "fits" its certificate until the first handshake: that is checked here, exactly
+ * and without using the key.
  */
 export function importPrivateKey(der: Buffer): KeyObject {
   checkKeySize(der);
@@ -47,7 +48,7 @@ export function importPrivateKey(der: Buffer): KeyObject {
     const fields = sequence(readDer(der));
     const type = keyEncodingOf(fields) ?? fail('no private key');
     if (type === 'pkcs8') checkPkcs8Kind(der, fields);
-    key = createKey(der, type);
+    key = createKey(type === 'pkcs8' ? withoutPublicKey(der, fields) : der, type);
   } catch (error) {
     throw badContent('holds a private key that cannot be read: it is damaged or of a kind unknown here', error);
   }
@@ -64,6 +65,15 @@ function checkPkcs8Kind(der: Buffer, [, algorithm, secret]: readonly Der[]): voi
   if (PKCS8_KINDS.includes(kind)) return;
   const number = kind === DSA ? expect(readDer(octets(secret)), TAG.integer).content : der;
   if (der.length > MAX_DSA_KEY_BYTES || number.length > MAX_DSA_SECRET_BYTES) fail(`of kind ${kind}`);
+}
+
+/**
+ * Bouncy Castle, ring and others put the public key behind the private one (RFC 5958, version 2 of PKCS#8), which
+ * OpenSSL refuses to read.
+ */
+function withoutPublicKey(der: Buffer, [version, algorithm, secret]: readonly Der[]): Buffer {
+  if (smallInteger(version) !== 1 || algorithm === undefined) return der;
+  return encode(sequenceOf(integer(0), parsed(algorithm.raw), octetString(octets(secret))));
 }
 
 /**
@@ -121,9 +131,8 @@ const CURVES: Readonly<Record<string, string>> = {
 
 function isSoundRsa(key: KeyObject): boolean {
   const [, , wrapped] = sequence(readDer(key.export({ format: 'der', type: 'pkcs8' })));
-  const [version, n = 0n, e = 0n, d = 0n, p = 0n, q = 0n, dp = 0n, dq = 0n, qInverse = 0n] = sequence(
-    readDer(octets(wrapped)),
-  ).map(unsigned);
+  const fields = sequence(readDer(octets(wrapped))).slice(0, 9);
+  const [version, n = 0n, e = 0n, d = 0n, p = 0n, q = 0n, dp = 0n, dq = 0n, qInverse = 0n] = fields.map(unsigned);
   const multiPrime = version !== 0n;
   if (multiPrime) return true;
   return (

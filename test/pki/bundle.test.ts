@@ -1,12 +1,25 @@
-import { createCipheriv, createHash, randomBytes } from 'node:crypto';
+import { createCipheriv, createHash, createPublicKey, randomBytes } from 'node:crypto';
 import forge from 'node-forge';
 import { describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { looksLikePem, looksLikePkcs12, readBundle } from '../../src/pki/bundle.ts';
+import { readDer, sequence } from '../../src/pki/der.ts';
 import { bitString, encode, integer, objectId, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { issueChain, keyPem, newKey, pemOf, prints, sameKey, sharedKey } from './support.ts';
+
+/** A key made by `openssl genrsa -primes 3 1024`; Node makes none. */
+const THREE_PRIMES =
+  'MIIClwIBADANBgkqhkiG9w0BAQEFAASCAoEwggJ9AgEBAoGBAKUjfC76k318OVFNRXTmkzC/gXcyA6QFz5SFLSvJbsbQzgBhmgcN' +
+  'cwcHtMOajVPd3fgMKkU7+SkBBDFasClqdQ0NhjesWyfIsQmao4SgO9515OVAZvLMkxft1FkvtuXSL8RcG1Nj6u1ynYrRS/NG3S1+' +
+  'cVGZVm+WWXQKu0sS/baRAgMBAAECgYB2rSu/r0Bze+TNMtTpkBLTg60M9hp7s9lcCOFPiHFd3A1PZNUGoHm74aPSPK6jACSnQsdF' +
+  'DN4kk6cJd9gmByKK3PzxaF5xMz3ABSIrGxvn4autZfZx/PM5/NBtRBtOLCmUAn16kZOf2WPGJ85219S/FT4JkXuyDNQasdYTFzJg' +
+  'wQIrMB/4eWGJrgP3+AvaCPuOUn40aOljHC+j/gZJqbu6dtDTmAlK5t9g0XEV7wIrHlZvuahEpDMY7IoCS+5PDEU1xp+CoJ3KCUct' +
+  'MM8/dHnzsQZuA4hgX3EflwIrBpVJAymxkMlgMWFFqTboKCa1eqh6c0+dClHH390bS8eTOlgDFAP4lY33pwIrFwGPemhrnWWOehpy' +
+  'gWh4E6MMk9J0+h6Ojxil4YTY5xhwQAfTN+ScyOP9gwIrIIRi/g/GBuvcflU+k0gnhAs7i11KGatgCCQhrR8tASXWa2uGE+7seONf' +
+  'dDCBijCBhwIrHPS126rejubEp463b7TjJ9OsxCl8/43KL6RBCQm5sVzYy7dzvIlGkvGAWQIrBn0X25fYs7Em1F144cFpPd2DU5nw' +
+  'dtvxOOfX4wyY3hPuSQhdGRyyAe+4UQIrBzlZbXLlonXLjksjOlLbBMfTBGGtm7CTgSbsWCCIGmwxg7v3tj/W61nVIg==';
 
 async function refusal(content: Buffer | string, password?: string): Promise<string> {
   const options = password === undefined ? {} : { password: new Secret(password) };
@@ -144,6 +157,37 @@ describe('DER is read', () => {
     const bare = encode(sequenceOf(integer(0), algorithm, octetString(encode(inner))));
     const bundle = await readBundle(bare);
     expect(bundle.keys.map(keyPem)).toEqual([keyPem(key)]);
+  });
+});
+
+describe('a private key is read', () => {
+  it.each(['ed25519', 'p-256'] as const)(
+    'with its public key behind it, as Bouncy Castle and ring write: %s',
+    async (type) => {
+      const key = sharedKey(type);
+      const point = readDer(createPublicKey(key).export({ format: 'der', type: 'spki' }));
+      const publicBits = sequence(point)[1]?.content ?? Buffer.alloc(0);
+      const [, algorithm, secret] = sequence(readDer(key.export({ format: 'der', type: 'pkcs8' }))).map(
+        ({ raw }) => raw,
+      );
+      for (const tag of [[0x81], [0xa1, publicBits.length + 2, 0x03]]) {
+        const body = [
+          Buffer.from('020101', 'hex'),
+          algorithm,
+          secret,
+          Buffer.from([...tag, publicBits.length]),
+          publicBits,
+        ];
+        const content = Buffer.concat(body.filter((part) => part !== undefined));
+        const der = Buffer.concat([Buffer.from([0x30, 0x81, content.length]), content]);
+        expect((await readBundle(der)).keys.map(keyPem)).toEqual([keyPem(key)]);
+      }
+    },
+  );
+
+  it('that has three primes', async () => {
+    const [key] = (await readBundle(Buffer.from(THREE_PRIMES, 'base64'))).keys;
+    expect(key?.asymmetricKeyDetails?.modulusLength).toBe(1024);
   });
 });
 
