@@ -7,7 +7,7 @@ import { nextTurn } from './pace.ts';
 import { decryptWithPassword } from './pbe.ts';
 import { CERTIFICATE_LABELS, type PemBlock, readPem } from './pem.ts';
 import { OID } from './pkcs12-oids.ts';
-import { type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
+import { isPkcs12, type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
 
 /** Labels that hold a private key without encryption. */
 const KEY_LABELS: readonly string[] = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
@@ -66,9 +66,10 @@ export class BundleReader {
     if (KEY_LABELS.includes(label)) {
       return encrypted === undefined ? this.#addKey(readDer(der).raw) : this.#addOldEncryptedKey(encrypted, der);
     }
+    // Windows' "certutil -encode" calls everything CERTIFICATE.
+    if (label === 'PKCS12' || (label === 'CERTIFICATE' && isPkcs12(der))) return this.addPkcs12(der);
     if (CERTIFICATE_LABELS.includes(label)) return this.#addCertificate(readDer(der).raw);
     if (label === 'ENCRYPTED PRIVATE KEY') return this.#addEncryptedKey(sequence(readDer(der)));
-    if (label === 'PKCS12') return this.addPkcs12(der);
     if (label === 'PKCS7' || label === 'CMS') return this.#addPkcs7(sequence(readDer(der)));
     this.passedOver.add(FOREIGN_LABELS[label] ?? label);
   }

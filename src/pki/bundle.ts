@@ -31,6 +31,7 @@ export interface ReadOptions {
 export const MAX_CONTENT_BYTES = 256 * 1024;
 /** More than a Key Vault secret can hold. */
 const MAX_SECRET_BYTES = 64 * 1024;
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 /** How JKS and JCEKS begin. */
 const JAVA_MAGIC: readonly number[] = [0xfeedfeed, 0xcececece];
 const PASSWORD_REMEDY =
@@ -91,7 +92,10 @@ type Found =
   | { readonly kind: 'pem'; readonly text: string }
   | { readonly kind: 'unknown' };
 
-/** What the content is, out of its base64 (which some tools apply twice). */
+/**
+ * What the content is, out of its base64, which some tools apply twice, and which comes in quotes (JSON), with blanks
+ * (YAML, variables), without padding and in the alphabet of URLs.
+ */
 function unwrap(content: Buffer, layers = 2): Found {
   if (content[0] === TAG.sequence) {
     if (isPkcs12(content)) return { kind: 'pkcs12', bytes: content };
@@ -99,8 +103,8 @@ function unwrap(content: Buffer, layers = 2): Found {
   }
   const text = textOf(content);
   if (text.includes('-----BEGIN ')) return { kind: 'pem', text };
-  const decoded = layers > 0 ? decodeBase64(text.trim()) : undefined;
-  return decoded?.ok && decoded.bytes.length > 0 ? unwrap(decoded.bytes, layers - 1) : { kind: 'unknown' };
+  const compact = text.replace(/[\s"]/g, '');
+  return layers > 0 && BASE64.test(compact) ? unwrap(Buffer.from(compact, 'base64'), layers - 1) : { kind: 'unknown' };
 }
 
 /** Latin-1 is enough for all that is read here; Windows editors write UTF-16 with a mark. */

@@ -6,7 +6,7 @@ export interface PemBlock {
   /** What stands after BEGIN, such as `CERTIFICATE`. */
   readonly label: string;
   readonly der: Buffer;
-  /** The block's RFC 1421 headers, which only old encrypted keys have: the whole block again, tidied. */
+  /** Of an old encrypted key (RFC 1421): the whole block with its headers again, tidied. */
   readonly encrypted?: string;
   /** Line of its BEGIN, from 1. */
   readonly line: number;
@@ -19,7 +19,7 @@ const BEGIN = '-----BEGIN ';
 const DASHES = '-----';
 const LABEL = /^[A-Z0-9 ]{1,64}$/;
 const MAX_BLOCKS = 1000;
-/** `Proc-Type` and `DEK-Info` take less than a hundred. */
+/** `Proc-Type` and `DEK-Info` take less than a hundred; Go writes any others. */
 const MAX_HEADERS_LENGTH = 1000;
 
 /**
@@ -57,14 +57,14 @@ export function writePem(label: string, der: Buffer): string {
 }
 
 function readBlock(label: string, body: string, line: number): PemBlock {
-  const headersEnd = body.includes('Proc-Type:') ? body.lastIndexOf(':') : -1;
+  const headersEnd = body.lastIndexOf(':');
   const dataStart = headersEnd === -1 ? 0 : body.indexOf('\n', headersEnd) + 1;
   if (dataStart > MAX_HEADERS_LENGTH) throw badContent(`has a block ${label} (line ${line}) with too many headers`);
   const data = body.slice(dataStart).replace(/\s+|\\[nr]/g, '');
   const decoded = decodeBase64(data);
   if (!decoded.ok) throw badContent(`has a block ${label} (line ${line}) that is not base64: it is damaged`);
   const block = { label, der: decoded.bytes, line };
-  if (headersEnd === -1) return block;
+  if (!body.includes('Proc-Type:')) return block;
   const headers = body.slice(0, dataStart).trim().replace(/\r/g, '');
   const encrypted = writePem(label, decoded.bytes).replace('-----\n', `-----\n${headers}\n\n`);
   return { ...block, encrypted };

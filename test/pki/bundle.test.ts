@@ -6,6 +6,7 @@ import { Secret } from '../../src/base/secret.ts';
 import { looksLikePem, looksLikePkcs12, readBundle } from '../../src/pki/bundle.ts';
 import { readDer, sequence } from '../../src/pki/der.ts';
 import { bitString, encode, integer, objectId, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
+import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { issueChain, keyPem, newKey, pemOf, prints, sameKey, sharedKey } from './support.ts';
 
@@ -70,6 +71,7 @@ describe('PEM is read', () => {
       'a byte order mark': `\ufeff${text}`,
       'UTF-16': Buffer.from(`\ufeff${text}`, 'utf16le'),
       'base64 of it': Buffer.from(text).toString('base64'),
+      'headers, as Go writes them': text.replace(/^(-----BEGIN .*)$/gm, '$1\nOrigin: a: b\nZone: 1\n'),
       'other blocks': `-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n${text}`,
     };
     for (const [name, variant] of Object.entries(variants)) {
@@ -122,8 +124,10 @@ describe('PEM is read', () => {
     expect(prints((await readBundle(der)).certificates)).toEqual(prints(certificates));
     const form = { ...PKCS12_FORMS.modern, password: null, seed: Buffer.alloc(1) };
     const pfx = await writePkcs12({ key: leaf.key, certificates }, form);
-    const pem = `-----BEGIN PKCS12-----\n${pfx.toString('base64')}\n-----END PKCS12-----\n`;
-    expect((await readBundle(Buffer.from(pem))).keys).toHaveLength(1);
+    for (const label of ['PKCS12', 'CERTIFICATE']) {
+      const { keys } = await readBundle(Buffer.from(writePem(label, pfx)));
+      expect(keys, label).toHaveLength(1);
+    }
   });
 });
 

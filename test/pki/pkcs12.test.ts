@@ -64,7 +64,7 @@ describe('PKCS#12 written here is read back', () => {
     }
   });
 
-  it('as base64, with line breaks of any kind, and encoded twice', async () => {
+  it('as base64 of any alphabet, with line breaks, blanks and quotes, and encoded twice', async () => {
     const chain = await issueChain();
     const form = { ...PKCS12_FORMS.keyVault, password: null, seed };
     const base64 = (await writePkcs12({ key: chain.leaf.key, certificates: chain.certificates }, form)).toString(
@@ -75,6 +75,10 @@ describe('PKCS#12 written here is read back', () => {
       `${base64}\n`,
       base64.replace(/.{64}/g, '$&\r\n'),
       base64.replace(/.{76}/g, '$&\n'),
+      base64.replace(/.{76}/g, '$& '),
+      `"${base64}"\n`,
+      base64.replace(/=+$/, ''),
+      Buffer.from(base64, 'base64').toString('base64url'),
       Buffer.from(base64).toString('base64'),
     ]) {
       const bundle = await readBundle(Buffer.from(text));
