@@ -1,4 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
+import { validTo } from './certificate.ts';
 import { type Candidate, IssuerSearch, type SearchOptions } from './issuers.ts';
 import { issuerOf } from './names.ts';
 
@@ -31,7 +32,8 @@ const MAX_LEAVES = 8;
 
 /**
  * Orders certificates into a chain by issuer and subject, key identifiers and verified signatures. Where certificates
- * are cross-signed, the shortest path to a self-signed certificate is taken, then the one that is valid longest.
+ * are cross-signed, a path to a self-signed certificate on which nothing expires before the leaf is preferred, then the
+ * shortest, then the one that is valid longest. The time of day plays no part: the same certificates stay the same chain.
  */
 export async function buildChain(certificates: readonly X509Certificate[], options: ChainOptions = {}): Promise<Chain> {
   return chainIn(await IssuerSearch.among(certificates, options), options.key);
@@ -40,7 +42,7 @@ export async function buildChain(certificates: readonly X509Certificate[], optio
 /** The chain of `key` among the certificates of a search, which may serve several keys. */
 export async function chainIn(search: IssuerSearch, key: KeyObject | undefined): Promise<Chain> {
   const paths: Path[] = [];
-  for (const leaf of leavesOf(search, key)) paths.push(await shortestPath(leaf, search));
+  for (const leaf of leavesOf(search, key)) paths.push(await bestPath(leaf, search));
   const { steps, complete } = paths.sort(comparePaths)[0] ?? { steps: [], complete: false };
   const [leaf] = steps;
   const end = steps.at(-1);
@@ -104,8 +106,15 @@ interface Path {
   readonly complete: boolean;
 }
 
+/** The shortest path of certificates that outlive the leaf; failing that, of any. */
+async function bestPath(leaf: Candidate, search: IssuerSearch): Promise<Path> {
+  const end = validTo(leaf.certificate);
+  const lasting = await shortestPath(leaf, search, ({ certificate }) => validTo(certificate) < end);
+  return lasting.complete ? lasting : shortestPath(leaf, search, () => false);
+}
+
 /** Breadth first to the nearest self-signed certificate; failing that, to the farthest reached. */
-async function shortestPath(leaf: Candidate, search: IssuerSearch): Promise<Path> {
+async function shortestPath(leaf: Candidate, search: IssuerSearch, skip: (one: Candidate) => boolean): Promise<Path> {
   const childOf = new Map<Candidate, Candidate | undefined>([[leaf, undefined]]);
   let farthest = leaf;
   let farthestDepth = 0;
@@ -116,7 +125,7 @@ async function shortestPath(leaf: Candidate, search: IssuerSearch): Promise<Path
       farthest = candidate;
       farthestDepth = depth;
     }
-    for (const issuer of await search.issuersOf(candidate, (known) => childOf.has(known))) {
+    for (const issuer of await search.issuersOf(candidate, (one) => childOf.has(one) || skip(one))) {
       childOf.set(issuer, candidate);
       queue.push({ candidate: issuer, depth: depth + 1 });
     }

@@ -114,6 +114,21 @@ describe('a chain of cross-signed CAs and strangers, in any order, with any part
   });
 });
 
+it('goes the longer way to a root where the shorter one ends before the leaf', async () => {
+  const early = { notAfter: new Date('2021-09-30') };
+  const oldRoot = await issue({ name: 'Old Root', ca: true, ...early });
+  const root = await issue({ name: 'Root', ca: true });
+  const middle = await issue({ name: 'Middle CA', ca: true, issuer: root });
+  const key = newKey('p-256');
+  const viaOld = await issue({ name: 'Issuing CA', ca: true, key, issuer: oldRoot });
+  const viaMiddle = await issue({ name: 'Issuing CA', ca: true, key, issuer: middle });
+  const leaf = await issue({ name: 'broker', issuer: viaMiddle });
+  const all = [leaf, viaOld, oldRoot, viaMiddle, middle, root].map(({ certificate }) => certificate);
+  expect(names(await buildChain(all, { key: leaf.key })).path).toEqual(['broker', 'Issuing CA', 'Middle CA', 'Root']);
+  const old = [leaf, viaOld, oldRoot].map(({ certificate }) => certificate);
+  expect(names(await buildChain(old, { key: leaf.key })).path).toEqual(['broker', 'Issuing CA', 'Old Root']);
+});
+
 describe('the leaf', () => {
   it('without a key is the certificate that issued no other, and no CA if there is a choice', async () => {
     const { leaf, intermediates, root } = await issueChain({ intermediates: 2 });
