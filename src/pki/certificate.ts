@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { type Der, oid, readDer, sequence, TAG } from './der.ts';
+import { type Der, expect, octets, oid, readDer, sequence, TAG } from './der.ts';
 import { describeKey } from './keys.ts';
 import { OID } from './pkcs12-oids.ts';
 
@@ -73,6 +73,23 @@ function pssAlgorithm(parameters: Der | undefined): SignatureAlgorithm {
 export function alternativeNamesOf(certificate: X509Certificate): readonly string[] {
   const text: string | null | undefined = certificate.subjectAltName;
   return text === undefined || text === null || text === '' ? [] : text.split(/, (?=[A-Za-z ]+:)/);
+}
+
+const KEY_USAGE = '2.5.29.15';
+const KEY_CERT_SIGN = 0x04;
+
+/** Whether its key usage says that it issues certificates; Node does not tell. */
+export function issuesCertificates(certificate: X509Certificate): boolean {
+  try {
+    const [tbs] = sequence(readDer(certificate.raw));
+    const wrapped = sequence(tbs).find(({ tag }) => tag === TAG.context(3));
+    const extensions = wrapped === undefined ? [] : sequence(readDer(wrapped.content)).map(sequence);
+    const usage = extensions.find(([identifier]) => oid(identifier) === KEY_USAGE);
+    const bits = expect(readDer(octets(usage?.at(-1))), TAG.bitString).content;
+    return ((bits[1] ?? 0) & KEY_CERT_SIGN) !== 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Kind and size of the certificate's key, `RSA 2048`; `unknown` where Node cannot read it. */

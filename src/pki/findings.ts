@@ -1,5 +1,13 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { alternativeNamesOf, dayOf, publicKeyNameOf, signatureAlgorithmOf, validFrom, validTo } from './certificate.ts';
+import {
+  alternativeNamesOf,
+  dayOf,
+  issuesCertificates,
+  publicKeyNameOf,
+  signatureAlgorithmOf,
+  validFrom,
+  validTo,
+} from './certificate.ts';
 import { type Chain, keyFits, pathOf } from './chain.ts';
 import { subjectOf } from './names.ts';
 
@@ -54,14 +62,15 @@ export function checkCertificates(
 /** The part of {@link checkCertificates} that costs something and is the same at any time. */
 export function examine(chain: Chain, key: KeyObject | undefined): Examination {
   const path = pathOf(chain);
+  const server = serverOf(chain, key);
   return {
     lasting: [
       ...checkKey(chain, key),
       ...checkCompleteness(chain),
       ...path.flatMap(checkKeySize),
-      ...path.filter((certificate) => !chain.roots.includes(certificate)).flatMap(checkSignature),
+      ...path.filter((one) => one === server || !chain.roots.includes(one)).flatMap(checkSignature),
       ...checkKeyAlgorithms(path),
-      ...checkAlternativeNames(chain),
+      ...checkAlternativeNames(server),
       ...checkUnrelated(chain),
     ],
     validities: path.map((one) => ({ subject: subjectOf(one), from: validFrom(one), to: validTo(one) })),
@@ -105,7 +114,7 @@ function whatIsMissing(chain: Chain): string {
     (other) => subjectOf(other) === missingIssuer,
   );
   return namesake
-    ? `a certificate of the issuer "${missingIssuer}" is there, but its key did not make the signature (another key of that name, or a damaged certificate); replace it with the one that did`
+    ? `a certificate of the issuer "${missingIssuer}" is there, but its key did not make the signature (another key of that name, a kind of key unknown here, or a damaged certificate); replace it with the one that did`
     : `the certificate of its issuer "${missingIssuer}" is missing; import the certificate with its whole chain, or name a secret that holds the CA certificates`;
 }
 
@@ -121,7 +130,7 @@ function rsaBits(certificate: X509Certificate): number | undefined {
   return kind === 'RSA' || kind === 'RSA-PSS' ? Number(bits) : undefined;
 }
 
-/** A root is trusted for itself: nobody looks at its signature. */
+/** A root is trusted for itself, and nobody looks at its signature unless it is the server's own certificate. */
 function checkSignature(certificate: X509Certificate): readonly CertificateFinding[] {
   const { name, weak } = signatureAlgorithmOf(certificate);
   if (weak === undefined) return [];
@@ -137,9 +146,14 @@ function checkKeyAlgorithms(path: readonly X509Certificate[]): readonly Certific
   return [{ reason: 'mixed_key_algorithms', message }];
 }
 
-function checkAlternativeNames({ leaf }: Chain): readonly CertificateFinding[] {
-  if (leaf === undefined || leaf.ca || !servesTls(leaf) || alternativeNamesOf(leaf).length > 0) return [];
-  const message = `the certificate of "${subjectOf(leaf)}" has no subject alternative name, and clients ignore the common name; issue it again with its DNS names`;
+/** The leaf, unless it is there as a CA. `openssl req -x509` makes CAs of servers too, but they do not say they issue. */
+function serverOf({ leaf }: Chain, key: KeyObject | undefined): X509Certificate | undefined {
+  return leaf?.ca && (key === undefined || issuesCertificates(leaf)) ? undefined : leaf;
+}
+
+function checkAlternativeNames(server: X509Certificate | undefined): readonly CertificateFinding[] {
+  if (server === undefined || !servesTls(server) || alternativeNamesOf(server).length > 0) return [];
+  const message = `the certificate of "${subjectOf(server)}" has no subject alternative name, and clients ignore the common name; issue it again with its DNS names`;
   return [{ reason: 'no_san', message }];
 }
 

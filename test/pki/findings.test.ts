@@ -125,6 +125,18 @@ describe('a certificate is checked before a server does', () => {
     ]);
   });
 
+  it('self-signed, as the CA that "openssl req -x509" makes of it', async () => {
+    const name = { name: 'localhost', ca: true, key: sharedKey('rsa-2048'), hash: 'SHA-1' } as const;
+    const server = await issue({ ...name, keyUsage: false });
+    expect(await check([server.certificate], server.key)).toEqual([
+      expect.stringMatching(/^weak_signature: .*"CN=localhost, O=Test" is signed with RSA with SHA-1/),
+      expect.stringMatching(/^no_san: .*"CN=localhost, O=Test"/),
+    ]);
+    expect(await check([server.certificate], undefined)).toEqual([]);
+    const authority = await issue(name);
+    expect(await check([authority.certificate], authority.key)).toEqual([]);
+  });
+
   it('with strangers, of which the first few are named', async () => {
     const { leaf, certificates } = await issueChain();
     const strangers = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => issue({ name })));

@@ -28,6 +28,8 @@ export interface IssueOptions {
   /** Absent: self-signed. */
   readonly issuer?: Issued;
   readonly ca?: boolean;
+  /** Whether a CA says by its key usage that it issues certificates; default true. */
+  readonly keyUsage?: boolean;
   /** Subject alternative names; default the name of a certificate that is no CA. */
   readonly dnsNames?: readonly string[];
   readonly notBefore?: Date;
@@ -195,9 +197,9 @@ function signingAlgorithm(key: KeyObject, hash: string) {
 }
 
 async function extensionsOf(options: IssueOptions, own: Buffer, issuers: Buffer): Promise<x509.Extension[]> {
-  const { ca = false, keyIds = true, dnsNames = ca ? [] : [options.name] } = options;
+  const { ca = false, keyUsage = ca, keyIds = true, dnsNames = ca ? [] : [options.name] } = options;
   const extensions: x509.Extension[] = [new x509.BasicConstraintsExtension(ca, undefined, true)];
-  if (ca) {
+  if (keyUsage) {
     const usage = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
     extensions.push(new x509.KeyUsagesExtension(usage, true));
   }
