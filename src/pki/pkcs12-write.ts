@@ -87,7 +87,8 @@ export async function writePkcs12(contents: Pkcs12Contents, form: Pkcs12Form): P
 
 /** Password and seed of a truststore; `form` is `modern` unless an old Java (before 8u301) has to read it. */
 export interface TruststoreOptions {
-  readonly password: Secret | null;
+  /** Without one nothing is encrypted and nothing sealed: Java opens the file with any password and with none. */
+  readonly password: Secret | undefined;
   readonly seed: Buffer;
   readonly form?: 'modern' | 'legacy';
 }
@@ -100,8 +101,9 @@ export async function writeTruststore(
   certificates: readonly X509Certificate[],
   { password, seed, form = 'modern' }: TruststoreOptions,
 ): Promise<Buffer> {
+  const open = password === undefined ? ({ certificateCipher: 'none', mac: 'none' } as const) : {};
   const protection = new Protection(
-    { ...PKCS12_FORMS[form], password, seed },
+    { ...PKCS12_FORMS[form], ...open, password: password ?? null, seed },
     digestOf(certificates.map(({ raw }) => raw)),
   );
   const aliases = aliasesOf(certificates);

@@ -33,7 +33,7 @@ export interface OutputOptions {
   readonly keyFormat?: PrivateKeyFormat;
   /** Of `pfx` and `truststore`; default `modern`. */
   readonly pfxForm?: 'modern' | 'legacy';
-  /** Of `pfx` and `truststore`; default the empty password. */
+  /** Of `pfx`, by default the empty one, and of `truststore`, by default none at all. */
   readonly password?: Secret;
   /** Salts of `pfx` and `truststore` come from this and the contents: give the object's version. */
   readonly seed: Buffer;
@@ -50,7 +50,7 @@ export async function writeOutput(
   material: CertificateMaterial,
   options: OutputOptions,
 ): Promise<Buffer> {
-  const { keyFormat = 'pkcs8', pfxForm = 'modern', password = new Secret(''), seed } = options;
+  const { keyFormat = 'pkcs8', pfxForm = 'modern', password, seed } = options;
   const { chain, key, authorities } = material;
   const missing = output === 'chain' ? undefined : missingFor(output, material);
   if (missing !== undefined) throw badContent(missing);
@@ -70,7 +70,7 @@ export async function writeOutput(
       return Buffer.from(privateKeyPem(key, keyFormat) + certificatesPem([...leaf, ...chain.intermediates]));
     case 'pfx': {
       const contents = { key, certificates: pathOf(chain), friendlyName: leaf.map(commonNameOf)[0] };
-      return writePkcs12(contents, { ...PKCS12_FORMS[pfxForm], password, seed });
+      return writePkcs12(contents, { ...PKCS12_FORMS[pfxForm], password: password ?? new Secret(''), seed });
     }
     case 'truststore':
       return writeTruststore(authorities, { password, seed, form: pfxForm });

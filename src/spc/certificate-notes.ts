@@ -19,11 +19,6 @@ export function noteOutputs(object: Fields, outputs: readonly NamedOutput[]): vo
     }
     if (passwordFrom === '' && output === 'pfx') {
       files.note(output, 'is written with the empty password; if its reader wants one, name a secret by passwordFrom');
-    } else if (passwordFrom === '' && output === 'truststore') {
-      files.note(
-        output,
-        'is written with the empty password, which many Java programs cannot be given; name a secret by passwordFrom',
-      );
     }
   }
   if (object.has('keyFormat') && !outputs.some(({ output }) => WITH_KEY_FORMAT.includes(output))) {

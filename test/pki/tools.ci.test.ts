@@ -133,6 +133,11 @@ describe.skipIf(!has('keytool'))('keytool', slow, () => {
       expect(trusted).toContain('Your keystore contains 1 entry');
       expect(trusted).toContain('Entry type: trustedCertEntry');
       expect(trusted).toContain(chain.root.certificate.fingerprint256);
+      put('open.p12', await writeOutput('truststore', await materialOf(chain), { seed, pfxForm }));
+      for (const password of ['any password', '']) {
+        const open = run('sh', '-c', `echo "${password}" | keytool -list -keystore open.p12 2>/dev/null`);
+        expect(open).toContain('trustedCertEntry');
+      }
     }
   });
 });

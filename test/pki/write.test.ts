@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
+import { readDer, sequence } from '../../src/pki/der.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../../src/pki/material.ts';
 import { CERTIFICATE_OUTPUTS, missingFor, type OutputOptions, writeOutput } from '../../src/pki/write.ts';
 import { type IssuedChain, issue, issueChain, keyPem, newKey, pemOf, prints, sharedKey } from './support.ts';
@@ -54,7 +55,19 @@ describe('outputs of a certificate', () => {
   });
 
   it('hold the roots as a truststore', async () => {
-    const bundle = await readBundle(await writeOutput('truststore', material, options));
+    for (const password of ['pass', '']) {
+      const store = await writeOutput('truststore', material, { ...options, password: new Secret(password) });
+      const bundle = await readBundle(store, { password: new Secret(password) });
+      expect(prints(bundle.certificates)).toEqual(prints([chain.root.certificate]));
+      expect(store.includes(chain.root.certificate.raw)).toBe(false);
+    }
+  });
+
+  it('hold the roots as a truststore that opens with any password, where it has none', async () => {
+    const store = await writeOutput('truststore', material, options);
+    const macData = sequence(readDer(store))[2];
+    expect([store.includes(chain.root.certificate.raw), macData]).toEqual([true, undefined]);
+    const bundle = await readBundle(store, { password: new Secret('any') });
     expect(prints(bundle.certificates)).toEqual(prints([chain.root.certificate]));
   });
 

@@ -26,7 +26,6 @@ describe('what a manifest lets foresee of certificates', () => {
       'objects[0].files.combined holds the private key, and 0604 opens it to every user; "0640" or "0600" does not',
     ],
     ['a PFX without password', files('pfx: a.pfx'), /^objects\[0\]\.files\.pfx is written with the empty password; if/],
-    ['a truststore without password', files('truststore: {path: t}'), /files\.truststore is written with the empty/],
     [
       'a key format without a key',
       files('certificate: a, pfx: {path: b, passwordFrom: pw}', 'keyFormat: pkcs1'),
@@ -51,7 +50,7 @@ describe('what a manifest lets foresee of certificates', () => {
     ['the driver’s own permission', files('privateKey: k, combined: c')],
     ['a closed key', files('privateKey: k', 'filePermission: "0640"')],
     ['an open certificate', files('fullChain: c', 'filePermission: "0644"')],
-    ['a password', files('pfx: {path: a, passwordFrom: pw}, truststore: {path: b, passwordFrom: pw}')],
+    ['a password', files('pfx: {path: a, passwordFrom: pw}, truststore: b')],
     ['a key format of the key', files('privateKey: a', 'keyFormat: pkcs1')],
     ['a binary PFX', file('a.pfx', 'objectType: secret\nobjectFormat: pfx\nobjectEncoding: base64')],
     ['a PFX that is a plain secret', file('a.pfx', 'objectType: secret\nobjectEncoding: base64')],
