@@ -66,7 +66,7 @@ function pssAlgorithm(parameters: Der | undefined): SignatureAlgorithm {
   const name = hash === undefined ? OID.digests.sha1 : oid(sequence(readDer(hash.content))[0]);
   if (name === OID.digests.sha1) return { name: 'RSA-PSS with SHA-1', weak: 'SHA-1' };
   const digest = Object.entries(OID.digests).find(([, known]) => known === name)?.[0];
-  return { name: `RSA-PSS with ${digest?.replace('sha', 'SHA-') ?? name}` };
+  return { name: `RSA-PSS with ${digest?.replace(/^sha(?!3-)/, 'sha-').toUpperCase() ?? name}` };
 }
 
 /** Subject alternative names as Node writes them, such as `DNS:broker.example`; it gives null for damaged ones. */

@@ -3,7 +3,7 @@ import forge from 'node-forge';
 import { badContent } from './bad-content.ts';
 import { nextTurn } from './pace.ts';
 
-/** A cipher: one Node has (all in CBC mode), or RC2 and RC4, which OpenSSL 3 keeps from Node. Sizes in bytes. */
+/** A cipher: one Node has, or RC2 and RC4, which OpenSSL 3 keeps from Node. Sizes in bytes. */
 export type Cipher =
   | { readonly kind: 'native'; readonly name: string; readonly keySize: number; readonly ivSize: number }
   | { readonly kind: 'rc2'; readonly keySize: number; readonly effectiveBits: number; readonly ivSize: 8 }

@@ -16,6 +16,10 @@ export const DIGESTS = {
   sha512: { size: 64, block: 128 },
   'sha512-224': { size: 28, block: 128 },
   'sha512-256': { size: 32, block: 128 },
+  'sha3-224': { size: 28, block: 144 },
+  'sha3-256': { size: 32, block: 136 },
+  'sha3-384': { size: 48, block: 104 },
+  'sha3-512': { size: 64, block: 72 },
 } as const;
 export type Digest = keyof typeof DIGESTS;
 

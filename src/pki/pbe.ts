@@ -46,6 +46,12 @@ export const CIPHERS: Readonly<Record<string, Cipher>> = {
   '2.16.840.1.101.3.4.1.2': block128('aes-128-cbc', 16),
   '2.16.840.1.101.3.4.1.22': block128('aes-192-cbc', 24),
   '2.16.840.1.101.3.4.1.42': block128('aes-256-cbc', 32),
+  '2.16.840.1.101.3.4.1.3': block128('aes-128-ofb', 16),
+  '2.16.840.1.101.3.4.1.4': block128('aes-128-cfb', 16),
+  '2.16.840.1.101.3.4.1.23': block128('aes-192-ofb', 24),
+  '2.16.840.1.101.3.4.1.24': block128('aes-192-cfb', 24),
+  '2.16.840.1.101.3.4.1.43': block128('aes-256-ofb', 32),
+  '2.16.840.1.101.3.4.1.44': block128('aes-256-cfb', 32),
   '1.2.392.200011.61.1.1.1.2': block128('camellia-128-cbc', 16),
   '1.2.392.200011.61.1.1.1.3': block128('camellia-192-cbc', 24),
   '1.2.392.200011.61.1.1.1.4': block128('camellia-256-cbc', 32),
@@ -61,6 +67,7 @@ const RC2_VERSIONS: Readonly<Record<number, number>> = { 160: 40, 120: 64, 58: 1
 
 /** HMACs of PBKDF2 and PBMAC1, by identifier. */
 export const HMACS: Readonly<Record<string, Digest>> = {
+  '1.2.840.113549.2.6': 'md5',
   '1.2.840.113549.2.7': 'sha1',
   '1.2.840.113549.2.8': 'sha224',
   '1.2.840.113549.2.9': 'sha256',

@@ -39,6 +39,8 @@ describe.skipIf(!has('openssl'))('openssl', slow, () => {
     'PBES1 MD5 DES': [...OLD, '-keypbe', 'PBE-MD5-DES', '-certpbe', 'PBE-SHA1-RC2-64'],
     'AES-128': ['-keypbe', 'aes-128-cbc', '-certpbe', 'aes-192-cbc', '-macalg', 'sha384'],
     Camellia: ['-keypbe', 'camellia-256-cbc', '-certpbe', 'camellia-128-cbc', '-macalg', 'sha512'],
+    'AES-256 as a stream': ['-keypbe', 'aes-256-cfb', '-certpbe', 'aes-128-ofb', '-macalg', 'sha3-256'],
+    'SHA-3': ['-macalg', 'sha3-512'],
     'no MAC': ['-nomac'],
     'no encryption': ['-keypbe', 'NONE', '-certpbe', 'NONE'],
     'one iteration': ['-noiter', '-nomaciter'],
@@ -61,19 +63,22 @@ describe.skipIf(!has('openssl'))('openssl', slow, () => {
     }
   });
 
-  it.each(['-v2 aes-256-cbc -v2prf hmacWithSHA512', '-v2 des3', '-v1 PBE-SHA1-3DES', '-scrypt'])(
-    'encrypts a key with %s, which is read',
-    async (form) => {
-      const chain = await issueChain();
-      putChain(chain);
-      const args = ['-topk8', '-in', 'key.pem', '-passout', 'pass:pass', ...form.split(' ')];
-      for (const encoding of ['PEM', 'DER']) {
-        run('openssl', 'pkcs8', ...args, '-outform', encoding, '-out', 'encrypted');
-        const bundle = await readBundle(readFileSync(join(dir, 'encrypted')), { password: new Secret('pass') });
-        expect(sameKey(bundle.keys[0], chain.leaf.key)).toBe(true);
-      }
-    },
-  );
+  it.each([
+    '-v2 aes-256-cbc -v2prf hmacWithSHA512',
+    '-v2 aes-192-cfb -v2prf hmacWithMD5',
+    '-v2 des3',
+    '-v1 PBE-SHA1-3DES',
+    '-scrypt',
+  ])('encrypts a key with %s, which is read', async (form) => {
+    const chain = await issueChain();
+    putChain(chain);
+    const args = ['-topk8', '-in', 'key.pem', '-passout', 'pass:pass', ...form.split(' ')];
+    for (const encoding of ['PEM', 'DER']) {
+      run('openssl', 'pkcs8', ...args, '-outform', encoding, '-out', 'encrypted');
+      const bundle = await readBundle(readFileSync(join(dir, 'encrypted')), { password: new Secret('pass') });
+      expect(sameKey(bundle.keys[0], chain.leaf.key)).toBe(true);
+    }
+  });
 
   it('reads what is written here', async () => {
     for (const keyType of KEY_TYPES) {
