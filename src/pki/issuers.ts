@@ -2,14 +2,14 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { validTo } from './certificate.ts';
 import { nextTurn } from './pace.ts';
 
-/** Signatures that may turn out wrong in one search: a hostile collection must not cost more. */
-const MAX_FAILED_SIGNATURES = 16;
-
 /** Signatures verified in one search: a path through all certificates of a content, and each against itself. */
 const MAX_SIGNATURES = 512;
 
 /** Certificates of one subject that are looked at; more bear one name only where somebody means harm. */
 const MAX_SAME_SUBJECT = 64;
+
+/** Signatures that may turn out wrong in one search: a hostile collection must not cost more. */
+const MAX_FAILED_SIGNATURES = MAX_SAME_SUBJECT;
 
 /** Keys in use; with the most OpenSSL computes with, one signature takes ten or twenty milliseconds. */
 const MAX_DSA_BITS = 3072;

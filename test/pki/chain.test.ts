@@ -187,6 +187,16 @@ describe('issuers', () => {
     }
   });
 
+  it('are found among many of one name that another key has', async () => {
+    const name = { name: 'Root', ca: true, keyIds: false } as const;
+    const root = await issue(name);
+    const later = { ...name, notAfter: new Date('2041-01-01') };
+    const others = await Promise.all(Array.from({ length: 40 }, () => issue(later)));
+    const leaf = await issue({ name: 'broker', issuer: root, keyIds: false });
+    const all = [...others, root, leaf].map(({ certificate }) => certificate);
+    expect(pathOf(await buildChain(all, { key: leaf.key }))).toEqual([leaf.certificate, root.certificate]);
+  });
+
   it('that are renewed under their key serve certificates issued before', async () => {
     const key = newKey('p-256');
     const old = await issue({ name: 'CA', ca: true, key, notAfter: new Date('2021-01-01') });
