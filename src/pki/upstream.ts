@@ -4,6 +4,7 @@ import type { CertificateBundle } from './bundle.ts';
 import { pathOf } from './chain.ts';
 import { pairKey } from './material.ts';
 import { CERTIFICATE_LABELS, type PemBlock, readPem, writePem } from './pem.ts';
+import { isPkcs12 } from './pkcs12-read.ts';
 import { certificatesPem, privateKeyPem } from './write.ts';
 
 /** Whether certificates are to be put in the order of their chain (`--construct-pem-chain`). */
@@ -43,6 +44,8 @@ export async function upstreamPemOfText(
   if (isOrdered) return text;
   const blocks = readPem(text);
   if (blocks.length === 0) return upstreamPem(bundle, { order });
+  // The key may be inside.
+  if (blocks.some(({ der }) => isPkcs12(der))) return text;
   const others = blocks.filter(({ label }) => !CERTIFICATE_LABELS.includes(label));
   return others.map(blockPem).join('') + certificatesPem(ordered);
 }

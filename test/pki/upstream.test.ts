@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readBundle } from '../../src/pki/bundle.ts';
+import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { splitPem, upstreamPem, upstreamPemOfText } from '../../src/pki/upstream.ts';
 import { type IssuedChain, issue, issueChain, keyPem, pemOf, sharedKey } from './support.ts';
@@ -76,6 +77,15 @@ describe("the official provider's file for PEM content", () => {
   it('is made of what was read where the text itself has no blocks', async () => {
     const text = Buffer.from(pemOf(ordered(1, 0)) + key).toString('base64');
     expect(await convert(text)).toBe(key + pemOf(ordered(0, 1)));
+  });
+
+  it('is the content byte for byte where a block holds a PFX, whatever its label', async () => {
+    const form = { ...PKCS12_FORMS.keyVault, password: null, seed: Buffer.alloc(1) };
+    const pfx = await writePkcs12({ key: chain.leaf.key, certificates: ordered(3, 0, 2, 1) }, form);
+    for (const label of ['CERTIFICATE', 'PKCS12']) {
+      const text = writePem(label, pfx);
+      expect(await convert(text)).toBe(text);
+    }
   });
 
   it('comes apart into CERTIFICATE blocks and all others', async () => {
