@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
-import { type CertificateBundle, readBundle } from '../pki/bundle.ts';
+import { type CertificateBundle, MAX_CONTENT_BYTES, readBundle } from '../pki/bundle.ts';
 import { type Examination, examine } from '../pki/findings.ts';
 import { type CertificateMaterial, pairKey } from '../pki/material.ts';
 import { nextTurn } from '../pki/pace.ts';
@@ -115,6 +115,11 @@ export interface Content {
   facts(): Promise<ContentFacts>;
   /** A copy of the file that `make` makes; `name` tells it from other files of the same content. */
   file(name: string, make: (content: OpenContent, signal: AbortSignal) => Promise<Buffer | string>): Promise<Buffer>;
+}
+
+/** The bytes of a value; of one that is too long to be read, no more than show it: the rest costs time for nothing. */
+export function bytesOf(value: Secret): Buffer {
+  return Buffer.from(value.reveal().slice(0, MAX_CONTENT_BYTES + 1));
 }
 
 /** A digest of texts that may be absent; no two lists have the same, wherever one text ends and the next begins. */

@@ -9,7 +9,7 @@ import { authoritiesOf, type CertificateMaterial, pairKey } from '../pki/materia
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec } from '../spc/model.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
-import { type Content, type Contents, digestOf, type Understanding } from './contents.ts';
+import { bytesOf, type Content, type Contents, digestOf, type Understanding } from './contents.ts';
 import type { FileDraft } from './convert.ts';
 import type { FetchedSpec } from './fetch.ts';
 import type { FetchedObject } from './ports.ts';
@@ -64,7 +64,7 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
 
 function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: OutputsContext): Content {
   const open = (secret: FetchedSecret, password: { readonly password?: Secret }, understanding?: Understanding) => {
-    const value = Buffer.from(secret.value.reveal());
+    const value = bytesOf(secret.value);
     return contents.of({ value, contentType: secret.contentType, ...password }, signal, understanding);
   };
   const password = passwordOf(content.passwordFrom, all);

@@ -8,7 +8,7 @@ import { splitPem, upstreamPem, upstreamPemOfText } from '../pki/upstream.ts';
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec } from '../spc/model.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
-import type { Content, ContentFacts, Contents } from './contents.ts';
+import { bytesOf, type Content, type ContentFacts, type Contents } from './contents.ts';
 import type { FileDraft } from './convert.ts';
 import { decodeText } from './encoding.ts';
 import type { FetchedObject } from './ports.ts';
@@ -75,7 +75,7 @@ function kindOf(
   { value, contentType, certificateBacked }: FetchedSecret,
   { format }: ValueSpec,
 ): 'plain' | 'pkcs12' | 'pem' {
-  const bytes = () => Buffer.from(value.reveal());
+  const bytes = () => bytesOf(value);
   if (!certificateBacked) return format === 'pem' && looksLikePkcs12(bytes()) ? 'pkcs12' : 'plain';
   if (contentType === PKCS12_TYPE) return 'pkcs12';
   if (contentType === PEM_TYPE) return 'pem';
@@ -137,5 +137,5 @@ async function lookIfReadable(
 }
 
 function sourceOf({ value, contentType }: FetchedSecret, { contents, signal }: ValueContext): Content {
-  return contents.of({ value: Buffer.from(value.reveal()), contentType }, signal);
+  return contents.of({ value: bytesOf(value), contentType }, signal);
 }

@@ -1,11 +1,12 @@
 import { setImmediate as nextImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { type ContentSource, Contents, digestOf } from '../../src/mount/contents.ts';
 import { convertObjects } from '../../src/mount/convert.ts';
-import { readBundle } from '../../src/pki/bundle.ts';
+import { MAX_CONTENT_BYTES, readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import type { ContentSpec } from '../../src/spc/model.ts';
 import { issueChain, keyPem, pemOf } from '../pki/support.ts';
@@ -250,4 +251,17 @@ it('prints nothing of what it keeps', async () => {
   await content.file('x', async () => 'hunter2');
   const printed = inspect([contents, content], { depth: 10, showHidden: true }) + JSON.stringify([contents, content]);
   for (const text of ['hunter2', Buffer.from('hunter2').toString('hex'), 'right']) expect(printed).not.toContain(text);
+});
+
+it('takes no more of a value that is too long than shows it', async () => {
+  const seen: number[] = [];
+  const contents = new Contents(systemClock, (value, options) => {
+    seen.push(value.length);
+    return readBundle(value, options);
+  });
+  const zeros = '0'.repeat(4 * MAX_CONTENT_BYTES);
+  const object = objectSpec('c', { content: outputsContent([{ output: 'certificate', path: 'x' }]) });
+  const mount = convertObjects([read(object, fetchedSecret(zeros))], { ...convertContext(), contents });
+  await expect(mount).rejects.toThrow(`more than ${MAX_CONTENT_BYTES} bytes`);
+  expect(seen).toEqual([MAX_CONTENT_BYTES + 1]);
 });
