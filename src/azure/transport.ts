@@ -9,6 +9,7 @@ import {
 } from '@azure/core-rest-pipeline';
 import type { Clock } from '../base/clock.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
+import { nextTurn } from '../pki/pace.ts';
 import type { AgentSource } from './agents.ts';
 import { coded } from './connect.ts';
 
@@ -41,7 +42,10 @@ export function createTransport({ agents, userAgent, timeoutMs }: TransportOptio
       // Nothing here unpacks an answer.
       headers.delete('accept-encoding');
       try {
-        return await exchange(request, { url, agent, timeoutMs });
+        const response = await exchange(request, { url, agent, timeoutMs });
+        // The answers of many requests come in one turn of the event loop: each is worked on in a turn of its own.
+        await nextTurn();
+        return response;
       } catch (error) {
         // Which host the failure is about, for whoever explains it.
         if (proxy !== '' && error instanceof RestError) Object.assign(error, { proxy });
@@ -134,6 +138,8 @@ export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
       const kept = known.get(url);
       if (kept !== undefined && kept.until > clock.now()) {
         const response = await kept.response.catch(() => undefined);
+        // Many wait for it, and each has a request to begin.
+        await nextTurn();
         // The one who asked may have gone, which is no reason for the others to fail.
         return response === undefined ? client.sendRequest(request) : { ...response, request };
       }

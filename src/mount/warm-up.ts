@@ -3,8 +3,8 @@ import { parseAttributes } from '../spc/attributes.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';
 import { parseParameters } from '../spc/parameters.ts';
 
-const ROUNDS = 4;
-const OBJECTS = 10;
+const ROUNDS = 3;
+const OBJECTS = 60;
 
 /**
  * Reads a manifest like those to come, so that the first pod of a node does not wait for code that runs for the first

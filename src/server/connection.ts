@@ -8,8 +8,8 @@ export function pinConnection(socket: Socket): Duplex {
   return new PinnedConnection(socket);
 }
 
-/** Input that the session is given in one turn of the event loop: about ten Mounts, of which a hundred may come at once. */
-const TURN_BYTES = 16 * 1024;
+/** Input that the session is given in one turn of the event loop: a few Mounts, of which a hundred may come at once. */
+const TURN_BYTES = 4 * 1024;
 
 /**
  * Node lets an HTTP/2 session use any stream through an adapter that cannot write once it is shutting down, and throws
