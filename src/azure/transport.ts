@@ -43,8 +43,9 @@ export function createTransport({ agents, userAgent, timeoutMs }: TransportOptio
       headers.delete('accept-encoding');
       try {
         const response = await exchange(request, { url, agent, timeoutMs });
-        // The answers of many requests come in one turn of the event loop: each is worked on in a turn of its own.
-        await nextTurn();
+        // The answers of many requests come in one turn of the event loop: each is worked on in a turn of its own. A
+        // refusal must not wait for it: others start meanwhile, whom it may concern.
+        if (response.status === 200) await nextTurn();
         return response;
       } catch (error) {
         // Which host the failure is about, for whoever explains it.
