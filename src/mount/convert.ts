@@ -44,9 +44,6 @@ export interface FileDraft {
 /** Objects of one Mount that are converted at the same time: derivations on Node's thread pool overlap with the rest. */
 const PARALLEL = 4;
 
-/** Plain values that are converted in one turn of the event loop. */
-const PLAIN_A_TURN = 16;
-
 /**
  * Turns what was read into files, in the order of the manifest. The event loop gets its turn between any two certificates.
  * Errors: one that names every object that failed.
@@ -57,10 +54,9 @@ export async function convertObjects(all: readonly FetchedSpec[], context: Conve
   const conversion = { all, vaultName, tools: { contents, signal, watch: new CertificateWatch(context) } };
   const results: (Converted | FailedObject)[] = [];
   const queue = all.entries();
-  let plain = 0;
   const workers = Array.from({ length: PARALLEL }, async () => {
     for (const [place, one] of queue) {
-      if (!isPlain(one) || plain++ % PLAIN_A_TURN === 0) await nextTurn(context.signal);
+      if (!isPlain(one)) await nextTurn(context.signal);
       results[place] = await convertObject(one, conversion);
     }
   });

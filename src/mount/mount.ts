@@ -54,6 +54,7 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const volume = readVolume(input, attributes, journey);
   await nextTurn(context.signal);
   const fetched = await fetchObjects(volume.objects, vaults.open(volume), context);
+  await nextTurn(context.signal);
   const { vaultName } = volume;
   const surroundings = { ...journey, vaultName, log: report.log, signal: context.signal };
   const { made, unwritten } = await convertObjects(fetched, surroundings);
