@@ -127,8 +127,7 @@ export class AzureVaults implements VaultAccess {
       telemetry.keyVaultRequest(question.type, question.name, seconds, error === undefined ? 'ok' : outcomeOf(error));
     };
     const { type, name, version, operation } = question;
-    // Joined, since a text put together in another way would be kept in pieces as well.
-    const key = [session.scope, type, name, version, operation].join(' ');
+    const key = JSON.stringify([session.scope, type, name, version, operation]);
     try {
       await visit.login();
       // A Mount asks for all its objects at the same time: each request begins in a turn of its own.

@@ -22,6 +22,9 @@ import { RETRY_AFTER_MS_HEADERS, retryAfter } from './throttling.ts';
 const TIMEOUT_MS = 60_000;
 /** Longest wait that a login host may ask of a Mount; whoever asks for more is asked again at the next. */
 const MAX_WAIT_MS = 15_000;
+/** Shortest wait, and by what part waits are spread: all pods of a node may have been refused at once. */
+const MIN_WAIT_MS = 500;
+const SPREAD = 0.5;
 /** First wait after a 429 that names none; doubles with each further one. */
 const BASE_WAIT_MS = 1_000;
 
@@ -60,7 +63,7 @@ export interface AcquiredToken {
 export async function acquireToken(request: TokenRequest, transport: TokenTransport): Promise<AcquiredToken> {
   const { identity } = request;
   const host = identity.kind === 'pod-identity' ? transport.nmiHost : loginHost(identity, request.cloud);
-  const witness: LoginWitness = { host, answer: undefined, failure: undefined };
+  const witness: LoginWitness = { host, answer: undefined, failure: undefined, retryAfterMs: undefined };
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
   try {
     const way = identity.kind === 'identity-binding' ? transport.tokenProxy() : Promise.resolve(transport.client);
@@ -144,7 +147,7 @@ async function send(request: PipelineRequest, attempt: Attempt | undefined): Pro
     const { status, bodyAsText, headers } = response;
     const body = status === 200 ? '' : (bodyAsText ?? '');
     witness.answer = { status, body, requestId: headers.get('x-ms-request-id') };
-    if (status === 429) setWait(response, attempt.refusals++);
+    if (status === 429) witness.retryAfterMs = setWait(response, attempt.refusals++);
     return response;
   } catch (error) {
     witness.failure = error;
@@ -153,10 +156,12 @@ async function send(request: PipelineRequest, attempt: Attempt | undefined): Pro
   }
 }
 
-/** Makes the SDK wait for every 429 that names no wait, and for none that names a long one. */
-function setWait({ headers }: PipelineResponse, refusals: number): void {
+/** Makes the SDK wait for every 429 that names no wait, and for none that names a long one. Returns the wait. */
+function setWait({ headers }: PipelineResponse, refusals: number): number {
   const asked = retryAfter((name) => headers.get(name), Date.now());
   for (const name of [...RETRY_AFTER_MS_HEADERS, 'retry-after']) headers.delete(name);
-  const waitMs = asked ?? BASE_WAIT_MS * 2 ** refusals * (0.75 + Math.random() / 2);
-  if (waitMs <= MAX_WAIT_MS) headers.set('retry-after-ms', Math.ceil(waitMs));
+  const least = Math.max(MIN_WAIT_MS, asked ?? BASE_WAIT_MS * 2 ** refusals);
+  const waitMs = Math.ceil(least * (1 + SPREAD * Math.random()));
+  if (waitMs <= MAX_WAIT_MS) headers.set('retry-after-ms', waitMs);
+  return waitMs;
 }

@@ -12,6 +12,8 @@ export interface LoginWitness {
   /** `body` is empty where the answer is a success, which holds a token. */
   answer: { readonly status: number; readonly body: string; readonly requestId: string | undefined } | undefined;
   failure: unknown;
+  /** How long it asked to wait last, in milliseconds. */
+  retryAfterMs: number | undefined;
 }
 
 /** What is known of a login that failed. */
@@ -31,7 +33,8 @@ export function loginError({ identity, witness, error }: LoginFailure): Provider
   const phase = loginPhase(identity);
   const failed = `Cannot log in as ${describeIdentity(identity)}`;
   const at = `${identity.kind === 'identity-binding' ? "the cluster's token proxy" : SERVICE[phase]} at ${host}`;
-  if (answer !== undefined) return refusal({ identity, failed: `${failed}: ${at}`, host }, answer);
+  if (answer !== undefined)
+    return refusal({ identity, failed: `${failed}: ${at}`, host, retryAfterMs: witness.retryAfterMs }, answer);
   const network = networkFailure(witness.failure) ?? networkFailure(error);
   const details = { phase, host };
   if (network === undefined) {
@@ -51,10 +54,11 @@ interface Refused {
   readonly identity: Identity;
   readonly failed: string;
   readonly host: string;
+  readonly retryAfterMs: number | undefined;
 }
 
 function refusal(
-  { identity, failed, host }: Refused,
+  { identity, failed, host, retryAfterMs }: Refused,
   { status, body, requestId }: NonNullable<LoginWitness['answer']>,
 ): ProviderError {
   const text = textOf(body);
@@ -65,6 +69,7 @@ function refusal(
     phase: loginPhase(identity),
     host,
     httpStatus: status,
+    ...(status !== 429 || retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(requestId === undefined ? {} : { requestId }),
     ...(remoteCode === undefined ? {} : { remoteCode }),
   };

@@ -67,6 +67,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     'lasting',
     'the answer is larger than any of Azure; check address and proxies between node and host',
   ],
+  BAD_REQUEST_TEXT: [
+    'HTTP',
+    'lasting',
+    'the token, or what the manifest names, holds characters that cannot stand in a request; nothing was sent',
+  ],
   TLS_TIMEOUT: [
     'TLS',
     'lasting',
@@ -88,6 +93,16 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 
 /** Families of codes, for what has no line of its own above. */
 const FAMILIES: readonly (readonly [RegExp, Meaning])[] = [
+  // Ours: `TunnelAgent`, with the status of the proxy.
+  [/^PROXY_(429|5\d\d)$/, ['HTTP', 'transient', 'the proxy cannot open the way to the host at the moment']],
+  [
+    /^PROXY_\d+$/,
+    [
+      'HTTP',
+      'lasting',
+      'the proxy refuses the way to the host; check its rules, and its user and password in HTTPS_PROXY',
+    ],
+  ],
   [/^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/, UNTRUSTED],
   [/^ERR_(SSL|TLS)_/, NO_TLS],
   [/^HPE_|^ERR_STREAM_PREMATURE_CLOSE$/, GARBLED],

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { isRestError } from '@azure/core-rest-pipeline';
 import { delay } from '../base/abort.ts';
 import { type ErrorDetails, ProviderError } from '../base/errors.ts';
-import type { Secret } from '../base/secret.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { Challenge, resourceCovers } from './challenge.ts';
 import { HELD_BACK } from './connect.ts';
@@ -41,17 +40,23 @@ export async function persist<T>(reading: Reading, call: VaultCall<T>): Promise<
   const { session, telemetry, party, signal } = reading;
   let faults = 0;
   let challenges = 0;
-  let token = await pooledToken(reading, {});
+  let resource = session.host.resource ?? session.resource;
+  let token = await session.login.token({ resource, signal });
   for (;;) {
     try {
-      return await session.host.gate.pass(party, signal, () =>
+      const answer = await session.host.gate.pass(party, signal, () =>
         call({ authorization: `Bearer ${token.reveal()}`, clientRequestId: randomUUID(), signal }),
       );
+      // Others log in for what a challenge named only when a token for it has opened the vault.
+      if (resource !== session.resource) session.host.resource = resource;
+      return answer;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof Challenge) {
         if (challenges >= MAX_CHALLENGES) throw unauthorized(reading, error);
-        const next = await answerChallenge(reading, error, { refused: token, again: challenges > 0 });
+        resource = resourceOf(reading, error, { resource, again: challenges > 0 });
+        const claims = error.claims === '' ? {} : { claims: error.claims };
+        const next = await session.login.token({ resource, signal, refused: token, ...claims });
         challenges++;
         if (next.reveal() === token.reveal()) throw unauthorized(reading, error);
         token = next;
@@ -69,18 +74,17 @@ export async function persist<T>(reading: Reading, call: VaultCall<T>): Promise<
   }
 }
 
-function pooledToken({ session, signal }: Reading, extra: { claims?: string; refused?: Secret }): Promise<Secret> {
-  return session.login.token({ resource: session.host.resource ?? session.resource, signal, ...extra });
-}
-
-interface Refusal {
-  readonly refused: Secret;
-  /** It was not the first token of this read. */
+/** What a challenged read asked for, and whether it was challenged before. */
+interface Asked {
+  readonly resource: string;
   readonly again: boolean;
 }
 
-/** A new token for a vault that did not like the one it got. Never from another tenant or authority than the manifest's. */
-async function answerChallenge(reading: Reading, challenge: Challenge, { refused, again }: Refusal): Promise<Secret> {
+/**
+ * What to ask a token for where the vault did not like the one it got. Never from another tenant or authority than the
+ * manifest's.
+ */
+function resourceOf(reading: Reading, challenge: Challenge, { resource: asked, again }: Asked): string {
   const { session } = reading;
   const { host, vaultName, tenantId: named } = session;
   const trusted = challenge.tenantId;
@@ -91,19 +95,18 @@ async function answerChallenge(reading: Reading, challenge: Challenge, { refused
         `correct the tenant (tenantID, or keyVault.vault.directoryId), or the vault; nothing was sent to tenant ${trusted}`,
     );
   }
-  if (challenge.claims !== '') return pooledToken(reading, { claims: challenge.claims, refused });
   const { resource } = challenge;
-  if (resource !== '' && resource !== (host.resource ?? session.resource)) {
-    if (!resourceCovers(resource, host.url)) {
-      throw refusal(
-        session,
-        `vault "${vaultName}" asks for a token for "${resource.slice(0, 200)}", which does not match its own host ` +
-          `${session.hostName}; nothing was sent. Check keyVaultDNSSuffix and keyVaultEndpoint of the cloud file`,
-      );
-    }
-    host.resource = resource;
-  } else if (again) throw unauthorized(reading, challenge);
-  return pooledToken(reading, { refused });
+  if (challenge.claims !== '') return asked;
+  if (resource === '' || resource === asked) {
+    if (again) throw unauthorized(reading, challenge);
+    return asked;
+  }
+  if (resourceCovers(resource, host.url)) return resource;
+  throw refusal(
+    session,
+    `vault "${vaultName}" asks for a token for "${resource.slice(0, 200)}", which does not match its own host ` +
+      `${session.hostName}; nothing was sent. Check keyVaultDNSSuffix and keyVaultEndpoint of the cloud file`,
+  );
 }
 
 function unauthorized({ session }: Reading, { body, requestId, tenantId }: Challenge): ProviderError {

@@ -25,6 +25,14 @@ const REFRESH_MARGIN = { ms: 10 * 60 * 1000, part: 0.2 };
 /** Time between two tries to renew a token that is still good. */
 const REFRESH_RETRY_MS = 30_000;
 
+/** Life of a token that does not say how long it lives, or is over already: the vault will tell. */
+const UNKNOWN_LIFE_MS = 5 * 60 * 1000;
+const MIN_LIFE_MS = 1_000;
+/** Refusals of a login host that asked to wait; the oldest goes first. */
+const MAX_THROTTLED = 1000;
+/** Longest wait that is heeded: one wrong header must not keep a principal out for good. */
+const MAX_THROTTLED_MS = 5 * 60 * 1000;
+
 /** What a token is for. */
 export interface TokenUse {
   readonly resource: string;
@@ -83,6 +91,10 @@ export class TokenPool {
   /** Service-account tokens that Entra accepted, by principal and digest, and when each ends. */
   readonly #proofs = new RecentlyUsed<number>({ entries: MAX_PROOFS });
   readonly #flights = new SingleFlight<Secret>();
+  /** Logins whose host asked to wait, by flight: nobody asks before the wait is over. */
+  readonly #throttled = new RecentlyUsed<{ readonly error: ProviderError; readonly until: number }>({
+    entries: MAX_THROTTLED,
+  });
 
   constructor(options: TokenPoolOptions) {
     this.#options = options;
@@ -133,8 +145,19 @@ export class TokenPool {
     return proof === undefined || (this.#proofs.peek(`${principal} ${proof.digest}`) ?? 0) > now;
   }
 
-  #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
-    return this.#flights.run(flight, use.signal, (signal) => this.#request(claimant, { ...use, signal }));
+  async #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
+    const { clock } = this.#options;
+    const throttled = this.#throttled.peek(flight);
+    if (throttled !== undefined && throttled.until > clock.now()) throw throttled.error;
+    try {
+      return await this.#flights.run(flight, use.signal, (signal) => this.#request(claimant, { ...use, signal }));
+    } catch (error) {
+      const waitMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
+      if (error instanceof ProviderError && waitMs !== undefined) {
+        this.#throttled.set(flight, { error, until: clock.now() + Math.min(MAX_THROTTLED_MS, waitMs) });
+      }
+      throw error;
+    }
   }
 
   async #request(claimant: Claimant, { resource, claims, signal }: TokenUse): Promise<Secret> {
@@ -156,7 +179,9 @@ export class TokenPool {
 
   #keep({ principal, proof }: Claimant, resource: string, { token, expiresAt, refreshAt }: AcquiredToken): void {
     const now = this.#options.clock.now();
-    const lifeMs = Number.isFinite(expiresAt) ? Math.min(MAX_LIFE_MS, Math.max(0, expiresAt - now)) : 0;
+    const givenMs = expiresAt - now;
+    // Without `expires_in` the SDK makes it no time at all, or no number.
+    const lifeMs = givenMs > MIN_LIFE_MS ? Math.min(MAX_LIFE_MS, givenMs) : UNKNOWN_LIFE_MS;
     const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
     const endsAt = now + lifeMs;
     const key = keyOf(principal, resource);
@@ -167,7 +192,7 @@ export class TokenPool {
       usedAt: now,
     });
     if (proof === undefined) return;
-    this.#proofs.set(`${principal} ${proof.digest}`, proof.expiresAt ?? expiresAt);
+    this.#proofs.set(`${principal} ${proof.digest}`, proof.expiresAt ?? endsAt);
   }
 }
 

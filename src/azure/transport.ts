@@ -20,8 +20,15 @@ export interface TransportOptions {
   readonly userAgent: string;
   /** Bound of one request, from its start to the last byte of the answer. */
   readonly timeoutMs: number;
+  /** Bound of the first byte over a connection that was kept, in milliseconds. */
+  readonly keptTimeoutMs?: number;
 }
 
+/**
+ * Bound of the first byte over a connection that was kept: a firewall or a moved private endpoint drops those without a
+ * word, and Azure answers in less than a second.
+ */
+const KEPT_TIMEOUT_MS = 8_000;
 /** Many times what Key Vault, Entra or IMDS answer with. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
@@ -29,9 +36,15 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
  * Where all requests of all SDK clients end: shared connections, our user agent, bounds on time and size. An `HttpClient`
  * and no pipeline policy, because the SDK drops the policies of managed-identity credentials; and not the SDK's own one,
  * which takes as much CPU time for a request as everything else in front of the socket.
- * Errors: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`.
+ * Errors: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`. Where a kept
+ * connection fails, the others of its host go too, so that another try takes a fresh one.
  */
-export function createTransport({ agents, userAgent, timeoutMs }: TransportOptions): HttpClient {
+export function createTransport({
+  agents,
+  userAgent,
+  timeoutMs,
+  keptTimeoutMs = KEPT_TIMEOUT_MS,
+}: TransportOptions): HttpClient {
   return {
     async sendRequest(request) {
       const url = new URL(request.url);
@@ -42,7 +55,7 @@ export function createTransport({ agents, userAgent, timeoutMs }: TransportOptio
       // Nothing here unpacks an answer.
       headers.delete('accept-encoding');
       try {
-        const response = await exchange(request, { url, agent, timeoutMs });
+        const response = await exchange(request, { url, agent, timeoutMs, keptTimeoutMs });
         // The answers of many requests come in one turn of the event loop: each is worked on in a turn of its own. A
         // refusal must not wait for it: others start meanwhile, whom it may concern.
         if (response.status === 200) await nextTurn();
@@ -60,9 +73,10 @@ interface Way {
   readonly url: URL;
   readonly agent: http.Agent;
   readonly timeoutMs: number;
+  readonly keptTimeoutMs: number;
 }
 
-function exchange(request: PipelineRequest, { url, agent, timeoutMs }: Way): Promise<PipelineResponse> {
+function exchange(request: PipelineRequest, { url, agent, timeoutMs, keptTimeoutMs }: Way): Promise<PipelineResponse> {
   const { method, headers, abortSignal } = request;
   // The SDK puts null where there is none.
   const body = request.body ?? undefined;
@@ -73,21 +87,43 @@ function exchange(request: PipelineRequest, { url, agent, timeoutMs }: Way): Pro
       return;
     }
     const { request: start } = url.protocol === 'http:' ? http : https;
-    const wire = start(url, { agent, method, headers: headers.toJSON() });
+    // Throws for what cannot stand in a header, which nobody is to read in a log.
+    const wire = attempt(() => start(url, { agent, method, headers: headers.toJSON() }));
+    if (wire === undefined) {
+      reject(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
+      return;
+    }
     const abort = () => end(aborted());
     const timer = setTimeout(() => end(coded('NO_ANSWER', `no answer within ${timeoutMs / 1000} s`)), timeoutMs);
     abortSignal?.addEventListener('abort', abort);
+    let kept: NodeJS.Timeout | undefined;
+    let settled = false;
     const settle = () => {
+      settled = true;
       clearTimeout(timer);
+      clearTimeout(kept);
       abortSignal?.removeEventListener('abort', abort);
     };
     const end = (error: Error) => {
+      if (settled) return;
       settle();
       reject(error.name === 'AbortError' ? error : restError(error));
       wire.destroy();
+      if (wire.reusedSocket && error.name !== 'AbortError') closeIdle(agent, url);
     };
     wire.on('error', end);
+    // Node ends some requests without a word, as for an answer of 101.
+    const unanswered = () => end(coded('ECONNRESET', 'the connection was closed without an answer'));
+    wire.on('close', unanswered);
+    wire.on('socket', () => {
+      if (!wire.reusedSocket || timeoutMs <= keptTimeoutMs) return;
+      const silent = () =>
+        end(coded('ECONNRESET', `no answer over a kept connection within ${keptTimeoutMs / 1000} s`));
+      kept = setTimeout(silent, keptTimeoutMs);
+    });
     wire.on('response', (response) => {
+      clearTimeout(kept);
+      wire.off('close', unanswered);
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('error', end);
@@ -107,6 +143,22 @@ function exchange(request: PipelineRequest, { url, agent, timeoutMs }: Way): Pro
     });
     wire.end(body);
   });
+}
+
+/** Closes the idle connections to a URL's host, by the names that Node's agents give them. */
+function closeIdle(agent: http.Agent, { hostname, port, protocol }: URL): void {
+  const prefix = `${hostname}:${port === '' ? (protocol === 'http:' ? 80 : 443) : port}:`;
+  for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
+    if (name.startsWith(prefix)) for (const socket of [...sockets]) socket.destroy();
+  }
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
 }
 
 function aborted(): Error {
@@ -151,17 +203,18 @@ export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
         if (known.peek(url) === entry) known.delete(url);
       };
       response.then(({ status, bodyAsText }) => {
-        if (status !== 200 || !isObject(bodyAsText)) forget();
+        if (status !== 200 || !isMetadata(bodyAsText)) forget();
       }, forget);
       return response;
     },
   };
 }
 
-function isObject(text: string | null | undefined): boolean {
+/** Whether it is OpenID metadata, and no proxy's page: it is not asked for again for a day. */
+function isMetadata(text: string | null | undefined): boolean {
   try {
-    const value: unknown = JSON.parse(text ?? '');
-    return typeof value === 'object' && value !== null;
+    const value = JSON.parse(text ?? '') as Record<string, unknown> | null;
+    return ['issuer', 'authorization_endpoint', 'token_endpoint'].every((name) => typeof value?.[name] === 'string');
   } catch {
     return false;
   }

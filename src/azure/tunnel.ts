@@ -41,14 +41,21 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
       forget();
     };
     const trust = this.#secureContext === undefined ? {} : { secureContext: this.#secureContext };
+    let status = 200;
+    request.once('proxyConnect', ({ statusCode }: http.IncomingMessage) => {
+      status = statusCode ?? 0;
+    });
     // Read before the first wait of `super.connect`, which keeps the socket to the proxy to itself.
     this.connectOpts = { ...this.connectOpts, signal: given.signal };
     const way = super.connect(request, { ...options, ...trust });
     try {
       const up = await abortable(way, given.signal);
       socket = up;
-      // The refusal of a proxy comes as a socket that never was one.
-      if (!up.connecting && !('encrypted' in up)) done();
+      // The package would hand on the refusal of a proxy as the answer of the host.
+      if (status !== 200) {
+        up.destroy();
+        throw coded(`PROXY_${status}`, `the proxy answered ${status}`);
+      }
       up.once('secureConnect', done);
       up.once('close', () => {
         done();

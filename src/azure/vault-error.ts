@@ -38,6 +38,13 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
   const what = describeQuestion(question);
   const { host } = question;
   if (isRestError(error) && error.statusCode !== undefined) {
+    if (error.statusCode < 300) {
+      return new ProviderError(
+        'ERR_VAULT',
+        `${what}: the vault at ${host} answered ${error.statusCode} with something that is not the JSON asked for; check proxies between node and vault`,
+        { details: { httpStatus: error.statusCode, host, phase: 'vault' } },
+      );
+    }
     const answer = answerOf(error.statusCode, error.details, error.response?.headers.get('x-ms-request-id'));
     return refusal(question, what, answer);
   }

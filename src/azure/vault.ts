@@ -26,8 +26,14 @@ interface Call {
   readonly options: VaultCallOptions;
   /** JSON of the answers that were a success. */
   readonly bodies: unknown[];
+  /** Characters of all of them. */
+  size: number;
   last: { readonly status: number; readonly body: unknown } | undefined;
 }
+
+/** Of a listing: versions come 25 a page, and a vault, or who stands in front of it, may send us round in circles. */
+const MAX_PAGES = 400;
+const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 
 /** By this header of a request its call is found; each call has an id of its own. */
 const CALL_HEADER = 'x-ms-client-request-id';
@@ -173,6 +179,11 @@ export class VaultClients {
         const body = parse(response.bodyAsText ?? '');
         call.last = { status: response.status, body };
         if (response.status === 200) call.bodies.push(body);
+        call.size += response.bodyAsText?.length ?? 0;
+        if (call.bodies.length > MAX_PAGES || call.size > MAX_LISTING_BYTES) {
+          const most = `${MAX_PAGES} pages or ${MAX_LISTING_BYTES} bytes`;
+          throw new ProviderError('ERR_VAULT', `the vault goes on and on with a listing of more than ${most}`);
+        }
         refuseChallenges(response);
         return response;
       },
@@ -181,7 +192,7 @@ export class VaultClients {
 }
 
 function newCall(options: VaultCallOptions): Call {
-  return { options, bodies: [], last: undefined };
+  return { options, bodies: [], size: 0, last: undefined };
 }
 
 function pagesOf({ secrets, keys, certificates }: Clients, type: ObjectType, name: string): AsyncIterable<unknown> {

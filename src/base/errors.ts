@@ -46,6 +46,8 @@ export interface ErrorDetails {
   readonly requestId?: string;
   /** Host that was asked. */
   readonly host?: string;
+  /** How long the remote side asked to wait, in milliseconds. */
+  readonly retryAfterMs?: number;
   /** What was being done when it failed. */
   readonly phase?: 'entra' | 'imds' | 'nmi' | 'vault';
 }

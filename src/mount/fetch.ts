@@ -20,7 +20,7 @@ export async function fetchObjects(
 ): Promise<readonly FetchedSpec[]> {
   const reads = new Map<string, Promise<FetchedObject>>();
   const get = (ref: ObjectRef) => {
-    const key = `${ref.type}/${ref.name}/${ref.version}`;
+    const key = JSON.stringify([ref.type, ref.name, ref.version]);
     const read = reads.get(key) ?? reader.get(ref, context);
     reads.set(key, read);
     return read;

@@ -3,7 +3,7 @@ import { noteOutputs } from './certificate-notes.ts';
 import { Fields, isPlaceholder } from './fields.ts';
 import type { Findings } from './finding.ts';
 import type { ContentSpec, ObjectSpec, OutputKind, OutputSpec } from './model.ts';
-import { objectNameProblem } from './names.ts';
+import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
@@ -124,6 +124,8 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   const name = object.filledIn('name', 'the name of the object in the Key Vault', objectNameProblem);
   const versionText = object.text('version');
   if (isPlaceholder(versionText)) object.error('version', `is still the placeholder ${quote(versionText)}`);
+  const versionProblem = pathPartProblem(versionText);
+  if (versionProblem !== undefined) object.error('version', `cannot be one: ${versionProblem}`);
   const version = versionText.toLowerCase() === 'latest' ? '' : versionText;
   const mode = parseMode(object, siblings.defaults.mode);
   const keyFormat = parseKeyFormat(object, 'pkcs8');

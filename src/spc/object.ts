@@ -5,7 +5,7 @@ import type { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings, Stage } from './finding.ts';
 import type { ContentSpec, ObjectSpec } from './model.ts';
-import { objectNameProblem } from './names.ts';
+import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
 import { goValue, int32Of } from './scalar.ts';
 
@@ -183,6 +183,12 @@ function readType({ texts, fail }: ObjectReader): ObjectType {
 /** A name that no vault can hold is for the vault to refuse: it may know better than we do. */
 function checkName({ fields, texts, fail }: ObjectReader): void {
   const { objectName, objectAlias } = texts;
+  for (const field of ['objectName', 'objectVersion'] as const) {
+    const problem = pathPartProblem(texts[field]);
+    // The name that is the file's too was refused as such.
+    const refused = field === 'objectName' && objectAlias === '' && filePathProblem(objectName) !== undefined;
+    if (problem !== undefined && !refused) fail(field, problem, 'fetch');
+  }
   if (objectName === '') {
     if (objectAlias !== '' || fields.has('files')) fail('objectName', 'objectName is not provided', 'fetch');
     return;

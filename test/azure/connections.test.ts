@@ -83,7 +83,8 @@ describe('OpenID metadata', () => {
   const request = (target = METADATA) => createPipelineRequest({ url: target });
 
   it('is asked for once by all who need it at the same time, and again where the answer was none', async () => {
-    const bodies = ['<html>', '{"issuer":"x"}'];
+    const whole = JSON.stringify({ issuer: 'x', authorization_endpoint: 'y', token_endpoint: 'z' });
+    const bodies = ['<html>', '{"error":"captive"}', whole];
     let asked = 0;
     const client = rememberMetadata(
       {
@@ -98,9 +99,10 @@ describe('OpenID metadata', () => {
     );
     await Promise.all([client.sendRequest(request()), client.sendRequest(request())]);
     expect(asked).toBe(1);
+    await client.sendRequest(request());
     const { bodyAsText } = await client.sendRequest(request());
     await client.sendRequest(request());
-    expect([bodyAsText, asked]).toEqual(['{"issuer":"x"}', 2]);
+    expect([bodyAsText, asked]).toEqual([whole, 3]);
   });
 
   it('fails nobody because the one who asked for it first went away', async () => {

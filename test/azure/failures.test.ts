@@ -150,7 +150,7 @@ describe('an answer of the vault that is none', () => {
   });
 
   it.each<[string, Answer, number, string]>([
-    ['JSON that is cut', { status: 200, body: `{"value":"${VALUE}` }, 200, 'check proxies'],
+    ['JSON that is cut', { status: 200, body: `{"value":"${VALUE}` }, 200, 'not the JSON asked for; check proxies'],
     [
       'a page instead of JSON',
       { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>' },
@@ -191,6 +191,17 @@ describe('an answer of the vault that is none', () => {
     const listed = lab.open(reader()).listVersions({ type: 'secret', name: 'many' }, lab.context());
     expect(await failureOf(listed)).toMatchObject({ code: 'ERR_VAULT' });
     expect(lab.emulator.requests.filter(({ host }) => host.startsWith('evil'))).toEqual([]);
+  });
+
+  it('a listing that goes round in circles is given up', async () => {
+    const nextLink = `https://lab-vault.vault.localhost:${lab.emulator.port}/secrets/many/versions?$skiptoken=x`;
+    answer('vault', { status: 200, body: { value: [], nextLink } });
+    const listed = lab.open(reader()).listVersions({ type: 'secret', name: 'many' }, lab.context());
+    expect(await failureOf(listed)).toMatchObject({
+      code: 'ERR_VAULT',
+      message: expect.stringContaining('more than 400 pages'),
+    });
+    expect(lab.count('vault')).toBeLessThanOrEqual(401);
   });
 
   it('one that has no end: HTTP, given up early', async () => {

@@ -101,13 +101,22 @@ describe('behind a proxy', () => {
     agents.close();
   });
 
-  it('a refusal of the proxy is named, and its password is not', async () => {
-    refusal = 'HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n';
-    const error = await read('another-secret').catch((reason: Error) => reason);
-    expect(error).toMatchObject({ code: 'ERR_VAULT', details: { httpStatus: 407, phase: 'entra' } });
-    expect(error).toHaveProperty('message', expect.stringContaining('check proxies'));
-    expect(JSON.stringify(error) + String(error)).not.toContain('proxy-password');
-  });
+  it.each([401, 403, 404, 407, 429, 503])(
+    'a refusal of the proxy (%i) is its own, and its password is not told',
+    async (status) => {
+      const challenge = 'www-authenticate: Bearer authorization="https://evil/t", resource="https://azure.net"';
+      refusal = `HTTP/1.1 ${status} No\r\n${challenge}\r\nretry-after: 100\r\ncontent-length: 0\r\n\r\n`;
+      const error = await read().catch((reason: Error) => reason);
+      expect(error).toMatchObject({
+        code: 'ERR_UNREACHABLE',
+        details: { phase: 'entra', remoteCode: `PROXY_${status}` },
+        message: expect.stringContaining(`(the way is through the proxy ${proxyHost})`),
+      });
+      expect(JSON.stringify(error) + String(error)).not.toContain('proxy-password');
+      refusal = '';
+      expect(textOf(await read())).toBe('value-0');
+    },
+  );
 
   it('a proxy that is not there is named with host and layer', async () => {
     process.env.HTTPS_PROXY = 'http://user:proxy-password@127.0.0.1:1';

@@ -211,19 +211,31 @@ describe('a challenge of the vault', () => {
     expect(lab.emulator.requests.filter(({ host }) => host.startsWith('evil'))).toEqual([]);
   });
 
-  it.each(['https://evil.example', 'https://localhost.evil.example', 'not a url'])(
-    'for a token for %s, which the vault is no part of, is refused',
-    async (resource) => {
-      await read();
-      lab.emulator.requests.clear();
-      challengeOnce(`Bearer authorization="https://login.localhost/${TENANT}", resource="${resource}"`);
-      await expect(read()).rejects.toMatchObject({
-        code: 'ERR_AUTHENTICATION',
-        message: expect.stringContaining(`asks for a token for "${resource}", which does not match its own host`),
-      });
-      expect(lab.tokens()).toBe(0);
-    },
-  );
+  it('for a token that Entra does not give is of no consequence for others', async () => {
+    await read();
+    challengeOnce(`Bearer authorization="https://login.localhost/${TENANT}", resource="https://localhost"`);
+    await expect(read()).rejects.toMatchObject({ code: 'ERR_AUTHENTICATION' });
+    expect(textOf(await read())).toBe('value-0');
+    expect(textOf(await read(workload(podToken(3600))))).toBe('value-0');
+  });
+
+  it.each([
+    'https://evil.example',
+    'https://localhost.evil.example',
+    'http://vault.localhost',
+    'https://graph.microsoft.com@localhost',
+    'https://vault.localhost/a b',
+    'not a url',
+  ])('for a token for %s, which the vault is no part of, is refused', async (resource) => {
+    await read();
+    lab.emulator.requests.clear();
+    challengeOnce(`Bearer authorization="https://login.localhost/${TENANT}", resource="${resource}"`);
+    await expect(read()).rejects.toMatchObject({
+      code: 'ERR_AUTHENTICATION',
+      message: expect.stringContaining(`asks for a token for "${resource}", which does not match its own host`),
+    });
+    expect(lab.tokens()).toBe(0);
+  });
 
   it('that stays is an error with the words of the vault, after one new token', async () => {
     await read();
@@ -257,5 +269,48 @@ describe('clouds of a file', () => {
     pass(5 * HOUR);
     await read();
     expect(metadata()).toBe(2);
+  });
+});
+
+describe('Entra that asks to wait', () => {
+  const throttle = (after: string) =>
+    lab.emulator.faults.add({
+      on: 'entra',
+      method: 'POST',
+      action: { kind: 'answer', status: 429, headers: { 'retry-after': after } },
+    });
+
+  it('for long is not asked again by the same principal before, and others are not concerned', async () => {
+    pass(25 * HOUR);
+    throttle('300');
+    for (let i = 0; i < 5; i++) await expect(read()).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
+    expect(lab.tokens()).toBe(1);
+    lab.emulator.faults.clear();
+    expect(textOf(await read(workload(podToken(3600))))).toBe('value-0');
+    await expect(read()).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
+    pass(301_000);
+    expect(textOf(await read())).toBe('value-0');
+  });
+
+  it('for no time at all is not asked as fast as it answers', async () => {
+    pass(25 * HOUR);
+    throttle('0');
+    const startedAt = performance.now();
+    await expect(read()).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
+    expect(lab.tokens()).toBe(4);
+    expect(performance.now() - startedAt).toBeGreaterThan(1_400);
+  });
+});
+
+describe('a token that does not say how long it lives', () => {
+  it('is used for some minutes', async () => {
+    pass(25 * HOUR);
+    lab.emulator.faults.add({
+      on: 'entra',
+      method: 'POST',
+      action: { kind: 'edit', remove: ['expires_in', 'ext_expires_in'] },
+    });
+    for (let i = 0; i < 3; i++) expect(textOf(await read())).toBe('value-0');
+    expect(lab.tokens()).toBe(1);
   });
 });

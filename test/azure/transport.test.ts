@@ -1,5 +1,5 @@
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Agents } from '../../src/azure/agents.ts';
@@ -50,5 +50,69 @@ describe('an answer', () => {
   it.each([429, 503, 401, 403])('of %i is handed on at once, since it may concern those who wait', async (status) => {
     await ask(200);
     expect(await servedBefore(status)).toBeLessThan(WAITING / 2);
+  });
+});
+
+describe('a connection that was kept', () => {
+  /** A server whose connections answer once, and then as `later` says; those that come after `mended` answer always. */
+  async function fickle(later: (socket: Socket) => void) {
+    const sockets: Socket[] = [];
+    let mended = false;
+    const raw = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => {});
+      const lasting = mended;
+      let answers = 0;
+      socket.on('data', () => {
+        if (!lasting && answers++ > 0) later(socket);
+        else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}');
+      });
+    });
+    await new Promise<void>((resolve) => raw.listen(0, '127.0.0.1', resolve));
+    const own = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
+    const client = createTransport({ agents: own, userAgent: 'test', timeoutMs: 10_000, keptTimeoutMs: 200 });
+    const url = `http://127.0.0.1:${(raw.address() as AddressInfo).port}/`;
+    return {
+      sockets,
+      mend: () => {
+        mended = true;
+      },
+      send: () => client.sendRequest(createPipelineRequest({ url, allowInsecureConnection: true })),
+      async close() {
+        own.close();
+        for (const socket of sockets) socket.destroy();
+        await new Promise((resolve) => raw.close(resolve));
+      },
+    };
+  }
+
+  it.each<[string, (socket: Socket) => void]>([
+    ['says nothing any more', () => {}],
+    ['is closed under the request', (socket) => socket.destroy()],
+    [
+      'is switched to something else',
+      (socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+    ],
+  ])('and %s fails soon, and the next try takes a fresh one', async (_, later) => {
+    const { sockets, mend, send, close } = await fickle(later);
+    try {
+      await Promise.all([send(), send(), send()]);
+      expect(sockets).toHaveLength(3);
+      mend();
+      await expect(send()).rejects.toMatchObject({ code: 'ECONNRESET' });
+      expect(await send()).toMatchObject({ status: 200 });
+      expect(sockets).toHaveLength(4);
+    } finally {
+      await close();
+    }
+  });
+});
+
+it('a request that cannot be written is no defect, and nobody quotes it', async () => {
+  const request = createPipelineRequest({ url: 'http://127.0.0.1:1/', allowInsecureConnection: true });
+  request.headers.set('authorization', 'Bearer \u{1F511}');
+  await expect(transport.sendRequest(request)).rejects.toMatchObject({
+    code: 'BAD_REQUEST_TEXT',
+    message: expect.not.stringContaining('Bearer'),
   });
 });

@@ -33,6 +33,16 @@ describe('reading the objects of a Mount', () => {
     expect((await work).map(({ object }) => object.name)).toEqual(['a', 'b', 'c']);
   });
 
+  it('tells names and versions apart, whatever is in them', async () => {
+    const vault = vaultOf(echo);
+    await fetchObjects(
+      [objectSpec('a/b', { version: 'c' }), objectSpec('a', { version: 'b/c' })],
+      vault,
+      fetchContext(),
+    );
+    expect(vault.asked).toHaveLength(2);
+  });
+
   it('asks once for what is asked for twice', async () => {
     const vault = vaultOf(echo);
     const [one, other] = await fetchObjects(

@@ -147,6 +147,11 @@ describe('mistakes, with path and remedy', () => {
       'keyVault.vaultCert.version is still the placeholder "<version>"',
     ],
     [
+      'a version that is a step in a path',
+      `${VAULT}vaultCert: {name: c, version: ..}`,
+      'keyVault.vaultCert.version cannot be one: ".." can be neither name nor version',
+    ],
+    [
       'a list as version',
       `${VAULT}vaultCert: {name: c, version: [1]}`,
       'keyVault.vaultCert.version must be text, not a list',

@@ -17,6 +17,21 @@ describe('objectType', () => {
   });
 });
 
+describe('a name or a version that would be something else in a URL', () => {
+  it.each([
+    ['objectName', '.'],
+    ['objectName', '..'],
+    ['objectName', '"a\\u0001b"'],
+    ['objectName', '"a\\ud800b"'],
+    ['objectVersion', '.'],
+    ['objectVersion', '..'],
+  ])('%s %s is refused', (field, value) => {
+    const others = field === 'objectName' ? 'objectVersion: v' : 'objectName: a';
+    const message = objectsError(block(`${field}: ${value}\n${others}\nobjectAlias: file\nobjectType: secret`));
+    expect(message).toMatch(/can be neither name nor version of a Key Vault object/);
+  });
+});
+
 describe('objectVersion and objectVersionHistory', () => {
   it.each([
     ['', ''],

@@ -54,6 +54,10 @@ describe('the classic form', () => {
 });
 
 describe('tenant', () => {
+  it.each(['.', '..', '-'])('%j is none', (tenantID) => {
+    expect(read({ ...CLASSIC, tenantID }).error?.message).toContain('must be a GUID or a domain name');
+  });
+
   it('tenantID wins over tenantId', () => {
     expect(read({ ...CLASSIC, tenantId: 'other' }).volume?.tenantId).toBe(TENANT);
   });
