@@ -1,3 +1,4 @@
+import { delay } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
@@ -32,6 +33,8 @@ const MIN_LIFE_MS = 1_000;
 const MAX_THROTTLED = 1000;
 /** Longest wait that is heeded: one wrong header must not keep a principal out for good. */
 const MAX_THROTTLED_MS = 5 * 60 * 1000;
+/** A Mount waits for so long before it asks; where more is left it fails, and says why. */
+const PATIENT_MS = 15_000;
 
 /** What a token is for. */
 export interface TokenUse {
@@ -148,13 +151,15 @@ export class TokenPool {
   async #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
     const { clock } = this.#options;
     const throttled = this.#throttled.peek(flight);
-    if (throttled !== undefined && throttled.until > clock.now()) throw throttled.error;
+    const waitMs = (throttled?.until ?? 0) - clock.now();
+    if (throttled !== undefined && waitMs > PATIENT_MS) throw throttled.error;
     try {
+      if (waitMs > 0) await delay(waitMs, use.signal);
       return await this.#flights.run(flight, use.signal, (signal) => this.#request(claimant, { ...use, signal }));
     } catch (error) {
-      const waitMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
-      if (error instanceof ProviderError && waitMs !== undefined) {
-        this.#throttled.set(flight, { error, until: clock.now() + Math.min(MAX_THROTTLED_MS, waitMs) });
+      const askedMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
+      if (error instanceof ProviderError && askedMs !== undefined) {
+        this.#throttled.set(flight, { error, until: clock.now() + Math.min(MAX_THROTTLED_MS, askedMs) });
       }
       throw error;
     }
