@@ -116,7 +116,7 @@ function exchange(request: PipelineRequest, { url, agent, timeoutMs, keptTimeout
     const unanswered = () => end(coded('ECONNRESET', 'the connection was closed without an answer'));
     wire.on('close', unanswered);
     wire.on('socket', () => {
-      if (!wire.reusedSocket || timeoutMs <= keptTimeoutMs) return;
+      if (settled || !wire.reusedSocket || timeoutMs <= keptTimeoutMs) return;
       const silent = () =>
         end(coded('ECONNRESET', `no answer over a kept connection within ${keptTimeoutMs / 1000} s`));
       kept = setTimeout(silent, keptTimeoutMs);
@@ -124,25 +124,29 @@ function exchange(request: PipelineRequest, { url, agent, timeoutMs, keptTimeout
     wire.on('response', (response) => {
       clearTimeout(kept);
       wire.off('close', unanswered);
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('error', end);
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        bytes += chunk.length;
-        if (bytes > MAX_ANSWER_BYTES) end(coded('LARGE_ANSWER', `an answer of over ${MAX_ANSWER_BYTES} bytes`));
-      });
-      response.on('end', () => {
+      readText(response, end, (bodyAsText) => {
         settle();
         const { statusCode: status = 0 } = response;
         // Cookies alone come as a list, and nobody asks for them.
         const { 'set-cookie': _, ...given } = response.headers;
-        const bodyAsText = Buffer.concat(chunks).toString('utf8');
         resolve({ request, status, headers: createHttpHeaders(given as Record<string, string>), bodyAsText });
       });
     });
     wire.end(body);
   });
+}
+
+/** Reads an answer to its end. */
+function readText(response: http.IncomingMessage, fail: (error: Error) => void, done: (text: string) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  response.on('error', fail);
+  response.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) fail(coded('LARGE_ANSWER', `an answer of over ${MAX_ANSWER_BYTES} bytes`));
+  });
+  response.on('end', () => done(Buffer.concat(chunks).toString('utf8')));
 }
 
 /** Closes the idle connections to a URL's host, by the names that Node's agents give them. */
