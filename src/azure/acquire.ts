@@ -20,7 +20,7 @@ import { RETRY_AFTER_MS_HEADERS, retryAfter } from './throttling.ts';
 
 /** Bound of one token request, the SDK's retries included. */
 const TIMEOUT_MS = 60_000;
-/** Longest wait that a login host may ask of a Mount; whoever asks for more is asked again at the next. */
+/** Longest wait that the SDK keeps; whoever asks for more is asked again when it is over, see `TokenPool`. */
 const MAX_WAIT_MS = 15_000;
 /** Shortest wait, and by what part waits are spread: all pods of a node may have been refused at once. */
 const MIN_WAIT_MS = 500;

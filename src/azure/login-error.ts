@@ -82,7 +82,7 @@ function meaning(
   { status, remoteCode, text }: { status: number; remoteCode: string | undefined; text: string },
 ): { readonly code: ErrorCode; readonly next: string } {
   if (status === 429)
-    return { code: 'ERR_THROTTLED', next: 'it takes no more logins for a while; it is tried again at the next mount' };
+    return { code: 'ERR_THROTTLED', next: 'it takes no more logins for a while; it is asked again when that is over' };
   if (status >= 500) return { code: 'ERR_VAULT', next: 'the service, or a proxy before it, has a fault' };
   // Entra refuses in JSON; anything else was said by somebody in between.
   if (text === '') return { code: 'ERR_VAULT', next: 'check proxies between node and host' };

@@ -87,9 +87,11 @@ function exchange(request: PipelineRequest, { url, agent, timeoutMs, keptTimeout
       return;
     }
     const { request: start } = url.protocol === 'http:' ? http : https;
-    // Throws for what cannot stand in a header, which nobody is to read in a log.
-    const wire = attempt(() => start(url, { agent, method, headers: headers.toJSON() }));
-    if (wire === undefined) {
+    let wire: http.ClientRequest;
+    try {
+      wire = start(url, { agent, method, headers: headers.toJSON() });
+    } catch {
+      // It holds what cannot stand in a header, and the error may quote it.
       reject(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
       return;
     }
@@ -154,14 +156,6 @@ function closeIdle(agent: http.Agent, { hostname, port, protocol }: URL): void {
   const prefix = `${hostname}:${port === '' ? (protocol === 'http:' ? 80 : 443) : port}:`;
   for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
     if (name.startsWith(prefix)) for (const socket of [...sockets]) socket.destroy();
-  }
-}
-
-function attempt<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch {
-    return undefined;
   }
 }
 
