@@ -1,5 +1,5 @@
 import type { HttpClient } from '@azure/core-rest-pipeline';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, msSince } from '../base/clock.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import type {
   FetchContext,
@@ -121,9 +121,9 @@ export class AzureVaults implements VaultAccess {
   async #read<T>(visit: Visit, question: Asked, plan: Plan<T>): Promise<T> {
     const { telemetry, clock } = this.#options;
     const { session, context } = visit;
-    const startedAt = clock.now();
+    const startedAt = clock.steady();
     const report = (error?: unknown) => {
-      const seconds = (clock.now() - startedAt) / 1000;
+      const seconds = msSince(clock, startedAt) / 1000;
       telemetry.keyVaultRequest(question.type, question.name, seconds, error === undefined ? 'ok' : outcomeOf(error));
     };
     const { type, name, version, operation } = question;
@@ -173,7 +173,7 @@ export class AzureVaults implements VaultAccess {
     const host = this.#hosts.get(url) ?? {
       url,
       clients: new VaultClients(url, transport),
-      gate: new VaultGate({ clock, judge: (error) => judge(error, clock.now()), onPause: () => holdBack(url) }),
+      gate: new VaultGate({ clock, judge: (error) => judge(error, clock.wall()), onPause: () => holdBack(url) }),
       resource: undefined,
     };
     this.#hosts.delete(url);

@@ -8,6 +8,7 @@ import {
   ManagedIdentityCredential,
 } from '@azure/identity';
 import { abortable } from '../base/abort.ts';
+import type { WallClock } from '../base/clock.ts';
 import { Secret } from '../base/secret.ts';
 import type { Cloud } from '../spc/cloud.ts';
 import type { Identity } from '../spc/model.ts';
@@ -46,9 +47,11 @@ export interface TokenTransport {
   readonly tokenProxy: () => Promise<HttpClient>;
   /** Host and port of pod identity's NMI. */
   readonly nmiHost: string;
+  /** For a `Retry-After` that is a date. */
+  readonly clock: WallClock;
 }
 
-/** A token and its life, in milliseconds since 1970. */
+/** A token and its life, in milliseconds since 1970 by the wall clock. */
 export interface AcquiredToken {
   readonly token: Secret;
   readonly expiresAt: number;
@@ -68,7 +71,7 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   try {
     const way = identity.kind === 'identity-binding' ? transport.tokenProxy() : Promise.resolve(transport.client);
     const client = await abortable(way, signal);
-    const asked = ask(request, { client, witness, signal, refusals: 0 }, transport.nmiHost);
+    const asked = ask(request, { client, witness, signal, clock: transport.clock, refusals: 0 }, transport.nmiHost);
     const { token, expiresOnTimestamp, refreshAfterTimestamp } = await abortable(asked, signal);
     return { token: new Secret(token), expiresAt: expiresOnTimestamp, refreshAt: refreshAfterTimestamp };
   } catch (error) {
@@ -120,6 +123,7 @@ interface Attempt {
   readonly client: HttpClient;
   readonly witness: LoginWitness;
   readonly signal: AbortSignal;
+  readonly clock: WallClock;
   /** Answers of 429 so far. */
   refusals: number;
 }
@@ -138,7 +142,7 @@ function clientBy(attemptOf: () => Attempt | undefined): HttpClient {
 
 async function send(request: PipelineRequest, attempt: Attempt | undefined): Promise<PipelineResponse> {
   if (attempt === undefined) throw new Error('a token request outside of any attempt');
-  const { client, witness, signal } = attempt;
+  const { client, witness, signal, clock } = attempt;
   request.abortSignal = signal;
   witness.host = new URL(request.url).host;
   witness.answer = undefined;
@@ -147,7 +151,7 @@ async function send(request: PipelineRequest, attempt: Attempt | undefined): Pro
     const { status, bodyAsText, headers } = response;
     const body = status === 200 ? '' : (bodyAsText ?? '');
     witness.answer = { status, body, requestId: headers.get('x-ms-request-id') };
-    if (status === 429) witness.retryAfterMs = setWait(response, attempt.refusals++);
+    if (status === 429) witness.retryAfterMs = setWait(response, attempt.refusals++, clock.wall());
     return response;
   } catch (error) {
     witness.failure = error;
@@ -157,8 +161,8 @@ async function send(request: PipelineRequest, attempt: Attempt | undefined): Pro
 }
 
 /** Makes the SDK wait for every 429 that names no wait, and for none that names a long one. Returns the wait. */
-function setWait({ headers }: PipelineResponse, refusals: number): number {
-  const asked = retryAfter((name) => headers.get(name), Date.now());
+function setWait({ headers }: PipelineResponse, refusals: number, now: number): number {
+  const asked = retryAfter((name) => headers.get(name), now);
   for (const name of [...RETRY_AFTER_MS_HEADERS, 'retry-after']) headers.delete(name);
   const least = Math.max(MIN_WAIT_MS, asked ?? BASE_WAIT_MS * 2 ** refusals);
   const waitMs = Math.ceil(least * (1 + SPREAD * Math.random()));

@@ -43,7 +43,7 @@ export function connectAzure(options: AzureOptions): Azure {
     rememberMetadata(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs }), clock),
   );
   const tokens = new TokenPool({
-    transport: { client: rememberMetadata(transport, clock), tokenProxy: () => proxy.client(), nmiHost },
+    transport: { client: rememberMetadata(transport, clock), tokenProxy: () => proxy.client(), nmiHost, clock },
     telemetry,
     clock,
   });

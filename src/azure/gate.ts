@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, Lifetime, msUntil, type SteadyTime } from '../base/clock.ts';
 
 /** Requests to one vault at the same time. */
 const MAX_CONCURRENT = 32;
@@ -54,7 +54,7 @@ export class VaultGate {
   /** Waiting requests by Mount; Mounts take turns in the order of this map. */
   readonly #queues = new Map<number, Waiter[]>();
   /** Who leaves as soon as a pause outlasts its deadline. */
-  readonly #deadlines = new Map<AbortController, number>();
+  readonly #deadlines = new Map<AbortController, SteadyTime>();
   /** Requests under way. */
   #inFlight = 0;
   /** Those of them that started since the last pause. */
@@ -62,7 +62,7 @@ export class VaultGate {
   #limit = MAX_CONCURRENT;
   /** Counts pauses, to tell answers to what started before one. */
   #pauses = 0;
-  #pausedUntil = 0;
+  #pause: Lifetime | undefined;
   #cause: unknown;
   #strikes = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -73,7 +73,7 @@ export class VaultGate {
 
   /** Milliseconds until requests may start again; 0 where there is no pause. */
   get pauseMs(): number {
-    return Math.max(0, this.#pausedUntil - this.#options.clock.now());
+    return this.#pause?.leftMs ?? 0;
   }
 
   /** Nothing runs, waits or pauses. */
@@ -118,7 +118,7 @@ export class VaultGate {
   }
 
   /** A signal that aborts as soon as there is a pause that outlasts `deadlineAt`; its reason is the vault's refusal. */
-  patience(deadlineAt: number): { readonly signal: AbortSignal; readonly dispose: () => void } {
+  patience(deadlineAt: SteadyTime): { readonly signal: AbortSignal; readonly dispose: () => void } {
     const controller = new AbortController();
     this.#deadlines.set(controller, deadlineAt);
     this.#dismiss(controller, deadlineAt);
@@ -126,11 +126,12 @@ export class VaultGate {
   }
 
   /** Whether there is a pause that is not over before `deadlineAt`. */
-  outlasts(deadlineAt: number): boolean {
-    return this.pauseMs > 0 && this.#pausedUntil >= deadlineAt;
+  outlasts(deadlineAt: SteadyTime): boolean {
+    const { pauseMs } = this;
+    return pauseMs > 0 && pauseMs >= msUntil(this.#options.clock, deadlineAt);
   }
 
-  #dismiss(controller: AbortController, deadlineAt: number): void {
+  #dismiss(controller: AbortController, deadlineAt: SteadyTime): void {
     if (this.outlasts(deadlineAt)) controller.abort(this.#cause);
   }
 
@@ -141,13 +142,13 @@ export class VaultGate {
   }
 
   /** Nobody starts before the pause is over. What was under way when it began does not count any more. */
-  #pause(retryAfterMs: number | undefined, cause: unknown): void {
+  #close(retryAfterMs: number | undefined, cause: unknown): void {
     const { clock, random } = this.#options;
     const exponential = Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** this.#strikes) * (0.75 + random() / 2);
     // What it asks for was too short where it refuses the next request too.
     const least = Math.min(BASE_PAUSE_MS, MIN_RETRY_AFTER_MS * 2 ** this.#strikes);
     const asked = Math.min(MAX_RETRY_AFTER_MS, Math.max(least, retryAfterMs ?? 0)) * (1 + SPREAD * random());
-    this.#pausedUntil = clock.now() + (retryAfterMs === undefined ? exponential : asked);
+    this.#pause = new Lifetime(clock, retryAfterMs === undefined ? exponential : asked);
     this.#cause = cause;
     this.#pauses++;
     this.#strikes++;
@@ -166,7 +167,7 @@ export class VaultGate {
       return await work();
     } catch (error) {
       verdict = this.#options.judge(error);
-      if (typeof verdict === 'object' && pause === this.#pauses) this.#pause(verdict.retryAfterMs, error);
+      if (typeof verdict === 'object' && pause === this.#pauses) this.#close(verdict.retryAfterMs, error);
       throw error;
     } finally {
       this.#inFlight--;

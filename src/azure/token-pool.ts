@@ -1,5 +1,5 @@
 import { delay } from '../base/abort.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, Lifetime } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import type { Secret } from '../base/secret.ts';
@@ -76,9 +76,11 @@ interface Claimant {
 interface Pooled {
   readonly token: Secret;
   /** Past this the token is not handed out. */
-  readonly usableUntil: number;
-  refreshAt: number;
-  usedAt: number;
+  readonly usable: Lifetime;
+  /** Past this it is renewed in the background. */
+  fresh: Lifetime;
+  /** Past this it is forgotten. */
+  idle: Lifetime;
 }
 
 /**
@@ -91,11 +93,11 @@ export class TokenPool {
   readonly #options: TokenPoolOptions;
   /** By principal and resource, in the order of use. */
   readonly #tokens = new RecentlyUsed<Pooled>({ entries: MAX_TOKENS });
-  /** Service-account tokens that Entra accepted, by principal and digest, and when each ends. */
-  readonly #proofs = new RecentlyUsed<number>({ entries: MAX_PROOFS });
+  /** Service-account tokens that Entra accepted, by principal and digest, and how long each is good. */
+  readonly #proofs = new RecentlyUsed<Lifetime>({ entries: MAX_PROOFS });
   readonly #flights = new SingleFlight<Secret>();
   /** Logins whose host asked to wait, by flight: nobody asks before the wait is over. */
-  readonly #throttled = new RecentlyUsed<{ readonly error: ProviderError; readonly until: number }>({
+  readonly #throttled = new RecentlyUsed<{ readonly error: ProviderError; readonly pause: Lifetime }>({
     entries: MAX_THROTTLED,
   });
 
@@ -116,25 +118,22 @@ export class TokenPool {
 
   /** Forgets what is idle or over. */
   sweep(): void {
-    const now = this.#options.clock.now();
-    for (const [key, { usedAt, usableUntil }] of this.#tokens) {
-      if (usableUntil <= now || now - usedAt >= IDLE_MS) this.#tokens.delete(key);
-    }
-    for (const [key, until] of this.#proofs) if (until <= now) this.#proofs.delete(key);
+    for (const [key, { usable, idle }] of this.#tokens) if (usable.over || idle.over) this.#tokens.delete(key);
+    for (const [key, good] of this.#proofs) if (good.over) this.#proofs.delete(key);
   }
 
   async #token(claimant: Claimant, use: TokenUse): Promise<Secret> {
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
     const key = keyOf(claimant.principal, use.resource);
     const pooled = this.#tokens.peek(key);
-    if (!this.#isProven(claimant, now)) return this.#acquire(claimant, use, `proof ${claimant.proof?.digest} ${key}`);
-    if (pooled === undefined || pooled.token === use.refused || pooled.usableUntil <= now) {
+    if (!this.#isProven(claimant)) return this.#acquire(claimant, use, `proof ${claimant.proof?.digest} ${key}`);
+    if (pooled === undefined || pooled.token === use.refused || pooled.usable.over) {
       return this.#acquire(claimant, use, `token ${key} ${use.claims ?? ''}`);
     }
-    pooled.usedAt = now;
+    pooled.idle = new Lifetime(clock, IDLE_MS);
     this.#tokens.get(key);
-    if (pooled.refreshAt <= now) {
-      pooled.refreshAt = now + REFRESH_RETRY_MS;
+    if (pooled.fresh.over) {
+      pooled.fresh = new Lifetime(clock, REFRESH_RETRY_MS);
       const { signal } = new AbortController();
       this.#acquire(claimant, { resource: use.resource, signal }, `token ${key} `).catch((error: unknown) => {
         // The pooled token is still good and a later use tries again, but for a login that Entra knows and refuses.
@@ -144,14 +143,14 @@ export class TokenPool {
     return pooled.token;
   }
 
-  #isProven({ principal, proof }: Claimant, now: number): boolean {
-    return proof === undefined || (this.#proofs.peek(`${principal} ${proof.digest}`) ?? 0) > now;
+  #isProven({ principal, proof }: Claimant): boolean {
+    return proof === undefined || this.#proofs.peek(`${principal} ${proof.digest}`)?.over === false;
   }
 
   async #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
     const { clock } = this.#options;
     const throttled = this.#throttled.peek(flight);
-    const waitMs = (throttled?.until ?? 0) - clock.now();
+    const waitMs = throttled?.pause.leftMs ?? 0;
     if (throttled !== undefined && waitMs > PATIENT_MS) throw throttled.error;
     try {
       if (waitMs > 0) await delay(waitMs, use.signal);
@@ -159,7 +158,7 @@ export class TokenPool {
     } catch (error) {
       const askedMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
       if (error instanceof ProviderError && askedMs !== undefined) {
-        this.#throttled.set(flight, { error, until: clock.now() + Math.min(MAX_THROTTLED_MS, askedMs) });
+        this.#throttled.set(flight, { error, pause: new Lifetime(clock, Math.min(MAX_THROTTLED_MS, askedMs)) });
       }
       throw error;
     }
@@ -183,21 +182,22 @@ export class TokenPool {
   }
 
   #keep({ principal, proof }: Claimant, resource: string, { token, expiresAt, refreshAt }: AcquiredToken): void {
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
+    const now = clock.wall();
     const givenMs = expiresAt - now;
     // Without `expires_in` the SDK makes it no time at all, or no number.
     const lifeMs = givenMs > MIN_LIFE_MS ? Math.min(MAX_LIFE_MS, givenMs) : UNKNOWN_LIFE_MS;
     const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
-    const endsAt = now + lifeMs;
-    const key = keyOf(principal, resource);
-    this.#tokens.set(key, {
+    const freshMs = Math.min(refreshAt === undefined ? lifeMs : refreshAt - now, lifeMs - margin(REFRESH_MARGIN));
+    this.#tokens.set(keyOf(principal, resource), {
       token,
-      usableUntil: endsAt - margin(EXPIRY_MARGIN),
-      refreshAt: Math.max(now + REFRESH_RETRY_MS, Math.min(refreshAt ?? endsAt, endsAt - margin(REFRESH_MARGIN))),
-      usedAt: now,
+      usable: new Lifetime(clock, lifeMs - margin(EXPIRY_MARGIN)),
+      fresh: new Lifetime(clock, Math.max(REFRESH_RETRY_MS, freshMs)),
+      idle: new Lifetime(clock, IDLE_MS),
     });
     if (proof === undefined) return;
-    this.#proofs.set(`${principal} ${proof.digest}`, proof.expiresAt ?? endsAt);
+    const goodMs = proof.expiresAt === undefined ? lifeMs : proof.expiresAt - now;
+    this.#proofs.set(`${principal} ${proof.digest}`, new Lifetime(clock, goodMs));
   }
 }
 

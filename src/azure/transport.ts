@@ -7,7 +7,7 @@ import {
   type PipelineResponse,
   RestError,
 } from '@azure/core-rest-pipeline';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, Lifetime } from '../base/clock.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { nextTurn } from '../pki/pace.ts';
 import type { AgentSource } from './agents.ts';
@@ -179,15 +179,17 @@ const METADATA_TTL_MS = 24 * 60 * 60 * 1000;
  * SDK does not know by heart is a round trip more at each login.
  */
 export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
-  const known = new RecentlyUsed<{ readonly response: ReturnType<HttpClient['sendRequest']>; readonly until: number }>({
-    entries: MAX_METADATA,
-  });
+  const known = new RecentlyUsed<{ readonly response: ReturnType<HttpClient['sendRequest']>; readonly life: Lifetime }>(
+    {
+      entries: MAX_METADATA,
+    },
+  );
   return {
     async sendRequest(request) {
       const { url } = request;
       if (request.method !== 'GET' || !url.includes(METADATA_PATH)) return client.sendRequest(request);
       const kept = known.get(url);
-      if (kept !== undefined && kept.until > clock.now()) {
+      if (kept?.life.over === false) {
         const response = await kept.response.catch(() => undefined);
         // Many wait for it, and each has a request to begin.
         await nextTurn();
@@ -195,7 +197,7 @@ export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
         return response === undefined ? client.sendRequest(request) : { ...response, request };
       }
       const response = client.sendRequest(request);
-      const entry = { response, until: clock.now() + METADATA_TTL_MS };
+      const entry = { response, life: new Lifetime(clock, METADATA_TTL_MS) };
       known.set(url, entry);
       const forget = () => {
         if (known.peek(url) === entry) known.delete(url);

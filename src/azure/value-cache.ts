@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, Lifetime } from '../base/clock.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { Secret } from '../base/secret.ts';
 
@@ -9,7 +9,7 @@ const JITTER = 0.1;
 
 interface Entry<T> {
   readonly value: Secret<T>;
-  readonly until: number;
+  readonly life: Lifetime;
 }
 
 /** Keeps what was read for a short time, bounded by bytes; the entry unused for longest goes first. */
@@ -26,7 +26,7 @@ export class ValueCache<T> {
   get(key: string): T | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    if (entry.until > this.#clock.now()) return entry.value.reveal();
+    if (!entry.life.over) return entry.value.reveal();
     this.#entries.delete(key);
     return undefined;
   }
@@ -35,13 +35,12 @@ export class ValueCache<T> {
   set(key: string, value: T, { ttlMs, bytes }: { readonly ttlMs: number; readonly bytes: number }): void {
     this.#entries.delete(key);
     if (ttlMs <= 0 || bytes > MAX_BYTES / 8) return;
-    const until = this.#clock.now() + ttlMs * (1 - JITTER * this.#random());
-    this.#entries.set(key, { value: new Secret(value), until }, bytes);
+    const life = new Lifetime(this.#clock, ttlMs * (1 - JITTER * this.#random()));
+    this.#entries.set(key, { value: new Secret(value), life }, bytes);
   }
 
   /** Drops what is past its time; called now and then so that secrets do not outlive it in memory. */
   sweep(): void {
-    const now = this.#clock.now();
-    for (const [key, { until }] of this.#entries) if (until <= now) this.#entries.delete(key);
+    for (const [key, { life }] of this.#entries) if (life.over) this.#entries.delete(key);
   }
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import { MAX_CONTENT_BYTES, type ReadOptions, readBundle } from '../pki/bundle.ts';
@@ -52,7 +53,7 @@ export function runInspect(
     const password = passwordFile === undefined ? {} : { password: await readPassword(passwordFile, io) };
     const passwordRemedy = 'give the password with --password-file FILE';
     const bundle = await readNamed(content, { ...password, passwordRemedy });
-    const inspection = await inspectBundle(bundle, { now: Date.now() });
+    const inspection = await inspectBundle(bundle, { now: systemClock.wall() });
     io.stdout(json ? `${JSON.stringify(inspection, undefined, 2)}\n` : formatInspection(inspection));
     return 0;
   });

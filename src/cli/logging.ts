@@ -1,3 +1,4 @@
+import { systemClock } from '../base/clock.ts';
 import { type LogFields, type Logger, silentLogger } from '../base/log.ts';
 
 /** How log lines look and which there are. */
@@ -18,7 +19,7 @@ export function createLogger(options: LogOptions, base: LogFields = {}): Logger 
   const format = options.json ? jsonLine : textLine;
   const line = (level: string, message: string, fields: LogFields = {}) => {
     const all = Object.entries({ ...base, ...fields }).filter(([, value]) => value !== undefined && value !== '');
-    return format({ ts: new Date().toISOString(), level, msg: message }, all);
+    return format({ ts: new Date(systemClock.wall()).toISOString(), level, msg: message }, all);
   };
   return {
     error: (message, fields) => stderr(line('error', message, fields)),

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import type { SecretManifest, SecretProviderClass } from '../driver/manifests.ts';
@@ -104,5 +105,5 @@ function expiryOf(token: string): number {
   } catch {
     // Not a JWT: the provider, or Entra, will say so.
   }
-  return Date.now() + 3_600_000;
+  return systemClock.wall() + 3_600_000;
 }

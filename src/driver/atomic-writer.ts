@@ -12,6 +12,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import type { MountedFile } from '../wire/contract.ts';
 import { pathProblem } from './rules.ts';
@@ -78,7 +79,7 @@ async function isPlainFile(root: string, path: string): Promise<boolean> {
 }
 
 async function writeVersion(targetDir: string, files: readonly MountedFile[]): Promise<string> {
-  const versionDir = await mkdtemp(join(targetDir, `..${timestamp(new Date())}.`));
+  const versionDir = await mkdtemp(join(targetDir, `..${timestamp(new Date(systemClock.wall()))}.`));
   await chmod(versionDir, 0o755);
   for (const { path, mode, contents } of files) {
     const file = join(versionDir, path);

@@ -8,6 +8,7 @@ import {
   type requestCallback,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { systemClock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import {
   CONTRACT_VERSION,
@@ -108,7 +109,7 @@ function unary<Response>(client: Client, { method, request, deadlineMs, signal }
   const { path, requestSerialize, responseDeserialize } = definition;
   // grpc-js reads waitForReady of a service config and then heeds only that of the metadata.
   const metadata = new Metadata({ waitForReady: true });
-  const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
+  const options = deadlineMs === undefined ? {} : { deadline: systemClock.wall() + deadlineMs };
   return new Promise((settle, reject) => {
     const done: requestCallback<Response> = (error: ServiceError | null, response?: Response) => {
       signal?.removeEventListener('abort', cancel);

@@ -8,7 +8,7 @@ export function directTarget(handler: MountHandler): MountTarget {
       const { files, objectVersions } = await handler(
         { attributes, secrets, permission },
         {
-          deadlineAt: deadlineMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + deadlineMs,
+          timeoutMs: deadlineMs ?? Number.POSITIVE_INFINITY,
           signal: signal ?? new AbortController().signal,
         },
       );

@@ -69,7 +69,7 @@ export function createControls(world: World): Controls {
       addSecret(world, { vault: vault(vaultName), name }, { ...options, value: new Secret(value) }),
     createKey: async (vaultName, name, key) => addKey(world, { vault: vault(vaultName), name }, { spec: keySpec(key) }),
     createCertificate: async (vaultName, name, fields = {}) => {
-      const spec = issueSpec(name, fields, world.clock.now());
+      const spec = issueSpec(name, fields, world.clock.wall());
       if (spec.issuer !== 'Self') requireAuthority(world, spec.issuer);
       return addIssuedCertificate(world, { vault: vault(vaultName), name }, { spec });
     },

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../base/clock.ts';
+import { systemClock, type WallClock } from '../base/clock.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import { type Controls, createControls } from './controls.ts';
 import { handleEntra } from './entra.ts';
@@ -34,7 +34,7 @@ export interface EmulatorOptions {
   readonly host?: string;
   /** Overrides the seed's. */
   readonly latency?: Latency;
-  readonly clock?: Clock;
+  readonly clock?: WallClock;
   readonly log?: Logger;
   /** Called for each request, as it is answered. */
   readonly onRequest?: (record: RequestRecord) => void;
@@ -77,7 +77,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   // Clients check the listener's certificate by the machine's clock, whatever time the world inside has.
   const [world, certificate] = await Promise.all([
     buildWorld(seed, { clock, hosts }),
-    createServerCertificate({ vaults: seed.vaults.map(({ name }) => name), hosts, listen: host }, systemClock.now()),
+    createServerCertificate({ vaults: seed.vaults.map(({ name }) => name), hosts, listen: host }, systemClock.wall()),
   ]);
   const faults = new FaultList();
   for (const fault of seed.faults ?? []) faults.add(fault);

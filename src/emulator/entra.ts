@@ -16,7 +16,7 @@ const INSTANCE_PATH = '/common/discovery/instance';
 /** Answers as the Entra authority: metadata, keys, instance discovery and the token endpoints of both versions. */
 export function handleEntra(world: World, request: HttpRequest): HttpResponse {
   const correlationId = request.headers['client-request-id'] ?? request.query.get('client-request-id') ?? undefined;
-  const refuse = refusals(world.clock.now(), correlationId);
+  const refuse = refusals(world.clock.wall(), correlationId);
   const path = decodeURIComponentSafely(request.path);
   if (path === INSTANCE_PATH) return instanceMetadata(world, request, refuse);
   const [, metadataTenant, version] = METADATA_PATH.exec(path) ?? [];

@@ -2,7 +2,7 @@ import http, { type IncomingMessage, type RequestListener, type Server, type Ser
 import https from 'node:https';
 import { type AddressInfo, isIPv6, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock } from '../base/clock.ts';
+import type { WallClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { edited, type FaultAction, type FaultList, faultAnswer } from './faults.ts';
@@ -20,7 +20,7 @@ export interface Service {
 
 /** What a listener needs beside its address. */
 export interface ListenerParts {
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly log: Logger;
   readonly faults: FaultList;
   readonly route: (request: HttpRequest) => Service;
@@ -83,7 +83,7 @@ async function serve(
     send(outgoing, { kind: 'answer', response: text(413, 'The request is too large.\n') });
     return;
   }
-  const at = parts.clock.now();
+  const at = parts.clock.wall();
   const service = parts.route(request);
   await pause(parts.latencyMs(service.kind));
   const outcome = await respond(service, request, parts);
@@ -110,7 +110,7 @@ async function respond(service: Service, request: HttpRequest, parts: ListenerPa
     case undefined:
       return { kind: 'answer', response: await handled(service, request, parts) };
     case 'answer':
-      return { kind: 'answer', response: faultAnswer(service.kind, fault, parts.clock.now()) };
+      return { kind: 'answer', response: faultAnswer(service.kind, fault, parts.clock.wall()) };
     case 'drop':
     case 'hang':
       return fault;

@@ -1,5 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import type { Clock } from '../base/clock.ts';
+import type { WallClock } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Authority, CertificateMaterial, IssueSpec } from './certificates.ts';
 import type { PublicJwk } from './key-material.ts';
@@ -105,7 +105,7 @@ export interface SigningKey {
 
 /** Everything the emulator knows; handlers read and change it. */
 export interface World {
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly tenants: readonly Tenant[];
   /** By name in lower case. */
   readonly vaults: ReadonlyMap<string, Vault>;
@@ -120,6 +120,6 @@ export interface World {
 }
 
 /** The world's time in whole seconds since 1970. */
-export function nowSeconds(world: { readonly clock: Clock }): number {
-  return Math.floor(world.clock.now() / 1000);
+export function nowSeconds(world: { readonly clock: WallClock }): number {
+  return Math.floor(world.clock.wall() / 1000);
 }

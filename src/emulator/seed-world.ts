@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, generateKeyPair, type JsonWebKey, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Clock } from '../base/clock.ts';
+import type { WallClock } from '../base/clock.ts';
 import { Secret } from '../base/secret.ts';
 import { type Authority, createAuthority, issueMaterial } from './certificates.ts';
 import type { AssertionKey, FederatedCredential, Identity, SigningKey, Tenant, Vault, World } from './model.ts';
@@ -19,10 +19,10 @@ const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange';
 const DEFAULT_LIFETIME_SECONDS = 3599;
 
 /** Makes everything a seed describes, keys and certificates included. Errors: ERR_BAD_PARAMETERS. */
-export async function buildWorld(seed: Seed, options: { clock: Clock; hosts: readonly string[] }): Promise<World> {
+export async function buildWorld(seed: Seed, options: { clock: WallClock; hosts: readonly string[] }): Promise<World> {
   const problems = checkSeed(seed);
   if (problems.length > 0) throw badSeed(problems);
-  const now = options.clock.now();
+  const now = options.clock.wall();
   const [tokenKey, serviceAccountKey, authorities] = await Promise.all([
     signingKey('rsa'),
     signingKey('ec'),

@@ -54,7 +54,7 @@ export async function createCertificate(call: VaultCall, name: string): Promise<
   const previous = call.vault.certificates.version(name)?.spec;
   const policy = asObject(body.policy);
   if (policy === undefined && previous === undefined) throw badParameter("The property 'policy' is required.");
-  const now = call.world.clock.now();
+  const now = call.world.clock.wall();
   const spec = specFromPolicy(policy ?? {}, previous, now);
   if (spec.issuer !== 'Self' && !call.world.authorities.has(spec.issuer)) {
     throw badParameter(
@@ -86,7 +86,7 @@ export async function importCertificate(call: VaultCall, name: string): Promise<
   const material = await readUpload(value, optionalText(body, 'pwd'));
   const previous = call.vault.certificates.version(name)?.spec;
   const subject = { x509_props: { subject: 'CN=imported' } };
-  const base = specFromPolicy({ ...policy, ...subject }, previous, call.world.clock.now());
+  const base = specFromPolicy({ ...policy, ...subject }, previous, call.world.clock.wall());
   const contentType = contentTypeOf(policy) ?? (value.includes('-----BEGIN ') ? PEM : PFX);
   const exportable = optionalFlag(asObject(policy?.key_props), 'exportable') ?? true;
   const spec = importedSpec({ ...base, contentType, exportable }, material);
@@ -107,7 +107,7 @@ export function certificatePolicy(call: VaultCall, name: string): HttpResponse {
 export async function renewCertificate(world: World, vault: Vault, name: string): Promise<string | undefined> {
   const spec = vault.certificates.version(name)?.spec;
   if (spec === undefined || spec.issuer === 'Unknown') return undefined;
-  const renewed = { ...spec, validity: sameLength(spec, world.clock.now()) };
+  const renewed = { ...spec, validity: sameLength(spec, world.clock.wall()) };
   return addIssuedCertificate(world, { vault, name }, { spec: renewed });
 }
 

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, later, msSince, type SteadyTime } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import type { MountCall } from './call.ts';
 import type { Progress } from './progress.ts';
@@ -11,8 +11,8 @@ const MAX_MARGIN_MS = 5_000;
 
 /** The time of one Mount. */
 export interface Budget {
-  /** When the Mount has to answer, in milliseconds since 1970. */
-  readonly deadlineAt: number;
+  /** When the Mount has to answer. */
+  readonly deadlineAt: SteadyTime;
   /** Aborted with a `ProviderError`: ERR_TIMEOUT at the deadline, ERR_CANCELLED when the caller goes. */
   readonly signal: AbortSignal;
   readonly dispose: () => void;
@@ -29,20 +29,20 @@ export interface BudgetOptions {
  * caller gives up: a deadline that passes in the driver is a code that the kubelet does not take as final.
  */
 export function startBudget(call: MountCall, { clock, progress }: BudgetOptions): Budget {
-  const startedAt = clock.now();
-  const givenMs = call.deadlineAt === Number.POSITIVE_INFINITY ? undefined : call.deadlineAt - startedAt;
+  const startedAt = clock.steady();
+  const givenMs = call.timeoutMs === Number.POSITIVE_INFINITY ? undefined : call.timeoutMs;
   const limitMs = givenMs === undefined ? DEFAULT_LIMIT_MS : Math.max(0, givenMs - marginMs(givenMs));
   const controller = new AbortController();
   // One listener a read, and Node warns from the eleventh on.
   setMaxListeners(0, controller.signal);
-  const expire = () => controller.abort(timeout(clock.now() - startedAt, givenMs, progress));
+  const expire = () => controller.abort(timeout(msSince(clock, startedAt), givenMs, progress));
   const cancel = () => controller.abort(new ProviderError('ERR_CANCELLED', 'the caller cancelled the mount'));
   // Longer than any deadline of the kubelet; timers do not take more than 31 bits.
   const timer = setTimeout(expire, Math.min(limitMs, 0x7fff_ffff));
   if (call.signal.aborted) cancel();
   else call.signal.addEventListener('abort', cancel, { once: true });
   return {
-    deadlineAt: startedAt + limitMs,
+    deadlineAt: later(startedAt, limitMs),
     signal: controller.signal,
     dispose() {
       clearTimeout(timer);

@@ -11,8 +11,8 @@ export interface MountInput {
 
 /** Circumstances of one call. */
 export interface MountCall {
-  /** When the caller gives up, in milliseconds since 1970; `Infinity` where it sent no deadline. */
-  readonly deadlineAt: number;
+  /** Milliseconds until the caller gives up; `Infinity` where it sent no deadline. */
+  readonly timeoutMs: number;
   /** Aborted when the caller cancels or goes away. */
   readonly signal: AbortSignal;
 }

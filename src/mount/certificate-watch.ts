@@ -20,7 +20,7 @@ export class CertificateWatch {
    */
   look(name: string, examinations: readonly Examination[], reasons?: readonly CertificateReason[]): void {
     const { certificatePolicy, telemetry, log, noted, clock } = this.#context;
-    const now = clock.now();
+    const now = clock.wall();
     for (const { reason, message } of examinations.flatMap((examination) => findingsAt(examination, now))) {
       if (reasons?.includes(reason) === false) continue;
       if (certificatePolicy === 'enforce' && DATE_REASONS.includes(reason)) {

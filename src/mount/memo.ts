@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, Lifetime } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { Secret } from '../base/secret.ts';
@@ -26,7 +26,8 @@ const FAILURE_MS = 60_000;
 
 interface Kept<T> {
   readonly outcome: Secret<T> | ProviderError;
-  usedAt: number;
+  /** Of a result until nobody has asked for it for too long, of a failure until the work is tried again. */
+  life: Lifetime;
 }
 
 /**
@@ -59,9 +60,8 @@ export class Memo<T> {
 
   /** Drops what nobody asked for in its time; asking for anything does so too. */
   dropIdle(): void {
-    const limit = this.#limits.clock.now() - this.#limits.idleMs;
-    for (const [key, { usedAt }] of this.#kept) {
-      if (usedAt > limit) break;
+    for (const [key, { life }] of this.#kept) {
+      if (!life.over) break;
       this.#kept.delete(key);
     }
   }
@@ -81,21 +81,25 @@ export class Memo<T> {
   #take(key: string): Kept<T>['outcome'] | undefined {
     const kept = this.#kept.peek(key);
     if (kept === undefined) return undefined;
-    const now = this.#limits.clock.now();
-    if (kept.outcome instanceof ProviderError) {
-      if (kept.usedAt + FAILURE_MS > now) return kept.outcome;
+    if (kept.life.over) {
       this.#kept.delete(key);
       return undefined;
     }
-    kept.usedAt = now;
+    if (kept.outcome instanceof ProviderError) return kept.outcome;
+    kept.life = this.#lifeOf(kept.outcome);
     this.#kept.get(key);
     return kept.outcome;
   }
 
   #keep(key: string, outcome: Kept<T>['outcome'], ownBytes: number): void {
-    const { maxBytes, clock } = this.#limits;
+    const { maxBytes } = this.#limits;
     const bytes = ownBytes + OVERHEAD_BYTES;
     this.#kept.delete(key);
-    if (bytes <= maxBytes / 8) this.#kept.set(key, { outcome, usedAt: clock.now() }, bytes);
+    if (bytes <= maxBytes / 8) this.#kept.set(key, { outcome, life: this.#lifeOf(outcome) }, bytes);
+  }
+
+  #lifeOf(outcome: Kept<T>['outcome']): Lifetime {
+    const { clock, idleMs } = this.#limits;
+    return new Lifetime(clock, outcome instanceof ProviderError ? FAILURE_MS : idleMs);
   }
 }

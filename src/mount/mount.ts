@@ -100,7 +100,7 @@ function readVolume(
 ): VolumeSpec {
   const secret = parseNodePublishSecret(input.secrets);
   const mode = parsePermission(input.permission);
-  const request = { secret, mode, now: clock.now() };
+  const request = { secret, mode, now: clock.wall() };
   const { findings, volume } = parseParameters(attributes, { defaults, request, remember });
   report.parsed(findings.all, volume);
   const error = findingsError(findings);

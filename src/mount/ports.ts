@@ -1,3 +1,4 @@
+import type { SteadyTime } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import type { ObjectType } from '../base/telemetry.ts';
 import type { VolumeSpec } from '../spc/model.ts';
@@ -44,8 +45,8 @@ export interface ListedVersion {
 /** What accompanies every call to a vault. */
 export interface FetchContext {
   readonly signal: AbortSignal;
-  /** When the Mount has to answer, in milliseconds since 1970. */
-  readonly deadlineAt: number;
+  /** When the Mount has to answer. */
+  readonly deadlineAt: SteadyTime;
   readonly progress: Progress;
   /** Calls of one Mount share a turn when a vault is busy. */
   readonly mountId: number;

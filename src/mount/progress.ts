@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import type { ErrorDetails } from '../base/errors.ts';
 
 /** Something a Mount waits for. */
@@ -12,7 +12,7 @@ export interface Wait {
 /** Keeps what a Mount waits for at the moment, so that a timeout can say what took the time. */
 export class Progress {
   readonly #clock: Clock;
-  readonly #waits = new Map<symbol, Wait & { readonly since: number }>();
+  readonly #waits = new Map<symbol, Wait & { readonly since: SteadyTime }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -21,7 +21,7 @@ export class Progress {
   /** The result of `work`, noted as waited for until it settles. */
   async during<T>(wait: Wait, work: Promise<T>): Promise<T> {
     const key = Symbol(wait.phase);
-    this.#waits.set(key, { ...wait, since: this.#clock.now() });
+    this.#waits.set(key, { ...wait, since: this.#clock.steady() });
     try {
       return await work;
     } finally {
@@ -31,11 +31,10 @@ export class Progress {
 
   /** What is waited for, longest first, with the milliseconds it took so far; one entry a phase and host. */
   current(): readonly (Wait & { readonly elapsedMs: number })[] {
-    const now = this.#clock.now();
     const oldest = new Map<string, Wait & { elapsedMs: number }>();
     for (const { since, ...wait } of this.#waits.values()) {
       const key = `${wait.phase} ${wait.host}`;
-      const elapsedMs = now - since;
+      const elapsedMs = msSince(this.#clock, since);
       if (elapsedMs >= (oldest.get(key)?.elapsedMs ?? 0)) oldest.set(key, { ...wait, elapsedMs });
     }
     return [...oldest.values()].sort((a, b) => b.elapsedMs - a.elapsedMs);

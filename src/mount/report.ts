@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import type { ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
@@ -24,7 +24,7 @@ export interface ReportOptions {
 /** Says in log and metrics how one Mount went: one line for the Mount, one for each version that changed. */
 export class MountReport {
   readonly #options: ReportOptions;
-  readonly #startedAt: number;
+  readonly #startedAt: SteadyTime;
   #log: Logger;
   #attributes: Attributes | undefined;
   #objects: number | undefined;
@@ -32,7 +32,7 @@ export class MountReport {
   constructor(options: ReportOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#startedAt = options.clock.now();
+    this.#startedAt = options.clock.steady();
   }
 
   /** The log with the pod in each line, as soon as there is one. */
@@ -85,14 +85,15 @@ export class MountReport {
   }
 
   #figures(files: number) {
-    return { objects: this.#objects, files, ms: this.#options.clock.now() - this.#startedAt };
+    const ms = Math.round(msSince(this.#options.clock, this.#startedAt));
+    return { objects: this.#objects, files, ms };
   }
 
   #finished(ok: boolean): void {
     if (this.#attributes === undefined || this.#attributes.pod.name === '') return;
     const { pod, secretProviderClass } = this.#attributes;
     const { telemetry, clock } = this.#options;
-    const finishedAt = clock.now();
+    const finishedAt = clock.wall();
     telemetry.mountFinished({ namespace: pod.namespace, pod: pod.name, secretProviderClass, ok, finishedAt });
   }
 

@@ -1,34 +1,40 @@
+import { type Clock, Lifetime } from '../base/clock.ts';
+
+/** How much a {@link RecentMap} holds. */
+export interface RecentMapLimits {
+  readonly clock: Clock;
+  readonly maxEntries: number;
+  readonly idleMs: number;
+}
+
 /** A map of what was touched lately: at most `maxEntries`, and nothing that has been idle for `idleMs`. */
 export class RecentMap<V> {
-  readonly #entries = new Map<string, { readonly value: V; readonly touchedAt: number }>();
-  readonly #maxEntries: number;
-  readonly #idleMs: number;
+  readonly #entries = new Map<string, { readonly value: V; readonly idle: Lifetime }>();
+  readonly #limits: RecentMapLimits;
 
-  constructor(maxEntries: number, idleMs: number) {
-    this.#maxEntries = maxEntries;
-    this.#idleMs = idleMs;
+  constructor(limits: RecentMapLimits) {
+    this.#limits = limits;
   }
 
   get(key: string): V | undefined {
     return this.#entries.get(key)?.value;
   }
 
-  /** `now` in milliseconds since 1970, never less than before. */
-  set(key: string, value: V, now: number): void {
+  set(key: string, value: V): void {
     this.#entries.delete(key);
-    this.#entries.set(key, { value, touchedAt: now });
-    this.#prune(now);
+    this.#entries.set(key, { value, idle: new Lifetime(this.#limits.clock, this.#limits.idleMs) });
+    this.#prune();
   }
 
-  /** What is left at `now`, the longest untouched first. */
-  values(now: number): V[] {
-    this.#prune(now);
+  /** What is left, the longest untouched first. */
+  values(): V[] {
+    this.#prune();
     return [...this.#entries.values()].map(({ value }) => value);
   }
 
-  #prune(now: number): void {
-    for (const [key, { touchedAt }] of this.#entries) {
-      if (this.#entries.size <= this.#maxEntries && now - touchedAt < this.#idleMs) return;
+  #prune(): void {
+    for (const [key, { idle }] of this.#entries) {
+      if (this.#entries.size <= this.#limits.maxEntries && !idle.over) return;
       this.#entries.delete(key);
     }
   }

@@ -1,4 +1,5 @@
 import { Client, credentials } from '@grpc/grpc-js';
+import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { CONTRACT_VERSION, csiDriverProvider } from '../wire/contract.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -60,7 +61,7 @@ async function callVersion(endpoint: Endpoint, timeoutMs: number): Promise<void>
         requestSerialize,
         responseDeserialize,
         { version: CONTRACT_VERSION },
-        { deadline: Date.now() + timeoutMs },
+        { deadline: systemClock.wall() + timeoutMs },
         (error) => (error ? reject(error) : resolve()),
       );
     });

@@ -24,6 +24,7 @@ export interface MountRecord {
 export interface InstrumentSources {
   readonly version: string;
   readonly objectNames: boolean;
+  /** Milliseconds since 1970. */
   now(): number;
   mountsInFlight(): number;
   mounts(): readonly MountRecord[];

@@ -38,8 +38,8 @@ const MOUNT_METHOD = '/v1alpha1.CSIDriverProvider/Mount';
  * loading it takes as long as all the rest of the start.
  */
 export function createMetrics({ version, objectNames, clock, log }: MetricsOptions): Metrics {
-  const mounts = new RecentMap<MountRecord>(MAX_MOUNTS, IDLE_MS);
-  const expiries = new RecentMap<ObjectExpiry>(MAX_EXPIRIES, IDLE_MS);
+  const mounts = new RecentMap<MountRecord>({ clock, maxEntries: MAX_MOUNTS, idleMs: IDLE_MS });
+  const expiries = new RecentMap<ObjectExpiry>({ clock, maxEntries: MAX_EXPIRIES, idleMs: IDLE_MS });
   const objectLabel = boundedLabel(MAX_OBJECT_NAMES);
   const vaultLabel = boundedLabel(MAX_VAULTS);
   const identityLabel = boundedLabel(MAX_IDENTITIES);
@@ -52,10 +52,10 @@ export function createMetrics({ version, objectNames, clock, log }: MetricsOptio
       loadInstruments({
         version,
         objectNames,
-        now: () => clock.now(),
+        now: () => clock.wall(),
         mountsInFlight: () => mountsInFlight,
-        mounts: () => mounts.values(clock.now()),
-        expiries: () => expiries.values(clock.now()),
+        mounts: () => mounts.values(),
+        expiries: () => expiries.values(),
       }),
     );
     return loading;
@@ -86,7 +86,7 @@ export function createMetrics({ version, objectNames, clock, log }: MetricsOptio
     },
     objectExpiry(expiry) {
       const { namespace, pod, objectType, objectName } = expiry;
-      expiries.set(JSON.stringify([namespace, pod, objectType, objectName]), expiry, clock.now());
+      expiries.set(JSON.stringify([namespace, pod, objectType, objectName]), expiry);
     },
     mountFinished(outcome) {
       const key = JSON.stringify([outcome.namespace, outcome.pod, outcome.secretProviderClass]);
@@ -98,7 +98,7 @@ export function createMetrics({ version, objectNames, clock, log }: MetricsOptio
             lastSuccessAt: before?.lastSuccessAt,
             consecutiveFailures: (before?.consecutiveFailures ?? 0) + 1,
           };
-      mounts.set(key, record, clock.now());
+      mounts.set(key, record);
     },
     callStarted(method) {
       if (method === MOUNT_METHOD) mountsInFlight++;

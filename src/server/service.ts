@@ -6,6 +6,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { MountHandler } from '../mount/call.ts';
@@ -65,11 +66,12 @@ async function runMount(
   const abort = new AbortController();
   const cancel = () => abort.abort();
   call.once('cancelled', cancel);
-  const deadlineAt = Number(call.getDeadline());
+  // gRPC makes a date of the time that the caller gives.
+  const timeoutMs = Number(call.getDeadline()) - systemClock.wall();
   try {
     const { files, objectVersions } = await mount(
       { attributes, secrets, permission, targetPath },
-      { deadlineAt, signal: abort.signal },
+      { timeoutMs, signal: abort.signal },
     );
     return { objectVersion: objectVersions, files };
   } finally {

@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import { type Bound, bind, cannotListen } from './bind.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -86,7 +87,7 @@ async function removeAbandoned(path: string): Promise<void> {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{6}$/.test(name.slice(prefix.length))) continue;
     const candidate = join(dirname(path), name);
     const found = stat(candidate);
-    if (found === undefined || !found.isSocket() || Date.now() - found.mtimeMs < ABANDONED_AFTER_MS) continue;
+    if (found === undefined || !found.isSocket() || systemClock.wall() - found.mtimeMs < ABANDONED_AFTER_MS) continue;
     if (await refusesConnections(candidate)) unlinkQuietly(candidate);
   }
 }

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Agents, type TrustSources } from '../../src/azure/agents.ts';
 import { TokenProxy } from '../../src/azure/token-proxy.ts';
 import { createTransport, rememberMetadata } from '../../src/azure/transport.ts';
+import { handClock } from '../clocks.ts';
 import { issue, keyPem } from '../pki/support.ts';
 
 const NOWHERE: TrustSources = { certFile: undefined, certDir: undefined, extraCaFile: undefined };
@@ -95,7 +96,7 @@ describe('OpenID metadata', () => {
           bodyAsText: bodies[asked++] ?? null,
         }),
       },
-      { now: () => 0 },
+      handClock(),
     );
     await Promise.all([client.sendRequest(request()), client.sendRequest(request())]);
     expect(asked).toBe(1);
@@ -114,7 +115,7 @@ describe('OpenID metadata', () => {
           return { status: 200, request: one, headers: one.headers, bodyAsText: '{}' };
         },
       },
-      { now: () => 0 },
+      handClock(),
     );
     const [first, second] = await Promise.allSettled([client.sendRequest(request()), client.sendRequest(request())]);
     expect([first.status, second.status]).toEqual(['rejected', 'fulfilled']);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Party, VaultGate, type Verdict } from '../../src/azure/gate.ts';
+import { later, systemClock } from '../../src/base/clock.ts';
 
 class Throttled extends Error {
   readonly verdict: Verdict;
@@ -21,7 +22,7 @@ afterEach(() => {
 
 function gateWith(random = () => 0.5): VaultGate {
   const judge = (error: unknown) => (error instanceof Throttled ? error.verdict : undefined);
-  return new VaultGate({ clock: { now: () => Date.now() }, judge, random });
+  return new VaultGate({ clock: systemClock, judge, random });
 }
 
 /** Requests of a vault, answered when the test says so. */
@@ -228,16 +229,18 @@ describe('after a 429 the gate', () => {
 
   it('ends the wait of those whose deadline comes first, with what the vault said, and of nobody else', async () => {
     const vault = new Vault(gateWith(() => 0));
-    const [short, long] = [vault.gate.patience(START + 5_000), vault.gate.patience(START + 20_000)];
+    const start = systemClock.steady();
+    const at = (ms: number) => later(start, ms);
+    const [short, long] = [vault.gate.patience(at(5_000)), vault.gate.patience(at(20_000))];
     vault.send(1, 'first');
     const refusal = new Throttled(10_000);
     await vault.answer('first', refusal);
     expect([short.signal.aborted, long.signal.aborted]).toEqual([true, false]);
     expect(short.signal.reason).toBe(refusal);
-    expect(vault.gate.patience(START + 6_000).signal.aborted).toBe(true);
-    expect(vault.gate.patience(START + 12_000).signal.aborted).toBe(false);
+    expect(vault.gate.patience(at(6_000)).signal.aborted).toBe(true);
+    expect(vault.gate.patience(at(12_000)).signal.aborted).toBe(false);
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(vault.gate.patience(START + 10_001).signal.aborted).toBe(false);
+    expect(vault.gate.patience(at(10_001)).signal.aborted).toBe(false);
   });
 
   it('serves everybody in the end, never more than 32 of one round at a time', async () => {

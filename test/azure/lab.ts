@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Azure, type AzureOptions, connectAzure } from '../../src/azure/azure.ts';
-import type { Clock } from '../../src/base/clock.ts';
+import { type Clock, later, systemClock, type WallClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { silentTelemetry, type Telemetry } from '../../src/base/telemetry.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
@@ -81,6 +81,8 @@ export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs'> {
   readonly pinnedCacheTtlMs?: number;
   readonly telemetry?: Telemetry;
   readonly clock?: Clock;
+  /** The clock of Azure, where it is not the same. */
+  readonly world?: WallClock;
 }
 
 /** Starts an emulator with sixty secrets, and the client side of it. */
@@ -89,13 +91,13 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     cacheTtlMs = 0,
     pinnedCacheTtlMs = 0,
     telemetry = silentTelemetry,
-    clock = { now: () => Date.now() },
+    clock = systemClock,
     seed = SEED,
     trusted = true,
     requestTimeoutMs = 30_000,
   } = options;
   const directory = mkdtempSync(join(tmpdir(), 'akv-azure-'));
-  const emulator = await startEmulator({ seed, clock, hosts: options.hosts ?? [] });
+  const emulator = await startEmulator({ seed, clock: options.world ?? clock, hosts: options.hosts ?? [] });
   const certFile = join(directory, 'ca.pem');
   writeFileSync(certFile, emulator.caPem + (options.trust ?? ''));
   const azure = connectAzure({
@@ -126,7 +128,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       }),
     context: (given = {}) => ({
       signal: new AbortController().signal,
-      deadlineAt: clock.now() + 60_000,
+      deadlineAt: later(clock.steady(), 60_000),
       progress: new Progress(clock),
       mountId: ++mounts,
       ...given,

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { later, systemClock } from '../../src/base/clock.ts';
 import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
 
 let lab: Lab;
@@ -29,9 +30,9 @@ describe('a read that Mounts share', () => {
 
   it('is throttled for longer than one of them may wait: that one fails at once, the other gets the value', async () => {
     lab.emulator.faults.add({ on: 'vault', object: 's21', count: 1, action: throttled({ 'retry-after': '1' }) });
-    const now = Date.now();
-    const hasty = lab.open(reader()).get(secret('s21'), lab.context({ deadlineAt: now + 500 }));
-    const patient = lab.open(reader()).get(secret('s21'), lab.context({ deadlineAt: now + 60_000 }));
+    const now = systemClock.steady();
+    const hasty = lab.open(reader()).get(secret('s21'), lab.context({ deadlineAt: later(now, 500) }));
+    const patient = lab.open(reader()).get(secret('s21'), lab.context({ deadlineAt: later(now, 60_000) }));
     await expect(hasty).rejects.toMatchObject({ code: 'ERR_THROTTLED', details: { httpStatus: 429 } });
     expect(lab.count('vault')).toBe(1);
     expect(textOf(await patient)).toBe('value-21');
@@ -42,7 +43,7 @@ describe('a read that Mounts share', () => {
     lab.emulator.faults.add({ on: 'vault', object: 's22', count: 1, action: throttled({ 'retry-after': '1' }) });
     const patient = lab.open(reader()).get(secret('s22'), lab.context());
     await expect.poll(() => lab.count('vault')).toBe(1);
-    const hasty = lab.context({ deadlineAt: Date.now() + 200 });
+    const hasty = lab.context({ deadlineAt: later(systemClock.steady(), 200) });
     await expect(lab.open(reader()).get(secret('s23'), hasty)).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
     await patient;
     expect(lab.count('vault')).toBe(2);

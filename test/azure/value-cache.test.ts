@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ValueCache } from '../../src/azure/value-cache.ts';
+import { clockOf } from '../clocks.ts';
 
 const MiB = 1024 * 1024;
 let now = 0;
-const clock = { now: () => now };
+const clock = clockOf(() => now);
 beforeEach(() => {
   now = 0;
 });

@@ -234,15 +234,15 @@ describe('provider client', () => {
 describe('publish in this process', () => {
   it('hands the three texts and the deadline to the handler', async () => {
     let seen: unknown;
-    const target = directTarget(async (input, { deadlineAt }) => {
-      seen = { input, bounded: deadlineAt <= Date.now() + 1000 };
+    const target = directTarget(async (input, { timeoutMs }) => {
+      seen = { input, timeoutMs };
       const { files, objectVersion } = answerWith({ a: '1' });
       return { files, objectVersions: objectVersion };
     });
     const asked = request({ deadlineMs: 1000 });
     const { attributes, secrets, permission } = mountRequestOf(asked);
     expect(await publish(target, asked)).toMatchObject({ changed: true });
-    expect(seen).toEqual({ input: { attributes, secrets, permission }, bounded: true });
+    expect(seen).toEqual({ input: { attributes, secrets, permission }, timeoutMs: 1000 });
   });
 
   it('passes the handler’s error as it is', async () => {

@@ -111,7 +111,7 @@ function providerWith({ sniName = '', caFile = join(directory, 'cluster-ca.crt')
   });
   const signal = new AbortController().signal;
   return {
-    mount: () => mount(request, { deadlineAt: Date.now() + 20_000, signal }),
+    mount: () => mount(request, { timeoutMs: 20_000, signal }),
     close: azure.close,
   };
 }

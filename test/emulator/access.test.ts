@@ -45,7 +45,7 @@ describe('access to a vault of the emulator', () => {
   let lab: Lab;
   let now = START;
   beforeAll(async () => {
-    lab = await openLab(SEED, { clock: { now: () => now } });
+    lab = await openLab(SEED, { clock: { wall: () => now } });
   });
   afterAll(() => lab.close());
 

@@ -61,7 +61,7 @@ export async function openEntraLab() {
     tenant: adfs
     grants: [{identity: adfs-app, secrets: [get]}]
     secrets: [{name: s, value: from-adfs}]`;
-  const lab = await openLab(seedWith(vaults, identities), { clock: { now: () => clock.ms } });
+  const lab = await openLab(seedWith(vaults, identities), { clock: { wall: () => clock.ms } });
   const scope = () => `https://vault.localhost:${lab.emulator.port}/.default`;
   const secretForm = () => ({
     grant_type: 'client_credentials',

@@ -5,7 +5,7 @@ import { buildWorld } from '../../src/emulator/seed-world.ts';
 import { seedWith, TENANT } from './support.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
-const build = (yaml: string) => buildWorld(parseSeed(yaml), { clock: { now: () => NOW }, hosts: [] });
+const build = (yaml: string) => buildWorld(parseSeed(yaml), { clock: { wall: () => NOW }, hosts: [] });
 
 describe('a seed', () => {
   it('that cannot be used is refused with every mistake named by its path', async () => {

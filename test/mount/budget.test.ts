@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { msUntil, systemClock } from '../../src/base/clock.ts';
 import { type Budget, startBudget } from '../../src/mount/budget.ts';
 import { Progress } from '../../src/mount/progress.ts';
 import { failureOf } from './support.ts';
 
-const clock = { now: () => Date.now() };
+const clock = systemClock;
 
 beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
 afterEach(() => void vi.useRealTimers());
@@ -11,7 +12,7 @@ afterEach(() => void vi.useRealTimers());
 /** A budget for a caller that gives up in `givenMs`. */
 function budgetOf(givenMs: number, progress = new Progress(clock)): Budget & { readonly caller: AbortController } {
   const caller = new AbortController();
-  const call = { deadlineAt: Date.now() + givenMs, signal: caller.signal };
+  const call = { timeoutMs: givenMs, signal: caller.signal };
   return { ...startBudget(call, { clock, progress }), caller };
 }
 
@@ -26,7 +27,7 @@ describe('the time of a Mount', () => {
     ['much where the caller gives much', 40 * 24 * 3_600_000, 40 * 24 * 3_600_000 - 5_000],
   ])('is %s', (_, givenMs, expectedMs) => {
     const { deadlineAt, dispose } = budgetOf(givenMs);
-    expect(deadlineAt - Date.now()).toBe(expectedMs);
+    expect(msUntil(clock, deadlineAt)).toBe(expectedMs);
     dispose();
   });
 
@@ -52,7 +53,7 @@ describe('the time of a Mount', () => {
   });
 
   it('is over before it begins where the caller is gone already', () => {
-    const call = { deadlineAt: Date.now() + 20_000, signal: AbortSignal.abort() };
+    const call = { timeoutMs: 20_000, signal: AbortSignal.abort() };
     const { signal } = startBudget(call, { clock, progress: new Progress(clock) });
     expect(signal.reason).toMatchObject({ code: 'ERR_CANCELLED' });
   });

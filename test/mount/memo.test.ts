@@ -117,6 +117,15 @@ describe('what is kept', () => {
     await ask('idle');
     expect(made).toEqual(['idle', 'busy', 'idle']);
   });
+
+  it.each([-60 * MINUTE, 24 * 60 * MINUTE])('goes in its time where the wall clock is set by %s ms', async (byMs) => {
+    const { ask, made, clock } = memoOf();
+    await ask('a');
+    clock.offBy = byMs;
+    clock.time += 10 * MINUTE;
+    await ask('a');
+    expect(made).toEqual(['a', 'a']);
+  });
 });
 
 describe('work that fails', () => {
@@ -140,6 +149,15 @@ describe('work that fails', () => {
     expect((await ask()).message).toBe('no');
     expect(tries()).toBe(1);
     clock.time += 1;
+    await ask();
+    expect(tries()).toBe(2);
+  });
+
+  it('is tried again after a minute, though the wall clock was set back', async () => {
+    const { ask, clock, tries } = failing('ERR_BAD_CONTENT');
+    await ask();
+    clock.offBy = -60 * MINUTE;
+    clock.time += MINUTE;
     await ask();
     expect(tries()).toBe(2);
   });

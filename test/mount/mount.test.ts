@@ -1,5 +1,6 @@
 import { setImmediate as nextImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { type MountOutcome, type ObjectExpiry, silentTelemetry } from '../../src/base/telemetry.ts';
 import type { MountCall } from '../../src/mount/call.ts';
 import { createMount } from '../../src/mount/mount.ts';
@@ -30,7 +31,7 @@ function mountOf(get: Get) {
       mountFinished: (outcome) => outcomes.push(outcome),
       objectExpiry: (expiry) => expiries.push(expiry),
     },
-    clock: { now: () => Date.now() },
+    clock: systemClock,
     log,
   });
   return { mount, lines, outcomes, expiries, opened };
@@ -49,7 +50,7 @@ const inputOf = (more: Readonly<Record<string, string>> = {}) => ({
   secrets: '{"clientid":"c","clientsecret":"s"}',
   permission: '420',
 });
-const patient = (): MountCall => ({ deadlineAt: Date.now() + 60_000, signal: new AbortController().signal });
+const patient = (): MountCall => ({ timeoutMs: 60_000, signal: new AbortController().signal });
 /** Lines that are there at every level. */
 const loud = (lines: KeptLog['lines']) => lines.filter(({ level }) => level !== 'debug');
 const value: Get = ({ name }) => fetchedSecret(`value of ${name}`);
@@ -117,7 +118,7 @@ describe('a Mount', () => {
 
   it('answers at its bound, though the vault does not', async () => {
     const { mount, lines } = mountOf(() => new Promise(() => {}));
-    const { code } = await failureOf(mount(inputOf(), { ...patient(), deadlineAt: Date.now() + 150 }));
+    const { code } = await failureOf(mount(inputOf(), { ...patient(), timeoutMs: 150 }));
     expect(code).toBe('ERR_TIMEOUT');
     expect(loud(lines)).toMatchObject([{ level: 'error', fields: { code: 'ERR_TIMEOUT' } }]);
   });

@@ -1,3 +1,4 @@
+import { later } from '../../src/base/clock.ts';
 import { type ErrorCode, ProviderError } from '../../src/base/errors.ts';
 import type { LogFields, Logger } from '../../src/base/log.ts';
 import { Secret } from '../../src/base/secret.ts';
@@ -9,21 +10,9 @@ import { NotedOnce } from '../../src/mount/noted-once.ts';
 import type { FetchContext, FetchedObject } from '../../src/mount/ports.ts';
 import { Progress } from '../../src/mount/progress.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
+import { handClock } from '../clocks.ts';
 
-/** A clock that stands still until it is moved. */
-export interface HandClock {
-  time: number;
-  now(): number;
-}
-
-export function handClock(time = 1_700_000_000_000): HandClock {
-  return {
-    time,
-    now() {
-      return this.time;
-    },
-  };
-}
+export { handClock };
 
 /** A log that keeps its lines. */
 export interface KeptLog {
@@ -115,7 +104,7 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
 
 export function fetchContext(signal = new AbortController().signal): FetchContext {
   const clock = handClock();
-  return { signal, deadlineAt: clock.now() + 60_000, progress: new Progress(clock), mountId: 1 };
+  return { signal, deadlineAt: later(clock.steady(), 60_000), progress: new Progress(clock), mountId: 1 };
 }
 
 /** The `ProviderError` that work fails with. */

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import { boundedLabel, RecentMap } from '../../src/server/bounded.ts';
 import { createMetrics, startMetricsServer } from '../../src/server/metrics.ts';
+import { clockOf, handClock } from '../clocks.ts';
 import { failure, grpcClient, mount, testServer, version } from './support.ts';
 
 const MINUTE = 60_000;
@@ -11,7 +12,7 @@ function metricsAt(start = 1_700_000_000_000, objectNames = true) {
   const metrics = createMetrics({
     version: '1.2.3',
     objectNames,
-    clock: { now: () => now },
+    clock: clockOf(() => now),
     log: silentLogger,
   });
   const advance = (ms: number) => {
@@ -219,20 +220,24 @@ describe('a bounded label', () => {
 
 describe('a map of the recent', () => {
   test('drops the longest untouched first', () => {
-    const map = new RecentMap<number>(2, 100);
-    map.set('a', 1, 0);
-    map.set('b', 2, 1);
-    map.set('a', 3, 2);
-    map.set('c', 4, 3);
-    expect(map.values(4)).toEqual([3, 4]);
+    const map = new RecentMap<number>({ clock: handClock(), maxEntries: 2, idleMs: 100 });
+    map.set('a', 1);
+    map.set('b', 2);
+    map.set('a', 3);
+    map.set('c', 4);
+    expect(map.values()).toEqual([3, 4]);
     expect(map.get('b')).toBeUndefined();
   });
 
   test('drops what was idle', () => {
-    const map = new RecentMap<number>(9, 100);
-    map.set('a', 1, 0);
-    map.set('b', 2, 50);
-    expect(map.values(100)).toEqual([2]);
-    expect(map.values(150)).toEqual([]);
+    const clock = handClock();
+    const map = new RecentMap<number>({ clock, maxEntries: 9, idleMs: 100 });
+    map.set('a', 1);
+    clock.time += 50;
+    map.set('b', 2);
+    clock.time += 50;
+    expect(map.values()).toEqual([2]);
+    clock.time += 50;
+    expect(map.values()).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import { printManifests } from '../../render/print.ts';
 import type { BrokerAct } from './broker-act.ts';
@@ -39,7 +40,7 @@ function followFiles({ screen, stage }: Play, { broker }: BrokerAct, { listener 
     const now = await readFile(file, 'utf8');
     if (known !== undefined && known !== now) {
       await broker.reload();
-      screen.ok(`${new Date().toISOString()} tls.crt changed; the broker has reloaded`);
+      screen.ok(`${new Date(systemClock.wall()).toISOString()} tls.crt changed; the broker has reloaded`);
     }
     known = now;
   };

@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import { systemClock } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
 import type { Published } from '../../driver/publish.ts';
 import { type BrokerAct, requireShown } from './broker-act.ts';
@@ -57,7 +58,7 @@ async function showNewCertificate(
   { targetDir, keyPair }: ShownVolume,
 ): Promise<X509Certificate> {
   if (keyPair === undefined) throw new ProviderError('ERR_INTERNAL', 'the listener had no certificate');
-  const renewed = await checkKeyPair(targetDir, keyPair.files, { root, now: Date.now() });
+  const renewed = await checkKeyPair(targetDir, keyPair.files, { root, now: systemClock.wall() });
   const described = describeKeyPair(renewed);
   screen.line();
   screen.ok(described.key);

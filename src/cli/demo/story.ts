@@ -19,7 +19,7 @@ const VERSION_TIMEOUT_MS = 5000;
 
 /** Plays the demo on a stage. Rejects with what failed; nothing is taken down here. */
 export async function playDemo(play: Play): Promise<void> {
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   const { screen } = play;
   screen.line('akv-csi demo: from broker resources to a running MQTT broker, all on this machine');
   const emulator = await playAzure(play);
@@ -28,7 +28,7 @@ export async function playDemo(play: Play): Promise<void> {
   const volumes = await playDriver(play, running, rendered);
   const act = await playBroker(play, running, volumes);
   const rotated = await playRotation(play, { ...running, ...act }, volumes);
-  summarize(screen, { volumes, act, rotated, seconds: (Date.now() - startedAt) / 1000 });
+  summarize(screen, { volumes, act, rotated, seconds: (performance.now() - startedAt) / 1000 });
   if (play.keep) await leaveRunning(play, { ...running, ...act }, volumes);
 }
 

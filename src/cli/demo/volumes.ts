@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '../../base/clock.ts';
 import { Secret } from '../../base/secret.ts';
 import type { MountTarget } from '../../driver/client.ts';
 import { type Published, publish } from '../../driver/publish.ts';
@@ -66,7 +67,7 @@ export async function showVolume(
     return [path, (mode & 0o777).toString(8).padStart(4, '0'), String(size), source?.id ?? '', version];
   });
   screen.table([['FILE', 'MODE', 'BYTES', 'OBJECT', 'VERSION'], ...(await Promise.all(rows))]);
-  const now = Date.now();
+  const now = systemClock.wall();
   const certificates = await Promise.all(names.map((name) => certificateRows(targetDir, name, now)));
   if (certificates.flat().length > 0) {
     screen.table([['IN FILE', 'CERTIFICATE', 'ISSUER', 'EXPIRES'], ...certificates.flat()]);

@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const src = fileURLToPath(new URL('../../src', import.meta.url));
+
+/** Who reads the wall clock, which can be set at any time, and what for. Whatever lasts is a `Lifetime`. */
+const READERS: Readonly<Record<string, string>> = {
+  'base/clock.ts': 'is the clock',
+  'azure/access.ts': 'a Retry-After that is a date',
+  'azure/acquire.ts': 'a Retry-After that is a date',
+  'azure/token-pool.ts': 'the end of a token, which becomes a lifetime on arrival',
+  'mount/certificate-watch.ts': 'dates of certificates',
+  'mount/mount.ts': "the end of a pod's token",
+  'mount/report.ts': 'a timestamp in the metrics',
+  'server/metrics.ts': 'seconds until an object expires',
+  'server/service.ts': "gRPC's deadlines are dates",
+  'server/health.ts': "gRPC's deadlines are dates",
+  'driver/client.ts': "gRPC's deadlines are dates",
+  'driver/atomic-writer.ts': 'the name of a directory',
+  'server/unix-socket.ts': 'the age of a file',
+  'cli/logging.ts': 'timestamps of the log',
+  'cli/inspect.ts': 'dates of certificates',
+  'cli/mount-credentials.ts': 'the end of a token',
+  'cli/demo/keep.ts': 'timestamps on the screen',
+  'cli/demo/rotation-act.ts': 'dates of certificates',
+  'cli/demo/volumes.ts': 'dates of certificates',
+};
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
+const reading = (pattern: RegExp) => files.filter((path) => pattern.test(readFileSync(join(src, path), 'utf8')));
+
+describe('the wall clock', () => {
+  it('is read through the clock only', () => {
+    expect(reading(/\bDate\.now\b|\bnew Date\(\)|\bDate\(\)/)).toEqual(['base/clock.ts']);
+  });
+
+  it('is read for the reasons above only; the emulator, whose world is full of dates, aside', () => {
+    const readers = reading(/\bwall\(\)/).filter((path) => !path.startsWith('emulator/'));
+    expect(readers.toSorted()).toEqual(Object.keys(READERS).toSorted());
+  });
+});
