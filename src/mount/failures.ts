@@ -1,4 +1,5 @@
 import { type ErrorCode, ProviderError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
 
 /** One object that could not be delivered. */
 export interface FailedObject {
@@ -76,8 +77,17 @@ function leadingError(errors: readonly ProviderError[]): ProviderError | undefin
   return errors[0];
 }
 
-/** What is no `ProviderError` is a defect of ours; its own text might quote a value, so it is kept as the cause only. */
+/**
+ * The error that a Mount ends with; its message is printable and stands on one line, whatever manifest, vault and Entra
+ * put into it. What is no `ProviderError` is a defect of ours; its own text might quote a value, so it is kept as the
+ * cause only.
+ */
 export function asProviderError(reason: unknown): ProviderError {
-  if (reason instanceof ProviderError) return reason;
+  if (reason instanceof ProviderError) {
+    const message = printable(reason.message);
+    if (message === reason.message) return reason;
+    const { code, details, errors, cause } = reason;
+    return new ProviderError(code, message, { details, errors, cause });
+  }
   return new ProviderError('ERR_INTERNAL', 'the provider failed unexpectedly; its log says more', { cause: reason });
 }

@@ -1,4 +1,6 @@
 import { type Clock, Lifetime } from '../base/clock.ts';
+import { printable } from '../base/printable.ts';
+import { clip } from '../base/words.ts';
 
 /** How much a {@link RecentMap} holds. */
 export interface RecentMapLimits {
@@ -40,10 +42,22 @@ export class RecentMap<V> {
   }
 }
 
-/** Lets the first `max` different values through and calls every further one `other`, so that a label stays bounded. */
+/**
+ * A text that a caller or a manifest gives, as the value of a label: printable, of at most 200 characters. Line feeds
+ * stay, as Prometheus' format escapes them itself.
+ */
+export function labelText(text: string): string {
+  return clip(text).split('\n').map(printable).join('\n');
+}
+
+/**
+ * Lets the first `max` different values through, as {@link labelText}, and calls every further one `other`, so that a
+ * label stays bounded.
+ */
 export function boundedLabel(max: number): (value: string) => string {
   const known = new Set<string>();
-  return (value) => {
+  return (text) => {
+    const value = labelText(text);
     if (known.has(value)) return value;
     if (known.size >= max) return 'other';
     known.add(value);

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { MountOutcome, ObjectExpiry } from '../base/telemetry.ts';
+import { labelText } from './bounded.ts';
 
 /** The metrics as Prometheus knows them. The two histograms have the official provider's names, buckets and labels. */
 export interface Instruments {
@@ -149,7 +150,12 @@ function addMounts(registry: Registry, { now, mountsInFlight, mounts, expiries }
     collect() {
       this.reset();
       for (const { namespace, pod, objectType, objectName, expiresAt } of expiries()) {
-        const labels = { namespace, pod, object_type: objectType, object_name: objectName };
+        const labels = {
+          namespace: labelText(namespace),
+          pod: labelText(pod),
+          object_type: objectType,
+          object_name: labelText(objectName),
+        };
         this.set(labels, (expiresAt - now()) / 1000);
       }
     },
@@ -158,8 +164,8 @@ function addMounts(registry: Registry, { now, mountsInFlight, mounts, expiries }
 
 function mountLabels(outcome: MountOutcome): Record<string, string> {
   return {
-    namespace: outcome.namespace,
-    pod: outcome.pod,
-    secretproviderclass: outcome.secretProviderClass,
+    namespace: labelText(outcome.namespace),
+    pod: labelText(outcome.pod),
+    secretproviderclass: labelText(outcome.secretProviderClass),
   };
 }

@@ -1,5 +1,6 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import type { ErrorCode, ProviderError } from '../base/errors.ts';
+import { printableLines } from '../base/printable.ts';
 
 /**
  * The gRPC codes a Mount may end with. The kubelet takes CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED and
@@ -79,9 +80,12 @@ export function finalStatus(ended: CallStatus): CallStatus {
 const MAX_ENCODED_BYTES = 6144;
 const SHORTENED = ' … (shortened; the log of the provider has the whole message)';
 
-/** `message` cut to what trailers carry; half a surrogate pair, which could not be encoded at all, becomes U+FFFD. */
+/**
+ * `message` cut to what trailers carry, its control characters escaped; half a surrogate pair, which could not be encoded
+ * at all, becomes U+FFFD.
+ */
 export function fitMessage(message: string): string {
-  const text = Buffer.from(message, 'utf8').toString('utf8');
+  const text = printableLines(Buffer.from(message, 'utf8').toString('utf8'));
   if (encodeURI(text).length <= MAX_ENCODED_BYTES) return text;
   const room = MAX_ENCODED_BYTES - encodeURI(SHORTENED).length;
   let used = 0;

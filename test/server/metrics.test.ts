@@ -183,6 +183,23 @@ describe('our own metrics', () => {
     metrics.vaultRetry('a"b\\c\nd', 'retried');
     expect(await metrics.text()).toContain('vault="a\\"b\\\\c\\nd"');
   });
+
+  test('are printable and short, wherever they come from', async () => {
+    const { metrics, now } = metricsAt();
+    const raw = `\u001b[31m\u0085\u202e\r${'x'.repeat(300)}`;
+    metrics.vaultRetry(raw, 'retried');
+    metrics.tokenRequest(raw, 'ok');
+    metrics.certificateWarning(raw);
+    metrics.keyVaultRequest('secret', raw, 1, 'ok');
+    metrics.mountFinished({ namespace: raw, pod: raw, secretProviderClass: raw, ok: true, finishedAt: now() });
+    metrics.objectExpiry({ namespace: raw, pod: raw, objectType: 'secret', objectName: raw, expiresAt: now() });
+    const text = await metrics.text();
+    expect(text).not.toMatch(/(?!\n)\p{Cc}|\u202e/u);
+    expect(text).not.toContain('x'.repeat(201));
+    for (const label of ['vault', 'identity', 'reason', 'object_name', 'namespace', 'pod', 'secretproviderclass']) {
+      expect(text).toContain(`${label}="\\\\x1b[31m\\\\x85\\\\u202e\\\\rxxx`);
+    }
+  });
 });
 
 describe('the metrics endpoint', () => {

@@ -49,6 +49,12 @@ describe('a message', () => {
     expect(fitMessage(text)).toBe(text);
   });
 
+  test('has no other control characters, marks of direction or half surrogate pairs', () => {
+    expect(fitMessage('a\u001b[31m\u0085\u2028\u202e\ufeff\u0000b\ud800')).toBe(
+      'a\\x1b[31m\\x85\\u2028\\u202e\\ufeff\\x00b\ufffd',
+    );
+  });
+
   test('that is too long says that it was shortened', () => {
     const text = fitMessage('secret "x": 403; '.repeat(2000));
     expect(text).toMatch(/^secret "x": 403; .*… \(shortened; the log of the provider has the whole message\)$/);

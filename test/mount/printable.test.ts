@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ProviderError } from '../../src/base/errors.ts';
+import { silentLogger } from '../../src/base/log.ts';
+import { silentTelemetry } from '../../src/base/telemetry.ts';
+import { createMount } from '../../src/mount/mount.ts';
+import { OBJECTS, POD, TENANT, tokensOf } from '../spc/support.ts';
+import { failureOf } from './support.ts';
+
+const RAW = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
+
+/** In front of a vault whose errors quote what they are asked for, as Azure's do. */
+const mount = createMount({
+  vaults: {
+    open: ({ vaultName, tenantId, identity }) => {
+      const quoting = async (name: string) => {
+        throw new ProviderError('ERR_VAULT', `${vaultName} ${tenantId} ${JSON.stringify(identity)} says: no ${name}`);
+      };
+      return { get: ({ name, version }) => quoting(name + version), listVersions: ({ name }) => quoting(name) };
+    },
+  },
+  defaults: {
+    cloudName: 'AzurePublicCloud',
+    cloudFile: '',
+    orderChain: true,
+    split: false,
+    readFile: (path) => {
+      throw Object.assign(new Error(path), { code: 'ENOENT' });
+    },
+  },
+  certificatePolicy: 'warn',
+  telemetry: silentTelemetry,
+  clock: { now: () => Date.now() },
+  log: silentLogger,
+});
+
+const VALUES: Readonly<Record<string, string>> = {
+  ...POD,
+  'csi.storage.k8s.io/pod.uid': 'u',
+  secretProviderClass: 'web',
+  keyvaultName: 'kv-name',
+  tenantID: TENANT,
+  objects: OBJECTS,
+  cloudName: 'AzurePublicCloud',
+};
+const NAMES = [
+  ...Object.keys(VALUES),
+  ...['tenantId', 'cloudEnvFileName', 'usePodIdentity', 'useVMManagedIdentity', 'useAzureTokenProxy', 'clientID'],
+  ...['userAssignedIdentityID', 'keyVault', 'fileLayout', 'fileName', 'filePermission'],
+];
+const FIELDS = ['objectName', 'objectAlias', 'objectType', 'objectVersion', 'objectFormat', 'objectEncoding'];
+
+const nasty = fc.string({
+  unit: fc.constantFrom(
+    ...'\n\r\t\0\u001b\u007f\u0085\u009b\u2028\u2029\u202e\u2066\ufeff',
+    '\ud800',
+    '"',
+    'a',
+    ' ',
+    '\\',
+  ),
+  maxLength: 12,
+});
+const object = fc
+  .dictionary(fc.oneof(fc.constantFrom(...FIELDS, 'files'), nasty), nasty)
+  .map((fields) => JSON.stringify({ array: [{ objectName: 'a', objectType: 'secret', ...fields }] }));
+const keyVault = fc.tuple(nasty, nasty, nasty).map(([name, directoryId, secret]) =>
+  JSON.stringify({
+    vault: { name, directoryId, credentials: { managedIdentity: null } },
+    vaultSecret: { name: secret },
+  }),
+);
+const attributes = fc
+  .tuple(
+    fc.dictionary(fc.oneof(fc.constantFrom(...NAMES), nasty), nasty),
+    fc.option(
+      fc.oneof(
+        object.map((objects) => ({ objects })),
+        keyVault.map((text) => ({ keyVault: text })),
+      ),
+    ),
+    fc.option(nasty.map((token) => tokensOf({ 'api://AzureADTokenExchange': { token } }))),
+  )
+  .map(([changes, texts, tokens]) => JSON.stringify({ ...VALUES, ...changes, ...texts, ...tokens }));
+
+describe('whatever a caller sends', () => {
+  it('the message of a Mount that fails is printable and stands on one line', async () => {
+    const secrets = fc.oneof(
+      fc.constant('{"clientid":"c","clientsecret":"s"}'),
+      fc
+        .dictionary(fc.oneof(fc.constantFrom('clientid', 'clientsecret', 'clientcertificate'), nasty), nasty)
+        .map((all) => JSON.stringify(all)),
+      nasty,
+    );
+    const permission = fc.oneof(fc.constant('420'), nasty);
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(attributes, nasty), secrets, permission, async (text, secret, mode) => {
+        const input = { attributes: text, secrets: secret, permission: mode };
+        const call = { deadlineAt: Date.now() + 60_000, signal: new AbortController().signal };
+        expect((await failureOf(mount(input, call))).message).not.toMatch(RAW);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
