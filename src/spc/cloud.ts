@@ -1,5 +1,7 @@
 import { ProviderError } from '../base/errors.ts';
+import { type JsonLimits, parseJson } from '../base/json.ts';
 import { clip, quote } from '../base/words.ts';
+import { httpsUrlProblem, vaultSuffixProblem } from './names.ts';
 
 /** Where one Azure cloud keeps its login and its vaults. */
 export interface Cloud {
@@ -48,6 +50,9 @@ const READ_ERRORS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'file name too long',
 };
 
+/** Azure's own have about forty entries. */
+const FILE_LIMITS: JsonLimits = { bytes: 64 * 1024, entries: 500, depth: 16 };
+
 /** Where a cloud's description comes from. */
 export interface CloudSource {
   /** `cloudName`, or the program's default. */
@@ -87,25 +92,24 @@ export function resolveCloud({ name, file, readFile }: CloudSource): Cloud {
 }
 
 function parseCloudFile(text: string, fail: (reason: string) => ProviderError): Cloud {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch {
-    throw fail('is not JSON');
-  }
+  const parsed = parseJson(text.replace(/^\uFEFF/, ''), FILE_LIMITS);
+  if (!parsed.ok) throw fail(`is not JSON that can be read: ${parsed.reason}`);
+  const fields = parsed.value;
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) throw fail('is not a JSON object');
   const entries: readonly [string, unknown][] = Object.entries(fields);
   const field = (key: string): string => {
     const named = entries.find(([name]) => name === key) ?? entries.find(([name]) => sameWord(name, key));
     return typeof named?.[1] === 'string' ? named[1].trim() : '';
   };
+  const check = (name: string, problem: string | undefined) => {
+    if (problem !== undefined) throw fail(`${name} ${problem}`);
+  };
   const authorityHost = withSlash(field('activeDirectoryEndpoint'));
-  if (!isHttps(authorityHost)) throw fail('activeDirectoryEndpoint must be an https URL');
+  check('activeDirectoryEndpoint', httpsUrlProblem(authorityHost));
   const vaultSuffix = field('keyVaultDNSSuffix').replace(/^\.+/, '').replace(/\/+$/, '');
-  if (!/^[-A-Za-z0-9.]+(:\d+)?$/.test(vaultSuffix))
-    throw fail('keyVaultDNSSuffix must be a DNS name such as vault.azure.net');
+  check('keyVaultDNSSuffix', vaultSuffixProblem(vaultSuffix));
   const vaultResource = (field('keyVaultEndpoint') || `https://${vaultSuffix}`).replace(/\/+$/, '');
-  if (!isHttps(vaultResource)) throw fail('keyVaultEndpoint must be an https URL');
+  check('keyVaultEndpoint', httpsUrlProblem(vaultResource));
   return { name: 'AzureStackCloud', authorityHost, vaultSuffix, vaultResource, custom: true };
 }
 
@@ -119,8 +123,4 @@ function sameWord(a: string, b: string): boolean {
 
 function withSlash(url: string): string {
   return url.endsWith('/') ? url : `${url}/`;
-}
-
-function isHttps(url: string): boolean {
-  return URL.canParse(url) && new URL(url).protocol === 'https:';
 }

@@ -18,6 +18,36 @@ function unreadable(code: string) {
     });
 }
 
+/** What cannot follow a vault's name, and why. */
+const suffixes = [
+  ['vault.x:99999', 'must have a port from 1 to 65535, or none'],
+  ['vault.x:0', 'must have a port from 1 to 65535, or none'],
+  ['vault.x:', 'must be a DNS name such as'],
+  ['vault..x', 'must be a DNS name such as'],
+  ['-a.x', 'must be a DNS name such as'],
+  ['a.x.', 'must be a DNS name such as'],
+  ['a_b.x', 'must be a DNS name such as'],
+  ['1', 'must be a DNS name that a URL can have'],
+  ['10.0.0.1', 'must be a DNS name that a URL can have'],
+  ['xn--a.x', 'must be a DNS name that a URL can have'],
+  ['a.0x1', 'must be a DNS name that a URL can have'],
+  [`${'a'.repeat(64)}.x`, 'must be a DNS name: at most 63 characters between two dots'],
+  [`${'a.'.repeat(130)}x`, 'must be a DNS name: at most 63 characters between two dots, and 228 in all'],
+] as const;
+
+/** What is no address of a service, and why. */
+const urls = [
+  ['https://l:99999', ''],
+  ['https://', ''],
+  ['https://a b/', ''],
+  ['https://xn--a/', ''],
+  ['ftp://l', ''],
+  ['https://u:p@l', ' without user name and password'],
+  ['https://l/?a=b', ' without "?" and "#"'],
+  ['https://l/#a', ' without "?" and "#"'],
+  ['https://l:0', ' whose port is not 0'],
+] as const;
+
 describe('clouds by name, in any letter case', () => {
   it.each([
     ['AzurePublicCloud', 'https://login.microsoftonline.com/', 'vault.azure.net'],
@@ -130,6 +160,9 @@ describe('a cloud described by a file', () => {
 
   it.each([
     ['nonsense', 'hunter2', 'is not JSON'],
+    ['much text', ' '.repeat(70_000), 'is not JSON that can be read: it has 70000 bytes, more than 65536'],
+    ['much in it', `[${'1,'.repeat(600)}1]`, 'is not JSON that can be read: it holds 601 entries, more than 500'],
+    ['depth', '['.repeat(300), 'is not JSON that can be read: it nests 300 levels deep, more than 16'],
     ['a list', '[]', 'is not a JSON object'],
     ['null', 'null', 'is not a JSON object'],
     ['no authority', { keyVaultDNSSuffix: 'a' }, 'activeDirectoryEndpoint must be an https URL'],
@@ -168,4 +201,23 @@ describe('a cloud described by a file', () => {
     expect(() => custom(file)).toThrow(`cloudName AzureStackCloud is not valid, error: /etc/cloud.json: ${reason}`);
     expect(() => custom(file)).not.toThrow('hunter2');
   });
+
+  it.each(suffixes)('the suffix %s %s', (suffix, reason) => {
+    const file = { activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: suffix };
+    expect(() => custom(file)).toThrow(`error: /etc/cloud.json: keyVaultDNSSuffix ${reason}`);
+  });
+
+  it.each(urls)('the address %s is refused', (url, reason) => {
+    for (const name of ['activeDirectoryEndpoint', 'keyVaultEndpoint']) {
+      const file = { activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: 'a', [name]: url };
+      expect(() => custom(file)).toThrow(`error: /etc/cloud.json: ${name} must be an https URL${reason}`);
+    }
+  });
+
+  it.each(['vault.x', 'VAULT.x:65535', 'a', 'a-b.c-d', '1a.b', 'xn--bcher-kva.example'])(
+    'the suffix %s is taken',
+    (suffix) => {
+      expect(custom({ activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: suffix }).vaultSuffix).toBe(suffix);
+    },
+  );
 });

@@ -91,6 +91,7 @@ describe('vault name', () => {
     ['kv1.vault', 'must match [-a-zA-Z0-9]{3,24}'],
     ['https://kv1', 'must match [-a-zA-Z0-9]{3,24}'],
     ['éé', 'must match [-a-zA-Z0-9]{3,24}'],
+    ['xn--a', 'no host can have this name'],
   ])('%s', (keyvaultName, rule) => {
     expect(firstError({ keyvaultName })).toBe(
       `failed to mount objects, error: failed to get vault: Invalid vault name: "${keyvaultName}", ${rule}`,

@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { type JsonLimits, parseJson } from '../../src/base/json.ts';
+
+const LIMITS: JsonLimits = { bytes: 100, entries: 5, depth: 3 };
+
+/** Entries and depth of a value, counted on the value itself. */
+function sizeOf(value: unknown): { entries: number; depth: number } {
+  if (typeof value !== 'object' || value === null) return { entries: 0, depth: 0 };
+  const sizes = Object.values(value).map(sizeOf);
+  return {
+    entries: Math.max(1, sizes.length) + sizes.reduce((sum, { entries }) => sum + entries, 0),
+    depth: 1 + Math.max(0, ...sizes.map(({ depth }) => depth)),
+  };
+}
+
+describe('JSON within limits', () => {
+  it.each(['{}', '[1,2,3,4,5]', '[[[]]]', '"[[[[,,,,,,"', '{"a":"\\"[[[[,,,,,"}', 'null', ' 5 '])(
+    '%s is read',
+    (text) => {
+      expect(parseJson(text, LIMITS)).toEqual({ ok: true, value: JSON.parse(text) });
+    },
+  );
+
+  it.each([
+    [`"${'x'.repeat(99)}"`, 'it has 101 bytes, more than 100'],
+    [`"${'ä'.repeat(50)}"`, 'it has 102 bytes, more than 100'],
+    ['[1,2,3,4,5,6]', 'it holds 6 entries, more than 5'],
+    ['{"a":[1,2],"b":[3,4]}', 'it holds 6 entries, more than 5'],
+    ['[[[[]]]]', 'it nests 4 levels deep, more than 3'],
+    ['[[[[', 'it nests 4 levels deep, more than 3'],
+    ['', 'unexpected end of JSON input'],
+    [' \n', 'unexpected end of JSON input'],
+    ['[1,', 'it is not valid JSON'],
+    ['hunter2', 'it is not valid JSON'],
+  ])('%s is refused: %s', (text, reason) => expect(parseJson(text, LIMITS)).toEqual({ ok: false, reason }));
+
+  it('is counted as it is parsed', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = JSON.stringify(value);
+        const { entries, depth } = sizeOf(value);
+        const [bytes, enough] = [Buffer.byteLength(text), { entries, depth }];
+        expect(parseJson(text, { bytes, ...enough })).toEqual({ ok: true, value: JSON.parse(text) });
+        if (entries > 0) expect(parseJson(text, { bytes, ...enough, entries: entries - 1 }).ok).toBe(false);
+        if (depth > 0) expect(parseJson(text, { bytes, ...enough, depth: depth - 1 }).ok).toBe(false);
+      }),
+    );
+  });
+
+  it('is not parsed where it exceeds one', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    parseJson('['.repeat(1_000_000), LIMITS);
+    parseJson('[1,2,3,4,5,6]', LIMITS);
+    parseJson('[[[[]]]]', LIMITS);
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
+  });
+});
