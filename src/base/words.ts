@@ -1,14 +1,18 @@
 const MAX_SHOWN = 200;
 /** Words that are searched for a misspelt one. */
 const MAX_GIVEN = 100;
+/** No known name has half as many characters. */
+const MAX_COMPARED = 100;
 
 /** The known name nearest to `word` (edit distance at most a third of its length, case ignored), if there is one. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  if (word.length > MAX_COMPARED) return undefined;
   const limit = Math.max(1, Math.floor(word.length / 3));
+  const lower = word.toLowerCase();
   let best: { name: string; distance: number } | undefined;
   for (const name of known) {
     if (Math.abs(name.length - word.length) > limit) continue;
-    const distance = editDistance(word.toLowerCase(), name.toLowerCase());
+    const distance = editDistance(lower, name.toLowerCase());
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { name, distance };
   }
   return best?.name;

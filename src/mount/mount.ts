@@ -3,7 +3,13 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { nextTurn } from '../pki/pace.ts';
-import { type Attributes, parseAttributes, parseNodePublishSecret, parsePermission } from '../spc/attributes.ts';
+import {
+  type Attributes,
+  checkTargetPath,
+  parseAttributes,
+  parseNodePublishSecret,
+  parsePermission,
+} from '../spc/attributes.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
 import { findingsError, parseParameters } from '../spc/parameters.ts';
@@ -49,6 +55,7 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const { report, context, vaults } = journey;
   // Mounts come and end in crowds: each reads its manifest and puts its answer together in a turn of its own.
   await nextTurn(context.signal);
+  checkTargetPath(input.targetPath ?? '');
   const attributes = parseAttributes(input.attributes);
   report.begun(attributes);
   const volume = readVolume(input, attributes, journey);

@@ -1,9 +1,27 @@
 import { ProviderError } from '../base/errors.ts';
+import { type JsonLimits, jsonExcess, parseJson } from '../base/json.ts';
 import { Secret } from '../base/secret.ts';
 import { quote } from '../base/words.ts';
+import { TOKENS_LIMITS } from './tokens.ts';
 
 const KUBELET = 'csi.storage.k8s.io/';
 const TOKENS = `${KUBELET}serviceAccount.tokens`;
+
+/** A class has a dozen parameters and one long text of at most 256 KiB; the kubelet adds seven and the pod's tokens. */
+const ATTRIBUTES_LIMITS: JsonLimits = { bytes: 512 * 1024, entries: 200, depth: 16 };
+/** A Secret holds 1 MiB; as JSON it is longer. */
+const SECRETS_LIMITS: JsonLimits = { bytes: 3 * 1024 * 1024, entries: 1000, depth: 16 };
+const PERMISSION_LIMITS: JsonLimits = { bytes: 64, entries: 16, depth: 16 };
+const MAX_PATH_BYTES = 4096;
+/** Of names that the kubelet tells; those of Kubernetes have at most 253. */
+const MAX_NAME_BYTES = 1024;
+/** Entries of a node-publish secret that are used, in bytes; Entra's own are far shorter. */
+const CREDENTIAL_BYTES: Readonly<Record<string, number>> = {
+  clientid: 4096,
+  clientsecret: 16 * 1024,
+  clientcertificate: 256 * 1024,
+  clientcertificatepassword: 16 * 1024,
+};
 
 /** The pod a volume is for, as the kubelet names it; empty where it does not say. */
 export interface Pod {
@@ -32,20 +50,27 @@ export type NodePublishSecret = ReadonlyMap<string, Secret>;
  * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal attributes`.
  */
 export function parseAttributes(json: string): Attributes {
-  const all = parseStringMap(json, 'attributes') ?? new Map<string, string>();
+  const all = parseStringMap(json, 'attributes', ATTRIBUTES_LIMITS) ?? new Map<string, string>();
   const parameters = new Map<string, string>();
   for (const [key, value] of all) if (!key.startsWith(KUBELET)) parameters.set(key, value.trim());
   const kubelet = (key: string) => all.get(KUBELET + key)?.trim() ?? '';
   const tokens = all.get(TOKENS)?.trim() ?? '';
+  const excess = jsonExcess(tokens, TOKENS_LIMITS);
+  if (excess !== undefined) throw malformed('attributes', `${TOKENS}: ${excess}`);
   const secretProviderClass = parameters.get('secretProviderClass') ?? '';
   parameters.delete('secretProviderClass');
+  const pod = {
+    name: kubelet('pod.name'),
+    namespace: kubelet('pod.namespace'),
+    uid: kubelet('pod.uid'),
+    serviceAccount: kubelet('serviceAccount.name'),
+  };
+  for (const [what, name] of Object.entries({ ...pod, secretProviderClass })) {
+    const tooLong = lengthProblem(name, MAX_NAME_BYTES);
+    if (tooLong !== undefined) throw malformed('attributes', `the ${what} of the pod ${tooLong}`);
+  }
   return {
-    pod: {
-      name: kubelet('pod.name'),
-      namespace: kubelet('pod.namespace'),
-      uid: kubelet('pod.uid'),
-      serviceAccount: kubelet('serviceAccount.name'),
-    },
+    pod,
     secretProviderClass,
     tokens: tokens === '' ? undefined : new Secret(tokens),
     parameters,
@@ -58,9 +83,13 @@ export function parseAttributes(json: string): Attributes {
  * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal secrets`.
  */
 export function parseNodePublishSecret(json: string): NodePublishSecret | undefined {
-  const all = parseStringMap(json, 'secrets');
+  const all = parseStringMap(json, 'secrets', SECRETS_LIMITS);
   if (all === undefined) return undefined;
   const entries = [...all].filter(([key]) => !key.startsWith(KUBELET));
+  for (const [key, value] of entries) {
+    const tooLong = lengthProblem(value, CREDENTIAL_BYTES[key.trim().toLowerCase()] ?? SECRETS_LIMITS.bytes);
+    if (tooLong !== undefined) throw malformed('secrets', `the value of ${quote(key)} ${tooLong}`);
+  }
   if (entries.length === 0 && all.size > 0) return undefined;
   return new Map(entries.map(([key, value]) => [key, new Secret(value)]));
 }
@@ -70,7 +99,7 @@ export function parseNodePublishSecret(json: string): NodePublishSecret | undefi
  * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal file permission`.
  */
 export function parsePermission(json: string): number {
-  const value = parseJson(json, 'file permission');
+  const value = readJson(json, 'file permission', PERMISSION_LIMITS);
   if (value === null) return 0;
   if (typeof value !== 'number') throw malformed('file permission', cannotBe(value, 'fs.FileMode'));
   if (!/^\d+$/.test(json.trim()) || value > 0xffff_ffff) {
@@ -80,8 +109,23 @@ export function parsePermission(json: string): number {
   return value & 0x7fff_ffff;
 }
 
-function parseStringMap(json: string, what: string): Map<string, string> | undefined {
-  const value = parseJson(json, what);
+/**
+ * Refuses a `MountRequest.target_path` that no system could have as a path: it is kept, to tell volumes apart.
+ * Errors: ERR_BAD_REQUEST.
+ */
+export function checkTargetPath(path: string): void {
+  const tooLong = lengthProblem(path, MAX_PATH_BYTES);
+  if (tooLong !== undefined) throw new ProviderError('ERR_BAD_REQUEST', `target_path ${tooLong}`);
+}
+
+/** What is to be said of a text that is too long, such as `has 5000 bytes, more than 4096`; undefined where it is not. */
+export function lengthProblem(text: string, maxBytes: number): string | undefined {
+  const bytes = Buffer.byteLength(text);
+  return bytes > maxBytes ? `has ${bytes} bytes, more than ${maxBytes}` : undefined;
+}
+
+function parseStringMap(json: string, what: string, limits: JsonLimits): Map<string, string> | undefined {
+  const value = readJson(json, what, limits);
   if (value === null) return undefined;
   if (typeof value !== 'object' || Array.isArray(value)) throw malformed(what, cannotBe(value, 'map[string]string'));
   const map = new Map<string, string>();
@@ -94,14 +138,10 @@ function parseStringMap(json: string, what: string): Map<string, string> | undef
   return map;
 }
 
-/** Never passes on what the JSON parser says: its messages quote the text, and the text holds tokens and secrets. */
-function parseJson(json: string, what: string): unknown {
-  if (json.trim() === '') throw malformed(what, 'unexpected end of JSON input');
-  try {
-    return JSON.parse(json);
-  } catch {
-    throw malformed(what, 'it is not valid JSON');
-  }
+function readJson(json: string, what: string, limits: JsonLimits): unknown {
+  const parsed = parseJson(json, limits);
+  if (!parsed.ok) throw malformed(what, parsed.reason);
+  return parsed.value;
 }
 
 /** Go's words for a JSON value of the wrong kind; they name the kind, not the value. */

@@ -107,11 +107,11 @@ export class Fields {
     this.#findings.note(this.pathOf(name), `${this.pathOf(name)} ${message}`, this.lineOf(name));
   }
 
-  /** Reports every name that is not one of `known`, with the nearest of them. */
+  /** Reports the names that are not among `known`, each with the nearest of them, as far as findings are shown. */
   onlyKnown(known: readonly string[], unknown: UnknownNames): void {
-    for (const name of this.names) {
+    for (const name of this.#map.entries.keys()) {
       if (known.includes(name)) continue;
-      if (unknown === 'note' && this.#findings.isFull('note')) return;
+      if (this.#findings.isFull(unknown)) return;
       const near = nearest(name, known);
       const hint = near === undefined ? `known here: ${oneOf(known)}` : `did you mean "${near}"?`;
       if (unknown === 'error') this.error(name, `is unknown; ${hint}`);

@@ -29,6 +29,7 @@ const MAX_FINDINGS = 100;
 /** Collects findings in the order in which they are made. */
 export class Findings {
   readonly all: Finding[] = [];
+  readonly #counts = { error: 0, warning: 0, note: 0 };
   readonly #stages = new Map<Finding, number>();
 
   error(path: string, message: string, { line, stage = 'never' }: Place = {}): void {
@@ -47,7 +48,7 @@ export class Findings {
   /** Adds what others found. */
   include(others: Findings): void {
     for (const [finding, stage] of others.#stages) this.#stages.set(finding, stage);
-    for (const finding of others.all) if (!this.isFull(finding.severity)) this.all.push(finding);
+    for (const finding of others.all) this.#show(finding);
   }
 
   /** In the order in which the official provider would come upon them, those that are ours alone last. */
@@ -60,12 +61,18 @@ export class Findings {
 
   /** Whether more of a severity would not be shown. */
   isFull(severity: Finding['severity']): boolean {
-    return this.all.filter((one) => one.severity === severity).length >= MAX_FINDINGS;
+    return this.#counts[severity] >= MAX_FINDINGS;
   }
 
   #add(severity: Finding['severity'], path: string, message: string, line: number | undefined): Finding {
     const finding: Finding = { severity, path, message, ...(line === undefined ? {} : { line }) };
-    if (!this.isFull(severity)) this.all.push(finding);
+    this.#show(finding);
     return finding;
+  }
+
+  #show(finding: Finding): void {
+    if (this.isFull(finding.severity)) return;
+    this.#counts[finding.severity]++;
+    this.all.push(finding);
   }
 }

@@ -55,6 +55,11 @@ export function parseObjects(
     fail(firstLine, `objects holds ${items.length} objects, more than ${MAX_OBJECTS}; ${SPREAD}`);
     return [];
   }
+  const bytes = items.reduce((sum, item) => sum + (item.kind === 'text' ? Buffer.byteLength(item.text) : 0), 0);
+  if (bytes > MAX_TEXT_BYTES) {
+    fail(firstLine, `objects has ${bytes} bytes with its aliases written out, more than ${MAX_TEXT_BYTES}; ${SPREAD}`);
+    return [];
+  }
   const inner = items.reduce((sum, item) => sum + (item.kind === 'text' ? yamlSize(item.text, MAX_SIZE) : 0), size);
   if (inner > MAX_SIZE) {
     fail(firstLine, TOO_MUCH);

@@ -1,6 +1,6 @@
 import { ProviderError } from '../base/errors.ts';
 import { misspelt, nearest, quote } from '../base/words.ts';
-import type { Attributes, NodePublishSecret } from './attributes.ts';
+import { type Attributes, lengthProblem, type NodePublishSecret } from './attributes.ts';
 import { type Cloud, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
 import { type IdentityRequest, requestProblem, resolveIdentity } from './identity.ts';
@@ -86,6 +86,11 @@ export const KEY_VAULT_NAMES: readonly string[] = [
 
 const ALL_NAMES = [...CLASSIC_NAMES, ...KEY_VAULT_NAMES];
 
+/** Of a parameter that is no text of objects: names, IDs, flags and paths. */
+const MAX_VALUE_BYTES = 4096;
+/** Parameters with limits of their own. */
+const TEXTS: readonly string[] = ['objects', 'keyVault'];
+
 /** Reads single parameters and reports on them. */
 export class ParameterReader {
   readonly findings = new Findings();
@@ -129,6 +134,16 @@ export class ParameterReader {
 
   note(name: string, message: string): void {
     this.findings.note(name, message, this.line(name));
+  }
+
+  /** Reports values that are longer than any that has a meaning; true where there are some. */
+  refuseLong(): boolean {
+    const tooLong = ALL_NAMES.filter((name) => !TEXTS.includes(name)).flatMap((name) => {
+      const problem = lengthProblem(this.text(name), MAX_VALUE_BYTES);
+      return problem === undefined ? [] : [{ name, problem }];
+    });
+    for (const { name, problem } of tooLong) this.error(name, `${name} ${problem}`, 'parameters');
+    return tooLong.length > 0;
   }
 
   /** Reports that a parameter is not there, with the misspelt one that may be meant to be it. */

@@ -32,6 +32,7 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
     if (namespace === '')
       reader.error('csi.storage.k8s.io/pod.namespace', 'pod namespace is not provided', 'parameters');
   }
+  if (reader.refuseLong()) return { findings: reader.findings, volume: undefined };
   const keyVault = attributes.parameters.has('keyVault');
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
   const { findings } = reader;

@@ -8,6 +8,8 @@ import type { NamedObject } from './object.ts';
 const MAX_CLAIMED_VERSIONS = 100;
 /** The same of all objects together; the answer's own check sees the rest. */
 const MAX_CLAIMS = 2000;
+/** Characters of the claimed paths of all objects together. */
+const MAX_CLAIMED_CHARS = 256 * 1024;
 
 /** Turns names of other objects (`passwordFrom`) into their indexes and reports paths that collide. */
 export function resolveObjects(named: readonly NamedObject[], findings: Findings): readonly ObjectSpec[] {
@@ -48,7 +50,7 @@ interface PlacedPath extends ClaimedPath {
 /** Reports paths that cannot stand side by side, each pair of owners once. */
 function reportConflicts(named: readonly NamedObject[], findings: Findings): void {
   const claims = named
-    .flatMap((object) => claimedPaths(object, Math.ceil(MAX_CLAIMS / named.length)))
+    .flatMap((object) => claimedPaths(object, named.length))
     .filter(({ path }) => filePathProblem(path) === undefined);
   const reported = new Set<string>();
   for (const { claim, other, message } of pathConflicts(claims)) {
@@ -58,7 +60,7 @@ function reportConflicts(named: readonly NamedObject[], findings: Findings): voi
   }
 }
 
-function claimedPaths({ path: place, line, spec, outputs }: NamedObject, most: number): readonly PlacedPath[] {
+function claimedPaths({ path: place, line, spec, outputs }: NamedObject, objects: number): readonly PlacedPath[] {
   const { label, history, content } = spec;
   // Labels of the keyVault form begin with the place; those of the classic form are the official provider's.
   const ownerAt = (field: string) =>
@@ -68,6 +70,7 @@ function claimedPaths({ path: place, line, spec, outputs }: NamedObject, most: n
   }
   const claim = (path: string): PlacedPath => ({ path, owner: ownerAt(place), field: place, line });
   if (history <= 1) return [claim(content.path)];
+  const most = Math.ceil(Math.min(MAX_CLAIMS, MAX_CLAIMED_CHARS / content.path.length) / objects);
   const count = content.path === '' ? 0 : Math.min(history, most, MAX_CLAIMED_VERSIONS);
   return Array.from({ length: count }, (_, i) => claim(`${content.path}/${i}`));
 }

@@ -1,3 +1,4 @@
+import { type JsonLimits, parseJson } from '../base/json.ts';
 import { Secret } from '../base/secret.ts';
 import { clip } from '../base/words.ts';
 import type { Stage } from './finding.ts';
@@ -7,6 +8,12 @@ export const WORKLOAD_IDENTITY_AUDIENCE = 'api://AzureADTokenExchange';
 
 /** Audience of the tokens that the AKS token proxy exchanges. */
 export const IDENTITY_BINDING_AUDIENCE = 'api://AKSIdentityBinding';
+
+/** Of the kubelet's JSON: a few audiences, a token of one to two thousand characters each. */
+export const TOKENS_LIMITS: JsonLimits = { bytes: 128 * 1024, entries: 300, depth: 16 };
+
+/** Of the claims of one token: Kubernetes' own has about twenty. */
+const CLAIMS_LIMITS: JsonLimits = { bytes: 64 * 1024, entries: 500, depth: 16 };
 
 /** A token, or why there is none. */
 export type FoundToken =
@@ -29,12 +36,9 @@ const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[-+]\d\d:\d\d)$
  * here; one that does not say is left to Entra.
  */
 export function findToken(tokens: Secret, audience: string, now: number): FoundToken {
-  let byAudience: unknown;
-  try {
-    byAudience = JSON.parse(tokens.reveal());
-  } catch {
-    return refuse(`${UNREADABLE} it is not valid JSON`);
-  }
+  const parsed = parseJson(tokens.reveal(), TOKENS_LIMITS);
+  if (!parsed.ok) return refuse(`${UNREADABLE} ${parsed.reason}`);
+  const byAudience = parsed.value;
   if (byAudience === null) return absent(audience);
   if (!isRecord(byAudience)) return refuse(`${UNREADABLE} it is not a JSON object of tokens by audience`);
   const entry = Object.hasOwn(byAudience, audience) ? byAudience[audience] : undefined;
@@ -78,12 +82,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function decodeClaims(part: string): Record<string, unknown> | undefined {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-    return isRecord(claims) ? claims : undefined;
-  } catch {
-    return undefined;
-  }
+  const claims = parseJson(Buffer.from(part, 'base64url').toString('utf8'), CLAIMS_LIMITS);
+  return claims.ok && isRecord(claims.value) ? claims.value : undefined;
 }
 
 /** Issuer and subject that a service-account token names, unverified; undefined where it names none. */

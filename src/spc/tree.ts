@@ -63,6 +63,8 @@ export type ParsedDocument =
 
 /** Values that a document of parameters may hold, and those of manifests beyond one a character: aliases unfold. */
 const MAX_UNFOLDED = 20_000;
+/** Characters of scalars, in the same way. */
+const MAX_UNFOLDED_CHARS = 256 * 1024;
 const MAX_DEPTH = 100;
 const MAX_ERRORS = 5;
 const NULL_WORDS = new Set(['', '~', 'null', 'Null', 'NULL']);
@@ -192,7 +194,7 @@ function readDocument(document: Document.Parsed, textLength: number, lineAt: Lin
   const [first] = document.errors;
   // What the parser says beyond its first mistake mostly follows from it.
   if (first !== undefined) return { ok: false, errors: [{ line: lineAt(first.pos[0]), message: wordsFor(first) }] };
-  const growing = new TreeBuilder(textLength + MAX_UNFOLDED, lineAt);
+  const growing = new TreeBuilder(textLength, lineAt);
   const tree = growing.build(document.contents, 0);
   return growing.errors.length > 0 ? { ok: false, errors: growing.errors } : { ok: true, tree };
 }
@@ -209,10 +211,13 @@ class TreeBuilder {
   readonly #anchored = new Set<Node>();
   readonly #lineAt: LineAt;
   #left: number;
+  #charsLeft: number;
   #line: number;
 
-  constructor(maxNodes: number, lineAt: LineAt) {
-    this.#left = maxNodes;
+  /** `textLength` is 0 for a text of parameters, whose size is bounded. */
+  constructor(textLength: number, lineAt: LineAt) {
+    this.#left = textLength + MAX_UNFOLDED;
+    this.#charsLeft = textLength + MAX_UNFOLDED_CHARS;
     this.#lineAt = lineAt;
     this.#line = lineAt(0);
   }
@@ -220,7 +225,8 @@ class TreeBuilder {
   build(node: Node | null, depth: number): Tree {
     if (node?.range) this.#line = this.#lineAt(node.range[0]);
     const line = this.#line;
-    if (--this.#left < 0 || depth > MAX_DEPTH) {
+    if (isScalar(node)) this.#charsLeft -= String(node.value ?? '').length;
+    if (--this.#left < 0 || this.#charsLeft < 0 || depth > MAX_DEPTH) {
       this.#fail(`it nests deeper than ${MAX_DEPTH}, or its aliases unfold without measure`);
       return { kind: 'null', line };
     }

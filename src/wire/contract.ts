@@ -55,13 +55,29 @@ function load(root: protobuf.Root, service: string): ServiceDefinition {
 const provider = protobuf.parse(providerProto).root;
 const { Version, Mount } = load(provider, 'v1alpha1.CSIDriverProvider');
 if (Version === undefined || Mount === undefined) throw new Error('the contract lacks a method');
+const mountRequest = mountRequestAsServed();
 const mountResponse = provider.lookupType('v1alpha1.MountResponse');
+
+/**
+ * What a server reads of a request. `current_object_version` is passed over: nothing needs it, and 4 MiB of it would be
+ * two million objects.
+ */
+function mountRequestAsServed(): protobuf.Type {
+  const type = protobuf.parse(providerProto).root.lookupType('v1alpha1.MountRequest');
+  const { currentObjectVersion } = type.fields;
+  if (currentObjectVersion === undefined) throw new Error('MountRequest lacks current_object_version');
+  return type.remove(currentObjectVersion) as protobuf.Type;
+}
 
 /** `v1alpha1.CSIDriverProvider`: `Version` and `Mount` (`proto/service.proto`). */
 export const csiDriverProvider = {
   Version,
   // proto-loader would copy the whole answer, all files included, before it writes it.
-  Mount: { ...Mount, responseSerialize: (answer: MountResponse) => mountResponse.encode(answer).finish() as Buffer },
+  Mount: {
+    ...Mount,
+    requestDeserialize: (bytes: Buffer) => mountRequest.toObject(mountRequest.decode(bytes), { defaults: true }),
+    responseSerialize: (answer: MountResponse) => mountResponse.encode(answer).finish() as Buffer,
+  },
 } satisfies ServiceDefinition;
 
 /** `grpc.health.v1.Health` (`proto/health.proto`). */

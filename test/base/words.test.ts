@@ -63,3 +63,32 @@ describe('words in messages', () => {
     expect(clip('short')).toBe('short');
   });
 });
+
+describe('work for a comparison', () => {
+  /** Known names that count how often they are looked at. */
+  function counted(names: readonly string[]): { names: readonly string[]; looks: () => number } {
+    let looks = 0;
+    const watch: ProxyHandler<string[]> = {
+      get(target, key, receiver) {
+        if (typeof key === 'string' && /^\d+$/.test(key)) looks++;
+        return Reflect.get(target, key, receiver);
+      },
+    };
+    return { names: new Proxy([...names], watch), looks: () => looks };
+  }
+
+  it('is none for a word of more than 100 characters', () => {
+    const near = 'x'.repeat(101);
+    const { names, looks } = counted([near]);
+    expect(nearest(near, names)).toBeUndefined();
+    expect(looks()).toBe(0);
+    expect(nearest('x'.repeat(100), ['x'.repeat(99)])).toBe('x'.repeat(99));
+  });
+
+  it('is bounded, however many words there are', () => {
+    const { names, looks } = counted(KNOWN);
+    const given = Array.from({ length: 100_000 }, (_, i) => `vaultCer${i}`);
+    expect(misspelt('name', given, names)).toBeUndefined();
+    expect(looks()).toBeLessThanOrEqual(100 * 2 * KNOWN.length);
+  });
+});
