@@ -71,7 +71,11 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   try {
     const way = identity.kind === 'identity-binding' ? transport.tokenProxy() : Promise.resolve(transport.client);
     const client = await abortable(way, signal);
-    const asked = ask(request, { client, witness, signal, clock: transport.clock, refusals: 0 }, transport.nmiHost);
+    const asked = ask(
+      request,
+      { client, witness, signal, clock: transport.clock, refusals: 0, expiresAt: 0 },
+      transport.nmiHost,
+    );
     const { token, expiresOnTimestamp, refreshAfterTimestamp } = await abortable(asked, signal);
     return { token: new Secret(token), expiresAt: expiresOnTimestamp, refreshAt: refreshAfterTimestamp };
   } catch (error) {
@@ -80,7 +84,9 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   }
 }
 
-async function ask(request: TokenRequest, attempt: Attempt, nmiHost: string): Promise<AccessToken> {
+type Answered = Pick<AccessToken, 'token' | 'expiresOnTimestamp' | 'refreshAfterTimestamp'>;
+
+async function ask(request: TokenRequest, attempt: Attempt, nmiHost: string): Promise<Answered> {
   const { identity, cloud, resource, claims } = request;
   const options = {
     authorityHost: cloud.authorityHost,
@@ -111,7 +117,8 @@ async function ask(request: TokenRequest, attempt: Attempt, nmiHost: string): Pr
     case 'managed-identity': {
       const chosen = identity.clientId === '' ? {} : { clientId: identity.clientId };
       const credential = new ManagedIdentityCredential({ ...chosen, ...options, httpClient: MANAGED_IDENTITY_CLIENT });
-      return managedIdentityAttempts.run(attempt, () => credential.getToken(scope, tokenOptions));
+      const { token } = await managedIdentityAttempts.run(attempt, () => credential.getToken(scope, tokenOptions));
+      return { token, expiresOnTimestamp: attempt.expiresAt };
     }
     case 'pod-identity':
       return podIdentityToken({ identity, host: nmiHost, resource, client: options.httpClient });
@@ -126,6 +133,8 @@ interface Attempt {
   readonly clock: WallClock;
   /** Answers of 429 so far. */
   refusals: number;
+  /** When the token of a managed identity ends, in milliseconds since 1970; 0: it does not say. */
+  expiresAt: number;
 }
 
 /**
@@ -133,7 +142,34 @@ interface Attempt {
  * attempt comes from its surroundings. Nothing else may: where they are in use, every promise of the process costs more.
  */
 const managedIdentityAttempts = new AsyncLocalStorage<Attempt>();
-const MANAGED_IDENTITY_CLIENT = clientBy(() => managedIdentityAttempts.getStore());
+const MANAGED_IDENTITY_CLIENT: HttpClient = {
+  async sendRequest(request) {
+    const attempt = managedIdentityAttempts.getStore();
+    const response = await send(request, attempt);
+    return attempt === undefined ? response : keepLife(response, attempt);
+  },
+};
+
+/**
+ * Keeps the end of a managed identity's token to ourselves, and tells the SDK that it is over. The SDK would answer with
+ * the token for the life of the process, by the wall clock, even when the vault has refused it.
+ */
+function keepLife(response: PipelineResponse, attempt: Attempt): PipelineResponse {
+  const body = objectOf(response.bodyAsText ?? '');
+  if (response.status !== 200 || body === undefined) return response;
+  const expiresOn = Number(body.expires_on);
+  attempt.expiresAt = Number.isFinite(expiresOn) ? expiresOn * 1000 : 0;
+  return { ...response, bodyAsText: JSON.stringify({ ...body, expires_on: '1' }) };
+}
+
+function objectOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Keeps what the wire said, since the SDK's errors lose it, and makes the SDK honour the signal while it talks to Entra. */
 function clientBy(attemptOf: () => Attempt | undefined): HttpClient {

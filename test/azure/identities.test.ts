@@ -6,7 +6,6 @@ import { type Lab, secret, startLab, TENANT, textOf } from './lab.ts';
 
 const CERTIFIED = '66666666-6666-6666-6666-666666666666';
 const STACKED = '77777777-7777-7777-7777-777777777777';
-/** The SDK keeps tokens of managed identities for the life of the process, so each test has its own. */
 const managed = (digit: string) => `${digit.repeat(8)}-0000-0000-0000-000000000000`;
 
 let lab: Lab;
@@ -112,6 +111,16 @@ describe('a managed identity', () => {
     expect(asked).toHaveLength(1);
     expect(asked[0]?.query).toContain(`client_id=${managed('1')}`);
     expect(asked[0]?.userAgent).toMatch(/^csi-secrets-store\/0\.0\.0 \(linux\/amd64\)/);
+  });
+
+  it('asks again where the vault refuses its token, though that lives on', async () => {
+    const identity: Identity = { kind: 'managed-identity', clientId: managed('1') };
+    await read(identity);
+    lab.emulator.requests.clear();
+    const headers = { 'www-authenticate': 'Bearer authorization="https://login.localhost/x", resource=""' };
+    lab.emulator.faults.add({ on: 'vault', count: 1, action: { kind: 'answer', status: 401, headers } });
+    await Promise.allSettled([read(identity)]);
+    expect(lab.emulator.requests.filter(({ kind }) => kind === 'imds')).toHaveLength(1);
   });
 
   it('that the node does not have is named, with what to do', async () => {
