@@ -14,6 +14,7 @@ import { type Party, VaultGate } from './gate.ts';
 import { outcomeOf } from './outcome.ts';
 import { persist } from './persist.ts';
 import { type SharedRead, SharedReads } from './shared-reads.ts';
+import type { SilentHosts } from './silent-hosts.ts';
 import { isThrottling, judge } from './throttling.ts';
 import type { TokenPool } from './token-pool.ts';
 import { VaultClients } from './vault.ts';
@@ -32,6 +33,7 @@ const LISTED_BYTES = 200;
 /** What {@link AzureVaults} works with. */
 export interface AzureVaultsOptions {
   readonly tokens: TokenPool;
+  readonly silent: SilentHosts;
   /** Connections, user agent: what every request needs. */
   readonly transport: HttpClient;
   /** Opens a connection to a vault that has none. */
@@ -126,8 +128,7 @@ export class AzureVaults implements VaultAccess {
       const seconds = msSince(clock, startedAt) / 1000;
       telemetry.keyVaultRequest(question.type, question.name, seconds, error === undefined ? 'ok' : outcomeOf(error));
     };
-    const { type, name, version, operation } = question;
-    const key = JSON.stringify([session.scope, type, name, version, operation]);
+    const key = keyOf(session, question);
     try {
       await visit.login();
       // A Mount asks for all its objects at the same time: each request begins in a turn of its own.
@@ -136,7 +137,7 @@ export class AzureVaults implements VaultAccess {
       const lookup = kept !== undefined ? 'hit' : plan.shared.has(key) ? 'shared' : 'miss';
       telemetry.cacheLookup(lookup);
       if (kept !== undefined) return kept;
-      const value = await this.#wait(visit, key, plan);
+      const value = await this.#wait(visit, question, plan);
       if (lookup === 'miss') report();
       return value;
     } catch (error) {
@@ -148,21 +149,26 @@ export class AzureVaults implements VaultAccess {
     }
   }
 
-  /** The read itself, again after each pause that the vault asks for; a pause that outlasts this Mount ends it at once. */
-  async #wait<T>(visit: Visit, key: string, { shared, ttlMs, read }: Plan<T>): Promise<T> {
+  /** The read itself, again after each pause that the vault asks for; a pause that is too long for this Mount ends it at once. */
+  async #wait<T>(visit: Visit, asked: Asked, { shared, ttlMs, read }: Plan<T>): Promise<T> {
     const { session, context } = visit;
     const { gate } = session.host;
-    const { mountId, progress } = context;
+    const { mountId, progress, hasty } = context;
+    const key = keyOf(session, asked);
+    const failed = () => describeQuestion({ ...asked, ...whereabouts(session) });
+    const question = { phase: 'vault', host: session.hostName, request: key, failed } as const;
     const state = () => (gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
     const join = (party: Party) => gate.join(party, mountId);
     for (;;) {
       try {
-        return await visit.patiently((signal) => {
-          const flight = shared.run(key, { mountId, signal, ttlMs, join, read });
-          return progress.during({ phase: 'vault', host: session.hostName, state }, flight);
-        });
+        return await visit.patiently((whole) =>
+          this.#options.silent.listen(question, { hasty, signal: whole }, (signal) => {
+            const flight = shared.run(key, { mountId, signal, ttlMs, join, read });
+            return progress.during({ phase: 'vault', host: session.hostName, state }, flight);
+          }),
+        );
       } catch (error) {
-        if (context.signal.aborted || !isThrottling(error) || gate.outlasts(context.deadlineAt)) throw error;
+        if (context.signal.aborted || !isThrottling(error) || gate.outlasts(context)) throw error;
       }
     }
   }
@@ -192,6 +198,11 @@ interface Plan<T> {
   readonly shared: SharedReads<T>;
   readonly ttlMs: number;
   readonly read: SharedRead<T>['read'];
+}
+
+/** Names what was asked by whom; equal reads are shared under it. */
+function keyOf({ scope }: VaultSession, { type, name, version, operation }: Asked): string {
+  return JSON.stringify([scope, type, name, version, operation]);
 }
 
 function whereabouts({ vaultName, hostName, identity }: VaultSession) {

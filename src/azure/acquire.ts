@@ -13,6 +13,7 @@ import { Secret } from '../base/secret.ts';
 import type { Cloud } from '../spc/cloud.ts';
 import type { Identity } from '../spc/model.ts';
 import { pemOfClientCertificate } from './client-certificate.ts';
+import { HASTY_PAUSE_MS } from './gate.ts';
 import { loginHost } from './login.ts';
 import { type LoginWitness, loginError } from './login-error.ts';
 import { networkFailure } from './network-error.ts';
@@ -22,7 +23,7 @@ import { RETRY_AFTER_MS_HEADERS, retryAfter } from './throttling.ts';
 /** Bound of one token request, the SDK's retries included. */
 const TIMEOUT_MS = 60_000;
 /** Longest wait that the SDK keeps; whoever asks for more is asked again when it is over, see `TokenPool`. */
-const MAX_WAIT_MS = 15_000;
+const MAX_WAIT_MS = HASTY_PAUSE_MS;
 /** Shortest wait, and by what part waits are spread: all pods of a node may have been refused at once. */
 const MIN_WAIT_MS = 500;
 const SPREAD = 0.5;

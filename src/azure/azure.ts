@@ -3,6 +3,7 @@ import type { Telemetry } from '../base/telemetry.ts';
 import { AzureVaults } from './access.ts';
 import { Agents, type TrustSources } from './agents.ts';
 import { NMI_HOST } from './pod-identity.ts';
+import { SilentHosts } from './silent-hosts.ts';
 import { TokenPool } from './token-pool.ts';
 import { TokenProxy, type TokenProxyOptions } from './token-proxy.ts';
 import { createTransport, rememberMetadata } from './transport.ts';
@@ -42,8 +43,10 @@ export function connectAzure(options: AzureOptions): Azure {
   const proxy = new TokenProxy(options.tokenProxy, (agent) =>
     rememberMetadata(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs }), clock),
   );
+  const silent = new SilentHosts(clock);
   const tokens = new TokenPool({
     transport: { client: rememberMetadata(transport, clock), tokenProxy: () => proxy.client(), nmiHost, clock },
+    silent,
     telemetry,
     clock,
   });
@@ -51,7 +54,16 @@ export function connectAzure(options: AzureOptions): Azure {
     prepare: (url: string) => agents.prepare(url),
     holdBack: (url: string) => agents.holdBack(url),
   };
-  const vaults = new AzureVaults({ tokens, transport, ...connections, telemetry, clock, cacheTtlMs, pinnedCacheTtlMs });
+  const vaults = new AzureVaults({
+    tokens,
+    silent,
+    transport,
+    ...connections,
+    telemetry,
+    clock,
+    cacheTtlMs,
+    pinnedCacheTtlMs,
+  });
   return {
     vaults,
     warmUp: () => agents.warmUp(),

@@ -17,6 +17,15 @@ const MAX_RETRY_AFTER_MS = 5 * 60 * 1000;
 /** By how much at most nodes come back later than they were told, so that they do not come together. */
 const SPREAD = 0.1;
 
+/** Who is in a hurry fails where a pause is longer than this. */
+export const HASTY_PAUSE_MS = 5_000;
+
+/** Which pauses a Mount can wait for; see `FetchContext`. */
+export interface PauseLimit {
+  readonly deadlineAt: SteadyTime;
+  readonly hasty: boolean;
+}
+
 /** What the end of a request says about the vault's load; undefined: nothing. */
 export type Verdict = 'answered' | { readonly retryAfterMs: number | undefined } | undefined;
 
@@ -53,8 +62,8 @@ export class VaultGate {
   readonly #options: Required<VaultGateOptions>;
   /** Waiting requests by Mount; Mounts take turns in the order of this map. */
   readonly #queues = new Map<number, Waiter[]>();
-  /** Who leaves as soon as a pause outlasts its deadline. */
-  readonly #deadlines = new Map<AbortController, SteadyTime>();
+  /** Who leaves as soon as a pause is too long for it. */
+  readonly #limits = new Map<AbortController, PauseLimit>();
   /** Requests under way. */
   #inFlight = 0;
   /** Those of them that started since the last pause. */
@@ -117,22 +126,23 @@ export class VaultGate {
     if (party.waiter !== undefined) this.#enqueue(mountId, party.waiter);
   }
 
-  /** A signal that aborts as soon as there is a pause that outlasts `deadlineAt`; its reason is the vault's refusal. */
-  patience(deadlineAt: SteadyTime): { readonly signal: AbortSignal; readonly dispose: () => void } {
+  /** A signal that aborts as soon as there is a pause that is too long; its reason is the vault's refusal. */
+  patience(limit: PauseLimit): { readonly signal: AbortSignal; readonly dispose: () => void } {
     const controller = new AbortController();
-    this.#deadlines.set(controller, deadlineAt);
-    this.#dismiss(controller, deadlineAt);
-    return { signal: controller.signal, dispose: () => this.#deadlines.delete(controller) };
+    this.#limits.set(controller, limit);
+    this.#dismiss(controller, limit);
+    return { signal: controller.signal, dispose: () => this.#limits.delete(controller) };
   }
 
-  /** Whether there is a pause that is not over before `deadlineAt`. */
-  outlasts(deadlineAt: SteadyTime): boolean {
+  /** Whether there is a pause that is too long for somebody. */
+  outlasts({ deadlineAt, hasty }: PauseLimit): boolean {
     const { pauseMs } = this;
+    if (hasty && pauseMs > HASTY_PAUSE_MS) return true;
     return pauseMs > 0 && pauseMs >= msUntil(this.#options.clock, deadlineAt);
   }
 
-  #dismiss(controller: AbortController, deadlineAt: SteadyTime): void {
-    if (this.outlasts(deadlineAt)) controller.abort(this.#cause);
+  #dismiss(controller: AbortController, limit: PauseLimit): void {
+    if (this.outlasts(limit)) controller.abort(this.#cause);
   }
 
   #widen(): void {
@@ -155,7 +165,7 @@ export class VaultGate {
     this.#limit = 1;
     this.#running = 0;
     this.#options.onPause();
-    for (const [controller, deadlineAt] of this.#deadlines) this.#dismiss(controller, deadlineAt);
+    for (const [controller, limit] of this.#limits) this.#dismiss(controller, limit);
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {

@@ -8,8 +8,11 @@ import type { Outcome, Telemetry } from '../base/telemetry.ts';
 import type { Cloud } from '../spc/cloud.ts';
 import type { Identity } from '../spc/model.ts';
 import { type AcquiredToken, acquireToken, type TokenTransport } from './acquire.ts';
+import { HASTY_PAUSE_MS } from './gate.ts';
+import { loginHost, loginPhase } from './login.ts';
 import { outcomeOf } from './outcome.ts';
-import { type Proof, principalKey, proofOf } from './principal.ts';
+import { describeIdentity, type Proof, principalKey, proofOf } from './principal.ts';
+import type { SilentHosts } from './silent-hosts.ts';
 
 /** Tokens kept at most; the one not used for longest goes first. */
 const MAX_TOKENS = 1000;
@@ -35,11 +38,15 @@ const MAX_THROTTLED = 1000;
 const MAX_THROTTLED_MS = 5 * 60 * 1000;
 /** A Mount waits for so long before it asks; where more is left it fails, and says why. */
 const PATIENT_MS = 15_000;
+/** How often a Mount waits. */
+const MAX_WAITS = 3;
 
 /** What a token is for. */
 export interface TokenUse {
   readonly resource: string;
   readonly signal: AbortSignal;
+  /** See `FetchContext`; absent: no. */
+  readonly hasty?: boolean;
   /** A token that the vault refused: the pooled one will do only if it is another. */
   readonly refused?: Secret;
   /** Claims of the challenge that came with the refusal (CAE), JSON. */
@@ -62,6 +69,7 @@ export interface Login {
 /** What {@link TokenPool} works with. */
 export interface TokenPoolOptions {
   readonly transport: TokenTransport;
+  readonly silent: SilentHosts;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
 }
@@ -149,19 +157,36 @@ export class TokenPool {
 
   async #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
     const { clock } = this.#options;
-    const throttled = this.#throttled.peek(flight);
-    const waitMs = throttled?.pause.leftMs ?? 0;
-    if (throttled !== undefined && waitMs > PATIENT_MS) throw throttled.error;
-    try {
+    const patienceMs = use.hasty === true ? HASTY_PAUSE_MS : PATIENT_MS;
+    for (let waits = 0; ; waits++) {
+      const throttled = this.#throttled.peek(flight);
+      const waitMs = throttled?.pause.leftMs ?? 0;
+      if (throttled !== undefined && waitMs > patienceMs) throw throttled.error;
       if (waitMs > 0) await delay(waitMs, use.signal);
-      return await this.#flights.run(flight, use.signal, (signal) => this.#request(claimant, { ...use, signal }));
-    } catch (error) {
-      const askedMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
-      if (error instanceof ProviderError && askedMs !== undefined) {
+      try {
+        return await this.#ask(claimant, use, flight);
+      } catch (error) {
+        const askedMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
+        if (!(error instanceof ProviderError) || askedMs === undefined) throw error;
         this.#throttled.set(flight, { error, pause: new Lifetime(clock, Math.min(MAX_THROTTLED_MS, askedMs)) });
+        // Shorter ones have been waited for, and came again.
+        if (waits === MAX_WAITS || askedMs <= HASTY_PAUSE_MS) throw error;
       }
-      throw error;
     }
+  }
+
+  /** One request for all who need the same token, while its host answers. */
+  #ask(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
+    const { identity, cloud, principal } = claimant;
+    const question = {
+      phase: loginPhase(identity),
+      host: loginHost(identity, cloud),
+      request: keyOf(principal, use.resource),
+      failed: () => `Cannot log in as ${describeIdentity(identity)}`,
+    };
+    return this.#options.silent.listen(question, { hasty: use.hasty === true, signal: use.signal }, (signal) =>
+      this.#flights.run(flight, signal, (own) => this.#request(claimant, { ...use, signal: own })),
+    );
   }
 
   async #request(claimant: Claimant, { resource, claims, signal }: TokenUse): Promise<Secret> {

@@ -27,7 +27,7 @@ export class Visit {
     return this.#login;
   }
 
-  /** Waits for `work` until the Mount ends, or until a pause of the vault outlasts its deadline. */
+  /** Waits for `work` until the Mount ends, or until a pause of the vault is too long for it. */
   async patiently<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#patience ??= this.#begin();
     const { signal } = this.#patience;
@@ -44,16 +44,16 @@ export class Visit {
 
   async #logIn(): Promise<void> {
     const { session, context } = this;
-    const { signal, progress } = context;
+    const { signal, progress, hasty } = context;
     const resource = session.host.resource ?? session.resource;
     // Who has to log in first will read from the vault after it; until then the way there can be opened.
     if (!session.login.has(resource)) this.#prepare(session.host.url);
-    await progress.during(session.loginAt, session.login.token({ resource, signal }));
+    await progress.during(session.loginAt, session.login.token({ resource, signal, hasty }));
     await nextTurn(signal);
   }
 
   #begin() {
-    const { signal: tired, dispose } = this.session.host.gate.patience(this.context.deadlineAt);
+    const { signal: tired, dispose } = this.session.host.gate.patience(this.context);
     const signal = AbortSignal.any([this.context.signal, tired]);
     // All reads of a Mount listen to its one signal, which is no leak.
     setMaxListeners(0, signal);

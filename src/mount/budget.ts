@@ -2,10 +2,14 @@ import { setMaxListeners } from 'node:events';
 import { type Clock, later, msSince, type SteadyTime } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import type { MountCall } from './call.ts';
+import { HOST_HINT, hostInWords } from './phase.ts';
 import type { Progress } from './progress.ts';
 
-/** Bound of a Mount whose caller sent no deadline: one hung call stops the rotation of a whole node. */
-const DEFAULT_LIMIT_MS = 90_000;
+/**
+ * Bound of a Mount whose caller sent no deadline. That is the rotation of a driver up to v1.5: the files are there, it
+ * comes back in ten seconds, and its one worker serves no other pod of the node meanwhile.
+ */
+const HASTY_LIMIT_MS = 12_000;
 const MIN_MARGIN_MS = 100;
 const MAX_MARGIN_MS = 5_000;
 
@@ -13,6 +17,8 @@ const MAX_MARGIN_MS = 5_000;
 export interface Budget {
   /** When the Mount has to answer. */
   readonly deadlineAt: SteadyTime;
+  /** See `FetchContext`. */
+  readonly hasty: boolean;
   /** Aborted with a `ProviderError`: ERR_TIMEOUT at the deadline, ERR_CANCELLED when the caller goes. */
   readonly signal: AbortSignal;
   readonly dispose: () => void;
@@ -31,7 +37,7 @@ export interface BudgetOptions {
 export function startBudget(call: MountCall, { clock, progress }: BudgetOptions): Budget {
   const startedAt = clock.steady();
   const givenMs = call.timeoutMs === Number.POSITIVE_INFINITY ? undefined : call.timeoutMs;
-  const limitMs = givenMs === undefined ? DEFAULT_LIMIT_MS : Math.max(0, givenMs - marginMs(givenMs));
+  const limitMs = givenMs === undefined ? HASTY_LIMIT_MS : Math.max(0, givenMs - marginMs(givenMs));
   const controller = new AbortController();
   // One listener a read, and Node warns from the eleventh on.
   setMaxListeners(0, controller.signal);
@@ -43,6 +49,7 @@ export function startBudget(call: MountCall, { clock, progress }: BudgetOptions)
   else call.signal.addEventListener('abort', cancel, { once: true });
   return {
     deadlineAt: later(startedAt, limitMs),
+    hasty: givenMs === undefined,
     signal: controller.signal,
     dispose() {
       clearTimeout(timer);
@@ -65,28 +72,14 @@ function timeout(elapsedMs: number, givenMs: number | undefined, progress: Progr
   const waiting = waits
     .map(({ phase, host, elapsedMs: ms, state }) => {
       const known = state?.() ?? '';
-      return `${PHASE[phase]} ${host} (for ${seconds(ms)}${known === '' ? '' : `; ${known}`})`;
+      return `${hostInWords(phase, host)} (for ${seconds(ms)}${known === '' ? '' : `; ${known}`})`;
     })
     .join(' and ');
-  const hint = longest === undefined ? '' : `; ${HINT[longest.phase]}`;
+  const hint = longest === undefined ? '' : `; ${HOST_HINT[longest.phase]}`;
   const message = `failed to mount objects, error: context deadline exceeded: timed out after ${seconds(elapsedMs)} (${whose})${waiting === '' ? '' : `, waiting for ${waiting}`}${hint}`;
   const details = longest === undefined ? {} : { phase: longest.phase, host: longest.host };
   return new ProviderError('ERR_TIMEOUT', message, { details });
 }
-
-const PHASE = {
-  entra: 'Entra ID at',
-  imds: 'the managed identity endpoint',
-  nmi: "pod identity's NMI at",
-  vault: 'the vault at',
-} as const;
-
-const HINT = {
-  entra: 'check the route from the node to Entra ID: DNS, firewall, proxy',
-  imds: 'check that the node is an Azure VM with that identity, and that the pod may reach 169.254.169.254',
-  nmi: 'check that NMI runs on the node',
-  vault: 'check the route from the node to the vault: DNS, firewall, private endpoint, proxy',
-} as const;
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;

@@ -84,8 +84,8 @@ export function createMount(deps: MountDeps): MountHandler {
   return async (input, call) => {
     const report = new MountReport({ ...deps, ...memory, targetPath: input.targetPath });
     const progress = new Progress(clock);
-    const { signal, deadlineAt, dispose } = startBudget(call, { clock, progress });
-    const context: FetchContext = { signal, deadlineAt, progress, mountId: ++mounts };
+    const { signal, deadlineAt, hasty, dispose } = startBudget(call, { clock, progress });
+    const context: FetchContext = { signal, deadlineAt, hasty, progress, mountId: ++mounts };
     try {
       const answer = await abortable(mount(input, { ...deps, ...memory, report, context }), signal);
       report.delivered(answer);

@@ -47,6 +47,8 @@ export interface FetchContext {
   readonly signal: AbortSignal;
   /** When the Mount has to answer. */
   readonly deadlineAt: SteadyTime;
+  /** Fails rather than wait for a long pause or a silent host, since other pods wait for this Mount. */
+  readonly hasty: boolean;
   readonly progress: Progress;
   /** Calls of one Mount share a turn when a vault is busy. */
   readonly mountId: number;

@@ -230,7 +230,7 @@ describe('after a 429 the gate', () => {
   it('ends the wait of those whose deadline comes first, with what the vault said, and of nobody else', async () => {
     const vault = new Vault(gateWith(() => 0));
     const start = systemClock.steady();
-    const at = (ms: number) => later(start, ms);
+    const at = (ms: number) => ({ deadlineAt: later(start, ms), hasty: false });
     const [short, long] = [vault.gate.patience(at(5_000)), vault.gate.patience(at(20_000))];
     vault.send(1, 'first');
     const refusal = new Throttled(10_000);

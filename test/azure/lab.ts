@@ -129,6 +129,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     context: (given = {}) => ({
       signal: new AbortController().signal,
       deadlineAt: later(clock.steady(), 60_000),
+      hasty: false,
       progress: new Progress(clock),
       mountId: ++mounts,
       ...given,

@@ -104,7 +104,7 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
 
 export function fetchContext(signal = new AbortController().signal): FetchContext {
   const clock = handClock();
-  return { signal, deadlineAt: later(clock.steady(), 60_000), progress: new Progress(clock), mountId: 1 };
+  return { signal, deadlineAt: later(clock.steady(), 60_000), hasty: false, progress: new Progress(clock), mountId: 1 };
 }
 
 /** The `ProviderError` that work fails with. */

@@ -1,0 +1,145 @@
+/**
+ * Remembers which requests got no answer, so that Mounts without a deadline do not wait for them one after another:
+ * they are the rotation of drivers up to v1.5, which has one worker for all pods of a node. `AzureVaults` and
+ * `TokenPool` ask their questions through it. It refuses nothing to a Mount with a deadline.
+ */
+import { isRestError } from '@azure/core-rest-pipeline';
+import { type Clock, Lifetime, msSince } from '../base/clock.ts';
+import { type ErrorDetails, ProviderError } from '../base/errors.ts';
+import { RecentlyUsed } from '../base/recently-used.ts';
+import { HOST_HINT, hostInWords } from '../mount/phase.ts';
+import { Challenge } from './challenge.ts';
+import { networkFailure } from './network-error.ts';
+
+/** Without an answer for this long, a request counts as unanswered; Azure answers in less than a second. */
+const SILENCE_MS = 2_000;
+/** The same for a request that was unanswered before, at most; doubles with each further time. */
+const MAX_SILENCE_MS = 16_000;
+/** How long an unanswered request is refused at first, and at most; doubles with each further time. */
+const FIRST_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 120_000;
+/** How long a host is under suspicion: other requests to it get {@link SILENCE_MS} and no more. */
+const SUSPICION_MS = 60_000;
+/** Unanswered requests remembered; the one not asked for longest goes first. */
+const MAX_REQUESTS = 1000;
+const MAX_HOSTS = 200;
+
+/** What is asked of a host. */
+export interface HostQuestion {
+  readonly phase: NonNullable<ErrorDetails['phase']>;
+  readonly host: string;
+  /** Equal requests have equal names. */
+  readonly request: string;
+  /** What fails without an answer, as a message begins. */
+  readonly failed: () => string;
+}
+
+/** Who waits for the answer. */
+export interface Asker {
+  /** See `FetchContext`. */
+  readonly hasty: boolean;
+  readonly signal: AbortSignal;
+}
+
+interface Unanswered {
+  /** Nobody in a hurry asks before it is over. */
+  pause: Lifetime;
+  /** How often in a row. */
+  readonly times: number;
+}
+
+/** Hosts that took a request and said nothing. */
+export class SilentHosts {
+  readonly #clock: Clock;
+  readonly #unanswered = new RecentlyUsed<Unanswered>({ entries: MAX_REQUESTS });
+  readonly #suspected = new RecentlyUsed<Lifetime>({ entries: MAX_HOSTS });
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Waits for an answer, and notes whether there was one. Who is in a hurry gets a short time where the host was silent
+   * before, and none at all in the pause after a request that was not answered; the first one after the pause tries it
+   * again, alone.
+   * Errors: those of `work`; ERR_UNREACHABLE in place of a longer wait.
+   */
+  async listen<T>(question: HostQuestion, asker: Asker, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const patienceMs = asker.hasty ? this.#patienceMs(question) : undefined;
+    const startedAt = this.#clock.steady();
+    try {
+      const answer = await within(patienceMs, { asker, question }, work);
+      this.#forget(question);
+      return answer;
+    } catch (error) {
+      const { aborted, reason } = asker.signal;
+      const cause = aborted ? reason : error;
+      if (isAnswer(cause)) this.#forget(question);
+      else if (isSilence(cause) && msSince(this.#clock, startedAt) >= SILENCE_MS) this.#note(question);
+      throw error;
+    }
+  }
+
+  /** How long somebody in a hurry may wait; undefined: as long as the Mount has. Errors: see {@link listen}. */
+  #patienceMs(question: HostQuestion): number | undefined {
+    const unanswered = this.#unanswered.get(keyOf(question));
+    if (unanswered === undefined) return this.#suspected.peek(question.host)?.over === false ? SILENCE_MS : undefined;
+    if (!unanswered.pause.over) throw refusal(question);
+    unanswered.pause = new Lifetime(this.#clock, FIRST_PAUSE_MS);
+    return Math.min(MAX_SILENCE_MS, SILENCE_MS * 2 ** (unanswered.times - 1));
+  }
+
+  #note(question: HostQuestion): void {
+    const key = keyOf(question);
+    const times = (this.#unanswered.peek(key)?.times ?? 0) + 1;
+    const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1));
+    this.#unanswered.set(key, { pause: new Lifetime(this.#clock, pauseMs), times });
+    this.#suspected.set(question.host, new Lifetime(this.#clock, SUSPICION_MS));
+  }
+
+  #forget(question: HostQuestion): void {
+    this.#unanswered.delete(keyOf(question));
+    this.#suspected.delete(question.host);
+  }
+}
+
+async function within<T>(
+  ms: number | undefined,
+  { asker, question }: { readonly asker: Asker; readonly question: HostQuestion },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (ms === undefined) return work(asker.signal);
+  const bound = new AbortController();
+  const timer = setTimeout(() => bound.abort(refusal(question)), ms);
+  try {
+    return await work(AbortSignal.any([asker.signal, bound.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Without figures: a text that stays the same is one event of the pod, not one for each attempt. */
+function refusal({ phase, host, failed }: HostQuestion): ProviderError {
+  return new ProviderError(
+    'ERR_UNREACHABLE',
+    `${failed()}: ${hostInWords(phase, host)} does not answer; this mount has no deadline, as in the rotation of ` +
+      `drivers up to v1.5, and does not hold up the others: it is tried again in a while; ${HOST_HINT[phase]}`,
+    { details: { phase, host } },
+  );
+}
+
+/** Whether a failure is what the host said. */
+function isAnswer(error: unknown): boolean {
+  if (error instanceof Challenge) return true;
+  if (error instanceof ProviderError) return error.details.httpStatus !== undefined;
+  return isRestError(error) && error.statusCode !== undefined;
+}
+
+function isSilence(error: unknown): boolean {
+  if (error instanceof ProviderError) return error.code === 'ERR_TIMEOUT' || error.code === 'ERR_UNREACHABLE';
+  return networkFailure(error) !== undefined;
+}
+
+function keyOf({ host, request }: HostQuestion): string {
+  return JSON.stringify([host, request]);
+}

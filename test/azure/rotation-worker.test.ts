@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { steadyTime } from '../../src/base/clock.ts';
+import { startBudget } from '../../src/mount/budget.ts';
+import { Progress } from '../../src/mount/progress.ts';
+import { type Lab, reader, secret, startLab, stranger, textOf } from './lab.ts';
+
+let time: number;
+let lab: Lab;
+const clock = { wall: () => time, steady: () => steadyTime(time) };
+
+beforeEach(async () => {
+  time = Date.now();
+  lab = await startLab({ clock });
+  await lab.open(reader()).get(secret('s0'), lab.context());
+  lab.emulator.requests.clear();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await lab.close();
+});
+
+async function pass(ms: number): Promise<void> {
+  time += ms;
+  await vi.advanceTimersByTimeAsync(ms);
+}
+
+/** Reads as one Mount does; the rotation of drivers up to v1.5 sets no deadline. */
+async function mount(name: string, { timeoutMs = Number.POSITIVE_INFINITY, identity = reader() } = {}) {
+  const progress = new Progress(clock);
+  const call = { timeoutMs, signal: new AbortController().signal };
+  const { dispose, ...budget } = startBudget(call, { clock, progress });
+  try {
+    return textOf(await lab.open(identity).get(secret(name), lab.context({ ...budget, progress })));
+  } finally {
+    dispose();
+  }
+}
+
+/** Requests of an object, or for a token, that arrived. */
+const asked = (word: string) => lab.emulator.requests.filter(({ path }) => path.includes(word)).length;
+
+/** Resolves when one more request has arrived; the test library's own polling would move the timers. */
+async function arrival(word: string, before: number): Promise<void> {
+  while (asked(word) === before) await new Promise(setImmediate);
+}
+
+/** What becomes of a Mount that asks a host for `word`, which takes the request, when it has waited for `ms`. */
+async function heldUp(work: Promise<string>, word: string, ms: number): Promise<unknown> {
+  const before = asked(word);
+  const outcome = work.catch((error: unknown) => error);
+  await arrival(word, before);
+  await pass(ms - 1);
+  expect(await Promise.race([outcome, 'waits'])).toBe('waits');
+  await pass(1);
+  return outcome;
+}
+
+/** What becomes of a Mount that asks nobody and waits for nothing. */
+async function atOnce(work: Promise<string>): Promise<unknown> {
+  const before = lab.emulator.requests.length;
+  const outcome = await work.catch((error: unknown) => error);
+  expect(lab.emulator.requests).toHaveLength(before);
+  return outcome;
+}
+
+const hang = (object: string) => lab.emulator.faults.add({ on: 'vault', object, action: { kind: 'hang' } });
+const OVER = { code: 'ERR_TIMEOUT' };
+const UNREACHABLE = { code: 'ERR_UNREACHABLE', message: expect.stringContaining('it is tried again in a while') };
+
+describe('the one worker that rotates all pods of a node', () => {
+  it('waits once for an object that hangs, and serves the pods after it', async () => {
+    hang('s1');
+    expect(await heldUp(mount('s1'), '/s1', 12_000)).toMatchObject(OVER);
+    expect(await atOnce(mount('s1'))).toMatchObject(UNREACHABLE);
+    expect(await atOnce(mount('s1'))).toMatchObject(UNREACHABLE);
+    expect(await mount('s2')).toBe('value-2');
+  });
+
+  it('waits a moment only for further objects of a vault that was silent', async () => {
+    for (const name of ['s1', 's2', 's3']) hang(name);
+    expect(await heldUp(mount('s1'), '/s1', 12_000)).toMatchObject(OVER);
+    expect(await heldUp(mount('s2'), '/s2', 2_000)).toMatchObject(UNREACHABLE);
+    expect(await heldUp(mount('s3'), '/s3', 2_000)).toMatchObject(UNREACHABLE);
+    expect(await mount('s4')).toBe('value-4');
+  });
+
+  it('tries a silent object again after a pause, one pod for all, and each time after a longer one', async () => {
+    hang('s1');
+    await heldUp(mount('s1'), '/s1', 12_000);
+    await pass(30_000);
+    const before = asked('/s1');
+    const probe = mount('s1').catch((error: unknown) => error);
+    await arrival('/s1', before);
+    expect(await atOnce(mount('s1'))).toMatchObject(UNREACHABLE);
+    await pass(2_000);
+    expect(await probe).toMatchObject(UNREACHABLE);
+    lab.emulator.faults.clear();
+    await pass(59_999);
+    expect(await atOnce(mount('s1'))).toMatchObject(UNREACHABLE);
+    await pass(1);
+    expect(await mount('s1')).toBe('value-1');
+    hang('s1');
+    expect(await heldUp(mount('s1'), '/s1', 12_000)).toMatchObject(OVER);
+  });
+
+  it('does not wait for long where Entra hangs, and for other pods of that login not at all', async () => {
+    lab.emulator.faults.add({ on: 'entra', action: { kind: 'hang' } });
+    const other = () => mount('s1', { identity: stranger() });
+    expect(await heldUp(other(), '/token', 12_000)).toMatchObject(OVER);
+    expect(await atOnce(other())).toMatchObject({ ...UNREACHABLE, details: { phase: 'entra' } });
+    expect(await mount('s2')).toBe('value-2');
+  });
+
+  it.each(['vault', 'entra'] as const)('does not sit out a long Retry-After of the %s', async (on) => {
+    const action = { kind: 'answer', status: 429, headers: { 'retry-after': '20' } } as const;
+    lab.emulator.faults.add({ on, method: on === 'vault' ? 'GET' : 'POST', count: 1, action });
+    const identity = on === 'vault' ? reader() : stranger();
+    await expect(mount('s1', { identity })).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
+    expect(await atOnce(mount('s1', { identity }))).toMatchObject({ code: 'ERR_THROTTLED' });
+  });
+});
+
+describe('a Mount with a deadline', () => {
+  it('asks a silent host again, with all of its time', async () => {
+    hang('s1');
+    await heldUp(mount('s1'), '/s1', 12_000);
+    lab.emulator.faults.clear();
+    expect(await mount('s1', { timeoutMs: 120_000 })).toBe('value-1');
+  });
+
+  it('that found a host silent spares those without one the wait', async () => {
+    hang('s1');
+    expect(await heldUp(mount('s1', { timeoutMs: 20_000 }), '/s1', 18_000)).toMatchObject(OVER);
+    expect(await atOnce(mount('s1'))).toMatchObject(UNREACHABLE);
+  });
+});
