@@ -1,5 +1,5 @@
 import { ProviderError } from '../base/errors.ts';
-import { type CertificateReason, type Examination, findingsAt } from '../pki/findings.ts';
+import { type CertificateFinding, type CertificateReason, type Examination, findingsAt } from '../pki/findings.ts';
 import type { ConvertContext } from './convert.ts';
 
 /** What is wrong with a certificate for its date: `--certificate-policy enforce` refuses a mount for it. */
@@ -19,15 +19,22 @@ export class CertificateWatch {
    * Errors: ERR_BAD_CONTENT for expired and not yet valid ones where the policy is to enforce.
    */
   look(name: string, examinations: readonly Examination[], reasons?: readonly CertificateReason[]): void {
-    const { certificatePolicy, telemetry, log, noted, clock } = this.#context;
+    const { certificatePolicy, clock } = this.#context;
     const now = clock.wall();
-    for (const { reason, message } of examinations.flatMap((examination) => findingsAt(examination, now))) {
+    for (const finding of examinations.flatMap((examination) => findingsAt(examination, now))) {
+      const { reason, message } = finding;
       if (reasons?.includes(reason) === false) continue;
       if (certificatePolicy === 'enforce' && DATE_REASONS.includes(reason)) {
         throw new ProviderError('ERR_BAD_CONTENT', `${message} (--certificate-policy enforce)`);
       }
-      telemetry.certificateWarning(reason);
-      noted.note(`${name} ${reason} ${message}`, () => log.warn(`Certificate "${name}": ${message}`, { reason }));
+      this.tell(name, finding);
     }
+  }
+
+  /** Reports one thing: a log line once, a count each time. */
+  tell(name: string, { reason, message }: CertificateFinding): void {
+    const { telemetry, log, noted } = this.#context;
+    telemetry.certificateWarning(reason);
+    noted.note(`${name} ${reason} ${message}`, () => log.warn(`Certificate "${name}": ${message}`, { reason }));
   }
 }

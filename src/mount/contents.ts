@@ -5,7 +5,7 @@ import { type CertificateBundle, MAX_CONTENT_BYTES, readBundle } from '../pki/bu
 import { type Examination, examine } from '../pki/findings.ts';
 import { type CertificateMaterial, pairKey } from '../pki/material.ts';
 import { nextTurn } from '../pki/pace.ts';
-import { CERTIFICATE_OUTPUTS, type CertificateOutput, missingFor } from '../pki/write.ts';
+import { CERTIFICATE_OUTPUTS, type CertificateOutput, hasKey, isAbsentFor, missingFor } from '../pki/write.ts';
 import { Memo } from './memo.ts';
 
 /** A value as it came from the vault, and what opens it. */
@@ -24,10 +24,15 @@ export interface OpenContent {
 
 /** What is known of a content without opening it again. */
 export interface ContentFacts {
+  /** Whether it has a private key, be it one that cannot be used. */
   readonly hasKey: boolean;
+  /** Whether all its certificates are those of CAs. */
+  readonly onlyAuthorities: boolean;
   readonly examinations: readonly Examination[];
   /** Outputs that cannot be made, with the reason. */
   readonly missing: ReadonlyMap<CertificateOutput, string>;
+  /** Those of them for which the content has nothing. */
+  readonly absent: ReadonlySet<CertificateOutput>;
 }
 
 /** How a content is understood, where it is not a certificate with its own chain. */
@@ -41,7 +46,7 @@ export interface Understanding {
 const OWN_CHAIN: Understanding = {
   name: 'certificate',
   pair: (bundle, signal) => pairKey(bundle, { signal }),
-  examine: async ({ chain, key }) => [examine(chain, key)],
+  examine: async ({ chain, key, rivals }) => [examine(chain, key, rivals)],
 };
 
 const MEBIBYTE = 1024 * 1024;
@@ -90,9 +95,9 @@ export class Contents {
       open,
       facts: () =>
         this.#facts.once(key, signal, async (own) => {
-          const { material } = await open(own);
+          const content = await open(own);
           await nextTurn(own);
-          return factsOf(material, await understanding.examine(material, own));
+          return factsOf(content, await understanding.examine(content.material, own));
         }),
       file: async (name, make) => {
         const kept = await this.#files.once(`${key} ${name}`, signal, async (own) => {
@@ -133,13 +138,16 @@ export function digestOf(...parts: readonly (Buffer | string | undefined)[]): st
   return digest.digest('hex');
 }
 
-function factsOf(material: CertificateMaterial, examinations: readonly Examination[]): ContentFacts {
+function factsOf({ bundle, material }: OpenContent, examinations: readonly Examination[]): ContentFacts {
   const missing = new Map<CertificateOutput, string>();
+  const absent = new Set<CertificateOutput>();
   for (const output of CERTIFICATE_OUTPUTS) {
     const reason = missingFor(output, material);
     if (reason !== undefined) missing.set(output, reason);
+    if (isAbsentFor(output, material)) absent.add(output);
   }
-  return { hasKey: material.key !== undefined, examinations, missing };
+  const onlyAuthorities = bundle.certificates.every(({ ca }) => ca);
+  return { hasKey: hasKey(material), onlyAuthorities, examinations, missing, absent };
 }
 
 function sizeOfOpen({ bundle }: OpenContent): number {

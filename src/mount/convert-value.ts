@@ -59,29 +59,41 @@ async function convertSecret(fetched: FetchedSecret, context: ValueContext): Pro
     const contents = typeof value !== 'string' && encoding === 'utf-8' ? value : decodeText(value.toString(), encoding);
     return { path: `${path}${suffix}`, mode, contents };
   };
-  const kind = kindOf(fetched, content);
-  if (kind === 'plain') return [draft('', fetched.value.reveal())];
-  const whole = await (format === 'pfx' ? pfxOf : pemOf)(fetched, kind, context);
+  const whole = await wholeOf(fetched, context);
   if (format === 'pfx' || !content.split || !fetched.certificateBacked) return [draft('', whole)];
-  const { certificates, keys } = await splitPem(whole.toString());
+  const { certificates, keys } = splitPem(whole.toString());
   return [draft('.crt', certificates), draft('.key', keys), draft('', whole)];
 }
 
 /**
- * A secret that belongs to no certificate is a value like any other, unless the manifest asks for PEM and it is a PFX.
- * A certificate's secret is what its content type says; without one, what the content shows.
+ * What the official provider's one file holds before it is decoded. A secret that belongs to no certificate is a value
+ * like any other, unless the manifest asks for PEM and it is a PFX.
  */
-function kindOf(
-  { value, contentType, certificateBacked }: FetchedSecret,
-  { format }: ValueSpec,
-): 'plain' | 'pkcs12' | 'pem' {
-  const bytes = () => bytesOf(value);
-  if (!certificateBacked) return format === 'pem' && looksLikePkcs12(bytes()) ? 'pkcs12' : 'plain';
+async function wholeOf(fetched: FetchedSecret, context: ValueContext): Promise<Buffer | string> {
+  const { format } = context.content;
+  if (!fetched.certificateBacked) {
+    const isPlainPfx = format === 'pem' && looksLikePkcs12(bytesOf(fetched.value));
+    return isPlainPfx ? orAsItIs(PEM_OF_PFX, fetched, context) : fetched.value.reveal();
+  }
+  const source = sourceOf(fetched, context);
+  const stored = storedForm(fetched);
+  if (stored === 'pem') return format === 'pfx' ? orAsItIs(PFX_OF_PEM, fetched, context) : orderedPem(fetched, context);
+  if (format !== 'pfx') {
+    context.watch.look(context.name, (await source.facts()).examinations);
+    return PEM_OF_PFX.make(source, fetched, context);
+  }
+  await lookIfReadable(source, context);
+  return fetched.value.reveal();
+}
+
+/** A certificate's secret is what its content type says; without one, what the content shows. */
+function storedForm({ value, contentType }: FetchedSecret): 'pkcs12' | 'pem' {
   if (contentType === PKCS12_TYPE) return 'pkcs12';
   if (contentType === PEM_TYPE) return 'pem';
   if (contentType === '') {
-    if (looksLikePkcs12(bytes())) return 'pkcs12';
-    if (looksLikePem(bytes())) return 'pem';
+    const bytes = bytesOf(value);
+    if (looksLikePkcs12(bytes)) return 'pkcs12';
+    if (looksLikePem(bytes)) return 'pem';
   }
   throw new ProviderError(
     'ERR_BAD_CONTENT',
@@ -90,32 +102,85 @@ function kindOf(
   );
 }
 
-/** The official provider's one file. What is called PEM and is something else goes through as it is. */
-async function pemOf(fetched: FetchedSecret, kind: 'pkcs12' | 'pem', context: ValueContext): Promise<Buffer | string> {
+/** PEM byte for byte, or in order. What is called PEM and is something else goes through as it is. */
+async function orderedPem(fetched: FetchedSecret, context: ValueContext): Promise<Buffer | string> {
   const source = sourceOf(fetched, context);
-  const order = context.content.orderChain;
-  if (kind === 'pkcs12') {
-    context.watch.look(context.name, (await source.facts()).examinations);
-    return source.file(`pem of pkcs12 ${order}`, ({ bundle }, signal) => upstreamPem(bundle, { order, signal }));
-  }
   const text = fetched.value.reveal();
+  const order = context.content.orderChain;
   const facts = await lookIfReadable(source, context);
-  if (facts === undefined || !text.includes('-----BEGIN ')) return text;
-  return source.file(`pem of pem ${order}`, ({ bundle }, signal) => upstreamPemOfText(text, bundle, { order, signal }));
+  return facts === undefined
+    ? text
+    : source.file(`pem of pem ${order}`, async (content) => upstreamPemOfText(text, content, order));
 }
 
-/** A PFX in base64: as it came, or made of what Key Vault holds as PEM. */
-async function pfxOf(fetched: FetchedSecret, kind: 'pkcs12' | 'pem', context: ValueContext): Promise<Buffer | string> {
+/** One form made of another. */
+interface Conversion {
+  /** Encodings in which the result can be meant; in others the value itself is. */
+  readonly encodings: readonly ValueSpec['encoding'][];
+  make(source: Content, fetched: FetchedSecret, context: ValueContext): Promise<Buffer>;
+}
+
+const PEM_OF_PFX: Conversion = {
+  encodings: ['utf-8'],
+  make(source, _, { content: { orderChain } }) {
+    return source.file(`pem of pkcs12 ${orderChain}`, async (content) => upstreamPem(content, orderChain));
+  },
+};
+
+/** In base64. Of several servers the first is taken, since the official provider delivers such a content too. */
+const PFX_OF_PEM: Conversion = {
+  encodings: ['utf-8', 'base64'],
+  make(source, { version }) {
+    return source.file(`pfx ${version}`, async ({ material }) => {
+      const options = { password: new Secret(''), seed: Buffer.from(version) };
+      return (await writeOutput('pfx', { ...material, rivals: [] }, options)).toString('base64');
+    });
+  },
+};
+
+/**
+ * The result of a conversion that the official provider does not make. A manifest that it mounts has to mount here:
+ * where the conversion cannot be made, the value goes through as it is, and a warning says so.
+ */
+async function orAsItIs(
+  { encodings, make }: Conversion,
+  fetched: FetchedSecret,
+  context: ValueContext,
+): Promise<Buffer | string> {
+  const { encoding, format } = context.content;
+  const text = fetched.value.reveal();
+  const passOn = (why: string) => {
+    const message =
+      `objectFormat "${format}" has no effect: ${why}; the file holds the value as it is; ` +
+      'to choose what is written use "files", with "passwordFrom" where a password is needed';
+    context.watch.tell(context.name, { reason: 'not_converted', message });
+    return text;
+  };
+  if (!encodings.includes(encoding)) return passOn(`objectEncoding "${encoding}" is that of the value itself`);
   const source = sourceOf(fetched, context);
-  if (kind === 'pkcs12') {
-    await lookIfReadable(source, context);
-    return fetched.value.reveal();
+  await lookIfReadable(source, context);
+  try {
+    return await make(source, fetched, context);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const isPassable = isBadContent(error) && isDecodable(text, encoding);
+    if (!isPassable) throw error;
+    return passOn(error.message);
   }
-  context.watch.look(context.name, (await source.facts()).examinations);
-  return source.file(`pfx ${fetched.version}`, async ({ material }) => {
-    const pfx = await writeOutput('pfx', material, { password: new Secret(''), seed: Buffer.from(fetched.version) });
-    return pfx.toString('base64');
-  });
+}
+
+function isBadContent(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && error.code === 'ERR_BAD_CONTENT';
+}
+
+/** Where the value cannot be decoded the Mount fails anyway, and the reason why it was not converted tells more. */
+function isDecodable(text: string, encoding: ValueSpec['encoding']): boolean {
+  try {
+    decodeText(text, encoding);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What can be read is looked at; the rest goes through unseen, as the official provider lets everything. */

@@ -10,7 +10,7 @@ import { OID } from './pkcs12-oids.ts';
 import { isPkcs12, type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
 
 /** Labels that hold a private key without encryption. */
-const KEY_LABELS: readonly string[] = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
+export const KEY_LABELS: readonly string[] = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
 /** What people take for a key or a certificate, and what to do about it. */
 const FOREIGN = {
   'PUBLIC KEY': 'a public key',
@@ -35,6 +35,8 @@ export class BundleReader {
   readonly certificates: X509Certificate[] = [];
   /** What stood in the content and is neither key nor certificate. */
   readonly passedOver = new Set<string>();
+  /** The first private key among what was passed over: content that has one is not content without a key. */
+  unreadKey: string | undefined;
   readonly #access: Pkcs12Access;
 
   constructor(access: Pkcs12Access) {
@@ -72,6 +74,7 @@ export class BundleReader {
     if (label === 'ENCRYPTED PRIVATE KEY') return this.#addEncryptedKey(sequence(readDer(der)));
     if (label === 'PKCS7' || label === 'CMS') return this.#addPkcs7(sequence(readDer(der)));
     this.passedOver.add(FOREIGN_LABELS[label] ?? label);
+    if (label.endsWith('PRIVATE KEY')) this.unreadKey ??= FOREIGN_LABELS[label] ?? unreadKeyNamed(label);
   }
 
   /** Tells what a DER element is by its shape. */
@@ -153,6 +156,10 @@ function tryTo<T>(job: () => T): T | undefined {
   } catch {
     return undefined;
   }
+}
+
+function unreadKeyNamed(label: string): string {
+  return `a block "${label}", which is not read; convert it with "openssl pkcs8 -topk8 -nodes -in FILE"`;
 }
 
 function keyStaysShut({ passwordGiven, passwordRemedy }: Pkcs12Access): never {

@@ -14,6 +14,8 @@ export interface CertificateBundle {
   readonly format: 'pkcs12' | 'pem' | 'der';
   readonly keys: readonly KeyObject[];
   readonly certificates: readonly X509Certificate[];
+  /** A private key in a form that is not read, as a noun with the remedy; absent where there is none. */
+  readonly unreadKey: string | undefined;
 }
 
 /** Options of {@link readBundle}. */
@@ -71,8 +73,8 @@ export async function readBundle(content: Buffer, options: ReadOptions = {}): Pr
     case 'unknown':
       throw badContent(`the content is ${describeUnknown(content, options.contentType)}`);
   }
-  const { keys, certificates } = reader;
-  if (keys.length + certificates.length > 0) return { format: found.kind, keys, certificates };
+  const { keys, certificates, unreadKey } = reader;
+  if (keys.length + certificates.length > 0) return { format: found.kind, keys, certificates, unreadKey };
   const only = reader.passedOver.size === 0 ? '' : `, only ${[...reader.passedOver].join(', ')}`;
   throw badContent(`the content holds neither a private key nor a certificate${only}`);
 }

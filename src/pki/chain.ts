@@ -1,11 +1,12 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { validTo } from './certificate.ts';
-import { type Candidate, IssuerSearch, type SearchOptions } from './issuers.ts';
+import { type Candidate, compareTexts, IssuerSearch, type SearchOptions } from './issuers.ts';
 import { issuerOf } from './names.ts';
 
 /**
  * Certificates in the places they have in a chain. Every step of the path is a verified signature. The same
- * certificates give the same chain, whatever their order. A self-signed leaf is its own root: it stands in both places.
+ * certificates give the same chain, whatever their order, unless one key has certificates of several names. A self-signed
+ * leaf is its own root: it stands in both places.
  */
 export interface Chain {
   /** The certificate the private key fits; without a key, the one that issued none of the others. */
@@ -75,15 +76,23 @@ export function keyFits(key: KeyObject, certificate: X509Certificate): boolean {
   }
 }
 
-/** The leaves that may be meant: those the key fits, else those nobody else was issued by, servers before CAs. */
+/**
+ * The leaves that may be meant, servers before CAs: those the key fits, of the name that stands first in the content;
+ * else those nobody else was issued by, in the order of their names. A renewal changes neither.
+ */
 function leavesOf(search: IssuerSearch, key: KeyObject | undefined): readonly Candidate[] {
   const fitting = key === undefined ? [] : search.own.filter(({ certificate }) => keyFits(key, certificate));
-  if (fitting.length > 0) return narrow(fitting, [(leaf) => !leaf.selfIssued, isServer]);
+  if (fitting.length > 0) {
+    const leaves = narrow(fitting, [(leaf) => !leaf.selfIssued, isServer]);
+    const [first] = leaves.toSorted((a, b) => a.position - b.position);
+    return leaves.filter(({ subject }) => subject === first?.subject).slice(0, MAX_LEAVES);
+  }
   const ends = search.own.filter((candidate) => !search.isNamedAsIssuer(candidate));
-  return narrow(ends.length > 0 ? ends : search.own, [isServer, (leaf) => !leaf.selfIssued]);
+  const leaves = narrow(ends.length > 0 ? ends : search.own, [isServer, (leaf) => !leaf.selfIssued]);
+  return leaves.toSorted((a, b) => compareTexts(a.subject, b.subject)).slice(0, MAX_LEAVES);
 }
 
-/** Applies each test that leaves at least one; then the first few. */
+/** Applies each test that leaves at least one. */
 function narrow(
   candidates: readonly Candidate[],
   tests: readonly ((candidate: Candidate) => boolean)[],
@@ -93,7 +102,7 @@ function narrow(
     const passing = left.filter(test);
     if (passing.length > 0) left = passing;
   }
-  return left.slice(0, MAX_LEAVES);
+  return left;
 }
 
 function isServer({ certificate }: Candidate): boolean {

@@ -9,7 +9,7 @@ import {
   validTo,
 } from './certificate.ts';
 import { type Chain, keyFits, pathOf } from './chain.ts';
-import { subjectOf } from './names.ts';
+import { subjectOf, subjectsOf } from './names.ts';
 
 /** What can be wrong with a certificate; a bounded set, fit for a metric label. */
 export type CertificateReason =
@@ -21,7 +21,10 @@ export type CertificateReason =
   | 'weak_signature'
   | 'mixed_key_algorithms'
   | 'no_san'
-  | 'unrelated_certificates';
+  | 'unrelated_certificates'
+  | 'several_keys'
+  | 'not_converted'
+  | 'no_client_certificate';
 
 /** One thing wrong with a certificate: what, with names and dates, and what to do. */
 export interface CertificateFinding {
@@ -59,19 +62,27 @@ export function checkCertificates(
   return findingsAt(examine(chain, key), now);
 }
 
-/** The part of {@link checkCertificates} that costs something and is the same at any time. */
-export function examine(chain: Chain, key: KeyObject | undefined): Examination {
+/**
+ * The part of {@link checkCertificates} that costs something and is the same at any time. `rivals` are leaves whose own
+ * private keys are there too.
+ */
+export function examine(
+  chain: Chain,
+  key: KeyObject | undefined,
+  rivals: readonly X509Certificate[] = [],
+): Examination {
   const path = pathOf(chain);
   const server = serverOf(chain, key);
   return {
     lasting: [
       ...checkKey(chain, key),
+      ...checkRivals(chain, rivals),
       ...checkCompleteness(chain),
       ...path.flatMap(checkKeySize),
       ...path.filter((one) => one === server || !chain.roots.includes(one)).flatMap(checkSignature),
       ...checkKeyAlgorithms(path),
       ...checkAlternativeNames(server),
-      ...checkUnrelated(chain),
+      ...checkUnrelated(chain, rivals),
     ],
     validities: path.map((one) => ({ subject: subjectOf(one), from: validFrom(one), to: validTo(one) })),
   };
@@ -96,6 +107,12 @@ function checkKey({ leaf }: Chain, key: KeyObject | undefined): readonly Certifi
   if (leaf === undefined || key === undefined || keyFits(key, leaf)) return [];
   const message = `the private key does not belong to the certificate of "${subjectOf(leaf)}" nor to another one there; import the key and the certificate that were made together`;
   return [{ reason: 'key_mismatch', message }];
+}
+
+function checkRivals({ leaf }: Chain, rivals: readonly X509Certificate[]): readonly CertificateFinding[] {
+  if (leaf === undefined || rivals.length === 0) return [];
+  const message = `there are ${rivals.length + 1} private keys that have a certificate of their own, of ${subjectsOf([leaf, ...rivals])}; where one has to be taken it is the first in the content; keep one key and its certificates`;
+  return [{ reason: 'several_keys', message }];
 }
 
 function checkCompleteness(chain: Chain): readonly CertificateFinding[] {
@@ -163,9 +180,10 @@ function servesTls({ keyUsage }: X509Certificate): boolean {
   return usages === undefined || usages === null || usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH);
 }
 
-function checkUnrelated({ unrelated, leaf }: Chain): readonly CertificateFinding[] {
-  if (leaf === undefined || unrelated.length === 0) return [];
-  const names = listed(unrelated.map((certificate) => `"${subjectOf(certificate)}"`));
+function checkUnrelated({ unrelated, leaf }: Chain, rivals: readonly X509Certificate[]): readonly CertificateFinding[] {
+  const others = unrelated.filter((certificate) => !rivals.includes(certificate));
+  if (leaf === undefined || others.length === 0) return [];
+  const names = listed(others.map((certificate) => `"${subjectOf(certificate)}"`));
   const message = `there are certificates that have no place in the chain of "${subjectOf(leaf)}" and are left out of it: ${names}; remove them from the certificate in the vault if they are not meant`;
   return [{ reason: 'unrelated_certificates', message }];
 }

@@ -2,11 +2,11 @@ import type { X509Certificate } from 'node:crypto';
 import type { CertificateBundle } from './bundle.ts';
 import { alternativeNamesOf, publicKeyNameOf, signatureAlgorithmOf, validFrom, validTo } from './certificate.ts';
 import { type Chain, keyFits, pathOf } from './chain.ts';
-import { type CertificateFinding, checkCertificates } from './findings.ts';
+import { type CertificateFinding, examine, findingsAt } from './findings.ts';
 import { describeKey } from './keys.ts';
 import { type CertificateMaterial, pairKey } from './material.ts';
 import { issuerOf, subjectOf } from './names.ts';
-import { CERTIFICATE_OUTPUTS, type CertificateOutput, missingFor } from './write.ts';
+import { CERTIFICATE_OUTPUTS, type CertificateOutput, hasKey, missingFor } from './write.ts';
 
 /** A certificate in plain data; times are ISO 8601, empty where the certificate holds no readable one. */
 export interface InspectedCertificate {
@@ -63,10 +63,10 @@ export interface Inspection {
 /** Says what a bundle holds; `now` in milliseconds since 1970. */
 export async function inspectBundle(bundle: CertificateBundle, { now }: { readonly now: number }): Promise<Inspection> {
   const material = await pairKey(bundle);
-  const { chain, key, fits } = material;
+  const { chain, key, fits, rivals } = material;
   const prints = bundle.certificates.map(({ fingerprint256 }) => fingerprint256);
   const authoritiesOnly = key === undefined && bundle.certificates.every(({ ca }) => ca);
-  const findings = checkCertificates(chain, key, now).filter(
+  const findings = findingsAt(examine(chain, key, rivals), now).filter(
     ({ reason }) => !(authoritiesOnly && reason === 'unrelated_certificates'),
   );
   return {
@@ -135,7 +135,7 @@ function inspectOutput(output: CertificateOutput, material: CertificateMaterial)
 
 function problemOf(output: CertificateOutput, material: CertificateMaterial): string | undefined {
   const needsKey = output === 'privateKey' || output === 'combined' || output === 'pfx';
-  if (!needsKey || material.key !== undefined) return missingFor(output, material);
+  if (!needsKey || hasKey(material)) return missingFor(output, material);
   return 'no private key is in here, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true';
 }
 

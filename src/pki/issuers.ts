@@ -1,5 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { validTo } from './certificate.ts';
+import { validFrom, validTo } from './certificate.ts';
 import { nextTurn } from './pace.ts';
 
 /** Signatures verified in one search: a path through all certificates of a content, and each against itself. */
@@ -23,6 +23,8 @@ export interface Candidate {
   readonly issuer: string;
   /** Whether subject and issuer are the same name: self-signed, unless another key of that name signed it. */
   readonly selfIssued: boolean;
+  /** Its place in the content; doubles have that of the first. */
+  readonly position: number;
 }
 
 interface Named {
@@ -72,7 +74,7 @@ export class IssuerSearch {
       for (const certificate of from) {
         await nextTurn(signal);
         const print = certificate.fingerprint256;
-        if (!distinct.has(print)) distinct.set(print, candidateOf(certificate));
+        if (!distinct.has(print)) distinct.set(print, candidateOf(certificate, distinct.size));
       }
     };
     await addAll(certificates);
@@ -134,7 +136,10 @@ export class IssuerSearch {
   }
 }
 
-/** The certificates that are not signed with their own key, in their order. */
+/**
+ * The certificates that are not signed with their own key, in their order. What key usage says plays no part, as in
+ * {@link IssuerSearch.isSelfSigned}: Key Vault's self-signed certificates say that they issue none.
+ */
 export async function withoutRoots(
   certificates: readonly X509Certificate[],
   signal: AbortSignal,
@@ -142,7 +147,8 @@ export async function withoutRoots(
   const left: X509Certificate[] = [];
   for (const certificate of certificates) {
     await nextTurn(signal);
-    const selfSigned = certificate.checkIssued(certificate) && verifies(certificate, certificate);
+    const { subject, issuer } = certificate;
+    const selfSigned = comparable(subject) === comparable(issuer) && verifies(certificate, certificate);
     if (!selfSigned) left.push(certificate);
   }
   return left;
@@ -177,10 +183,10 @@ function isUsable({ asymmetricKeyType: type, asymmetricKeyDetails: details }: Ke
   return type === 'dsa' ? modulusLength <= MAX_DSA_BITS : publicExponent <= MAX_RSA_EXPONENT;
 }
 
-function candidateOf(certificate: X509Certificate): Candidate {
+function candidateOf(certificate: X509Certificate, position: number): Candidate {
   const subject = comparable(certificate.subject);
   const issuer = comparable(certificate.issuer);
-  return { certificate, subject, issuer, selfIssued: subject === issuer };
+  return { certificate, subject, issuer, selfIssued: subject === issuer, position };
 }
 
 /** Names are compared without case and multiple spaces, as RFC 5280 section 7.1 wants. Node gives none for an empty one. */
@@ -188,8 +194,23 @@ function comparable(name: string | undefined): string {
   return (name ?? '').toLowerCase().replace(/[^\S\n]+/g, ' ');
 }
 
+/**
+ * The longest valid first, then the newest. Between equals names decide, which stay the same when a certificate is
+ * renewed; the fingerprint, which does not, only tells certificates apart that serve the same names.
+ */
 function compareCandidates(a: Candidate, b: Candidate): number {
-  const [aTo, bTo] = [a, b].map(({ certificate }) => validTo(certificate) || 0);
-  if (aTo !== bTo) return (bTo ?? 0) - (aTo ?? 0);
-  return a.certificate.fingerprint256 < b.certificate.fingerprint256 ? -1 : 1;
+  return (
+    (validTo(b.certificate) || 0) - (validTo(a.certificate) || 0) ||
+    (validFrom(b.certificate) || 0) - (validFrom(a.certificate) || 0) ||
+    compareTexts(a.subject, b.subject) ||
+    compareTexts(a.issuer, b.issuer) ||
+    compareTexts(a.certificate.subjectAltName ?? '', b.certificate.subjectAltName ?? '') ||
+    compareTexts(a.certificate.fingerprint256, b.certificate.fingerprint256)
+  );
+}
+
+/** Orders texts the same way on every machine. */
+export function compareTexts(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }

@@ -1,6 +1,10 @@
 import type { X509Certificate } from 'node:crypto';
+import { dayOf, validTo } from './certificate.ts';
 
 const MAX_NAME_LENGTH = 300;
+/** What RFC 5280 allows, 20 bytes in hexadecimal. */
+const MAX_SERIAL_LENGTH = 40;
+const MAX_NAMED = 3;
 
 /** A distinguished name on one line, in the certificate's order: `O=Example, CN=broker`. */
 export function subjectOf(certificate: X509Certificate): string {
@@ -10,6 +14,21 @@ export function subjectOf(certificate: X509Certificate): string {
 /** The issuer's distinguished name on one line. */
 export function issuerOf(certificate: X509Certificate): string {
   return oneLine(certificate.issuer) || '(no issuer)';
+}
+
+/** Subjects in quotes, told apart by serial number and end where two are the same; the first few, then how many more. */
+export function subjectsOf(certificates: readonly X509Certificate[]): string {
+  const subjects = certificates.map(subjectOf);
+  const isDouble = (subject: string) => subjects.indexOf(subject) !== subjects.lastIndexOf(subject);
+  const texts = certificates.slice(0, MAX_NAMED).map((certificate, i) => {
+    const subject = subjects[i] ?? '';
+    if (!isDouble(subject)) return `"${subject}"`;
+    const serial = certificate.serialNumber.slice(0, MAX_SERIAL_LENGTH);
+    return `"${subject}" (serial number ${serial}, valid to ${dayOf(validTo(certificate))})`;
+  });
+  const more = certificates.length - texts.length;
+  const last = more > 0 ? `${more} more` : texts.pop();
+  return texts.length === 0 ? (last ?? '') : `${texts.join(', ')} and ${last}`;
 }
 
 /** The subject's last common name, if it has one. */

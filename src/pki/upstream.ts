@@ -1,61 +1,65 @@
 import type { X509Certificate } from 'node:crypto';
-import { naming } from './bad-content.ts';
 import type { CertificateBundle } from './bundle.ts';
+import { KEY_LABELS } from './bundle-reader.ts';
 import { pathOf } from './chain.ts';
-import { pairKey } from './material.ts';
+import type { CertificateMaterial } from './material.ts';
 import { CERTIFICATE_LABELS, type PemBlock, readPem, writePem } from './pem.ts';
 import { isPkcs12 } from './pkcs12-read.ts';
 import { certificatesPem, privateKeyPem } from './write.ts';
 
-/** Whether certificates are to be put in the order of their chain (`--construct-pem-chain`). */
-export interface UpstreamOptions {
-  readonly order: boolean;
-  readonly signal?: AbortSignal;
+/** Blocks of a damaged text that are looked at one by one; more than a Key Vault secret can hold. */
+const MAX_PIECES = 1000;
+const WHOLE_BLOCK = /^-----BEGIN ([A-Z0-9 ]{1,64})-----[\s\S]*?^-----END \1-----/m;
+
+/** A content that was read, and what it means. */
+export interface ReadContent {
+  readonly bundle: CertificateBundle;
+  readonly material: CertificateMaterial;
 }
 
 /**
- * The official provider's one file for a PFX: private keys as PKCS#8, then the certificates; with `order` those of the
- * chain from leaf to root first, then the others as they stood.
+ * The official provider's one file for a PFX: private keys as PKCS#8, then the certificates. With `order`
+ * (`--construct-pem-chain`) the key of the leaf stands first among the keys, and the chain from leaf to root first among
+ * the certificates; readers take the first of each.
  *
  * Differs: the official provider keeps the order of an incomplete chain and fails on a doubled root; here doubles are
  * dropped and what fits stands behind the leaf.
  */
-export async function upstreamPem(bundle: CertificateBundle, { order, signal }: UpstreamOptions): Promise<string> {
-  const keys = bundle.keys.map((key) => privateKeyPem(key)).join('');
-  return keys + certificatesPem(order ? await inChainOrder(bundle, signal) : bundle.certificates);
+export function upstreamPem({ bundle, material }: ReadContent, order: boolean): string {
+  const keys = order ? ownKeyFirst(bundle.keys, { bundle, material }) : bundle.keys;
+  const certificates = order ? inChainOrder(bundle, material) : bundle.certificates;
+  return keys.map((key) => privateKeyPem(key)).join('') + certificatesPem(certificates);
 }
 
 /**
- * The official provider's one file for PEM content: the content byte for byte, unless `order` is wanted and the
- * certificates do not stand in the order of their chain. `bundle` is what was read of `text`.
+ * The official provider's one file for PEM content: the content byte for byte, unless `order` is wanted and key and
+ * certificates do not stand in the order of {@link upstreamPem}. `content` is what was read of `text`.
  *
  * Differs: the official provider never orders PEM.
  */
-export async function upstreamPemOfText(
-  text: string,
-  bundle: CertificateBundle,
-  { order, signal }: UpstreamOptions,
-): Promise<string> {
+export function upstreamPemOfText(text: string, { bundle, material }: ReadContent, order: boolean): string {
   if (!order) return text;
-  const ordered = await inChainOrder(bundle, signal);
-  const isOrdered =
-    ordered.length === bundle.certificates.length &&
-    ordered.every(({ fingerprint256 }, i) => fingerprint256 === bundle.certificates[i]?.fingerprint256);
-  if (isOrdered) return text;
+  const certificates = inChainOrder(bundle, material);
+  const keys = ownKeyFirst(bundle.keys, { bundle, material });
+  if (isSame(certificates, bundle.certificates) && isSame(keys, bundle.keys)) return text;
   const blocks = readPem(text);
-  if (blocks.length === 0) return upstreamPem(bundle, { order });
-  // The key may be inside.
-  if (blocks.some(({ der }) => isPkcs12(der))) return text;
-  const others = blocks.filter(({ label }) => !CERTIFICATE_LABELS.includes(label));
-  return others.map(blockPem).join('') + certificatesPem(ordered);
+  const certificateBlocks = blocks.filter(isCertificateBlock);
+  const keyBlocks = blocks.filter(isKeyBlock);
+  // What is inside of other blocks, key and chain perhaps, cannot be moved.
+  const isComplete = certificateBlocks.length === bundle.certificates.length && keyBlocks.length === bundle.keys.length;
+  if (!isComplete) return text;
+  const orderedKeys = [...ownKeyFirst(keyBlocks, { bundle, material })];
+  const others = blocks.filter((block) => !isCertificateBlock(block));
+  const placed = others.map((block) => (isKeyBlock(block) ? (orderedKeys.shift() ?? block) : block));
+  return placed.map(blockPem).join('') + certificatesPem(certificates);
 }
 
 /**
- * The parts of such a file for `--write-cert-and-key-in-separate-files`: all CERTIFICATE blocks, and all others.
- * Errors: ERR_BAD_CONTENT where a block is damaged.
+ * The parts of such a file for `--write-cert-and-key-in-separate-files`: all CERTIFICATE blocks, and all others. Blocks
+ * that cannot be read are left out, as the official provider leaves them out: the whole file beside has them.
  */
-export async function splitPem(text: string): Promise<{ readonly certificates: string; readonly keys: string }> {
-  const blocks = await naming('the PEM content', () => readPem(text));
+export function splitPem(text: string): { readonly certificates: string; readonly keys: string } {
+  const blocks = readableBlocks(text);
   const joined = (wanted: readonly PemBlock[]) => wanted.map(blockPem).join('');
   return {
     certificates: joined(blocks.filter(({ label }) => label === 'CERTIFICATE')),
@@ -63,17 +67,47 @@ export async function splitPem(text: string): Promise<{ readonly certificates: s
   };
 }
 
-/** The chain's certificates from leaf to root, then the others in the order they have. */
-async function inChainOrder(
-  bundle: CertificateBundle,
-  signal: AbortSignal | undefined,
-): Promise<readonly X509Certificate[]> {
-  const { chain } = await pairKey(bundle, signal === undefined ? {} : { signal });
+/** Where a text cannot be read as a whole, the blocks that begin and end with a line of it are read one by one. */
+function readableBlocks(text: string): readonly PemBlock[] {
+  const whole = blocksOf(text);
+  if (whole !== undefined) return whole;
+  const pieces = text.split(/^(?=-----BEGIN )/m, MAX_PIECES);
+  return pieces.flatMap((piece) => blocksOf(WHOLE_BLOCK.exec(piece)?.[0] ?? '') ?? []);
+}
+
+function blocksOf(text: string): readonly PemBlock[] | undefined {
+  try {
+    return readPem(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The chain's certificates from leaf to root, then the others in the order they have, each once. */
+function inChainOrder({ certificates }: CertificateBundle, { chain }: CertificateMaterial): readonly X509Certificate[] {
   const distinct = new Map<string, X509Certificate>();
-  for (const certificate of [...pathOf(chain), ...bundle.certificates]) {
+  for (const certificate of [...pathOf(chain), ...certificates]) {
     if (!distinct.has(certificate.fingerprint256)) distinct.set(certificate.fingerprint256, certificate);
   }
   return [...distinct.values()];
+}
+
+/** What stands for the keys of a bundle, in their order, with the one of the leaf before the others. */
+function ownKeyFirst<T>(keys: readonly T[], { bundle, material }: ReadContent): readonly T[] {
+  const isOwn = (_: T, i: number) => bundle.keys[i] === material.key;
+  return [...keys.filter(isOwn), ...keys.filter((one, i) => !isOwn(one, i))];
+}
+
+function isSame<T>(some: readonly T[], others: readonly T[]): boolean {
+  return some.length === others.length && some.every((one, i) => one === others[i]);
+}
+
+function isCertificateBlock({ label, der }: PemBlock): boolean {
+  return CERTIFICATE_LABELS.includes(label) && !isPkcs12(der);
+}
+
+function isKeyBlock({ label }: PemBlock): boolean {
+  return KEY_LABELS.includes(label);
 }
 
 function blockPem({ label, der, encrypted }: PemBlock): string {

@@ -5,7 +5,7 @@ import { publicKeyNameOf } from './certificate.ts';
 import { pathOf } from './chain.ts';
 import { describeKey } from './keys.ts';
 import type { CertificateMaterial } from './material.ts';
-import { commonNameOf, subjectOf } from './names.ts';
+import { commonNameOf, subjectOf, subjectsOf } from './names.ts';
 import { PKCS12_FORMS, writePkcs12, writeTruststore } from './pkcs12-write.ts';
 
 /** What a certificate can be written as. */
@@ -80,27 +80,54 @@ export async function writeOutput(
 }
 
 /**
- * What the material lacks for an output, as an error message; `undefined` where there is something to write.
- * A file that is optional is left out where this has something to say.
+ * Why an output cannot be made of the material, as an error message; `undefined` where it can.
  */
 export function missingFor(output: CertificateOutput, material: CertificateMaterial): string | undefined {
   switch (output) {
     case 'certificate':
     case 'fullChain':
     case 'der':
-      return missingLeaf(material);
+      return severalServers(material) ?? missingLeaf(material);
     case 'chain':
-      return material.chain.intermediates.length > 0 ? undefined : 'it holds no intermediate certificate';
+      if (material.chain.intermediates.length > 0) return severalServers(material);
+      return 'it holds no intermediate certificate';
     case 'ca':
     case 'truststore':
       if (material.authorities.length > 0) return undefined;
       return 'it holds no root (self-signed) certificate; add it to the certificate in the vault, or name a secret that holds the CA certificates';
     case 'privateKey':
-      return missingKey(material);
+      return severalServers(material) ?? missingKey(material);
     case 'combined':
     case 'pfx':
-      return missingKey(material) ?? missingLeaf(material);
+      return severalServers(material) ?? missingKey(material) ?? missingLeaf(material);
   }
+}
+
+/**
+ * Whether the content has nothing that an output could be made of. A file that is optional is left out then, and only
+ * then: what is there and cannot be used is an error.
+ */
+export function isAbsentFor(output: CertificateOutput, { chain, authorities, ...keys }: CertificateMaterial): boolean {
+  switch (output) {
+    case 'certificate':
+    case 'fullChain':
+    case 'der':
+      return chain.leaf === undefined;
+    case 'chain':
+      return chain.intermediates.length === 0;
+    case 'ca':
+    case 'truststore':
+      return authorities.length === 0;
+    case 'privateKey':
+    case 'combined':
+    case 'pfx':
+      return !hasKey(keys);
+  }
+}
+
+/** Whether the content has a private key, be it one that cannot be used. */
+export function hasKey({ key, unreadKey }: Pick<CertificateMaterial, 'key' | 'unreadKey'>): boolean {
+  return key !== undefined || unreadKey !== undefined;
 }
 
 /** Certificates as PEM, one block after the other. */
@@ -130,10 +157,18 @@ function missingLeaf({ chain }: CertificateMaterial): string | undefined {
   return chain.leaf === undefined ? 'it holds no certificate, only a private key' : undefined;
 }
 
-function missingKey({ key, chain, fits }: CertificateMaterial): string | undefined {
+function missingKey({ key, chain, fits, unreadKey }: CertificateMaterial): string | undefined {
+  if (key === undefined && unreadKey !== undefined) return `its private key cannot be used: it is ${unreadKey}`;
   if (key === undefined) {
     return 'it holds no private key; a certificate gives its key away only if its policy says "exportable": true (keys in an HSM never do), so create it anew with an exportable key';
   }
   if (chain.leaf === undefined || fits) return undefined;
   return `its private key (${describeKey(key)}) does not belong to the certificate of "${subjectOf(chain.leaf)}" (${publicKeyNameOf(chain.leaf)}) nor to another one in it; import the key and the certificate that were made together`;
+}
+
+/** Choosing for the user would serve another name than the one meant. */
+function severalServers({ chain, rivals }: CertificateMaterial): string | undefined {
+  if (chain.leaf === undefined || rivals.length === 0) return undefined;
+  const named = subjectsOf([chain.leaf, ...rivals]);
+  return `it holds ${rivals.length + 1} private keys that have a certificate of their own, of ${named}; keep one key and its certificates, and store the others as secrets of their own`;
 }

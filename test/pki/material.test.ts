@@ -4,17 +4,19 @@ import { authoritiesOf, pairKey } from '../../src/pki/material.ts';
 import { issue, issueChain, newKey, prints } from './support.ts';
 
 describe('key and leaf', () => {
-  it('of several of each are paired', async () => {
+  it('of several of each are paired: the first key that has a certificate, and what it fits', async () => {
     const [one, two] = [await issueChain({ keyType: 'rsa-2048' }), await issueChain({ names: ['b', 'i', 'r'] })];
     const certificates = [...two.certificates.slice(0, 1), ...one.certificates];
-    for (const keys of [
-      [newKey('p-256'), one.leaf.key, two.leaf.key],
-      [two.leaf.key, one.leaf.key],
-    ]) {
+    for (const [first, second] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      const keys = [newKey('p-256'), first.leaf.key, second.leaf.key];
       const material = await pairKey({ keys, certificates });
-      expect(material.key).toBe(one.leaf.key);
-      expect(material.chain.leaf).toBe(one.leaf.certificate);
+      expect(material.key).toBe(first.leaf.key);
+      expect(material.chain.leaf).toBe(first.leaf.certificate);
       expect(material.fits).toBe(true);
+      expect(material.rivals).toEqual([second.leaf.certificate]);
     }
   });
 
