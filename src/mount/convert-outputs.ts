@@ -3,13 +3,13 @@ import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import type { CertificateBundle } from '../pki/bundle.ts';
 import { buildChain, pathOf } from '../pki/chain.ts';
-import { type Examination, examine } from '../pki/findings.ts';
+import { type CertificateFinding, type Examination, examine } from '../pki/findings.ts';
 import { withoutRoots } from '../pki/issuers.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../pki/material.ts';
 import { writeOutput } from '../pki/write.ts';
-import type { ContentSpec } from '../spc/model.ts';
+import type { ContentSpec, OutputKind, OutputSpec } from '../spc/model.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
-import { bytesOf, type Content, type Contents, digestOf, type Understanding } from './contents.ts';
+import { bytesOf, type Content, type ContentFacts, type Contents, digestOf, type Understanding } from './contents.ts';
 import type { FileDraft } from './convert.ts';
 import type { FetchedSpec } from './fetch.ts';
 import type { FetchedObject } from './ports.ts';
@@ -30,7 +30,8 @@ export interface OutputsContext {
 }
 
 /**
- * The chosen files of one certificate, or of one chain. All of them come from one read.
+ * The chosen files of one certificate, or of one chain. All of them come from one read. Which optional files there are is
+ * decided by what the content has; what it has and cannot be written is an error.
  * Errors: ERR_BAD_CONTENT.
  */
 export async function convertOutputs(fetched: FetchedObject, context: OutputsContext): Promise<readonly FileDraft[]> {
@@ -39,15 +40,14 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
   if (outputs.length === 0) return [];
   const secret = asSecret(fetched);
   const source = sourceOf(secret, context);
-  const { hasKey, examinations, missing } = await source.facts();
+  const facts = await source.facts();
+  const { hasKey, examinations, missing } = facts;
   watch.look(name, examinations, role === 'chain' && !hasKey ? DATE_REASONS : undefined);
+  if (content.forClient && !hasKey) watch.tell(name, noClientCertificate(outputs, facts));
   const drafts: FileDraft[] = [];
   for (const { output, path, mode, presence, passwordFrom, ...options } of outputs) {
-    if (presence === 'with-key' && !hasKey) continue;
+    if (isLeftOut(output, presence, facts)) continue;
     const lack = missing.get(output);
-    // A chain secret that serves as the certificate too need not hold more than that.
-    const optional = presence === 'if-present' || (role === 'chain' && drafts.length > 0);
-    if (lack !== undefined && optional) continue;
     if (lack !== undefined) throw new ProviderError('ERR_BAD_CONTENT', `cannot write "${path}": ${lack}`);
     const password = passwordOf(passwordFrom, all);
     const { keyFormat, pfxForm } = options;
@@ -60,6 +60,27 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
     });
   }
   return drafts;
+}
+
+function isLeftOut(output: OutputKind, presence: OutputSpec['presence'], { hasKey, absent }: ContentFacts): boolean {
+  switch (presence) {
+    case 'required':
+      return false;
+    case 'with-key':
+      return !hasKey;
+    case 'if-present':
+      return absent.has(output);
+    case 'beside-key':
+      return hasKey && absent.has(output);
+  }
+}
+
+/** A chain secret may stand alone, but a client without a certificate and its key is refused by whom it calls. */
+function noClientCertificate(outputs: readonly OutputSpec[], { onlyAuthorities }: ContentFacts): CertificateFinding {
+  const paths = outputs.filter(({ presence }) => presence === 'with-key').map(({ path }) => path);
+  const holds = onlyAuthorities ? 'holds CA certificates only' : 'holds certificates only, and no private key';
+  const message = `${paths.join(' and ')} are not there: the secret ${holds}; add vaultCert with the client certificate`;
+  return { reason: 'no_client_certificate', message };
 }
 
 function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: OutputsContext): Content {
@@ -77,8 +98,8 @@ function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: Ou
 const AS_CHAIN: Understanding = {
   name: 'chain',
   pair: chainMaterial,
-  async examine({ chain, key, authorities }, signal) {
-    if (key !== undefined) return [examine(chain, key)];
+  async examine({ chain, key, rivals, authorities }, signal) {
+    if (key !== undefined) return [examine(chain, key, rivals)];
     const examinations: Examination[] = [];
     for (const one of authorities) examinations.push(examine(await buildChain([one], { signal }), undefined));
     return examinations;
@@ -93,18 +114,21 @@ function withLent(lender: Content): Understanding {
       const { certificates } = (await lender.open(signal)).bundle;
       return withChain(await pairKey(bundle, { extra: certificates, signal }), certificates, signal);
     },
-    examine: async ({ chain, key }) => [examine(chain, key)],
+    examine: async ({ chain, key, rivals }) => [examine(chain, key, rivals)],
   };
 }
 
-/** Of a chain secret everything but a leaf is an authority, and every authority that is no root is an intermediate. */
+/**
+ * Of a chain secret everything but a leaf is an authority, and every authority that is no root is an intermediate. A
+ * leaf whose key is there is in neither place, unless it is its own root.
+ */
 async function chainMaterial(bundle: CertificateBundle, signal: AbortSignal): Promise<CertificateMaterial> {
   const material = await authoritiesOf(bundle, { signal });
-  const { chain, authorities } = material;
+  const { chain, authorities, fits } = material;
   const named = new Set(authorities.map(({ fingerprint256 }) => fingerprint256));
   const ordered = distinct([...pathOf(chain), ...authorities]).filter((one) => named.has(one.fingerprint256));
   const isLeaf = (one: X509Certificate) =>
-    ordered.length > 1 && !one.ca && one.fingerprint256 === chain.leaf?.fingerprint256;
+    one.fingerprint256 === chain.leaf?.fingerprint256 && (fits || (ordered.length > 1 && !one.ca));
   const intermediates = (await withoutRoots(ordered, signal)).filter((one) => !isLeaf(one));
   return { ...material, chain: { ...chain, intermediates } };
 }

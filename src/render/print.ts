@@ -6,6 +6,7 @@ const PRESENCE: Readonly<Record<ExpectedFile['presence'], string>> = {
   required: '',
   'if-present': ' (where there is one)',
   'with-key': ' (where the secret also holds a private key)',
+  'beside-key': '',
 };
 
 /**

@@ -51,6 +51,17 @@ const LAYOUTS: Readonly<
 /** Of {@link yamlSize}; a field with everything in it has about two hundred. */
 const MAX_SIZE = 2000;
 
+type OutputsContent = Extract<ContentSpec, { kind: 'outputs' }>;
+
+const NO_OUTPUTS: OutputsContent = {
+  kind: 'outputs',
+  role: 'certificate',
+  outputs: [],
+  forClient: false,
+  chainFrom: undefined,
+  passwordFrom: undefined,
+};
+
 interface ReferenceContext {
   readonly reference: Reference;
   /** All references of the field, in the order of their objects. */
@@ -135,7 +146,7 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   if (object.has('files')) {
     outputs = parseFiles(object, findings, { mode, keyFormat });
     noteOutputs(object, outputs);
-    content = { ...outputsOf(content), outputs: [] };
+    content = outputsOf(content);
   } else if (content.kind === 'outputs') {
     outputs = content.outputs.map((output) => ({ ...output, mode, keyFormat, passwordFrom: '', ...place }));
   } else {
@@ -177,24 +188,29 @@ function certificateContent(layout: FileLayout, chainIndex: number): ContentSpec
   const chainFrom = chainIndex === -1 ? undefined : chainIndex;
   if (chainFrom === undefined || layout === 'client')
     outputs.push(output(authorities.output, authorities.path, 'if-present'));
-  return { kind: 'outputs', role: 'certificate', outputs, chainFrom, passwordFrom: undefined };
+  return { ...NO_OUTPUTS, outputs, chainFrom };
 }
 
 /**
  * The chain file. Beside a certificate in the `client` layout the certificate's own chain file takes it in; alone, a
- * chain secret that also holds a private key serves as the certificate too.
+ * chain secret that also holds a private key serves as the certificate too, and need not hold more than that.
  */
 function chainContent(layout: FileLayout, besideCertificate: boolean): ContentSpec {
   const { fullChain, privateKey, authorities } = LAYOUTS[layout];
-  const chain = output(authorities.output, authorities.path, 'required');
-  const alone = [output('fullChain', fullChain, 'with-key'), output('privateKey', privateKey, 'with-key'), chain];
-  const outputs = !besideCertificate ? alone : layout === 'client' ? [] : [chain];
-  return { kind: 'outputs', role: 'chain', outputs, chainFrom: undefined, passwordFrom: undefined };
+  const { output: kind, path } = authorities;
+  if (besideCertificate) {
+    return { ...NO_OUTPUTS, role: 'chain', outputs: layout === 'client' ? [] : [output(kind, path, 'required')] };
+  }
+  const outputs = [
+    output('fullChain', fullChain, 'with-key'),
+    output('privateKey', privateKey, 'with-key'),
+    output(kind, path, 'beside-key'),
+  ];
+  return { ...NO_OUTPUTS, role: 'chain', outputs, forClient: layout === 'client' };
 }
 
-function outputsOf(content: ContentSpec): ContentSpec & { kind: 'outputs' } {
-  if (content.kind === 'outputs') return content;
-  return { kind: 'outputs', role: 'certificate', outputs: [], chainFrom: undefined, passwordFrom: undefined };
+function outputsOf(content: ContentSpec): OutputsContent {
+  return content.kind === 'outputs' ? { ...content, outputs: [], forClient: false } : NO_OUTPUTS;
 }
 
 function output(kind: OutputKind, path: string, presence: OutputSpec['presence']): OutputSpec {

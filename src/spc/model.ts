@@ -49,8 +49,12 @@ export interface OutputSpec {
   readonly output: OutputKind;
   readonly path: string;
   readonly mode: number;
-  /** `if-present`: no file where there is nothing to write; `with-key`: only where the object holds a private key. */
-  readonly presence: 'required' | 'if-present' | 'with-key';
+  /**
+   * Decided by what the object holds, never by what can be made of it. `if-present`: no file where there is nothing to
+   * write; `with-key`: only where the object holds a private key; `beside-key`: required, but like `if-present` where the
+   * object holds a private key.
+   */
+  readonly presence: 'required' | 'if-present' | 'with-key' | 'beside-key';
   readonly keyFormat: KeyFormat;
   /** `legacy`: 3DES and SHA-1, for readers that know nothing newer. */
   readonly pfxForm: 'modern' | 'legacy';
@@ -77,6 +81,8 @@ export type ContentSpec =
       /** `chain`: a secret of CA certificates; all of them are its `ca`. */
       readonly role: 'certificate' | 'chain';
       readonly outputs: readonly OutputSpec[];
+      /** The files are those of a client, which has to present a certificate: a warning where `with-key` files are not there. */
+      readonly forClient: boolean;
       /** Index of the object whose certificates complete the chain. */
       readonly chainFrom: number | undefined;
       /** Index of the object whose value opens a PFX or an encrypted key. */

@@ -96,6 +96,7 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
     kind: 'outputs',
     role: 'certificate',
     outputs: [],
+    forClient: false,
     chainFrom: undefined,
     passwordFrom: undefined,
   };

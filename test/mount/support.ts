@@ -69,6 +69,7 @@ export function outputsContent(
   return {
     kind: 'outputs',
     role: 'certificate',
+    forClient: false,
     chainFrom: undefined,
     passwordFrom: undefined,
     ...more,

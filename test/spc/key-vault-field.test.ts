@@ -150,7 +150,7 @@ describe('objects', () => {
     [
       'tls',
       'vaultCaChainCert: {name: r}',
-      [['fullChain tls.crt with-key', 'privateKey tls.key with-key', 'ca ca.crt required']],
+      [['fullChain tls.crt with-key', 'privateKey tls.key with-key', 'ca ca.crt beside-key']],
     ],
     [
       'client',
@@ -159,7 +159,7 @@ describe('objects', () => {
         [
           'fullChain client_cert.pem with-key',
           'privateKey client_key.pem with-key',
-          'chain client_intermediate_certs.pem required',
+          'chain client_intermediate_certs.pem beside-key',
         ],
       ],
     ],
