@@ -1,0 +1,191 @@
+// A node without a cluster: the emulator as Azure, the stub as API server, the real driver, and us as its kubelet. Tests
+// start one for each driver line. Refuses to close quietly where the driver died or asked the stub for what it lacks.
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/provider-process.ts';
+import { CREDENTIALS_SECRET, EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/world.ts';
+import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import type { RequestRecord } from '../../src/emulator/request-log.ts';
+import { builtProgram } from '../e2e/support.ts';
+import { startApiServer } from './api-server.ts';
+import { type Driver, type DriverLine, type MountedVolume, NODE_NAME, startDriver } from './driver.ts';
+import { type Kubelet, type PodVolume, startKubelet } from './kubelet.ts';
+import type { KubeObject, ObjectStore } from './objects.ts';
+
+const AUDIENCE = 'api://AzureADTokenExchange';
+/** Of the example seed's federated identity. */
+const ISSUER = 'https://kubernetes.default.svc.cluster.local';
+export const WORKLOAD_CLIENT = '33333333-3333-3333-3333-333333333333';
+const WORKLOAD_ACCOUNT = 'demo';
+
+/** What differs between nodes. */
+export interface NodeOptions {
+  readonly line: DriverLine;
+  readonly rotationInterval: string;
+  /** Flags of `serve`. */
+  readonly serveArgs?: readonly string[];
+  /** Called for each request to Azure, as it is answered. */
+  readonly onRequest?: (request: RequestRecord) => void;
+}
+
+/** A pod with one volume. */
+export interface PodOptions {
+  readonly name: string;
+  /** `default` where it is left out; the federated identity is there. */
+  readonly namespace?: string;
+  readonly secretProviderClass: string;
+  /** Logs in with the credentials Secret instead of the pod's token. */
+  readonly withCredentials?: boolean;
+}
+
+/** The node. */
+export interface Node {
+  readonly emulator: Emulator;
+  readonly objects: ObjectStore;
+  readonly driver: Driver;
+  readonly kubelet: Kubelet;
+  /** Starts a provider on the node's socket; it takes the place of one that is there. */
+  startProvider(): Promise<ProviderProcess>;
+  /** Creates a SecretProviderClass of our provider. */
+  addClass(name: string, spec: { readonly parameters: object; readonly secretObjects?: readonly object[] }): void;
+  /** Creates a pod and, where it is the first there, the credentials Secret of its namespace. */
+  addPod(pod: PodOptions): PodVolume;
+  deletePod(volume: PodVolume): void;
+  look(volume: PodVolume): MountedVolume;
+  close(): Promise<void>;
+}
+
+/** Starts everything but the provider. Needs root, for mount namespaces and tmpfs. */
+export async function startNode({ line, rotationInterval, serveArgs = [], onRequest }: NodeOptions): Promise<Node> {
+  const directory = mkdtempSync(join(tmpdir(), 'akv-node-'));
+  const undos: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
+  const close = async () => {
+    const failures: unknown[] = [];
+    for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) {
+      await Promise.resolve(undo()).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  };
+  try {
+    const providers = join(directory, 'providers');
+    mkdirSync(providers);
+    const emulator = await startEmulator({ seed: EXAMPLE_SEED, ...(onRequest && { onRequest }) });
+    undos.push(() => emulator.close());
+    const token = (namespace: string, serviceAccount: string) =>
+      emulator.issueServiceAccountToken({
+        subject: `system:serviceaccount:${namespace}:${serviceAccount}`,
+        audience: AUDIENCE,
+        issuer: ISSUER,
+      });
+    const api = await startApiServer(({ namespace, serviceAccount }) => token(namespace, serviceAccount));
+    undos.push(async () => {
+      await api.close();
+      if (api.unknown.length > 0) throw new Error(`the stub API server lacks:\n${api.unknown.join('\n')}`);
+    });
+    api.objects.create('csidrivers', csiDriver(line));
+    const driver = startDriver({ line, directory, kubeconfig: api.kubeconfig, rotationInterval });
+    undos.push(() => driver.stop());
+    const kubelet = await startKubelet(driver.socket, directory);
+    undos.push(() => kubelet.close());
+    return {
+      emulator,
+      objects: api.objects,
+      driver,
+      kubelet,
+      close,
+      look: (volume) => driver.look(kubelet.pathOf(volume)),
+      ...manifests(api.objects, token),
+      async startProvider() {
+        // A directory of its own, so that the files of one that is still running are not written again.
+        const own = mkdtempSync(join(directory, 'p-'));
+        const args = ['--endpoint', `unix://${join(providers, 'azure.sock')}`, ...serveArgs];
+        const provider = await startProviderProcess({ program: builtProgram(), directory: own, emulator, args });
+        undos.push(() => provider.stop());
+        return provider;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function csiDriver({ rotation }: DriverLine): KubeObject {
+  return {
+    metadata: { name: 'secrets-store.csi.k8s.io' },
+    spec: {
+      podInfoOnMount: true,
+      attachRequired: false,
+      volumeLifecycleModes: ['Ephemeral'],
+      requiresRepublish: rotation === 'kubelet',
+      tokenRequests: [{ audience: AUDIENCE }],
+    },
+  };
+}
+
+type Manifests = Pick<Node, 'addClass' | 'addPod' | 'deletePod'>;
+
+function manifests(objects: ObjectStore, token: (namespace: string, serviceAccount: string) => string): Manifests {
+  return {
+    addClass(name, spec) {
+      objects.create('secretproviderclasses', {
+        apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+        kind: 'SecretProviderClass',
+        metadata: { name, namespace: 'default' },
+        spec: { provider: 'azure', ...spec },
+      });
+    },
+    addPod(options) {
+      const { name, namespace = 'default', withCredentials = false } = options;
+      const pod = { name, namespace, uid: randomUUID() };
+      objects.create('pods', podObject(pod, options));
+      if (withCredentials && objects.find('secrets', namespace, CREDENTIALS_SECRET) === undefined) {
+        objects.create('secrets', credentialsObject(namespace));
+      }
+      return {
+        pod,
+        serviceAccount: WORKLOAD_ACCOUNT,
+        name: 'secrets',
+        secretProviderClass: options.secretProviderClass,
+        tokens: tokensAttribute(token(namespace, WORKLOAD_ACCOUNT)),
+        ...(withCredentials && { secrets: NODE_PUBLISH_SECRET }),
+      };
+    },
+    deletePod: ({ pod }) => objects.delete('pods', pod.namespace, pod.name),
+  };
+}
+
+function podObject(pod: PodVolume['pod'], { secretProviderClass, withCredentials = false }: PodOptions): KubeObject {
+  const csi = {
+    driver: 'secrets-store.csi.k8s.io',
+    readOnly: true,
+    volumeAttributes: { secretProviderClass },
+    ...(withCredentials && { nodePublishSecretRef: { name: CREDENTIALS_SECRET } }),
+  };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: pod,
+    spec: { nodeName: NODE_NAME, serviceAccountName: WORKLOAD_ACCOUNT, volumes: [{ name: 'secrets', csi }] },
+    status: { phase: 'Running' },
+  };
+}
+
+/** Drivers up to v1.5 read the credentials themselves when they rotate, and only where this label is. */
+function credentialsObject(namespace: string): KubeObject {
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: CREDENTIALS_SECRET, namespace, labels: { 'secrets-store.csi.k8s.io/used': 'true' } },
+    type: 'Opaque',
+    data: Object.fromEntries(Object.entries(NODE_PUBLISH_SECRET).map(([key, value]) => [key, base64(value)])),
+  };
+}
+
+function tokensAttribute(token: string): string {
+  const expirationTimestamp = new Date(Date.now() + 3_600_000).toISOString();
+  return JSON.stringify({ [AUDIENCE]: { token, expirationTimestamp } });
+}

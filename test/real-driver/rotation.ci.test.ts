@@ -1,0 +1,125 @@
+// Rotation under each driver line: what changes, what stays, and what a refusal of the vault does to mounted files.
+// Up to v1.5 the driver mounts volumes again itself, from v1.6 on the kubelet has it done.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VAULT } from '../../src/cli/demo/world.ts';
+import { classicParameters } from './classic.ts';
+import { DRIVERS, realDriverWanted } from './driver.ts';
+import type { PodVolume } from './kubelet.ts';
+import { type Node, startNode } from './node.ts';
+import { eventually, until } from './wait.ts';
+
+const wanted = realDriverWanted();
+const LIMIT_MS = 300_000;
+const IDENTITY = 'demo-workload';
+const PERMISSIONS = { secrets: ['get'] } as const;
+
+describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
+  let node: Node;
+  let volume: PodVolume;
+  beforeAll(async () => {
+    // What the vault says is not remembered, so that a change is seen at the next Mount.
+    node = await startNode({ line, rotationInterval: '1s', serveArgs: ['--cache-ttl=0'] });
+    await node.startProvider();
+    put('first');
+    const items = ['rotated', 'steady'].map((objectName) => ({ objectName, objectType: 'secret' }));
+    const data = [{ key: 'value', objectName: 'rotated' }];
+    const secretObjects = [{ secretName: 'of-rotated', type: 'Opaque', data }];
+    node.addClass('rotating', { parameters: classicParameters(items), secretObjects });
+    volume = node.addPod({ name: 'web', secretProviderClass: 'rotating' });
+    await node.kubelet.mount(volume);
+    await eventually(() => expect(seen()).toEqual(expectedOf('first')));
+  }, LIMIT_MS);
+  afterAll(() => node?.close(), LIMIT_MS);
+
+  /** A new version of the one secret; the other one never changes. */
+  const put = (value: string) => {
+    if (value === 'first') node.emulator.setSecret(VAULT, 'steady', 'as ever');
+    node.emulator.setSecret(VAULT, 'rotated', value);
+  };
+  const statusObject = () => node.objects.get('secretproviderclasspodstatuses', 'default', 'web-default-rotating');
+  /** What there is in volume, status and Secret. */
+  const seen = () => {
+    const { data } = node.objects.get('secrets', 'default', 'of-rotated');
+    return {
+      files: Object.entries(node.look(volume).files).map(([path, { contents }]) => `${path}: ${contents}`),
+      objects: (statusObject().status as { readonly objects: unknown }).objects,
+      secret: Buffer.from((data as Record<string, string>).value ?? '', 'base64').toString(),
+    };
+  };
+  const expectedOf = (value: string) => ({
+    files: [`rotated: ${value}`, 'steady: as ever'],
+    objects: ['rotated', 'steady'].map((name) => ({
+      id: `secret/${name}`,
+      version: node.emulator.currentSecret(VAULT, name).version,
+    })),
+    secret: value,
+  });
+  /** Lets time pass as a kubelet does, which from driver v1.6 on publishes every volume again and again. */
+  const turn = async () => {
+    if (line.rotation === 'kubelet') expect(await node.kubelet.publish(volume)).toBeUndefined();
+  };
+  /** Waits for so many Mounts more, known by what they ask the vault for and what it answers. */
+  const mounts = (count: number, status: number) => {
+    const asked = () =>
+      node.emulator.requests.filter((one) => one.path.startsWith('/secrets/rotated') && one.status === status).length;
+    const before = asked();
+    return until(`the vault has answered ${status} to ${count} Mounts more`, async () => {
+      await turn();
+      return asked() >= before + count ? true : undefined;
+    });
+  };
+  const rotated = (value: string) =>
+    eventually(async () => {
+      await turn();
+      expect(seen()).toEqual(expectedOf(value));
+    });
+
+  test(
+    'leaves files, status and Secret alone where nothing has changed',
+    async () => {
+      const before = node.look(volume);
+      const { resourceVersion } = statusObject().metadata;
+      await mounts(3, 200);
+      expect(node.look(volume)).toEqual(before);
+      expect(statusObject().metadata.resourceVersion).toBe(resourceVersion);
+      expect(seen()).toEqual(expectedOf('first'));
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'brings a change into files, status and Secret, with one write',
+    async () => {
+      const before = node.look(volume).generation;
+      put('second');
+      await rotated('second');
+      const after = node.look(volume);
+      expect(after.generation).not.toBe(before);
+      await mounts(2, 200);
+      expect(node.look(volume)).toEqual(after);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'keeps the files while the vault refuses, and takes the change that has come meanwhile',
+    async () => {
+      const before = node.look(volume);
+      node.emulator.revoke(VAULT, IDENTITY);
+      put('third');
+      await mounts(3, 403);
+      expect(node.look(volume)).toEqual(before);
+      if (line.rotation === 'driver') {
+        const messages = () => node.objects.list('events').map(({ reason, message }) => `${reason} ${message}`);
+        await eventually(() => {
+          expect(messages().filter((one) => one.startsWith('MountRotationFailed'))[0]).toContain('rotated');
+        });
+      } else {
+        expect(node.driver.log()).toContain('failed to mount secrets store object content');
+      }
+      node.emulator.grant(VAULT, { identity: IDENTITY, ...PERMISSIONS });
+      await rotated('third');
+    },
+    LIMIT_MS,
+  );
+});
