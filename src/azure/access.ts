@@ -95,7 +95,7 @@ export class AzureVaults implements VaultAccess {
         const body = await persist({ session, telemetry, party, signal }, (options) =>
           session.host.clients.get(ref, options),
         );
-        return fetchedFromWire(ref, body, describeQuestion({ ...question, ...whereabouts(session) }));
+        return fetchedFromWire(ref, body);
       },
     });
   }
@@ -111,7 +111,7 @@ export class AzureVaults implements VaultAccess {
         const pages = await persist({ session, telemetry, party, signal }, (options) =>
           session.host.clients.listVersions(type, name, options),
         );
-        return pages.flatMap((page) => listedFromWire(type, page));
+        return pages.flatMap((page) => listedFromWire({ type, name }, page));
       },
     });
   }

@@ -24,6 +24,11 @@ const UNTRUSTED: Meaning = [
   'lasting',
   'the certificate of the host is not trusted; if a proxy or a private cloud signs it, give its CA by SSL_CERT_FILE, SSL_CERT_DIR or NODE_EXTRA_CA_CERTS',
 ];
+const NO_DESCRIPTOR: Meaning = [
+  'TCP',
+  'transient',
+  'no file descriptor is left for the connection; raise the limit of open files of the provider, or of the node',
+];
 const GARBLED: Meaning = ['HTTP', 'lasting', 'the answer is not complete HTTP; check proxies between node and host'];
 const SILENT: Meaning = [
   'HTTP',
@@ -54,6 +59,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ],
   EHOSTUNREACH: ['TCP', 'transient', 'there is no route to the host; check routes and firewalls of the node'],
   ENETUNREACH: ['TCP', 'transient', 'there is no route to the network; check routes and the uplink of the node'],
+  EMFILE: NO_DESCRIPTOR,
+  ENFILE: NO_DESCRIPTOR,
   EADDRNOTAVAIL: ['TCP', 'transient', 'the node has no free address or port for the connection'],
   ECONNRESET: CUT,
   EPIPE: CUT,
@@ -103,9 +110,12 @@ const FAMILIES: readonly (readonly [RegExp, Meaning])[] = [
       'the proxy refuses the way to the host; check its rules, and its user and password in HTTPS_PROXY',
     ],
   ],
+  [/^EAI_/, ['DNS', 'transient', 'the name cannot be resolved; check the DNS that the node uses']],
   [/^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/, UNTRUSTED],
   [/^ERR_(SSL|TLS)_/, NO_TLS],
   [/^HPE_|^ERR_STREAM_PREMATURE_CLOSE$/, GARBLED],
+  // Whatever else the system says no with.
+  [/^E(?!RR_)[A-Z0-9]+$/, ['TCP', 'transient', 'the connection failed; check network and limits of the node']],
 ];
 
 /** Reads what `node:net`, `node:dns`, `node:tls` and `node:http` throw; undefined for any other failure. */

@@ -8,6 +8,7 @@ import { type Clock, Lifetime, msSince } from '../base/clock.ts';
 import { type ErrorDetails, ProviderError } from '../base/errors.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { HOST_HINT, hostInWords } from '../mount/phase.ts';
+import { BadAnswer } from './bad-answer.ts';
 import { Challenge } from './challenge.ts';
 import { networkFailure } from './network-error.ts';
 
@@ -130,7 +131,7 @@ function refusal({ phase, host, failed }: HostQuestion): ProviderError {
 
 /** Whether a failure is what the host said. */
 function isAnswer(error: unknown): boolean {
-  if (error instanceof Challenge) return true;
+  if (error instanceof Challenge || error instanceof BadAnswer) return true;
   if (error instanceof ProviderError) return error.details.httpStatus !== undefined;
   return isRestError(error) && error.statusCode !== undefined;
 }

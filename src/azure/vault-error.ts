@@ -1,6 +1,7 @@
 import { isRestError } from '@azure/core-rest-pipeline';
 import { type ErrorCode, ProviderError } from '../base/errors.ts';
 import type { ObjectType } from '../base/telemetry.ts';
+import { BadAnswer } from './bad-answer.ts';
 import { networkFailure } from './network-error.ts';
 
 /** What was asked of a vault, in the words of an error message. */
@@ -16,7 +17,8 @@ export interface VaultQuestion {
   readonly identity: string;
 }
 
-const NOUN: Readonly<Record<ObjectType, string>> = { secret: 'secret', key: 'key', cert: 'certificate' };
+/** What Key Vault calls the kinds of objects. */
+export const NOUN: Readonly<Record<ObjectType, string>> = { secret: 'secret', key: 'key', cert: 'certificate' };
 const ROLE: Readonly<Record<ObjectType, string>> = {
   secret: 'Key Vault Secrets User',
   key: 'Key Vault Crypto User',
@@ -37,6 +39,11 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
   if (error instanceof ProviderError) return error;
   const what = describeQuestion(question);
   const { host } = question;
+  if (error instanceof BadAnswer) {
+    return new ProviderError('ERR_VAULT', `${what}: ${error.message}; check proxies between node and vault`, {
+      details: { httpStatus: 200, host, phase: 'vault' },
+    });
+  }
   if (isRestError(error) && error.statusCode !== undefined) {
     if (error.statusCode < 300) {
       return new ProviderError(

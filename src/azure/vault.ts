@@ -3,10 +3,10 @@ import { type HttpClient, isRestError, type PipelineRequest, RestError } from '@
 import { CertificateClient } from '@azure/keyvault-certificates';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient } from '@azure/keyvault-secrets';
-import { ProviderError } from '../base/errors.ts';
 import type { ObjectType } from '../base/telemetry.ts';
 import type { ObjectRef } from '../mount/ports.ts';
-import { refuseChallenges } from './challenge.ts';
+import { BadAnswer, NO_JSON } from './bad-answer.ts';
+import { Challenge, refuseChallenges } from './challenge.ts';
 
 /** One answer of a vault, or of each page of a listing. */
 export type RawBodies = readonly unknown[];
@@ -28,7 +28,10 @@ interface Call {
   readonly bodies: unknown[];
   /** Characters of all of them. */
   size: number;
+  /** The answer to the last request; undefined where there was none. */
   last: { readonly status: number; readonly body: unknown } | undefined;
+  /** Path of the first request; the pages of a listing all have it. */
+  path: string | undefined;
 }
 
 /** Of a listing: versions come 25 a page, and a vault, or who stands in front of it, may send us round in circles. */
@@ -94,7 +97,7 @@ export class VaultClients {
     );
   }
 
-  /** The JSON of an object. Errors: `RestError`, `Challenge`, network errors. */
+  /** The JSON of an object; undefined where the answer is none. Errors: `RestError`, `Challenge`, `BadAnswer`. */
   async get({ type, name, version }: ObjectRef, options: VaultCallOptions): Promise<unknown> {
     const { secrets, keys, certificates } = this.#clients;
     const { clientRequestId } = options;
@@ -136,24 +139,28 @@ export class VaultClients {
         // Each page passes by the transport.
       }
     });
-    if (mistaken) throw new ProviderError('ERR_VAULT', 'the vault answered a version listing that cannot be read');
+    if (mistaken) {
+      const unreadable = 'the vault answered 200 with a version listing that cannot be read';
+      throw new BadAnswer(call.last?.body === undefined ? NO_JSON : unreadable);
+    }
     return call.bodies;
   }
 
   /**
-   * Runs a call of the SDK. `mistaken`: the SDK could make no sense of an answer that is a success; it crashes where a
-   * field is absent.
+   * Runs a call of the SDK. `mistaken`: the SDK could make no sense of an answer that is a success. It throws errors of
+   * all kinds where a field is absent or an id has another form.
    */
   async #run(call: Call, work: () => Promise<unknown>): Promise<{ readonly mistaken: boolean }> {
     try {
       await work();
       return { mistaken: false };
     } catch (error) {
-      // The wire's own spelling, which the three clients translate each in its way.
-      if (isRestError(error)) error.details = call.last?.body;
-      if (!(error instanceof TypeError) || call.last === undefined) throw error;
+      if (call.last === undefined || error instanceof Challenge || error instanceof BadAnswer || isAbort(error))
+        throw error;
       const { status: statusCode, body: details } = call.last;
-      if (statusCode !== 200) throw Object.assign(new RestError('', { statusCode }), { details });
+      // The wire's own spelling, which the three clients translate each in its way.
+      if (statusCode !== 200)
+        throw Object.assign(isRestError(error) ? error : new RestError('', { statusCode }), { details });
       return { mistaken: true };
     }
   }
@@ -167,14 +174,21 @@ export class VaultClients {
     return {
       sendRequest: async (request) => {
         const call = callOf(request);
-        const target = new URL(request.url).origin;
-        if (call === undefined || target !== origin) {
-          throw new ProviderError('ERR_VAULT', `the vault refers to ${target}; nothing was sent there`);
+        const target = new URL(request.url);
+        if (call === undefined || target.origin !== origin) {
+          throw new BadAnswer(`the vault refers to ${target.origin}; nothing was sent there`);
+        }
+        call.path ??= target.pathname;
+        if (call.path.toLowerCase() !== target.pathname.toLowerCase()) {
+          throw new BadAnswer(
+            'the vault refers to something else as the next page of the listing; it was not asked for',
+          );
         }
         const { authorization, clientRequestId, signal } = call.options;
         request.headers.set('authorization', authorization);
         request.headers.set(CALL_HEADER, clientRequestId);
         request.abortSignal = signal;
+        call.last = undefined;
         const response = await this.#transport.sendRequest(request);
         const body = parse(response.bodyAsText ?? '');
         call.last = { status: response.status, body };
@@ -182,7 +196,7 @@ export class VaultClients {
         call.size += response.bodyAsText?.length ?? 0;
         if (call.bodies.length > MAX_PAGES || call.size > MAX_LISTING_BYTES) {
           const most = `${MAX_PAGES} pages or ${MAX_LISTING_BYTES} bytes`;
-          throw new ProviderError('ERR_VAULT', `the vault goes on and on with a listing of more than ${most}`);
+          throw new BadAnswer(`the vault goes on and on with a listing of more than ${most}`);
         }
         refuseChallenges(response);
         return response;
@@ -192,7 +206,7 @@ export class VaultClients {
 }
 
 function newCall(options: VaultCallOptions): Call {
-  return { options, bodies: [], size: 0, last: undefined };
+  return { options, bodies: [], size: 0, last: undefined, path: undefined };
 }
 
 function pagesOf({ secrets, keys, certificates }: Clients, type: ObjectType, name: string): AsyncIterable<unknown> {
@@ -206,8 +220,13 @@ function pagesOf({ secrets, keys, certificates }: Clients, type: ObjectType, nam
   }
 }
 
-/** The JSON of a body; undefined where it is none. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+/** The JSON of a body; null where there is none, undefined where it is something else. */
 function parse(text: string): unknown {
+  if (text.trim() === '') return null;
   try {
     return JSON.parse(text);
   } catch {

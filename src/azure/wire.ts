@@ -1,30 +1,25 @@
-import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import type { ObjectType } from '../base/telemetry.ts';
 import type { FetchedObject, ListedVersion, ObjectRef } from '../mount/ports.ts';
+import { BadAnswer, NO_JSON } from './bad-answer.ts';
+import { NOUN } from './vault-error.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 /**
  * Reads the JSON that a vault answered. The SDK's own models cannot be used for it: they crash where a field is absent,
  * and Key Vault does leave fields out.
- * Errors: ERR_VAULT, naming what failed and the field, with the official provider's words.
+ * Errors: `BadAnswer`, naming the field, with the official provider's words.
  */
-export function fetchedFromWire(ref: ObjectRef, body: unknown, failed: string): FetchedObject {
-  const json = objectOf(body);
-  const missing = (text: string, field: string) =>
-    new ProviderError(
-      'ERR_VAULT',
-      `${failed}: ${text}: the vault answered without "${field}"; check proxies between node and vault`,
-      { details: { phase: 'vault', httpStatus: 200 } },
-    );
+export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
+  const json = jsonOf(body);
+  const missing = (text: string, field: string) => new BadAnswer(`${text}: the vault answered without "${field}"`);
   const attributes = objectOf(json.attributes);
   const life = { expiresAt: timeOf(attributes.exp), notBefore: timeOf(attributes.nbf) };
   switch (ref.type) {
     case 'secret': {
       const { value } = json;
       if (typeof value !== 'string') throw missing('secret value is nil', 'value');
-      const version = versionOf(json.id);
+      const version = versionOf(ref, json.id);
       if (version === undefined) throw missing('secret id is nil', 'id');
       return {
         type: 'secret',
@@ -38,7 +33,7 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown, failed: string): 
     case 'key': {
       if (typeof json.key !== 'object' || json.key === null) throw missing('key value is nil', 'key');
       const key = objectOf(json.key);
-      const version = versionOf(key.kid);
+      const version = versionOf(ref, key.kid);
       if (version === undefined) throw missing('key id is nil', 'kid');
       const numbers = { n: textOf(key.n), e: textOf(key.e), x: textOf(key.x), y: textOf(key.y) };
       return { type: 'key', version, ...life, key: { kty: textOf(key.kty), crv: textOf(key.crv), ...numbers } };
@@ -46,7 +41,7 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown, failed: string): 
     case 'cert': {
       const cer = textOf(json.cer);
       if (cer === undefined) throw missing('certificate value is nil', 'cer');
-      const version = versionOf(json.id);
+      const version = versionOf(ref, json.id);
       if (version === undefined) throw missing('certificate id is nil', 'id');
       return { type: 'cert', version, ...life, der: Buffer.from(cer, 'base64') };
     }
@@ -68,17 +63,26 @@ export function bytesOfObject(object: FetchedObject): number {
   }
 }
 
-/** The entries of one page of a version listing; entries without id or attributes name no version to choose. */
-export function listedFromWire(type: ObjectType, body: unknown): readonly ListedVersion[] {
-  const { value } = objectOf(body);
-  if (!Array.isArray(value)) return [];
+/**
+ * The entries of one page of a version listing; entries without id or attributes name no version to choose.
+ * Errors: `BadAnswer` where it is no listing, or one of another object.
+ */
+export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): readonly ListedVersion[] {
+  const { value } = jsonOf(body);
+  if (!Array.isArray(value)) throw new BadAnswer('the vault answered a version listing without "value"');
   return value.flatMap((entry) => {
     const item = objectOf(entry);
-    const version = versionOf(type === 'key' ? (item.kid ?? item.id) : item.id);
+    const version = versionOf({ ...ref, version: '' }, ref.type === 'key' ? (item.kid ?? item.id) : item.id);
     if (version === undefined || typeof item.attributes !== 'object' || item.attributes === null) return [];
     const { enabled, created } = objectOf(item.attributes);
     return [{ version, enabled: enabled !== false, createdAt: timeOf(created) ?? 0 }];
   });
+}
+
+/** The members of an answer; none where it is JSON of another kind. Errors: `BadAnswer` where it is no JSON. */
+function jsonOf(body: unknown): Json {
+  if (body === undefined) throw new BadAnswer(NO_JSON);
+  return objectOf(body);
 }
 
 function objectOf(value: unknown): Json {
@@ -89,9 +93,31 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function versionOf(id: unknown): string | undefined {
-  const last = textOf(id)?.replace(/\/+$/, '').split('/').pop();
-  return last === '' ? undefined : last;
+const COLLECTION = { secret: 'secrets', key: 'keys', cert: 'certificates' } as const;
+
+/** The version in an id; undefined where there is none. Errors: `BadAnswer` where the id is not that of the object. */
+function versionOf({ type, name, version: asked }: ObjectRef, id: unknown): string | undefined {
+  const text = textOf(id);
+  if (text === undefined || text === '') return undefined;
+  const [, collection, named = '', version = ''] =
+    /^https?:\/\/[^/]+\/(\w+)\/([^/?#]+)\/([^/?#]+)\/*$/i.exec(text) ?? [];
+  const isSame = collection?.toLowerCase() === COLLECTION[type] && sameText(decoded(named), name);
+  if (!isSame || !(asked === '' || sameText(version, asked))) {
+    throw new BadAnswer(`the vault answered with an id that is not that of the ${NOUN[type]} asked for`);
+  }
+  return version;
+}
+
+function sameText(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 /** Key Vault counts in seconds. */

@@ -2,7 +2,7 @@ import dns from 'node:dns';
 import https from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { inspect } from 'node:util';
-import { createPipelineRequest } from '@azure/core-rest-pipeline';
+import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Agents } from '../../src/azure/agents.ts';
 import { networkFailure } from '../../src/azure/network-error.ts';
@@ -115,6 +115,31 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
     agents.close();
   });
 
+  it.each([
+    ['EMFILE', 'TCP', /no file descriptor is left .*raise the limit of open files/],
+    ['ENFILE', 'TCP', /no file descriptor is left/],
+    ['ENOBUFS', 'TCP', /limits of the node/],
+    ['EPERM', 'TCP', /network and limits of the node/],
+    ['EAI_FAIL', 'DNS', /check the DNS/],
+  ])('what the system says no with: %s', (code, layer, words) => {
+    const failure = networkFailure(new RestError('', { code }));
+    expect(failure).toMatchObject({ layer, code, explanation: expect.stringMatching(words) });
+  });
+
+  it('a node without file descriptors: said to be that', async () => {
+    await read('s59');
+    const lookups = vi.spyOn(dns, 'lookup');
+    lookups.mockImplementation(((_name: string, _options: object, callback: (error: Error) => void) => {
+      callback(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+    }) as unknown as typeof dns.lookup);
+    const identity = reader();
+    const { cloud } = lab;
+    const vault = lab.azure.vaults.open({ cloud, tenantId: TENANT, identity, vaultName: 'v', vaultUrl: 'https://v.x' });
+    const error = await failureOf(vault.get(secret('s'), lab.context()));
+    lookups.mockRestore();
+    expect(error).toMatchObject({ code: 'ERR_UNREACHABLE', details: { remoteCode: 'EMFILE', phase: 'vault' } });
+  });
+
   it('at login, by its name: asked for once', async () => {
     const lookups = vi.spyOn(dns, 'lookup');
     const cloud = { ...lab.cloud, authorityHost: 'https://login.invalid/' };
@@ -191,6 +216,59 @@ describe('an answer of the vault that is none', () => {
     const listed = lab.open(reader()).listVersions({ type: 'secret', name: 'many' }, lab.context());
     expect(await failureOf(listed)).toMatchObject({ code: 'ERR_VAULT' });
     expect(lab.emulator.requests.filter(({ host }) => host.startsWith('evil'))).toEqual([]);
+  });
+
+  it.each<[string, string | Record<string, unknown>, RegExp]>([
+    ['a page', '<html>', /no JSON, so it is not the JSON asked for/],
+    ['an empty object', {}, /a version listing (without "value"|that cannot be read)/],
+    ['a list', '[]', /a version listing (without "value"|that cannot be read)/],
+    ['ids of another form', { value: [{ id: 'x', attributes: {} }] }, /listing that cannot be read|id that is not/],
+    [
+      'ids of another object',
+      { value: [{ id: 'https://v/secrets/b/1', attributes: {} }] },
+      /an id that is not that of/,
+    ],
+    ['a next page that is no link', { value: [], nextLink: [] }, /listing that cannot be read/],
+  ])('a listing that is %s: nothing of ours is to blame', async (_, body, words) => {
+    answer('vault', { status: 200, body });
+    const listed = lab.open(reader()).listVersions({ type: 'secret', name: 'many' }, lab.context());
+    expect(await failureOf(listed)).toMatchObject({
+      code: 'ERR_VAULT',
+      details: { httpStatus: 200, phase: 'vault' },
+      message: expect.stringMatching(
+        /^Cannot list the versions of secret "many" .*; check proxies between node and vault$/,
+      ),
+    });
+    expect((await failureOf(listed)).message).toMatch(words);
+  });
+
+  it.each([
+    'https://lab-vault.vault.localhost/secrets/s0/versions',
+    'https://lab-vault.vault.localhost/deletedsecrets/many',
+  ])('a listing that goes on at %s is not followed', async (link) => {
+    const nextLink = link.replace('localhost', `localhost:${lab.emulator.port}`);
+    answer('vault', { status: 200, body: { value: [], nextLink } });
+    const listed = lab.open(reader()).listVersions({ type: 'secret', name: 'many' }, lab.context());
+    expect(await failureOf(listed)).toMatchObject({ code: 'ERR_VAULT' });
+    expect(lab.count('vault')).toBe(1);
+  });
+
+  it.each([
+    ['secret', 'https://v/secrets/s1/1'],
+    ['secret', 'https://v/keys/s0/1'],
+    ['secret', 'https://v/secrets/s0'],
+  ] as const)('the %s of another id is not delivered: %s', async (_, id) => {
+    answer('vault', { status: 200, body: { value: VALUE, id, attributes: {} } });
+    expect(await failureOf(read())).toMatchObject({
+      code: 'ERR_VAULT',
+      message: expect.stringContaining('an id that is not that of the secret asked for'),
+    });
+  });
+
+  it('another version than the one asked for is not delivered', async () => {
+    answer('vault', { status: 200, body: { value: VALUE, id: 'https://v/secrets/s0/2', attributes: {} } });
+    const pinned = lab.open(reader()).get(secret('s0', '1'), lab.context());
+    expect(await failureOf(pinned)).toMatchObject({ code: 'ERR_VAULT' });
   });
 
   it('a listing that goes round in circles is given up', async () => {
