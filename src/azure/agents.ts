@@ -1,9 +1,6 @@
-import { X509Certificate } from 'node:crypto';
 import dns from 'node:dns';
-import { readdirSync, readFileSync } from 'node:fs';
 import type http from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
-import { join } from 'node:path';
 import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
 import { RecentlyUsed } from '../base/recently-used.ts';
@@ -29,14 +26,6 @@ const SHARED = {
   timeout: IDLE_MS,
 } as const;
 
-/** Where certificates beyond Node's own come from: `SSL_CERT_FILE`, `SSL_CERT_DIR`, `NODE_EXTRA_CA_CERTS`. */
-export interface TrustSources {
-  readonly certFile: string | undefined;
-  /** Directories, separated by `:`. */
-  readonly certDir: string | undefined;
-  readonly extraCaFile: string | undefined;
-}
-
 /** Finds the connections for a URL, and the host of the proxy that they go through; empty: none. */
 export interface AgentSource {
   for(url: URL): Way;
@@ -57,7 +46,7 @@ const MAX_WAYS = 200;
  * all, names under `.localhost` on the loopback interface (RFC 6761 section 6.3).
  */
 export class Agents implements AgentSource {
-  readonly #trust: TrustSources;
+  readonly #trust: readonly string[];
   readonly #connectTimeoutMs: number;
   readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS });
   readonly #proxied = new Map<string, TunnelAgent>();
@@ -66,7 +55,8 @@ export class Agents implements AgentSource {
   #https: BoundedHttpsAgent | undefined;
   #secureContext: tls.SecureContext | undefined;
 
-  constructor(trust: TrustSources, connectTimeoutMs = CONNECT_TIMEOUT_MS) {
+  /** `trust`: see `readTrust`. */
+  constructor(trust: readonly string[], connectTimeoutMs = CONNECT_TIMEOUT_MS) {
     this.#trust = trust;
     this.#connectTimeoutMs = connectTimeoutMs;
   }
@@ -122,7 +112,9 @@ export class Agents implements AgentSource {
   }
 
   #options(): BoundedAgentOptions {
-    this.#secureContext ??= createTrust(this.#trust);
+    this.#secureContext ??= tls.createSecureContext(
+      this.#trust.length === 0 ? {} : { ca: [...tls.rootCertificates, ...this.#trust] },
+    );
     return {
       ...SHARED,
       connectTimeoutMs: this.#connectTimeoutMs,
@@ -154,30 +146,4 @@ function proxyFor(hostname: string, url: string): string {
     (_, index) => index > 0 && getProxyForUrl(`https://${labels.slice(index).join('.')}/`) === '',
   );
   return excepted ? '' : proxy;
-}
-
-function createTrust(sources: TrustSources): tls.SecureContext {
-  const ca = readTrust(sources);
-  return tls.createSecureContext(ca.length === 0 ? {} : { ca: [...tls.rootCertificates, ...ca] });
-}
-
-/** PEM texts of the trust sources; what cannot be read is left out, as OpenSSL does. */
-function readTrust({ certFile, certDir, extraCaFile }: TrustSources): readonly string[] {
-  if (!certFile && !certDir) return [];
-  const directories = (certDir ?? '').split(':').filter((directory) => directory !== '');
-  const inDirectories = directories.flatMap((directory) =>
-    attempt<readonly string[]>(() => readdirSync(directory), []).map((name) => join(directory, name)),
-  );
-  const files = [certFile ?? '', extraCaFile ?? '', ...inDirectories].filter((file) => file !== '');
-  const texts = [...new Set(files)].map((file) => attempt(() => readFileSync(file).toString('utf8'), ''));
-  const pems = texts.flatMap((text) => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []);
-  return [...new Set(pems)].filter((pem) => attempt(() => new X509Certificate(pem), undefined) !== undefined);
-}
-
-function attempt<T>(read: () => T, fallback: T): T {
-  try {
-    return read();
-  } catch {
-    return fallback;
-  }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { AzureVaults } from './access.ts';
-import { Agents, type TrustSources } from './agents.ts';
+import { Agents } from './agents.ts';
 import { NMI_HOST } from './pod-identity.ts';
 import { SilentHosts } from './silent-hosts.ts';
 import { TokenPool } from './token-pool.ts';
@@ -14,7 +14,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** What the outbound half of the program needs. */
 export interface AzureOptions {
   readonly userAgent: string;
-  readonly trust: TrustSources;
+  /** Certificates to trust beside Node's own: see `readTrust`. */
+  readonly trust: readonly string[];
   readonly tokenProxy: TokenProxyOptions;
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
@@ -29,7 +30,7 @@ export interface AzureOptions {
 /** Azure as Mounts see it. */
 export interface Azure {
   readonly vaults: AzureVaults;
-  /** Reads the certificates to trust, which takes some ten milliseconds; asks nobody anything. */
+  /** Makes what all connections share, which takes some ten milliseconds; asks nobody anything. */
   warmUp(): void;
   close(): void;
 }

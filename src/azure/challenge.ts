@@ -41,15 +41,6 @@ export function refuseChallenges({ status, headers, bodyAsText }: PipelineRespon
   throw new Challenge(headers.get('www-authenticate') ?? '', bodyAsText ?? '', headers.get('x-ms-request-id'));
 }
 
-/**
- * The rule of the SDK: the vault's host must lie under the host of the resource it names. And a resource is a plain
- * HTTPS URL: Entra reads it as a text, so that one with more in it could stand for another.
- */
-export function resourceCovers(resource: string, vaultUrl: string): boolean {
-  if (!/^https:\/\/[\w.-]+(:\d+)?(\/[\w.-]*)*$/.test(resource) || !URL.canParse(resource)) return false;
-  return new URL(vaultUrl).hostname.endsWith(`.${new URL(resource).hostname}`);
-}
-
 function parse(body: string): unknown {
   try {
     return JSON.parse(body);

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type https from 'node:https';
 import tls from 'node:tls';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { lookupLocalhost } from './agents.ts';
+import { type ApiServer, findServerName } from './binding-server-name.ts';
 import { BoundedHttpsAgent } from './connect.ts';
+import { readRegularFile, realPathOf } from './regular-file.ts';
 
 /** Where the token proxy of AKS identity binding is, by default the cluster's API server. */
 export interface TokenProxyOptions {
@@ -13,7 +13,9 @@ export interface TokenProxyOptions {
   readonly url: string;
   /** `--sni-name`; empty: computed from the API server's certificate. */
   readonly sniName: string;
-  /** CA of the proxy. */
+  /** Whose certificate the server name is computed from, whatever `url` says. */
+  readonly apiServer: ApiServer;
+  /** CA of the API server and of the proxy. */
   readonly caFile: string;
 }
 
@@ -22,6 +24,7 @@ export const CLUSTER_CA_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/ca
 
 const DEFAULT_URL = 'https://kubernetes.default.svc.cluster.local';
 const TIMEOUT_MS = 10_000;
+const MAX_CA_BYTES = 1024 * 1024;
 
 /** Makes a transport whose requests all go out by one agent. */
 export type TransportBy = (agent: https.Agent) => HttpClient;
@@ -43,10 +46,13 @@ export class TokenProxy {
     this.#base = new URL(options.url === '' ? DEFAULT_URL : options.url);
   }
 
-  /** The way to the proxy. Errors: ERR_AUTHENTICATION with the official provider's words. */
+  /**
+   * The way to the proxy. Errors: with the official provider's words, ERR_UNREACHABLE where the API server does not
+   * answer, else ERR_AUTHENTICATION.
+   */
   async client(): Promise<HttpClient> {
     try {
-      const ca = readCa(this.#options.caFile);
+      const ca = await readCa(this.#options.caFile);
       if (this.#known?.ca !== ca) {
         const entry = { ca, client: this.#connect(ca) };
         this.#known = entry;
@@ -56,7 +62,8 @@ export class TokenProxy {
       }
       return await this.#known.client;
     } catch (error) {
-      throw new ProviderError('ERR_AUTHENTICATION', `proxy transport not available: ${messageOf(error)}`, {
+      const code = error instanceof ProviderError ? error.code : 'ERR_AUTHENTICATION';
+      throw new ProviderError(code, `proxy transport not available: ${messageOf(error)}`, {
         details: { phase: 'entra', host: this.#base.host },
       });
     }
@@ -64,8 +71,8 @@ export class TokenProxy {
 
   async #connect(ca: string): Promise<HttpClient> {
     const base = this.#base;
-    const { sniName } = this.#options;
-    const servername = sniName === '' ? bindingServerName(await clusterIdOf(base, ca)) : sniName;
+    const { sniName, apiServer } = this.#options;
+    const servername = sniName === '' ? await findServerName(apiServer, ca) : sniName;
     // The proxy may answer with a certificate for the name it was called by, or with the API server's own.
     const checkServerIdentity = (_: string, certificate: tls.PeerCertificate) =>
       tls.checkServerIdentity(servername, certificate) && tls.checkServerIdentity(base.hostname, certificate);
@@ -95,48 +102,13 @@ export class TokenProxy {
   }
 }
 
-/** Server name under which the API server hands connections to the token proxy of a cluster. */
-export function bindingServerName(clusterId: string): string {
-  const digest = createHash('sha256').update(`identity-binding${clusterId}`).digest();
-  return `a${base32Hex(digest)}.ests.aks`;
-}
-
-/** The cluster's id out of the API server's certificate. */
-function clusterIdOf(base: URL, ca: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const port = base.port === '' ? 443 : Number(base.port);
-    const { hostname: host } = base;
-    const socket = tls.connect(
-      { host, port, servername: host, ca, lookup: lookupLocalhost, timeout: TIMEOUT_MS },
-      () => {
-        const { subjectaltname = '' } = socket.getPeerCertificate();
-        socket.destroy();
-        const id = /DNS:hcp-kubernetes\.([^.,\s]+)\.svc\.cluster\.local/.exec(subjectaltname)?.[1];
-        if (id === undefined)
-          reject(
-            new Error(
-              `the certificate of ${base.host} names no cluster (hcp-kubernetes.<id>.svc.cluster.local); set --sni-name`,
-            ),
-          );
-        else resolve(id);
-      },
-    );
-    socket.on('timeout', () => socket.destroy(new Error(`${base.host} did not answer within ${TIMEOUT_MS / 1000} s`)));
-    socket.on('error', reject);
-  });
-}
-
-function readCa(file: string): string {
+async function readCa(file: string): Promise<string> {
   try {
-    return readFileSync(file, 'utf8');
+    const { text } = await readRegularFile(await realPathOf(file), MAX_CA_BYTES);
+    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('it holds no certificate');
+    return text;
   } catch (error) {
-    throw new Error(`the cluster's CA cannot be read: ${messageOf(error)}`);
+    const remedy = 'mount the ConfigMap kube-root-ca.crt there, as the chart does';
+    throw new Error(`the cluster's CA cannot be read: open ${file}: ${messageOf(error)}; ${remedy}`);
   }
-}
-
-/** RFC 4648 section 7, lower case, without padding. */
-function base32Hex(bytes: Buffer): string {
-  let bits = '';
-  for (const byte of bytes) bits += byte.toString(2).padStart(8, '0');
-  return (bits.match(/.{1,5}/g) ?? []).map((group) => Number.parseInt(group.padEnd(5, '0'), 2).toString(32)).join('');
 }

@@ -4,6 +4,7 @@ import { directTarget } from '../driver/direct.ts';
 import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import { requestFiles } from '../driver/publish.ts';
 import type { Finding } from '../spc/finding.ts';
+import type { CloudOptions } from './cloud-options.ts';
 import type { Io } from './io.ts';
 import { warningsTo } from './logging.ts';
 import { KUBELET_PATH, REQUEST_DEFAULTS, type RequestOptions, requestOf } from './mount-request.ts';
@@ -13,7 +14,7 @@ import type { DirectMount } from './provider.ts';
 export interface FetchedManifests {
   readonly name: string;
   readonly text: string;
-  readonly options: Partial<RequestOptions> & { readonly cloudName: string };
+  readonly options: Partial<RequestOptions> & CloudOptions;
   readonly directMount: DirectMount;
 }
 
@@ -41,7 +42,7 @@ export async function fetchFindings(
     const request = await requestOf({ ...parts, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS }, io);
     // Other warnings are about the manifest, and stand among its own findings.
     const log = warningsTo((message, { reason }) => reason !== undefined && add('warning', message));
-    const mount = await directMount(options.cloudName, log);
+    const mount = await directMount(options, log);
     try {
       await requestFiles(directTarget(mount), request);
     } catch (error) {

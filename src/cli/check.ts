@@ -3,14 +3,14 @@ import { ProviderError } from '../base/errors.ts';
 import { type CheckReport, checkManifests } from '../spc/check.ts';
 import type { Finding } from '../spc/finding.ts';
 import { fetchFindings } from './check-fetch.ts';
+import { addCloudOptions, type CloudOptions } from './cloud-options.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
 import { addCredentialOptions, CREDENTIALS_HELP, type RequestOptions } from './mount-request.ts';
-import { type DirectMount, parameterDefaults } from './provider.ts';
+import { cloudFilesOf, type DirectMount } from './provider.ts';
 
 /** What `check` is asked for. */
-export interface CheckCommandOptions extends Partial<RequestOptions> {
+export interface CheckCommandOptions extends Partial<RequestOptions>, CloudOptions {
   readonly json?: boolean;
-  readonly cloudName: string;
   readonly fetch?: boolean;
 }
 
@@ -40,9 +40,8 @@ export function checkCommand(deps: CheckCommandDeps): Command {
     .description('check SecretProviderClass manifests of both forms, with the parser the provider uses')
     .argument('<files...>', 'YAML files; - is stdin')
     .option('--json', 'print the findings as JSON')
-    .option('--cloud-name <name>', 'cloud of manifests that name none', 'AzurePublicCloud')
     .option('--fetch', 'read the objects from their vaults and check the certificates too');
-  return addCredentialOptions(command)
+  return addCredentialOptions(addCloudOptions(command))
     .addHelpText('after', HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {
       process.exitCode = await runCheck({ files, options, deps }, processIo);
@@ -55,13 +54,14 @@ export function runCheck(
   io: Io,
 ): Promise<number> {
   return exitCodeOf(io, async () => {
-    const { json = false, cloudName } = options;
-    const defaults = parameterDefaults({ cloudName, orderChain: true, split: false }, io.env);
+    const { json = false, cloudName, cloudFileDir = '' } = options;
+    const defaults = { cloudName, orderChain: true, split: false };
+    const context = { defaults, readCloudFile: cloudFilesOf({ cloudFileDir }, io.env) };
     const located: Located[] = [];
     let manifests = 0;
     for (const name of files) {
       const input = await readInput(name, io);
-      const report = checkManifests(input.text, defaults);
+      const report = await checkManifests(input.text, context);
       manifests += report.manifests.length;
       const found = locate(report, input.name);
       located.push(...found);

@@ -7,6 +7,7 @@ import { directTarget } from '../driver/direct.ts';
 import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import { type Published, publish, requestFiles } from '../driver/publish.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
+import { addCloudOptions, CLOUD_DEFAULTS, type CloudOptions } from './cloud-options.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
 import { warningsTo } from './logging.ts';
 import {
@@ -26,19 +27,18 @@ export interface MountCommandDeps {
 }
 
 /** What `mount` is asked for. */
-export interface MountCommandOptions extends RequestOptions {
+export interface MountCommandOptions extends RequestOptions, CloudOptions {
   readonly out?: string;
   readonly name?: string;
   readonly endpoint: string;
   readonly direct?: boolean;
-  readonly cloudName: string;
   readonly timeout: string;
 }
 
 /** Values of options that are not given. */
 export const MOUNT_DEFAULTS = {
   endpoint: 'unix:///var/run/secrets-store-csi-providers/azure.sock',
-  cloudName: 'AzurePublicCloud',
+  ...CLOUD_DEFAULTS,
   ...REQUEST_DEFAULTS,
   timeout: '120',
 } as const;
@@ -61,12 +61,11 @@ export function mountCommand(deps: MountCommandDeps): Command {
     .option('--name <name>', 'the SecretProviderClass, where the file holds several')
     .option('--endpoint <endpoint>', 'socket of the provider', MOUNT_DEFAULTS.endpoint)
     .option('--direct', 'do it in this process instead of asking a running provider')
-    .option('--cloud-name <name>', 'with --direct: cloud of manifests that name none', MOUNT_DEFAULTS.cloudName)
     .option('--pod <name>', 'name of the pod to appear as', MOUNT_DEFAULTS.pod)
     .option('--namespace <namespace>', 'namespace of the pod; that of the SecretProviderClass, else "default"')
     .option('--service-account <name>', 'service account of the pod', MOUNT_DEFAULTS.serviceAccount)
     .option('--timeout <seconds>', 'how long to wait for the answer', MOUNT_DEFAULTS.timeout);
-  return addCredentialOptions(command)
+  return addCredentialOptions(addCloudOptions(command, 'with --direct: '))
     .addHelpText('after', HELP)
     .action(async (file: string, options: MountCommandOptions) => {
       process.exitCode = await runMount({ file, options, deps }, processIo);
@@ -130,7 +129,7 @@ function chooseClass(
 }
 
 async function openTarget({
-  options: { direct = false, endpoint, cloudName },
+  options,
   deps,
   log,
 }: {
@@ -138,8 +137,9 @@ async function openTarget({
   readonly deps: MountCommandDeps;
   readonly log: Logger;
 }): Promise<{ target: MountTarget; through: string; close: () => void }> {
+  const { direct = false, endpoint } = options;
   if (direct)
-    return { target: directTarget(await deps.directMount(cloudName, log)), through: 'this process', close: () => {} };
+    return { target: directTarget(await deps.directMount(options, log)), through: 'this process', close: () => {} };
   const client = connectProvider(endpoint);
   try {
     const { runtimeName, runtimeVersion } = await client.version({ deadlineMs: VERSION_DEADLINE_MS });

@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { silentTelemetry } from '../base/telemetry.ts';
 import { checkCommand } from './check.ts';
+import type { CloudOptions } from './cloud-options.ts';
 import { inspectCommand } from './inspect.ts';
 import { processIo } from './io.ts';
 import { mountCommand } from './mount.ts';
@@ -55,12 +56,8 @@ function addLab(program: Command): void {
   );
 }
 
-async function directMount(cloudName: string, log: Logger) {
-  const settings = parseServeFlags(['--cloud-name', cloudName]);
-  return createProvider(settings, {
-    env: processIo.env,
-    log,
-    telemetry: silentTelemetry,
-    clock: systemClock,
-  }).mount;
+async function directMount({ cloudName, cloudFileDir = '' }: CloudOptions, log: Logger) {
+  const settings = parseServeFlags([`--cloud-name=${cloudName}`, `--cloud-file-dir=${cloudFileDir}`]);
+  const surroundings = { env: processIo.env, log, telemetry: silentTelemetry, clock: systemClock };
+  return (await createProvider(settings, surroundings)).mount;
 }

@@ -1,13 +1,15 @@
-import { readFileSync } from 'node:fs';
 import { connectAzure } from '../azure/azure.ts';
+import { CloudFiles } from '../azure/cloud-files.ts';
 import { CLUSTER_CA_FILE } from '../azure/token-proxy.ts';
+import { readTrust } from '../azure/trust.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import type { MountHandler } from '../mount/call.ts';
 import { createMount } from '../mount/mount.ts';
 import { warmUp } from '../mount/warm-up.ts';
-import type { ParameterDefaults } from '../spc/parameter-reader.ts';
+import type { ReadCloudFile } from '../spc/cloud.ts';
+import type { CloudOptions } from './cloud-options.ts';
 import type { ServeOptions } from './serve-flags.ts';
 import { VERSION } from './version.ts';
 
@@ -23,7 +25,7 @@ export interface ProviderSurroundings {
 }
 
 /** Sets up the provider inside this process. */
-export type DirectMount = (cloudName: string, log: Logger) => Promise<MountHandler>;
+export type DirectMount = (cloud: CloudOptions, log: Logger) => Promise<MountHandler>;
 
 /** The provider without its server. */
 export interface Provider {
@@ -37,23 +39,33 @@ export interface Provider {
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 
 /** Puts the mount pipeline and Azure together. */
-export function createProvider(
+export async function createProvider(
   settings: ProviderSettings,
   { env, log, telemetry, clock }: ProviderSurroundings,
-): Provider {
+): Promise<Provider> {
   const azure = connectAzure({
     userAgent: userAgentOf(settings.customUserAgent),
-    trust: { certFile: env.SSL_CERT_FILE, certDir: env.SSL_CERT_DIR, extraCaFile: env.NODE_EXTRA_CA_CERTS },
-    tokenProxy: { url: settings.tokenProxyUrl, sniName: settings.sniName, caFile: CLUSTER_CA_FILE },
+    trust: await readTrust({
+      certFile: env.SSL_CERT_FILE,
+      certDir: env.SSL_CERT_DIR,
+      extraCaFile: env.NODE_EXTRA_CA_CERTS,
+    }),
+    tokenProxy: {
+      url: settings.tokenProxyUrl,
+      sniName: settings.sniName,
+      apiServer: { host: env.KUBERNETES_SERVICE_HOST ?? '', port: env.KUBERNETES_SERVICE_PORT ?? '' },
+      caFile: CLUSTER_CA_FILE,
+    },
     cacheTtlMs: settings.cacheTtlMs,
     pinnedCacheTtlMs: settings.pinnedCacheTtlMs,
     telemetry,
     clock,
   });
-  const defaults = parameterDefaults(settings, env);
-  const { certificatePolicy } = settings;
+  const { cloudName, orderChain, split, certificatePolicy } = settings;
+  const defaults = { cloudName, orderChain, split };
+  const readCloudFile = cloudFilesOf(settings, env);
   return {
-    mount: createMount({ vaults: azure.vaults, defaults, certificatePolicy, telemetry, clock, log }),
+    mount: createMount({ vaults: azure.vaults, defaults, readCloudFile, certificatePolicy, telemetry, clock, log }),
     async warmUp() {
       azure.warmUp();
       await warmUp(defaults);
@@ -62,13 +74,13 @@ export function createProvider(
   };
 }
 
-/** What flags and environment say where a manifest does not. */
-export function parameterDefaults(
-  { cloudName, orderChain, split }: Pick<ServeOptions, 'cloudName' | 'orderChain' | 'split'>,
-  env: ProviderSurroundings['env'],
-): ParameterDefaults {
-  const readFile = (path: string) => readFileSync(path, 'utf8');
-  return { cloudName, cloudFile: env.AZURE_ENVIRONMENT_FILEPATH ?? '', orderChain, split, readFile };
+/** How files of custom clouds are read; see {@link CloudFiles}. */
+export function cloudFilesOf(
+  { cloudFileDir }: Pick<ServeOptions, 'cloudFileDir'>,
+  { AZURE_ENVIRONMENT_FILEPATH: ownFile = '' }: ProviderSurroundings['env'],
+): ReadCloudFile {
+  const files = new CloudFiles({ directory: cloudFileDir, ownFile });
+  return (name) => files.read(name);
 }
 
 function userAgentOf(custom: string): string {

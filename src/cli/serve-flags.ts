@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { ProviderError } from '../base/errors.ts';
 import { oneOf, quote } from '../base/words.ts';
 import { CLOUD_NAMES } from '../spc/cloud.ts';
@@ -18,6 +19,8 @@ export interface ServeOptions {
   readonly orderChain: boolean;
   readonly split: boolean;
   readonly cloudName: string;
+  /** Directory of the files that `cloudEnvFileName` may name; empty: that of `AZURE_ENVIRONMENT_FILEPATH`. */
+  readonly cloudFileDir: string;
   readonly tokenProxyUrl: string;
   readonly sniName: string;
   readonly customUserAgent: string;
@@ -59,6 +62,12 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     help: 'add <file>.crt and <file>.key beside each certificate with its key',
   },
   { name: 'cloud-name', kind: 'text', fallback: 'AzurePublicCloud', help: 'cloud of manifests that name none' },
+  {
+    name: 'cloud-file-dir',
+    kind: 'text',
+    fallback: '',
+    help: 'directory of the files that cloudEnvFileName may name; empty: that of AZURE_ENVIRONMENT_FILEPATH',
+  },
   {
     name: 'token-proxy-url',
     kind: 'text',
@@ -113,6 +122,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
   requireOneOf('cloud-name', cloudName, CLOUD_NAMES);
   requireOneOf('metrics-backend', text('metrics-backend'), ['Prometheus']);
   requireOneOf('certificate-policy', text('certificate-policy'), ['warn', 'enforce']);
+  requireThat('cloud-file-dir', text('cloud-file-dir'), { rule: 'a directory other than "/"', holds: isNotRoot });
   requireThat('token-proxy-url', text('token-proxy-url'), { rule: 'an https URL', holds: isHttpsOrEmpty });
   requireThat('custom-user-agent', text('custom-user-agent'), { rule: 'printable ASCII', holds: isPrintableAscii });
   const healthPath = text('healthz-path');
@@ -130,6 +140,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     orderChain: flag('construct-pem-chain'),
     split: flag('write-cert-and-key-in-separate-files'),
     cloudName,
+    cloudFileDir: text('cloud-file-dir'),
     tokenProxyUrl: text('token-proxy-url'),
     sniName: text('sni-name'),
     customUserAgent: text('custom-user-agent'),
@@ -171,6 +182,11 @@ function requireThat(name: string, value: string, { rule, holds }: Rule): void {
 
 function isHttpsOrEmpty(url: string): boolean {
   return url === '' || (URL.canParse(url) && new URL(url).protocol === 'https:');
+}
+
+/** Everything lies below the root: devices, and the files of the whole machine. */
+function isNotRoot(directory: string): boolean {
+  return directory === '' || resolve(directory) !== '/';
 }
 
 /** Anything else cannot stand in a header. */

@@ -10,9 +10,10 @@ import {
   parseNodePublishSecret,
   parsePermission,
 } from '../spc/attributes.ts';
+import type { ReadCloudFile } from '../spc/cloud.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
-import { findingsError, parseParameters } from '../spc/parameters.ts';
+import { findingsError, parseWithCloudFile } from '../spc/parameters.ts';
 import { type Answer, assembleAnswer } from './answer.ts';
 import { startBudget } from './budget.ts';
 import type { MountHandler, MountInput } from './call.ts';
@@ -31,6 +32,7 @@ import { MountReport } from './report.ts';
 export interface MountDeps {
   readonly vaults: VaultAccess;
   readonly defaults: ParameterDefaults;
+  readonly readCloudFile: ReadCloudFile;
   /** What to do about expired and not yet valid certificates. */
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly telemetry: Telemetry;
@@ -58,7 +60,7 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   checkTargetPath(input.targetPath ?? '');
   const attributes = parseAttributes(input.attributes);
   report.begun(attributes);
-  const volume = readVolume(input, attributes, journey);
+  const volume = await readVolume(input, attributes, journey);
   await nextTurn(context.signal);
   const fetched = await fetchObjects(volume.objects, vaults.open(volume), context);
   await nextTurn(context.signal);
@@ -100,15 +102,15 @@ export function createMount(deps: MountDeps): MountHandler {
   };
 }
 
-function readVolume(
+async function readVolume(
   input: MountInput,
   attributes: Attributes,
-  { defaults, clock, report, remember }: Journey,
-): VolumeSpec {
+  { defaults, readCloudFile, clock, report, remember }: Journey,
+): Promise<VolumeSpec> {
   const secret = parseNodePublishSecret(input.secrets);
   const mode = parsePermission(input.permission);
   const request = { secret, mode, now: clock.wall() };
-  const { findings, volume } = parseParameters(attributes, { defaults, request, remember });
+  const { findings, volume } = await parseWithCloudFile(attributes, { defaults, request, remember }, readCloudFile);
   report.parsed(findings.all, volume);
   const error = findingsError(findings);
   if (error !== undefined) throw error;

@@ -28,12 +28,8 @@ export interface ReadField {
 
 const DEFAULTS: ParameterDefaults = {
   cloudName: 'AzurePublicCloud',
-  cloudFile: '',
   orderChain: true,
   split: false,
-  readFile: (path) => {
-    throw new Error(`${path} is not read here`);
-  },
 };
 
 /** Reads the text of a `keyVault` field with the parameters beside it, by the parser that the provider uses. */

@@ -1,9 +1,10 @@
 import { quote } from '../base/words.ts';
 import type { Attributes } from './attributes.ts';
+import type { ReadCloudFile } from './cloud.ts';
 import type { Finding } from './finding.ts';
 import { Findings } from './finding.ts';
 import type { ParameterDefaults } from './parameter-reader.ts';
-import { parseParameters } from './parameters.ts';
+import { parseWithCloudFile } from './parameters.ts';
 import { needsQuotes } from './scalar.ts';
 import { kindOf, type MapTree, parseYaml, type Tree } from './tree.ts';
 
@@ -25,8 +26,14 @@ export interface CheckReport {
   readonly others: number;
 }
 
+/** What manifests are checked with. */
+export interface CheckContext {
+  readonly defaults: ParameterDefaults;
+  readonly readCloudFile: ReadCloudFile;
+}
+
 /** Checks every SecretProviderClass of a YAML text by the parser that the provider uses; lines are those of the text. */
-export function checkManifests(text: string, defaults: ParameterDefaults): CheckReport {
+export async function checkManifests(text: string, context: CheckContext): Promise<CheckReport> {
   const parsed = parseYaml(text);
   if (!parsed.ok) {
     const findings = parsed.errors.map(
@@ -35,7 +42,11 @@ export function checkManifests(text: string, defaults: ParameterDefaults): Check
     return { findings, manifests: [], others: 0 };
   }
   const documents = parsed.documents.filter(({ kind }) => kind !== 'null').flatMap(unwrapList);
-  const manifests = documents.flatMap((document) => checkDocument(document, defaults) ?? []);
+  const manifests: CheckedManifest[] = [];
+  for (const document of documents) {
+    const checked = await checkDocument(document, context);
+    if (checked !== undefined) manifests.push(checked);
+  }
   return { findings: [], manifests, others: documents.length - manifests.length };
 }
 
@@ -44,7 +55,7 @@ function unwrapList(document: Tree): readonly Tree[] {
   return items?.kind === 'list' && textAt(document, 'kind').endsWith('List') ? items.items : [document];
 }
 
-function checkDocument(document: Tree, defaults: ParameterDefaults): CheckedManifest | undefined {
+async function checkDocument(document: Tree, context: CheckContext): Promise<CheckedManifest | undefined> {
   if (document.kind !== 'map' || textAt(document, 'kind') !== 'SecretProviderClass') return undefined;
   const { line } = document;
   const metadata = childOf(document, 'metadata');
@@ -53,7 +64,7 @@ function checkDocument(document: Tree, defaults: ParameterDefaults): CheckedMani
   const findings = new Findings();
   if (name === '') findings.error('metadata.name', 'metadata.name is required', { line });
   const spec = childOf(document, 'spec');
-  const checked = checkProvider(spec, spec?.line ?? line, findings) ? checkParameters(spec, defaults) : [];
+  const checked = checkProvider(spec, spec?.line ?? line, findings) ? await checkParameters(spec, context) : [];
   return { name, namespace, line, findings: [...findings.all, ...checked] };
 }
 
@@ -67,7 +78,10 @@ function checkProvider(spec: Tree | undefined, line: number, findings: Findings)
   return false;
 }
 
-function checkParameters(spec: Tree | undefined, defaults: ParameterDefaults): readonly Finding[] {
+async function checkParameters(
+  spec: Tree | undefined,
+  { defaults, readCloudFile }: CheckContext,
+): Promise<readonly Finding[]> {
   const findings = new Findings();
   const path = 'spec.parameters';
   const tree = childOf(spec, 'parameters');
@@ -83,7 +97,7 @@ function checkParameters(spec: Tree | undefined, defaults: ParameterDefaults): r
     tokens: undefined,
     parameters,
   };
-  const checked = parseParameters(attributes, { defaults, lines });
+  const checked = await parseWithCloudFile(attributes, { defaults, lines }, readCloudFile);
   const located = checked.findings.all.flatMap((finding): Finding[] => {
     const parameter = finding.path.split(/[.[]/)[0] ?? '';
     if (wrong.has(parameter)) return [];

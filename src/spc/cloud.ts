@@ -16,6 +16,9 @@ export interface Cloud {
   readonly custom: boolean;
 }
 
+/** The name of every cloud that a file describes. */
+const CUSTOM = 'AzureStackCloud';
+
 const PUBLIC = wellKnown('AzurePublicCloud', 'https://login.microsoftonline.com/', 'vault.azure.net');
 const US_GOVERNMENT = wellKnown(
   'AzureUSGovernmentCloud',
@@ -39,56 +42,44 @@ export const CLOUD_NAMES: readonly string[] = [
   ...new Set(Object.values(BY_NAME).map(({ name }) => name)),
   'AzureCloud',
   'AzureUSGovernment',
-  'AzureStackCloud',
+  CUSTOM,
 ];
 
-const READ_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or directory',
-  EACCES: 'permission denied',
-  EISDIR: 'is a directory',
-  ENOTDIR: 'not a directory',
-  ENAMETOOLONG: 'file name too long',
-};
+/** The file that describes a custom cloud: its text and its name in messages, or why it cannot be read. */
+export type CloudFile = { readonly name: string; readonly text: string } | { readonly problem: string };
 
 /** Azure's own have about forty entries. */
 const FILE_LIMITS: JsonLimits = { bytes: 64 * 1024, entries: 500, depth: 16 };
 
-/** Where a cloud's description comes from. */
-export interface CloudSource {
-  /** `cloudName`, or the program's default. */
-  readonly name: string;
-  /** `cloudEnvFileName`, or the program's `AZURE_ENVIRONMENT_FILEPATH`; empty where there is none. */
-  readonly file: string;
-  /** Reads a text file; throws what `node:fs` throws. */
-  readonly readFile: (path: string) => string;
+/** Reads the file of a custom cloud by its `cloudEnvFileName`; an empty name stands for the program's own file. */
+export type ReadCloudFile = (name: string) => Promise<CloudFile>;
+
+/**
+ * The `cloudEnvFileName` of parameters whose cloud is described by a file: empty where they name none. Undefined where
+ * the cloud is a known one, or none at all: nothing is read then.
+ */
+export function cloudFileNamed(parameters: ReadonlyMap<string, string>, defaultCloud: string): string | undefined {
+  const isCustom = sameWord(parameters.get('cloudName') || defaultCloud, CUSTOM);
+  return isCustom ? (parameters.get('cloudEnvFileName') ?? '') : undefined;
 }
 
 /**
- * The cloud of a name. `AzureStackCloud` is read from its file, anew each time, so that two mounts with two files
- * never meet.
+ * The cloud of a name; that of `AzureStackCloud` stands in its file, so that two mounts with two files never meet.
  * Errors: ERR_BAD_PARAMETERS, worded like the official provider's.
  */
-export function resolveCloud({ name, file, readFile }: CloudSource): Cloud {
+export function resolveCloud(name: string, file: CloudFile | undefined): Cloud {
   const upper = name.toUpperCase();
   const cloud = BY_NAME[upper];
   if (cloud !== undefined) return cloud;
   const fail = (reason: string) =>
     new ProviderError('ERR_BAD_PARAMETERS', `cloudName ${clip(name)} is not valid, error: ${reason}`);
-  if (upper !== 'AZURESTACKCLOUD') {
+  if (!sameWord(name, CUSTOM)) {
     const reason = `There is no cloud environment matching the name ${quote(upper)}`;
     throw fail(`autorest/azure: ${reason}; use one of ${CLOUD_NAMES.join(', ')}`);
   }
-  if (file === '') {
-    throw fail('it needs cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH in the environment of the provider');
-  }
-  let text: string;
-  try {
-    text = readFile(file);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be read';
-    throw fail(`open ${clip(file)}: ${READ_ERRORS[code] ?? code}`);
-  }
-  return parseCloudFile(text, (reason) => fail(`${file}: ${reason}`));
+  if (file === undefined) throw fail('its file was not read');
+  if ('problem' in file) throw fail(file.problem);
+  return parseCloudFile(file.text, (reason) => fail(`${clip(file.name)}: ${reason}`));
 }
 
 function parseCloudFile(text: string, fail: (reason: string) => ProviderError): Cloud {
@@ -110,7 +101,20 @@ function parseCloudFile(text: string, fail: (reason: string) => ProviderError): 
   check('keyVaultDNSSuffix', vaultSuffixProblem(vaultSuffix));
   const vaultResource = (field('keyVaultEndpoint') || `https://${vaultSuffix}`).replace(/\/+$/, '');
   check('keyVaultEndpoint', httpsUrlProblem(vaultResource));
-  return { name: 'AzureStackCloud', authorityHost, vaultSuffix, vaultResource, custom: true };
+  if (!resourceCovers(vaultResource, `https://kv.${vaultSuffix}`)) {
+    const rule = 'keyVaultDNSSuffix must be the host of keyVaultEndpoint or lie below it';
+    throw fail(`${rule}, or tokens for one would be sent to the other; correct one of them`);
+  }
+  return { name: CUSTOM, authorityHost, vaultSuffix, vaultResource, custom: true };
+}
+
+/**
+ * The rule of the SDK: a vault's host must lie under the host of the resource that tokens for it are for. And a resource
+ * is a plain HTTPS URL: Entra reads it as a text, so that one with more in it could stand for another.
+ */
+export function resourceCovers(resource: string, vaultUrl: string): boolean {
+  if (!/^https:\/\/[\w.-]+(:\d+)?(\/[\w.-]*)*$/.test(resource) || !URL.canParse(resource)) return false;
+  return new URL(vaultUrl).hostname.endsWith(`.${new URL(resource).hostname}`);
 }
 
 function wellKnown(name: string, authorityHost: string, vaultSuffix: string): Cloud {

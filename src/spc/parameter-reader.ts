@@ -1,7 +1,7 @@
 import { ProviderError } from '../base/errors.ts';
 import { misspelt, nearest, quote } from '../base/words.ts';
 import { type Attributes, lengthProblem, type NodePublishSecret } from './attributes.ts';
-import { type Cloud, resolveCloud } from './cloud.ts';
+import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
 import { type IdentityRequest, requestProblem, resolveIdentity } from './identity.ts';
 import type { Identity, ObjectSpec } from './model.ts';
@@ -14,14 +14,10 @@ export const CREDENTIALS = 'credentials';
 export interface ParameterDefaults {
   /** `--cloud-name`. */
   readonly cloudName: string;
-  /** `AZURE_ENVIRONMENT_FILEPATH`; empty where it is not set. */
-  readonly cloudFile: string;
   /** `--construct-pem-chain`. */
   readonly orderChain: boolean;
   /** `--write-cert-and-key-in-separate-files`. */
   readonly split: boolean;
-  /** Reads a text file; throws what `node:fs` throws. */
-  readonly readFile: (path: string) => string;
 }
 
 /** What came with the request; absent where a manifest is checked without one. */
@@ -52,6 +48,8 @@ export interface ReadText {
 export interface ParameterContext {
   readonly defaults: ParameterDefaults;
   readonly request?: RequestFacts;
+  /** What was read of the file that describes the cloud, where one is named. */
+  readonly cloudFile?: CloudFile | undefined;
   readonly lines?: ParameterLines;
   /** Default: each text is read anew. */
   readonly remember?: Remember;
@@ -165,13 +163,9 @@ export class ParameterReader {
   }
 
   cloud(): Cloud | undefined {
-    const { cloudName, cloudFile, readFile } = this.#context.defaults;
+    const { defaults, cloudFile } = this.#context;
     try {
-      return resolveCloud({
-        name: this.text('cloudName') || cloudName,
-        file: this.text('cloudEnvFileName') || cloudFile,
-        readFile,
-      });
+      return resolveCloud(this.text('cloudName') || defaults.cloudName, cloudFile);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       this.error('cloudName', error.message, 'parameters');

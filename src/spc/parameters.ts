@@ -1,7 +1,7 @@
 import { type ErrorCode, ProviderError } from '../base/errors.ts';
 import { quote } from '../base/words.ts';
 import type { Attributes } from './attributes.ts';
-import type { Cloud } from './cloud.ts';
+import { type Cloud, cloudFileNamed, type ReadCloudFile } from './cloud.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import { Findings } from './finding.ts';
 import type { IdentityRequest } from './identity.ts';
@@ -22,6 +22,19 @@ export interface ParsedParameters {
 }
 
 const MAX_SHOWN_MISTAKES = 20;
+
+/** {@link parseParameters}, after the file that describes the cloud has been read where the parameters name one. */
+export async function parseWithCloudFile(
+  attributes: Attributes,
+  context: ParameterContext,
+  readCloudFile: ReadCloudFile,
+): Promise<ParsedParameters> {
+  const name = cloudFileNamed(attributes.parameters, context.defaults.cloudName);
+  return parseParameters(
+    attributes,
+    name === undefined ? context : { ...context, cloudFile: await readCloudFile(name) },
+  );
+}
 
 /** Reads parameters of either form; every mistake becomes a finding, in the official provider's order. */
 export function parseParameters(attributes: Attributes, context: ParameterContext): ParsedParameters {

@@ -19,7 +19,7 @@ function proxied(url: string, noProxy = ''): boolean {
   process.env.HTTPS_PROXY = 'http://proxy.example:3128';
   process.env.HTTP_PROXY = 'http://proxy.example:3128';
   process.env.NO_PROXY = noProxy;
-  const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
+  const agents = new Agents([]);
   try {
     return agents.for(new URL(url)).proxy !== '';
   } finally {
@@ -55,7 +55,7 @@ describe('the proxy of the environment', () => {
   });
 
   it('is not there: one agent, bounded, for all hosts', () => {
-    const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
+    const agents = new Agents([]);
     const { agent } = agents.for(new URL('https://a.vault.azure.net/'));
     expect(agents.for(new URL('https://b.vault.azure.net/')).agent).toBe(agent);
     expect(agent.maxSockets).toBeLessThanOrEqual(50);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -5,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Agents, type TrustSources } from '../../src/azure/agents.ts';
+import { Agents } from '../../src/azure/agents.ts';
 import { TokenProxy } from '../../src/azure/token-proxy.ts';
 import { createTransport, rememberMetadata } from '../../src/azure/transport.ts';
+import { readTrust, type TrustSources } from '../../src/azure/trust.ts';
 import { handClock } from '../clocks.ts';
 import { issue, keyPem } from '../pki/support.ts';
 
@@ -41,7 +43,7 @@ function fileOf(name: string, text: string): string {
 
 /** What a request to the private server comes to: a status, or the code of its failure. */
 async function outcomeWith(trust: Partial<TrustSources>): Promise<unknown> {
-  const agents = new Agents({ ...NOWHERE, ...trust });
+  const agents = new Agents(await readTrust({ ...NOWHERE, ...trust }));
   try {
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 5_000 });
     const { status } = await transport.sendRequest(createPipelineRequest({ url }));
@@ -66,6 +68,7 @@ describe('a server of a private CA', () => {
     fileOf('certs/ca.crt', pem);
     fileOf('certs/garbage.crt', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
     fileOf('certs/inner/readme', 'nothing');
+    execFileSync('mkfifo', [join(directory, 'certs/pipe')]);
     expect(await outcomeWith({ certDir: `${join(directory, 'none')}:${join(directory, 'certs')}` })).toBe(200);
   });
 
@@ -124,11 +127,12 @@ describe('OpenID metadata', () => {
 
 describe('the token proxy of identity binding', () => {
   const PROXY = 'https://api.localhost:6443/bound/';
+  const NOWHERE_API = { host: '', port: '' };
 
   it('keeps its path when the SDK sends a request again', async () => {
     const seen: string[] = [];
     const caFile = fileOf('cluster.pem', pem);
-    const proxy = new TokenProxy({ url: PROXY, sniName: 'a.ests.aks', caFile }, () => ({
+    const proxy = new TokenProxy({ url: PROXY, sniName: 'a.ests.aks', apiServer: NOWHERE_API, caFile }, () => ({
       async sendRequest(one) {
         seen.push(one.url);
         throw new RestError('', { code: 'ECONNRESET' });
@@ -142,7 +146,7 @@ describe('the token proxy of identity binding', () => {
 
   it('is looked for again after its CA was missing', async () => {
     const caFile = join(directory, 'later.pem');
-    const proxy = new TokenProxy({ url: PROXY, sniName: 'a.ests.aks', caFile }, () => ({
+    const proxy = new TokenProxy({ url: PROXY, sniName: 'a.ests.aks', apiServer: NOWHERE_API, caFile }, () => ({
       sendRequest: () => Promise.reject(new Error('not reached')),
     }));
     await expect(proxy.client()).rejects.toMatchObject({
@@ -163,7 +167,7 @@ describe('idle connections', () => {
     many.on('secureConnection', () => opened++);
     await new Promise<void>((resolve) => many.listen(0, '127.0.0.1', resolve));
     const { port } = many.address() as AddressInfo;
-    const agents = new Agents({ ...NOWHERE, certFile: fileOf('idle.pem', cert) });
+    const agents = new Agents([cert]);
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 5_000 });
     const ask = (i: number) =>
       transport.sendRequest(createPipelineRequest({ url: `https://vault-${i}.idle.localhost:${port}/` }));

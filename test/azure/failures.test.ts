@@ -106,7 +106,7 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
   it('a host that takes connections and says nothing', async () => {
     const sockets: { destroy(): void }[] = [];
     const port = await portOf(createServer((socket) => sockets.push(socket)));
-    const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined }, 150);
+    const agents = new Agents([], 150);
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
     const failed = transport.sendRequest(createPipelineRequest({ url: `https://quiet.localhost:${port}/` }));
     const failure = networkFailure(await failed.catch((error: unknown) => error));

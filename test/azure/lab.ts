@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Azure, type AzureOptions, connectAzure } from '../../src/azure/azure.ts';
 import { type Clock, later, systemClock, type WallClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
@@ -96,23 +93,20 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     trusted = true,
     requestTimeoutMs = 30_000,
   } = options;
-  const directory = mkdtempSync(join(tmpdir(), 'akv-azure-'));
   const emulator = await startEmulator({ seed, clock: options.world ?? clock, hosts: options.hosts ?? [] });
-  const certFile = join(directory, 'ca.pem');
-  writeFileSync(certFile, emulator.caPem + (options.trust ?? ''));
   const azure = connectAzure({
     userAgent: 'csi-secrets-store/0.0.0 (linux/amd64)',
     requestTimeoutMs,
     ...(options.nmi === true ? { nmiHost: new URL(emulator.imdsUrl).host } : {}),
-    trust: { certFile: trusted ? certFile : undefined, certDir: undefined, extraCaFile: undefined },
-    tokenProxy: { url: '', sniName: '', caFile: '' },
+    trust: trusted ? [emulator.caPem, ...(options.trust === undefined ? [] : [options.trust])] : [],
+    tokenProxy: { url: '', sniName: '', apiServer: { host: '', port: '' }, caFile: '' },
     cacheTtlMs,
     pinnedCacheTtlMs,
     telemetry,
     clock,
   });
   const name = options.hosts === undefined ? 'AzureStackCloud' : 'AzurePublicCloud';
-  const cloud = resolveCloud({ name, file: 'cloud', readFile: () => emulator.cloudFile });
+  const cloud = resolveCloud(name, { name: 'cloud', text: emulator.cloudFile });
   let mounts = 0;
   return {
     emulator,
@@ -139,7 +133,6 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     async close() {
       azure.close();
       await emulator.close();
-      rmSync(directory, { recursive: true });
     },
   };
 }

@@ -1,20 +1,14 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Agents } from '../../src/azure/agents.ts';
 import { createTransport } from '../../src/azure/transport.ts';
 import { issue, keyPem } from '../pki/support.ts';
 
 const { certificate, key } = await issue({ name: 'vault.localhost' });
-const directory = mkdtempSync(join(tmpdir(), 'akv-prepared-'));
-const certFile = join(directory, 'ca.pem');
-writeFileSync(certFile, certificate.toString());
 
 let server: https.Server;
 let agents: Agents;
@@ -34,7 +28,7 @@ beforeEach(async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `https://vault.localhost:${(server.address() as AddressInfo).port}/`;
-  agents = new Agents({ certFile, certDir: undefined, extraCaFile: undefined });
+  agents = new Agents([certificate.toString()]);
 });
 
 afterEach(async () => {
@@ -43,8 +37,6 @@ afterEach(async () => {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
-
-afterAll(() => rmSync(directory, { recursive: true }));
 
 const ask = () =>
   createTransport({ agents, userAgent: 'test', timeoutMs: 5000 }).sendRequest(createPipelineRequest({ url }));

@@ -7,7 +7,7 @@ import { createTransport } from '../../src/azure/transport.ts';
 import { nextTurn } from '../../src/pki/pace.ts';
 
 const WAITING = 200;
-const agents = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
+const agents = new Agents([]);
 const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 30_000 });
 let server: http.Server;
 
@@ -69,7 +69,7 @@ describe('a connection that was kept', () => {
       });
     });
     await new Promise<void>((resolve) => raw.listen(0, '127.0.0.1', resolve));
-    const own = new Agents({ certFile: undefined, certDir: undefined, extraCaFile: undefined });
+    const own = new Agents([]);
     const client = createTransport({ agents: own, userAgent: 'test', timeoutMs: 10_000, keptTimeoutMs: 200 });
     const url = `http://127.0.0.1:${(raw.address() as AddressInfo).port}/`;
     return {

@@ -49,12 +49,9 @@ describe('akv-csi render', () => {
   it('prints what the driver reads and the provider takes', async () => {
     const io = recordedIo();
     await runRender(EXAMPLES, { ...DEFAULTS, directoryId: GUID, syncSecrets: true }, io);
-    const { manifests } = checkManifests(io.printed.stdout, {
-      cloudName: 'AzurePublicCloud',
-      cloudFile: '',
-      orderChain: true,
-      split: false,
-      readFile: () => '',
+    const { manifests } = await checkManifests(io.printed.stdout, {
+      defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },
+      readCloudFile: async () => ({ problem: 'no file here' }),
     });
     expect(manifests.map(({ findings }) => findings)).toEqual([[], [], []]);
     const { classes } = readManifests(io.printed.stdout, 'rendered');

@@ -1,18 +1,20 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { TLSSocket } from 'node:tls';
+import tls, { type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectAzure } from '../../src/azure/azure.ts';
+import { findServerName } from '../../src/azure/binding-server-name.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { createMount } from '../../src/mount/mount.ts';
-import { issue, keyPem } from '../pki/support.ts';
+import { type Issued, issue, keyPem } from '../pki/support.ts';
+import { freePorts } from './mosquitto.ts';
 import { requestOf, seedWith, tokensParameter } from './parity-world.ts';
 
 const BOUND = '44444444-4444-4444-4444-444444444444';
@@ -28,12 +30,34 @@ let proxy: https.Server;
 let url: string;
 const seen: { readonly serverName: string; readonly path: string }[] = [];
 
-/** Answers as an API server that hands token requests on to Entra. */
+/** Signs the certificates of API server and proxy. */
+let clusterCa: Issued;
+/** Shows the cluster's id in its certificate, and answers nothing. */
+let apiServer: tls.Server;
+/** Server names that the API server was called by. */
+const called: string[] = [];
+
+async function certificateFor(...dnsNames: string[]) {
+  const { certificate, key } = await issue({ name: 'server', dnsNames, issuer: clusterCa });
+  return { cert: certificate.toString(), key: keyPem(key) };
+}
+
+async function startApiServer(): Promise<void> {
+  const names = ['kubernetes.default.svc', `hcp-kubernetes.${CLUSTER}.svc.cluster.local`];
+  apiServer = tls.createServer({
+    ...(await certificateFor(...names)),
+    SNICallback(name, done) {
+      called.push(name);
+      done(null);
+    },
+  });
+  apiServer.on('connection', (socket) => socket.on('error', () => {}));
+  await new Promise<void>((resolve) => apiServer.listen(0, '127.0.0.1', resolve));
+}
+
+/** Hands token requests on to Entra. Its own certificate names no cluster. */
 async function startProxy(): Promise<void> {
-  const names = ['localhost', `hcp-kubernetes.${CLUSTER}.svc.cluster.local`];
-  const { certificate, key } = await issue({ name: 'api-server', dnsNames: names });
-  writeFileSync(join(directory, 'cluster-ca.crt'), certificate.toString());
-  proxy = https.createServer({ cert: certificate.toString(), key: keyPem(key) }, async (request, response) => {
+  proxy = https.createServer(await certificateFor('localhost'), async (request, response) => {
     const [path = ''] = (request.url ?? '').split('?');
     seen.push({ serverName: String((request.socket as TLSSocket).servername), path });
     const { port } = emulator;
@@ -46,7 +70,11 @@ async function startProxy(): Promise<void> {
     onward.end(await text(request));
   });
   await new Promise<void>((resolve) => proxy.listen(0, resolve));
-  url = `https://localhost:${(proxy.address() as AddressInfo).port}`;
+  url = `https://localhost:${portOf(proxy)}`;
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
 }
 
 beforeAll(async () => {
@@ -60,27 +88,35 @@ beforeAll(async () => {
     }),
   });
   directory = mkdtempSync(join(tmpdir(), 'akv-binding-'));
-  writeFileSync(join(directory, 'ca.pem'), emulator.caPem);
-  writeFileSync(join(directory, 'cloud.json'), emulator.cloudFile);
+  clusterCa = await issue({ name: 'cluster-ca', ca: true });
+  writeFileSync(join(directory, 'cluster-ca.crt'), clusterCa.certificate.toString());
+  await startApiServer();
   await startProxy();
 });
 beforeEach(() => {
   seen.length = 0;
+  called.length = 0;
   emulator.requests.clear();
 });
 afterAll(async () => {
   proxy.closeAllConnections();
   proxy.close();
+  apiServer.close();
   await emulator.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
 /** The provider with a token proxy; the cluster's CA is not where a pod has it. */
-function providerWith({ sniName = '', caFile = join(directory, 'cluster-ca.crt') } = {}) {
+function providerWith({
+  sniName = '',
+  caFile = join(directory, 'cluster-ca.crt'),
+  apiHost = '127.0.0.1',
+  apiPort = String(portOf(apiServer)),
+} = {}) {
   const azure = connectAzure({
     userAgent: 'parity',
-    trust: { certFile: join(directory, 'ca.pem'), certDir: undefined, extraCaFile: undefined },
-    tokenProxy: { url, sniName, caFile },
+    trust: [emulator.caPem],
+    tokenProxy: { url, sniName, apiServer: { host: apiHost, port: apiPort }, caFile },
     cacheTtlMs: 0,
     pinnedCacheTtlMs: 0,
     telemetry: silentTelemetry,
@@ -90,11 +126,10 @@ function providerWith({ sniName = '', caFile = join(directory, 'cluster-ca.crt')
     vaults: azure.vaults,
     defaults: {
       cloudName: 'AzureStackCloud',
-      cloudFile: join(directory, 'cloud.json'),
       orderChain: true,
       split: false,
-      readFile: (path) => readFileSync(path, 'utf8'),
     },
+    readCloudFile: async () => ({ name: 'cloud', text: emulator.cloudFile }),
     certificatePolicy: 'warn',
     telemetry: silentTelemetry,
     clock: systemClock,
@@ -125,6 +160,15 @@ describe('identity binding', () => {
     provider.close();
     expect(files.map(({ contents }) => contents.toString())).toEqual(['v']);
     expect(tokenRequests().map(({ serverName }) => serverName)).toEqual([SERVER_NAME]);
+    expect(called).toEqual(['kubernetes.default.svc.cluster.local']);
+  });
+
+  it('asks the API server once, by its name where it is called by one', async () => {
+    const provider = providerWith({ apiHost: 'localhost' });
+    await Promise.all([provider.mount(), provider.mount()]);
+    await provider.mount();
+    provider.close();
+    expect(called).toEqual(['localhost']);
   });
 
   it('sends nothing to the authority by itself', async () => {
@@ -140,6 +184,61 @@ describe('identity binding', () => {
     await provider.mount();
     provider.close();
     expect(tokenRequests().map(({ serverName }) => serverName)).toEqual(['chosen.ests.aks']);
+    expect(called).toEqual([]);
+  });
+
+  it('says why the API server does not tell the cluster’s id', async () => {
+    const [closed = 0] = await freePorts(1);
+    const rows = [
+      {
+        apiPort: String(closed),
+        code: 'ERR_UNREACHABLE',
+        says: `127.0.0.1:${closed} cannot be asked for the cluster's id: TCP ECONNREFUSED`,
+      },
+      {
+        apiHost: 'api.invalid',
+        code: 'ERR_UNREACHABLE',
+        says: `api.invalid:${portOf(apiServer)} cannot be asked for the cluster's id: DNS E`,
+      },
+      { apiPort: '70000', code: 'ERR_AUTHENTICATION', says: '127.0.0.1:70000: KUBERNETES_SERVICE_PORT is no port' },
+      { apiPort: '0x1bb1', code: 'ERR_AUTHENTICATION', says: 'KUBERNETES_SERVICE_PORT is no port' },
+      // The proxy is vouched for by the cluster's CA and is no API server.
+      {
+        apiPort: String(portOf(proxy)),
+        code: 'ERR_AUTHENTICATION',
+        says: 'has not a name hcp-kubernetes.<id>.svc.cluster.local',
+      },
+      {
+        apiPort: String(emulator.port),
+        code: 'ERR_UNREACHABLE',
+        says: `127.0.0.1:${emulator.port} cannot be asked for the cluster's id: TLS `,
+      },
+    ];
+    for (const { code, says, ...given } of rows) {
+      const provider = providerWith(given);
+      const message = expect.stringContaining(says);
+      await expect(provider.mount()).rejects.toMatchObject({ code, message });
+      await expect(provider.mount()).rejects.toMatchObject({
+        message: expect.stringMatching(/proxy transport not available: .*set --sni-name/),
+      });
+      provider.close();
+    }
+    expect(seen).toEqual([]);
+  });
+
+  it('does not wait for an API server that says nothing', async () => {
+    const silent = createServer((socket) => socket.on('error', () => {}));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const port = String(portOf(silent));
+    await expect(
+      findServerName({ host: '127.0.0.1', port }, clusterCa.certificate.toString(), 50),
+    ).rejects.toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringContaining(
+        `127.0.0.1:${port} cannot be asked for the cluster's id: TLS TLS_TIMEOUT: no TLS handshake`,
+      ),
+    });
+    silent.close();
   });
 
   it('says what keeps the token proxy away, and tries again at the next mount', async () => {

@@ -138,7 +138,7 @@ async function startProvider({ flags, path, env, write }: Start): Promise<Runnin
   const defaults = ['--cloud-name=AzureStackCloud', '--cache-ttl=0s', '--pinned-cache-ttl=0s'];
   const settings = parseServeFlags([...defaults, ...flags]);
   const log = createLogger({ json: true, verbosity: settings.verbosity, stdout: write, stderr: write });
-  const provider = createProvider(settings, { env, log, telemetry: silentTelemetry, clock: systemClock });
+  const provider = await createProvider(settings, { env, log, telemetry: silentTelemetry, clock: systemClock });
   const server = await startServer({
     endpoint: { kind: 'unix', path },
     mount: provider.mount,

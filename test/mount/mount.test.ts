@@ -24,7 +24,8 @@ function mountOf(get: Get) {
         return { get: async (ref, context) => get(ref, context), listVersions: async () => [] };
       },
     },
-    defaults: { cloudName: 'AzurePublicCloud', cloudFile: '', orderChain: true, split: false, readFile: () => '' },
+    defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },
+    readCloudFile: async () => ({ problem: 'no file here' }),
     certificatePolicy: 'warn',
     telemetry: {
       ...silentTelemetry,

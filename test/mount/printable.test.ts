@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CloudFiles } from '../../src/azure/cloud-files.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
@@ -11,6 +12,7 @@ import { failureOf } from './support.ts';
 const RAW = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 
 /** In front of a vault whose errors quote what they are asked for, as Azure's do. */
+const cloudFiles = new CloudFiles({ directory: '/nowhere', ownFile: '' });
 const mount = createMount({
   vaults: {
     open: ({ vaultName, tenantId, identity }) => {
@@ -20,15 +22,8 @@ const mount = createMount({
       return { get: ({ name, version }) => quoting(name + version), listVersions: ({ name }) => quoting(name) };
     },
   },
-  defaults: {
-    cloudName: 'AzurePublicCloud',
-    cloudFile: '',
-    orderChain: true,
-    split: false,
-    readFile: (path) => {
-      throw Object.assign(new Error(path), { code: 'ENOENT' });
-    },
-  },
+  defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },
+  readCloudFile: (name) => cloudFiles.read(name),
   certificatePolicy: 'warn',
   telemetry: silentTelemetry,
   clock: systemClock,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkManifests } from '../../src/spc/check.ts';
-import { DEFAULTS, TENANT } from './support.ts';
+import { DEFAULTS, NO_CLOUD_FILE, TENANT } from './support.ts';
+
+const CONTEXT = { defaults: DEFAULTS, readCloudFile: NO_CLOUD_FILE };
 
 const HEAD = `apiVersion: secrets-store.csi.x-k8s.io/v1
 kind: SecretProviderClass
@@ -21,14 +23,14 @@ const GOOD = `${HEAD}    keyvaultName: kv1
 `;
 
 /** Findings of one manifest as `line severity path: message`. */
-function found(text: string): readonly string[] {
-  const { findings, manifests } = checkManifests(text, DEFAULTS);
+async function found(text: string): Promise<readonly string[]> {
+  const { findings, manifests } = await checkManifests(text, CONTEXT);
   const all = [...findings, ...manifests.flatMap((manifest) => manifest.findings)];
   return all.map(({ line, severity, path, message }) => `${line} ${severity} ${path}: ${message}`);
 }
 
 describe('a manifest', () => {
-  it('of either form passes without a request: credentials and tokens are not asked for', () => {
+  it('of either form passes without a request: credentials and tokens are not asked for', async () => {
     const keyVault = `${HEAD}    keyVault: |
       vault:
         name: kv1
@@ -37,26 +39,26 @@ describe('a manifest', () => {
       vaultCert: {name: front}
 `;
     for (const text of [GOOD, keyVault, GOOD.replace('keyvaultName', 'clientID: c\n    keyvaultName')]) {
-      expect(found(text)).toEqual([]);
+      expect(await found(text)).toEqual([]);
     }
   });
 
-  it('is told by name, namespace and line', () => {
-    const { manifests, others } = checkManifests(`kind: Pod\n---\n${GOOD}`, DEFAULTS);
+  it('is told by name, namespace and line', async () => {
+    const { manifests, others } = await checkManifests(`kind: Pod\n---\n${GOOD}`, CONTEXT);
     expect(manifests).toEqual([{ name: 'web', namespace: 'prod', line: 3, findings: [] }]);
     expect(others).toBe(1);
   });
 
-  it('may stand in a list', () => {
+  it('may stand in a list', async () => {
     const item = `- ${GOOD.trimEnd().replaceAll('\n', '\n  ')}\n`;
     for (const kind of ['List', 'SecretProviderClassList']) {
-      const { manifests, others } = checkManifests(`kind: ${kind}\nitems:\n- kind: Pod\n${item}`, DEFAULTS);
+      const { manifests, others } = await checkManifests(`kind: ${kind}\nitems:\n- kind: Pod\n${item}`, CONTEXT);
       expect({ names: manifests.map(({ name }) => name), others }).toEqual({ names: ['web'], others: 1 });
     }
   });
 
-  it.each(['', '# nothing\n', '---\n---\n'])('is none in %j', (text) => {
-    expect(checkManifests(text, DEFAULTS)).toEqual({ findings: [], manifests: [], others: 0 });
+  it.each(['', '# nothing\n', '---\n---\n'])('is none in %j', async (text) => {
+    expect(await checkManifests(text, CONTEXT)).toEqual({ findings: [], manifests: [], others: 0 });
   });
 });
 
@@ -114,15 +116,15 @@ describe('findings have the line of the file', () => {
       GOOD.replace('keyvaultName', 'useAzureTokenProxy: "true"\n    keyvaultName'),
       '9 error clientID: failed to build auth config for mode AzureTokenProxy: clientID is required',
     ],
-  ])('%s', (_, text, finding) => {
-    expect(found(text)).toEqual(expect.arrayContaining([expect.stringContaining(finding)]));
+  ])('%s', async (_, text, finding) => {
+    expect(await found(text)).toEqual(expect.arrayContaining([expect.stringContaining(finding)]));
   });
 
-  it('reports everything, errors and remarks', () => {
+  it('reports everything, errors and remarks', async () => {
     const text = GOOD.replace('kv1', 'k_v')
       .replace('tenantID', 'tenantId')
       .replace('secret\n', 'x\n          filePermission: 9\n');
-    expect(found(text).map((one) => one.split(':')[0])).toEqual([
+    expect((await found(text)).map((one) => one.split(':')[0])).toEqual([
       '10 note tenantId',
       '15 error objects[0].objectType',
       '16 error objects[0].filePermission',
@@ -137,8 +139,8 @@ describe('what the API server would refuse', () => {
     ['a YAML 1.1 boolean', 'usePodIdentity: no', 'spec.parameters.usePodIdentity must be text; put no in quotes'],
     ['a number', 'filePermission: 0644', 'spec.parameters.filePermission must be text; put 0644 in quotes'],
     ['a hexadecimal number', 'filePermission: 0x1F', 'spec.parameters.filePermission must be text; put 0x1F in quotes'],
-  ])('%s without quotes', (_, parameter, message) => {
-    expect(found(GOOD.replace('keyvaultName', `${parameter}\n    keyvaultName`))).toContain(
+  ])('%s without quotes', async (_, parameter, message) => {
+    expect(await found(GOOD.replace('keyvaultName', `${parameter}\n    keyvaultName`))).toContain(
       `9 error spec.parameters.${parameter.split(':')[0]}: ${message}`,
     );
   });
@@ -147,9 +149,9 @@ describe('what the API server would refuse', () => {
     ['objects', 'array: []', 'a map'],
     ['objects', '- a', 'a list'],
     ['keyVault', 'vault: {}', 'a map'],
-  ])('%s that holds YAML instead of text, once', (name, yaml, kind) => {
+  ])('%s that holds YAML instead of text, once', async (name, yaml, kind) => {
     const text = `${HEAD}    ${name === 'keyVault' ? '' : 'keyvaultName: kv1\n    tenantID: t\n    '}${name}:\n      ${yaml}\n`;
-    expect(found(text)).toEqual([
+    expect(await found(text)).toEqual([
       expect.stringContaining(
         `spec.parameters.${name} must be text, not ${kind}; write "${name}: |" and the YAML indented below it`,
       ),
@@ -171,20 +173,25 @@ describe('what the API server would refuse', () => {
     ['no name', GOOD.replace('  name: web\n', ''), '1 error metadata.name: metadata.name is required'],
     ['no provider', GOOD.replace('  provider: azure\n', ''), '7 error spec.provider: spec.provider is required'],
     ['no spec', GOOD.replace(/spec:[\s\S]*/, ''), '1 error spec.provider: spec.provider is required'],
-  ])('%s', (_, text, finding) => expect(found(text)).toEqual([expect.stringContaining(finding)]));
+  ])('%s', async (_, text, finding) => expect(await found(text)).toEqual([expect.stringContaining(finding)]));
 });
 
-it('leaves other providers alone', () => {
-  expect(found(GOOD.replace('azure', 'vault'))).toEqual([
+it('leaves other providers alone', async () => {
+  expect(await found(GOOD.replace('azure', 'vault'))).toEqual([
     '7 note spec.provider: spec.provider is "vault", not "azure"; not checked further',
   ]);
 });
 
-it('says where a text cannot be read', () => {
-  expect(found(`${GOOD}---\na: b: c\n`)).toEqual([expect.stringMatching(/^17 error : mapping values are not allowed/)]);
+it('says where a text cannot be read', async () => {
+  expect(await found(`${GOOD}---\na: b: c\n`)).toEqual([
+    expect.stringMatching(/^17 error : mapping values are not allowed/),
+  ]);
 });
 
-it('may hold large manifests of other kinds', () => {
+it('may hold large manifests of other kinds', async () => {
   const crd = `kind: CustomResourceDefinition\nspec:\n${'  - name: x\n'.repeat(8_000)}`;
-  expect(checkManifests(`${crd}---\n${GOOD}`, DEFAULTS)).toMatchObject({ others: 1, manifests: [{ findings: [] }] });
+  expect(await checkManifests(`${crd}---\n${GOOD}`, CONTEXT)).toMatchObject({
+    others: 1,
+    manifests: [{ findings: [] }],
+  });
 });

@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { CLOUD_NAMES, resolveCloud } from '../../src/spc/cloud.ts';
+import { CLOUD_NAMES, cloudFileNamed, resolveCloud } from '../../src/spc/cloud.ts';
 import { CLASSIC, cloudFileOf, read } from './support.ts';
 
 function custom(file: unknown, name = 'AzureStackCloud') {
   const text = typeof file === 'string' ? file : JSON.stringify(file);
-  return resolveCloud({ name, file: '/etc/cloud.json', readFile: () => text });
-}
-
-function unreadable(code: string) {
-  return () =>
-    resolveCloud({
-      name: 'AzureStackCloud',
-      file: '/etc/cloud.json',
-      readFile: () => {
-        throw Object.assign(new Error('x'), { code });
-      },
-    });
+  return resolveCloud(name, { name: '/etc/cloud.json', text });
 }
 
 /** What cannot follow a vault's name, and why. */
@@ -82,15 +71,21 @@ describe('clouds by name, in any letter case', () => {
 });
 
 describe('a cloud described by a file', () => {
-  it('is read anew for each mount, from the manifest’s file before the program’s', () => {
-    const asked = { defaults: { cloudFile: '/default.json', readFile: cloudFileOf } };
-    const hostOf = (file: string) =>
-      read({ ...CLASSIC, cloudName: 'AzureStackCloud', cloudEnvFileName: file }, asked).volume?.vaultUrl;
-    expect([hostOf('/a.json'), hostOf('/b.json'), hostOf('')]).toEqual([
-      'https://kv1.a.example',
-      'https://kv1.b.example',
-      'https://kv1.default.example',
-    ]);
+  it('gives the mount its hosts', () => {
+    const { volume } = read({ ...CLASSIC, cloudName: 'azurestackcloud' }, { cloudFile: cloudFileOf('a.example') });
+    expect(volume?.vaultUrl).toBe('https://kv1.a.example');
+  });
+
+  it.each([
+    [{ cloudName: 'AzureStackCloud', cloudEnvFileName: 'a.json' }, 'AzurePublicCloud', 'a.json'],
+    [{ cloudName: 'AZURESTACKCLOUD' }, 'AzurePublicCloud', ''],
+    [{ cloudEnvFileName: 'a.json' }, 'azureStackCloud', 'a.json'],
+    [{}, 'AzureStackCloud', ''],
+    [{ cloudEnvFileName: 'a.json' }, 'AzurePublicCloud', undefined],
+    [{ cloudName: 'AzureChinaCloud', cloudEnvFileName: 'a.json' }, 'AzureStackCloud', undefined],
+    [{ cloudName: 'Moon', cloudEnvFileName: 'a.json' }, 'AzureStackCloud', undefined],
+  ])('of %j where the default is %s is %j', (parameters, defaultCloud, name) => {
+    expect(cloudFileNamed(new Map(Object.entries(parameters)), defaultCloud)).toBe(name);
   });
 
   it.each([
@@ -98,10 +93,10 @@ describe('a cloud described by a file', () => {
       'all fields',
       {
         activeDirectoryEndpoint: 'https://login.example/',
-        keyVaultEndpoint: 'https://kv.example/',
+        keyVaultEndpoint: 'https://example/',
         keyVaultDNSSuffix: 'vault.example',
       },
-      'https://kv.example',
+      'https://example',
     ],
     [
       'no resource: the suffix is it',
@@ -143,19 +138,11 @@ describe('a cloud described by a file', () => {
     expect(custom(file).vaultSuffix).toBe('vault.localhost:8443');
   });
 
-  it.each([
-    ['ENOENT', 'open /etc/cloud.json: no such file or directory'],
-    ['EACCES', 'open /etc/cloud.json: permission denied'],
-    ['EISDIR', 'open /etc/cloud.json: is a directory'],
-    ['EIO', 'open /etc/cloud.json: EIO'],
-  ])('%s', (code, reason) => {
-    expect(unreadable(code)).toThrow(`cloudName AzureStackCloud is not valid, error: ${reason}`);
-  });
-
-  it('needs a file', () => {
-    expect(read({ ...CLASSIC, cloudName: 'AzureStackCloud' }).errors[0]).toMatch(
-      /^cloudName AzureStackCloud is not valid, error: it needs cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH/,
-    );
+  it('that cannot be read is an error of the cloud', () => {
+    const asked = { cloudFile: { problem: 'cloudEnvFileName "x" is nowhere' } };
+    expect(read({ ...CLASSIC, cloudName: 'AzureStackCloud' }, asked).errors).toEqual([
+      'cloudName AzureStackCloud is not valid, error: cloudEnvFileName "x" is nowhere',
+    ]);
   });
 
   it.each([
@@ -197,6 +184,13 @@ describe('a cloud described by a file', () => {
       { activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: 'a', keyVaultEndpoint: 'http://a' },
       'keyVaultEndpoint must be an https URL',
     ],
+    ...['https://b', 'https://management.core.example', 'https://x.vault.example', 'https://ult.example'].map(
+      (url): [string, unknown, string] => [
+        `the resource ${url}`,
+        { activeDirectoryEndpoint: 'https://l', keyVaultDNSSuffix: 'vault.example', keyVaultEndpoint: url },
+        'keyVaultDNSSuffix must be the host of keyVaultEndpoint or lie below it',
+      ],
+    ),
   ])('%s is refused', (_, file, reason) => {
     expect(() => custom(file)).toThrow(`cloudName AzureStackCloud is not valid, error: /etc/cloud.json: ${reason}`);
     expect(() => custom(file)).not.toThrow('hunter2');

@@ -7,7 +7,7 @@ import { Findings } from '../../src/spc/finding.ts';
 import { parseKeyVaultField } from '../../src/spc/key-vault-field.ts';
 import { parseObjects } from '../../src/spc/objects.ts';
 import { parseYaml } from '../../src/spc/tree.ts';
-import { block, CLASSIC, DEFAULTS, read } from './support.ts';
+import { block, CLASSIC, DEFAULTS, NO_CLOUD_FILE, read } from './support.ts';
 
 const OBJECT_DEFAULTS = { mode: 0o644, split: false, orderChain: true };
 
@@ -137,9 +137,12 @@ describe('whatever comes in', () => {
     );
   });
 
-  it('manifests are checked', () => {
-    fc.assert(
-      fc.property(anything, (text) => tame(() => checkManifests(text, DEFAULTS))),
+  it('manifests are checked', async () => {
+    const context = { defaults: DEFAULTS, readCloudFile: NO_CLOUD_FILE };
+    await fc.assert(
+      fc.asyncProperty(anything, async (text) => {
+        await checkManifests(text, context);
+      }),
       { numRuns: 300 },
     );
   });

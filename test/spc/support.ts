@@ -1,4 +1,5 @@
 import { parseAttributes, parseNodePublishSecret } from '../../src/spc/attributes.ts';
+import type { CloudFile, ReadCloudFile } from '../../src/spc/cloud.ts';
 import type { ObjectSpec } from '../../src/spc/model.ts';
 import type { ParameterDefaults } from '../../src/spc/parameter-reader.ts';
 import { findingsError, parseParameters } from '../../src/spc/parameters.ts';
@@ -12,13 +13,12 @@ export const CLIENT_SECRET = 'hunter2-client-secret';
 
 export const DEFAULTS: ParameterDefaults = {
   cloudName: 'AzurePublicCloud',
-  cloudFile: '',
   orderChain: true,
   split: false,
-  readFile: (path) => {
-    throw Object.assign(new Error(`${path} is not there`), { code: 'ENOENT' });
-  },
 };
+
+/** What checks find where no manifest names a cloud's file. */
+export const NO_CLOUD_FILE: ReadCloudFile = async () => ({ problem: 'no file here' });
 
 /** Parameters that mount one secret with a service principal. */
 export const CLASSIC = { keyvaultName: 'kv1', tenantID: TENANT, objects: OBJECTS };
@@ -29,6 +29,7 @@ export interface Asked {
   readonly secrets?: string;
   readonly mode?: number;
   readonly defaults?: Partial<ParameterDefaults>;
+  readonly cloudFile?: CloudFile;
 }
 
 /** Reads a request as a Mount does. */
@@ -40,6 +41,7 @@ export function read(parameters: Readonly<Record<string, string | undefined>>, a
   const { findings, volume } = parseParameters(attributes, {
     defaults: { ...DEFAULTS, ...asked.defaults },
     request: { secret, mode: asked.mode ?? 0o644, now: NOW },
+    cloudFile: asked.cloudFile,
   });
   const texts = (severity: string) => findings.all.filter((one) => one.severity === severity).map((one) => one.message);
   return {
@@ -75,13 +77,10 @@ export function jwt(claims: Readonly<Record<string, unknown>>): string {
   return `${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmF0dXJl`;
 }
 
-/** A custom cloud's file whose hosts are named after the file. */
-export function cloudFileOf(path: string): string {
-  const name = path.replace(/^\/(.*)\.json$/, '$1');
-  return JSON.stringify({
-    activeDirectoryEndpoint: `https://login.${name}.example`,
-    keyVaultDNSSuffix: `${name}.example`,
-  });
+/** A custom cloud's file with hosts below `domain`. */
+export function cloudFileOf(domain: string): CloudFile {
+  const text = JSON.stringify({ activeDirectoryEndpoint: `https://login.${domain}`, keyVaultDNSSuffix: domain });
+  return { name: 'cloud.json', text };
 }
 
 /** The smallest object there is. */

@@ -1,0 +1,117 @@
+// Reads the files that describe custom clouds, for Mounts and for the commands that check or make them. A Mount's caller
+// chooses the name: only regular files below the operator's directory are read, and what lies outside of it is not told.
+
+import { dirname, resolve } from 'node:path';
+import { RecentlyUsed } from '../base/recently-used.ts';
+import { clip, quote } from '../base/words.ts';
+import type { CloudFile } from '../spc/cloud.ts';
+import { type FileStamp, readRegularFile, realPathOf, stampOf, UnreadableFile } from './regular-file.ts';
+
+/** Such a file has about two kilobytes. */
+const MAX_BYTES = 64 * 1024;
+/** Texts that are remembered. */
+const KEPT = { entries: 32, bytes: 512 * 1024 };
+/** A ConfigMap volume changes by a link to another directory: a file may go between finding it and opening it. */
+const TRIES = 2;
+const FLAG = '--cloud-file-dir';
+
+/** What the operator gave. */
+export interface CloudFileSources {
+  /** `--cloud-file-dir`; empty: the directory of `ownFile`. */
+  readonly directory: string;
+  /** `AZURE_ENVIRONMENT_FILEPATH`, the file of Mounts that name none; empty where it is not set. */
+  readonly ownFile: string;
+  /** Default: {@link readRegularFile}. */
+  readonly readFile?: typeof readRegularFile;
+}
+
+/** The cloud files of an operator; what was read is remembered until the file changes. */
+export class CloudFiles {
+  readonly #directory: string;
+  readonly #ownFile: string;
+  readonly #readFile: typeof readRegularFile;
+  readonly #known = new RecentlyUsed<{ readonly stamp: FileStamp; readonly text: string }>(KEPT);
+  readonly #reading = new Map<string, Promise<string>>();
+
+  constructor({ directory, ownFile, readFile = readRegularFile }: CloudFileSources) {
+    this.#readFile = readFile;
+    this.#ownFile = ownFile;
+    this.#directory = directory === '' ? defaultDirectory(ownFile) : resolve(directory);
+  }
+
+  /** The file of a `cloudEnvFileName`, a name that is not absolute below the directory; empty: the operator's own file. */
+  async read(name: string): Promise<CloudFile> {
+    if (name === '') return this.#readOwn();
+    const problem = (reason: string) => ({ problem: `cloudEnvFileName ${quote(name)} ${reason}` });
+    const directory = this.#directory;
+    if (directory === '') {
+      const remedy = `start it with ${FLAG}, or with AZURE_ENVIRONMENT_FILEPATH in its environment`;
+      return problem(`is not read: the provider has no directory of cloud files; ${remedy}`);
+    }
+    const remedy = `put the file into that directory, or start the provider with another ${FLAG}`;
+    const path = resolve(directory, name);
+    const root = await realPathOf(directory).catch(() => directory);
+    if (!isBelow(path, directory) && !isBelow(path, root)) {
+      return problem(`must name a file below ${directory}; ${remedy}`);
+    }
+    // One answer for a link out of the directory and for what is missing: it must not tell what exists out there.
+    const find = async () => {
+      const real = await realPathOf(path).catch(() => '');
+      if (isBelow(real, root)) return real;
+      throw new UnreadableFile(`there is no such file below ${directory}; ${remedy}`);
+    };
+    return this.#answer(name, find, (reason) => problem(`cannot be read: ${reason}`));
+  }
+
+  async #readOwn(): Promise<CloudFile> {
+    const file = this.#ownFile;
+    if (file === '') {
+      return {
+        problem: 'it needs cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH in the environment of the provider',
+      };
+    }
+    const find = () => realPathOf(file);
+    return this.#answer(file, find, (reason) => ({ problem: `open ${clip(file)}: ${reason}` }));
+  }
+
+  async #answer(name: string, find: () => Promise<string>, problem: (reason: string) => CloudFile): Promise<CloudFile> {
+    let reason = '';
+    for (let tries = 0; tries < TRIES; tries++) {
+      try {
+        return { name, text: await this.#textOf(await find()) };
+      } catch (error) {
+        if (!(error instanceof UnreadableFile)) throw error;
+        reason = error.message;
+      }
+    }
+    return problem(reason);
+  }
+
+  async #textOf(realPath: string): Promise<string> {
+    const known = this.#known.get(realPath);
+    if (known !== undefined && known.stamp === (await stampOf(realPath))) return known.text;
+    const reading = this.#reading.get(realPath) ?? this.#read(realPath);
+    this.#reading.set(realPath, reading);
+    return reading;
+  }
+
+  async #read(realPath: string): Promise<string> {
+    try {
+      const { text, stamp } = await this.#readFile(realPath, MAX_BYTES);
+      this.#known.set(realPath, { stamp, text }, 2 * text.length);
+      return text;
+    } finally {
+      this.#reading.delete(realPath);
+    }
+  }
+}
+
+/** Beside the operator's own file. The root of the file system is nobody's directory of cloud files. */
+function defaultDirectory(ownFile: string): string {
+  const directory = ownFile === '' ? '/' : dirname(resolve(ownFile));
+  return directory === '/' ? '' : directory;
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
+}

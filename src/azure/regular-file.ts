@@ -1,0 +1,94 @@
+// Reads small files whose names come from the operator, or from a caller within the operator's directory. Used for cloud
+// files, the cluster's CA and trusted authorities. Refuses what is no regular file or too large, and never waits for a
+// pipe or a device.
+
+import { constants } from 'node:fs';
+import { lstat, open, realpath } from 'node:fs/promises';
+
+/** Why a file cannot be read, in words that follow its name; nothing of its content. */
+export class UnreadableFile extends Error {}
+
+/** Names a content: another one has another stamp. */
+export type FileStamp = string;
+
+/** What was read. */
+export interface ReadFile {
+  readonly text: string;
+  readonly stamp: FileStamp;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ELOOP: 'a symbolic link leads nowhere',
+  ENOTDIR: 'not a directory',
+  ENAMETOOLONG: 'the name is too long',
+  ERR_INVALID_ARG_VALUE: 'the name holds a NUL character',
+};
+
+/** Neither pipe nor device holds up who opens it this way, and no link is followed that `realpath` has not seen. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY;
+
+/**
+ * The path without symbolic links. Errors: {@link UnreadableFile}.
+ */
+export async function realPathOf(path: string): Promise<string> {
+  return explained(realpath(path));
+}
+
+/** The stamp of a file by its real path. Errors: {@link UnreadableFile} where it is not there, or no regular file. */
+export async function stampOf(realPath: string): Promise<FileStamp> {
+  return stamp(await explained(lstat(realPath, { bigint: true })));
+}
+
+/**
+ * The text of a regular file of at most `maxBytes`, by its real path.
+ * Errors: {@link UnreadableFile}, also where the file is no regular one, is larger, or grows while it is read.
+ */
+export async function readRegularFile(realPath: string, maxBytes: number): Promise<ReadFile> {
+  await stampOf(realPath);
+  const file = await explained(open(realPath, OPEN_FLAGS));
+  try {
+    const status = await explained(file.stat({ bigint: true }));
+    const found = stamp(status);
+    if (status.size > maxBytes) throw new UnreadableFile(`it is larger than ${maxBytes} bytes`);
+    const size = Number(status.size);
+    const buffer = Buffer.alloc(size + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length <= size; length += read) {
+      read = (await explained(file.read(buffer, length, buffer.length - length))).bytesRead;
+    }
+    if (length > size) throw new UnreadableFile('it grows while it is read, or is no file on a disk');
+    return { text: buffer.toString('utf8', 0, length), stamp: found };
+  } finally {
+    await file.close();
+  }
+}
+
+interface Status {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+function stamp(status: Status): FileStamp {
+  if (status.isDirectory()) throw new UnreadableFile('it is a directory');
+  if (!status.isFile()) throw new UnreadableFile('it is not a regular file');
+  const { dev, ino, size, mtimeNs, ctimeNs } = status;
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+}
+
+/** Errors of the file system in plain words: their own quote paths, which need not be the one that was asked for. */
+async function explained<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be read';
+    throw new UnreadableFile(REASONS[code] ?? code, { cause: error });
+  }
+}

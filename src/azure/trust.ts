@@ -1,0 +1,54 @@
+// Reads the certification authorities that the operator's environment names beside Node's own. Called once, when the
+// provider is put together; what cannot be read is left out, as OpenSSL does.
+
+import { X509Certificate } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readRegularFile, realPathOf } from './regular-file.ts';
+
+/** Where certificates beyond Node's own come from: `SSL_CERT_FILE`, `SSL_CERT_DIR`, `NODE_EXTRA_CA_CERTS`. */
+export interface TrustSources {
+  readonly certFile: string | undefined;
+  /** Directories, separated by `:`. */
+  readonly certDir: string | undefined;
+  readonly extraCaFile: string | undefined;
+}
+
+/** A bundle of all public authorities has a quarter of this. */
+const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_FILES = 2000;
+
+/** Certificates to trust beside Node's own, each as PEM. Empty where Node knows all of them by itself. */
+export async function readTrust({ certFile, certDir, extraCaFile }: TrustSources): Promise<readonly string[]> {
+  if (!certFile && !certDir) return [];
+  const files = [certFile ?? '', extraCaFile ?? '', ...(await filesIn(certDir ?? ''))].filter((file) => file !== '');
+  const texts = await Promise.all([...new Set(files)].slice(0, MAX_FILES).map(textOf));
+  const pems = texts.flatMap((text) => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []);
+  return [...new Set(pems)].filter(isCertificate);
+}
+
+async function filesIn(directories: string): Promise<readonly string[]> {
+  const names = directories.split(':').filter((directory) => directory !== '');
+  const lists = names.map(async (directory) => {
+    const entries = await readdir(directory).catch((): string[] => []);
+    return entries.map((name) => join(directory, name));
+  });
+  return (await Promise.all(lists)).flat();
+}
+
+async function textOf(file: string): Promise<string> {
+  const read = realPathOf(file).then((real) => readRegularFile(real, MAX_FILE_BYTES));
+  return read.then(
+    ({ text }) => text,
+    () => '',
+  );
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
+}
