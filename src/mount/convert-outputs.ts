@@ -3,7 +3,13 @@ import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import type { CertificateBundle } from '../pki/bundle.ts';
 import { buildChain, pathOf } from '../pki/chain.ts';
-import { type CertificateFinding, type Examination, examine } from '../pki/findings.ts';
+import {
+  type CertificateFinding,
+  type CertificateReason,
+  checkAuthorities,
+  type Examination,
+  examine,
+} from '../pki/findings.ts';
 import { withoutRoots } from '../pki/issuers.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../pki/material.ts';
 import { writeOutput } from '../pki/write.ts';
@@ -16,6 +22,9 @@ import type { FetchedObject } from './ports.ts';
 
 type OutputsSpec = Extract<ContentSpec, { kind: 'outputs' }>;
 type FetchedSecret = Extract<FetchedObject, { type: 'secret' }>;
+
+/** What can be said of CA certificates, each of which stands for itself. */
+const CHAIN_REASONS: readonly CertificateReason[] = [...DATE_REASONS, 'no_ca'];
 
 /** What the outputs of one object are made with. */
 export interface OutputsContext {
@@ -42,7 +51,7 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
   const source = sourceOf(secret, context);
   const facts = await source.facts();
   const { hasKey, examinations, missing } = facts;
-  watch.look(name, examinations, role === 'chain' && !hasKey ? DATE_REASONS : undefined);
+  watch.look(name, examinations, role === 'chain' && !hasKey ? CHAIN_REASONS : undefined);
   if (content.forClient && !hasKey) watch.tell(name, noClientCertificate(outputs, facts));
   const drafts: FileDraft[] = [];
   for (const { output, path, mode, presence, passwordFrom, ...options } of outputs) {
@@ -90,8 +99,8 @@ function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: Ou
   };
   const password = passwordOf(content.passwordFrom, all);
   if (content.role === 'chain') return open(fetched, password, AS_CHAIN);
-  const lender = content.chainFrom === undefined ? undefined : all[content.chainFrom]?.fetched[0];
-  return open(fetched, password, lender && withLent(open(asSecret(lender), {})));
+  const { chainFrom } = content;
+  return open(fetched, password, chainFrom === undefined ? undefined : withLent(open(lenderAt(chainFrom, all), {})));
 }
 
 /** A secret of CA certificates: without a key each stands for itself. */
@@ -100,7 +109,7 @@ const AS_CHAIN: Understanding = {
   pair: chainMaterial,
   async examine({ chain, key, rivals, authorities }, signal) {
     if (key !== undefined) return [examine(chain, key, rivals)];
-    const examinations: Examination[] = [];
+    const examinations: Examination[] = [{ lasting: checkAuthorities(authorities, chain.roots), validities: [] }];
     for (const one of authorities) examinations.push(examine(await buildChain([one], { signal }), undefined));
     return examinations;
   },
@@ -118,17 +127,14 @@ function withLent(lender: Content): Understanding {
   };
 }
 
-/**
- * Of a chain secret everything but a leaf is an authority, and every authority that is no root is an intermediate. A
- * leaf whose key is there is in neither place, unless it is its own root.
- */
+/** Of a chain secret everything but a leaf is an authority, and every authority that is no root is an intermediate. */
 async function chainMaterial(bundle: CertificateBundle, signal: AbortSignal): Promise<CertificateMaterial> {
   const material = await authoritiesOf(bundle, { signal });
-  const { chain, authorities, fits } = material;
+  const { chain, authorities } = material;
   const named = new Set(authorities.map(({ fingerprint256 }) => fingerprint256));
   const ordered = distinct([...pathOf(chain), ...authorities]).filter((one) => named.has(one.fingerprint256));
   const isLeaf = (one: X509Certificate) =>
-    one.fingerprint256 === chain.leaf?.fingerprint256 && (fits || (ordered.length > 1 && !one.ca));
+    one.fingerprint256 === chain.leaf?.fingerprint256 && ordered.length > 1 && !one.ca;
   const intermediates = (await withoutRoots(ordered, signal)).filter((one) => !isLeaf(one));
   return { ...material, chain: { ...chain, intermediates } };
 }
@@ -147,10 +153,20 @@ async function withChain(
 
 /** The value of the object that lends it. Editors and `echo` end a password with a newline that is no part of it. */
 function passwordOf(index: number | undefined, all: readonly FetchedSpec[]): { readonly password?: Secret } {
-  const lender = index === undefined ? undefined : all[index]?.fetched[0];
-  if (lender === undefined) return {};
-  const text = asSecret(lender).value.reveal();
-  return { password: new Secret(text.replace(/\r?\n$/, '')) };
+  if (index === undefined) return {};
+  return {
+    password: new Secret(
+      lenderAt(index, all)
+        .value.reveal()
+        .replace(/\r?\n$/, ''),
+    ),
+  };
+}
+
+function lenderAt(index: number, all: readonly FetchedSpec[]): FetchedSecret {
+  const lender = all[index]?.fetched[0];
+  if (lender === undefined) throw new Error('nothing was read of the object that lends its value');
+  return asSecret(lender);
 }
 
 function asSecret(fetched: FetchedObject): FetchedSecret {

@@ -23,6 +23,7 @@ export type CertificateReason =
   | 'no_san'
   | 'unrelated_certificates'
   | 'several_keys'
+  | 'no_ca'
   | 'not_converted'
   | 'no_client_certificate';
 
@@ -91,6 +92,16 @@ export function examine(
 /** The part of {@link checkCertificates} that depends on the time and costs nothing. */
 export function findingsAt({ lasting, validities }: Examination, now: number): readonly CertificateFinding[] {
   return [...validities.flatMap((validity) => checkValidity(validity, now)), ...lasting];
+}
+
+/** What is wrong with certificates that stand for CAs. A self-signed one that is no CA's can be trusted for itself. */
+export function checkAuthorities(
+  authorities: readonly X509Certificate[],
+  roots: readonly X509Certificate[],
+): readonly CertificateFinding[] {
+  if (authorities.some((one) => one.ca || roots.includes(one))) return [];
+  const message = `none of the certificates is that of a CA, only ${subjectsOf(authorities)}: nobody can verify a certificate by them; store the certificates of the CA that issued them`;
+  return [{ reason: 'no_ca', message }];
 }
 
 function checkValidity({ subject, from, to }: Validity, now: number): readonly CertificateFinding[] {

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
+import { plainPfx } from '../pki/plain-pfx.ts';
 import { issue, issueChain, keyPem, newKey, pemOf, prints, sameKey } from '../pki/support.ts';
 import { checkRow, type Item, openWorld, type ParityWorld, type Row, seedWith, VAULT } from './parity-world.ts';
 
@@ -145,6 +146,34 @@ const READING: readonly Row[] = [
   stored('without content type PEM is known by its content', ecKey + ecChain, undefined, {
     files: { c: ecKey + ecChain },
   }),
+];
+
+const ofTwo = [ecLeaf, rsaLeaf, ecInner, rsaInner, rsaOuter, rsaRoot, ecRoot];
+const SERVERS: readonly Row[] = [
+  stored(
+    'a PFX of two servers: the first key, and first the chain of that very key',
+    plainPfx([rsa.leaf.key, ec.leaf.key], ofTwo).toString('base64'),
+    PFX,
+    { files: { c: rsaKey + ecKey + rsaChain + pemOf([ecLeaf, ecInner, ecRoot]) } },
+  ),
+  stored('PEM of two servers likewise', ecKey + rsaKey + pemOf(ofTwo.toReversed()), PEM, {
+    files: { c: ecKey + rsaKey + ecChain + pemOf([rsaRoot, rsaOuter, rsaInner, rsaLeaf]) },
+  }),
+  stored(
+    'a key without a certificate stands behind the one that has it',
+    keyPem(newKey('p-256')) + ecKey + ecChain,
+    PEM,
+    {
+      files: { c: new RegExp(`^${ecKey.replaceAll('+', '\\+')}`) },
+    },
+  ),
+  {
+    ...stored('a plain PFX of two servers as objectFormat pem', '', PFX, {}),
+    given: ({ emulator }) =>
+      emulator.setSecret(VAULT, 'two', plainPfx([rsa.leaf.key, ec.leaf.key], ofTwo).toString('base64')),
+    objects: [{ objectName: 'two', objectType: 'secret', objectFormat: 'pem' }],
+    files: { two: rsaKey + ecKey + rsaChain + pemOf([ecLeaf, ecInner, ecRoot]) },
+  },
 ];
 
 const REFUSED: readonly Row[] = [
@@ -438,6 +467,15 @@ const CERT: readonly Row[] = [
 
 describe('contents of certificate-backed secrets', () => {
   it.each(READING)('$fact', (row) => checkRow(world, row));
+});
+
+describe('contents with the keys of two servers', () => {
+  it.each(SERVERS)('$fact', async (row) => {
+    const before = world.log.length;
+    await checkRow(world, { ...row, flags: [`--custom-user-agent=${SERVERS.indexOf(row)}`] });
+    const warnings = world.log.slice(before).filter((line) => line.includes('"several_keys"'));
+    expect(warnings).toHaveLength(row.fact.includes('two servers') ? 1 : 0);
+  });
 });
 
 describe('contents that are refused', () => {

@@ -107,6 +107,40 @@ describe('a chain secret alone that holds a private key', () => {
     }),
   )('serves as the certificate too: $fact', (row) => checkRow(world, row));
 
+  it.each(LAYOUTS)(
+    'gives the files that vaultCert gives of a certificate that Key Vault signed itself (%s)',
+    async (layout) => {
+      await world.emulator.createCertificate(VAULT, 'self');
+      const filesOf = async (reference: string) => {
+        const outcome = await world.mount({ parameters: asked({ [reference]: { name: 'self' } }, layout) });
+        if (outcome.kind === 'failed') throw new Error(outcome.message);
+        return outcome.response.files.map(({ path, contents }) => [path, contents.toString()]);
+      };
+      const files = await filesOf('vaultCaChainCert');
+      expect(files).toEqual(await filesOf('vaultCert'));
+      for (const [path, contents = ''] of files) {
+        expect(contents.match(/BEGIN CERTIFICATE/g) ?? [], path).toHaveLength(path?.includes('key') ? 0 : 1);
+      }
+    },
+  );
+
+  it('has no intermediate that signed itself, whatever its key usage says', async () => {
+    await world.emulator.createCertificate(VAULT, 'self');
+    const outcome = await world.mount({ parameters: asked({ vaultCert: { name: 'self' } }, 'tls') });
+    if (outcome.kind === 'failed') throw new Error(outcome.message);
+    const selfSigned = outcome.response.files.find(({ path }) => path === 'tls.crt')?.contents.toString() ?? '';
+    world.emulator.setSecret(VAULT, 'own', text(key, own));
+    await checkRow(world, {
+      ...alone('', text(selfSigned, inner, root), 'client', {}),
+      parameters: asked({ vaultCaChainCert: { name: 'chain' }, vaultCert: { name: 'own' } }, 'client'),
+      files: {
+        'client_cert.pem': text(own, inner),
+        'client_key.pem': key,
+        'client_intermediate_certs.pem': text(inner),
+      },
+    });
+  });
+
   it('gives a certificate with its key or an error, whatever is damaged in the key', async () => {
     const value = text(key, own, inner, root);
     const [start, end] = [key.indexOf('\n'), key.indexOf('\n-----END')];
@@ -163,6 +197,13 @@ describe('a chain secret alone without a private key', () => {
     expect(await warningsOf(row, 'b')).toEqual([
       expect.stringMatching(/holds certificates only, and no private key; add/),
     ]);
+  });
+
+  it('is a warning where its only certificate is that of a server, by which nobody can be verified', async () => {
+    const row = alone('', text(own), 'tls', { files: { 'ca.crt': text(own) } });
+    expect(await warningsOf(row, 'e')).toEqual([expect.stringMatching(/^no_ca: .*"CN=bridge, O=Test"/)]);
+    const trusted = alone('', text(other.certificate), 'tls', { files: { 'ca.crt': text(other.certificate) } });
+    expect(await warningsOf(trusted, 'f')).toEqual([]);
   });
 
   it('is nothing to warn of in the layout of servers, nor beside a certificate', async () => {

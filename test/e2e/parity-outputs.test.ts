@@ -148,6 +148,16 @@ const REFUSED: readonly Row[] = [
   impossible('a root where there is none', c({ ca: 'x' }), text(key, own, intermediate), 'root'),
   impossible('a leaf where there is only a key', c({ certificate: 'x' }), key, 'no certificate'),
   impossible('a key that does not fit', c({ combined: 'x' }), text(keyPem(newKey('rsa-2048')), own), /does not belong/),
+  ...(['certificate', 'fullChain', 'privateKey', 'combined', 'pfx', 'der'] as const).map((output) =>
+    impossible(
+      `${output} of two servers, each with its key`,
+      c({ [output]: 'x' }),
+      text(keyPem(ec.leaf.key), key, pemOf(rsa.certificates), pemOf(ec.certificates)),
+      'cannot write "x"',
+      '2 private keys',
+      '"CN=ec.example, O=Test" and "CN=broker.example, O=Test"; keep one key',
+    ),
+  ),
   impossible('PKCS#1 of an EC key', c({ privateKey: 'x' }, { keyFormat: 'pkcs1' }), ecPem, 'pkcs1', 'RSA'),
   impossible('SEC 1 of an RSA key', c({ privateKey: 'x' }, { keyFormat: 'sec1' }), text(key, own), 'sec1', 'EC'),
   impossible(

@@ -3,9 +3,12 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { readBundle } from '../../src/pki/bundle.ts';
 import { pairKey } from '../../src/pki/material.ts';
+import { upstreamPem, upstreamPemOfText } from '../../src/pki/upstream.ts';
 import { writeOutput } from '../../src/pki/write.ts';
-import { issueChain } from './support.ts';
+import { plainPfx } from './plain-pfx.ts';
+import { issueChain, keyPem, newKey, pemOf } from './support.ts';
 import { has, workshop } from './tools.ts';
 
 const seed = Buffer.from('version');
@@ -23,22 +26,45 @@ describe.skipIf(!has('nginx'))('nginx', () => {
         put('tls.key', await writeOutput('privateKey', material, { seed, keyFormat }));
         put('combined.pem', await writeOutput('combined', material, { seed, keyFormat }));
         put('ca.crt', await writeOutput('ca', material, { seed }));
-        const server = (certificate: string, key: string) =>
-          `server { listen 127.0.0.1:1 ssl; ssl_certificate ${dir}/${certificate}; ssl_certificate_key ${dir}/${key}; ssl_client_certificate ${dir}/ca.crt; ssl_verify_client on; }`;
-        const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-          (name) => `${name}_temp_path ${dir}/tmp;`,
-        );
-        put(
-          'nginx.conf',
-          `pid ${dir}/nginx.pid; error_log stderr; events {} http { ${paths.join(' ')} access_log off; ${server('tls.crt', 'tls.key')} ${server('combined.pem', 'combined.pem')} }`,
-        );
-        const tested = spawnSync('nginx', ['-t', '-p', dir, '-c', join(dir, 'nginx.conf')], { encoding: 'utf8' });
-        expect(tested.stderr).toContain('syntax is ok');
-        expect(tested.stderr).not.toMatch(/SSL_|PEM_|mismatch/);
+        const verify = `ssl_client_certificate ${dir}/ca.crt; ssl_verify_client on;`;
+        expectNginxToTake(['tls.crt', 'tls.key', verify], ['combined.pem', 'combined.pem', verify]);
       }
     },
   );
+
+  it('accepts the one file of two servers, in whatever order they come and at each renewal', async () => {
+    const keys = [newKey('p-256'), newKey('p-256')] as const;
+    for (let renewal = 0; renewal < 4; renewal++) {
+      const one = await issueChain({ names: ['a', 'A Inner', 'A Root'], key: keys[0] });
+      const two = await issueChain({ names: ['b', 'B Inner', 'B Root'], key: keys[1] });
+      const certificates = [...two.certificates.toReversed(), ...one.certificates];
+      const text = keys.map(keyPem).join('') + pemOf(certificates);
+      const sources = { 'pfx.pem': plainPfx(keys, certificates), 'pem.pem': Buffer.from(text) };
+      for (const [name, source] of Object.entries(sources)) {
+        const bundle = await readBundle(source);
+        const content = { bundle, material: await pairKey(bundle) };
+        put(name, name === 'pfx.pem' ? upstreamPem(content, true) : upstreamPemOfText(text, content, true));
+      }
+      expectNginxToTake(['pfx.pem', 'pfx.pem', ''], ['pem.pem', 'pem.pem', '']);
+    }
+  });
 });
+
+/** Lets nginx look at servers: certificate file, key file, further directives. */
+function expectNginxToTake(...servers: readonly (readonly [string, string, string])[]): void {
+  const texts = servers.map(
+    ([certificate, key, more]) =>
+      `server { listen 127.0.0.1:1 ssl; ssl_certificate ${dir}/${certificate}; ssl_certificate_key ${dir}/${key}; ${more} }`,
+  );
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${dir}/tmp;`);
+  put(
+    'nginx.conf',
+    `pid ${dir}/nginx.pid; error_log stderr; events {} http { ${paths.join(' ')} access_log off; ${texts.join(' ')} }`,
+  );
+  const tested = spawnSync('nginx', ['-t', '-p', dir, '-c', join(dir, 'nginx.conf')], { encoding: 'utf8' });
+  expect(tested.stderr).toContain('syntax is ok');
+  expect(tested.stderr).not.toMatch(/SSL_|PEM_|mismatch/);
+}
 
 describe.skipIf(!has('mosquitto'))('mosquitto', () => {
   it.each(['rsa-2048', 'p-256'] as const)('starts with the files of a %s certificate', async (keyType) => {
