@@ -1,9 +1,12 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { ProviderError } from '../base/errors.ts';
 import type { Secret } from '../base/secret.ts';
+import { refusing } from '../pki/bad-content.ts';
 import { readBundle } from '../pki/bundle.ts';
+import { keyFits } from '../pki/chain.ts';
+import { publicKeyOf } from '../pki/public-key.ts';
 import { type AlternativeNames, issueCertificate, NO_NAMES } from './issue.ts';
-import { describeKey, generateKey, type KeySpec } from './key-material.ts';
+import { describeKey, generateKey, type KeySpec, publicJwk } from './key-material.ts';
 import type { SecretForm } from './secret-form.ts';
 
 /** A certificate authority with its private key. */
@@ -92,9 +95,10 @@ export async function uploadedMaterial(content: Secret, password: Secret | undef
   const { keys, certificates } = await readBundle(Buffer.from(content.reveal(), 'utf8'), options);
   const [first, ...rest] = certificates;
   const [key] = keys;
-  const leaf = key === undefined ? first : certificates.find((certificate) => certificate.checkPrivateKey(key));
+  const leaf = key === undefined ? first : certificates.find((certificate) => keyFits(key, certificate));
   if (first === undefined) throw new ProviderError('ERR_BAD_CONTENT', 'there is no certificate in the content');
   if (leaf === undefined) throw new ProviderError('ERR_BAD_CONTENT', 'the private key fits none of the certificates');
+  refusing('the key of the certificate is of a kind that is not kept here', () => publicJwk(publicKeyOf(leaf)));
   return { key, chain: [first, ...rest], leaf };
 }
 
@@ -104,7 +108,7 @@ export function importedSpec(spec: IssueSpec, { leaf }: CertificateMaterial): Is
     ...spec,
     issuer: 'Unknown',
     subject: leaf.subject.replaceAll('\n', ', '),
-    key: describeKey(leaf.publicKey),
+    key: describeKey(publicKeyOf(leaf)),
     validity: { from: Date.parse(leaf.validFrom), to: Date.parse(leaf.validTo) },
   };
 }

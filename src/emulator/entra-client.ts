@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { publicKeyOf } from '../pki/public-key.ts';
 import type { EntraRefuse } from './entra-errors.ts';
 import { audiences, type DecodedJwt, decodeJwt, isSignedBy, textClaim, timeClaim } from './jwt.ts';
 import { type FederatedCredential, type Identity, nowSeconds, type Tenant, type World } from './model.ts';
@@ -73,7 +74,7 @@ function checkCertificateAssertion(
   { claim, refuse }: { claim: ClientClaim; refuse: EntraRefuse },
 ): void {
   const certificate = identity.certificates.find((candidate) => isNamedBy(token, candidate));
-  if (certificate === undefined || !isSignedBy(token, certificate.publicKey)) {
+  if (certificate === undefined || !isSignedBy(token, publicKeyOf(certificate))) {
     throw refuse('certificateSignature', identity.clientId);
   }
   if (!audiences(token).some(claim.isOwnEndpoint)) throw refuse('certificateAudience', audiences(token).join(', '));

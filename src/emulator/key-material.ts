@@ -1,4 +1,4 @@
-import { generateKeyPair, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 
 const generatePair = promisify(generateKeyPair);
@@ -57,13 +57,22 @@ export function publicJwk(key: KeyObject | undefined): PublicJwk {
   return members;
 }
 
+/**
+ * The public key of a JSON Web Key. Private members are left out: OpenSSL ends the process over one that is too long for
+ * its curve. Throws on what is no key.
+ */
+export function publicKeyOfJwk(jwk: Readonly<Record<string, unknown>>): KeyObject {
+  const { kty, crv } = jwk;
+  const members = JWK_MEMBERS.map((name) => [name, jwk[name]] as const).filter(([, value]) => value !== undefined);
+  const key = { ...Object.fromEntries(members), kty: String(kty).replace('-HSM', '') };
+  return createPublicKey({ key: crv === 'P-256K' ? { ...key, crv: 'secp256k1' } : key, format: 'jwk' });
+}
+
 /** The spec that describes an existing private or public key. */
 export function describeKey(key: KeyObject): KeySpec {
-  const jwk = publicJwk(key);
-  if (key.asymmetricKeyType === 'rsa') {
-    return { ...DEFAULT_KEY, kty: 'RSA', size: key.asymmetricKeyDetails?.modulusLength ?? DEFAULT_KEY.size };
-  }
-  const crv = (Object.keys(CURVES) as CurveName[]).find((name) => name === jwk.crv);
+  const { n, crv: named } = publicJwk(key);
+  if (n !== undefined) return { ...DEFAULT_KEY, kty: 'RSA', size: Buffer.from(n, 'base64url').length * 8 };
+  const crv = (Object.keys(CURVES) as CurveName[]).find((name) => name === named);
   return { ...DEFAULT_KEY, crv: crv ?? DEFAULT_KEY.crv };
 }
 

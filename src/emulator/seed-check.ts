@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { nearest } from '../base/words.ts';
+import { publicKeyFromPem, publicKeyOf } from '../pki/public-key.ts';
 import { isSubject } from './issue.ts';
+import { publicKeyOfJwk } from './key-material.ts';
 import type { Seed, SeedCertificate, SeedSecret, SeedVault } from './seed-schema.ts';
 
 interface Names {
@@ -49,9 +51,11 @@ function checkAuthorities(seed: Seed): string[] {
 
 function checkTenant(tenant: Seed['tenants'][number], path: string, ownIssuer: string | undefined): string[] {
   return (tenant.identities ?? []).flatMap((identity, i) => [
-    ...(identity.certificates ?? []).flatMap((pem, j) =>
-      isCertificate(pem) ? [] : [`${path}.identities[${i}].certificates[${j}]: is not a PEM certificate`],
-    ),
+    ...unreadable(`${path}.identities[${i}].certificates`, identity.certificates, certificateKey),
+    ...(identity.federated ?? []).flatMap((federated, j) => [
+      ...unreadable(`${path}.identities[${i}].federated[${j}].publicKeys`, federated.publicKeys, publicKeyFromPem),
+      ...unreadable(`${path}.identities[${i}].federated[${j}].jwks.keys`, federated.jwks?.keys, publicKeyOfJwk),
+    ]),
     ...(identity.federated ?? []).flatMap((federated, j) => {
       const foreign = federated.issuer !== undefined && federated.issuer !== ownIssuer;
       const keyed = federated.publicKeys !== undefined || federated.jwks !== undefined || federated.signature === 'any';
@@ -141,10 +145,18 @@ function certifiable(path: string, key: { kty?: string | undefined; crv?: string
   return refused ? [`${path}: certificates are made for RSA, P-256, P-384 and P-521 keys only`] : [];
 }
 
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).serialNumber.length > 0;
-  } catch {
-    return false;
-  }
+/** What of a list OpenSSL cannot or must not read as a key. */
+function unreadable<T>(path: string, list: readonly T[] | undefined, read: (one: T) => unknown): string[] {
+  return (list ?? []).flatMap((one, i) => {
+    try {
+      read(one);
+      return [];
+    } catch {
+      return [`${path}[${i}]: holds no public key, or a damaged one`];
+    }
+  });
+}
+
+function certificateKey(pem: string): unknown {
+  return publicKeyOf(new X509Certificate(pem));
 }

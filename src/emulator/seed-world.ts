@@ -1,8 +1,10 @@
-import { createHash, createPublicKey, generateKeyPair, type JsonWebKey, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPair, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { WallClock } from '../base/clock.ts';
 import { Secret } from '../base/secret.ts';
+import { publicKeyFromPem } from '../pki/public-key.ts';
 import { type Authority, createAuthority, issueMaterial } from './certificates.ts';
+import { publicKeyOfJwk } from './key-material.ts';
 import type { AssertionKey, FederatedCredential, Identity, SigningKey, Tenant, Vault, World } from './model.ts';
 import { ObjectStore } from './object-store.ts';
 import { badSeed } from './seed.ts';
@@ -103,7 +105,7 @@ function buildIdentity(
     certificates: (identity.certificates ?? []).map((pem) => new X509Certificate(pem)),
     federated: (identity.federated ?? []).map((federated): FederatedCredential => {
       const keys = [
-        ...(federated.publicKeys ?? []).map((pem) => ({ kid: undefined, publicKey: createPublicKey(pem) })),
+        ...(federated.publicKeys ?? []).map((pem) => ({ kid: undefined, publicKey: publicKeyFromPem(pem) })),
         ...(federated.jwks?.keys ?? []).map(jwksKey),
       ];
       return {
@@ -121,11 +123,8 @@ function buildIdentity(
   };
 }
 
-function jwksKey(jwk: JsonWebKey & { kid?: unknown }): AssertionKey {
-  return {
-    kid: typeof jwk.kid === 'string' ? jwk.kid : undefined,
-    publicKey: createPublicKey({ key: jwk, format: 'jwk' }),
-  };
+function jwksKey(jwk: Readonly<Record<string, unknown>>): AssertionKey {
+  return { kid: typeof jwk.kid === 'string' ? jwk.kid : undefined, publicKey: publicKeyOfJwk(jwk) };
 }
 
 function buildVault(vault: SeedVault, tenants: readonly Tenant[]): Vault {

@@ -1,4 +1,3 @@
-import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import type { HttpResponse } from './http.ts';
 import {
   CURVES,
@@ -9,6 +8,7 @@ import {
   type KeySpec,
   type PublicJwk,
   publicJwk,
+  publicKeyOfJwk,
   RSA_SIZES,
 } from './key-material.ts';
 import type { KeyVersion } from './model.ts';
@@ -119,11 +119,9 @@ function refusedName(call: VaultCall, name: string): HttpResponse | undefined {
 }
 
 function importedJwk(jwk: JsonObject): PublicJwk {
-  const kty = String(jwk.kty).replace('-HSM', '');
-  const crv = jwk.crv === 'P-256K' ? 'secp256k1' : jwk.crv;
   try {
-    const key: JsonWebKey = { ...jwk, kty, ...(typeof crv === 'string' ? { crv } : {}) };
-    return publicJwk(createPrivateKey({ key, format: 'jwk' }));
+    if (typeof jwk.d !== 'string' || jwk.d === '') throw new Error('no private key');
+    return publicJwk(publicKeyOfJwk(jwk));
   } catch {
     throw badParameter("The property 'key' is not a usable private JSON Web Key.");
   }

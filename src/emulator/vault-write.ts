@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Secret } from '../base/secret.ts';
+import { publicKeyOf } from '../pki/public-key.ts';
 import { type CertificateMaterial, type IssueSpec, issueMaterial } from './certificates.ts';
 import { defaultKeyOps, generateKey, type KeySpec, type PublicJwk, publicJwk } from './key-material.ts';
 import { nowSeconds, type Vault, type World } from './model.ts';
@@ -84,7 +85,7 @@ export async function addCertificate(
     expires: options.expires ?? Date.parse(material.leaf.validTo) / 1000,
   });
   const kty = spec.key.kty;
-  const jwk = publicJwk(material.leaf.publicKey);
+  const jwk = publicJwk(publicKeyOf(material.leaf));
   vault.certificates.add(name, { ...base, material, spec });
   vault.keys.add(name, { ...base, kty, jwk, keyOps: defaultKeyOps(kty), managed: true });
   vault.secrets.add(name, { ...base, value, contentType: spec.contentType, managed: true });

@@ -9,6 +9,16 @@ export function badContent(message: string, cause?: unknown): ProviderError {
   return new ProviderError('ERR_BAD_CONTENT', message, cause === undefined ? {} : { cause });
 }
 
+/** Runs `job`; an error of OpenSSL, of which Node has many kinds, becomes a {@link badContent} with `message`. */
+export function refusing<T>(message: string, job: () => T): T {
+  try {
+    return job();
+  } catch (error) {
+    if (error instanceof ProviderError) throw error;
+    throw badContent(message, error);
+  }
+}
+
 /** Runs `job`; the subject goes before the message of a {@link badContent} it throws. */
 export async function naming<T>(subject: string, job: () => Promise<T> | T): Promise<T> {
   try {

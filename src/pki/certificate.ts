@@ -1,6 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
 import { type Der, expect, octets, oid, readDer, sequence, TAG } from './der.ts';
-import { describeKey } from './keys.ts';
 import { OID } from './pkcs12-oids.ts';
 
 /** Start of validity, in milliseconds since 1970; NaN where the certificate holds no date. */
@@ -89,14 +88,5 @@ export function issuesCertificates(certificate: X509Certificate): boolean {
     return ((bits[1] ?? 0) & KEY_CERT_SIGN) !== 0;
   } catch {
     return false;
-  }
-}
-
-/** Kind and size of the certificate's key, `RSA 2048`; `unknown` where Node cannot read it. */
-export function publicKeyNameOf(certificate: X509Certificate): string {
-  try {
-    return describeKey(certificate.publicKey);
-  } catch {
-    return 'unknown';
   }
 }

@@ -3,13 +3,13 @@ import {
   alternativeNamesOf,
   dayOf,
   issuesCertificates,
-  publicKeyNameOf,
   signatureAlgorithmOf,
   validFrom,
   validTo,
 } from './certificate.ts';
 import { type Chain, keyFits, pathOf } from './chain.ts';
 import { subjectOf, subjectsOf } from './names.ts';
+import { publicKeyNameOf } from './public-key.ts';
 
 /** What can be wrong with a certificate; a bounded set, fit for a metric label. */
 export type CertificateReason =

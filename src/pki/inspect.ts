@@ -1,11 +1,11 @@
 import type { X509Certificate } from 'node:crypto';
 import type { CertificateBundle } from './bundle.ts';
-import { alternativeNamesOf, publicKeyNameOf, signatureAlgorithmOf, validFrom, validTo } from './certificate.ts';
+import { alternativeNamesOf, signatureAlgorithmOf, validFrom, validTo } from './certificate.ts';
 import { type Chain, keyFits, pathOf } from './chain.ts';
 import { type CertificateFinding, examine, findingsAt } from './findings.ts';
-import { describeKey } from './keys.ts';
 import { type CertificateMaterial, pairKey } from './material.ts';
 import { issuerOf, subjectOf } from './names.ts';
+import { describeKey, publicKeyNameOf } from './public-key.ts';
 import { CERTIFICATE_OUTPUTS, type CertificateOutput, hasKey, missingFor } from './write.ts';
 
 /** A certificate in plain data; times are ISO 8601, empty where the certificate holds no readable one. */

@@ -1,6 +1,7 @@
-import type { KeyObject, X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { validFrom, validTo } from './certificate.ts';
 import { nextTurn } from './pace.ts';
+import { publicKeyOf } from './public-key.ts';
 
 /** Signatures verified in one search: a path through all certificates of a content, and each against itself. */
 const MAX_SIGNATURES = 512;
@@ -10,10 +11,6 @@ const MAX_SAME_SUBJECT = 64;
 
 /** Signatures that may turn out wrong in one search: a hostile collection must not cost more. */
 const MAX_FAILED_SIGNATURES = MAX_SAME_SUBJECT;
-
-/** Keys in use; with the most OpenSSL computes with, one signature takes ten or twenty milliseconds. */
-const MAX_DSA_BITS = 3072;
-const MAX_RSA_EXPONENT = 2n ** 64n;
 
 /** A certificate under search, with what is asked of it often. */
 export interface Candidate {
@@ -171,16 +168,10 @@ function namedAmong(issuers: readonly Candidate[], candidate: Candidate): Named 
 
 function verifies(certificate: X509Certificate, issuer: X509Certificate): boolean {
   try {
-    const { publicKey } = issuer;
-    return isUsable(publicKey) && certificate.verify(publicKey);
+    return certificate.verify(publicKeyOf(issuer));
   } catch {
     return false;
   }
-}
-
-function isUsable({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): boolean {
-  const { modulusLength = 0, publicExponent = 0n } = details ?? {};
-  return type === 'dsa' ? modulusLength <= MAX_DSA_BITS : publicExponent <= MAX_RSA_EXPONENT;
 }
 
 function candidateOf(certificate: X509Certificate, position: number): Candidate {

@@ -22,7 +22,7 @@ export function publicKeyPemFromJwk(fields: JwkFields): string {
   const { kty } = fields;
   if (kty === undefined || kty === '') throw missing('kty');
   if (kty === 'RSA' || kty === 'RSA-HSM') {
-    return exportPem({ kty: 'RSA', n: number('n', fields.n), e: number('e', fields.e) });
+    return exportPem({ kty: 'RSA', n: odd('n', fields.n), e: odd('e', fields.e) });
   }
   if (kty !== 'EC' && kty !== 'EC-HSM') {
     throw badContent(`failed to get key. key type '${kty}' currently not supported`);
@@ -42,8 +42,11 @@ function exportPem(key: JsonWebKey): string {
   }
 }
 
-function number(name: string, value: Uint8Array | string | undefined): string {
-  return bytesOf(name, value).toString('base64url');
+/** Modulus and exponent of RSA are odd, and OpenSSL writes keys with any. */
+function odd(name: string, value: Uint8Array | string | undefined): string {
+  const bytes = bytesOf(name, value);
+  if (((bytes.at(-1) ?? 0) & 1) === 0) throw badContent(`the key read from the vault is damaged: "${name}" is even`);
+  return bytes.toString('base64url');
 }
 
 /** Coordinates have a fixed size, and some services drop their leading zeros. */

@@ -1,31 +1,33 @@
+// Private keys out of their DER. The reader of contents calls it. OpenSSL gets a key only when its numbers have been held
+// against each other: Node takes keys whose parts contradict each other, and such a key "fits" its certificate until the
+// first handshake, or ends the process (Node 20 and 22). A key that would be slow to read is refused too.
 import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto';
 import { badContent } from './bad-content.ts';
+import { type Curve, curveOf, significant } from './curves.ts';
 import { type Der, expect, octets, oid, readDer, sequence, smallInteger, TAG } from './der.ts';
-import { bitString, encode, explicit, integer, octetString, parsed, sequenceOf } from './der-write.ts';
+import { bitString, encode, explicit, integer, objectId, octetString, parsed, sequenceOf } from './der-write.ts';
+import { FIXED_SIZES, KEY_OID } from './public-key.ts';
 
 /** RSA with 16,384 bits, the most OpenSSL computes with, takes nine thousand. */
 const MAX_KEY_BYTES = 16 * 1024;
-
 /**
- * Keys that PKCS#8 may hold. Reading a DSA or Diffie-Hellman key makes OpenSSL compute its public part with the
- * numbers in it, which takes minutes if they are chosen for that: DSA keys have a fixed size of secret, and TLS never
- * takes the others.
+ * Reading a DSA or Diffie-Hellman key makes OpenSSL compute its public part with the numbers in it, which takes minutes
+ * if they are chosen for that: DSA keys have a fixed size of secret, and TLS never takes the others.
  */
-const PKCS8_KINDS: readonly string[] = [
-  '1.2.840.113549.1.1.1', // RSA
-  '1.2.840.113549.1.1.10', // RSA-PSS
-  '1.2.840.10045.2.1', // EC
-  '1.3.101.110', // X25519
-  '1.3.101.111', // X448
-  '1.3.101.112', // Ed25519
-  '1.3.101.113', // Ed448
-];
-const DSA = '1.2.840.10040.4.1';
 const MAX_DSA_KEY_BYTES = 1200;
 const MAX_DSA_SECRET_BYTES = 33;
+/** Primes of an RSA key beyond the two; OpenSSL takes five in all. */
+const MAX_MORE_PRIMES = 3;
 
 /** Encodings of an unencrypted private key. */
 type KeyEncoding = 'pkcs8' | 'pkcs1' | 'sec1';
+
+/** A key as OpenSSL will get it, and whether its numbers belong together. */
+interface ReadKey {
+  readonly type: 'pkcs8' | 'pkcs1';
+  readonly der: Buffer;
+  readonly sound: boolean;
+}
 
 /** How the DER of an unencrypted private key is encoded, by its shape; `undefined` where it is none. */
 export function keyEncodingOf(fields: readonly Der[]): KeyEncoding | undefined {
@@ -37,22 +39,27 @@ export function keyEncodingOf(fields: readonly Der[]): KeyEncoding | undefined {
 }
 
 /**
- * A private key from its DER, whatever it is called: OpenSSL too reads what it finds. Node reads one whose parts
- * contradict each other, and such a key "fits" its certificate until the first handshake: that is checked here, exactly
- * and without using the key.
+ * A private key from its DER, whatever it is called: OpenSSL too reads what it finds. An EC key without public part, as
+ * Java writes them, gets it, since Go and others refuse to read it without.
+ * Errors: ERR_BAD_CONTENT.
  */
 export function importPrivateKey(der: Buffer): KeyObject {
   checkKeySize(der);
-  let key: KeyObject;
+  let read: ReadKey | undefined;
   try {
-    const fields = sequence(readDer(der));
-    const type = keyEncodingOf(fields) ?? fail('no private key');
-    if (type === 'pkcs8') checkPkcs8Kind(der, fields);
-    key = createKey(type === 'pkcs8' ? withoutPublicKey(der, fields) : der, type);
+    read = readKey(der);
   } catch (error) {
-    throw badContent('holds a private key that cannot be read: it is damaged or of a kind unknown here', error);
+    throw unreadable(error);
   }
-  return soundKey(key);
+  if (read === undefined) {
+    throw badContent('holds an EC key on a curve that has no name or none that is known here; use P-256 or P-384');
+  }
+  if (!read.sound) throw badContent('holds a damaged private key: its numbers do not belong together');
+  try {
+    return createKey(read);
+  } catch (error) {
+    throw unreadable(error);
+  }
 }
 
 /** Refuses a private key that no one uses: what is done with its numbers grows faster than they. */
@@ -60,125 +67,127 @@ export function checkKeySize(der: Buffer): void {
   if (der.length > MAX_KEY_BYTES) throw badContent(`holds a private key of ${der.length} bytes, too large for any use`);
 }
 
-function checkPkcs8Kind(der: Buffer, [, algorithm, secret]: readonly Der[]): void {
-  const kind = oid(sequence(algorithm)[0]);
-  if (PKCS8_KINDS.includes(kind)) return;
-  const number = kind === DSA ? expect(readDer(octets(secret)), TAG.integer).content : der;
-  if (der.length > MAX_DSA_KEY_BYTES || number.length > MAX_DSA_SECRET_BYTES) fail(`of kind ${kind}`);
-}
-
-/**
- * Bouncy Castle, ring and others put the public key behind the private one (RFC 5958, version 2 of PKCS#8), which
- * OpenSSL refuses to read.
- */
-function withoutPublicKey(der: Buffer, [version, algorithm, secret]: readonly Der[]): Buffer {
-  if (smallInteger(version) !== 1 || algorithm === undefined) return der;
-  return encode(sequenceOf(integer(0), parsed(algorithm.raw), octetString(octets(secret))));
+function unreadable(error: unknown): Error {
+  return badContent('holds a private key that cannot be read: it is damaged or of a kind unknown here', error);
 }
 
 /**
  * Node takes what some earlier operation left in OpenSSL's error queue for a failure of this one (`equals` of keys of
- * two kinds leaves something). The failure empties the queue, so that a second one is real.
+ * two kinds leaves something). The failure empties the queue, so that a second one is real. A key that cannot be written
+ * is none.
  */
-function createKey(der: Buffer, type: KeyEncoding): KeyObject {
+function createKey({ der, type }: ReadKey): KeyObject {
   const input = { key: der, format: 'der', type } as const;
+  const create = () => {
+    const key = createPrivateKey(input);
+    key.export({ format: 'der', type: 'pkcs8' });
+    return key;
+  };
   try {
-    return createPrivateKey(input);
+    return create();
   } catch {
-    return createPrivateKey(input);
+    return create();
   }
 }
 
-/**
- * The key itself if its private part belongs to its public part; an error otherwise. An EC key without public part,
- * as Java writes them, gets it, since Go and others refuse to read it without.
- */
-function soundKey(key: KeyObject): KeyObject {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  if (type === 'ec' && details?.namedCurve === undefined) {
-    throw badContent('holds an EC key on a curve without a name, which no TLS software takes; use P-256 or P-384');
+/** `undefined`: an EC key whose curve is none of the known ones. */
+function readKey(der: Buffer): ReadKey | undefined {
+  const fields = sequence(readDer(der));
+  switch (keyEncodingOf(fields)) {
+    case 'pkcs8':
+      return readPkcs8(der, fields);
+    case 'pkcs1':
+      return { type: 'pkcs1', der, sound: isSoundRsa(fields) };
+    case 'sec1':
+      return readEcKey(fields);
+    case undefined:
+      throw new Error('no private key');
   }
+}
+
+function readPkcs8(der: Buffer, [version, algorithm, wrapped]: readonly Der[]): ReadKey | undefined {
+  const [identifier, parameters] = sequence(algorithm);
+  const kind = oid(identifier);
+  const secret = octets(wrapped);
+  const key = (sound: boolean): ReadKey => ({ type: 'pkcs8', der: pkcs8(algorithm, secret), sound });
+  if (smallInteger(version) > 1) throw new Error('a version to come');
+  switch (kind) {
+    case KEY_OID.rsa:
+    case KEY_OID.rsaPss:
+      return key(isSoundRsa(sequence(readDer(secret))));
+    case KEY_OID.ec:
+      return readEcKey(sequence(readDer(secret)), parameters);
+    case KEY_OID.dsa:
+      return key(isSoundDsa(der, sequence(parameters), readDer(secret)));
+    default:
+      if (octets(readDer(secret)).length !== FIXED_SIZES[kind]) throw new Error(`of kind ${kind}`);
+      return key(true);
+  }
+}
+
+/** Without the public key that Bouncy Castle, ring and others put behind the private one (RFC 5958): OpenSSL refuses it. */
+function pkcs8(algorithm: Der | undefined, secret: Buffer): Buffer {
+  return encode(sequenceOf(integer(0), parsed(expect(algorithm, TAG.sequence).raw), octetString(secret)));
+}
+
+/** RFC 5915. What OpenSSL gets is written anew from numbers that were looked at. */
+function readEcKey([, number, ...optional]: readonly Der[], outer?: Der): ReadKey | undefined {
+  const inside = (n: number) => optional.find(({ tag }) => tag === TAG.context(n))?.content;
+  const inner = inside(0);
+  const named = [...(outer === undefined ? [] : [outer]), ...(inner === undefined ? [] : [readDer(inner)])];
+  const [curve, other = curve] = named.map(curveOf);
+  if (curve === undefined || other === undefined) return undefined;
+  const point = inside(1);
+  const published = point && expect(readDer(point), TAG.bitString).content.subarray(1);
+  const secret = significant(octets(number));
+  const computed = curve.id === other.id ? publicPoint(curve, secret, published) : undefined;
+  if (computed === undefined) return { type: 'pkcs8', der: Buffer.alloc(0), sound: false };
+  const padded = Buffer.concat([Buffer.alloc(curve.bytes - secret.length), secret]);
+  const key = encode(sequenceOf(integer(1), octetString(padded), explicit(1, bitString(computed))));
+  const algorithm = sequenceOf(objectId(KEY_OID.ec), objectId(curve.id));
+  return { type: 'pkcs8', der: encode(sequenceOf(integer(0), algorithm, octetString(key))), sound: true };
+}
+
+/** The public point of a private number, in the form of the published one; `undefined` where there is none or another. */
+function publicPoint({ name, bytes }: Curve, secret: Buffer, published: Buffer | undefined): Buffer | undefined {
+  if (secret.length > bytes) return undefined;
   try {
-    if (type === 'ec') return soundEcKey(key, details?.namedCurve ?? '');
-    if ((type !== 'rsa' && type !== 'rsa-pss') || isSoundRsa(key)) return key;
+    const ecdh = createECDH(name);
+    ecdh.setPrivateKey(secret);
+    const form = published === undefined || published[0] === 4 ? 'uncompressed' : 'compressed';
+    const computed = ecdh.getPublicKey(null, form);
+    return published === undefined || computed.equals(published) ? computed : undefined;
   } catch {
-    // What cannot be taken apart is as damaged as what contradicts itself.
+    return undefined;
   }
-  throw badContent('holds a damaged private key: its numbers do not belong together');
 }
 
-/** The kind and size of a key, as people write it: `RSA 2048`, `EC P-256`, `Ed25519`. */
-export function describeKey(key: KeyObject): string {
-  const { asymmetricKeyType: type = 'unknown', asymmetricKeyDetails: details } = key;
-  const curve = details?.namedCurve ?? 'without a name';
-  const size = type === 'ec' ? (CURVES[curve] ?? curve) : details?.modulusLength;
-  return [KINDS[type] ?? type, size].join(' ').trim();
-}
-
-const KINDS: Readonly<Record<string, string>> = {
-  rsa: 'RSA',
-  'rsa-pss': 'RSA-PSS',
-  ec: 'EC',
-  dsa: 'DSA',
-  ed25519: 'Ed25519',
-  ed448: 'Ed448',
-};
-const CURVES: Readonly<Record<string, string>> = {
-  prime256v1: 'P-256',
-  secp384r1: 'P-384',
-  secp521r1: 'P-521',
-};
-
-function isSoundRsa(key: KeyObject): boolean {
-  const [, , wrapped] = sequence(readDer(key.export({ format: 'der', type: 'pkcs8' })));
-  const fields = sequence(readDer(octets(wrapped))).slice(0, 9);
-  const [version, n = 0n, e = 0n, d = 0n, p = 0n, q = 0n, dp = 0n, dq = 0n, qInverse = 0n] = fields.map(unsigned);
-  const multiPrime = version !== 0n;
-  if (multiPrime) return true;
-  return (
-    p > 1n &&
-    q > 1n &&
-    p * q === n &&
-    (e * d) % (p - 1n) === 1n &&
-    (e * d) % (q - 1n) === 1n &&
-    (e * dp) % (p - 1n) === 1n &&
-    (e * dq) % (q - 1n) === 1n &&
-    (q * qInverse) % p === 1n
-  );
-}
-
-/** Computes the public point from the private number and compares it with the one that is there. */
-function soundEcKey(key: KeyObject, curve: string): KeyObject {
-  const fields = sequence(readDer(key.export({ format: 'der', type: 'sec1' })));
-  const secret = octets(fields[1]);
-  const ecdh = createECDH(curve);
-  ecdh.setPrivateKey(secret);
-  const point = fields.find(({ tag }) => tag === TAG.context(1));
-  if (point === undefined) {
-    const parameters = expect(
-      fields.find(({ tag }) => tag === TAG.context(0)),
-      TAG.context(0),
-    );
-    const der = encode(
-      sequenceOf(
-        integer(1),
-        octetString(secret),
-        explicit(0, parsed(parameters.content)),
-        explicit(1, bitString(ecdh.getPublicKey())),
-      ),
-    );
-    return createPrivateKey({ key: der, format: 'der', type: 'sec1' });
+/** RFC 8017 appendix A.1.2, with more than two primes too. */
+function isSoundRsa(fields: readonly Der[]): boolean {
+  const [version, n, e, d, p, q, dp, dq, qInverse] = fields.slice(0, 9).map(unsigned);
+  if (qInverse === undefined) throw new Error('no RSA key');
+  const more = version !== 1n ? [] : sequence(fields[9]).map((other) => sequence(other).map(unsigned));
+  if (more.length > MAX_MORE_PRIMES) throw new Error('too many primes');
+  if (n === undefined || e === undefined || d === undefined || p === undefined || q === undefined) return false;
+  const isPrime = (prime = 0n, exponent = 0n) =>
+    prime > 1n && (e * d) % (prime - 1n) === 1n && (e * exponent) % (prime - 1n) === 1n;
+  let product = p * q;
+  let sound = isPrime(p, dp) && isPrime(q, dq) && (q * qInverse) % p === 1n;
+  for (const [prime = 0n, exponent, coefficient = 0n] of more) {
+    sound &&= isPrime(prime, exponent) && (product * coefficient) % prime === 1n;
+    product *= prime;
   }
-  const published = expect(readDer(point.content), TAG.bitString).content.subarray(1);
-  const computed = ecdh.getPublicKey(null, published[0] === 4 ? 'uncompressed' : 'compressed');
-  if (!computed.equals(published)) throw new Error('the public point is another');
-  return key;
+  return sound && product === n;
 }
 
-function fail(why: string): never {
-  throw new Error(why);
+function isSoundDsa(der: Buffer, parameters: readonly Der[], secret: Der): boolean {
+  const [p = 0n, q = 0n, g = 0n] = parameters.map(unsigned);
+  const x = unsigned(secret);
+  if (der.length > MAX_DSA_KEY_BYTES || secret.content.length > MAX_DSA_SECRET_BYTES) throw new Error('a slow DSA key');
+  return p % 2n === 1n && 1n < q && q < p && 1n < g && g < p && 0n < x && x < q;
 }
 
+/** OpenSSL reads all numbers of a key without sign, since some writers forget the zero in front. */
 function unsigned(der: Der): bigint {
   return BigInt(`0x0${expect(der, TAG.integer).content.toString('hex')}`);
 }

@@ -1,5 +1,7 @@
 import { createHash, createHmac, hash, type KeyObject, type X509Certificate } from 'node:crypto';
 import type { Secret } from '../base/secret.ts';
+import { refusing } from './bad-content.ts';
+import { keyFits } from './chain.ts';
 import { type Cipher, encrypt } from './ciphers.ts';
 import {
   type Asn1,
@@ -70,8 +72,10 @@ export interface Pkcs12Contents {
  */
 export async function writePkcs12(contents: Pkcs12Contents, form: Pkcs12Form): Promise<Buffer> {
   const { key, certificates, friendlyName } = contents;
-  const leaf = key && certificates.find((certificate) => certificate.checkPrivateKey(key));
-  const keyDer = key?.export({ format: 'der', type: 'pkcs8' });
+  const leaf = key && certificates.find((certificate) => keyFits(key, certificate));
+  const keyDer = refusing('its private key cannot be written: it is damaged', () =>
+    key?.export({ format: 'der', type: 'pkcs8' }),
+  );
   const naming = friendlyName === undefined ? [] : [attribute(OID.friendlyName, bmpString(friendlyName))];
   const own = [...naming, attribute(OID.localKeyId, octetString(Buffer.from([1, 0, 0, 0])))];
   const digest = digestOf([keyDer ?? Buffer.alloc(0), ...certificates.map(({ raw }) => raw)]);

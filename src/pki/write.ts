@@ -1,12 +1,11 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { Secret } from '../base/secret.ts';
-import { badContent } from './bad-content.ts';
-import { publicKeyNameOf } from './certificate.ts';
+import { badContent, refusing } from './bad-content.ts';
 import { pathOf } from './chain.ts';
-import { describeKey } from './keys.ts';
 import type { CertificateMaterial } from './material.ts';
 import { commonNameOf, subjectOf, subjectsOf } from './names.ts';
 import { PKCS12_FORMS, writePkcs12, writeTruststore } from './pkcs12-write.ts';
+import { describeKey, publicKeyNameOf } from './public-key.ts';
 
 /** What a certificate can be written as. */
 export const CERTIFICATE_OUTPUTS = [
@@ -144,7 +143,9 @@ export function privateKeyPem(key: KeyObject | undefined, format: PrivateKeyForm
       `its private key is ${describeKey(key)}, and keyFormat "${format}" is for ${kind.name} keys only; use "pkcs8", which holds every key`,
     );
   }
-  return key.export({ format: 'pem', type: format }).toString();
+  return refusing('its private key cannot be written: it is damaged', () =>
+    key.export({ format: 'pem', type: format }).toString(),
+  );
 }
 
 const KEY_KINDS: Readonly<Record<PrivateKeyFormat, { type: string; name: string } | undefined>> = {

@@ -99,16 +99,14 @@ describe('keys of the emulator, with the stock client', () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = privateKey.export({ format: 'jwk' });
     const part = (text: string | undefined) => new Uint8Array(Buffer.from(text ?? '', 'base64url'));
-    const imported = await lab.keys.importKey('imported', {
-      kty: 'EC',
-      crv: 'P-256',
-      x: part(jwk.x),
-      y: part(jwk.y),
-      d: part(jwk.d),
-    });
+    const members = { kty: 'EC', crv: 'P-256', x: part(jwk.x), y: part(jwk.y) };
+    const imported = await lab.keys.importKey('imported', { ...members, d: part(jwk.d) });
     expect(Buffer.from(imported.key?.x ?? []).toString('base64url')).toBe(publicKey.export({ format: 'jwk' }).x);
     expect(imported.key?.d).toBeUndefined();
     await expect(lab.keys.importKey('broken', { kty: 'EC', crv: 'P-256' })).rejects.toMatchObject({ statusCode: 400 });
+    // Node 20 and 22 end the process where somebody exports such a key.
+    const long = await lab.keys.importKey('long', { ...members, d: new Uint8Array(33).fill(1) });
+    expect(long.key?.d).toBeUndefined();
   });
 
   it.each([

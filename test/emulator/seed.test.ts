@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseSeed, resolveTime } from '../../src/emulator/seed.ts';
 import { buildWorld } from '../../src/emulator/seed-world.ts';
+import { writePem } from '../../src/pki/pem.ts';
+import { infiniteCertificate, LONG_NUMBER } from '../pki/odd-samples.ts';
+import { issue } from '../pki/support.ts';
 import { seedWith, TENANT } from './support.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
+const ODD_CERTIFICATE = writePem('CERTIFICATE', infiniteCertificate(await issue({ name: 'odd.example' })));
 const build = (yaml: string) => buildWorld(parseSeed(yaml), { clock: { wall: () => NOW }, hosts: [] });
 
 describe('a seed', () => {
@@ -132,7 +136,30 @@ colour: red
     [
       'a client certificate that is none',
       seedWith('', `      - {name: b, clientId: "${TENANT}", certificates: [nonsense]}`),
-      'identities[1].certificates[0]: is not a PEM certificate',
+      'identities[1].certificates[0]: holds no public key, or a damaged one',
+    ],
+    [
+      'a client certificate with a key that OpenSSL must not see',
+      seedWith('', `      - {name: b, clientId: "${TENANT}", certificates: [${JSON.stringify(ODD_CERTIFICATE)}]}`),
+      'identities[1].certificates[0]: holds no public key, or a damaged one',
+    ],
+    [
+      'a certificate with such a key',
+      seedWith(`    certificates: [{name: a, content: ${JSON.stringify(ODD_CERTIFICATE)}}]`),
+      'certificate "a": has a public key whose numbers are not those of its kind',
+    ],
+    [
+      'a certificate with such a private key',
+      seedWith(`    certificates: [{name: a, content: ${JSON.stringify(LONG_NUMBER)}}]`),
+      'certificate "a": the PEM content has a block EC PRIVATE KEY (line 1) that holds a damaged private key',
+    ],
+    [
+      'public keys that are none',
+      seedWith(
+        '',
+        `      - {name: b, clientId: "${TENANT}", federated: [{subject: s, publicKeys: [x], jwks: {keys: [{kty: EC}]}}]}`,
+      ),
+      'identities[1].federated[0].publicKeys[0]: holds no public key, or a damaged one\n  tenants[0].identities[1].federated[0].jwks.keys[0]',
     ],
     [
       'a foreign issuer without keys',

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createPublicKey, generateKeyPairSync, type KeyObject, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
+import { readDer, sequence } from '../../src/pki/der.ts';
 
 /** Kinds of keys the makers know. */
 export type KeyType =
@@ -141,6 +142,14 @@ export async function issueChain(
   return { leaf, intermediates, root, certificates };
 }
 
+/** The certificate with another public key; its signature is wrong then. */
+export function withPublicKey({ raw }: X509Certificate, info: Buffer): Buffer {
+  const [tbs, algorithm, signature] = sequence(readDer(raw)).map((part) => part.raw);
+  const fields = sequence(readDer(tbs ?? raw)).map((part) => part.raw);
+  fields[6] = info;
+  return tlv(0x30, tlv(0x30, ...fields), algorithm ?? '', signature ?? '');
+}
+
 /** PEM of certificates, in order. */
 export function pemOf(certificates: readonly X509Certificate[]): string {
   return certificates.map((certificate) => certificate.toString()).join('');
@@ -172,7 +181,17 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-function spki(key: KeyObject): Buffer {
+/** One element of DER; the parts are its content. */
+export function tlv(tag: number, ...parts: readonly (Buffer | string)[]): Buffer {
+  const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'hex') : part)));
+  const { length } = body;
+  const long =
+    length < 65_536 ? [0x82, length >> 8, length & 255] : [0x83, length >> 16, (length >> 8) & 255, length & 255];
+  return Buffer.concat([Buffer.from([tag, ...(length < 128 ? [length] : long)]), body]);
+}
+
+/** SubjectPublicKeyInfo of a key. */
+export function spki(key: KeyObject): Buffer {
   return createPublicKey(key).export({ format: 'der', type: 'spki' });
 }
 

@@ -5,8 +5,8 @@ import { ProviderError } from '../../base/errors.ts';
 import { readBundle } from '../../pki/bundle.ts';
 import { buildChain, type Chain, keyFits, pathOf } from '../../pki/chain.ts';
 import { type CertificateFinding, checkCertificates } from '../../pki/findings.ts';
-import { describeKey } from '../../pki/keys.ts';
 import { subjectOf } from '../../pki/names.ts';
+import { describeKey } from '../../pki/public-key.ts';
 
 /** Files of a volume that hold a certificate and its key. */
 export interface KeyPairFiles {
