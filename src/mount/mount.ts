@@ -22,6 +22,7 @@ import { convertObjects } from './convert.ts';
 import { asProviderError } from './failures.ts';
 import { fetchObjects } from './fetch.ts';
 import { Journal } from './journal.ts';
+import { fileOfLiteral } from './literals.ts';
 import { rememberTexts } from './manifests.ts';
 import { NotedOnce } from './noted-once.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
@@ -69,7 +70,7 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const { made, unwritten } = await convertObjects(fetched, surroundings);
   await nextTurn(context.signal);
   report.converted(fetched);
-  return assembleAnswer(made, unwritten);
+  return assembleAnswer([...made, ...volume.literals.map(fileOfLiteral)], unwritten);
 }
 
 /** The handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */

@@ -52,9 +52,12 @@ export function readField(text: string, siblings: Readonly<Record<string, string
   return {
     identity: field?.identity ?? { kind: 'service-principal', secretName: '' },
     objectNames: objects.map(({ spec }) => spec.name),
-    files: objects.flatMap(({ spec, outputs }): ExpectedFile[] =>
-      spec.content.kind === 'value' ? [{ path: spec.content.path, presence: 'required' }] : [...outputs],
-    ),
+    files: [
+      ...objects.flatMap(({ spec, outputs }): ExpectedFile[] =>
+        spec.content.kind === 'value' ? [{ path: spec.content.path, presence: 'required' }] : [...outputs],
+      ),
+      ...(field?.literals ?? []).map(({ path }): ExpectedFile => ({ path, presence: 'required' })),
+    ],
     names: tree?.kind === 'map' ? [...tree.entries.keys()] : [],
     findings: findings.all.map((finding) => withoutPlaceholder(finding, tree)),
   };

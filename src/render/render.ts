@@ -159,8 +159,9 @@ function roleRemarks(found: FoundKeyVault, { names, files }: ReadField, role: Ro
     const hint = 'rename vaultSecret to vaultCert to have certificate, key and chain in files of their own';
     remarks.push(note(`a certificate is expected here, and the volume holds ${delivered}; ${hint}`));
   }
-  if (wantsValue && role.alsoExpected !== undefined) {
-    remarks.push(note(`the volume holds "${role.fileName}" only; "${role.alsoExpected}" is not kept in the vault`));
+  const also = wantsValue ? role.alsoExpected : undefined;
+  if (also !== undefined && !files.some(({ path }) => path === also)) {
+    remarks.push(note(`the volume holds ${delivered} only; for a file "${also}" add the field ${also} beside vault`));
   }
   return remarks;
 }

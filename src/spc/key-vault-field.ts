@@ -2,7 +2,7 @@ import { quote } from '../base/words.ts';
 import { noteOutputs } from './certificate-notes.ts';
 import { Fields, isPlaceholder } from './fields.ts';
 import type { Findings } from './finding.ts';
-import type { ContentSpec, ObjectSpec, OutputKind, OutputSpec } from './model.ts';
+import type { ContentSpec, LiteralFile, ObjectSpec, OutputKind, OutputSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
@@ -19,6 +19,8 @@ export type FileLayout = 'tls' | 'client';
 /** The `keyVault` field of a broker resource, read. */
 export interface KeyVaultField extends VaultField {
   readonly objects: readonly NamedObject[];
+  /** `username`, which stands beside the token of a Kafka connector. */
+  readonly literals: readonly LiteralFile[];
 }
 
 /** What stands beside the field among the parameters. */
@@ -36,6 +38,8 @@ export interface KeyVaultText {
 
 const REFERENCES = ['vaultSecret', 'vaultCert', 'vaultCaChainCert', 'vaultCaChainSecret'] as const;
 type Reference = (typeof REFERENCES)[number];
+/** Name of a field, and of its file. */
+const USERNAME = 'username';
 
 const LAYOUTS: Readonly<
   Record<FileLayout, { fullChain: string; privateKey: string; authorities: { output: OutputKind; path: string } }>
@@ -82,10 +86,19 @@ export function parseKeyVaultField(
   const document = readMap(text, findings, firstLine);
   if (document === undefined) return undefined;
   const fields = new Fields(findings, document, 'keyVault');
-  // `username` stands beside the token of a Kafka connector; it is no object of the vault.
-  fields.onlyKnown(['vault', ...REFERENCES, 'username'], 'error');
+  fields.onlyKnown(['vault', ...REFERENCES, USERNAME], 'error');
   const vault = parseVault(fields);
-  return { ...vault, objects: parseReferences(fields, findings, siblings) };
+  const literals = parseUsername(fields, siblings.defaults.mode);
+  return { ...vault, objects: parseReferences(fields, findings, siblings), literals };
+}
+
+/** The file of the user name: the Secret that a Kafka connector's token stands for has one, and no vault does. */
+function parseUsername(fields: Fields, mode: number): readonly LiteralFile[] {
+  const text = fields.text(USERNAME);
+  if (text === '') return [];
+  if (isPlaceholder(text)) fields.error(USERNAME, `is still the placeholder ${quote(text)}: put the user name there`);
+  if (/\p{Cc}/u.test(text)) fields.error(USERNAME, 'must be one line without control characters');
+  return [{ label: fields.pathOf(USERNAME), path: USERNAME, mode, text }];
 }
 
 function readMap(text: string, findings: Findings, firstLine: number): MapTree | undefined {

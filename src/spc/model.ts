@@ -102,6 +102,15 @@ export interface ObjectSpec {
   readonly content: ContentSpec;
 }
 
+/** A file whose content stands in the manifest itself; no vault is asked for it. */
+export interface LiteralFile {
+  /** The field in the words of an error message. */
+  readonly label: string;
+  readonly path: string;
+  readonly mode: number;
+  readonly text: string;
+}
+
 /** What a volume is to hold: the one typed value in which both forms of parameters end. */
 export interface VolumeSpec {
   readonly pod: Pod;
@@ -114,4 +123,5 @@ export interface VolumeSpec {
   /** `https://<name>.<suffix>`, without a trailing slash. */
   readonly vaultUrl: string;
   readonly objects: readonly ObjectSpec[];
+  readonly literals: readonly LiteralFile[];
 }

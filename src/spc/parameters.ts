@@ -5,14 +5,19 @@ import { type Cloud, cloudFileNamed, type ReadCloudFile } from './cloud.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import { Findings } from './finding.ts';
 import type { IdentityRequest } from './identity.ts';
-import { type FileLayout, type KeyVaultSiblings, type KeyVaultText, parseKeyVaultField } from './key-vault-field.ts';
-import type { Identity, ObjectSpec, VolumeSpec } from './model.ts';
+import {
+  type FileLayout,
+  type KeyVaultField,
+  type KeyVaultSiblings,
+  type KeyVaultText,
+  parseKeyVaultField,
+} from './key-vault-field.ts';
+import type { Identity, LiteralFile, ObjectSpec, VolumeSpec } from './model.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
 import { type ObjectsContext, parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
 import { CREDENTIALS, type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
 import { resolveObjects } from './resolve-objects.ts';
-import type { VaultField } from './vault-field.ts';
 
 /** Parameters, read: the volume if there is no error among the findings. */
 export interface ParsedParameters {
@@ -50,11 +55,12 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
-  const { cloud, identity, objects, tenantId, vaultName } = manifest;
+  const { cloud, identity, tenantId, vaultName, objects, literals } = manifest;
   if (findings.errors.length > 0 || cloud === undefined || identity === undefined)
     return { findings, volume: undefined };
   const vaultUrl = `https://${vaultName}.${cloud.vaultSuffix}`;
-  return { findings, volume: { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl, objects } };
+  const volume = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl, objects, literals };
+  return { findings, volume };
 }
 
 /** One error for all mistakes, the official provider's first; undefined where there is none. */
@@ -78,6 +84,7 @@ interface Manifest {
   readonly identity: Identity | undefined;
   readonly vaultName: string;
   readonly objects: readonly ObjectSpec[];
+  readonly literals: readonly LiteralFile[];
 }
 
 function readClassicForm(reader: ParameterReader): Manifest {
@@ -105,7 +112,7 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const badTenant = tenantId === '' || !proof ? undefined : tenantProblem(tenantId);
   if (badTenant !== undefined)
     reader.error('tenantID', `failed to get keyvault client: invalid tenantID: ${badTenant}`, 'client');
-  return { cloud, tenantId, identity, vaultName, objects };
+  return { cloud, tenantId, identity, vaultName, objects, literals: [] };
 }
 
 type IdentityMode = 'usePodIdentity' | 'useVMManagedIdentity' | 'useAzureTokenProxy' | 'none';
@@ -181,23 +188,24 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   const defaults = reader.objectDefaults(mode);
   const { field, objects } = reader.readText('keyVault', { layout, fileName, defaults }, readKeyVaultText);
   const cloud = reader.cloud();
-  if (field === undefined) return { cloud, tenantId: '', identity: undefined, vaultName: '', objects: [] };
-  const { vaultName, directoryId } = field;
+  if (field === undefined)
+    return { cloud, tenantId: '', identity: undefined, vaultName: '', objects: [], literals: [] };
+  const { vaultName, directoryId, literals } = field;
   if (fileName !== '' && !objects.some(({ content }) => content.kind === 'value'))
     reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor beside files');
   const identity = reader.identity(field.identity, directoryId);
-  return { cloud, tenantId: directoryId, identity, vaultName, objects };
+  return { cloud, tenantId: directoryId, identity, vaultName, objects, literals };
 }
 
 /** The field, where it can be read, and its objects. */
 interface ReadField extends ReadText {
-  readonly field: VaultField | undefined;
+  readonly field: KeyVaultField | undefined;
 }
 
 function readKeyVaultText(text: string, context: KeyVaultSiblings & KeyVaultText): ReadField {
   const findings = new Findings();
   const field = parseKeyVaultField(text, findings, context);
-  return { field, objects: resolveObjects(field?.objects ?? [], findings), findings };
+  return { field, objects: resolveObjects(field?.objects ?? [], findings, field?.literals), findings };
 }
 
 function readLayout(reader: ParameterReader): FileLayout {

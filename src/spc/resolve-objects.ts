@@ -1,7 +1,7 @@
 import { clip } from '../base/words.ts';
 import { type ClaimedPath, filePathProblem, pathConflicts } from './file-path.ts';
 import type { Findings } from './finding.ts';
-import type { ContentSpec, ObjectSpec, OutputSpec } from './model.ts';
+import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
 import type { NamedObject } from './object.ts';
 
 /** Versions of one object whose paths are compared with those of other objects before any of them is read. */
@@ -11,8 +11,15 @@ const MAX_CLAIMS = 2000;
 /** Characters of the claimed paths of all objects together. */
 const MAX_CLAIMED_CHARS = 256 * 1024;
 
-/** Turns names of other objects (`passwordFrom`) into their indexes and reports paths that collide. */
-export function resolveObjects(named: readonly NamedObject[], findings: Findings): readonly ObjectSpec[] {
+/**
+ * Turns names of other objects (`passwordFrom`) into their indexes and reports paths that collide, with those of literals
+ * too.
+ */
+export function resolveObjects(
+  named: readonly NamedObject[],
+  findings: Findings,
+  literals: readonly LiteralFile[] = [],
+): readonly ObjectSpec[] {
   const objects = named.map((object, own) => {
     const { spec } = object;
     if (spec.content.kind === 'value') return spec;
@@ -31,7 +38,7 @@ export function resolveObjects(named: readonly NamedObject[], findings: Findings
     const content: ContentSpec = { ...spec.content, outputs, passwordFrom };
     return { ...spec, content };
   });
-  reportConflicts(named, findings);
+  reportConflicts(named, findings, literals);
   if (
     objects.length > 0 &&
     objects.every(({ content }) => content.kind === 'outputs' && content.outputs.length === 0)
@@ -48,10 +55,12 @@ interface PlacedPath extends ClaimedPath {
 }
 
 /** Reports paths that cannot stand side by side, each pair of owners once. */
-function reportConflicts(named: readonly NamedObject[], findings: Findings): void {
-  const claims = named
-    .flatMap((object) => claimedPaths(object, named.length))
-    .filter(({ path }) => filePathProblem(path) === undefined);
+function reportConflicts(named: readonly NamedObject[], findings: Findings, literals: readonly LiteralFile[]): void {
+  const line = named[0]?.line ?? 1;
+  const fixed = literals.map(({ label, path }): PlacedPath => ({ path, owner: label, field: label, line }));
+  const claims = [...fixed, ...named.flatMap((object) => claimedPaths(object, named.length))].filter(
+    ({ path }) => filePathProblem(path) === undefined,
+  );
   const reported = new Set<string>();
   for (const { claim, other, message } of pathConflicts(claims)) {
     const pair = `${other.field}\0${claim.field}`;

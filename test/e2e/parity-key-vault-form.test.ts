@@ -113,6 +113,22 @@ const PLAIN: readonly Row[] = [
       modes: [0o440],
     },
   ),
+  row(
+    'username is a file of its own, and no vault is asked for it',
+    { username: '$ConnectionString', vaultSecret: { name: 'db' } },
+    {
+      siblings: { fileName: 'password', filePermission: '0440' },
+      files: { password: 'alice = 1\n', username: '$ConnectionString' },
+      modes: [0o440, 0o440],
+      versions: ['secret/db *', 'literal/username 5cb911a8b6ee9322d71f44b1107c7d60'],
+      vaultRequests: 1,
+    },
+  ),
+  row(
+    'an empty username is none',
+    { username: null, vaultSecret: { name: 'db' } },
+    { files: { db: 'alice = 1\n' }, versions: ['secret/db *'] },
+  ),
   row('a version is read', { vaultSecret: { name: 'pinned', version: 'a'.repeat(32) } }, { files: { pinned: 'old' } }),
   row(
     'latest is the current version',
@@ -332,6 +348,18 @@ const CREDENTIALS: readonly Row[] = [
 
 const field = { vaultSecret: { name: 'db' } };
 const STRICT: readonly Row[] = [
+  refused('a username that is a placeholder', { username: '<name>', vaultSecret: { name: 'db' } }, [
+    'keyVault.username is still the placeholder "<name>"',
+  ]),
+  refused('a username of two lines', { username: 'a\nb', vaultSecret: { name: 'db' } }, [
+    'keyVault.username must be one line without control characters',
+  ]),
+  refused('a username that is a map', { username: { a: 1 }, vaultSecret: { name: 'db' } }, [
+    'keyVault.username must be text, not a map',
+  ]),
+  refused('two files called username', { username: 'me', vaultSecret: { name: 'username' } }, [
+    /"username".*keyVault\.username/,
+  ]),
   refused('keyvaultName beside it', field, ['keyVault', 'keyvaultName'], { keyvaultName: VAULT }),
   refused('objects beside it', field, ['keyVault', 'objects'], { objects: 'array: []' }),
   refused('a misspelt sibling', field, ['filename', 'did you mean "fileName"'], { filename: 'x' }),

@@ -87,13 +87,7 @@ describe('places of the field', () => {
       { fileLayout: 'client' },
       ['client_cert.pem', 'client_key.pem', 'client_intermediate_certs.pem'],
     ],
-    [
-      'spec.kafkaConnection.authentication.authType.x509',
-      CERTIFICATE,
-      'x509',
-      { fileLayout: 'client' },
-      ['client_cert.pem', 'client_key.pem', 'client_intermediate_certs.pem'],
-    ],
+    ['spec.kafkaConnection.authentication.authType.x509', CERTIFICATE, 'x509', {}, ['tls.crt', 'tls.key', 'ca.crt']],
     ['spec.kafkaConnection.authentication.authType.sasl.token', SECRET, 'sasl-token', { fileName: 'password' }, []],
     ['spec.some.newPlace', SECRET, 'some-new-place', {}, ['db']],
     ['spec.some.newPlace', CERTIFICATE, 'some-new-place', {}, ['tls.crt', 'tls.key', 'ca.crt']],
@@ -107,10 +101,24 @@ describe('places of the field', () => {
     expect(volume?.files.map((file) => file.path)).toEqual(expected);
   });
 
-  it('a KafkaConnector’s token comes with a word on its user name', () => {
-    const keyVault = { ...SECRET, username: 'me' };
-    const { remarks } = renderText(resource('spec.a.sasl.token', keyVault));
-    expect(remarks[0]).toMatch(/^a\.yaml:10: note: .*"password" only; "username" is not kept in the vault$/);
+  it('a KafkaConnector’s token comes with its user name, or with a word on it', () => {
+    const named = renderText(resource('spec.a.sasl.token', { ...SECRET, username: 'me' }), { syncSecrets: true });
+    expect(named.volume?.files.map(({ path }) => path)).toEqual(['password', 'username']);
+    expect(named.volume?.secretObjects).toEqual([
+      {
+        secretName: 'thing-front-sasl-token',
+        type: 'Opaque',
+        data: ['password', 'username'].map((name) => ({ key: name, objectName: name })),
+      },
+    ]);
+    expect(named.remarks).toEqual([expect.stringContaining('kubectl label secret sp')]);
+    for (const username of [undefined, null, '']) {
+      const { remarks, volume } = renderText(resource('spec.a.sasl.token', { ...SECRET, username }));
+      expect(volume?.files.map(({ path }) => path)).toEqual(['password']);
+      expect(remarks[0]).toMatch(
+        /^a\.yaml:10: note: .*: the volume holds password only; for a file "username" add the field username beside vault$/,
+      );
+    }
   });
 
   it('a vaultSecret where a certificate is expected is kept, with a word on vaultCert', () => {

@@ -211,7 +211,9 @@ describe('objects', () => {
   });
 
   it('takes the user name that stands beside a Kafka connector’s token', () => {
-    expect(objectsOf('username: me\nvaultSecret: {name: token}')).toHaveLength(1);
+    const volume = volumeOf(`${VAULT}username: me\nvaultSecret: {name: token}`, { filePermission: '0400' });
+    expect(volume.objects).toHaveLength(1);
+    expect(volume.literals).toEqual([{ label: 'keyVault.username', path: 'username', mode: 0o400, text: 'me' }]);
   });
 });
 
