@@ -14,7 +14,7 @@ import type { Cloud } from '../spc/cloud.ts';
 import type { Identity } from '../spc/model.ts';
 import { pemOfClientCertificate } from './client-certificate.ts';
 import { HASTY_PAUSE_MS } from './gate.ts';
-import { loginHost } from './login.ts';
+import { type LoginHosts, loginPlace } from './login.ts';
 import { type LoginWitness, loginError } from './login-error.ts';
 import { networkFailure } from './network-error.ts';
 import { podIdentityToken } from './pod-identity.ts';
@@ -42,12 +42,10 @@ export interface TokenRequest {
 }
 
 /** The ways to those who give out tokens. */
-export interface TokenTransport {
+export interface TokenTransport extends LoginHosts {
   readonly client: HttpClient;
   /** The way of identity binding. Errors: see `TokenProxy`. */
   readonly tokenProxy: () => Promise<HttpClient>;
-  /** Host and port of pod identity's NMI. */
-  readonly nmiHost: string;
   /** For a `Retry-After` that is a date. */
   readonly clock: WallClock;
 }
@@ -66,8 +64,8 @@ export interface AcquiredToken {
  */
 export async function acquireToken(request: TokenRequest, transport: TokenTransport): Promise<AcquiredToken> {
   const { identity } = request;
-  const host = identity.kind === 'pod-identity' ? transport.nmiHost : loginHost(identity, request.cloud);
-  const witness: LoginWitness = { host, answer: undefined, failure: undefined, retryAfterMs: undefined };
+  const place = loginPlace(identity, request.cloud, transport);
+  const witness: LoginWitness = { ...place, answer: undefined, failure: undefined, retryAfterMs: undefined };
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
   try {
     const way = identity.kind === 'identity-binding' ? transport.tokenProxy() : Promise.resolve(transport.client);
@@ -181,7 +179,8 @@ async function send(request: PipelineRequest, attempt: Attempt | undefined): Pro
   if (attempt === undefined) throw new Error('a token request outside of any attempt');
   const { client, witness, signal, clock } = attempt;
   request.abortSignal = signal;
-  witness.host = new URL(request.url).host;
+  // The token proxy is called by Entra's name.
+  if (witness.phase !== 'token-proxy') witness.host = new URL(request.url).host;
   witness.answer = undefined;
   try {
     const response = await client.sendRequest(request);

@@ -46,7 +46,13 @@ export function connectAzure(options: AzureOptions): Azure {
   );
   const silent = new SilentHosts(clock);
   const tokens = new TokenPool({
-    transport: { client: rememberMetadata(transport, clock), tokenProxy: () => proxy.client(), nmiHost, clock },
+    transport: {
+      client: rememberMetadata(transport, clock),
+      tokenProxy: () => proxy.client(),
+      tokenProxyHost: proxy.host,
+      nmiHost,
+      clock,
+    },
     silent,
     telemetry,
     clock,

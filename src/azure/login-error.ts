@@ -1,12 +1,13 @@
 import { type ErrorCode, messageOf, ProviderError } from '../base/errors.ts';
 import type { Identity } from '../spc/model.ts';
 import { claimedPrincipal, WORKLOAD_IDENTITY_AUDIENCE } from '../spc/tokens.ts';
-import { loginPhase } from './login.ts';
+import type { LoginPlace } from './login.ts';
 import { networkFailure } from './network-error.ts';
 import { describeIdentity } from './principal.ts';
 
 /** What the wire showed of a login. */
 export interface LoginWitness {
+  readonly phase: LoginPlace['phase'];
   /** Asked last. */
   host: string;
   /** `body` is empty where the answer is a success, which holds a token. */
@@ -29,12 +30,10 @@ export interface LoginFailure {
  */
 export function loginError({ identity, witness, error }: LoginFailure): ProviderError {
   if (error instanceof ProviderError) return error;
-  const { host, answer } = witness;
-  const phase = loginPhase(identity);
+  const { phase, host, answer } = witness;
   const failed = `Cannot log in as ${describeIdentity(identity)}`;
-  const at = `${identity.kind === 'identity-binding' ? "the cluster's token proxy" : SERVICE[phase]} at ${host}`;
-  if (answer !== undefined)
-    return refusal({ identity, failed: `${failed}: ${at}`, host, retryAfterMs: witness.retryAfterMs }, answer);
+  const at = `${SERVICE[phase]} at ${host}`;
+  if (answer !== undefined) return refusal({ identity, failed: `${failed}: ${at}`, witness }, answer);
   const network = networkFailure(witness.failure) ?? networkFailure(error);
   const details = { phase, host };
   if (network === undefined) {
@@ -53,43 +52,69 @@ export function loginError({ identity, witness, error }: LoginFailure): Provider
 interface Refused {
   readonly identity: Identity;
   readonly failed: string;
-  readonly host: string;
-  readonly retryAfterMs: number | undefined;
+  readonly witness: LoginWitness;
 }
 
 function refusal(
-  { identity, failed, host, retryAfterMs }: Refused,
+  { identity, failed, witness }: Refused,
   { status, body, requestId }: NonNullable<LoginWitness['answer']>,
 ): ProviderError {
+  const { phase, host, retryAfterMs } = witness;
   const text = textOf(body);
   const remoteCode = /AADSTS\d+/.exec(text)?.[0];
   const said = status === 200 ? 'something that is no token' : sentence(text, remoteCode);
   const request = requestId === undefined ? '' : ` (request id ${requestId})`;
   const details = {
-    phase: loginPhase(identity),
+    phase,
     host,
     httpStatus: status,
     ...(status !== 429 || retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(requestId === undefined ? {} : { requestId }),
     ...(remoteCode === undefined ? {} : { remoteCode }),
   };
-  const { code, next } = meaning(identity, { status, remoteCode, text });
+  const { code, next } = meaning({ identity, phase }, { status, remoteCode, text });
   return new ProviderError(code, `${`${failed} answered ${status} ${said}`.trim()}${request}; ${next}`, { details });
 }
 
+/** Statuses of which a login is refused; every other is a fault of the service, or of who stands before it. */
+const REFUSALS: readonly number[] = [400, 401, 403];
+
 function meaning(
-  identity: Identity,
+  { identity, phase }: { readonly identity: Identity; readonly phase: LoginPlace['phase'] },
   { status, remoteCode, text }: { status: number; remoteCode: string | undefined; text: string },
 ): { readonly code: ErrorCode; readonly next: string } {
   if (status === 429)
     return { code: 'ERR_THROTTLED', next: 'it takes no more logins for a while; it is asked again when that is over' };
-  if (status >= 500) return { code: 'ERR_VAULT', next: 'the service, or a proxy before it, has a fault' };
-  // Entra refuses in JSON; anything else was said by somebody in between.
-  if (text === '') return { code: 'ERR_VAULT', next: 'check proxies between node and host' };
-  return { code: 'ERR_AUTHENTICATION', next: remedy(identity, remoteCode, text) };
+  // It refuses in JSON; anything else was said by somebody in between.
+  if (REFUSALS.includes(status) && text !== '')
+    return { code: 'ERR_AUTHENTICATION', next: remedy(identity, remoteCode, text) };
+  return { code: 'ERR_VAULT', next: faultRemedy(status, phase) };
 }
 
-const SERVICE = { entra: 'Entra ID', imds: 'the managed identity endpoint (IMDS)', nmi: "pod identity's NMI" } as const;
+const PROXIES = 'check proxies between node and host';
+
+/** The next step where a login was not refused, but has met a fault or somebody else. */
+function faultRemedy(status: number, phase: LoginPlace['phase']): string {
+  if (status >= 500) return 'the service, or a proxy before it, has a fault';
+  if (status >= 300 && status < 400) {
+    return `it redirects no login, so that something in between has answered, such as the sign-in page of a network; ${PROXIES}`;
+  }
+  if (status === 408) return `it did not receive the request in time; check the network of the node; ${PROXIES}`;
+  if (phase === 'imds' && (status === 404 || status === 410)) {
+    return `it is being updated, or something else answers at its address; it is asked again at the next mount; ${PROXIES}`;
+  }
+  if (phase === 'entra' && status === 404) {
+    return `nothing takes logins at this address; check activeDirectoryEndpoint of the cloud file, if there is one; ${PROXIES}`;
+  }
+  return PROXIES;
+}
+
+const SERVICE: Readonly<Record<LoginPlace['phase'], string>> = {
+  entra: 'Entra ID',
+  imds: 'the managed identity endpoint (IMDS)',
+  nmi: "pod identity's NMI",
+  'token-proxy': "the cluster's token proxy",
+};
 
 /** What a refusal says: `error` and `error_description` of its JSON; empty where it is none. */
 function textOf(body: string): string {

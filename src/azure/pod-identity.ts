@@ -1,6 +1,6 @@
 import type { AccessToken } from '@azure/core-auth';
 import { createHttpHeaders, createPipelineRequest, type HttpClient } from '@azure/core-rest-pipeline';
-import { ProviderError } from '../base/errors.ts';
+import { type ErrorCode, ProviderError } from '../base/errors.ts';
 import type { Identity } from '../spc/model.ts';
 
 /** Where AAD pod identity's NMI listens on every node. */
@@ -18,7 +18,8 @@ export interface PodIdentityRequest {
 
 /**
  * Asks the node's NMI (AAD pod identity, deprecated by its makers) for the pod's token.
- * Errors: ERR_AUTHENTICATION with the official provider's texts; errors of the transport.
+ * Errors: with the official provider's texts, ERR_AUTHENTICATION, or ERR_THROTTLED and ERR_VAULT where NMI did not refuse;
+ * errors of the transport.
  */
 export async function podIdentityToken({ identity, host, resource, client }: PodIdentityRequest): Promise<AccessToken> {
   const request = createPipelineRequest({
@@ -28,7 +29,7 @@ export async function podIdentityToken({ identity, host, resource, client }: Pod
   });
   const { status, bodyAsText } = await client.sendRequest(request);
   const refuse = (message: string) =>
-    new ProviderError('ERR_AUTHENTICATION', message, { details: { httpStatus: status, host, phase: 'nmi' } });
+    new ProviderError(codeOf(status), message, { details: { httpStatus: status, host, phase: 'nmi' } });
   if (status !== 200) {
     const said = (bodyAsText ?? '').replace(/\s+/g, ' ').trim().slice(0, 500);
     throw refuse(
@@ -47,6 +48,12 @@ export async function podIdentityToken({ identity, host, resource, client }: Pod
     expiresOnTimestamp: Number.isFinite(expiresOn) ? expiresOn * 1000 : 0,
     tokenType: 'Bearer',
   };
+}
+
+/** NMI refuses with 400, 403 and 404; the rest is a fault, or somebody else's answer. */
+function codeOf(status: number): ErrorCode {
+  if (status === 429) return 'ERR_THROTTLED';
+  return status === 408 || status >= 500 || (status >= 300 && status < 400) ? 'ERR_VAULT' : 'ERR_AUTHENTICATION';
 }
 
 interface Answer {

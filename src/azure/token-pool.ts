@@ -9,7 +9,7 @@ import type { Cloud } from '../spc/cloud.ts';
 import type { Identity } from '../spc/model.ts';
 import { type AcquiredToken, acquireToken, type TokenTransport } from './acquire.ts';
 import { HASTY_PAUSE_MS } from './gate.ts';
-import { loginHost, loginPhase } from './login.ts';
+import { type LoginPlace, loginPlace } from './login.ts';
 import { outcomeOf } from './outcome.ts';
 import { describeIdentity, type Proof, principalKey, proofOf } from './principal.ts';
 import type { SilentHosts } from './silent-hosts.ts';
@@ -57,6 +57,7 @@ export interface TokenUse {
 export interface Login {
   /** Key of all who share logins and values with this identity, once it has proven itself; see `principalKey`. */
   readonly principal: string;
+  readonly place: LoginPlace;
   /** Whether a token for the resource is at hand for this principal, be the identity who it says or not. */
   has(resource: string): boolean;
   /**
@@ -78,6 +79,7 @@ interface Claimant {
   readonly identity: Identity;
   readonly cloud: Cloud;
   readonly principal: string;
+  readonly place: LoginPlace;
   readonly proof: Proof | undefined;
 }
 
@@ -116,9 +118,11 @@ export class TokenPool {
   /** The login of an identity; nobody is asked yet. */
   login(identity: Identity, cloud: Cloud): Login {
     const principal = principalKey(identity, cloud);
-    const claimant = { identity, cloud, principal, proof: proofOf(identity) };
+    const place = loginPlace(identity, cloud, this.#options.transport);
+    const claimant = { identity, cloud, principal, place, proof: proofOf(identity) };
     return {
       principal,
+      place,
       has: (resource) => this.#tokens.peek(keyOf(principal, resource)) !== undefined,
       token: (use) => this.#token(claimant, use),
     };
@@ -177,10 +181,9 @@ export class TokenPool {
 
   /** One request for all who need the same token, while its host answers. */
   #ask(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
-    const { identity, cloud, principal } = claimant;
+    const { identity, principal, place } = claimant;
     const question = {
-      phase: loginPhase(identity),
-      host: loginHost(identity, cloud),
+      ...place,
       request: keyOf(principal, use.resource),
       failed: () => `Cannot log in as ${describeIdentity(identity)}`,
     };

@@ -46,9 +46,14 @@ export class TokenProxy {
     this.#base = new URL(options.url === '' ? DEFAULT_URL : options.url);
   }
 
+  /** Host and port. */
+  get host(): string {
+    return this.#base.host;
+  }
+
   /**
    * The way to the proxy. Errors: with the official provider's words, ERR_UNREACHABLE where the API server does not
-   * answer, else ERR_AUTHENTICATION.
+   * answer, else ERR_SETUP.
    */
   async client(): Promise<HttpClient> {
     try {
@@ -62,9 +67,9 @@ export class TokenProxy {
       }
       return await this.#known.client;
     } catch (error) {
-      const code = error instanceof ProviderError ? error.code : 'ERR_AUTHENTICATION';
+      const code = error instanceof ProviderError ? error.code : 'ERR_SETUP';
       throw new ProviderError(code, `proxy transport not available: ${messageOf(error)}`, {
-        details: { phase: 'entra', host: this.#base.host },
+        details: { phase: 'token-proxy', host: this.host },
       });
     }
   }

@@ -109,7 +109,12 @@ export function refusal(question: VaultQuestion, what: string, answer: VaultAnsw
   const text = [`${what}: ${status}${names === '' ? '' : ` ${names}`} for ${question.identity}${request}`, said]
     .filter((part) => part !== '')
     .join(': ');
-  return new ProviderError(code, `${text}; ${remedy}`, {
+  // Key Vault never leaves its code out.
+  const doubt =
+    names === '' && status < 500
+      ? '; the answer is not in the form of Key Vault: check proxies between node and vault'
+      : '';
+  return new ProviderError(code, `${text}; ${remedy}${remedy.includes('proxies') ? '' : doubt}`, {
     details: {
       httpStatus: status,
       host: question.host,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { VaultAccess } from '../mount/ports.ts';
 import type { VaultGate } from './gate.ts';
-import { loginHost, loginPhase } from './login.ts';
+import type { LoginPlace } from './login.ts';
 import { describeIdentity } from './principal.ts';
 import type { Login, TokenPool } from './token-pool.ts';
 import type { VaultClients } from './vault.ts';
@@ -28,7 +28,7 @@ export interface VaultSession {
   readonly tenantId: string;
   /** Resource of the cloud's vaults. */
   readonly resource: string;
-  readonly loginAt: { readonly phase: 'entra' | 'imds' | 'nmi'; readonly host: string };
+  readonly loginAt: LoginPlace;
   /** See `describeIdentity`. */
   readonly identity: () => string;
 }
@@ -50,7 +50,7 @@ export function startSession(
     hostName: new URL(host.url).host,
     tenantId,
     resource: cloud.vaultResource,
-    loginAt: { phase: loginPhase(identity), host: loginHost(identity, cloud) },
+    loginAt: login.place,
     identity: () => describeIdentity(identity),
   };
 }

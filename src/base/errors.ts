@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'ERR_BAD_PARAMETERS'
   /** The parameters ask for an identity whose credentials did not come with the request. */
   | 'ERR_NO_CREDENTIALS'
+  /** The pod of the provider lacks what the identity needs. */
+  | 'ERR_SETUP'
   /** Entra ID, IMDS or the vault refused the identity. */
   | 'ERR_AUTHENTICATION'
   /** The identity is known and may not read the object. */
@@ -49,7 +51,7 @@ export interface ErrorDetails {
   /** How long the remote side asked to wait, in milliseconds. */
   readonly retryAfterMs?: number;
   /** What was being done when it failed. */
-  readonly phase?: 'entra' | 'imds' | 'nmi' | 'vault';
+  readonly phase?: 'entra' | 'imds' | 'nmi' | 'token-proxy' | 'vault';
 }
 
 /** Options of {@link ProviderError}. */

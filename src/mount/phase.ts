@@ -7,6 +7,7 @@ const WORDS: Readonly<Record<Phase, string>> = {
   entra: 'Entra ID at',
   imds: 'the managed identity endpoint',
   nmi: "pod identity's NMI at",
+  'token-proxy': "the cluster's token proxy at",
   vault: 'the vault at',
 };
 
@@ -15,6 +16,8 @@ export const HOST_HINT: Readonly<Record<Phase, string>> = {
   entra: 'check the route from the node to Entra ID: DNS, firewall, proxy',
   imds: 'check that the node is an Azure VM with that identity, and that the pod may reach 169.254.169.254',
   nmi: 'check that NMI runs on the node',
+  'token-proxy':
+    'check the route from the node to the API server of the cluster, and --token-proxy-url; with a proxy, NO_PROXY has to cover it',
   vault: 'check the route from the node to the vault: DNS, firewall, private endpoint, proxy',
 };
 

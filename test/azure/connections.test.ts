@@ -150,7 +150,7 @@ describe('the token proxy of identity binding', () => {
       sendRequest: () => Promise.reject(new Error('not reached')),
     }));
     await expect(proxy.client()).rejects.toMatchObject({
-      code: 'ERR_AUTHENTICATION',
+      code: 'ERR_SETUP',
       message: expect.stringMatching(/^proxy transport not available: the cluster's CA cannot be read/),
     });
     fileOf('later.pem', pem);

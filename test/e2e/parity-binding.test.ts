@@ -67,6 +67,7 @@ async function startProxy(): Promise<void> {
       response.writeHead(answer.statusCode ?? 500, answer.headers);
       answer.pipe(response);
     });
+    onward.on('error', () => response.destroy());
     onward.end(await text(request));
   });
   await new Promise<void>((resolve) => proxy.listen(0, resolve));
@@ -146,7 +147,7 @@ function providerWith({
   });
   const signal = new AbortController().signal;
   return {
-    mount: () => mount(request, { timeoutMs: 20_000, signal }),
+    mount: (timeoutMs = 20_000) => mount(request, { timeoutMs, signal }),
     close: azure.close,
   };
 }
@@ -241,11 +242,25 @@ describe('identity binding', () => {
     silent.close();
   });
 
+  it('calls a token proxy that hangs by its name', async () => {
+    emulator.faults.add({ on: 'entra', action: { kind: 'hang' } });
+    const provider = providerWith();
+    const error = await provider.mount(1_500).catch((thrown: unknown) => thrown);
+    emulator.faults.clear();
+    provider.close();
+    expect(error).toMatchObject({ code: 'ERR_TIMEOUT', details: { phase: 'token-proxy' } });
+    expect(error).toMatchObject({
+      message: expect.stringMatching(
+        /the cluster's token proxy at [^;]*; check the route from the node to the API server/,
+      ),
+    });
+  });
+
   it('says what keeps the token proxy away, and tries again at the next mount', async () => {
     const caFile = join(directory, 'later.crt');
     const provider = providerWith({ caFile });
     const message = expect.stringContaining('proxy transport not available: ');
-    await expect(provider.mount()).rejects.toMatchObject({ code: 'ERR_AUTHENTICATION', message });
+    await expect(provider.mount()).rejects.toMatchObject({ code: 'ERR_SETUP', message });
     writeFileSync(caFile, readFileSync(join(directory, 'cluster-ca.crt')));
     expect((await provider.mount()).files).toHaveLength(1);
     provider.close();

@@ -72,7 +72,7 @@ describe('the message at the bound', () => {
   const never = new Promise<never>(() => {});
   /** The error of a budget of ten seconds that waits for hosts since some seconds. */
   async function timeout(
-    waits: readonly (readonly ['entra' | 'imds' | 'nmi' | 'vault', string, number])[],
+    waits: readonly (readonly ['entra' | 'imds' | 'nmi' | 'token-proxy' | 'vault', string, number])[],
     givenMs = 10_000,
   ) {
     const progress = new Progress(clock);
@@ -111,6 +111,7 @@ describe('the message at the bound', () => {
     ['imds', /the managed identity endpoint IMDS .*169\.254\.169\.254/],
     ['nmi', /pod identity's NMI at IMDS .*NMI runs/],
     ['entra', /Entra ID at IMDS .*Entra ID/],
+    ['token-proxy', /the cluster's token proxy at IMDS .*API server of the cluster/],
   ] as const)('has a next step for %s', async (phase, words) => {
     expect((await timeout([[phase, 'IMDS', 100]])).message).toMatch(words);
   });
