@@ -10,34 +10,34 @@
  * large) is handed on untouched, and so is everything after it. nghttp2 then ends the connection, or the stream, with the
  * error the protocol asks for.
  */
-import { FRAME_HEADER_BYTES, FrameWalk, type Visit } from './frames.ts';
+import {
+  FRAME_HEADER_BYTES,
+  type FrameVisitor,
+  frameFlag,
+  frameType,
+  MAX_FRAME_BYTES,
+  makeFrame,
+  readHead,
+  type Visit,
+} from './frames.ts';
 import { AuthorityRewriter } from './hpack.ts';
 
-const PREFACE_BYTES = 24;
-/** What a server that does not say otherwise accepts (RFC 9113 section 6.5.2); Node does not say otherwise. */
-const MAX_FRAME_BYTES = 16_384;
 /** Header blocks that go on after this much pass unread; what a driver sends is below 500 octets. */
 const MAX_BLOCK_BYTES = 65_536;
 /** nghttp2 itself allows 8 CONTINUATION frames behind one HEADERS frame. */
 const MAX_BLOCK_FRAMES = 16;
 
-const HEADERS = 1;
-const CONTINUATION = 9;
-const END_STREAM = 0x1;
-const END_HEADERS = 0x4;
-const PADDED = 0x8;
-const PRIORITY = 0x20;
 const PRIORITY_BYTES = 5;
 
-/** The client's half of a connection, with the authority of every request replaced. */
-export function authorityPin(): FrameWalk {
+/** Replaces the authority of every request in the client's half of a connection. */
+export function authorityPin(): FrameVisitor {
   const rewriter = new AuthorityRewriter();
-  return new FrameWalk(PREFACE_BYTES, (input) => {
-    const type = input[3];
-    if (type !== HEADERS && type !== CONTINUATION) return { kind: 'pass' };
+  return (input) => {
+    const { type } = readHead(input);
+    if (type !== frameType.headers && type !== frameType.continuation) return { kind: 'pass' };
     const block = readBlock(input);
     return block.kind === 'block' ? pinned(input, block, rewriter) : block;
-  });
+  };
 }
 
 /** One header block as it lies in the input. */
@@ -66,11 +66,8 @@ function readBlock(input: Buffer): HeaderBlock | Visit {
   let head: { flags: number; streamId: number; priority: Buffer } | undefined;
   for (let at = 0; at <= MAX_BLOCK_BYTES && fragments.length < MAX_BLOCK_FRAMES; ) {
     if (input.length < at + FRAME_HEADER_BYTES) return { kind: 'incomplete', bytes: at + FRAME_HEADER_BYTES };
-    const length = input.readUIntBE(at, 3);
-    const type = input.readUInt8(at + 3);
-    const flags = input.readUInt8(at + 4);
-    const streamId = input.readUInt32BE(at + 5);
-    if (type !== (head === undefined ? HEADERS : CONTINUATION) || length > MAX_FRAME_BYTES) break;
+    const { length, type, flags, streamId } = readHead(input.subarray(at));
+    if (type !== (head === undefined ? frameType.headers : frameType.continuation) || length > MAX_FRAME_BYTES) break;
     if (head !== undefined && head.streamId !== streamId) break;
     const end = at + FRAME_HEADER_BYTES + length;
     if (input.length < end) return { kind: 'incomplete', bytes: end };
@@ -83,7 +80,7 @@ function readBlock(input: Buffer): HeaderBlock | Visit {
     } else {
       fragments.push(payload);
     }
-    if (flags & END_HEADERS) return { kind: 'block', bytes: end, ...head, fragments };
+    if (flags & frameFlag.endHeaders) return { kind: 'block', bytes: end, ...head, fragments };
     at = end;
   }
   return { kind: 'giveUp' };
@@ -91,9 +88,9 @@ function readBlock(input: Buffer): HeaderBlock | Visit {
 
 /** Payload of a HEADERS frame without its padding; `undefined` if it is shorter than its flags say. */
 function headersContent(payload: Buffer, flags: number): { priority: Buffer; fragment: Buffer } | undefined {
-  const padded = (flags & PADDED) !== 0;
+  const padded = (flags & frameFlag.padded) !== 0;
   const start = padded ? 1 : 0;
-  const fragmentStart = start + (flags & PRIORITY ? PRIORITY_BYTES : 0);
+  const fragmentStart = start + (flags & frameFlag.priority ? PRIORITY_BYTES : 0);
   const end = payload.length - (padded ? (payload[0] ?? 0) : 0);
   if (end < fragmentStart) return undefined;
   return { priority: payload.subarray(start, fragmentStart), fragment: payload.subarray(fragmentStart, end) };
@@ -105,14 +102,10 @@ function writeBlock({ flags, streamId, priority }: HeaderBlock, fragment: Buffer
   const frames: Buffer[] = [];
   for (let at = 0; at < payload.length; at += MAX_FRAME_BYTES) {
     const piece = payload.subarray(at, at + MAX_FRAME_BYTES);
-    const header = Buffer.alloc(FRAME_HEADER_BYTES);
-    const kept = at === 0 ? flags & (END_STREAM | PRIORITY) : 0;
-    const last = at + piece.length === payload.length;
-    header.writeUIntBE(piece.length, 0, 3);
-    header.writeUInt8(at === 0 ? HEADERS : CONTINUATION, 3);
-    header.writeUInt8(kept | (last ? END_HEADERS : 0), 4);
-    header.writeUInt32BE(streamId, 5);
-    frames.push(header, piece);
+    const kept = at === 0 ? flags & (frameFlag.endStream | frameFlag.priority) : 0;
+    const ends = at + piece.length === payload.length ? frameFlag.endHeaders : 0;
+    const type = at === 0 ? frameType.headers : frameType.continuation;
+    frames.push(makeFrame({ type, flags: kept | ends, streamId }, piece));
   }
   return frames;
 }

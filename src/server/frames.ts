@@ -5,11 +5,62 @@
 
 /** Length, type, flags and stream of a frame. */
 export const FRAME_HEADER_BYTES = 9;
+/** What an endpoint that does not say otherwise accepts (RFC 9113 section 6.5.2); Node does not say otherwise. */
+export const MAX_FRAME_BYTES = 16_384;
+
+/** Types of frames (RFC 9113 section 6). */
+export const frameType = {
+  data: 0,
+  headers: 1,
+  rstStream: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
+
+/** Flags of frames; `ack` stands on SETTINGS and PING, `endStream` on DATA and HEADERS. */
+export const frameFlag = { ack: 0x1, endStream: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
+
+/** The header of a frame. */
+export interface FrameHead {
+  /** Of the payload, in octets. */
+  readonly length: number;
+  readonly type: number;
+  readonly flags: number;
+  readonly streamId: number;
+}
+
+/** The frame header that `input` begins with; at least {@link FRAME_HEADER_BYTES} octets have to be there. */
+export function readHead(input: Buffer): FrameHead {
+  return {
+    length: input.readUIntBE(0, 3),
+    type: input.readUInt8(3),
+    flags: input.readUInt8(4),
+    streamId: input.readUInt32BE(5) & 0x7fff_ffff,
+  };
+}
+
+/** A frame header. */
+export function makeHead({ length, type, flags, streamId }: FrameHead): Buffer {
+  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  header.writeUIntBE(length, 0, 3);
+  header.writeUInt8(type, 3);
+  header.writeUInt8(flags, 4);
+  header.writeUInt32BE(streamId, 5);
+  return header;
+}
+
+/** A whole frame. */
+export function makeFrame(head: Omit<FrameHead, 'length'>, payload: Buffer): Buffer {
+  return Buffer.concat([makeHead({ ...head, length: payload.length }), payload]);
+}
 
 /** What becomes of the frame that `input` begins with. */
 export type Visit =
-  /** It passes as it came. */
-  | { readonly kind: 'pass' }
+  /** It passes as it came; its payload goes to `take`, piece by piece and without the header, where there is one. */
+  | { readonly kind: 'pass'; readonly take?: (piece: Buffer) => void }
   /** The visitor decides when it has seen `bytes` of the input. */
   | { readonly kind: 'incomplete'; readonly bytes: number }
   /** `by` goes out instead of the first `bytes` of the input, which end a frame. */
@@ -27,14 +78,20 @@ export class FrameWalk {
   #heldBytes = 0;
   /** Held input is looked at again once there is this much of it. */
   #needed = 0;
-  /** Octets to pass on before the next frame header. */
+  /** Octets to pass on before the next frame header, and to whom if not to the other side. */
   #passing: number;
+  #take: ((piece: Buffer) => void) | undefined;
   #gaveUp = false;
 
   /** `prefaceBytes` pass unread before the first frame. */
   constructor(prefaceBytes: number, visit: FrameVisitor) {
     this.#passing = prefaceBytes;
     this.#visit = visit;
+  }
+
+  /** Whether the input was not understood, and passes unread since. */
+  get gaveUp(): boolean {
+    return this.#gaveUp;
   }
 
   /** What to hand on now that `chunk` has come. */
@@ -57,7 +114,8 @@ export class FrameWalk {
     for (let at = 0; at < input.length; ) {
       if (this.#passing > 0) {
         const piece = input.subarray(at, at + this.#passing);
-        out.push(piece);
+        if (this.#take === undefined) out.push(piece);
+        else this.#take(piece);
         this.#passing -= piece.length;
         at += piece.length;
         continue;
@@ -67,7 +125,10 @@ export class FrameWalk {
         rest.length < FRAME_HEADER_BYTES ? { kind: 'incomplete', bytes: FRAME_HEADER_BYTES } : this.#visit(rest);
       switch (visit.kind) {
         case 'pass':
-          this.#passing = FRAME_HEADER_BYTES + rest.readUIntBE(0, 3);
+          this.#take = visit.take;
+          this.#passing = rest.readUIntBE(0, 3);
+          if (visit.take === undefined) this.#passing += FRAME_HEADER_BYTES;
+          else at += FRAME_HEADER_BYTES;
           break;
         case 'replace':
           out.push(...visit.by);

@@ -4,9 +4,8 @@
  * more than 128 header fields with ENHANCE_YOUR_CALM, for one, which a client takes for RESOURCE_EXHAUSTED.
  */
 import { constants } from 'node:http2';
-import { FRAME_HEADER_BYTES, FrameWalk } from './frames.ts';
+import { FRAME_HEADER_BYTES } from './frames.ts';
 
-const RST_STREAM = 3;
 const RST_STREAM_BYTES = FRAME_HEADER_BYTES + 4;
 /** Read as UNAVAILABLE, CANCELLED and RESOURCE_EXHAUSTED. */
 const NOT_FINAL: ReadonlySet<number> = new Set([
@@ -15,15 +14,10 @@ const NOT_FINAL: ReadonlySet<number> = new Set([
   constants.NGHTTP2_ENHANCE_YOUR_CALM,
 ]);
 
-/** The server's half of a connection, with INTERNAL_ERROR in the place of reset codes that are not final. */
-export function resetPin(): FrameWalk {
-  return new FrameWalk(0, (input) => {
-    if (input[3] !== RST_STREAM) return { kind: 'pass' };
-    if (input.length < RST_STREAM_BYTES) return { kind: 'incomplete', bytes: RST_STREAM_BYTES };
-    const frame = Buffer.from(input.subarray(0, RST_STREAM_BYTES));
-    if (NOT_FINAL.has(frame.readUInt32BE(FRAME_HEADER_BYTES))) {
-      frame.writeUInt32BE(constants.NGHTTP2_INTERNAL_ERROR, FRAME_HEADER_BYTES);
-    }
-    return { kind: 'replace', bytes: RST_STREAM_BYTES, by: [frame] };
-  });
+/** `frame`, a whole RST_STREAM, with INTERNAL_ERROR in the place of a code that is not final. */
+export function finalReset(frame: Buffer): Buffer {
+  if (frame.length !== RST_STREAM_BYTES || !NOT_FINAL.has(frame.readUInt32BE(FRAME_HEADER_BYTES))) return frame;
+  const final = Buffer.from(frame);
+  final.writeUInt32BE(constants.NGHTTP2_INTERNAL_ERROR, FRAME_HEADER_BYTES);
+  return final;
 }

@@ -2,10 +2,12 @@ import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { MountHandler } from '../mount/call.ts';
-import { pinConnection } from './connection.ts';
+import { type PinnedConnection, pinConnection } from './connection.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 import { type CallMeter, guardCalls } from './guard.ts';
 import { listen } from './listener.ts';
+import { RequestBudget } from './requests.ts';
+import { ConnectionRoom } from './room.ts';
 import { addServices } from './service.ts';
 
 /** What {@link startServer} needs. */
@@ -36,6 +38,12 @@ export interface RunningServer {
 
 /** What the driver's own client accepts in an answer, and more than it ever sends. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+/** A driver has one connection, and so has a probe. */
+const MAX_CONNECTIONS = 64;
+/** On one connection; a node has a few hundred volumes, and the driver's client queues what is more. */
+const MAX_CONCURRENT_CALLS = 512;
+/** Over all connections: a hundred requests of 100 KB that come at the same time, and half as much again. */
+const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024;
 const DEFAULT_DRAIN_MS = 20_000;
 /** For the last answers to reach their callers. */
 const FLUSH_MS = 1000;
@@ -51,21 +59,38 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
   });
   surviveLostStreams(server, log);
   addServices(server, options);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const room = new ConnectionRoom(MAX_CONNECTIONS, 'refuseNewest');
+  const budget = new RequestBudget(MAX_UNFINISHED_BYTES);
+  const connections = new Set<PinnedConnection>();
   const listener = await listen({
     endpoint: options.endpoint,
     log,
-    onConnection: (socket) => injector.injectConnection(pinConnection(socket)),
+    onConnection(socket) {
+      const connection = pinConnection(socket, budget);
+      connections.add(connection);
+      connection.once('close', () => connections.delete(connection));
+      room.admit(connection, () => connection.use);
+      if (!connection.destroyed) injector.injectConnection(connection);
+    },
   });
   log.info('Listening', { endpoint: formatEndpoint(listener.endpoint) });
 
   const stop = async () => {
     await listener.stopAccepting();
     injector.destroy();
-    await within(drainMs, guard.idle());
+    const delivered = () => Promise.all([...connections].map((connection) => connection.delivered()));
+    await within(
+      drainMs,
+      guard
+        .idle()
+        .then(delivered)
+        .then(() => {}),
+    );
     guard.endAll('The provider is stopping; the next attempt is answered by its successor');
     await listener.close(FLUSH_MS);
   };

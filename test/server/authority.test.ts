@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { authorityPin } from '../../src/server/authority.ts';
 import { pinConnection } from '../../src/server/connection.ts';
+import { FrameWalk } from '../../src/server/frames.ts';
 import { AuthorityRewriter, replacementFor } from '../../src/server/hpack.ts';
 import { rawConnection, temporaryDirectory, testServer } from './support.ts';
 import {
@@ -116,7 +117,7 @@ describe('a conversation', () => {
   const pinned = callBlock('Version', byIndex(literal.indexed, raw(PINNED))).toString('latin1');
 
   const through = (chunks: Buffer[]) => {
-    const pin = authorityPin();
+    const pin = new FrameWalk(PREFACE.length, authorityPin());
     return Buffer.concat(chunks.flatMap((chunk) => pin.walk(chunk)));
   };
 

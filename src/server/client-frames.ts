@@ -1,0 +1,143 @@
+/**
+ * Reads along in what a client sends, before the HTTP/2 server sees it: the authority of each request is replaced
+ * (`authority.ts`), requests are counted until they are complete (`requests.ts`), and flow control is kept here. The
+ * HTTP/2 server is told of a client that takes everything, so that it makes each answer at once and whole; `answers.ts`
+ * heeds the client's real windows. It is also told to keep no table for header compression, so that answers may leave in
+ * another order than they are made in.
+ *
+ * Nothing is refused here: a frame that breaks the protocol is handed on, and the HTTP/2 server ends the connection.
+ */
+import { type Answers, DEFAULT_WINDOW, MAX_WINDOW } from './answers.ts';
+import { authorityPin } from './authority.ts';
+import {
+  FRAME_HEADER_BYTES,
+  type FrameHead,
+  type FrameVisitor,
+  FrameWalk,
+  frameFlag,
+  frameType,
+  MAX_FRAME_BYTES,
+  makeFrame,
+  readHead,
+  type Visit,
+} from './frames.ts';
+import type { UnfinishedRequests } from './requests.ts';
+
+const PREFACE_BYTES = 24;
+/** Identifier and value (RFC 9113 section 6.5.1). */
+const SETTING_BYTES = 6;
+const HEADER_TABLE_SIZE = 1;
+const INITIAL_WINDOW_SIZE = 4;
+
+/** What {@link clientWalk} keeps informed. */
+export interface ClientListeners {
+  readonly answers: Answers;
+  readonly requests: UnfinishedRequests;
+  /** The client answered a {@link roomPing}: it has processed all it was sent before. */
+  ponged(): void;
+}
+
+const ROOM_PING = Buffer.from('akv room', 'latin1');
+
+/** A ping of our own, which the HTTP/2 server does not learn of. */
+export function roomPing(): Buffer {
+  return makeFrame({ type: frameType.ping, flags: 0, streamId: 0 }, ROOM_PING);
+}
+
+/** Walks the client's half of a connection. */
+export function clientWalk({ answers, requests, ponged }: ClientListeners): FrameWalk {
+  const pin = authorityPin();
+  const settings = settingsVisitor(answers);
+  return new FrameWalk(PREFACE_BYTES, (input) => {
+    const head = readHead(input);
+    const { type, flags, streamId, length } = head;
+    switch (type) {
+      case frameType.headers: {
+        const visit = pin(input);
+        if (visit.kind !== 'replace') return visit;
+        answers.open(streamId);
+        if (flags & frameFlag.endStream) requests.end(streamId);
+        else requests.open(streamId);
+        return visit;
+      }
+      case frameType.continuation:
+        return pin(input);
+      case frameType.data:
+        if (flags & frameFlag.endStream) requests.end(streamId);
+        else requests.receive(streamId, length);
+        return { kind: 'pass' };
+      case frameType.rstStream:
+        answers.drop(streamId);
+        requests.end(streamId);
+        return { kind: 'pass' };
+      case frameType.settings:
+        return settings(input);
+      case frameType.windowUpdate:
+        return readWindowUpdate(input, head, answers);
+      case frameType.ping:
+        return readPing(input, head, ponged);
+      default:
+        return { kind: 'pass' };
+    }
+  });
+}
+
+/** Tells `answers` of the initial window, and the HTTP/2 server of the largest one and of no header table. */
+function settingsVisitor(answers: Answers): FrameVisitor {
+  let first = true;
+  return (input) => {
+    const { length, flags, streamId } = readHead(input);
+    if (flags & frameFlag.ack || streamId !== 0 || length % SETTING_BYTES !== 0 || length > MAX_FRAME_BYTES) {
+      return { kind: 'pass' };
+    }
+    const bytes = FRAME_HEADER_BYTES + length;
+    if (input.length < bytes) return { kind: 'incomplete', bytes };
+    const kept: Buffer[] = [];
+    for (let at = FRAME_HEADER_BYTES; at < bytes; at += SETTING_BYTES) {
+      const identifier = input.readUInt16BE(at);
+      const value = input.readUInt32BE(at + 2);
+      if (identifier === INITIAL_WINDOW_SIZE && value <= MAX_WINDOW) answers.setInitialWindow(value);
+      else if (identifier !== HEADER_TABLE_SIZE) kept.push(input.subarray(at, at + SETTING_BYTES));
+    }
+    if (first) kept.push(setting(HEADER_TABLE_SIZE, 0), setting(INITIAL_WINDOW_SIZE, MAX_WINDOW));
+    const by = [makeFrame({ type: frameType.settings, flags, streamId }, Buffer.concat(kept))];
+    if (first) by.push(windowUpdate(MAX_WINDOW - DEFAULT_WINDOW));
+    first = false;
+    return { kind: 'replace', bytes, by };
+  };
+}
+
+/** Tells `answers` of the room, and the HTTP/2 server that the client took all it was sent. */
+function readWindowUpdate(input: Buffer, { length, streamId }: FrameHead, answers: Answers): Visit {
+  const bytes = FRAME_HEADER_BYTES + length;
+  if (length !== 4) return { kind: 'pass' };
+  if (input.length < bytes) return { kind: 'incomplete', bytes };
+  const increment = input.readUInt32BE(FRAME_HEADER_BYTES) & MAX_WINDOW;
+  if (increment === 0) return { kind: 'pass' };
+  answers.grant(streamId, increment);
+  const made = streamId === 0 ? answers.takeMade() : 0;
+  return { kind: 'replace', bytes, by: made > 0 ? [windowUpdate(made)] : [] };
+}
+
+function readPing(input: Buffer, { flags, length }: FrameHead, ponged: () => void): Visit {
+  if (!(flags & frameFlag.ack) || length !== ROOM_PING.length) return { kind: 'pass' };
+  const bytes = FRAME_HEADER_BYTES + length;
+  if (input.length < bytes) return { kind: 'incomplete', bytes };
+  if (!input.subarray(FRAME_HEADER_BYTES, bytes).equals(ROOM_PING)) return { kind: 'pass' };
+  ponged();
+  return { kind: 'replace', bytes, by: [] };
+}
+
+function setting(identifier: number, value: number): Buffer {
+  const entry = Buffer.alloc(SETTING_BYTES);
+  entry.writeUInt16BE(identifier, 0);
+  entry.writeUInt32BE(value, 2);
+  return entry;
+}
+
+/** For the whole connection. */
+function windowUpdate(bytes: number): Buffer {
+  const increment = Buffer.alloc(4);
+  increment.writeUInt32BE(bytes, 0);
+  return makeFrame({ type: frameType.windowUpdate, flags: 0, streamId: 0 }, increment);
+}
