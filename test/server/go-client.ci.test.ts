@@ -89,16 +89,19 @@ describe.each([
       const aborted = new Promise<void>((resolve) => {
         abort = resolve;
       });
+      let begun = false;
       const { path } = await testServer({
         mount: (_input, { signal }) =>
           new Promise((_resolve, reject) => {
+            begun = true;
             signal.addEventListener('abort', () => {
               abort();
               reject(new ProviderError('ERR_CANCELLED', 'cancelled'));
             });
           }),
       });
-      await mounts(program, targetOf(path), '-timeout', '200ms');
+      // On a busy machine the caller may give up before the call is there.
+      while (!begun) await mounts(program, targetOf(path), '-timeout', '200ms');
       await aborted;
     });
 
