@@ -1,3 +1,5 @@
+// Reads and writes PEM. Every reader of contents calls it. It refuses a block that was begun and is cut off or damaged;
+// text that only mentions BEGIN is passed over, as OpenSSL passes it over.
 import { decodeBase64 } from '../base/encoding.ts';
 import { badContent } from './bad-content.ts';
 
@@ -21,33 +23,119 @@ const LABEL = /^[A-Z0-9 ]{1,64}$/;
 const MAX_BLOCKS = 1000;
 /** `Proc-Type` and `DEK-Info` take less than a hundred; Go writes any others. */
 const MAX_HEADERS_LENGTH = 1000;
+/** What is looked at before a BEGIN and behind it. */
+const MAX_MARGIN = 100;
+const SEQUENCE = 0x30;
+
+/** Nothing but blanks, marks of byte order included, as UTF-8 or as Latin-1 reads it. */
+const BLANK = /^(?:\s|\xef\xbb\xbf|\xc2)*$/;
+/** The beginning of a value: a quote, or a name and what sets it. */
+const VALUE = /^\s*(?:["'`]|[\w.-]+\s*=\s*["'`]?|[\w.-]+\s*:\s*["'`])$/;
+/** What stands between two blocks of one line: blanks, line breaks as two characters, quotes, commas. */
+const JOINED = /^(?:\s|\\[nrt]|["'`,])*$/;
+/** How a block goes on behind its BEGIN: with a line break, base64 or headers, and not with words. */
+const GOES_ON = /^[^\S\r\n]*(?:$|[\r\n]|\\[nr]|[A-Za-z0-9+/=]{16}|Proc-Type:)/;
+
+/** Where a BEGIN stands: at the start of a line, at the start of a value, or within a text. */
+const PLACE = { line: 0, value: 1, text: 2 } as const;
+
+/** A BEGIN with what follows: the block, or why it is none. */
+interface Begun {
+  readonly place: number;
+  /** Whether it is meant as a block, so that one that cannot be read is damaged. */
+  readonly isMeant: boolean;
+  /** Offset behind the block. */
+  readonly end: number;
+  readonly block: PemBlock | undefined;
+  readonly damage: string;
+}
 
 /**
  * The blocks of a PEM text (RFC 7468) in their order. Text between blocks is passed over; inside, so are white space
  * and the two characters `\n`, which remain where a PEM went through JSON or an environment variable.
+ *
+ * A block begins at the start of a line, or on a line that holds one already. Only in a text without such a block it may
+ * begin anywhere, as in JSON; where the first one is a value (`NAME="-----BEGIN …`), so may be the others.
  */
 export function readPem(text: string): readonly PemBlock[] {
-  const blocks: PemBlock[] = [];
+  const blocks: { readonly place: number; readonly block: PemBlock }[] = [];
+  const damaged: Begun[] = [];
+  for (const begun of allBegun(text)) {
+    if (begun.block !== undefined) blocks.push({ place: begun.place, block: begun.block });
+    else if (damaged.every((one) => one.place > begun.place || (begun.isMeant && !one.isMeant))) damaged.push(begun);
+    if (blocks.length > MAX_BLOCKS) throw badContent(`has more than ${MAX_BLOCKS} blocks`);
+  }
+  const last = lastPlace(blocks.map(({ place }) => place));
+  const byPlace = damaged.sort((a, b) => a.place - b.place);
+  const meant = byPlace.find(({ isMeant, place }) => isMeant && place <= last);
+  const worst = meant ?? (blocks.length === 0 ? byPlace[0] : undefined);
+  if (worst !== undefined) throw badContent(worst.damage);
+  return blocks.filter(({ place }) => place <= last).map(({ block }) => block);
+}
+
+/** The last of the places whose blocks count. */
+function lastPlace(places: readonly number[]): number {
+  if (!places.includes(PLACE.line)) return PLACE.text;
+  return places.find((place) => place !== PLACE.text) ?? PLACE.line;
+}
+
+function* allBegun(text: string): Generator<Begun> {
   const lines = new LineCounter(text);
+  let before: Begun | undefined;
   for (let start = text.indexOf(BEGIN); start !== -1; ) {
     const labelEnd = text.indexOf(DASHES, start + BEGIN.length);
     const label = labelEnd === -1 ? '' : text.slice(start + BEGIN.length, labelEnd);
     let next = start + BEGIN.length;
     if (LABEL.test(label)) {
-      const line = lines.at(start);
+      const { line, lineStart } = lines.at(start);
+      const sameLine = before !== undefined && before.end >= lineStart ? before : undefined;
+      const margin = marginOf(text, sameLine?.end ?? lineStart, start);
       const bodyStart = labelEnd + DASHES.length;
-      const bodyEnd = text.indexOf(DASHES, bodyStart);
-      const marker = `-----END ${label}-----`;
-      if (bodyEnd === -1 || !text.startsWith(marker, bodyEnd)) {
-        throw badContent(`has a block BEGIN ${label} (line ${line}) without its END: it is cut off or damaged`);
+      const isMeant =
+        GOES_ON.test(text.slice(bodyStart, bodyStart + MAX_MARGIN)) && (sameLine === undefined || JOINED.test(margin));
+      const place = sameLine?.place ?? placeBehind(margin);
+      const begun = readBegun(text, { label, line, bodyStart, place, isMeant });
+      yield begun;
+      if (begun.block !== undefined) {
+        before = begun;
+        next = begun.end;
       }
-      blocks.push(readBlock(label, text.slice(bodyStart, bodyEnd), line));
-      if (blocks.length > MAX_BLOCKS) throw badContent(`has more than ${MAX_BLOCKS} blocks`);
-      next = bodyEnd + marker.length;
     }
     start = text.indexOf(BEGIN, next);
   }
-  return blocks;
+}
+
+/** What stands before a BEGIN on its line; of a long text, enough to know it for one. */
+function marginOf(text: string, from: number, start: number): string {
+  return start - from > MAX_MARGIN ? 'text' : text.slice(from, start);
+}
+
+function placeBehind(margin: string): number {
+  if (BLANK.test(margin)) return PLACE.line;
+  return VALUE.test(margin) ? PLACE.value : PLACE.text;
+}
+
+interface Beginning extends Pick<Begun, 'place' | 'isMeant'> {
+  readonly label: string;
+  readonly line: number;
+  readonly bodyStart: number;
+}
+
+function readBegun(text: string, { label, line, bodyStart, place, isMeant }: Beginning): Begun {
+  const bodyEnd = text.indexOf(DASHES, bodyStart);
+  const marker = `-----END ${label}-----`;
+  const damage = (what: string): Begun => ({ place, isMeant, end: bodyEnd, block: undefined, damage: what });
+  if (bodyEnd === -1 || !text.startsWith(marker, bodyEnd)) {
+    return damage(`has a block BEGIN ${label} (line ${line}) without its END: it is cut off or damaged`);
+  }
+  const read = readBlock(label, text.slice(bodyStart, bodyEnd), line);
+  if (typeof read === 'string') return damage(`has a block ${label} (line ${line}) ${read}`);
+  // Words can be base64 by accident.
+  const isSure = place === PLACE.line && isMeant;
+  if (!isSure && read.der[0] !== SEQUENCE && read.encrypted === undefined) {
+    return damage(`has a block ${label} (line ${line}) that holds nothing of that kind: it is damaged`);
+  }
+  return { place, isMeant, end: bodyEnd + marker.length, block: read, damage: '' };
 }
 
 /** Writes one block: 64 columns, LF, LF at the end. */
@@ -56,13 +144,14 @@ export function writePem(label: string, der: Buffer): string {
   return `-----BEGIN ${label}-----\n${body}-----END ${label}-----\n`;
 }
 
-function readBlock(label: string, body: string, line: number): PemBlock {
+/** The block, or why there is none. */
+function readBlock(label: string, body: string, line: number): PemBlock | string {
   const headersEnd = body.lastIndexOf(':');
   const dataStart = headersEnd === -1 ? 0 : body.indexOf('\n', headersEnd) + 1;
-  if (dataStart > MAX_HEADERS_LENGTH) throw badContent(`has a block ${label} (line ${line}) with too many headers`);
+  if (dataStart > MAX_HEADERS_LENGTH) return 'with too many headers';
   const data = body.slice(dataStart).replace(/\s+|\\[nr]/g, '');
   const decoded = decodeBase64(data);
-  if (!decoded.ok) throw badContent(`has a block ${label} (line ${line}) that is not base64: it is damaged`);
+  if (!decoded.ok) return 'that is not base64: it is damaged';
   const block = { label, der: decoded.bytes, line };
   if (!body.includes('Proc-Type:')) return block;
   const headers = body.slice(0, dataStart).trim().replace(/\r/g, '');
@@ -70,23 +159,26 @@ function readBlock(label: string, body: string, line: number): PemBlock {
   return { ...block, encrypted };
 }
 
-/** Line numbers of rising offsets, each character looked at once. */
+/** Lines of rising offsets, each character looked at once. */
 class LineCounter {
   readonly #text: string;
   #line = 1;
+  #lineStart = 0;
   #offset = 0;
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  at(offset: number): number {
-    let newline = this.#text.indexOf('\n', this.#offset);
-    while (newline !== -1 && newline < offset) {
+  /** The number of the line, from 1, and the offset of its start. */
+  at(offset: number): { readonly line: number; readonly lineStart: number } {
+    for (; this.#offset < offset; this.#offset++) {
+      const code = this.#text.charCodeAt(this.#offset);
+      const ends = code === 10 || (code === 13 && this.#text.charCodeAt(this.#offset + 1) !== 10);
+      if (!ends) continue;
       this.#line++;
-      newline = this.#text.indexOf('\n', newline + 1);
+      this.#lineStart = this.#offset + 1;
     }
-    this.#offset = offset;
-    return this.#line;
+    return { line: this.#line, lineStart: this.#lineStart };
   }
 }

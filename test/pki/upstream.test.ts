@@ -76,7 +76,7 @@ describe("the official provider's file for PEM content", () => {
 
   it('has certificates in the order of the chain behind everything else, keys as they were', async () => {
     const sec1 = sharedKey('p-256').export({ format: 'pem', type: 'sec1' });
-    const text = await convert(`${pemOf(ordered(3, 0))}${key}text${pemOf(ordered(2))}${sec1}${pemOf(ordered(1, 3))}`);
+    const text = await convert(`${pemOf(ordered(3, 0))}${key}text\n${pemOf(ordered(2))}${sec1}${pemOf(ordered(1, 3))}`);
     expect(text).toBe(`${key}${sec1}${pemOf(chain.certificates)}`);
   });
 
