@@ -1,10 +1,10 @@
-import dns from 'node:dns';
 import type http from 'node:http';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
 import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './connect.ts';
+import { Lookups } from './lookups.ts';
 import { TunnelAgent } from './tunnel.ts';
 
 /** Connections to one host at the same time. */
@@ -48,7 +48,10 @@ const MAX_WAYS = 200;
 export class Agents implements AgentSource {
   readonly #trust: readonly string[];
   readonly #connectTimeoutMs: number;
-  readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS });
+  readonly #lookups = new Lookups();
+  /** How names become addresses. */
+  readonly lookup = this.#lookups.lookup;
+  readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS, lookup: this.lookup });
   readonly #proxied = new Map<string, TunnelAgent>();
   /** By origin: the environment, which says which hosts are reached by proxy, stays as it is. */
   readonly #ways = new RecentlyUsed<Way>({ entries: MAX_WAYS });
@@ -92,7 +95,13 @@ export class Agents implements AgentSource {
     }
   }
 
+  /** See {@link Lookups.stop}. */
+  stopLookups(): void {
+    this.#lookups.stop();
+  }
+
   close(): void {
+    this.#lookups.stop();
     this.#http.destroy();
     this.#https?.destroy();
     for (const agent of this.#proxied.values()) agent.destroy();
@@ -118,24 +127,11 @@ export class Agents implements AgentSource {
     return {
       ...SHARED,
       connectTimeoutMs: this.#connectTimeoutMs,
-      lookup: lookupLocalhost,
+      lookup: this.lookup,
       secureContext: this.#secureContext,
     };
   }
 }
-
-/** `dns.lookup`, but for names under `.localhost`, which many resolvers do not know. */
-export const lookupLocalhost: LookupFunction = (hostname, options, callback) => {
-  if (!/(^|\.)localhost$/i.test(hostname)) {
-    dns.lookup(hostname, options, callback);
-    return;
-  }
-  const loopback = { address: '127.0.0.1', family: 4 };
-  process.nextTick(() => {
-    if (options.all === true) callback(null, [loopback]);
-    else callback(null, loopback.address, loopback.family);
-  });
-};
 
 /** The proxy of the environment; a name in `NO_PROXY` stands for its subdomains too, as Go reads it. */
 function proxyFor(hostname: string, url: string): string {

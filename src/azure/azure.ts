@@ -32,6 +32,8 @@ export interface Azure {
   readonly vaults: AzureVaults;
   /** Makes what all connections share, which takes some ten milliseconds; asks nobody anything. */
   warmUp(): void;
+  /** Ends the requests that wait for a name server, and each further one that needs it; the others go on. */
+  stop(): void;
   close(): void;
 }
 
@@ -41,7 +43,7 @@ export function connectAzure(options: AzureOptions): Azure {
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST } = options;
   const agents = new Agents(options.trust);
   const transport = createTransport({ agents, userAgent, timeoutMs });
-  const proxy = new TokenProxy(options.tokenProxy, (agent) =>
+  const proxy = new TokenProxy({ ...options.tokenProxy, lookup: agents.lookup }, (agent) =>
     rememberMetadata(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs }), clock),
   );
   const silent = new SilentHosts(clock);
@@ -74,6 +76,7 @@ export function connectAzure(options: AzureOptions): Azure {
   return {
     vaults,
     warmUp: () => agents.warmUp(),
+    stop: () => agents.stopLookups(),
     close() {
       vaults.close();
       agents.close();

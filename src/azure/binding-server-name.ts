@@ -2,10 +2,10 @@
 // binding. Called by `TokenProxy`. Refuses an API server that the cluster's CA does not vouch for.
 
 import { createHash } from 'node:crypto';
-import { isIP } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import { messageOf, ProviderError } from '../base/errors.ts';
-import { lookupLocalhost } from './agents.ts';
+import { lookupLocalhost } from './lookups.ts';
 import { networkFailure } from './network-error.ts';
 
 /** Where the kubelet says that the API server is; texts are empty where it does not say. */
@@ -14,6 +14,13 @@ export interface ApiServer {
   readonly host: string;
   /** `KUBERNETES_SERVICE_PORT`; default 443. */
   readonly port: string;
+}
+
+/** How the API server is asked. */
+export interface Asking {
+  readonly timeoutMs: number;
+  /** How names become addresses. */
+  readonly lookup: LookupFunction;
 }
 
 const DEFAULT_HOST = 'kubernetes.default.svc.cluster.local';
@@ -32,7 +39,11 @@ export function bindingServerName(clusterId: string): string {
  * Reads the cluster's id out of the API server's certificate and makes the server name of it.
  * Errors: ERR_UNREACHABLE where the API server does not answer; ERR_AUTHENTICATION where its certificate names no cluster.
  */
-export async function findServerName({ host, port }: ApiServer, ca: string, timeoutMs = TIMEOUT_MS): Promise<string> {
+export async function findServerName(
+  { host, port }: ApiServer,
+  ca: string,
+  { timeoutMs = TIMEOUT_MS, lookup = lookupLocalhost }: Partial<Asking> = {},
+): Promise<string> {
   const target = {
     host: host === '' ? DEFAULT_HOST : host,
     port: port === '' ? 443 : /^\d{1,5}$/.test(port) ? Number(port) : 0,
@@ -43,7 +54,7 @@ export async function findServerName({ host, port }: ApiServer, ca: string, time
   }
   let names: string;
   try {
-    names = await alternativeNames(target, ca, timeoutMs);
+    names = await alternativeNames(target, ca, { timeoutMs, lookup });
   } catch (error) {
     const failure = networkFailure(error);
     const reason = failure === undefined ? messageOf(error) : `${failure.layer} ${failure.code}: ${messageOf(error)}`;
@@ -59,14 +70,14 @@ export async function findServerName({ host, port }: ApiServer, ca: string, time
 function alternativeNames(
   { host, port }: { readonly host: string; readonly port: number },
   ca: string,
-  timeoutMs: number,
+  { timeoutMs, lookup }: Asking,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
       host,
       port,
       ca,
-      lookup: lookupLocalhost,
+      lookup,
       servername: isIP(host) === 0 ? host : DEFAULT_HOST,
       // It may be called by a name or address that is not in its certificate; only an API server has the name looked for.
       checkServerIdentity: () => undefined,

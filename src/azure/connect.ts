@@ -153,6 +153,12 @@ export class BoundedHttpsAgent extends https.Agent {
   holdBack(host: string, port: number): void {
     this.#pending.holdBack(host, port);
   }
+
+  /** Closes every connection, those that wait for their first request included. */
+  override destroy(): void {
+    for (const socket of [...this.#prepared.values()]) socket.destroy();
+    super.destroy();
+  }
 }
 
 /** The same for plain HTTP. */

@@ -50,6 +50,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ],
   EAI_AGAIN: ['DNS', 'transient', 'the name server did not answer; check the DNS that the node uses'],
   EAI_NODATA: ['DNS', 'lasting', 'the name has no address; check the DNS that the node uses'],
+  // Ours: `lookups.ts`.
+  STOPPING: ['DNS', 'lasting', 'the provider is stopping; the next attempt is answered by its successor'],
   ECONNREFUSED: ['TCP', 'transient', 'the host refuses the connection; check address, port and firewall'],
   // Who waited that long has little time left for another try.
   ETIMEDOUT: [

@@ -1,10 +1,11 @@
 import type https from 'node:https';
+import type { LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import { messageOf, ProviderError } from '../base/errors.ts';
-import { lookupLocalhost } from './agents.ts';
 import { type ApiServer, findServerName } from './binding-server-name.ts';
 import { BoundedHttpsAgent } from './connect.ts';
+import { lookupLocalhost } from './lookups.ts';
 import { readRegularFile, realPathOf } from './regular-file.ts';
 
 /** Where the token proxy of AKS identity binding is, by default the cluster's API server. */
@@ -17,6 +18,8 @@ export interface TokenProxyOptions {
   readonly apiServer: ApiServer;
   /** CA of the API server and of the proxy. */
   readonly caFile: string;
+  /** How names become addresses, if not as `lookupLocalhost` does it. */
+  readonly lookup?: LookupFunction;
 }
 
 /** CA that the kubelet gives every pod. */
@@ -76,15 +79,15 @@ export class TokenProxy {
 
   async #connect(ca: string): Promise<HttpClient> {
     const base = this.#base;
-    const { sniName, apiServer } = this.#options;
-    const servername = sniName === '' ? await findServerName(apiServer, ca) : sniName;
+    const { sniName, apiServer, lookup = lookupLocalhost } = this.#options;
+    const servername = sniName === '' ? await findServerName(apiServer, ca, { lookup }) : sniName;
     // The proxy may answer with a certificate for the name it was called by, or with the API server's own.
     const checkServerIdentity = (_: string, certificate: tls.PeerCertificate) =>
       tls.checkServerIdentity(servername, certificate) && tls.checkServerIdentity(base.hostname, certificate);
     const agent = new BoundedHttpsAgent({
       keepAlive: true,
       connectTimeoutMs: TIMEOUT_MS,
-      lookup: lookupLocalhost,
+      lookup,
       ca,
       servername,
       checkServerIdentity,

@@ -82,4 +82,15 @@ describe('a connection opened ahead of its request', () => {
     expect(await ask()).toMatchObject({ status: 200 });
     expect(sockets).toHaveLength(2);
   });
+
+  it('is closed with all others, though nobody has used it', async () => {
+    // Else it would be closed after ten seconds.
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    agents.prepare(url);
+    await once(server, 'secureConnection');
+    agents.close();
+    const [socket] = sockets;
+    if (socket === undefined) throw new Error('no connection');
+    if (!socket.destroyed) await once(socket, 'close');
+  });
 });

@@ -232,7 +232,7 @@ describe('identity binding', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const port = String(portOf(silent));
     await expect(
-      findServerName({ host: '127.0.0.1', port }, clusterCa.certificate.toString(), 50),
+      findServerName({ host: '127.0.0.1', port }, clusterCa.certificate.toString(), { timeoutMs: 50 }),
     ).rejects.toMatchObject({
       code: 'ERR_UNREACHABLE',
       message: expect.stringContaining(
