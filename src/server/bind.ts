@@ -4,13 +4,6 @@ import { dirname } from 'node:path';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 
-/** An endpoint that is bound and listens. */
-export interface Bound {
-  readonly endpoint: Endpoint;
-  /** Removes what the endpoint left in the file system, if it is still ours. */
-  remove(): void;
-}
-
 /** Listens. Raises `ERR_USAGE` naming `endpoint`, the cause and the remedy. */
 export function bind(server: Server, where: ListenOptions, endpoint: Endpoint): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -28,6 +28,8 @@ export interface InstrumentSources {
   /** Milliseconds since 1970. */
   now(): number;
   mountsInFlight(): number;
+  logLinesDropped(stream: 'stdout' | 'stderr'): number;
+  socketLost(): number;
   mounts(): readonly MountRecord[];
   expiries(): readonly ObjectExpiry[];
 }
@@ -51,6 +53,7 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
   ofOfficial.setDefaultLabels(COMMON_LABELS);
   addInfo(registry, sources.version);
   addMounts(registry, sources);
+  addProcess(registry, sources);
   return {
     keyVaultRequest: new Histogram({
       name: 'keyvault_request',
@@ -107,6 +110,30 @@ function addInfo(registry: Registry, version: string): void {
     labelNames: ['version', 'node_version'],
     registers: [registry],
   }).set({ version, node_version: process.versions.node }, 1);
+}
+
+/** Counters of what the process has lost, which count where they have to be counted without this library. */
+function addProcess(registry: Registry, { logLinesDropped, socketLost }: InstrumentSources): void {
+  const registers = [registry];
+  new Counter({
+    name: 'akv_csi_log_lines_dropped_total',
+    help: 'Log lines that could not be written, because of a full disk or of a reader who went away or does not read',
+    labelNames: ['stream'],
+    registers,
+    collect() {
+      this.reset();
+      for (const stream of ['stdout', 'stderr'] as const) this.inc({ stream }, logLinesDropped(stream));
+    },
+  });
+  new Counter({
+    name: 'akv_csi_socket_lost_total',
+    help: 'Times that another process took or removed the socket of the provider',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(socketLost());
+    },
+  });
 }
 
 /** Gauges that are filled when somebody asks, so that what the sources have forgotten is gone here too. */

@@ -1,14 +1,23 @@
+/**
+ * Takes the connections of an endpoint, a Unix socket or a TCP port; `server.ts` calls it. Stopping loses none that was
+ * made before. Refuses endpoints that cannot be opened.
+ */
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../base/log.ts';
-import { type Bound, bind } from './bind.ts';
+import { bind } from './bind.ts';
 import type { Endpoint } from './endpoint.ts';
-import { bindUnix } from './unix-socket.ts';
+import { watchSocket } from './socket-watch.ts';
+import { type SocketFile, takeFreeSocket, takeSocket } from './unix-socket.ts';
 
 /** An open endpoint. */
 export interface Listener {
   /** Where it listens; the port the system chose where the endpoint said 0. */
   readonly endpoint: Endpoint;
+  /** See {@link SocketFile.settle}. */
+  settle(): void;
+  /** Removes the socket file if it is still ours. */
+  abandon(): void;
   /**
    * Removes the socket file if it is still ours, takes the connections that were made before that, and then no more. Open
    * connections stay.
@@ -23,63 +32,136 @@ export interface ListenerOptions {
   readonly endpoint: Endpoint;
   readonly log: Logger;
   readonly onConnection: (socket: Socket) => void;
+  /** Called when another process took or removed the socket. */
+  readonly lost: () => void;
+  /** How often the socket is looked after, in milliseconds. */
+  readonly watchMs: number;
 }
 
-/** A TCP port goes on receiving connections while it is open. */
-const MAX_RETIRING_TURNS = 1000;
-
 /** Opens an endpoint. Raises `ERR_USAGE` if that cannot be done on this machine. */
-export async function listen({ endpoint, log, onConnection }: ListenerOptions): Promise<Listener> {
-  const sockets = new Set<Socket>();
-  let accepted = 0;
-  const server = createServer({ noDelay: true }, (socket) => {
-    accepted++;
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    onConnection(socket);
-  });
-  const bound = endpoint.kind === 'unix' ? await bindUnix(server, endpoint.path) : await bindTcp(server, endpoint);
-  server.on('error', (error) => log.error('Cannot accept a connection', { error: error.message }));
-  const closed = new Promise<void>((resolve) => server.once('close', resolve));
-
-  const retire = async () => {
-    bound.remove();
-    // A connection nobody has accepted yet would be reset. libuv accepts one in each turn of the event loop.
-    for (let turn = 0, before = -1; turn < MAX_RETIRING_TURNS && before !== accepted; turn++) {
-      before = accepted;
-      await eventLoopTurn();
-    }
-    server.close();
-  };
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { endpoint, log, onConnection } = options;
+  const doors = new Doors(onConnection, log);
+  const opened = endpoint.kind === 'unix' ? await openUnix(doors, endpoint, options) : await openTcp(doors, endpoint);
   let retired: Promise<void> | undefined;
+  const retire = async () => {
+    const unwatched = opened.unwatch();
+    opened.abandon();
+    await unwatched;
+    // It may have been bound again meanwhile.
+    opened.abandon();
+    await doors.retire();
+  };
   const stopAccepting = () => {
     retired ??= retire();
     return retired;
   };
   return {
-    endpoint: bound.endpoint,
+    endpoint: opened.endpoint,
+    settle: opened.settle,
+    abandon: opened.abandon,
     stopAccepting,
     async close(graceMs) {
       await stopAccepting();
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
-      }, graceMs);
-      await closed;
-      clearTimeout(cut);
+      await doors.close(graceMs);
     },
   };
+}
+
+type Opened = Pick<Listener, 'endpoint' | 'settle' | 'abandon'> & {
+  /** Resolves when the socket is not looked after any more. */
+  unwatch(): Promise<void>;
+};
+
+async function openUnix(
+  doors: Doors,
+  endpoint: Endpoint & { kind: 'unix' },
+  { log, lost, watchMs: everyMs }: ListenerOptions,
+): Promise<Opened> {
+  const { path } = endpoint;
+  let file: SocketFile = await doors.open((server) => takeSocket(server, path));
+  const bindAgain = async () => {
+    const again = await doors.open((server) => takeFreeSocket(server, path));
+    if (again === undefined) return false;
+    file = again;
+    return true;
+  };
+  const unwatch = watchSocket({ path, file: () => file, bindAgain, log, lost, everyMs });
+  return { endpoint, unwatch, settle: () => file.settle(), abandon: () => file.remove() };
+}
+
+async function openTcp(doors: Doors, endpoint: Endpoint & { kind: 'tcp' }): Promise<Opened> {
+  const { host, port } = endpoint;
+  const bound = await doors.open(async (server) => {
+    await bind(server, host === '' ? { port } : { host, port }, endpoint);
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  });
+  return { endpoint: { ...endpoint, port: bound }, unwatch: async () => {}, settle() {}, abandon() {} };
+}
+
+/** A TCP port goes on receiving connections while it is open. */
+const MAX_RETIRING_TURNS = 1000;
+
+/** The servers of an endpoint, of which the last one opened receives new connections, and all connections. */
+class Doors {
+  readonly #onConnection: (socket: Socket) => void;
+  readonly #log: Logger;
+  readonly #sockets = new Set<Socket>();
+  /** Servers that are not closed, and when they will be. */
+  readonly #closed = new Map<Server, Promise<void>>();
+  #accepted = 0;
+
+  constructor(onConnection: (socket: Socket) => void, log: Logger) {
+    this.#onConnection = onConnection;
+    this.#log = log;
+  }
+
+  /** Opens one as `bindTo` says, which returns undefined for none, and then retires the others. */
+  async open<T>(bindTo: (server: Server) => Promise<T>): Promise<T> {
+    const server = createServer({ noDelay: true }, (socket) => this.#take(socket));
+    const bound = await bindTo(server);
+    if (bound === undefined) return bound;
+    server.on('error', (error) => this.#log.error('Cannot accept a connection', { error: error.message }));
+    void this.retire();
+    const closed = new Promise<void>((resolve) => server.once('close', resolve));
+    this.#closed.set(
+      server,
+      closed.then(() => void this.#closed.delete(server)),
+    );
+    return bound;
+  }
+
+  /** Takes what has been connected, and then closes the servers that are open. */
+  async retire(): Promise<void> {
+    const open = [...this.#closed.keys()];
+    // A connection nobody has accepted yet would be reset. libuv accepts one in each turn of the event loop.
+    for (let turn = 0, before = -1; turn < MAX_RETIRING_TURNS && before !== this.#accepted; turn++) {
+      before = this.#accepted;
+      await eventLoopTurn();
+    }
+    for (const server of open) server.close();
+  }
+
+  /** Cuts the connections after `graceMs`; resolves when every server is closed. */
+  async close(graceMs: number): Promise<void> {
+    const cut = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    await Promise.all(this.#closed.values());
+    clearTimeout(cut);
+  }
+
+  #take(socket: Socket): void {
+    this.#accepted++;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    this.#onConnection(socket);
+  }
 }
 
 /** Resolves when the event loop has polled for I/O once more; the first `setImmediate` may still come before that. */
 async function eventLoopTurn(): Promise<void> {
   await setImmediate();
   await setImmediate();
-}
-
-async function bindTcp(server: Server, endpoint: Endpoint & { kind: 'tcp' }): Promise<Bound> {
-  const { host, port } = endpoint;
-  await bind(server, host === '' ? { port } : { host, port }, endpoint);
-  const address = server.address();
-  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
-  return { endpoint: { ...endpoint, port: boundPort }, remove() {} };
 }

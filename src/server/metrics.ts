@@ -6,9 +6,10 @@ import { boundedLabel, RecentMap } from './bounded.ts';
 import type { CallMeter } from './guard.ts';
 import { type HttpEndpoint, serveHttp } from './http.ts';
 import type { Instruments, MountRecord } from './instruments.ts';
+import type { SocketMeter } from './socket-watch.ts';
 
 /** Everything the program counts. */
-export interface Metrics extends Telemetry, CallMeter {
+export interface Metrics extends Telemetry, CallMeter, SocketMeter {
   /** All of it in Prometheus' text format. */
   text(): Promise<string>;
 }
@@ -21,6 +22,8 @@ export interface MetricsOptions {
   readonly objectNames: boolean;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Log lines dropped since the start; none where absent. */
+  readonly logLinesDropped?: (stream: 'stdout' | 'stderr') => number;
 }
 
 /** More pods than a node has; what was not mounted or republished for an hour is gone. */
@@ -37,7 +40,13 @@ const MOUNT_METHOD = '/v1alpha1.CSIDriverProvider/Mount';
  * Collects the metrics. The Prometheus library is loaded by the first thing counted, which comes after the first answer:
  * loading it takes as long as all the rest of the start.
  */
-export function createMetrics({ version, objectNames, clock, log }: MetricsOptions): Metrics {
+export function createMetrics({
+  version,
+  objectNames,
+  clock,
+  log,
+  logLinesDropped = () => 0,
+}: MetricsOptions): Metrics {
   const mounts = new RecentMap<MountRecord>({ clock, maxEntries: MAX_MOUNTS, idleMs: IDLE_MS });
   const expiries = new RecentMap<ObjectExpiry>({ clock, maxEntries: MAX_EXPIRIES, idleMs: IDLE_MS });
   const objectLabel = boundedLabel(MAX_OBJECT_NAMES);
@@ -45,6 +54,7 @@ export function createMetrics({ version, objectNames, clock, log }: MetricsOptio
   const identityLabel = boundedLabel(MAX_IDENTITIES);
   const reasonLabel = boundedLabel(MAX_REASONS);
   let mountsInFlight = 0;
+  let socketLost = 0;
 
   let loading: Promise<Instruments> | undefined;
   const load = () => {
@@ -54,6 +64,8 @@ export function createMetrics({ version, objectNames, clock, log }: MetricsOptio
         objectNames,
         now: () => clock.wall(),
         mountsInFlight: () => mountsInFlight,
+        logLinesDropped,
+        socketLost: () => socketLost,
         mounts: () => mounts.values(),
         expiries: () => expiries.values(),
       }),
@@ -100,6 +112,7 @@ export function createMetrics({ version, objectNames, clock, log }: MetricsOptio
           };
       mounts.set(key, record);
     },
+    socketLost: () => void socketLost++,
     callStarted(method) {
       if (method === MOUNT_METHOD) mountsInFlight++;
     },

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -9,6 +11,8 @@ import { listen } from './listener.ts';
 import { RequestBudget } from './requests.ts';
 import { ConnectionRoom } from './room.ts';
 import { addServices } from './service.ts';
+import type { SocketMeter } from './socket-watch.ts';
+import { whoAnswers } from './version-call.ts';
 
 /** What {@link startServer} needs. */
 export interface ServerOptions {
@@ -17,15 +21,19 @@ export interface ServerOptions {
   /** Of this program, without a leading `v`. */
   readonly version: string;
   readonly log: Logger;
-  readonly meter: CallMeter;
+  readonly meter: CallMeter & Partial<SocketMeter>;
   /** How long {@link RunningServer.stop} waits for calls that are being answered; 20 s where absent. */
   readonly drainMs?: number;
+  /** How often the socket is looked after, in milliseconds; each second where absent. */
+  readonly watchMs?: number;
 }
 
 /** A provider that answers. */
 export interface RunningServer {
   /** Where it listens; the port the system chose where the endpoint said 0. */
   readonly endpoint: Endpoint;
+  /** Differs from server to server; its answers to `Version` carry it. */
+  readonly instance: string;
   /** Calls that are being answered. */
   inFlight(): number;
   /**
@@ -34,6 +42,10 @@ export interface RunningServer {
    * belongs to a successor, so no call is lost.
    */
   stop(): Promise<void>;
+  /** The start went well: from now on a predecessor's socket is not put back when this server stops. */
+  settle(): void;
+  /** Removes the socket file if it is still ours, for a process that ends at once. */
+  abandon(): void;
 }
 
 /** What the driver's own client accepts in an answer, and more than it ever sends. */
@@ -44,13 +56,14 @@ const MAX_CONNECTIONS = 64;
 const MAX_CONCURRENT_CALLS = 512;
 /** Over all connections: a hundred requests of 100 KB that come at the same time, and half as much again. */
 const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024;
+const WATCH_MS = 1000;
 const DEFAULT_DRAIN_MS = 20_000;
 /** For the last answers to reach their callers. */
-const FLUSH_MS = 1000;
+const FLUSH_MS = 500;
 
 /** Starts the gRPC server of the provider. Raises `ERR_USAGE` if it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { log, drainMs = DEFAULT_DRAIN_MS } = options;
+  const { log, drainMs = DEFAULT_DRAIN_MS, watchMs = WATCH_MS } = options;
   // The library complains of malformed metadata on stderr, in a format of its own.
   setLogger({ error: (complaint) => log.debug('gRPC library', { complaint: String(complaint) }) });
   const guard = guardCalls(options.meter, log);
@@ -62,14 +75,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
   });
   surviveLostStreams(server, log);
-  addServices(server, options);
+  const instance = randomUUID();
+  addServices(server, { ...options, instance });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const room = new ConnectionRoom(MAX_CONNECTIONS, 'refuseNewest');
   const budget = new RequestBudget(MAX_UNFINISHED_BYTES);
   const connections = new Set<PinnedConnection>();
+  const { endpoint } = options;
+  const replaces = endpoint.kind === 'unix' && existsSync(endpoint.path);
+  const predecessor = replaces ? await whoAnswers(endpoint) : undefined;
   const listener = await listen({
-    endpoint: options.endpoint,
+    endpoint,
     log,
+    lost: () => options.meter.socketLost?.(),
+    watchMs,
     onConnection(socket) {
       const connection = pinConnection(socket, budget);
       connections.add(connection);
@@ -79,6 +98,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
   });
   log.info('Listening', { endpoint: formatEndpoint(listener.endpoint) });
+  if (predecessor !== undefined) {
+    const { runtimeName, runtimeVersion } = predecessor;
+    log.info('Replaced the socket of a provider that runs', { runtimeName, runtimeVersion });
+  }
 
   const stop = async () => {
     await listener.stopAccepting();
@@ -97,11 +120,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   let stopped: Promise<void> | undefined;
   return {
     endpoint: listener.endpoint,
+    instance,
     inFlight: guard.inFlight,
     stop() {
       stopped ??= stop();
       return stopped;
     },
+    settle: listener.settle,
+    abandon: listener.abandon,
   };
 }
 

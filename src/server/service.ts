@@ -1,4 +1,5 @@
 import {
+  Metadata,
   type Server,
   type ServerUnaryCall,
   type ServerWritableStream,
@@ -19,6 +20,7 @@ import {
   type VersionResponse,
 } from '../wire/contract.ts';
 import { statusOf } from './status.ts';
+import { INSTANCE_HEADER } from './version-call.ts';
 
 /** The name the official provider answers `Version` with; tools recognise the provider by it. */
 export const RUNTIME_NAME = 'secrets-store-csi-driver-provider-azure';
@@ -28,6 +30,8 @@ export interface ServiceOptions {
   readonly mount: MountHandler;
   /** Of this program, without a leading `v`. */
   readonly version: string;
+  /** See `RunningServer`. */
+  readonly instance: string;
   readonly log: Logger;
 }
 
@@ -37,14 +41,17 @@ export function addServices(server: Server, options: ServiceOptions): void {
   server.addService(health, healthService);
 }
 
-function providerService({ mount, version, log }: ServiceOptions): UntypedServiceImplementation {
+function providerService({ mount, version, instance, log }: ServiceOptions): UntypedServiceImplementation {
   const answer: VersionResponse = {
     version: CONTRACT_VERSION,
     runtimeName: RUNTIME_NAME,
     runtimeVersion: `v${version}`,
   };
   return {
-    Version(_call: unknown, respond: sendUnaryData<VersionResponse>) {
+    Version(call: ServerUnaryCall<unknown, VersionResponse>, respond: sendUnaryData<VersionResponse>) {
+      const headers = new Metadata();
+      headers.set(INSTANCE_HEADER, instance);
+      call.sendMetadata(headers);
       respond(null, answer);
     },
     Mount(call: ServerUnaryCall<MountRequest, MountResponse>, respond: sendUnaryData<MountResponse>) {

@@ -2,13 +2,14 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
-import type { Endpoint } from '../../src/server/endpoint.ts';
-import { startHealthServer } from '../../src/server/health.ts';
+import { type HealthOptions, type HealthTarget, startHealthServer } from '../../src/server/health.ts';
 import { startServer } from '../../src/server/server.ts';
 import { oneFile, silentMeter, temporaryDirectory, testServer } from './support.ts';
 
-async function probe(endpoint: Endpoint, timeoutMs = 5000) {
-  const server = await startHealthServer({ host: '127.0.0.1', port: 0, path: '/healthz', timeoutMs, endpoint });
+/** A health server that asks what `target` says. */
+async function probe(target: ReturnType<HealthOptions['target']>, timeoutMs = 5000) {
+  const where = { host: '127.0.0.1', port: 0, path: '/healthz', timeoutMs };
+  const server = await startHealthServer({ ...where, target: () => target });
   onTestFinished(() => server.close());
   const ask = async (path = '/healthz', method = 'GET') => {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
@@ -17,10 +18,12 @@ async function probe(endpoint: Endpoint, timeoutMs = 5000) {
   return { ask, port: server.port };
 }
 
+/** A provider that does not answer, or another one does in its place. */
+const absent = (path: string): HealthTarget => ({ endpoint: { kind: 'unix', path }, instance: 'none' });
+
 describe('/healthz', () => {
   test.each(['GET', 'POST', 'PUT', 'DELETE'])('says ok to %s while the provider answers', async (method) => {
-    const { path } = await testServer();
-    const { ask } = await probe({ kind: 'unix', path });
+    const { ask } = await probe(await testServer());
     expect(await ask('/healthz', method)).toEqual([200, 'ok']);
     expect(await ask('/healthz?verbose', method)).toEqual([200, 'ok']);
   });
@@ -34,18 +37,31 @@ describe('/healthz', () => {
       meter: silentMeter,
     });
     onTestFinished(() => server.stop());
-    const { ask } = await probe(server.endpoint);
+    const { ask } = await probe(server);
     expect(await ask()).toEqual([200, 'ok']);
   });
 
-  test('says why when the socket is gone, and ok again when it is back', async () => {
-    const path = join(temporaryDirectory(), 'azure.sock');
-    const { ask } = await probe({ kind: 'unix', path });
-    const [status, text] = await ask();
-    expect(status).toBe(503);
-    expect(text).toMatch(/UNAVAILABLE.*ENOENT/);
-    await testServer({ path });
-    expect(await ask()).toEqual([200, 'ok']);
+  test('says why when the socket is gone', async () => {
+    const { ask } = await probe(absent(join(temporaryDirectory(), 'azure.sock')));
+    expect(await ask()).toEqual([503, expect.stringMatching(/UNAVAILABLE.*ENOENT/)]);
+  });
+
+  test('takes the answer of another process for what it is', async () => {
+    const { path } = await testServer();
+    const { ask } = await probe(absent(path));
+    const who = 'secrets-store-csi-driver-provider-azure v1.2.3';
+    expect(await ask()).toEqual([
+      503,
+      `another process answers on unix://${path} (${who}); run one provider a node with this endpoint, and stop the other`,
+    ]);
+  });
+
+  test.each([
+    ['starting', 503],
+    ['stopping', 200],
+  ] as const)('says that the provider is %s', async (state, status) => {
+    const { ask } = await probe(state);
+    expect(await ask()).toEqual([status, state]);
   });
 
   test('says why when nobody answers in time', async () => {
@@ -54,7 +70,7 @@ describe('/healthz', () => {
     onTestFinished(() => {
       silent.close();
     });
-    const { ask } = await probe({ kind: 'unix', path }, 100);
+    const { ask } = await probe(absent(path), 100);
     const [status, text] = await ask();
     expect(status).toBe(503);
     expect(text).toMatch(/DEADLINE_EXCEEDED/);
@@ -73,7 +89,7 @@ describe('/healthz', () => {
     onTestFinished(() => {
       between.close();
     });
-    const { ask, port } = await probe({ kind: 'unix', path });
+    const { ask, port } = await probe({ ...target, endpoint: { kind: 'unix', path } });
     await ask();
     await ask();
     expect(connections).toHaveLength(2);
@@ -89,18 +105,14 @@ describe('/healthz', () => {
   });
 
   test('is all there is', async () => {
-    const { path } = await testServer();
-    const { ask } = await probe({ kind: 'unix', path });
+    const { ask } = await probe(await testServer());
     for (const other of ['/', '/healthz/', '/metrics', '/debug/pprof/']) expect((await ask(other))[0]).toBe(404);
   });
 
   test('names the port it cannot have', async () => {
-    const { path } = await testServer();
-    const endpoint: Endpoint = { kind: 'unix', path };
-    const { port } = await probe(endpoint);
-    await expect(
-      startHealthServer({ host: '127.0.0.1', port, path: '/healthz', timeoutMs: 5000, endpoint }),
-    ).rejects.toMatchObject({
+    const { port } = await probe('starting');
+    const where = { host: '127.0.0.1', port, path: '/healthz', timeoutMs: 5000 };
+    await expect(startHealthServer({ ...where, target: () => 'starting' })).rejects.toMatchObject({
       code: 'ERR_USAGE',
       message: expect.stringContaining(`Cannot listen on port ${port} for health checks (--healthz-port)`),
     });

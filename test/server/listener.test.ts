@@ -10,8 +10,16 @@ import type { Endpoint } from '../../src/server/endpoint.ts';
 import { type Listener, listen } from '../../src/server/listener.ts';
 import { rawConnection, temporaryDirectory } from './support.ts';
 
-async function opened(endpoint: Endpoint, greeting = 'hello'): Promise<Listener> {
-  const listener = await listen({ endpoint, log: silentLogger, onConnection: (socket) => socket.end(greeting) });
+/** Opens an endpoint; its start went well unless it is said that it did not. */
+async function opened(endpoint: Endpoint, greeting = 'hello', { settled = true } = {}): Promise<Listener> {
+  const listener = await listen({
+    endpoint,
+    log: silentLogger,
+    onConnection: (socket) => socket.end(greeting),
+    lost() {},
+    watchMs: 3_600_000,
+  });
+  if (settled) listener.settle();
   onTestFinished(() => listener.close(0));
   return listener;
 }
@@ -79,6 +87,17 @@ describe('a Unix socket', () => {
     expect(await greetingOf(path)).toBe('new');
     await predecessor.close(0);
     expect(await greetingOf(path)).toBe('new');
+  });
+
+  test('gives a living predecessor its file back where the start does not succeed', async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, 'azure.sock');
+    await opened(unix(path), 'old');
+    const successor = await opened(unix(path), 'new', { settled: false });
+    expect(await greetingOf(path)).toBe('new');
+    await successor.close(0);
+    expect(await greetingOf(path)).toBe('old');
+    expect(readdirSync(directory)).toEqual(['azure.sock']);
   });
 
   test('replaces the file of a living predecessor in another process', async () => {
