@@ -1,18 +1,29 @@
 import { messageOf, ProviderError } from './base/errors.ts';
+import { endWhereOutputBreaks } from './cli/broken-output.ts';
 import { processIo } from './cli/io.ts';
+import { endProcess, outputWritten } from './cli/process-end.ts';
+import { listenForSignals } from './cli/signals.ts';
+
+/** How long the last log lines of `serve` may wait for their reader, in milliseconds. Other commands wait on. */
+const LAST_LINES_MS = 500;
 
 const [command, ...args] = process.argv.slice(2);
+const takeOutput = endWhereOutputBreaks();
 
 async function main(): Promise<void> {
   if (command !== 'serve') {
     const { runProgram } = await import('./cli/program.ts');
     return runProgram(process.argv.slice(2));
   }
+  const signals = listenForSignals();
   const { runServe } = await import('./cli/serve.ts');
-  process.exitCode = await runServe(args, processIo);
+  process.exitCode = await runServe(args, processIo, { signals, takeOutput });
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
-  process.exitCode = error instanceof ProviderError && error.code === 'ERR_USAGE' ? 2 : 1;
-});
+main()
+  .catch((error: unknown) => {
+    process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
+    process.exitCode = error instanceof ProviderError && error.code === 'ERR_USAGE' ? 2 : 1;
+  })
+  .then(() => outputWritten(command === 'serve' ? LAST_LINES_MS : undefined))
+  .finally(() => endProcess(Number(process.exitCode ?? 0)));

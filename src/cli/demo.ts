@@ -66,15 +66,12 @@ class Interruption extends Error {
   }
 }
 
-/** Tells the stage of signals, and of a reader of our output that went away. */
+/** Tells the stage of signals. */
 function listenForTheEnd(stage: Stage): () => void {
   const handlers = SIGNALS.map((signal) => ({ signal, handler: () => stage.fail(new Interruption(signal)) }));
   for (const { signal, handler } of handlers) process.on(signal, handler);
-  const onError = (error: Error) => stage.fail(error);
-  process.stdout.on('error', onError);
   return () => {
     for (const { signal, handler } of handlers) process.off(signal, handler);
-    process.stdout.off('error', onError);
   };
 }
 

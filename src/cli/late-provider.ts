@@ -9,6 +9,9 @@ export function lateProvider(load: () => Promise<Provider>): Provider {
   };
   return {
     mount: async (input, call) => (await provider()).mount(input, call),
+    stop: () => {
+      void loading?.then((loaded) => loaded.stop());
+    },
     warmUp: async () => (await provider()).warmUp(),
     close: async () => (await loading)?.close(),
   };

@@ -32,6 +32,8 @@ export interface Provider {
   readonly mount: MountHandler;
   /** Does now what the first Mount would have to wait for; asks nobody anything. */
   warmUp(): Promise<void>;
+  /** Ends the Mounts that wait for a name server: nobody knows whether it will answer. The others go on. */
+  stop(): void;
   close(): Promise<void>;
 }
 
@@ -70,6 +72,7 @@ export async function createProvider(
       azure.warmUp();
       await warmUp(defaults);
     },
+    stop: () => azure.stop(),
     close: async () => azure.close(),
   };
 }

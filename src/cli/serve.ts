@@ -1,21 +1,43 @@
 import { systemClock } from '../base/clock.ts';
-import { parseEndpoint } from '../server/endpoint.ts';
+import type { Logger } from '../base/log.ts';
+import { type Endpoint, parseEndpoint } from '../server/endpoint.ts';
 import type { CallMeter } from '../server/guard.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
-import { startServer } from '../server/server.ts';
+import { type RunningServer, startServer } from '../server/server.ts';
 import { keepHeapSmall } from './heap.ts';
 import type { Io } from './io.ts';
+import { catchDefects } from './last-resort.ts';
 import { lateProvider } from './late-provider.ts';
+import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
-import { parseServeFlags, serveHelp } from './serve-flags.ts';
+import { endProcess } from './process-end.ts';
+import { parseServeFlags, type ServeOptions, serveHelp } from './serve-flags.ts';
+import type { StopSignals } from './signals.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
 
 /** Answers that belong to the start go out before the other half of the program is loaded. */
 const AFTER_MS = 200;
+/** How long the calls under way may take when the provider is stopped. */
+const DRAIN_MS = 20_000;
+/** The process ends so long after the signal, whatever still waits for something; the kubelet kills it after 30 s. */
+const STOP_LIMIT_MS = DRAIN_MS + 1_000;
+/** Exit code of a process that did not stop in time, or that was busy with defects only. */
+const FAILED = 1;
 
-/** `akv-csi serve`: runs the provider until SIGTERM or SIGINT. Returns the exit code. Errors: ERR_USAGE. */
-export async function runServe(args: readonly string[], io: Io): Promise<number> {
+/** What `serve` is given of its process. */
+export interface ServeProcess {
+  readonly signals: StopSignals;
+  /** Leaves output that cannot be written to `serve`. */
+  readonly takeOutput: () => void;
+}
+
+/** `akv-csi serve`: runs the provider until it is told to stop. Returns the exit code. Errors: ERR_USAGE. */
+export async function runServe(
+  args: readonly string[],
+  io: Io,
+  { signals, takeOutput }: ServeProcess,
+): Promise<number> {
   const options = parseServeFlags(args);
   if (options.help) {
     io.stdout(serveHelp());
@@ -26,54 +48,83 @@ export async function runServe(args: readonly string[], io: Io): Promise<number>
     return 0;
   }
   const endpoint = parseEndpoint(options.endpoint);
-  const log = createLogger({
-    json: options.logJson,
-    verbosity: options.verbosity,
-    stdout: io.stdout,
-    stderr: io.stderr,
-  });
+  takeOutput();
+  const output = openLogOutput(process, (lost) => tellOf(lost, log));
+  const log = createLogger({ json: options.logJson, verbosity: options.verbosity, ...output });
   if (options.ignored.length > 0)
     log.info('Flags without a meaning here are ignored', { flags: options.ignored.join(' ') });
-  // Nothing a pod's manifest or a vault's answer does may end the process that serves every pod of the node.
-  process.on('unhandledRejection', (reason) => log.error('Defect: unhandled rejection', { error: kindOf(reason) }));
-  process.on('uncaughtException', (error) => log.error('Defect: uncaught exception', { error: kindOf(error) }));
+  return serve({ options, endpoint, env: io.env, log, output, signals });
+}
+
+interface Serving {
+  readonly options: ServeOptions;
+  readonly endpoint: Endpoint;
+  readonly env: Io['env'];
+  readonly log: Logger;
+  readonly output: LogOutput;
+  readonly signals: StopSignals;
+}
+
+async function serve({ options, endpoint, env, log, output, signals }: Serving): Promise<number> {
+  const { healthPath, healthTimeoutMs: timeoutMs, metricsObjectNames: objectNames } = options;
+  let server: RunningServer | undefined;
+  let stopping = false;
+  const endAtOnce = (exitCode: number) => {
+    server?.abandon();
+    endProcess(exitCode);
+  };
+  signals.onFurther(endAtOnce);
+  const defect = catchDefects({ log, end: () => endAtOnce(FAILED), clock: systemClock });
+  process.on('unhandledRejection', (reason) => defect('Defect: unhandled rejection', reason));
+  process.on('uncaughtException', (error) => defect('Defect: uncaught exception', error));
 
   const clock = systemClock;
-  const metrics = createMetrics({ version: VERSION, objectNames: options.metricsObjectNames, clock, log });
+  const metrics = createMetrics({ version: VERSION, objectNames, clock, log, logLinesDropped: output.dropped });
   const provider = lateProvider(async () => {
     const { createProvider } = await import('./provider.ts');
-    return createProvider(options, { env: io.env, log, telemetry: metrics, clock });
+    return createProvider(options, { env, log, telemetry: metrics, clock });
   });
   const heap = keepHeapSmall(metrics);
   const firstAnswer = afterFirstCall(heap.meter, async () => {
     await provider.warmUp();
     heap.begin();
   });
-  const server = await startServer({
-    endpoint,
-    mount: provider.mount,
-    version: VERSION,
-    log,
-    meter: firstAnswer.meter,
-  });
-  const stoppers: (() => Promise<void>)[] = [server.stop];
+  const meter = { ...firstAnswer.meter, socketLost: metrics.socketLost };
+  const closers: (() => Promise<void>)[] = [provider.close];
   try {
-    const { healthPort: port, healthPath: path, healthTimeoutMs: timeoutMs } = options;
-    const health = await startHealthServer({ port, path, timeoutMs, endpoint: server.endpoint });
-    stoppers.push(health.close);
+    const target = () => (stopping ? 'stopping' : (server ?? 'starting'));
+    const health = await startHealthServer({ port: options.healthPort, path: healthPath, timeoutMs, target });
+    closers.push(health.close);
     const exposed = await startMetricsServer({ port: options.metricsPort, metrics });
-    stoppers.push(exposed.close);
-    log.info('Serving', { version: VERSION, healthPort: health.port, healthPath: path, metricsPort: exposed.port });
-    const signal = await stopSignal();
+    closers.push(exposed.close);
+    if (signals.received()) return 0;
+    // Last of all that can fail, as it takes the socket from a provider that runs.
+    server = await startServer({ endpoint, mount: provider.mount, version: VERSION, log, meter, drainMs: DRAIN_MS });
+    log.info('Serving', { version: VERSION, healthPort: health.port, healthPath, metricsPort: exposed.port });
+    if (!signals.received()) server.settle();
+    const signal = await signals.first;
+    stopping = true;
     log.info('Stopping', { signal, mountsInFlight: server.inFlight() });
+    setTimeout(() => {
+      log.error('Stopping took too long; the process ends without the rest', { seconds: STOP_LIMIT_MS / 1000 });
+      endAtOnce(FAILED);
+    }, STOP_LIMIT_MS);
+    provider.stop();
+    await server.stop();
   } finally {
     firstAnswer.cancel();
     heap.close();
-    for (const stop of stoppers) await stop();
-    await provider.close();
+    for (const close of closers) await close();
   }
   log.info('Stopped');
   return 0;
+}
+
+/** Says what the log has lost on the stream that can be written again. */
+function tellOf({ stream, lines, reason }: LostLines, log: Logger): void {
+  const message = 'Log lines were lost, as they could not be written';
+  if (stream === 'stderr') log.warn(message, { stream, lines, reason });
+  else log.info(message, { stream, lines, reason });
 }
 
 /** A meter that also does some work once, a moment after the first call has been answered: driver and probes all call. */
@@ -89,19 +140,4 @@ function afterFirstCall(meter: CallMeter, work: () => Promise<void>) {
     } satisfies CallMeter,
     cancel: () => clearTimeout(timer),
   };
-}
-
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
-  });
-}
-
-/** Name and place of a foreign error; its message may quote what it choked on. */
-function kindOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return typeof thrown;
-  const code = 'code' in thrown ? ` ${String(thrown.code)}` : '';
-  const place = thrown.stack?.split('\n').find((line) => line.trimStart().startsWith('at ')) ?? '';
-  return `${thrown.name}${code}${place}`;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -12,7 +12,7 @@ import { RequestBudget } from './requests.ts';
 import { ConnectionRoom } from './room.ts';
 import { addServices } from './service.ts';
 import type { SocketMeter } from './socket-watch.ts';
-import { whoAnswers } from './version-call.ts';
+import { type Answerer, whoAnswers } from './version-call.ts';
 
 /** What {@link startServer} needs. */
 export interface ServerOptions {
@@ -82,8 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const budget = new RequestBudget(MAX_UNFINISHED_BYTES);
   const connections = new Set<PinnedConnection>();
   const { endpoint } = options;
-  const replaces = endpoint.kind === 'unix' && existsSync(endpoint.path);
-  const predecessor = replaces ? await whoAnswers(endpoint) : undefined;
+  const predecessor = await predecessorAt(endpoint);
   const listener = await listen({
     endpoint,
     log,
@@ -147,6 +146,15 @@ function surviveLostStreams(server: Server, log: Logger): void {
       log.debug('A request was lost before it could be refused', { error: messageOf(error) });
     }
   });
+}
+
+/** Who answers on the socket that is about to be replaced, if someone does. */
+async function predecessorAt(endpoint: Endpoint): Promise<Answerer | undefined> {
+  if (endpoint.kind !== 'unix') return undefined;
+  return access(endpoint.path).then(
+    () => whoAnswers(endpoint),
+    () => undefined,
+  );
 }
 
 async function within(ms: number, done: Promise<void>): Promise<void> {

@@ -28,8 +28,8 @@ export interface SocketWatchOptions {
 
 /** Begins to watch. Returns what ends it, and resolves when nothing of it is under way. */
 export function watchSocket(options: SocketWatchOptions): () => Promise<void> {
-  const look = lookAfter(options);
   let stopped = false;
+  const look = lookAfter(options, () => stopped);
   let timer: NodeJS.Timeout;
   let round = Promise.resolve();
   const next = () => {
@@ -48,12 +48,15 @@ export function watchSocket(options: SocketWatchOptions): () => Promise<void> {
 }
 
 /** One look at the socket, and what follows from it. */
-function lookAfter({ path, file, bindAgain, log, lost, everyMs }: SocketWatchOptions): () => Promise<void> {
+function lookAfter(
+  { path, file, bindAgain, log, lost, everyMs }: SocketWatchOptions,
+  stopped: () => boolean,
+): () => Promise<void> {
   let before: 'ours' | 'other' | 'gone' = 'ours';
   let failure = '';
-  const note = async (found: 'other' | 'gone') => {
+  const note = (found: 'other' | 'gone') => {
     if (before === 'ours') lost();
-    if (found === 'other') await tellWhoTookIt({ path, log });
+    if (found === 'other') void tellWhoTookIt({ path, log });
     else log.warn('The socket is gone; it is bound again. Keep other programs from its directory', { path });
   };
   const bind = async () => {
@@ -70,7 +73,9 @@ function lookAfter({ path, file, bindAgain, log, lost, everyMs }: SocketWatchOpt
   };
   return async () => {
     const found = await file().look();
-    if (found !== 'ours' && found !== before) await note(found);
+    // Then it is we who have removed it.
+    if (stopped()) return;
+    if (found !== 'ours' && found !== before) note(found);
     if (found === 'ours' && before !== 'ours') log.info('The socket is that of this process again', { path });
     before = found;
     if (found === 'gone' || (found === 'other' && (await refusesConnections(path)))) await bind();

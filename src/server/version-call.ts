@@ -10,7 +10,8 @@ import type { Endpoint } from './endpoint.ts';
 /** Header of an answer to `Version` that tells one process of this program from another. */
 export const INSTANCE_HEADER = 'akv-csi-instance';
 
-const ASK_MS = 1000;
+/** What the driver gives a provider to answer. */
+const ASK_MS = 5000;
 
 /** Who answered. */
 export interface Answerer {
@@ -55,7 +56,7 @@ export async function callVersion(endpoint: Endpoint, timeoutMs: number): Promis
   }
 }
 
-/** Who answers on an endpoint; undefined where nobody does within a second. */
+/** Who answers on an endpoint; undefined where nobody does within five seconds. */
 export async function whoAnswers(endpoint: Endpoint): Promise<Answerer | undefined> {
   return callVersion(endpoint, ASK_MS).catch(() => undefined);
 }

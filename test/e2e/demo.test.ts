@@ -165,6 +165,15 @@ describe('akv-csi demo', () => {
     expect(leftovers()).toEqual([]);
   });
 
+  it('takes everything down when its reader goes away', async () => {
+    const { running, ended, until } = startDemo();
+    const provider = providerIn(await until(/answers the driver's call Version/));
+    running.stdout.destroy();
+    expect((await ended).code).toBe(141);
+    while (isAlive(provider)) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(leftovers()).toEqual([]);
+  });
+
   it('--keep goes on until it is interrupted: the printed mount command works, and its end is no failure', async () => {
     const { running, ended, until } = startDemo(['--keep']);
     const output = await until(/secrets\/\S+api-version=\S+"\n/);

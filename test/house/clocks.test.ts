@@ -16,7 +16,7 @@ const READERS: Readonly<Record<string, string>> = {
   'mount/report.ts': 'a timestamp in the metrics',
   'server/metrics.ts': 'seconds until an object expires',
   'server/service.ts': "gRPC's deadlines are dates",
-  'server/health.ts': "gRPC's deadlines are dates",
+  'server/version-call.ts': "gRPC's deadlines are dates",
   'driver/client.ts': "gRPC's deadlines are dates",
   'driver/atomic-writer.ts': 'the name of a directory',
   'server/unix-socket.ts': 'the age of a file',

@@ -18,7 +18,7 @@ const ROOTS = [
 /** Files below those roots that may block, and why no Mount waits for it. */
 const ALLOWED: Readonly<Record<string, string>> = {
   'server/bind.ts': 'looks for the directory of the socket, when the server starts',
-  'server/unix-socket.ts': 'binds, renames and removes the socket, when the server starts and stops',
+  'server/unix-socket.ts': 'binds, renames and removes the socket, when the server starts and stops or has lost it',
 };
 
 /**

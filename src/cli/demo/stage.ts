@@ -23,7 +23,7 @@ export interface Stage {
 /** Makes the directory. Errors: ERR_USAGE where that is not possible. */
 export async function openStage(): Promise<Stage> {
   const directory = await makeDirectory();
-  // For an end by an exception that nobody caught.
+  // For an end by an exception that nobody caught, or by a reader of our output who went away.
   const lastResort = () => rmSync(directory, { recursive: true, force: true });
   process.once('exit', lastResort);
   const controller = new AbortController();

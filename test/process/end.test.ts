@@ -1,0 +1,98 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import exampleSeed from '../../examples/emulator-seed.yaml?raw';
+import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import { type Asked, cloudOf, mountOne, silentServer } from './hanging.ts';
+import { type Provider, scratch, serve } from './support.ts';
+
+let emulator: Emulator;
+beforeAll(async () => {
+  emulator = await startEmulator({ seed: exampleSeed });
+});
+afterAll(() => emulator.close());
+
+interface Kind extends Asked {
+  /** Whether login and vaults hang; else they are the emulator. */
+  readonly hangs?: 'login' | 'vaults';
+  /** The environment of the provider; `PORT` stands for that of the server that hangs. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What a Mount can wait for. */
+const HANGING: Readonly<Record<string, Kind>> = {
+  'a login host that hangs': { hangs: 'login' },
+  'a vault that hangs': { hangs: 'vaults' },
+  'a proxy that hangs': {
+    parameters: { cloudName: 'AzurePublicCloud' },
+    env: { HTTPS_PROXY: 'http://127.0.0.1:PORT' },
+  },
+  'a metadata service that hangs': {
+    parameters: { useVMManagedIdentity: 'true' },
+    env: { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:PORT' },
+  },
+};
+
+/** A provider whose Azure is of that kind. */
+async function providerFor({ hangs, env = {} }: Kind): Promise<Provider & { readonly reached: Promise<void> }> {
+  const directory = scratch();
+  const silent = await silentServer(directory);
+  const mute = `localhost:${silent.port}`;
+  const answering = `localhost:${emulator.port}`;
+  const cloud = cloudOf({
+    login: `login.${hangs === 'login' ? mute : answering}`,
+    vaults: `vault.${hangs === 'vaults' ? mute : answering}`,
+  });
+  writeFileSync(join(directory, 'cloud.json'), cloud);
+  writeFileSync(join(directory, 'ca.pem'), emulator.caPem);
+  const own = Object.entries(env).map(([name, value]) => [name, value.replace('PORT', String(silent.port))]);
+  const provider = await serve(join(directory, 'a.sock'), {
+    args: ['--cloud-name=AzureStackCloud'],
+    env: {
+      AZURE_ENVIRONMENT_FILEPATH: join(directory, 'cloud.json'),
+      SSL_CERT_FILE: join(directory, 'ca.pem'),
+      ...Object.fromEntries(own),
+    },
+  });
+  return { ...provider, reached: silent.reached };
+}
+
+describe('a provider that is told to stop', () => {
+  it('ends after a Mount that failed by a wrong client secret', async () => {
+    const provider = await providerFor({});
+    const { failed } = mountOne(provider.path, { secrets: { clientsecret: 'wrong' } });
+    expect(await failed).toMatchObject({ code: 16, details: expect.stringContaining('AADSTS7000215') });
+    expect(await provider.stop()).toEqual({ code: 0, signal: null });
+    expect(provider.output('stdout')).toMatch(/ Stopped\n$/);
+  });
+
+  it.each(Object.entries(HANGING))('ends after a Mount that nobody waits for any more: %s', async (_, kind) => {
+    const provider = await providerFor(kind);
+    const { failed, cancel } = mountOne(provider.path, kind);
+    await provider.reached;
+    cancel();
+    expect(await failed).toMatchObject({ code: status.CANCELLED });
+    expect(await provider.stop()).toEqual({ code: 0, signal: null });
+    expect(provider.output('stdout')).toMatch(/ Stopped\n$/);
+  });
+
+  it.skipIf(!process.env.REQUIRE_TOOLS)(
+    'gives Mounts that wait no more than their 20 s, and ends',
+    async () => {
+      const run = async (kind: Kind) => {
+        const provider = await providerFor(kind);
+        const { failed } = mountOne(provider.path, kind);
+        await provider.reached;
+        return { end: await provider.stop(), mount: await failed };
+      };
+      for (const result of await Promise.all(Object.values(HANGING).map(run))) {
+        expect(result).toEqual({
+          end: { code: 0, signal: null },
+          mount: { code: status.UNKNOWN, details: expect.any(String) },
+        });
+      }
+    },
+    120_000,
+  );
+});

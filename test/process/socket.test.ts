@@ -1,0 +1,164 @@
+import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { csiDriverProvider } from '../../src/wire/contract.ts';
+import { grpcClient, version } from '../server/support.ts';
+import { eventually, type Provider, scratch, serve, start } from './support.ts';
+
+const OK = [200, 'ok'];
+const TAKEN = /Another process took the socket/g;
+const GONE = /The socket is gone/g;
+
+const healthy = (provider: Provider) => eventually(async () => (await provider.health())[0] === 200);
+const ousted = (provider: Provider) => eventually(async () => (await provider.health())[0] === 503);
+const inode = (path: string) => lstatSync(path).ino;
+const warnings = (provider: Provider, pattern: RegExp) => provider.output('stderr').match(pattern)?.length ?? 0;
+const answerAt = async (path: string) => (await version(grpcClient(`unix:${path}`))).runtimeVersion;
+
+/** Another program's provider, as the official one starts: it removes the file and listens. */
+async function foreignServer(path: string): Promise<{ kill(): void }> {
+  const server = new Server();
+  const answer = { version: 'v1alpha1', runtimeName: 'another-provider', runtimeVersion: 'v1.8.2' };
+  server.addService(csiDriverProvider, {
+    Version: (_: unknown, respond: (error: null, value: object) => void) => respond(null, answer),
+    Mount: (_: unknown, respond: (error: object) => void) => respond({ code: 12 }),
+  });
+  rmSync(path, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    );
+  });
+  const kill = () => server.forceShutdown();
+  onTestFinished(kill);
+  return { kill };
+}
+
+describe('a provider whose socket is removed', () => {
+  it('binds it again, says so once and counts it', async () => {
+    const directory = scratch();
+    const path = join(directory, 'a.sock');
+    const provider = await serve(path);
+    rmSync(path);
+    await eventually(() => existsSync(path));
+    expect(await provider.health()).toEqual(OK);
+    expect(lstatSync(path).mode & 0o777).toBe(0o600);
+    expect(await provider.metric('akv_csi_socket_lost_total')).toBe(1);
+    rmSync(path);
+    await eventually(() => existsSync(path));
+    expect(await provider.metric('akv_csi_socket_lost_total')).toBe(2);
+    expect(warnings(provider, GONE)).toBe(2);
+    expect(readdirSync(directory)).toEqual(['a.sock']);
+    expect(await provider.stop()).toEqual({ code: 0, signal: null });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
+
+describe('two providers with one socket', () => {
+  async function both() {
+    const directory = scratch();
+    const path = join(directory, 'a.sock');
+    const older = await serve(path);
+    const younger = await serve(path);
+    expect(younger.output('stdout')).toMatch(/Replaced the socket of a provider that runs .*runtimeVersion=v/);
+    await older.until(TAKEN);
+    expect(await older.health()).toEqual([503, expect.stringMatching(/^another process answers on .*azure v/)]);
+    expect(await younger.health()).toEqual(OK);
+    return { directory, path, older, younger };
+  }
+
+  it.each([
+    ['ends', 'SIGTERM'],
+    ['is killed', 'SIGKILL'],
+  ] as const)('the younger one %s: the older one serves again', async (_, signal) => {
+    const { directory, older, younger } = await both();
+    await younger.stop(signal);
+    await healthy(older);
+    expect(await older.metric('akv_csi_socket_lost_total')).toBe(1);
+    expect(warnings(older, TAKEN)).toBe(1);
+    expect(readdirSync(directory)).toEqual(['a.sock']);
+  });
+
+  it('the older one ends: the younger one keeps the socket', async () => {
+    const { path, older, younger } = await both();
+    const before = inode(path);
+    expect(await older.stop()).toEqual({ code: 0, signal: null });
+    expect(inode(path)).toBe(before);
+    expect(await younger.health()).toEqual(OK);
+    expect(await younger.metric('akv_csi_socket_lost_total')).toBe(0);
+  });
+
+  it('they do not take it from each other', async () => {
+    const { path, older, younger } = await both();
+    const before = inode(path);
+    // Three looks at it.
+    const start = Date.now();
+    await eventually(() => Date.now() - start > 3000);
+    expect(inode(path)).toBe(before);
+    expect(warnings(older, TAKEN)).toBe(1);
+    expect(younger.output('stderr')).toBe('');
+  });
+
+  it('of three, one serves when the youngest is killed', async () => {
+    const { path, older, younger } = await both();
+    const youngest = await serve(path);
+    await ousted(younger);
+    await youngest.stop('SIGKILL');
+    await eventually(async () => {
+      const found = await Promise.all([older.health(), younger.health()]);
+      return found.filter(([status]) => status === 200).length === 1;
+    });
+  });
+
+  it.each(['healthPort', 'metricsPort'] as const)(
+    'the younger one cannot have its %s: it changes nothing',
+    async (port) => {
+      const directory = scratch();
+      const path = join(directory, 'a.sock');
+      const older = await serve(path);
+      const before = inode(path);
+      const ports = { healthPort: 0, metricsPort: 0, [port]: older[port] };
+      const flags = [`--healthz-port=${ports.healthPort}`, `--prometheus-port=${ports.metricsPort}`];
+      const younger = start(['serve', '--endpoint', `unix://${path}`, ...flags]);
+      expect(await younger.ended).toEqual({ code: 2, signal: null });
+      expect(younger.output('stderr')).toContain(`Cannot listen on port ${older[port]}`);
+      expect(inode(path)).toBe(before);
+      expect(await older.health()).toEqual(OK);
+      expect(readdirSync(directory)).toEqual(['a.sock']);
+    },
+  );
+});
+
+describe('a provider and another program', () => {
+  it('replaces its socket, and says whose it was', async () => {
+    const path = join(scratch(), 'a.sock');
+    await foreignServer(path);
+    const provider = await serve(path);
+    expect(provider.output('stdout')).toMatch(
+      /Replaced the socket .*runtimeName=another-provider runtimeVersion=v1\.8\.2/,
+    );
+  });
+
+  it('leaves it its socket where it cannot start', async () => {
+    const directory = scratch();
+    const path = join(directory, 'a.sock');
+    const busy = await serve(join(directory, 'b.sock'));
+    await foreignServer(path);
+    const ports = ['--healthz-port=0', `--prometheus-port=${busy.metricsPort}`];
+    expect(await start(['serve', '--endpoint', `unix://${path}`, ...ports]).ended).toEqual({ code: 2, signal: null });
+    expect(await answerAt(path)).toBe('v1.8.2');
+  });
+
+  it('says who took the socket, and takes it back when nobody listens any more', async () => {
+    const path = join(scratch(), 'a.sock');
+    const provider = await serve(path);
+    const { kill } = await foreignServer(path);
+    await provider.until(/took the socket.* runtimeName=another-provider runtimeVersion=v1\.8\.2\n/);
+    expect(await provider.health()).toEqual([503, expect.stringContaining('(another-provider v1.8.2)')]);
+    kill();
+    await healthy(provider);
+    expect(await answerAt(path)).not.toBe('v1.8.2');
+    expect(await provider.metric('akv_csi_socket_lost_total')).toBe(1);
+  });
+});
