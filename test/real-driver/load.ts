@@ -1,6 +1,8 @@
-// Publishers: pods that come and go without end, each volume looked into. restarts.ci.test.ts runs them while providers
-// end and start.
+// Publishers: pods that come and go without end, each volume looked into. restarts.ci.test.ts and kills.ci.test.ts run
+// them while providers end and start.
 import { isDeepStrictEqual } from 'node:util';
+import { VAULT } from '../../src/cli/demo/world.ts';
+import { classicParameters } from './classic.ts';
 import type { Failure } from './kubelet.ts';
 import type { Node } from './node.ts';
 import { until } from './wait.ts';
@@ -19,22 +21,34 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** What is published. */
-export interface LoadOptions {
-  readonly publishers: number;
-  readonly secretProviderClass: string;
-  /** The files of the volume, as texts. */
-  readonly files: Readonly<Record<string, string>>;
+/** Publishers that work side by side. */
+const PUBLISHERS = 4;
+const CLASS = 'load';
+const OBJECTS = 6;
+const OBJECT_BYTES = 2000;
+
+/** Puts what the load mounts into vault and API server, and has it mounted once. */
+export async function prepareLoad(node: Node): Promise<void> {
+  const files = Object.entries(loadFiles());
+  for (const [name, value] of files) node.emulator.setSecret(VAULT, name, value);
+  const items = files.map(([objectName]) => ({ objectName, objectType: 'secret' }));
+  node.addClass(CLASS, { parameters: classicParameters(items) });
+  await node.kubelet.mount(node.addPod({ name: 'first', secretProviderClass: CLASS }));
 }
 
-/** Starts them. */
-export function startLoad(node: Node, { publishers, secretProviderClass, files }: LoadOptions): Load {
-  const counts = Array.from({ length: publishers }, () => 0);
+function loadFiles(): Record<string, string> {
+  const names = Array.from({ length: OBJECTS }, (_, i) => `load-${i}`);
+  return Object.fromEntries(names.map((name) => [name, `${name} `.repeat(OBJECT_BYTES / (name.length + 1))]));
+}
+
+function startLoad(node: Node): Load {
+  const files = loadFiles();
+  const counts = Array.from({ length: PUBLISHERS }, () => 0);
   const failures: Failure[] = [];
   const wrong: string[] = [];
   let going = true;
   const publishOne = async (name: string) => {
-    const volume = node.addPod({ name, secretProviderClass });
+    const volume = node.addPod({ name, secretProviderClass: CLASS });
     const before = await node.kubelet.mount(volume);
     failures.push(...before);
     const { filesystem, files: found } = node.look(volume);
@@ -76,4 +90,22 @@ export function startLoad(node: Node, { publishers, secretProviderClass, files }
       if (broken !== undefined) throw broken;
     },
   };
+}
+
+/** Volumes of each publisher between two changes, so that no call is caught by more than one: the driver makes three. */
+const BETWEEN = 2;
+
+/** Has `change` happen so many times under load, and gives what the publishers have seen. */
+export async function underLoad(node: Node, times: number, change: () => Promise<void>): Promise<Load> {
+  const load = startLoad(node);
+  try {
+    for (let round = 0; round < times; round++) {
+      await load.progress(BETWEEN);
+      await change();
+    }
+    await load.progress(BETWEEN);
+  } finally {
+    await load.stop();
+  }
+  return load;
 }

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import { CREDENTIALS_SECRET, EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/world.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import type { RequestRecord } from '../../src/emulator/request-log.ts';
 import { builtProgram } from '../e2e/support.ts';
 import { startApiServer } from './api-server.ts';
 import { type Driver, type DriverLine, type MountedVolume, NODE_NAME, startDriver } from './driver.ts';
 import { type Kubelet, type PodVolume, startKubelet } from './kubelet.ts';
 import type { KubeObject, ObjectStore } from './objects.ts';
+import { startRelay } from './relay.ts';
 
 const AUDIENCE = 'api://AzureADTokenExchange';
 /** Of the example seed's federated identity. */
@@ -26,8 +26,8 @@ export interface NodeOptions {
   readonly rotationInterval: string;
   /** Flags of `serve`. */
   readonly serveArgs?: readonly string[];
-  /** Called for each request to Azure, as it is answered. */
-  readonly onRequest?: (request: RequestRecord) => void;
+  /** Stands between driver and provider, and is told of each answer that begins. */
+  readonly onAnswer?: () => void;
 }
 
 /** A pod with one volume. */
@@ -58,7 +58,7 @@ export interface Node {
 }
 
 /** Starts everything but the provider. Needs root, for mount namespaces and tmpfs. */
-export async function startNode({ line, rotationInterval, serveArgs = [], onRequest }: NodeOptions): Promise<Node> {
+export async function startNode({ line, rotationInterval, serveArgs = [], onAnswer }: NodeOptions): Promise<Node> {
   const directory = mkdtempSync(join(tmpdir(), 'akv-node-'));
   const undos: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
   const close = async () => {
@@ -71,7 +71,10 @@ export async function startNode({ line, rotationInterval, serveArgs = [], onRequ
   try {
     const providers = join(directory, 'providers');
     mkdirSync(providers);
-    const emulator = await startEmulator({ seed: EXAMPLE_SEED, ...(onRequest && { onRequest }) });
+    const socket = join(providers, 'azure.sock');
+    const ownSocket = onAnswer === undefined ? socket : join(directory, 'behind.sock');
+    if (onAnswer !== undefined) undos.push(await startRelay({ path: socket, target: ownSocket, onAnswer }));
+    const emulator = await startEmulator({ seed: EXAMPLE_SEED });
     undos.push(() => emulator.close());
     const token = (namespace: string, serviceAccount: string) =>
       emulator.issueServiceAccountToken({
@@ -100,7 +103,7 @@ export async function startNode({ line, rotationInterval, serveArgs = [], onRequ
       async startProvider() {
         // A directory of its own, so that the files of one that is still running are not written again.
         const own = mkdtempSync(join(directory, 'p-'));
-        const args = ['--endpoint', `unix://${join(providers, 'azure.sock')}`, ...serveArgs];
+        const args = ['--endpoint', `unix://${ownSocket}`, ...serveArgs];
         const provider = await startProviderProcess({ program: builtProgram(), directory: own, emulator, args });
         undos.push(() => provider.stop());
         return provider;
