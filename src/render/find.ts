@@ -22,11 +22,12 @@ export interface Source {
   readonly text: string;
 }
 
-/** The Kubernetes object a field belongs to; texts are empty where it does not say. */
+/** The Kubernetes object, or resource of an ARM template, that a field belongs to; texts are empty where it does not say. */
 export interface Resource {
   readonly kind: string;
   readonly name: string;
   readonly namespace: string;
+  readonly isArm?: true;
 }
 
 /** A `keyVault` object and where it stands. */
@@ -37,6 +38,8 @@ export interface FoundKeyVault {
   readonly resource: Resource;
   /** Names and list positions from the root of the resource down to the object, `keyVault` left out. */
   readonly path: readonly (string | number)[];
+  /** The object's data, with aliases and merges written out; every scalar is a text. */
+  readonly data: unknown;
   /** The object as YAML: its own text with the indentation taken off, aliases and merges written out. */
   readonly text: string;
   /** Whether line n of `text` is line `line + n - 1` of the source; false where it was written anew. */
@@ -128,8 +131,9 @@ class Walker {
     const { line, column } = this.#position(offset);
     if (isMap(node)) {
       try {
-        const text = textOf(node, this.#dataAt(document, root), this.#source.text);
-        this.found.push({ source: this.#source.name, line, resource, path: path.slice(0, -1), ...text });
+        const data = this.#dataAt(document, root);
+        const text = textOf(node, data, this.#source.text);
+        this.found.push({ source: this.#source.name, line, resource, path: path.slice(0, -1), data, ...text });
       } catch (error) {
         // The parser stops at aliases that unfold without measure.
         if (!(error instanceof ReferenceError)) throw error;
@@ -167,8 +171,30 @@ class Walker {
   }
 }
 
-/** The resource that begins at this map: an object with a kind, or an item of a list such as `BrokerListenerList`. */
+/**
+ * The resource that begins at this map: an object with a kind, an item of a list such as `BrokerListenerList`, or a
+ * resource of an ARM template.
+ */
 function resourceAt(map: YAMLMap, outer: Resource, path: readonly (string | number)[]): Resource | undefined {
+  return kubernetesResourceAt(map, outer, path) ?? armResourceAt(map, outer);
+}
+
+/** Its type is `Namespace/type/of/child` and its name `parent/child`; inside of its parent both are the child's alone. */
+function armResourceAt(map: YAMLMap, outer: Resource): Resource | undefined {
+  const type = scalarAt(map, ['type']);
+  const name = scalarAt(map, ['name']);
+  const inner = outer.isArm === true && !type.includes('/');
+  if (type === '' || name === '' || !map.has('properties') || !(inner || /^[\w.-]+\/[\w./-]+$/.test(type)))
+    return undefined;
+  return {
+    kind: type.split('/').at(-1) ?? type,
+    name: inner ? `${outer.name}/${name}` : name,
+    namespace: '',
+    isArm: true,
+  };
+}
+
+function kubernetesResourceAt(map: YAMLMap, outer: Resource, path: readonly (string | number)[]): Resource | undefined {
   const kind = scalarAt(map, ['kind']);
   const isItem = outer.kind.endsWith('List') && path.length === 2 && path[0] === 'items';
   if (!(kind !== '' && (map.has('metadata') || map.has('apiVersion'))) && !isItem) return undefined;

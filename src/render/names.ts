@@ -1,3 +1,5 @@
+// Gives the fields of a rendering their names. Called by `render`; refuses nothing.
+
 import { createHash } from 'node:crypto';
 
 /** Longest DNS label: the name serves as the pod volume's name too. */
@@ -15,25 +17,98 @@ export interface NameParts {
   readonly role: string;
   /** Positions in lists on the way to the field. */
   readonly positions: readonly number[];
+  /** Names above the role in the resource, such as `remoteBrokerConnection`. */
+  readonly above: readonly string[];
+  /** Of the resource; empty: any, since it is applied to the namespace that is the current one then. */
+  readonly namespace: string;
+  /** Equal for fields that are equal in place and data, however they are written. */
+  readonly identity: string;
+}
+
+/** How much of its parts a name shows, step by step, where it would be another's name too. */
+const STEPS: readonly ((parts: NameParts) => string)[] = [
+  (parts) => labelOf(parts),
+  (parts) => labelOf({ ...parts, role: placeOf(parts) }),
+  (parts) => labelOf({ ...parts, role: [placeOf(parts), parts.namespace].filter((part) => part !== '').join('-') }),
+  (parts) => withSuffix(labelOf({ ...parts, role: placeOf(parts) }), hashOf(parts.identity)),
+];
+
+/**
+ * Names for all fields of a rendering, each unique in its namespace. They depend on what the fields are, and on no order:
+ * where a name would stand for two fields, all of them show more of their parts. Equal fields are numbered.
+ */
+export function assignNames(all: readonly NameParts[]): readonly string[] {
+  const steps = all.map(() => 0);
+  const labels = all.map((parts) => labelAt(parts, 0));
+  for (let clashing = clashes(all, labels); clashing.length > 0; clashing = clashes(all, labels)) {
+    const open = clashing.filter((index) => (steps[index] ?? 0) < STEPS.length - 1);
+    if (open.length === 0) break;
+    for (const index of open) {
+      const step = (steps[index] ?? 0) + 1;
+      steps[index] = step;
+      labels[index] = labelAt(all[index], step);
+    }
+  }
+  const taken = new Set(labels);
+  const seen = new Set<string>();
+  return all.map(({ identity }, index) => {
+    const label = labels[index] ?? '';
+    const key = `${label} ${identity}`;
+    const name = seen.has(key) ? untaken(label, taken) : label;
+    seen.add(key);
+    taken.add(name);
+    return name;
+  });
+}
+
+/** Indexes of fields that share a name with another one and can come into one namespace with it. */
+function clashes(all: readonly NameParts[], labels: readonly string[]): readonly number[] {
+  const distinct = (some: readonly number[]) => new Set(some.map((index) => all[index]?.identity)).size > 1;
+  const sharing = groups([...all.keys()], (index) => labels[index] ?? '').filter(distinct);
+  return sharing.flatMap((some) => {
+    const namespaceOf = (index: number) => all[index]?.namespace ?? '';
+    if (some.some((index) => namespaceOf(index) === '')) return some;
+    return groups(some, namespaceOf).filter(distinct).flat();
+  });
+}
+
+function groups(indexes: readonly number[], keyOf: (index: number) => string): readonly (readonly number[])[] {
+  const byKey = new Map<string, number[]>();
+  for (const index of indexes) {
+    const key = keyOf(index);
+    const group = byKey.get(key);
+    if (group === undefined) byKey.set(key, [index]);
+    else group.push(index);
+  }
+  return [...byKey.values()];
+}
+
+function labelAt(parts: NameParts | undefined, step: number): string {
+  return parts === undefined ? '' : (STEPS[step]?.(parts) ?? '');
+}
+
+function placeOf({ above, role }: NameParts): string {
+  return [...above, role].join('-');
 }
 
 /**
  * A DNS label (RFC 1123) such as `broker-listener-front-tls`; the same parts give the same name. List positions other than
  * the first are part of it. Where characters are lost or the end is cut off, a hash of the whole keeps names apart.
  */
-export function labelOf({ kind, name, role, positions }: NameParts): string {
+function labelOf({ kind, name, role, positions }: NameParts): string {
   const place = positions.some((position) => position > 0) ? positions.join('-') : '';
   const parts = [kebab(kind), name.toLowerCase(), kebab(role), place].filter((part) => part !== '');
   const label = clean(parts.join('-'));
   if (parts.every((part) => LABEL.test(part)) && label.length <= MAX_LENGTH) return label;
-  const hash = createHash('sha256')
-    .update(JSON.stringify([kind, name, role, positions]))
-    .digest('hex');
-  return withSuffix(label, hash.slice(0, HASH_LENGTH));
+  return withSuffix(label, hashOf(JSON.stringify([kind, name, role, positions])));
 }
 
-/** The label itself, or with the first number behind it that makes a name not yet taken. */
-export function untaken(label: string, taken: ReadonlySet<string>): string {
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH);
+}
+
+/** The label with the first number behind it that makes a name not yet taken. */
+function untaken(label: string, taken: ReadonlySet<string>): string {
   let name = label;
   for (let count = 2; taken.has(name); count++) name = withSuffix(label, String(count));
   return name;

@@ -24,11 +24,18 @@ const ROLES: readonly { readonly tail: readonly string[]; readonly role: Role }[
   { tail: ['tls'], role: { kind: 'certificate', name: 'tls', layout: 'tls' } },
 ];
 
+/** The role of a field, and the names above it that are no part of the role's own. */
+export interface Place {
+  readonly role: Role;
+  /** Such as `remoteBrokerConnection`. */
+  readonly above: readonly string[];
+}
+
 /** The role of the field at a path. Matched by the end of the path; an unknown place is named by all of it. */
-export function roleAt(path: readonly (string | number)[]): Role {
-  const names = path.filter((element) => typeof element === 'string');
+export function placeAt(path: readonly (string | number)[]): Place {
+  const all = path.filter((element) => typeof element === 'string');
+  const names = all[0] === 'spec' || all[0] === 'properties' ? all.slice(1) : all;
   const known = ROLES.find(({ tail }) => tail.every((name, i) => name === names[names.length - tail.length + i]));
-  if (known !== undefined) return known.role;
-  const name = names[0] === 'spec' ? names.slice(1) : names;
-  return { kind: 'unknown', name: name.join('-') };
+  if (known !== undefined) return { role: known.role, above: names.slice(0, -known.tail.length) };
+  return { role: { kind: 'unknown', name: names.join('-') }, above: [] };
 }

@@ -70,6 +70,8 @@ interface ReferenceContext {
   readonly reference: Reference;
   /** All references of the field, in the order of their objects. */
   readonly given: readonly Reference[];
+  /** The reference that is a certificate, where there is one. */
+  readonly certificate: Reference | undefined;
   readonly siblings: KeyVaultSiblings;
   readonly findings: Findings;
 }
@@ -136,10 +138,18 @@ function parseReferences(fields: Fields, findings: Findings, siblings: KeyVaultS
   if (fields.has('vaultCaChainCert') && fields.has('vaultCaChainSecret')) {
     fields.error('vaultCaChainSecret', 'is another name of vaultCaChainCert; give one of them');
   }
+  const certificate = given.includes('vaultCert') ? 'vaultCert' : hasFiles(fields) ? 'vaultSecret' : undefined;
   return given.flatMap((reference) => {
     const object = fields.map(reference);
-    return object === undefined ? [] : [parseReference(object, { reference, given, siblings, findings })];
+    return object === undefined ? [] : [parseReference(object, { reference, given, certificate, siblings, findings })];
   });
+}
+
+/** A `vaultSecret` with `files` is a certificate; with an empty map it is read for its password only. */
+function hasFiles(fields: Fields): boolean {
+  const secret = fields.value('vaultSecret');
+  const files = secret?.kind === 'map' ? secret.entries.get('files')?.value : undefined;
+  return files?.kind === 'map' && files.entries.size > 0;
 }
 
 function parseReference(object: Fields, context: ReferenceContext): NamedObject {
@@ -173,10 +183,12 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   return { path: object.path, line: object.line, spec, outputs, passwordFrom: object.text('passwordFrom') };
 }
 
-function contentOf(name: string, { reference, given, siblings }: ReferenceContext): ContentSpec {
+function contentOf(name: string, { reference, given, certificate, siblings }: ReferenceContext): ContentSpec {
   const { layout, fileName, defaults } = siblings;
+  const chainIndex = given.findIndex(isChain);
   switch (reference) {
     case 'vaultSecret':
+      if (certificate === 'vaultSecret') return certificateContent(layout, chainIndex);
       return {
         kind: 'value',
         path: fileName === '' ? name : fileName,
@@ -187,21 +199,24 @@ function contentOf(name: string, { reference, given, siblings }: ReferenceContex
         orderChain: true,
       };
     case 'vaultCert':
-      return certificateContent(layout, given.findIndex(isChain));
+      return certificateContent(layout, chainIndex);
     case 'vaultCaChainCert':
     case 'vaultCaChainSecret':
-      return chainContent(layout, given.includes('vaultCert'));
+      return chainContent(layout, certificate !== undefined);
   }
 }
 
-/** Leaf with its intermediates, key, and the authorities unless a chain secret brings them. */
 function certificateContent(layout: FileLayout, chainIndex: number): ContentSpec {
+  const chainFrom = chainIndex === -1 ? undefined : chainIndex;
+  return { ...NO_OUTPUTS, outputs: certificateOutputs(layout, chainFrom !== undefined), chainFrom };
+}
+
+/** Leaf with its intermediates, key, and the authorities unless a chain secret brings them. */
+export function certificateOutputs(layout: FileLayout, besideChain: boolean): readonly OutputSpec[] {
   const { fullChain, privateKey, authorities } = LAYOUTS[layout];
   const outputs = [output('fullChain', fullChain, 'required'), output('privateKey', privateKey, 'required')];
-  const chainFrom = chainIndex === -1 ? undefined : chainIndex;
-  if (chainFrom === undefined || layout === 'client')
-    outputs.push(output(authorities.output, authorities.path, 'if-present'));
-  return { ...NO_OUTPUTS, outputs, chainFrom };
+  if (!besideChain || layout === 'client') outputs.push(output(authorities.output, authorities.path, 'if-present'));
+  return outputs;
 }
 
 /**

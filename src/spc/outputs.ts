@@ -6,7 +6,7 @@ import { type KeyFormat, OUTPUT_KINDS, type OutputKind, type OutputSpec } from '
 import { kindOf } from './tree.ts';
 
 const KEY_FORMATS: readonly KeyFormat[] = ['pkcs8', 'pkcs1', 'sec1'];
-const OUTPUT_FIELDS = ['path', 'filePermission', 'keyFormat', 'format', 'passwordFrom'];
+const OUTPUT_FIELDS = ['path', 'filePermission', 'keyFormat', 'format', 'passwordFrom', 'optional'];
 
 /** An output as the manifest has it: the password still named, not found. */
 export type NamedOutput = Omit<OutputSpec, 'passwordFrom'> & {
@@ -23,7 +23,7 @@ export interface OutputDefaults {
 }
 
 /**
- * Reads a `files` map: output kind to path, or to `{path, filePermission, keyFormat, format, passwordFrom}`.
+ * Reads a `files` map: output kind to path, or to `{path, filePermission, keyFormat, format, passwordFrom, optional}`.
  * An empty map means: read the object, write nothing of it (a password for another object, say).
  */
 export function parseFiles(fields: Fields, findings: Findings, defaults: OutputDefaults): readonly NamedOutput[] {
@@ -101,13 +101,24 @@ function parseOutput(fields: Fields, output: OutputKind, defaults: OutputDefault
     output,
     path,
     mode: parseMode(fields, defaults.mode),
-    presence: 'required',
+    presence: parsePresence(fields, output),
     keyFormat: parseKeyFormat(fields, defaults.keyFormat),
     pfxForm: format === 'legacy' ? 'legacy' : 'modern',
     passwordFrom,
     field: fields.path,
     line: fields.line,
   };
+}
+
+/** A certificate need not bring its authorities along; leaf and key it has, or is none. */
+function parsePresence(fields: Fields, output: OutputKind): OutputSpec['presence'] {
+  const text = fields.text('optional').toLowerCase();
+  if (fields.has('optional') && output !== 'ca' && output !== 'chain') {
+    fields.error('optional', 'is only for the outputs ca and chain');
+  } else if (text !== '' && text !== 'true' && text !== 'false') {
+    fields.error('optional', `${quote(text)} must be "true" or "false"`);
+  }
+  return text === 'true' ? 'if-present' : 'required';
 }
 
 function reportPath(fields: Fields, name: string, path: string): void {

@@ -193,9 +193,15 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   const { vaultName, directoryId, literals } = field;
   if (fileName !== '' && !objects.some(({ content }) => content.kind === 'value'))
     reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor beside files');
+  if (reader.has('fileLayout') && objects.every(({ content }) => content.kind === 'value'))
+    reader.note('fileLayout', LAYOUT_OF_VALUE);
   const identity = reader.identity(field.identity, directoryId);
   return { cloud, tenantId: directoryId, identity, vaultName, objects, literals };
 }
+
+const LAYOUT_OF_VALUE =
+  'fileLayout names the files of vaultCert and vaultCaChainCert; vaultSecret is one file. If it is a certificate, rename it ' +
+  'to vaultCert, or give it a files map';
 
 /** The field, where it can be read, and its objects. */
 interface ReadField extends ReadText {

@@ -35,6 +35,14 @@ function resource(path: string, keyVault: object, changes: { kind?: string; name
   return stringify({ apiVersion: 'mq.iotoperations.azure.com/v1beta1', kind, metadata, ...field });
 }
 
+/** Data with the keys of all its maps in one order. */
+function keysSorted(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
+  return Object.entries(data)
+    .map(([key, value]) => [key, keysSorted(value)])
+    .toSorted(([a], [b]) => String(a).localeCompare(String(b)));
+}
+
 describe('the examples', () => {
   it.each(EXAMPLES)('%s: manifest, volume and mount', async (name) => {
     const { volumes } = render([example(name)]);
@@ -121,10 +129,85 @@ describe('places of the field', () => {
     }
   });
 
-  it('a vaultSecret where a certificate is expected is kept, with a word on vaultCert', () => {
-    const { volume, remarks } = renderText(resource('spec.tls', SECRET));
-    expect(volume?.files).toEqual([{ path: 'db', presence: 'required' }]);
-    expect(remarks.join()).toContain('rename vaultSecret to vaultCert');
+  const chain = { vaultCaChainCert: { name: 'ca' } };
+  const TLS = ['tls.crt', 'tls.key'];
+  const CLIENT = ['client_cert.pem', 'client_key.pem'];
+  it.each<[string, object, object, readonly string[], object]>([
+    [
+      'spec.tls.manual',
+      SECRET,
+      { fullChain: 'tls.crt', privateKey: 'tls.key', ca: { path: 'ca.crt', optional: true } },
+      [...TLS, 'ca.crt'],
+      {},
+    ],
+    [
+      'spec.remoteBrokerConnection.authentication.x509',
+      SECRET,
+      {
+        fullChain: 'client_cert.pem',
+        privateKey: 'client_key.pem',
+        chain: { path: 'client_intermediate_certs.pem', optional: true },
+      },
+      [...CLIENT, 'client_intermediate_certs.pem'],
+      {},
+    ],
+    ['spec.tls', { ...SECRET, ...chain }, { fullChain: 'tls.crt', privateKey: 'tls.key' }, [...TLS, 'ca.crt'], {}],
+    [
+      'spec.authentication.x509',
+      { ...SECRET, ...chain },
+      {
+        fullChain: 'client_cert.pem',
+        privateKey: 'client_key.pem',
+        chain: { path: 'client_intermediate_certs.pem', optional: true },
+      },
+      [...CLIENT, 'client_intermediate_certs.pem'],
+      { fileLayout: 'client' },
+    ],
+  ])('a vaultSecret where %s expects a certificate gets its files', (path, keyVault, files, paths, siblings) => {
+    for (const text of [resource(path, keyVault), JSON.stringify(parse(resource(path, keyVault)))]) {
+      const { volume, remarks } = renderText(text);
+      const { keyVault: written, ...beside } = volume?.parameters ?? {};
+      expect(parse(written ?? '')).toEqual({ ...keyVault, vaultSecret: { ...SECRET.vaultSecret, files } });
+      expect(beside).toEqual(siblings);
+      expect(volume?.files.map((file) => file.path).toSorted()).toEqual(paths.toSorted());
+      expect(remarks[0]).toMatch(
+        new RegExp(
+          `a certificate is expected here, so vaultSecret gets a files map; the volume holds ${volume?.files.map(({ path: file }) => file).join(', ')}$`,
+        ),
+      );
+      expect(remarks).toHaveLength(2);
+    }
+  });
+
+  it('a vaultSecret with files of its own keeps them, and one with mistakes is left as it is', () => {
+    const files = { fullChain: 'a.pem' };
+    const own = { vault: VAULT, vaultSecret: { name: 'db', files } };
+    expect(renderText(resource('spec.tls', own)).volume?.files.map(({ path }) => path)).toEqual(['a.pem']);
+    const wrong = { vault: VAULT, vaultSecret: { nmae: 'db' } };
+    const { volume, remarks } = renderText(resource('spec.tls', wrong));
+    expect(parse(volume?.parameters.keyVault ?? '')).toEqual(wrong);
+    expect(remarks[0]).toMatch(/^a\.yaml:\d+: error: .*nmae/);
+  });
+
+  it('keeps the comments of a field, and the lines of its notes, where it adds files', () => {
+    const field = stringify({ ...SECRET, vault: { ...VAULT, directoryId: '<id>' } }).replace(
+      'vaultSecret:',
+      '# ours\nvaultSecret:',
+    );
+    const text = resource('spec.tls', SECRET).replace(/( *)keyVault:[\s\S]*/, (_, indent) =>
+      `${indent}keyVault:\n${field.replace(/^/gm, `${indent}  `)}`.trimEnd(),
+    );
+    const { volume, remarks } = renderText(text);
+    expect(volume?.parameters.keyVault).toContain('# ours\n');
+    expect(remarks[0]).toMatch(/^a\.yaml:10: note: .*directoryId is the placeholder "<id>"/);
+    expect(text.split('\n')[9]).toContain('directoryId');
+  });
+
+  it('a vaultSecret beside the vaultCert that is expected comes with a word on its file', () => {
+    const { volume, remarks } = renderText(resource('spec.tls', { ...SECRET, ...CERTIFICATE }));
+    expect(volume?.files.map(({ path }) => path)).toEqual(['db', 'tls.crt', 'tls.key', 'ca.crt']);
+    expect(remarks[0]).toMatch(/vaultCert is the certificate expected here; vaultSecret adds the file "db" beside it$/);
+    expect(remarks.join()).not.toContain('rename');
   });
 
   it('a vaultCert where a password file is expected is kept, with a word on the file', () => {
@@ -315,6 +398,121 @@ describe('names', () => {
     const one = resource('spec.tls', CERTIFICATE, { namespace: 'x' });
     const other = resource('spec.tls', CERTIFICATE, { namespace: 'y' });
     expect(names([one, one, other].join('---\n'))).toEqual(['thing-front-tls', 'thing-front-tls-2', 'thing-front-tls']);
+  });
+
+  const other = { ...CERTIFICATE, vault: { ...VAULT, name: 'other-vault' } };
+  const x509 = (keyVault: object) => ({ authentication: { x509: { keyVault } } });
+  const bridge = (spec: object) => stringify({ kind: 'MqttBridgeConnector', metadata: { name: 'b' }, spec });
+
+  it('show what stands above the role where a resource has it twice, in whatever order', () => {
+    const [remote, local] = [x509(CERTIFICATE), x509(other)];
+    const one = { remoteBrokerConnection: remote, localBrokerConnection: local };
+    const turned = { localBrokerConnection: local, remoteBrokerConnection: remote };
+    expect(names(bridge(one))).toEqual([
+      'mqtt-bridge-connector-b-remote-broker-connection-x509',
+      'mqtt-bridge-connector-b-local-broker-connection-x509',
+    ]);
+    expect(names(bridge(turned))).toEqual(names(bridge(one)).toReversed());
+    expect(names(bridge({ remoteBrokerConnection: remote }))).toEqual(['mqtt-bridge-connector-b-x509']);
+  });
+
+  it('show the namespace where a resource without one may come into it', () => {
+    const bare = resource('spec.tls', CERTIFICATE);
+    const inDefault = resource('spec.tls', CERTIFICATE, { namespace: 'default' });
+    expect(names([bare, inDefault].join('---\n'))).toEqual(['thing-front-tls', 'thing-front-tls-default']);
+    expect(names([inDefault, bare].join('---\n'))).toEqual(['thing-front-tls-default', 'thing-front-tls']);
+  });
+
+  it('tell two versions of one resource apart by what they say', () => {
+    const versions = [CERTIFICATE, other].map((keyVault) => resource('spec.tls', keyVault));
+    const made = names(versions.join('---\n'));
+    for (const name of made) expect(name).toMatch(/^thing-front-tls-[0-9a-f]{8}$/);
+    expect(names(versions.toReversed().join('---\n'))).toEqual(made.toReversed());
+    expect(new Set(made).size).toBe(2);
+  });
+
+  it('are those of an ARM template’s resources', () => {
+    const arm = (name: string, keyVault: object) => ({
+      type: 'Microsoft.IoTOperationsMQ/mq/broker/listener',
+      apiVersion: '2023-10-04-preview',
+      name,
+      properties: { tls: { keyVault } },
+    });
+    const template = (...resources: object[]) => JSON.stringify({ $schema: 'x', resources });
+    const [alone] = names(template(arm('mq/broker/front', CERTIFICATE)));
+    expect(alone).toMatch(/^listener-mq-broker-front-tls-[0-9a-f]{8}$/);
+    const others = names(template(arm('mq/broker/back', other), arm('mq/broker/front', CERTIFICATE)));
+    expect(others).toEqual([expect.stringMatching(/^listener-mq-broker-back-tls-[0-9a-f]{8}$/), alone]);
+    const nested = { ...arm('mq/broker', {}), type: 'Microsoft.IoTOperationsMQ/mq/broker', properties: {} };
+    const child = { ...arm('front', CERTIFICATE), type: 'listener' };
+    expect(names(template({ ...nested, resources: [child] }))).toEqual([alone]);
+    expect(renderText(template(arm('front', CERTIFICATE))).volume?.origin).toBe(
+      'listener front, properties.tls.keyVault',
+    );
+  });
+
+  it('stand for the same contents, however documents, keys and files are ordered', () => {
+    const place = fc.constantFrom(
+      ['tls'],
+      ['tls', 'manual'],
+      ['remoteBrokerConnection', 'authentication', 'x509'],
+      ['localBrokerConnection', 'authentication', 'x509'],
+      ['authenticationMethods', 'usernamePassword'],
+      ['authenticationMethods', 'x509', 'attributes'],
+      ['a', 'b'],
+      ['a-b'],
+    );
+    const field = fc.record({
+      vault: fc.constantFrom(VAULT, other.vault),
+      ref: fc.constantFrom('vaultSecret', 'vaultCert', 'vaultCaChainCert'),
+      name: fc.constantFrom('x', 'y'),
+    });
+    const document = fc.record({
+      kind: fc.constantFrom('Thing', 'BrokerListener'),
+      name: fc.constantFrom('front', 'Front', 'front-tls', 'a.b'),
+      namespace: fc.constantFrom(undefined, 'default', 'x'),
+      fields: fc.array(fc.tuple(place, field), { minLength: 1, maxLength: 2 }),
+    });
+    const built = ({ kind, name, namespace, fields }: typeof document extends fc.Arbitrary<infer T> ? T : never) => {
+      const spec: Record<string, object> = {};
+      for (const [path, { vault, ref, name: object }] of fields) {
+        let at: Record<string, object> = spec;
+        for (const key of path) {
+          const inner = at[key] ?? {};
+          at[key] = inner;
+          at = inner as Record<string, object>;
+        }
+        Object.assign(at, { keyVault: { vault, [ref]: { name: object } } });
+      }
+      return { kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, spec };
+    };
+    const turned = (value: unknown): unknown =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.fromEntries(
+            Object.entries(value)
+              .toReversed()
+              .map(([key, inner]) => [key, turned(inner)]),
+          )
+        : value;
+    const contents = (texts: readonly string[]) =>
+      render(texts.map((text, i) => ({ name: `${i}.yaml`, text })))
+        .volumes.map(({ name, namespace, parameters: { keyVault = '', ...beside } }) =>
+          JSON.stringify([namespace, name, keysSorted(parse(keyVault)), beside]),
+        )
+        .toSorted();
+    fc.assert(
+      fc.property(fc.array(document, { minLength: 1, maxLength: 4 }), fc.boolean(), (documents, together) => {
+        const all = documents.map(built);
+        const texts = all.map((one) => stringify(one, { aliasDuplicateObjects: false }));
+        const others = all.toReversed().map((one) => stringify(turned(one), { aliasDuplicateObjects: false }));
+        expect(contents(together ? [others.join('---\n')] : others)).toEqual(contents(texts));
+        const placed = render(texts.map((text) => ({ name: 'a', text }))).volumes.map(
+          ({ name, namespace }) => `${namespace || 'default'}/${name}`,
+        );
+        expect(new Set(placed).size).toBe(placed.length);
+      }),
+      { numRuns: 40 },
+    );
   });
 
   it('end in a hash where characters are lost or the name is too long', () => {

@@ -40,6 +40,21 @@ describe('files of an object', () => {
     ]);
   });
 
+  it('may be optional, where a certificate need not bring them', () => {
+    const outputs = outputsOf(
+      object('ca: {path: a, optional: true}\nchain: {path: b, optional: "TRUE"}\nfullChain: {path: c}'),
+    );
+    const chosen = outputsOf(object('ca: {path: a, optional: false}\nchain: {path: b, optional: ""}'));
+    const presences = [...outputs, ...chosen].map(({ output, presence }) => `${output} ${presence}`);
+    expect(presences.toSorted()).toEqual([
+      'ca if-present',
+      'ca required',
+      'chain if-present',
+      'chain required',
+      'fullChain required',
+    ]);
+  });
+
   it('take mode and key format from their object, unless they have their own', () => {
     const text = 'privateKey: a.key\ncombined: {path: b.pem, filePermission: "0400", keyFormat: SEC1}';
     const outputs = outputsOf(object(text, 'filePermission: "0440"\nkeyFormat: pkcs1'));
@@ -102,6 +117,16 @@ describe('files that cannot be', () => {
       'a key format without a key',
       object('ca: {path: a, keyFormat: pkcs1}'),
       `${here}.ca.keyFormat is only for the outputs privateKey and combined`,
+    ],
+    [
+      'an optional of something else',
+      object('privateKey: {path: a, optional: true}'),
+      `${here}.privateKey.optional is only for the outputs ca and chain`,
+    ],
+    [
+      'a bad optional',
+      object('ca: {path: a, optional: maybe}'),
+      `${here}.ca.optional "maybe" must be "true" or "false"`,
     ],
     ['a bad format', object('pfx: {path: a, format: old}'), `${here}.pfx.format "old" must be "modern" or "legacy"`],
     [

@@ -210,6 +210,25 @@ describe('objects', () => {
     expect(outputsOf(objectsOf('vaultSecret: {name: s, files: {pfx: a.pfx}}')[0])).toEqual(['pfx a.pfx required']);
   });
 
+  it('a vaultSecret with files is a certificate: a chain secret completes it, as it does a vaultCert', () => {
+    const files = 'vaultSecret: {name: s, files: {fullChain: a, privateKey: b}}\nvaultCaChainCert: {name: r}';
+    const [cert, chain] = objectsOf(files);
+    expect(cert?.content).toMatchObject({ role: 'certificate', chainFrom: 1 });
+    expect(outputsOf(chain)).toEqual(['ca ca.crt required']);
+    expect(outputsOf(objectsOf(files, { fileLayout: 'client' })[1])).toEqual([]);
+    const password = objectsOf('vaultSecret: {name: s, files: {}}\nvaultCaChainCert: {name: r, passwordFrom: s}');
+    expect(password[0]?.content).toMatchObject({ chainFrom: undefined });
+    expect(outputsOf(password[1])).toEqual(outputsOf(objectsOf('vaultCaChainCert: {name: r}')[0]));
+    const both = objectsOf(
+      'vaultSecret: {name: s, files: {pfx: a}}\nvaultCert: {name: c}\nvaultCaChainCert: {name: r}',
+    );
+    expect(both.map(({ content }) => content.kind === 'outputs' && content.chainFrom)).toEqual([
+      undefined,
+      2,
+      undefined,
+    ]);
+  });
+
   it('takes the user name that stands beside a Kafka connector’s token', () => {
     const volume = volumeOf(`${VAULT}username: me\nvaultSecret: {name: token}`, { filePermission: '0400' });
     expect(volume.objects).toHaveLength(1);

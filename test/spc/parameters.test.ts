@@ -236,6 +236,13 @@ describe('the keyVault form beside other parameters', () => {
     ]);
   });
 
+  it('notes a fileLayout that nothing uses', () => {
+    const note = 'fileLayout names the files of vaultCert and vaultCaChainCert; vaultSecret is one file';
+    expect(read({ keyVault: KEY_VAULT, fileLayout: 'client' }).notes).toEqual([expect.stringContaining(note)]);
+    for (const field of ['vaultCert', 'vaultCaChainCert'])
+      expect(read({ keyVault: KEY_VAULT.replace('vaultSecret', field), fileLayout: 'client' }).notes).toEqual([]);
+  });
+
   it('reports all mistakes at once', () => {
     const { error } = read({
       keyVault: KEY_VAULT.replace('name: kv1', 'nmae: k_v').replace('vaultSecret', 'vaultSecert'),

@@ -1,0 +1,70 @@
+// Makes the parameters of a SecretProviderClass from a `keyVault` field and its place. Called by `render`.
+
+import { isMap, parseDocument } from 'yaml';
+import type { Finding } from '../spc/finding.ts';
+import { certificateOutputs, type FileLayout } from '../spc/key-vault-field.ts';
+import { fillDirectoryId, type ReadField, readField } from './field.ts';
+import type { FoundKeyVault } from './find.ts';
+import { type Place, placeAt, type Role } from './roles.ts';
+
+/** A field as the provider will get it. */
+export interface Prepared {
+  readonly found: FoundKeyVault;
+  readonly place: Place;
+  /** The text of the parameter `keyVault`. */
+  readonly text: string;
+  /** The parameters beside it: only those that differ from what the provider does anyway. */
+  readonly siblings: Readonly<Record<string, string>>;
+  readonly field: ReadField;
+  /** Whether `text` says more than the resource does: the files of a certificate that stands in `vaultSecret`. */
+  readonly filesAdded: boolean;
+}
+
+/** Reads a field by its place. `directoryId` replaces a placeholder. */
+export function prepare(found: FoundKeyVault, directoryId: string | undefined): Prepared {
+  const own = directoryId === undefined ? found.text : fillDirectoryId(found.text, directoryId);
+  const place = placeAt(found.path);
+  const read = readField(own, {});
+  const { names, findings } = read;
+  const siblings = siblingsOf(place.role, names);
+  const isCertificate = names.includes('vaultSecret') && !names.includes('vaultCert') && !findings.some(isError);
+  const { role } = place;
+  const text = role.kind === 'certificate' && isCertificate ? withFiles(own, role.layout, names.some(isChain)) : own;
+  const isRead = text === own && Object.keys(siblings).length === 0;
+  const field = isRead ? read : readField(text, siblings);
+  if (text === own) return { found, place, text, siblings, field, filesAdded: false };
+  const lines = new Map(findings.map(({ message, line }) => [message, line]));
+  const located = field.findings.map(({ line: _, ...finding }): Finding => {
+    const line = lines.get(finding.message);
+    return line === undefined ? finding : { ...finding, line };
+  });
+  return { found, place, text, siblings, field: { ...field, findings: located }, filesAdded: true };
+}
+
+function siblingsOf(role: Role, names: readonly string[]): Readonly<Record<string, string>> {
+  if (role.kind === 'value' && names.includes('vaultSecret')) return { fileName: role.fileName };
+  const holdsCertificate = names.some((name) => name !== 'vaultSecret' && /^vaultC/.test(name));
+  if (role.kind === 'certificate' && role.layout === 'client' && holdsCertificate) return { fileLayout: 'client' };
+  return {};
+}
+
+/** The text with the files of a certificate in `vaultSecret`; unchanged where it names files. */
+function withFiles(text: string, layout: FileLayout, besideChain: boolean): string {
+  const document = parseDocument(text, { schema: 'failsafe' });
+  const secret = document.get('vaultSecret', true);
+  if (!isMap(secret) || secret.has('files')) return text;
+  const files = certificateOutputs(layout, besideChain).map(({ output, path, presence }): [string, unknown] => [
+    output,
+    presence === 'required' ? path : { path, optional: 'true' },
+  ]);
+  secret.set('files', document.createNode(Object.fromEntries(files), { flow: true }));
+  return document.toString({ lineWidth: 0 });
+}
+
+function isError({ severity }: Finding): boolean {
+  return severity === 'error';
+}
+
+function isChain(name: string): boolean {
+  return name.startsWith('vaultCaChain');
+}

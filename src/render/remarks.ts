@@ -1,0 +1,72 @@
+// What there is to tell about a rendered field. Called by `render`.
+
+import { isPlaceholder } from '../spc/key-vault-field.ts';
+import type { FoundKeyVault } from './find.ts';
+import type { Prepared } from './prepare.ts';
+import type { Remark } from './remark.ts';
+import type { RenderedVolume } from './render.ts';
+
+/** Where a field stands, for people: `BrokerListener front, spec.tls.keyVault`. */
+export function originOf({ resource, path }: FoundKeyVault): string {
+  const place = path.map((element) => (typeof element === 'number' ? `[${element}]` : `.${element}`)).join('');
+  const who = `${resource.kind} ${resource.name}`.trim();
+  return `${who === '' ? '' : `${who}, `}${`${place}.keyVault`.slice(1)}`;
+}
+
+/** What the provider's parser finds, what the place expects, and what the driver will make of synced Secrets. */
+export function remarksOf(prepared: Prepared, volume: RenderedVolume): readonly Remark[] {
+  return [...findingRemarks(prepared), ...roleRemarks(prepared), ...syncRemarks(prepared.found, volume)];
+}
+
+/** The label that older drivers need on the Secret with the credentials, once for each Secret. */
+export function labelRemark(volume: RenderedVolume, found: FoundKeyVault, labelled: Set<string>): readonly Remark[] {
+  const secret = volume.volume.csi.nodePublishSecretRef?.name;
+  const key = `${volume.namespace}/${secret}`;
+  if (secret === undefined || isPlaceholder(secret) || labelled.has(key)) return [];
+  labelled.add(key);
+  const namespace = volume.namespace === '' ? '' : ` -n ${volume.namespace}`;
+  const message =
+    'drivers up to v1.5 rotate only with a credentials Secret that is labelled: ' +
+    `kubectl label secret ${secret}${namespace} secrets-store.csi.k8s.io/used=true`;
+  return [{ severity: 'note', source: found.source, line: found.line, message }];
+}
+
+function findingRemarks({ found, field }: Prepared): readonly Remark[] {
+  return field.findings.map(({ severity, message, line = 1 }) => ({
+    severity: severity === 'error' ? 'error' : 'note',
+    source: found.source,
+    line: found.inPlace ? found.line + line - 1 : found.line,
+    message: `${originOf(found)}: ${message}`,
+  }));
+}
+
+function noteAt(found: FoundKeyVault, message: string): Remark {
+  return { severity: 'note', source: found.source, line: found.line, message: `${originOf(found)}: ${message}` };
+}
+
+function roleRemarks({ found, place: { role }, field: { names, files }, filesAdded }: Prepared): readonly Remark[] {
+  const delivered = files.map(({ path }) => path).join(', ');
+  const hasSecret = names.includes('vaultSecret');
+  const notes: string[] = [];
+  if (role.kind === 'value') {
+    const { fileName, alsoExpected } = role;
+    if (!hasSecret && files.length > 0)
+      notes.push(`${fileName} is made from vaultSecret, which is not given; the volume holds ${delivered}`);
+    if (alsoExpected !== undefined && !files.some(({ path }) => path === alsoExpected)) {
+      const remedy = `for a file "${alsoExpected}" add the field ${alsoExpected} beside vault`;
+      notes.push(`the volume holds ${delivered} only; ${remedy}`);
+    }
+  }
+  if (role.kind === 'certificate' && filesAdded)
+    notes.push(`a certificate is expected here, so vaultSecret gets a files map; the volume holds ${delivered}`);
+  if (role.kind === 'certificate' && hasSecret && names.includes('vaultCert'))
+    notes.push(`vaultCert is the certificate expected here; vaultSecret adds the file "${files[0]?.path}" beside it`);
+  return notes.map((message) => noteAt(found, message));
+}
+
+function syncRemarks(found: FoundKeyVault, { files, secretObjects }: RenderedVolume): readonly Remark[] {
+  const doubtful = files.flatMap(({ path, presence }) => (presence === 'with-key' ? [path] : []));
+  if (secretObjects.length === 0 || doubtful.length === 0) return [];
+  const reason = `secretObjects names ${doubtful.join(' and ')}, which exist only if the secret also holds a private key`;
+  return [noteAt(found, `${reason}; remove them if it does not, or the driver syncs nothing`)];
+}
