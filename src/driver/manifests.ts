@@ -2,7 +2,7 @@ import { decodeBase64 } from '../base/encoding.ts';
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import { needsQuotes } from '../spc/scalar.ts';
-import { kindOf, type MapTree, parseYaml, type Tree } from '../spc/tree.ts';
+import { kindOf, type MapTree, parseManifests, type Tree } from '../spc/tree.ts';
 
 /** A SecretProviderClass as the driver reads it from the cluster. */
 export interface SecretProviderClass {
@@ -33,7 +33,7 @@ export interface Manifests {
  * Errors: ERR_BAD_PARAMETERS with `source:line`, for YAML that cannot be read and for what the API server would refuse.
  */
 export function readManifests(text: string, source: string): Manifests {
-  const parsed = parseYaml(text);
+  const parsed = parseManifests(text);
   if (!parsed.ok) {
     const reasons = parsed.errors.map(({ line, message }) => `${source}:${line}: ${message}`);
     throw new ProviderError('ERR_BAD_PARAMETERS', reasons.join('\n'));

@@ -6,7 +6,7 @@ import { Findings } from './finding.ts';
 import type { ParameterDefaults } from './parameter-reader.ts';
 import { parseWithCloudFile } from './parameters.ts';
 import { needsQuotes } from './scalar.ts';
-import { kindOf, type MapTree, parseYaml, type Tree } from './tree.ts';
+import { kindOf, type MapTree, parseManifests, type Tree } from './tree.ts';
 
 /** What was found out about one SecretProviderClass. */
 export interface CheckedManifest {
@@ -34,7 +34,7 @@ export interface CheckContext {
 
 /** Checks every SecretProviderClass of a YAML text by the parser that the provider uses; lines are those of the text. */
 export async function checkManifests(text: string, context: CheckContext): Promise<CheckReport> {
-  const parsed = parseYaml(text);
+  const parsed = parseManifests(text);
   if (!parsed.ok) {
     const findings = parsed.errors.map(
       ({ line, message }): Finding => ({ severity: 'error', path: '', message, line }),

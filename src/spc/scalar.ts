@@ -1,4 +1,5 @@
 import type { TextTree, Tree } from './tree.ts';
+import { goNumber, typeOf } from './yaml-types.ts';
 
 /** Plain scalars that Kubernetes (YAML 1.1) reads as a boolean or a number, and then refuses where it wants text. */
 const BOOLEAN = /^(y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/;
@@ -41,19 +42,5 @@ export function goValue(tree: Tree): string {
 }
 
 function goTag({ text, quoted, line, textLine }: TextTree): string {
-  if (quoted || textLine !== line) return '!!str';
-  if (/^(true|True|TRUE|false|False|FALSE)$/.test(text)) return '!!bool';
-  if (/^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$/.test(text)) return '!!float';
-  if (Number.isNaN(goNumber(text))) return '!!str';
-  return /[.e]/i.test(text) && !/^[-+]?0x/i.test(text) ? '!!float' : '!!int';
-}
-
-/** A number as Go's YAML parser resolves it; NaN for everything else. */
-function goNumber(text: string): number {
-  const [, sign = '', first = '', rest = ''] = /^([-+]?)([.\d])(.*)$/s.exec(text) ?? [];
-  const digits = `${first}${rest.replaceAll('_', '')}`;
-  const signed = (value: number) => (sign === '-' ? -value : value);
-  if (/^0[xbo][0-9a-f]+$/i.test(digits)) return signed(Number(digits));
-  if (/^0[0-7]+$/.test(digits)) return signed(Number.parseInt(digits, 8));
-  return /^(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?$/i.test(digits) ? signed(Number(digits)) : Number.NaN;
+  return quoted || textLine !== line ? '!!str' : `!!${typeOf(text)}`;
 }

@@ -1,6 +1,7 @@
-import type { Document, Node, Pair, YAMLMap, YAMLParseError } from 'yaml';
-import { Composer, isAlias, isMap, isScalar, isSeq, LineCounter, Parser, Scalar } from 'yaml';
-import { quote } from '../base/words.ts';
+import { DocumentReader, type YamlDocument } from './yaml-nodes.ts';
+import { YamlProblem } from './yaml-source.ts';
+import { MAX_DEPTH, readDocument } from './yaml-tree.ts';
+import { NULL_WORDS } from './yaml-types.ts';
 
 /**
  * A YAML value as the manifests need it: scalars keep their text (`0755`, `1e3`, `true` stay what was written),
@@ -61,57 +62,104 @@ export type ParsedDocument =
   | { readonly ok: true; readonly document: Tree | undefined; readonly laterLine: number | undefined }
   | { readonly ok: false; readonly errors: readonly YamlError[] };
 
-/** Values that a document of parameters may hold, and those of manifests beyond one a character: aliases unfold. */
-const MAX_UNFOLDED = 20_000;
-/** Characters of scalars, in the same way. */
-const MAX_UNFOLDED_CHARS = 256 * 1024;
-const MAX_DEPTH = 100;
 const MAX_ERRORS = 5;
-const NULL_WORDS = new Set(['', '~', 'null', 'Null', 'NULL']);
 
-/** What to say for a mistake, by the parser's code or message; the first half of each is what Go's parser says. */
-const WORDS: readonly (readonly [RegExp, string])[] = [
-  [
-    /^BLOCK_AS_IMPLICIT_KEY/,
-    'mapping values are not allowed in this context; put a text that holds ": " in quotes, and begin each entry on a line of its own',
-  ],
-  [/^MULTILINE_IMPLICIT_KEY|need to be followed by map values/, "could not find expected ':' after a key"],
-  [/^TAB_AS_INDENT/, 'found character that cannot start any token; indent with spaces, not with tabs'],
-  [/^BAD_SCALAR_START/, 'found character that cannot start any token; put the text in quotes'],
-  [/Missing closing/, 'found unexpected end of stream; a quote is not closed'],
-  [/same column/, 'did not find expected key; the entries of one map or list start at the same column'],
-  [/call stack/, `it nests deeper than ${MAX_DEPTH}`],
-];
+/** What to do about a mistake, by Go's words for it. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  'mapping values are not allowed in this context':
+    'put a text that holds ": " in quotes, and begin each entry on a line of its own',
+  "could not find expected ':'": 'a key needs a colon and a space behind it, on the same line',
+  'found character that cannot start any token':
+    'indent with spaces, not with tabs, and put a text that begins with @ or ` in quotes',
+  'found a tab character where an indentation space is expected': 'indent with spaces',
+  'found a tab character that violates indentation': 'indent with spaces',
+  'found unexpected end of stream': 'a quote is not closed',
+  'found unexpected document indicator': 'a quote is not closed',
+  'did not find expected key': 'the entries of one map or list start at the same column',
+  "did not find expected '-' indicator": 'the entries of one map or list start at the same column',
+  'did not find expected node content': 'a value is missing, or a bracket is not closed',
+  "did not find expected ',' or ']'": 'a bracket is not closed, or a comma is missing',
+  "did not find expected ',' or '}'": 'a brace is not closed, or a comma is missing',
+  'found unknown escape character': 'write \\\\ for a backslash, or use single quotes',
+  'found incompatible YAML document': 'leave the %YAML line out',
+};
 
 /**
  * Reads all documents of a YAML (or JSON) text. Duplicate keys are errors.
  * `firstLine` is the line number of the text's first line, for texts that stand inside another.
  */
 export function parseYaml(text: string, firstLine = 1): ParsedYaml {
-  const { documents, lineAt, broken } = readDocuments(text, firstLine);
-  if (broken !== undefined) return { ok: false, errors: [broken] };
-  const read = documents.map((document) => readDocument(document, text.length, lineAt));
+  const all = attempt(firstLine, () => allDocuments(text));
+  if ('problem' in all) return { ok: false, errors: [all.problem] };
+  const read = all.value.map((document) => readDocument(document, { textLength: text.length, firstLine }));
   const errors = read.flatMap((one) => (one.ok ? [] : one.errors));
   return errors.length > 0
     ? { ok: false, errors: errors.slice(0, MAX_ERRORS) }
     : { ok: true, documents: read.flatMap((one) => (one.ok ? [one.tree] : [])) };
 }
 
+/**
+ * Reads a file of manifests as kubectl does: documents are what stands between lines that begin with `---`, and what
+ * follows the first document of such a part is passed over.
+ */
+export function parseManifests(file: string): ParsedYaml {
+  const text = file.replaceAll('\r\n', '\n').replace(/[^\n]$/, '$&\n');
+  const parts: { readonly text: string; readonly line: number }[] = [];
+  let begin = { at: 0, line: 1 };
+  let line = 1;
+  for (let at = 0; at < text.length; line++) {
+    const end = text.indexOf('\n', at) + 1;
+    if (text.startsWith('---', at)) {
+      const rest = text.slice(at + 3, end).trim();
+      if (rest !== '' && !rest.startsWith('#')) return { ok: false, errors: [{ line, message: BAD_SEPARATOR }] };
+      if (at > begin.at) {
+        parts.push({ text: text.slice(begin.at, at), line: begin.line });
+        begin = { at: end, line: line + 1 };
+      }
+    }
+    at = end;
+  }
+  parts.push({ text: text.slice(begin.at), line: begin.line });
+  const read = parts.map((part) => readPart(part.text, part.line));
+  const errors = read.flatMap((one) => (one.ok ? [] : one.errors));
+  return errors.length > 0
+    ? { ok: false, errors: errors.slice(0, MAX_ERRORS) }
+    : { ok: true, documents: read.flatMap((one) => (one.ok ? one.documents : [])) };
+}
+
+const BAD_SEPARATOR = 'invalid Yaml document separator: nothing but a comment may follow "---" on its line';
+
+function readPart(part: string, firstLine: number): ParsedYaml {
+  // In front of JSON kubectl takes tabs, too.
+  const text = part.replace(/^[ \t\r\n]+(?=\{)/, (blanks) => blanks.replaceAll('\t', ' '));
+  const first = attempt(firstLine, () => readerOf(text, 0).next());
+  if ('problem' in first) return { ok: false, errors: [first.problem] };
+  if (first.value === undefined) return { ok: true, documents: [] };
+  const read = readDocument(first.value, { textLength: text.length, firstLine, tag: 'text' });
+  return read.ok ? { ok: true, documents: [read.tree] } : read;
+}
+
 /** Reads the first document of a YAML (or JSON) text; see {@link parseYaml}. */
 export function parseFirstDocument(text: string, firstLine = 1): ParsedDocument {
   const plain = PLAIN_MAP.test(text) ? plainMap(text, firstLine) : undefined;
   if (plain !== undefined) return { ok: true, document: plain, laterLine: undefined };
-  const { documents, lineAt, broken } = readDocuments(text, firstLine, 1);
-  if (broken !== undefined) return { ok: false, errors: [broken] };
-  const [first, second] = documents;
-  if (first === undefined) return { ok: true, document: undefined, laterLine: undefined };
-  const read = readDocument(first, 0, lineAt);
-  if (!read.ok) return { ok: false, errors: read.errors.slice(0, MAX_ERRORS) };
-  return { ok: true, document: read.tree, laterLine: second && lineAt(second.range[0]) };
+  const first = attempt(firstLine, () => {
+    const reader = readerOf(text);
+    return { reader, document: reader.next() };
+  });
+  if ('problem' in first) return { ok: false, errors: [first.problem] };
+  const { reader, document } = first.value;
+  if (document === undefined) return { ok: true, document: undefined, laterLine: undefined };
+  const read = readDocument(document, { textLength: 0, firstLine });
+  if (!read.ok) return { ok: false, errors: read.errors };
+  const later = attempt(firstLine, () => reader.nextLine());
+  const laterLine =
+    'problem' in later ? later.problem.line : later.value === undefined ? undefined : later.value + firstLine;
+  return { ok: true, document: read.tree, laterLine };
 }
 
 /** A word and a word on each line: most objects of most manifests, and nothing in which YAML could see anything else. */
-const PLAIN_MAP = /^(?:[A-Za-z]+: [A-Za-z0-9][\w./-]*\n)+$/;
+const PLAIN_MAP = /^(?:[A-Za-z]{1,100}: [A-Za-z0-9][\w./-]*\n)+$/;
 
 /** What the parser makes of such a text, fifty times as fast; undefined where a key stands twice, or is none. */
 function plainMap(text: string, firstLine: number): MapTree | undefined {
@@ -160,131 +208,28 @@ export function kindOf(tree: Tree): string {
   }
 }
 
-type LineAt = (offset: number) => number;
-type ReadDocument =
-  | { readonly ok: true; readonly tree: Tree }
-  | { readonly ok: false; readonly errors: readonly YamlError[] };
+/** Tokens that the official provider's reader looks at beyond a document; kubectl's looks at none. */
+const LOOKAHEAD = 2;
 
-/** Documents as far as they are wanted; a place that no parser can pass ends the reading. */
-interface ReadDocuments {
-  readonly documents: readonly Document.Parsed[];
-  readonly lineAt: LineAt;
-  readonly broken: YamlError | undefined;
+function readerOf(text: string, lookahead = LOOKAHEAD): DocumentReader {
+  return new DocumentReader(text, { json: /^\s*\{/.test(text), maxDepth: MAX_DEPTH, lookahead });
 }
 
-function readDocuments(text: string, firstLine: number, most = Number.POSITIVE_INFINITY): ReadDocuments {
-  const lineCounter = new LineCounter();
-  const lineAt = (offset: number) => Math.max(1, lineCounter.linePos(offset).line) + firstLine - 1;
-  // The parser's own search for duplicate keys takes quadratic time and does not name the key.
-  const composer = new Composer({ schema: 'failsafe', uniqueKeys: false });
-  const documents: Document.Parsed[] = [];
-  for (const token of new Parser(lineCounter.addNewLine).parse(text)) {
-    if (token.type === 'error' && documents.length === 0) {
-      const broken = { line: lineAt(token.offset), message: wordsFor({ code: 'UNEXPECTED_TOKEN', ...token }) };
-      return { documents, lineAt, broken };
-    }
-    documents.push(...composer.next(token));
-    if (documents.length >= most) break;
+/** What `read` gives, or the mistake that ends the reading. */
+function attempt<T>(firstLine: number, read: () => T): { readonly value: T } | { readonly problem: YamlError } {
+  try {
+    return { value: read() };
+  } catch (error) {
+    if (!(error instanceof YamlProblem)) throw error;
+    const remedy = REMEDIES[error.message];
+    const message = remedy === undefined ? error.message : `${error.message}; ${remedy}`;
+    return { problem: { line: error.line + firstLine, message } };
   }
-  documents.push(...composer.end());
-  return { documents, lineAt, broken: undefined };
 }
 
-function readDocument(document: Document.Parsed, textLength: number, lineAt: LineAt): ReadDocument {
-  const [first] = document.errors;
-  // What the parser says beyond its first mistake mostly follows from it.
-  if (first !== undefined) return { ok: false, errors: [{ line: lineAt(first.pos[0]), message: wordsFor(first) }] };
-  const growing = new TreeBuilder(textLength, lineAt);
-  const tree = growing.build(document.contents, 0);
-  return growing.errors.length > 0 ? { ok: false, errors: growing.errors } : { ok: true, tree };
-}
-
-/** Some messages of the parser end with the text that it choked on. */
-function wordsFor({ code, message }: Pick<YAMLParseError, 'code' | 'message'>): string {
-  const known = WORDS.find(([pattern]) => pattern.test(`${code} ${message}`));
-  return known?.[1] ?? message.replace(/: ".*$/s, '');
-}
-
-class TreeBuilder {
-  readonly errors: YamlError[] = [];
-  readonly #anchors = new Map<string, Node>();
-  readonly #anchored = new Set<Node>();
-  readonly #lineAt: LineAt;
-  #left: number;
-  #charsLeft: number;
-  #line: number;
-
-  /** `textLength` is 0 for a text of parameters, whose size is bounded. */
-  constructor(textLength: number, lineAt: LineAt) {
-    this.#left = textLength + MAX_UNFOLDED;
-    this.#charsLeft = textLength + MAX_UNFOLDED_CHARS;
-    this.#lineAt = lineAt;
-    this.#line = lineAt(0);
-  }
-
-  build(node: Node | null, depth: number): Tree {
-    if (node?.range) this.#line = this.#lineAt(node.range[0]);
-    const line = this.#line;
-    if (isScalar(node)) this.#charsLeft -= String(node.value ?? '').length;
-    if (--this.#left < 0 || this.#charsLeft < 0 || depth > MAX_DEPTH) {
-      this.#fail(`it nests deeper than ${MAX_DEPTH}, or its aliases unfold without measure`);
-      return { kind: 'null', line };
-    }
-    if (isAlias(node)) {
-      const target = this.#anchors.get(node.source);
-      if (target !== undefined) return this.build(target, depth + 1);
-      this.#fail(`unknown anchor ${quote(node.source)} referenced`);
-      return { kind: 'null', line };
-    }
-    if (node?.anchor !== undefined && !this.#anchored.has(node)) {
-      this.#anchored.add(node);
-      this.#anchors.set(node.anchor, node);
-    }
-    if (isMap(node)) return { kind: 'map', line, entries: this.#entries(node, depth) };
-    if (isSeq(node)) {
-      const items = node.items as (Node | null)[];
-      return { kind: 'list', line, items: items.map((item) => this.build(item, depth + 1)) };
-    }
-    if (!isScalar(node)) return { kind: 'null', line };
-    const text = String(node.value ?? '');
-    const plain = node.type === undefined || node.type === Scalar.PLAIN;
-    if (plain && NULL_WORDS.has(text)) return { kind: 'null', line };
-    const block = node.type === Scalar.BLOCK_LITERAL || node.type === Scalar.BLOCK_FOLDED;
-    return { kind: 'text', line, text, quoted: !plain && !block, textLine: block ? line + 1 : line };
-  }
-
-  #entries(map: YAMLMap, depth: number): ReadonlyMap<string, MapEntry> {
-    const own = new Map<string, MapEntry>();
-    let merged: MapTree[] = [];
-    for (const { key, value } of map.items as Pair<Node | null, Node | null>[]) {
-      const name = this.build(key, depth + 1);
-      const { line } = name;
-      const entry = { line, value: this.build(value, depth + 1) };
-      const word = name.kind === 'text' ? name.text : '';
-      const known = own.get(word);
-      if (name.kind === 'map' || name.kind === 'list') {
-        this.#fail('a key must be text; a text that begins with a bracket or a brace belongs in quotes', line);
-      } else if (known !== undefined) {
-        this.#fail(`mapping key ${quote(word)} already defined at line ${known.line}`, line);
-      } else if (word === '<<' && isScalar(key) && key.type === Scalar.PLAIN) {
-        merged = this.#merged(entry);
-      } else own.set(word, entry);
-    }
-    for (const { entries } of merged) {
-      for (const [name, entry] of entries) if (!own.has(name)) own.set(name, entry);
-    }
-    return own;
-  }
-
-  #merged({ line, value }: MapEntry): MapTree[] {
-    const sources = value.kind === 'list' ? value.items : [value];
-    const maps = sources.filter((source) => source.kind === 'map');
-    if (maps.length === sources.length) return maps;
-    this.#fail('map merge requires map or sequence of maps as the value', line);
-    return [];
-  }
-
-  #fail(message: string, line = this.#line): void {
-    if (this.errors.length < MAX_ERRORS) this.errors.push({ line, message });
-  }
+function allDocuments(text: string): readonly YamlDocument[] {
+  const reader = readerOf(text);
+  const documents: YamlDocument[] = [];
+  for (let next = reader.next(); next !== undefined; next = reader.next()) documents.push(next);
+  return documents;
 }

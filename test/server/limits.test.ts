@@ -154,6 +154,7 @@ const OVER: readonly (readonly [string, MountRequest, string])[] = [
     objects(`array:\n${'- "[[[[[[[[[[[[[[[[[[[[[[[["\n'.repeat(450)}`),
     'objects holds more than 10000 lines',
   ],
+  ['brackets in brackets', objects(`array: ${'[[],'.repeat(2400)}`), 'it nests deeper than 100'],
   [
     'names of fields',
     objects(`- {${Array.from({ length: 4000 }, (_, i) => `objectNam${i}: x`).join(', ')}}`),

@@ -70,7 +70,7 @@ describe('whatever comes in', () => {
     fc.assert(
       fc.property(anything, (text) => {
         const parsed = parseYaml(text);
-        const lines = text.split('\n').length;
+        const lines = text.split(/\r\n|[\n\r\u0085\u2028\u2029]/).length;
         return parsed.ok || parsed.errors.every(({ line }) => line >= 1 && line <= lines + 1);
       }),
       { numRuns: 300 },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseFirstDocument, parseYaml, plainOf } from '../../src/spc/tree.ts';
+import { parseFirstDocument, parseManifests, parseYaml, plainOf } from '../../src/spc/tree.ts';
 
 function plain(text: string): unknown {
   const parsed = parseYaml(text);
@@ -51,6 +51,88 @@ describe('YAML as the manifests need it', () => {
   });
 });
 
+describe('the YAML of Go, beside that of version 1.2', () => {
+  it.each([
+    ['a comment behind a quote', 'a: "s1"#c\nb: \'s2\'#c\n"c"#c\n: x', undefined],
+    ['a comment behind quotes', 'a: "s1"#c\nb: \'s2\'#c', { a: 's1', b: 's2' }],
+    ['a comment behind a bracket', 'a: [x]#c\nb: {c: y}#c', { a: ['x'], b: { c: 'y' } }],
+    ['a comment behind a block header', 'a: |#c\n  x\nb: >-#c\n  y\n', { a: 'x\n', b: 'y' }],
+    ['a quote that goes on at the margin', 'a: "my\nfile"\nb: \'x\ny\'', { a: 'my file', b: 'x y' }],
+    ['an escaped line break', 'a: "x\\\ny"', { a: 'xy' }],
+    ['brackets that close at the margin', 'a: [\nx,\n]\nb: {\nc: y\n}', { a: ['x'], b: { c: 'y' } }],
+    ['line breaks of old', 'a: x\rb: |\r  y\rc: z', { a: 'x', b: 'y\n', c: 'z' }],
+    ['NEL', 'a: x\u0085b: y', { a: 'x', b: 'y' }],
+    ['LS and PS', 'a: x\u2028b: y\u2029c: z', { a: 'x', b: 'y', c: 'z' }],
+    ['a date with a tag', 'a: !!timestamp 2020-01-01', { a: '2020-01-01' }],
+    ['numbers with tags', 'a: !!int "5"\nb: !!float 5\nc: !!str 0755', { a: '5', b: '5', c: '0755' }],
+    ['text in base64', 'a: !!binary aGk=', { a: 'hi' }],
+    ['tags of somebody', 'a: !local x\nb: !<tag:example.com,2000:y> z', { a: 'x', b: 'z' }],
+    ['a null that is text', 'a: !!str null\nb: !!null ~\nc: !!str', { a: 'null', b: null, c: '' }],
+    ['a tab behind a colon', 'a:\tx', { a: 'x' }],
+    ['a value that begins with a colon', 'a: :x\nb: ?y', { a: ':x', b: '?y' }],
+  ])('%s', (_, text, expected) => {
+    const parsed = parseFirstDocument(text);
+    const value = parsed.ok && parsed.document !== undefined ? plainOf(parsed.document) : undefined;
+    expect(value).toEqual(expected === undefined ? undefined : expect.objectContaining(expected));
+  });
+
+  it.each([
+    ['a tag that its value does not fit', 'a: !!int x', 'cannot decode !!str as a !!int'],
+    ['no base64', 'a: !!binary "%"', '!!binary value contains invalid base64 data'],
+    ['an escape of JSON', 'a: "\\/"', 'found unknown escape character'],
+    ['half a surrogate pair', 'a: "\\ud800"', 'found invalid Unicode character escape code'],
+    ['a newer version', '%YAML 1.2\n---\na: 1', 'found incompatible YAML document'],
+    ['a control character', 'a: 1\nb: \u0001', 'control characters are not allowed'],
+    ['a tab in a block', 'a: |\n\tx', 'found a tab character where an indentation space is expected'],
+    ['an anchor without a name', 'a: &é x', 'did not find expected alphabetic or numeric character'],
+  ])('not %s', (_, text, message) => {
+    expect(plain(text)).toEqual([{ line: expect.any(Number), message: expect.stringContaining(message) }]);
+  });
+
+  it.each([
+    ['a quote', 'a: 1\nb: "x\nc: 2\nd: 3\n', 2],
+    ['a quote that closes too late', 'a: 1\nb: "x\nc: "y"\n', 2],
+    ['a bracket', 'a: 1\nb: [x,\n  y\nc: 2\n', 2],
+    ['a brace at the end', 'a: 1\nb: {x: y\n\n\n', 2],
+  ])('%s that is not closed is found where it opens, or where it cannot go on', (_, text, line) => {
+    const [error] = plain(text) as [{ line: number; message: string }];
+    expect(error.line).toBeGreaterThanOrEqual(line);
+    expect(error.line).toBeLessThanOrEqual(line + 2);
+    expect(error.message).toMatch(/not closed|mapping values|could not find expected ':'|did not find expected/);
+  });
+});
+
+describe('a file of manifests', () => {
+  function manifests(text: string): unknown {
+    const parsed = parseManifests(text);
+    return parsed.ok ? parsed.documents.map(plainOf) : parsed.errors;
+  }
+
+  it('is cut at lines that begin with three dashes, and lines are those of the file', () => {
+    const parsed = parseManifests('# c\n---\na: 1\n--- # c\nb:\n  c: 2\n---\n');
+    expect(parsed.ok && parsed.documents.map((tree) => [tree.line, plainOf(tree)])).toEqual([
+      [3, { a: '1' }],
+      [5, { b: { c: '2' } }],
+    ]);
+    expect(parseManifests('a: 1\n---\nb: [\n')).toMatchObject({ errors: [{ line: 3 }] });
+  });
+
+  it('may be JSON, with what JSON has beyond YAML', () => {
+    expect(manifests('\t{"a": "x\\/y", "b": "\\ud83d\\ude00"}\n')).toEqual([{ a: 'x/y', b: '😀' }]);
+  });
+
+  it.each([
+    ['%YAML 1.1\n---\na: 1\n', 'did not find expected <document start>'],
+    ['%YAML 1.2\n---\na: 1\n', 'found incompatible YAML document'],
+    ['a: 1\n--- b\n', 'invalid Yaml document separator'],
+    ['a: "\\/"\n', 'found unknown escape character'],
+  ])('is refused where kubectl refuses it: %j', (text, message) => {
+    expect(manifests(text)).toEqual([{ line: expect.any(Number), message: expect.stringContaining(message) }]);
+  });
+
+  it('holds text behind the tag "!"', () => expect(manifests('a: ! null\nb: ! 1')).toEqual([{ a: 'null', b: '1' }]));
+});
+
 describe('mistakes', () => {
   it.each([
     ['duplicate keys, with the line of both', 'a: 1\nb: 1\na: 2', 3, 'mapping key "a" already defined at line 1'],
@@ -61,7 +143,7 @@ describe('mistakes', () => {
     ['a key without colon', 'a: 1\nb\nc: 2', 2, "could not find expected ':'"],
     ['a text that does not end', 'a: "b', 1, 'found unexpected end of stream'],
     ['a map as key, as in a template', 'a: {{ .Values.x }}', 1, 'a key must be text'],
-    ['entries out of line', 'a: 1\n b: 2\n  c: 3', 1, 'mapping values are not allowed'],
+    ['entries out of line', 'a: 1\n b: 2\n  c: 3', 2, 'mapping values are not allowed'],
     ['an alias of nothing', 'a: 1\nb: *x', 2, 'unknown anchor "x" referenced'],
     ['a merge of no map', 'a: &x 1\n<<: *x', 2, 'map merge requires map or sequence of maps'],
   ])('%s', (_, text, line, message) => {
@@ -113,6 +195,13 @@ describe('hostile texts', () => {
     const parsed = parseYaml(text);
     expect(parsed.ok).toBe(false);
     expect(JSON.stringify(parsed)).not.toContain('call stack');
+  });
+
+  it('do not end the process, whatever nests in what', () => {
+    for (let i = 0; i < 40; i++) {
+      for (const open of ['[', '[[],', '{"a": ', '{[', '- ', '? ', 'a:\n'])
+        expect(parseYaml(open.repeat(3000 + i)).ok, open).toBe(false);
+    }
   });
 
   it('may be long without being deep', () => {

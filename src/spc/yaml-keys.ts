@@ -1,0 +1,76 @@
+// Remembers what may turn out to be a key of a mapping when its colon comes. Used by the scanner. Refuses what had to be a
+// key and has no colon.
+import { type Mark, type Source, YamlProblem } from './yaml-source.ts';
+
+/** What may turn out to be a key. */
+export interface SimpleKey {
+  readonly mark: Mark;
+  /** Number of its first token, counted from the start of the stream. */
+  readonly token: number;
+  /** True where nothing but a key can stand. */
+  readonly required: boolean;
+}
+
+/** No key is longer, and none goes over a line's end. */
+const MAX_LENGTH = 1024;
+
+/** One possible key for each bracket that is open, and one for what is outside of them. */
+export class SimpleKeys {
+  readonly #keys: (SimpleKey | undefined)[] = [undefined];
+  /** The places of those that are set, by the number of their token. */
+  readonly #levels = new Map<number, number>();
+
+  /** How many brackets are open. */
+  get depth(): number {
+    return this.#keys.length - 1;
+  }
+
+  open(): void {
+    this.#keys.push(undefined);
+  }
+
+  close(): void {
+    if (this.depth > 0) this.#keys.pop();
+  }
+
+  save(key: SimpleKey): void {
+    this.remove();
+    this.#keys[this.depth] = key;
+    this.#levels.set(key.token, this.depth);
+  }
+
+  /** No colon can come any more for what may be a key in the innermost bracket. */
+  remove(): void {
+    const key = this.#keys[this.depth];
+    if (key?.required) throw new YamlProblem(key.mark.line, "could not find expected ':'");
+    this.#clear(this.depth);
+  }
+
+  /** What the colon at this place makes a key. */
+  take(source: Source): SimpleKey | undefined {
+    const key = this.#valid(this.depth, source);
+    this.#clear(this.depth);
+    return key;
+  }
+
+  /** True while a token may be the first of a key. */
+  mayBegin(token: number, source: Source): boolean {
+    const level = this.#levels.get(token);
+    return level !== undefined && this.#valid(level, source) !== undefined;
+  }
+
+  #valid(level: number, { line, index }: Source): SimpleKey | undefined {
+    const key = this.#keys[level];
+    if (key === undefined) return undefined;
+    if (key.mark.line === line && key.mark.index + MAX_LENGTH >= index) return key;
+    if (key.required) throw new YamlProblem(key.mark.line, "could not find expected ':'");
+    this.#clear(level);
+    return undefined;
+  }
+
+  #clear(level: number): void {
+    const key = this.#keys[level];
+    if (key !== undefined) this.#levels.delete(key.token);
+    this.#keys[level] = undefined;
+  }
+}

@@ -1,0 +1,44 @@
+// What the scanner of YAML gives and how it is told to read. Types for the yaml-*.ts files; there is nothing to refuse.
+import type { Mark } from './yaml-source.ts';
+
+/** What a token is. */
+export type TokenKind =
+  | 'stream end'
+  | 'version directive'
+  | 'tag directive'
+  | 'document start'
+  | 'document end'
+  | 'block sequence start'
+  | 'block mapping start'
+  | 'block end'
+  | '['
+  | ']'
+  | '{'
+  | '}'
+  | ','
+  | '-'
+  | 'key'
+  | 'value'
+  | 'alias'
+  | 'anchor'
+  | 'tag'
+  | 'scalar';
+
+/** One token. */
+export interface Token {
+  readonly kind: TokenKind;
+  readonly mark: Mark;
+  /** Text of a scalar, name of an anchor or alias, suffix of a tag, prefix of a tag directive, version of a directive. */
+  readonly text: string;
+  /** Handle of a tag or tag directive. */
+  readonly handle: string;
+  readonly style: 'plain' | 'quoted' | 'block';
+}
+
+/** How texts are read. */
+export interface TokenOptions {
+  /** Allows the escapes that JSON has beyond YAML. */
+  readonly json: boolean;
+  /** Tokens that are read, and may be refused, beyond the one that is asked for. */
+  readonly lookahead: number;
+}

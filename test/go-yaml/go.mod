@@ -1,0 +1,15 @@
+// The YAML readers that manifests meet: yaml.v3 in the official provider v1.8.2, sigs.k8s.io/yaml in kubectl.
+module akv-csi-provider/go-yaml
+
+go 1.24.0
+
+require (
+	gopkg.in/yaml.v3 v3.0.1
+	k8s.io/apimachinery v0.34.1
+)
+
+require (
+	go.yaml.in/yaml/v2 v2.4.2 // indirect
+	sigs.k8s.io/json v0.0.0-20241014173422-cfa47c3a1cc8 // indirect
+	sigs.k8s.io/yaml v1.6.0 // indirect
+)
