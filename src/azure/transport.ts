@@ -9,6 +9,7 @@ import {
 } from '@azure/core-rest-pipeline';
 import { type Clock, Lifetime } from '../base/clock.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
+import { Redactor } from '../base/redact.ts';
 import { nextTurn } from '../pki/pace.ts';
 import type { AgentSource } from './agents.ts';
 import { coded } from './connect.ts';
@@ -59,6 +60,7 @@ export function createTransport({
         // The answers of many requests come in one turn of the event loop: each is worked on in a turn of its own. A
         // refusal must not wait for it: others start meanwhile, whom it may concern.
         if (response.status === 200) await nextTurn();
+        else removeEcho(request, response);
         return response;
       } catch (error) {
         // Which host the failure is about, for whoever explains it.
@@ -67,6 +69,23 @@ export function createTransport({
       }
     },
   };
+}
+
+/** Fields of a login's form that nobody but its host may see. */
+const CONFIDENTIAL_FIELDS = ['client_secret', 'client_assertion', 'assertion', 'password', 'refresh_token'];
+
+/** Takes what a request said in confidence out of its answer. Texts are cut later, and a part could not be found then. */
+function removeEcho({ headers, body }: PipelineRequest, response: PipelineResponse): void {
+  const form = new URLSearchParams(typeof body === 'string' ? body : '');
+  const redactor = new Redactor();
+  redactor.learn(() => [
+    headers.get('authorization')?.replace(/^\w+ /, '') ?? '',
+    ...CONFIDENTIAL_FIELDS.flatMap((field) => form.getAll(field)),
+  ]);
+  response.bodyAsText = redactor.text(response.bodyAsText ?? '');
+  // Claims of a challenge look like a token.
+  const told = [...response.headers].filter(([name]) => name !== 'www-authenticate');
+  for (const [name, value] of told) response.headers.set(name, redactor.text(value));
 }
 
 interface Way {

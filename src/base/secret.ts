@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 
-const REDACTED = '[redacted]';
+/** What is shown in place of a secret. */
+export const REDACTED = '[redacted]';
 
 /**
  * A value that must not be seen: vault values, client secrets, tokens, passwords.

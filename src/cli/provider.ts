@@ -67,7 +67,16 @@ export async function createProvider(
   const defaults = { cloudName, orderChain, split };
   const readCloudFile = cloudFilesOf(settings, env);
   return {
-    mount: createMount({ vaults: azure.vaults, defaults, readCloudFile, certificatePolicy, telemetry, clock, log }),
+    mount: createMount({
+      vaults: azure.vaults,
+      defaults,
+      readCloudFile,
+      certificatePolicy,
+      telemetry,
+      clock,
+      log,
+      confidential: proxyPasswords(env),
+    }),
     async warmUp() {
       azure.warmUp();
       await warmUp(defaults);
@@ -84,6 +93,23 @@ export function cloudFilesOf(
 ): ReadCloudFile {
   const files = new CloudFiles({ directory: cloudFileDir, ownFile });
   return (name) => files.read(name);
+}
+
+/** Passwords in the URLs of the environment's proxies. */
+function proxyPasswords(env: ProviderSurroundings['env']): readonly string[] {
+  const proxies = Object.entries(env).filter(([name]) => /^(https?|all)_proxy$/i.test(name));
+  return proxies.flatMap(([, url = '']) => {
+    const { password } = URL.canParse(url) ? new URL(url) : { password: '' };
+    return [password, decodeURIComponentOf(password)];
+  });
+}
+
+function decodeURIComponentOf(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function userAgentOf(custom: string): string {

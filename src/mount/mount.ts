@@ -1,11 +1,13 @@
 import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { Redactor } from '../base/redact.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { nextTurn } from '../pki/pace.ts';
 import {
   type Attributes,
   checkTargetPath,
+  credentialsIn,
   parseAttributes,
   parseNodePublishSecret,
   parsePermission,
@@ -14,6 +16,7 @@ import type { ReadCloudFile } from '../spc/cloud.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
 import { findingsError, parseWithCloudFile } from '../spc/parameters.ts';
+import { tokensIn } from '../spc/tokens.ts';
 import { type Answer, assembleAnswer } from './answer.ts';
 import { startBudget } from './budget.ts';
 import type { MountHandler, MountInput } from './call.ts';
@@ -39,6 +42,8 @@ export interface MountDeps {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Secrets of the provider itself, such as the password of a proxy: they stand in no message. */
+  readonly confidential?: readonly string[];
 }
 
 /** One Mount on its way. */
@@ -48,6 +53,8 @@ interface Journey extends MountDeps {
   readonly contents: Contents;
   readonly remember: Remember;
   readonly report: MountReport;
+  /** Knows the secrets of this request. */
+  readonly redactor: Redactor;
 }
 
 /**
@@ -55,11 +62,12 @@ interface Journey extends MountDeps {
  * All validation comes before the first call to a vault; the answer holds every file, or there is none.
  */
 async function mount(input: MountInput, journey: Journey): Promise<Answer> {
-  const { report, context, vaults } = journey;
+  const { report, context, vaults, redactor } = journey;
   // Mounts come and end in crowds: each reads its manifest and puts its answer together in a turn of its own.
   await nextTurn(context.signal);
   checkTargetPath(input.targetPath ?? '');
   const attributes = parseAttributes(input.attributes);
+  redactor.learn(() => tokensIn(attributes.tokens));
   report.begun(attributes);
   const volume = await readVolume(input, attributes, journey);
   await nextTurn(context.signal);
@@ -85,16 +93,19 @@ export function createMount(deps: MountDeps): MountHandler {
   let mounts = 0;
 
   return async (input, call) => {
-    const report = new MountReport({ ...deps, ...memory, targetPath: input.targetPath });
+    const redactor = new Redactor();
+    redactor.learn(() => deps.confidential ?? []);
+    const log = redactor.log(deps.log);
+    const report = new MountReport({ ...deps, ...memory, log, targetPath: input.targetPath });
     const progress = new Progress(clock);
     const { signal, deadlineAt, hasty, dispose } = startBudget(call, { clock, progress });
     const context: FetchContext = { signal, deadlineAt, hasty, progress, mountId: ++mounts };
     try {
-      const answer = await abortable(mount(input, { ...deps, ...memory, report, context }), signal);
+      const answer = await abortable(mount(input, { ...deps, ...memory, report, redactor, context }), signal);
       report.delivered(answer);
       return answer;
     } catch (thrown) {
-      const error = asProviderError(thrown);
+      const error = redactor.error(asProviderError(thrown));
       report.failed(error);
       throw error;
     } finally {
@@ -106,9 +117,10 @@ export function createMount(deps: MountDeps): MountHandler {
 async function readVolume(
   input: MountInput,
   attributes: Attributes,
-  { defaults, readCloudFile, clock, report, remember }: Journey,
+  { defaults, readCloudFile, clock, report, remember, redactor }: Journey,
 ): Promise<VolumeSpec> {
   const secret = parseNodePublishSecret(input.secrets);
+  redactor.learn(() => credentialsIn(secret));
   const mode = parsePermission(input.permission);
   const request = { secret, mode, now: clock.wall() };
   const { findings, volume } = await parseWithCloudFile(attributes, { defaults, request, remember }, readCloudFile);

@@ -94,6 +94,12 @@ export function parseNodePublishSecret(json: string): NodePublishSecret | undefi
   return new Map(entries.map(([key, value]) => [key, new Secret(value)]));
 }
 
+/** The entries of a node-publish secret that are secret, which IDs are not, however their keys are written. */
+export function credentialsIn(secret: NodePublishSecret | undefined): readonly string[] {
+  const entries = [...(secret ?? [])].filter(([key]) => !/^(client|tenant)[-_ ]?id$/i.test(key.trim()));
+  return entries.map(([, value]) => value.reveal());
+}
+
 /**
  * Reads `MountRequest.permission`: a file mode as a decimal JSON number; `null` is 0. The driver uses the low nine bits.
  * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal file permission`.

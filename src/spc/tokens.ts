@@ -52,6 +52,14 @@ export function findToken(tokens: Secret, audience: string, now: number): FoundT
   return checkClaims(new Secret(token.trim()), audience, now);
 }
 
+/** All tokens of the kubelet's JSON; none where it is no such thing. */
+export function tokensIn(tokens: Secret | undefined): readonly string[] {
+  const parsed = parseJson(tokens?.reveal() ?? '', TOKENS_LIMITS);
+  if (!parsed.ok || !isRecord(parsed.value)) return [];
+  const found = Object.values(parsed.value).map((entry) => (isRecord(entry) ? entry.token : undefined));
+  return found.filter((token) => typeof token === 'string');
+}
+
 /** `Differs:` the official provider sends every token to Entra and passes on what it answers. */
 function checkClaims(token: Secret, audience: string, now: number): FoundToken {
   const which = `the token for audience ${audience}`;
