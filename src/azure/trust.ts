@@ -14,8 +14,8 @@ export interface TrustSources {
   readonly extraCaFile: string | undefined;
 }
 
-/** A bundle of all public authorities has a quarter of this. */
-const MAX_FILE_BYTES = 1024 * 1024;
+/** A bundle of all public authorities has a twentieth of this. */
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_FILES = 2000;
 
 /** Certificates to trust beside Node's own, each as PEM. Empty where Node knows all of them by itself. */

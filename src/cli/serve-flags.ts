@@ -161,7 +161,8 @@ Flags (-flag value and --flag=value both work):
 ${describeFlags(SERVE_FLAGS)}
 
 Environment: AZURE_ENVIRONMENT_FILEPATH (custom cloud file), HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
-SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS.
+SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS,
+KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server, for identity binding).
 `;
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -137,6 +137,26 @@ describe('akv-csi check', () => {
     expect(
       await check([path], { cloudName: 'AzureStackCloud', env: { AZURE_ENVIRONMENT_FILEPATH: cloud } }),
     ).toMatchObject({ code: 0 });
+  });
+
+  it('reads cloud files that manifests name, where --cloud-file-dir or the program’s own file allows it', async () => {
+    const text = JSON.stringify({ activeDirectoryEndpoint: 'https://l.example', keyVaultDNSSuffix: 'v.example' });
+    mkdirSync(join(directory, 'clouds'));
+    const own = file('clouds/own.json', text);
+    file('clouds/stack.json', text);
+    const path = file(
+      'named.yaml',
+      GOOD.replace('parameters:', 'parameters:\n    cloudName: AzureStackCloud\n    cloudEnvFileName: stack.json'),
+    );
+    const outcomes = [
+      await check([path], { cloudFileDir: join(directory, 'clouds') }),
+      await check([path], { env: { AZURE_ENVIRONMENT_FILEPATH: own } }),
+      await check([path], { cloudFileDir: directory, env: { AZURE_ENVIRONMENT_FILEPATH: own } }),
+      await check([path]),
+    ];
+    expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 1, 1]);
+    expect(outcomes[2]?.stdout).toContain(`"stack.json" cannot be read: there is no such file below ${directory};`);
+    expect(outcomes[3]?.stdout).toContain('start it with --cloud-file-dir');
   });
 
   it('tells its exit codes in its help', () => {
