@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../base/log.ts';
 import { bind } from './bind.ts';
 import type { Endpoint } from './endpoint.ts';
-import { watchSocket } from './socket-watch.ts';
+import { SocketWatch } from './socket-watch.ts';
 import { type SocketFile, takeFreeSocket, takeSocket } from './unix-socket.ts';
 
 /** An open endpoint. */
@@ -86,8 +86,8 @@ async function openUnix(
     file = again;
     return true;
   };
-  const unwatch = watchSocket({ path, file: () => file, bindAgain, log, lost, everyMs });
-  return { endpoint, unwatch, settle: () => file.settle(), abandon: () => file.remove() };
+  const watch = new SocketWatch({ path, file: () => file, bindAgain, log, lost, everyMs });
+  return { endpoint, unwatch: () => watch.stop(), settle: () => file.settle(), abandon: () => file.remove() };
 }
 
 async function openTcp(doors: Doors, endpoint: Endpoint & { kind: 'tcp' }): Promise<Opened> {

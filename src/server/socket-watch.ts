@@ -13,7 +13,7 @@ export interface SocketMeter {
   socketLost(): void;
 }
 
-/** What {@link watchSocket} needs. */
+/** What a {@link SocketWatch} needs. */
 export interface SocketWatchOptions {
   readonly path: string;
   /** The file as it was bound last. */
@@ -26,60 +26,74 @@ export interface SocketWatchOptions {
   readonly everyMs: number;
 }
 
-/** Begins to watch. Returns what ends it, and resolves when nothing of it is under way. */
-export function watchSocket(options: SocketWatchOptions): () => Promise<void> {
-  let stopped = false;
-  const look = lookAfter(options, () => stopped);
-  let timer: NodeJS.Timeout;
-  let round = Promise.resolve();
-  const next = () => {
-    timer = setTimeout(() => {
-      round = look().then(() => {
-        if (!stopped) next();
-      });
-    }, options.everyMs).unref();
-  };
-  next();
-  return async () => {
-    stopped = true;
-    clearTimeout(timer);
-    await round;
-  };
-}
+/** Looks at the socket again and again from its making on. */
+export class SocketWatch {
+  readonly #options: SocketWatchOptions;
+  /** What the last look has found. */
+  #before: 'ours' | 'other' | 'gone' = 'ours';
+  /** Why it could not be bound when that was tried last. */
+  #failure = '';
+  #binding = Promise.resolve();
+  #stopped = false;
+  #timer: NodeJS.Timeout | undefined;
 
-/** One look at the socket, and what follows from it. */
-function lookAfter(
-  { path, file, bindAgain, log, lost, everyMs }: SocketWatchOptions,
-  stopped: () => boolean,
-): () => Promise<void> {
-  let before: 'ours' | 'other' | 'gone' = 'ours';
-  let failure = '';
-  const note = (found: 'other' | 'gone') => {
-    if (before === 'ours') lost();
+  constructor(options: SocketWatchOptions) {
+    this.#options = options;
+    this.#next();
+  }
+
+  /**
+   * Ends it. Resolves when nothing is being bound any more; it does not wait for the file system, whose threads may
+   * all be busy.
+   */
+  stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    return this.#binding;
+  }
+
+  #next(): void {
+    const look = async () => {
+      await this.#look();
+      if (!this.#stopped) this.#next();
+    };
+    this.#timer = setTimeout(look, this.#options.everyMs).unref();
+  }
+
+  async #look(): Promise<void> {
+    const { path, file, log } = this.#options;
+    const found = await file().look();
+    // Then it is we who have removed it.
+    if (this.#stopped) return;
+    if (found !== 'ours' && found !== this.#before) this.#note(found);
+    if (found === 'ours' && this.#before !== 'ours') log.info('The socket is that of this process again', { path });
+    this.#before = found;
+    const free = found === 'gone' || (found === 'other' && (await refusesConnections(path)));
+    if (!free || this.#stopped) return;
+    this.#binding = this.#bind();
+    await this.#binding;
+  }
+
+  #note(found: 'other' | 'gone'): void {
+    const { path, log, lost } = this.#options;
+    if (this.#before === 'ours') lost();
     if (found === 'other') void tellWhoTookIt({ path, log });
     else log.warn('The socket is gone; it is bound again. Keep other programs from its directory', { path });
-  };
-  const bind = async () => {
+  }
+
+  async #bind(): Promise<void> {
+    const { path, bindAgain, log, everyMs } = this.#options;
     try {
       if (!(await bindAgain())) return;
-      before = 'ours';
-      failure = '';
+      this.#before = 'ours';
+      this.#failure = '';
       log.info('Listening again', { path });
     } catch (error) {
       const text = messageOf(error);
-      if (text !== failure) log.warn('The socket cannot be bound again', { error: text, nextTryMs: everyMs });
-      failure = text;
+      if (text !== this.#failure) log.warn('The socket cannot be bound again', { error: text, nextTryMs: everyMs });
+      this.#failure = text;
     }
-  };
-  return async () => {
-    const found = await file().look();
-    // Then it is we who have removed it.
-    if (stopped()) return;
-    if (found !== 'ours' && found !== before) note(found);
-    if (found === 'ours' && before !== 'ours') log.info('The socket is that of this process again', { path });
-    before = found;
-    if (found === 'gone' || (found === 'other' && (await refusesConnections(path)))) await bind();
-  };
+  }
 }
 
 async function tellWhoTookIt({ path, log }: Pick<SocketWatchOptions, 'path' | 'log'>): Promise<void> {

@@ -24,6 +24,8 @@ const namespaces = canReplace && has('unshare', '--pid', '--fork', '--mount-proc
 /** Where Node cannot replace itself, it ends by the signal. */
 const END = canReplace ? { code: 0, signal: null } : { code: null, signal: 'SIGTERM' };
 
+const clientId = (number: number) => `22222222-2222-2222-2222-22222222222${number}`;
+
 describe.skipIf(!compiler)('a provider whose name server does not answer', () => {
   const shop = workshop();
   const library = join(shop.dir, 'resolver.so');
@@ -47,6 +49,20 @@ describe.skipIf(!compiler)('a provider whose name server does not answer', () =>
     await until(/ASKED/);
     expect(await stop()).toEqual(END);
     expect(await failed).toMatchObject({ code: 2, details: expect.stringContaining('the provider is stopping') });
+    expect(output('stdout')).toMatch(/ Stopped\n$/);
+  });
+
+  it('ends where many Mounts wait for it', async () => {
+    const { path, until, stop, output } = await provider();
+    const mounts = Array.from({ length: 8 }, (_, number) =>
+      mountOne(path, { secrets: { clientid: clientId(number) } }),
+    );
+    // Of Node's four threads two may be kept by a name server.
+    await until(/ASKED[^]*ASKED/);
+    expect(await stop()).toEqual(END);
+    for (const { failed } of mounts) {
+      expect(await failed).toMatchObject({ details: expect.stringContaining('the provider is stopping') });
+    }
     expect(output('stdout')).toMatch(/ Stopped\n$/);
   });
 
