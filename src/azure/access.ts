@@ -163,7 +163,7 @@ export class AzureVaults implements VaultAccess {
       try {
         return await visit.patiently((whole) =>
           this.#options.silent.listen(question, { hasty, signal: whole }, (signal) => {
-            const flight = shared.run(key, { mountId, signal, ttlMs, join, read });
+            const flight = shared.run(key, { mountId, signal, owner: session.login.principal, ttlMs, join, read });
             return progress.during({ phase: 'vault', host: session.hostName, state }, flight);
           }),
         );

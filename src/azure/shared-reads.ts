@@ -7,6 +7,8 @@ import { ValueCache } from './value-cache.ts';
 export interface SharedRead<T> {
   readonly mountId: number;
   readonly signal: AbortSignal;
+  /** Who is charged for the memory that the value takes. */
+  readonly owner: string;
   /** How long the value answers repeats, in milliseconds; 0: never. */
   readonly ttlMs: number;
   /** Called when a read that is under way gets one more Mount that waits for it. */
@@ -37,7 +39,7 @@ export class SharedReads<T> {
   }
 
   /** Joins the read under way, or starts it. Only successes are kept. */
-  run(key: string, { mountId, signal, ttlMs, join, read }: SharedRead<T>): Promise<T> {
+  run(key: string, { mountId, signal, owner, ttlMs, join, read }: SharedRead<T>): Promise<T> {
     const party = this.#parties.get(key);
     if (party !== undefined) join(party);
     return this.#flights.run(key, signal, async (inner) => {
@@ -45,7 +47,7 @@ export class SharedReads<T> {
       this.#parties.set(key, own);
       try {
         const value = await read(own, inner);
-        this.#cache.set(key, value, { ttlMs, bytes: this.#bytesOf(value) });
+        this.#cache.set(key, value, { owner, ttlMs, bytes: this.#bytesOf(value) });
         return value;
       } finally {
         if (this.#parties.get(key) === own) this.#parties.delete(key);

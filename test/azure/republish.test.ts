@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
-import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
+import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
+import { type Lab, reader, SUBJECT, secret, startLab, textOf, workload } from './lab.ts';
 
 let lab: Lab;
 const lookups: string[] = [];
@@ -49,6 +50,25 @@ describe('republishing', () => {
     }
     expect(lab.count('vault')).toBe(4 * 5);
     expect(lab.tokens()).toBeLessThanOrEqual(1);
+  });
+
+  it('costs the same where another pod reads more than all of the memory holds', async () => {
+    const names = Array.from({ length: 50 }, (_, i) => `s${i}`);
+    const mount = async () => {
+      const vault = lab.open(reader());
+      const context = lab.context();
+      await Promise.all(names.map((name) => vault.get(secret(name), context)));
+    };
+    await mount();
+    const subject = { subject: SUBJECT, audience: WORKLOAD_IDENTITY_AUDIENCE, expiresInSeconds: 3600 };
+    const greedy = lab.open(workload(lab.emulator.issueServiceAccountToken(subject)));
+    const context = lab.context();
+    const large = Array.from({ length: 400 }, (_, i) => `large-${i}`);
+    for (const name of large) lab.emulator.setSecret('lab-vault', name, 'x'.repeat(9000));
+    await Promise.all(large.map((name) => greedy.get(secret(name), context)));
+    lab.emulator.requests.clear();
+    await mount();
+    expect(lab.count('vault')).toBe(0);
   });
 
   it('of a version that the manifest names costs a read in ten minutes', async () => {
