@@ -58,7 +58,7 @@ describe.skipIf(!compiler)('a provider whose name server does not answer', () =>
       mountOne(path, { secrets: { clientid: clientId(number) } }),
     );
     // Of Node's four threads two may be kept by a name server.
-    await until(/ASKED[^]*ASKED/);
+    await until(/ASKED[\s\S]*ASKED/);
     expect(await stop()).toEqual(END);
     for (const { failed } of mounts) {
       expect(await failed).toMatchObject({ details: expect.stringContaining('the provider is stopping') });
