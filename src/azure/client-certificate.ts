@@ -6,8 +6,9 @@ import { pairKey } from '../pki/material.ts';
 import { describeKey } from '../pki/public-key.ts';
 import { certificatesPem, missingFor, privateKeyPem } from '../pki/write.ts';
 
-/** What the login library signs with. */
+/** What the login library signs with. A signature with a longer key would stop the whole node for too long. */
 const MIN_RSA_BITS = 2048;
+const MAX_RSA_BITS = 8192;
 
 /**
  * PEM of the key, the leaf and its chain that a client certificate secret holds: PEM, or a PFX in base64.
@@ -21,9 +22,9 @@ export function pemOfClientCertificate(certificate: Secret, password: Secret | u
     const missing = missingFor('combined', { key, ...material });
     if (missing !== undefined || key === undefined) throw badContent(missing ?? 'it holds no private key');
     const [kind, bits] = describeKey(key).split(' ');
-    if (kind !== 'RSA' || Number(bits) < MIN_RSA_BITS) {
+    if (kind !== 'RSA' || Number(bits) < MIN_RSA_BITS || Number(bits) > MAX_RSA_BITS) {
       throw badContent(
-        `its key is ${describeKey(key)}, and Entra ID takes RSA keys of ${MIN_RSA_BITS} bits or more; register a certificate with such a key`,
+        `its key is ${describeKey(key)}, and a login takes RSA keys of ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits; register a certificate with such a key`,
       );
     }
     return new Secret(privateKeyPem(key) + certificatesPem(pathOf(material.chain)));

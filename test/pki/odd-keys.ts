@@ -14,6 +14,7 @@ import { inspectBundle } from '../../src/pki/inspect.ts';
 import { publicKeyPemFromJwk } from '../../src/pki/jwk.ts';
 import { authoritiesOf, pairKey } from '../../src/pki/material.ts';
 import { writePem } from '../../src/pki/pem.ts';
+import { writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { publicKeyFromPem } from '../../src/pki/public-key.ts';
 import { splitPem, upstreamPem, upstreamPemOfText } from '../../src/pki/upstream.ts';
 import { CERTIFICATE_OUTPUTS, missingFor, writeOutput } from '../../src/pki/write.ts';
@@ -185,7 +186,9 @@ async function specimens(): Promise<readonly Specimen[]> {
     all.push({ label: 'CERTIFICATE', der: certificate.raw, beside: leaf.certificate.toString() });
     const material = await pairKey({ keys: [key], certificates: [certificate] });
     const pfx = await writeOutput('pfx', material, { seed: SEED });
-    all.push({ label: 'PKCS12', der: pfx, beside: '' });
+    const open = { password: null, keyCipher: 'none', certificateCipher: 'none', mac: 'none', iterations: 1 } as const;
+    const bare = await writePkcs12({ key, certificates: [leaf.certificate, certificate] }, { ...open, seed: SEED });
+    for (const der of [pfx, bare]) all.push({ label: 'PKCS12', der, beside: '' });
   }
   return all;
 }

@@ -1,4 +1,11 @@
-import { createECDH, createPrivateKey, generateKeyPairSync, getCurves, X509Certificate } from 'node:crypto';
+import {
+  createECDH,
+  createPrivateKey,
+  generateKeyPairSync,
+  generatePrimeSync,
+  getCurves,
+  X509Certificate,
+} from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { buildChain } from '../../src/pki/chain.ts';
@@ -57,6 +64,31 @@ function dsa(number: string): Buffer {
   return tlv(0x30, '020100', algorithm?.raw ?? '', tlv(4, tlv(2, number)));
 }
 
+/** PKCS#1 with three primes; `change` is added to the third one's coefficient. */
+function threePrimes(change: bigint): Buffer {
+  const e = 65_537n;
+  for (;;) {
+    const [p, q, r] = [1, 2, 3].map(() => generatePrimeSync(683, { bigint: true })) as [bigint, bigint, bigint];
+    const phi = (p - 1n) * (q - 1n) * (r - 1n);
+    if (phi % e === 0n) continue;
+    const d = inverse(e, phi);
+    const numbers = [p * q * r, e, d, p, q, d % (p - 1n), d % (q - 1n), inverse(q, p)].map(integerOf);
+    const third = [r, d % (r - 1n), inverse(p * q, r) + change].map(integerOf);
+    return tlv(0x30, '020101', ...numbers, tlv(0x30, tlv(0x30, ...third)));
+  }
+}
+
+function integerOf(number: bigint): Buffer {
+  const hex = number.toString(16);
+  return tlv(2, `00${hex.padStart(hex.length + (hex.length % 2), '0')}`);
+}
+
+function inverse(number: bigint, modulus: bigint): bigint {
+  let [a, b, x, y] = [number % modulus, modulus, 1n, 0n];
+  while (a > 1n) [a, b, x, y] = [b % a, a, y - (b / a) * x, x];
+  return ((x % modulus) + modulus) % modulus;
+}
+
 const explicit = (namedCurve: string) =>
   generateKeyPairSync('ec', { namedCurve, paramEncoding: 'explicit' }).privateKey.export({
     format: 'der',
@@ -96,6 +128,7 @@ const KEYS: readonly (readonly [string, Buffer | string, string])[] = [
   ['RSA with an empty exponent', rsa({ e: '' }), UNSOUND],
   ['RSA with the prime 1', rsa({ p: '01' }), UNSOUND],
   ['RSA with another secret exponent', rsa({ d: '0badc0de01' }), UNSOUND],
+  ['RSA with three primes, the last of which has another coefficient', threePrimes(1n), UNSOUND],
   ['Ed25519 of 31 bytes', fixed('70', 31), UNREADABLE],
   ['Ed448 of 32 bytes', fixed('71', 32), UNREADABLE],
   ['X25519 of 33 bytes', fixed('6e', 33), UNREADABLE],
@@ -120,10 +153,11 @@ describe('an unusual private key is read', () => {
     ['the curve written out', explicit('P-384'), 'EC P-384'],
     ['SM2', ecKey(SM2, sec1('01'.repeat(32))), 'EC SM2'],
     ['RSA numbers without the zero before them', rsa({ n: withoutSign(rsaKey) }), 'RSA 2048'],
+    ['RSA with three primes', threePrimes(0n), /^RSA 204[6-9]$/],
     ['DSA', dsa('2a'), 'DSA 1024'],
   ])('%s', async (_, der, kind) => {
     const { keys } = await readBundle(Buffer.from(writePem('PRIVATE KEY', der)));
-    expect(keys.map(describeKey)).toEqual([kind]);
+    expect(keys.map(describeKey)).toEqual([expect.stringMatching(kind)]);
     const [key] = keys;
     const written = key?.export({ format: 'der', type: 'pkcs8' }) ?? Buffer.alloc(0);
     expect(createPrivateKey({ key: written, format: 'der', type: 'pkcs8' }).type).toBe('private');
@@ -150,6 +184,8 @@ describe('a certificate whose key OpenSSL must not see', async () => {
       [
         ['a hybrid point', ec(point('hybrid').slice(2)), 'EC P-256'],
         ['a point that is too long', ec(`${point('uncompressed').slice(2)}00`), 'EC P-256'],
+        ['a point that is not on the curve', ec(`04${'05'.repeat(64)}`), 'EC P-256'],
+        ['no point at all', ec(''), 'EC P-256'],
         ['an unknown curve', info(tlv(0x30, EC, '06032a0304'), '04'), 'EC without a name'],
         ['no curve', info(tlv(0x30, EC), '04'), 'unknown'],
         ['RSA with an even modulus', rsaInfo(`00${'aa'.repeat(256)}`, '010001'), 'RSA 2048'],
@@ -169,6 +205,13 @@ describe('a certificate whose key OpenSSL must not see', async () => {
     expect(() => publicKeyOf(certificate)).toThrow(expect.objectContaining({ code: 'ERR_BAD_CONTENT' }));
     const leaf = await issue({ name: 'leaf.example', issuer: issued });
     expect(await buildChain([leaf.certificate, certificate])).toMatchObject({ complete: false, intermediates: [] });
+  });
+
+  it('but one whose curve is written out may be used', () => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', paramEncoding: 'explicit' });
+    const info = publicKey.export({ format: 'der', type: 'spki' });
+    const certificate = new X509Certificate(withPublicKey(issued.certificate, info));
+    expect([publicKeyNameOf(certificate), publicKeyOf(certificate).type]).toEqual(['EC P-256', 'public']);
   });
 
   it('stands beside good ones without harm', async () => {
