@@ -20,10 +20,15 @@ const everyFlag: Tree = {
   cloudName: 'AzureUSGovernmentCloud',
   tokenProxyURL: 'https://token-proxy.example',
   sniName: 'a.ests.aks',
+  certificatePolicy: 'enforce',
+  metricsObjectNames: 'false',
+  cloudFileDir: '/etc/clouds',
   cacheTTL: '10s',
   pinnedCacheTTL: '5m',
   linux: { customUserAgent: 'team a' },
 };
+
+const official: Tree = { ...officialValues, linux: { ...(officialValues.linux as Tree), image: { tag: 'a' } } };
 
 let directory: string;
 let daemon: ChildProcess | undefined;
@@ -88,7 +93,7 @@ describe.skipIf(helm === undefined)('daemon, started with the arguments of the c
   test.each<[string, Tree]>([
     ['its default values', {}],
     ['every value that becomes an argument', everyFlag],
-    ['the values file of the official chart', officialValues],
+    ['the values file of the official chart and an image of ours', official],
   ])('serves and stops with %s', async (_name, values) => {
     const { health, socket, log } = await start(values);
     expect(await probe(health, log)).toEqual({ status: 200, body: 'ok' });

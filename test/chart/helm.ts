@@ -59,9 +59,19 @@ export interface DaemonSet {
   };
 }
 
-/** `helm template` of the chart with these values; the manifests by kind. */
-export function render(values: Tree = {}): ReadonlyMap<string, Tree> {
-  return withChart(chartDir, values);
+/** An image as somebody builds it of this project. */
+export const REPOSITORY = 'registry.example/akv-csi-provider';
+
+/** The values with an image of this project, which the chart demands. */
+export function withImage(values: Tree = {}): Tree {
+  const linux = (values.linux ?? {}) as Tree;
+  const image = (linux.image ?? {}) as Tree;
+  return { ...values, linux: { ...linux, image: { repository: REPOSITORY, ...image } } };
+}
+
+/** `helm template` of the chart with an image and these values; the manifests by kind. */
+export function render(values: Tree = {}, args: readonly string[] = []): ReadonlyMap<string, Tree> {
+  return withChart(chartDir, withImage(values), args);
 }
 
 /** The DaemonSet rendered with these values. */
@@ -83,9 +93,9 @@ export function container(values: Tree = {}): Container {
   return first;
 }
 
-/** What helm says on stderr about values that it refuses; throws where it takes them. */
-export function refusal(values: Tree): string {
-  const { status, stderr } = spawnSync('helm', ['template', 'akv', chartDir, '-f', '-'], {
+/** What helm says on stderr about values that it refuses, no image added; throws where it takes them. */
+export function refusal(values: Tree, args: readonly string[] = []): string {
+  const { status, stderr } = spawnSync('helm', ['template', 'akv', chartDir, '-f', '-', ...args], {
     input: stringify(values),
     encoding: 'utf8',
   });
@@ -103,14 +113,14 @@ export function notes(values: Tree = {}): string {
       join(copy, 'templates/notes.yaml'),
       'kind: Notes\ntext: |\n{{ tpl (.Files.Get "notes.tpl") . | indent 2 }}\n',
     );
-    return String(withChart(copy, values).get('Notes')?.text);
+    return String(withChart(copy, withImage(values)).get('Notes')?.text);
   } finally {
     rmSync(copy, { recursive: true });
   }
 }
 
-function withChart(chart: string, values: Tree): ReadonlyMap<string, Tree> {
-  const rendered = execFileSync('helm', ['template', 'akv', chart, '--namespace', 'kube-system', '-f', '-'], {
+function withChart(chart: string, values: Tree, args: readonly string[] = []): ReadonlyMap<string, Tree> {
+  const rendered = execFileSync('helm', ['template', 'akv', chart, '--namespace', 'kube-system', '-f', '-', ...args], {
     input: stringify(values),
     encoding: 'utf8',
     stdio: ['pipe', 'pipe', 'pipe'],

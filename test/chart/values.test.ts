@@ -2,26 +2,29 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { SERVE_FLAGS } from '../../src/cli/serve-flags.ts';
 import { chartDir, type Tree } from './helm.ts';
-import { officialValues } from './official-values.ts';
+import { officialReleases } from './official-values.ts';
 
-interface Schema {
-  readonly properties?: { readonly [name: string]: Schema };
-  readonly additionalProperties?: boolean;
+interface Settings {
+  readonly values: { readonly [path: string]: { readonly type: string; readonly default: unknown } };
+  readonly sections: readonly string[];
 }
 
 const read = (file: string) => readFileSync(join(chartDir, file), 'utf8');
 const values = parse(read('values.yaml')) as Tree;
-const schema = JSON.parse(read('values.schema.json')) as Schema;
+const settings = parse(read('settings.yaml')) as Settings;
+/** Read, but named by no value of the chart's own: the official chart's. */
+const unlisted = ['Azure.proxySettings.isProxyEnabled'];
+const groups = [...settings.sections, 'windows', 'secrets-store-csi-driver'];
 
-/** Values that are maps of ours; any other map is the user's to fill, and one value. */
-const groups = ['proxy', 'caBundle', 'linux', 'linux.image', 'rbac', 'windows', 'secrets-store-csi-driver'];
-
-function paths(tree: Tree, prefix = ''): string[] {
+function leaves(tree: Tree, prefix = ''): [string, unknown][] {
   return Object.entries(tree).flatMap(([name, value]) =>
-    groups.includes(prefix + name) ? paths(value as Tree, `${prefix}${name}.`) : [prefix + name],
-  );
+    groups.includes(prefix + name) ? leaves(value as Tree, `${prefix}${name}.`) : [[prefix + name, value] as const],
+  ) as [string, unknown][];
 }
+
+const paths = (tree: Tree) => leaves(tree).map(([path]) => path);
 
 test('README documents every value, and none that is not there', () => {
   const documented = [...read('README.md').matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
@@ -31,17 +34,22 @@ test('README documents every value, and none that is not there', () => {
 test('every value of the official chart has its place', () => {
   const known = paths(values);
   const ours = (name: string) => !/^(windows|secrets-store-csi-driver)\./.test(name);
-  expect(paths(officialValues).filter((name) => ours(name) && !known.includes(name))).toEqual([]);
+  for (const official of officialReleases.values()) {
+    expect(paths(official).filter((name) => ours(name) && !known.includes(name))).toEqual([]);
+  }
 });
 
-test('schema knows every value, and knows no other in maps of ours', () => {
-  const properties = (path: string) =>
-    path.split('.').reduce<Schema | undefined>((found, name) => found?.properties?.[name], schema);
-  for (const path of paths(values)) expect(properties(path), path).toBeDefined();
-  for (const group of ['proxy', 'caBundle', 'linux', 'linux.image', 'rbac']) {
-    expect(properties(group)?.additionalProperties, group).toBe(false);
-    const inSchema = Object.keys(properties(group)?.properties ?? {}).map((name) => `${group}.${name}`);
-    expect(inSchema.filter((path) => !groups.includes(path) && !paths(values).includes(path))).toEqual([]);
+test('settings.yaml has every value with its default', () => {
+  const defaults = Object.entries(settings.values)
+    .filter(([path]) => !unlisted.includes(path))
+    .map(([path, rule]) => [path, path === 'metricsAddr' ? String(rule.default) : rule.default]);
+  expect(Object.fromEntries(defaults)).toEqual(Object.fromEntries(leaves(values)));
+});
+
+test('every flag of serve has a value', () => {
+  const templates = read('templates/_helpers.tpl');
+  const without = ['version', 'help', 'metrics-backend'];
+  for (const { name } of SERVE_FLAGS.filter((flag) => !without.includes(flag.name))) {
+    expect(templates, name).toMatch(name.length === 1 ? `"-${name}=` : new RegExp(`"(--)?${name}["=]`));
   }
-  expect(schema.additionalProperties).toBe(false);
 });

@@ -1,118 +1,110 @@
-{{/* Value of the label `app`, and part of the names: the official chart's. */}}
+{{/* In this file and in _check.tpl the settings are those of `akv.settings`, not `.Values`. */}}
+
+{{/* Value of the label `app`, and part of the names: the official chart's. Of the settings. */}}
 {{- define "akv.name" -}}
-{{- default "csi-secrets-store-provider-azure" .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- default "csi-secrets-store-provider-azure" .nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Name of the DaemonSet. */}}
+{{/* Name of the DaemonSet. Of the settings and the release's name. */}}
 {{- define "akv.fullname" -}}
-{{- $name := include "akv.name" . -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- $name := include "akv.name" .settings -}}
+{{- if .settings.fullnameOverride -}}
+{{- .settings.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains $name .root.Release.Name -}}
+{{- .root.Release.Name | trunc 63 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- printf "%s-%s" .root.Release.Name $name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Labels of a pod; none that changes with the chart's version alone, which would restart every pod. */}}
+{{/* Name of the ServiceAccount; one that was made elsewhere (rbac.install: false) has the official chart's name. */}}
+{{- define "akv.serviceAccount" -}}
+{{- if .rbac.serviceAccountName -}}
+{{- .rbac.serviceAccountName -}}
+{{- else if .rbac.install -}}
+{{- include "akv.name" . -}}
+{{- else -}}
+csi-secrets-store-provider-azure
+{{- end -}}
+{{- end -}}
+
+{{/* Labels of a pod as YAML; none that changes with the chart's version alone, which would restart every pod. */}}
 {{- define "akv.podLabels" -}}
-app: {{ include "akv.name" . | quote }}
-app.kubernetes.io/name: {{ .Chart.Name | quote }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- dict
+  "app" (include "akv.name" .settings)
+  "app.kubernetes.io/name" .root.Chart.Name
+  "app.kubernetes.io/instance" .root.Release.Name | toYaml -}}
 {{- end -}}
 
 {{/* Labels of every object. */}}
 {{- define "akv.labels" -}}
 {{ include "akv.podLabels" . }}
+{{- with .root }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* The image, by digest where one is given. */}}
 {{- define "akv.image" -}}
-{{- with .Values.linux.image -}}
+{{- with .settings.linux.image -}}
 {{- if .digest -}}
 {{- printf "%s@%s" .repository .digest -}}
 {{- else -}}
-{{- printf "%s:%s" .repository (default $.Chart.AppVersion .tag) -}}
+{{- printf "%s:%s" .repository (default $.root.Chart.AppVersion .tag) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The port of `metricsAddr`, which is `8898` or `:8898`. */}}
-{{- define "akv.metricsPort" -}}
-{{- .Values.metricsAddr | toString | trimPrefix ":" -}}
-{{- end -}}
-
-{{/* Arguments of `akv-csi serve` as a YAML list, `extraArgs` last so that they win. */}}
+{{/* Arguments of `akv-csi serve` as a YAML list, `extraArgs` last so that they win. Of the settings. */}}
 {{- define "akv.args" -}}
-{{- $v := .Values -}}
-{{- $args := list (printf "--endpoint=unix:///provider/%s.sock" $v.providerName) -}}
-{{- if $v.logFormatJSON -}}{{- $args = append $args "--log-format-json=true" -}}{{- end -}}
-{{- if $v.logVerbosity -}}{{- $args = append $args (printf "-v=%d" (int $v.logVerbosity)) -}}{{- end -}}
-{{- $args = append $args (printf "--construct-pem-chain=%t" $v.constructPEMChain) -}}
-{{- if $v.writeCertAndKeyInSeparateFiles -}}{{- $args = append $args "--write-cert-and-key-in-separate-files=true" -}}{{- end -}}
-{{- $args = append $args (printf "--healthz-port=%d" (int $v.linux.healthzPort)) -}}
-{{- $args = append $args (printf "--healthz-path=%s" $v.linux.healthzPath) -}}
-{{- $args = append $args (printf "--healthz-timeout=%s" $v.linux.healthzTimeout) -}}
-{{- $args = append $args (printf "--prometheus-port=%s" (include "akv.metricsPort" .)) -}}
+{{- $args := list (printf "--endpoint=unix:///provider/%s.sock" .providerName) -}}
+{{- if .logFormatJSON -}}{{- $args = append $args "--log-format-json=true" -}}{{- end -}}
+{{- if .logVerbosity -}}{{- $args = append $args (printf "-v=%d" (int .logVerbosity)) -}}{{- end -}}
+{{- $args = append $args (printf "--construct-pem-chain=%t" .constructPEMChain) -}}
+{{- if .writeCertAndKeyInSeparateFiles -}}{{- $args = append $args "--write-cert-and-key-in-separate-files=true" -}}{{- end -}}
+{{- $args = append $args (printf "--healthz-port=%d" (int .linux.healthzPort)) -}}
+{{- $args = append $args (printf "--healthz-path=%s" .linux.healthzPath) -}}
+{{- $args = append $args (printf "--healthz-timeout=%s" .linux.healthzTimeout) -}}
+{{- $args = append $args (printf "--prometheus-port=%d" (int .metricsAddr)) -}}
+{{- if not .metricsObjectNames -}}{{- $args = append $args "--metrics-object-names=false" -}}{{- end -}}
 {{- range $flag, $value := dict
-  "cloud-name" $v.cloudName
-  "token-proxy-url" $v.tokenProxyURL
-  "sni-name" $v.sniName
-  "cache-ttl" $v.cacheTTL
-  "pinned-cache-ttl" $v.pinnedCacheTTL
-  "custom-user-agent" $v.linux.customUserAgent -}}
+  "certificate-policy" (ternary "" .certificatePolicy (eq .certificatePolicy "warn"))
+  "cloud-name" .cloudName
+  "cloud-file-dir" .cloudFileDir
+  "token-proxy-url" .tokenProxyURL
+  "sni-name" .sniName
+  "cache-ttl" .cacheTTL
+  "pinned-cache-ttl" .pinnedCacheTTL
+  "custom-user-agent" .linux.customUserAgent -}}
 {{- if $value -}}{{- $args = append $args (printf "--%s=%s" $flag $value) -}}{{- end -}}
 {{- end -}}
-{{- toYaml (concat $args $v.extraArgs) -}}
+{{- toYaml (concat $args .extraArgs) -}}
 {{- end -}}
 
-{{/* Environment of the container as a YAML list, `env` last so that it wins. */}}
+{{/* Environment of the container as a YAML list; `env` wins. Of the settings. */}}
 {{- define "akv.env" -}}
+{{- $given := dict -}}
+{{- range .env -}}{{- $_ := set $given .name true -}}{{- end -}}
+{{- $ca := "" -}}
+{{- if or .caBundle.configMap .caBundle.secret -}}{{- $ca = printf "/etc/akv-csi/ca/%s" .caBundle.key -}}{{- end -}}
 {{- $env := list -}}
-{{- with .Values.proxy -}}
-{{- if .httpProxy -}}{{- $env = append $env (dict "name" "HTTP_PROXY" "value" .httpProxy) -}}{{- end -}}
-{{- if .httpsProxy -}}{{- $env = append $env (dict "name" "HTTPS_PROXY" "value" .httpsProxy) -}}{{- end -}}
-{{- if .noProxy -}}{{- $env = append $env (dict "name" "NO_PROXY" "value" .noProxy) -}}{{- end -}}
+{{- range list
+  (dict "name" "HTTP_PROXY" "value" .proxy.httpProxy)
+  (dict "name" "HTTPS_PROXY" "value" .proxy.httpsProxy)
+  (dict "name" "NO_PROXY" "value" .proxy.noProxy)
+  (dict "name" "NODE_EXTRA_CA_CERTS" "value" $ca) -}}
+{{- if and .value (not (hasKey $given .name)) -}}{{- $env = append $env . -}}{{- end -}}
 {{- end -}}
-{{- with .Values.caBundle -}}
-{{- if or .configMap .secret -}}
-{{- $env = append $env (dict "name" "NODE_EXTRA_CA_CERTS" "value" (printf "/etc/akv-csi/ca/%s" .key)) -}}
-{{- end -}}
-{{- end -}}
-{{- with concat $env .Values.env -}}{{- toYaml . -}}{{- end -}}
+{{- with concat $env .env -}}{{- toYaml . -}}{{- end -}}
 {{- end -}}
 
-{{/* Refuses what cannot work, every mistake in one message. */}}
-{{- define "akv.check" -}}
-{{- $v := .Values -}}
-{{- $wrong := list -}}
-{{- if $v.windows.enabled -}}
-{{- $wrong = append $wrong "windows.enabled: this provider runs on Linux nodes only; set it to false and keep the official provider on Windows nodes" -}}
+{{/* The update strategy; numbers may come as text. Of the settings. */}}
+{{- define "akv.updateStrategy" -}}
+{{- $strategy := deepCopy .linux.updateStrategy -}}
+{{- range $name, $value := dig "rollingUpdate" dict $strategy | default dict -}}
+{{- if regexMatch "^[0-9]+$" (toString $value) -}}{{- $_ := set $strategy.rollingUpdate $name (int $value) -}}{{- end -}}
 {{- end -}}
-{{- if $v.enableArcExtension -}}
-{{- $wrong = append $wrong "enableArcExtension: the Arc monitoring containers are not part of this chart; set it to false, and the proxy in `proxy`" -}}
-{{- end -}}
-{{- if dig "proxySettings" "isProxyEnabled" false ($v.Azure | default dict) -}}
-{{- $wrong = append $wrong "Azure.proxySettings: not read here; set `proxy.httpsProxy`, `proxy.noProxy` and `caBundle` instead" -}}
-{{- end -}}
-{{- if $v.rbac.pspEnabled -}}
-{{- $wrong = append $wrong "rbac.pspEnabled: pod security policies were removed in Kubernetes 1.25; set it to false" -}}
-{{- end -}}
-{{- if and $v.caBundle.configMap $v.caBundle.secret -}}
-{{- $wrong = append $wrong "caBundle: give configMap or secret, not both" -}}
-{{- end -}}
-{{- $surge := dig "rollingUpdate" "maxSurge" 0 $v.linux.updateStrategy | toString -}}
-{{- if and $v.linux.hostNetwork (not (has $surge (list "0" "0%"))) -}}
-{{- $wrong = append $wrong "linux.updateStrategy.rollingUpdate.maxSurge: old and new pod cannot share the node's ports; set linux.hostNetwork to false" -}}
-{{- end -}}
-{{- if eq (int $v.linux.healthzPort) (int (include "akv.metricsPort" .)) -}}
-{{- $wrong = append $wrong "linux.healthzPort and metricsAddr are the same port" -}}
-{{- end -}}
-{{- if $wrong -}}
-{{- fail (printf "\n  - %s" (join "\n  - " $wrong)) -}}
-{{- end -}}
+{{- toYaml $strategy -}}
 {{- end -}}

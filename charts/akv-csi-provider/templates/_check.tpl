@@ -1,0 +1,103 @@
+{{/* What cannot work together, as a JSON list of messages. `settings` have their types already. */}}
+{{- define "akv.check" -}}
+{{- $s := .settings -}}
+{{- $wrong := list -}}
+{{- if $s.windows.enabled -}}
+{{- $wrong = append $wrong "windows.enabled: this provider runs on Linux nodes only; set it to false and keep the official provider on Windows nodes" -}}
+{{- end -}}
+{{- if $s.enableArcExtension -}}
+{{- $wrong = append $wrong "enableArcExtension: the Arc monitoring containers are not part of this chart; set it to false, and the proxy in `proxy`" -}}
+{{- end -}}
+{{- if $s.Azure.proxySettings.isProxyEnabled -}}
+{{- $wrong = append $wrong "Azure.proxySettings: not read here; set `proxy.httpsProxy`, `proxy.noProxy` and `caBundle` instead" -}}
+{{- end -}}
+{{- if $s.rbac.pspEnabled -}}
+{{- $wrong = append $wrong "rbac.pspEnabled: pod security policies were removed in Kubernetes 1.25; set it to false" -}}
+{{- end -}}
+{{- if and $s.caBundle.configMap $s.caBundle.secret -}}
+{{- $wrong = append $wrong "caBundle: give configMap or secret, not both" -}}
+{{- end -}}
+{{- if $s.linux.enabled -}}
+{{- $wrong = concat $wrong (include "akv.checkImage" $s.linux.image | fromJsonArray) (include "akv.checkPod" $s | fromJsonArray) -}}
+{{- end -}}
+{{- $wrong = concat $wrong (include "akv.checkCluster" . | fromJsonArray) -}}
+{{- toJson $wrong -}}
+{{- end -}}
+
+{{/* The image has to be one of this project. */}}
+{{- define "akv.checkImage" -}}
+{{- $wrong := list -}}
+{{- $repository := .repository | lower | trimSuffix "/" -}}
+{{- $name := regexReplaceAll ":[^/:]*$" $repository "" -}}
+{{- $own := "set linux.image.repository and linux.image.tag to the image that you built from the Dockerfile of this project and pushed to your registry" -}}
+{{- if not $name -}}
+{{- $wrong = append $wrong (printf "linux.image.repository: it is empty, and no registry holds an image of this project; %s" $own) -}}
+{{- else if and (regexMatch "(^|/)provider-azure$|secrets-store[-_./]provider-azure$" $name) (not .allowOfficial) -}}
+{{- $wrong = append $wrong (printf "linux.image.repository: %q is the official provider, and would run under the name of this one; %s (if your image is really called so: linux.image.allowOfficial=true)" (trunc 200 .repository) $own) -}}
+{{- else if ne $name $repository -}}
+{{- $wrong = append $wrong (printf "linux.image.repository: %q has a tag; write the tag in linux.image.tag" (trunc 200 .repository)) -}}
+{{- end -}}
+{{- toJson $wrong -}}
+{{- end -}}
+
+{{/* Ports, names and flags that would contradict one another in the pod. */}}
+{{- define "akv.checkPod" -}}
+{{- $wrong := list -}}
+{{- $linux := .linux -}}
+{{- $surge := dig "rollingUpdate" "maxSurge" 0 $linux.updateStrategy | toString -}}
+{{- if and $linux.hostNetwork (not (has $surge (list "0" "0%"))) -}}
+{{- $wrong = append $wrong "linux.updateStrategy.rollingUpdate.maxSurge: old and new pod cannot share the node's ports; set linux.hostNetwork to false" -}}
+{{- end -}}
+{{- if eq (int $linux.healthzPort) (int .metricsAddr) -}}
+{{- $wrong = append $wrong "linux.healthzPort and metricsAddr are the same port" -}}
+{{- end -}}
+{{- if and (eq $linux.dnsPolicy "None") (not (dig "nameservers" list $linux.dnsConfig)) -}}
+{{- $wrong = append $wrong "linux.dnsPolicy: None needs linux.dnsConfig.nameservers" -}}
+{{- end -}}
+{{- range $name, $why := dict "app" "nameOverride sets it" "kubernetes.io/os" "this provider runs on Linux nodes only" -}}
+  {{- $map := ternary $linux.podLabels $linux.nodeSelector (eq $name "app") -}}
+  {{- $only := ternary (include "akv.name" $) "linux" (eq $name "app") -}}
+  {{- if ne (index $map $name | default $only) $only -}}
+  {{- $wrong = append $wrong (printf "linux.%s: %q has to be %q; %s" (ternary "podLabels" "nodeSelector" (eq $name "app")) $name $only $why) -}}
+  {{- end -}}
+{{- end -}}
+{{- range $flag, $value := dict "endpoint" "providerName" "healthz-port" "linux.healthzPort" "healthz-path" "linux.healthzPath" "prometheus-port" "metricsAddr" -}}
+  {{- range $arg := $.extraArgs -}}
+    {{- if regexMatch (printf "^--?%s(=|$)" $flag) $arg -}}
+    {{- $wrong = append $wrong (printf "extraArgs: --%s is also what the pod's ports, probes or volumes go by; set %s instead" $flag $value) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- range .env -}}
+  {{- if not (kindIs "string" .name) -}}{{- $wrong = append $wrong "env: each item has a name, and a value or valueFrom" -}}
+  {{- else if and (hasKey . "value") (not (kindIs "string" .value)) -}}
+  {{- $wrong = append $wrong (printf "env: the value of %q is not text; write it in quotes" .name) -}}
+  {{- end -}}
+{{- end -}}
+{{- range $linux.volumes -}}
+  {{- if has .name (list "providers" "cluster-ca" "ca-bundle") -}}
+  {{- $wrong = append $wrong (printf "linux.volumes: %q is the name of a volume of the chart; take another one" .name) -}}
+  {{- end -}}
+{{- end -}}
+{{- toJson $wrong -}}
+{{- end -}}
+
+{{/* What other releases of the cluster have; `helm template` does not see them. */}}
+{{- define "akv.checkCluster" -}}
+{{- $wrong := list -}}
+{{- $driver := lookup "storage.k8s.io/v1" "CSIDriver" "" "secrets-store.csi.k8s.io" | default dict -}}
+{{- $owner := dig "metadata" "annotations" dict $driver -}}
+{{- if and .release.IsUpgrade (eq (index $owner "meta.helm.sh/release-name" | default "") .release.Name) (eq (index $owner "meta.helm.sh/release-namespace" | default "") .release.Namespace) -}}
+{{- $wrong = append $wrong (printf "the release %q brought the Secrets Store CSI driver along (secrets-store-csi-driver.install), and this upgrade would remove it; uninstall the release, install the driver from its own chart, then install this chart" .release.Name) -}}
+{{- end -}}
+{{- if .settings.rbac.install -}}
+  {{- $account := include "akv.serviceAccount" .settings -}}
+  {{- $found := lookup "v1" "ServiceAccount" .release.Namespace $account | default dict -}}
+  {{- $release := dig "metadata" "annotations" dict $found -}}
+  {{- $other := index $release "meta.helm.sh/release-name" | default "" -}}
+  {{- if and $other (ne $other .release.Name) -}}
+  {{- $wrong = append $wrong (printf "the ServiceAccount %q of this namespace belongs to the release %q; give this release a nameOverride of its own (and providerName, metricsAddr, linux.healthzPort, where both run at a time)" $account $other) -}}
+  {{- end -}}
+{{- end -}}
+{{- toJson $wrong -}}
+{{- end -}}

@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { chartDir, findHelm, REPOSITORY, type Tree } from './helm.ts';
+
+const helm = findHelm();
+const CSI_DRIVER = '/apis/storage.k8s.io/v1/csidrivers/secrets-store.csi.k8s.io';
+const ACCOUNTS = '/api/v1/namespaces/kube-system/serviceaccounts';
+
+const resource = (name: string, kind: string, namespaced: boolean) => ({ name, kind, namespaced, verbs: ['get'] });
+const group = (name: string) => {
+  const version = { groupVersion: `${name}/v1`, version: 'v1' };
+  return { name, versions: [version], preferredVersion: version };
+};
+/** What an API server tells of itself, as far as helm asks before it looks objects up. */
+const DISCOVERY: Tree = {
+  '/version': { major: '1', minor: '34', gitVersion: 'v1.34.2' },
+  '/api': { kind: 'APIVersions', versions: ['v1'] },
+  '/apis': { kind: 'APIGroupList', groups: [group('apps'), group('storage.k8s.io')] },
+  '/api/v1': { groupVersion: 'v1', resources: [resource('serviceaccounts', 'ServiceAccount', true)] },
+  '/apis/apps/v1': { groupVersion: 'apps/v1', resources: [resource('daemonsets', 'DaemonSet', true)] },
+  '/apis/storage.k8s.io/v1': {
+    groupVersion: 'storage.k8s.io/v1',
+    resources: [resource('csidrivers', 'CSIDriver', false)],
+  },
+};
+
+/** An object that helm has installed for a release. */
+const ofRelease = (kind: string, name: string, namespace = 'kube-system') => ({
+  apiVersion: kind === 'CSIDriver' ? 'storage.k8s.io/v1' : 'v1',
+  kind,
+  metadata: {
+    name: 'x',
+    annotations: { 'meta.helm.sh/release-name': name, 'meta.helm.sh/release-namespace': namespace },
+  },
+});
+
+describe.skipIf(helm === undefined)('chart, rendered against a cluster', () => {
+  let server: Server;
+  let directory: string;
+  let objects: Tree;
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'akv-cluster-'));
+    objects = {};
+    server = createServer((request, response) => {
+      const found = { ...DISCOVERY, ...objects }[new URL(request.url ?? '', 'http://x').pathname];
+      response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(found ?? { kind: 'Status', status: 'Failure', reason: 'NotFound', code: 404 }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    await once(server.close(), 'close');
+    rmSync(directory, { recursive: true });
+  });
+
+  /** What helm says on stderr of the release `akv` in kube-system; empty where it renders. */
+  function said(...args: string[]): Promise<string> {
+    const cluster = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const kubeconfig = join(directory, 'kubeconfig');
+    writeFileSync(kubeconfig, '');
+    const all = ['template', 'akv', chartDir, '--dry-run=server', '--namespace=kube-system'];
+    const options = ['--kube-apiserver', cluster, '--kubeconfig', kubeconfig];
+    const image = `--set=linux.image.repository=${REPOSITORY}`;
+    return new Promise((resolve) => {
+      execFile('helm', [...all, ...options, image, ...args], (error, _stdout, stderr) => resolve(error ? stderr : ''));
+    });
+  }
+
+  test('refuses to upgrade the release that brought the driver along, and no other', async () => {
+    objects = { [CSI_DRIVER]: ofRelease('CSIDriver', 'akv') };
+    expect(await said('--is-upgrade')).toMatch(/release "akv" brought the Secrets Store CSI driver along.*uninstall/);
+    expect(await said()).toBe('');
+    objects = { [CSI_DRIVER]: ofRelease('CSIDriver', 'akv', 'elsewhere') };
+    expect(await said('--is-upgrade')).toBe('');
+    objects = { [CSI_DRIVER]: ofRelease('CSIDriver', 'csi-secrets-store') };
+    expect(await said('--is-upgrade')).toBe('');
+    objects = {};
+    expect(await said('--is-upgrade')).toBe('');
+  });
+
+  test('refuses a second release that would share the ServiceAccount of the first, with what to set', async () => {
+    objects = { [`${ACCOUNTS}/csi-secrets-store-provider-azure`]: ofRelease('ServiceAccount', 'first') };
+    expect(await said()).toMatch(/ServiceAccount "csi-sec.*belongs to the release "first"; give.*a nameOverride/);
+    expect(await said('--set=nameOverride=akv-next')).toBe('');
+    expect(await said('--set=rbac.install=false')).toBe('');
+    objects = { [`${ACCOUNTS}/csi-secrets-store-provider-azure`]: ofRelease('ServiceAccount', 'akv') };
+    expect(await said('--is-upgrade')).toBe('');
+  });
+});

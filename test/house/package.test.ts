@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const manifest = JSON.parse(read('package.json')) as {
+  readonly name: string;
+  readonly bin: { readonly [name: string]: string };
+  readonly scripts: { readonly [name: string]: string };
+  readonly dependencies?: unknown;
+};
+
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** What `npm pack` would put into the tarball, of the `dist/` that is there. */
+function pack(): Packed {
+  const told = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  const [packed] = JSON.parse(told) as Packed[];
+  if (packed === undefined) throw new Error('npm packs nothing');
+  return packed;
+}
+
+describe('the npm package', () => {
+  const { files, filename } = pack();
+
+  test('holds the program, the examples that its help names and its texts, and no code cache of this machine', () => {
+    const paths = files.map(({ path }) => path);
+    const folders = ['dist', 'examples', 'proto'];
+    expect(paths.filter((path) => !folders.includes(path.split('/')[0] ?? '')).toSorted()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'package.json',
+    ]);
+    expect(paths.filter((path) => path.startsWith('dist/')).toSorted()).toEqual([
+      'dist/lab.js',
+      'dist/main.js',
+      'dist/package.json',
+      'dist/program.js',
+    ]);
+    expect(paths).toEqual(expect.arrayContaining([...Object.values(manifest.bin), 'examples/emulator-seed.yaml']));
+  });
+
+  test('is built before it is packed, and brings nothing along that its bundle holds already', () => {
+    expect(manifest.scripts.prepack).toContain('npm run --silent build');
+    expect(manifest.dependencies).toBeUndefined();
+  });
+
+  test('has another file name than the packed chart', () => {
+    const chart = parse(read('charts/akv-csi-provider/Chart.yaml')) as { name: string; version: string };
+    expect(filename).not.toBe(`${chart.name}-${chart.version}.tgz`);
+  });
+});
