@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 const MAX_SHOWN = 200;
 /** Words that are searched for a misspelt one. */
 const MAX_GIVEN = 100;
@@ -37,9 +39,9 @@ export function clip(text: string): string {
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
-/** A text of somebody else for a message: in quotes, on one line, short enough to read. */
+/** A text of somebody else for a message: in quotes, printable, on one line, short enough to read. */
 export function quote(text: string): string {
-  return JSON.stringify(clip(text));
+  return printable(JSON.stringify(clip(text)));
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { ProviderError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
 import { type CheckReport, checkManifests } from '../spc/check.ts';
 import type { Finding } from '../spc/finding.ts';
 import { fetchFindings } from './check-fetch.ts';
@@ -95,7 +96,7 @@ function labelOf({ name, namespace }: { readonly name: string; readonly namespac
 function print(located: readonly Located[], io: Io): void {
   for (const { file, line, severity, message, manifest } of located) {
     const place = line === undefined ? file : `${file}:${line}`;
-    io.stdout(`${place}: ${severity}: ${message}${manifest === '' ? '' : ` [${manifest}]`}\n`);
+    io.stdout(`${printable(`${place}: ${severity}: ${message}${manifest === '' ? '' : ` [${manifest}]`}`)}\n`);
   }
 }
 

@@ -91,6 +91,7 @@ function noteUnknown({ entries }: MapTree, findings: Findings): void {
   const typo = entries.has('array') ? undefined : misspelt('array', [...entries.keys()], ['array']);
   for (const [name, { line }] of entries) {
     if (name === 'array') continue;
+    if (findings.isFull('note')) return;
     const hint = name === typo ? 'did you mean "array"?' : 'objects stand under "array"';
     findings.note('objects', `objects: the key ${quote(name)} is unknown and ignored; ${hint}`, line);
   }

@@ -211,9 +211,19 @@ export class DocumentReader {
     const pairs: (readonly [YamlNode, YamlNode])[] = [];
     for (let sign = tokens.takeIf('key'); sign !== undefined; sign = tokens.takeIf('key'))
       pairs.push(this.#pair(sign, END_OF_VALUE, { block: true, indentless: true, depth }));
-    if (tokens.takeIf('block end') === undefined)
-      throw new YamlProblem(this.#blame(start.line), 'did not find expected key');
+    if (tokens.takeIf('block end') === undefined) throw this.#noKey(start.line);
     return pairs;
+  }
+
+  /** What is behind a quote that was closed by the opening one of a later text is no key. */
+  #noKey(start: number): YamlProblem {
+    const line = this.#blame(start);
+    const quote = this.#tokens.quoteEndingOn(line);
+    if (quote === undefined) return new YamlProblem(line, 'did not find expected key');
+    return new YamlProblem(
+      quote,
+      'did not find expected key; the quote that opens here is closed on a later line, before other text',
+    );
   }
 
   #flowItems(depth: number): YamlNode[] {

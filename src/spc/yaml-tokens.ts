@@ -21,6 +21,8 @@ export class Tokens {
   readonly #indents: number[] = [];
   #keyAllowed = true;
   readonly #keys = new SimpleKeys();
+  /** Where the quotes begin that go over several lines, by the line on which they end. */
+  readonly #longQuotes = new Map<number, number>();
 
   constructor(text: string, options: TokenOptions) {
     this.#source = new Source(text);
@@ -41,6 +43,11 @@ export class Tokens {
     this.#queue.shift();
     this.#taken++;
     return token;
+  }
+
+  /** The line on which a quote begins that ends on this one. */
+  quoteEndingOn(line: number): number | undefined {
+    return this.#longQuotes.get(line);
   }
 
   /** Takes the next token if it is of that kind. */
@@ -262,6 +269,7 @@ export class Tokens {
     this.#keyAllowed = false;
     const { mark } = this.#source;
     this.#push('scalar', mark, { text: readQuoted(this.#source, this.#options.json), style: 'quoted' });
+    if (this.#source.line > mark.line) this.#longQuotes.set(this.#source.line, mark.line);
   }
 
   #fetchPlain(): void {

@@ -50,6 +50,16 @@ async function check(
 }
 
 describe('akv-csi check', () => {
+  it('prints no control characters of a manifest', async () => {
+    const text = GOOD.replace('objectType: secret', 'objectType: "a\\e[31m\\u202e"').replace(
+      'name: web',
+      'name: "w\\e"',
+    );
+    const { stdout: out } = await check([file('esc.yaml', text)]);
+    expect(out).toContain('objectType:a\\x1b[31m\\u202e');
+    expect(out).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+  });
+
   it('passes good manifests', async () => {
     expect(await check([file('good.yaml', GOOD)])).toEqual({
       code: 0,
