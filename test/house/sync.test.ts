@@ -22,10 +22,10 @@ const ALLOWED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Calls that hold the event loop: whatever is called Sync, derivations of keys that OpenSSL does by itself (a
- * passphrase), and packages that are nothing but such calls.
+ * Calls that hold the event loop: whatever is called Sync, waits, and derivations that OpenSSL makes within a call (a
+ * passphrase). Other processes are none of a Mount's business either.
  */
-const BLOCKING = /\b\w+Sync\b|\bpassphrase\b|\bexecFile\b|\bAtomics\.wait\b/g;
+const BLOCKING = /\b\w+Sync\b|\bpassphrase\b|\bchild_process\b|\bAtomics\.wait\b/g;
 
 function textOf(path: string): string {
   const text = readFileSync(join(src, path), 'utf8');
