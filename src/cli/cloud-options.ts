@@ -1,4 +1,5 @@
-// The options of `check` and `mount --direct` that say which clouds they know, as the flags of `serve` do.
+// The options of `check` and `mount --direct` that say which clouds they know, as the flags of `serve` do. Whoever runs
+// these commands is the operator here, and says in which directory manifests may name files.
 
 import type { Command } from 'commander';
 

@@ -1,4 +1,5 @@
-// Makes the files whose content stands in the manifest itself. Called by the pipeline; asks no vault.
+// Makes the files whose content stands in the manifest itself, such as a user name. Called by the pipeline; asks no
+// vault. What a manifest says is no secret, so nothing is hidden here.
 
 import { createHash } from 'node:crypto';
 import type { LiteralFile } from '../spc/model.ts';

@@ -1,4 +1,5 @@
-// Gives the fields of a rendering their names. Called by `render`; refuses nothing.
+// Gives the fields of a rendering their names, which are those of classes, volumes and Secrets. Called by `render`; any
+// text becomes a DNS label.
 
 import { createHash } from 'node:crypto';
 

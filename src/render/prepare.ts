@@ -1,4 +1,5 @@
-// Makes the parameters of a SecretProviderClass from a `keyVault` field and its place. Called by `render`.
+// Makes the parameters of a SecretProviderClass from a `keyVault` field and its place. Called by `render`. Adds the files
+// of a certificate that stands in `vaultSecret`, and nothing else; a field with mistakes is copied as it is.
 
 import { isMap, parseDocument } from 'yaml';
 import type { Finding } from '../spc/finding.ts';

@@ -1,4 +1,5 @@
-// What there is to tell about a rendered field. Called by `render`.
+// What there is to tell about a rendered field: what the provider's parser finds, what the place expects, and what the
+// driver needs. Called by `render`.
 
 import { isPlaceholder } from '../spc/key-vault-field.ts';
 import type { FoundKeyVault } from './find.ts';
