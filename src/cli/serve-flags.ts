@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { ProviderError } from '../base/errors.ts';
 import { oneOf, quote } from '../base/words.ts';
@@ -11,6 +12,8 @@ export interface ServeOptions {
   readonly help: boolean;
   readonly verbosity: number;
   readonly logJson: boolean;
+  /** Address the health endpoint listens on; empty: every interface. */
+  readonly healthHost: string;
   readonly healthPort: number;
   readonly healthPath: string;
   readonly healthTimeoutMs: number;
@@ -43,12 +46,18 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
   { name: 'help', alias: 'h', kind: 'boolean', fallback: 'false', help: 'print this text and exit' },
   { name: 'v', kind: 'count', fallback: '0', help: 'log level: 2 adds details, 5 adds every step; never a secret' },
   { name: 'log-format-json', kind: 'boolean', fallback: 'false', help: 'log lines as JSON' },
+  {
+    name: 'healthz-host',
+    kind: 'text',
+    fallback: '',
+    help: 'IP address of the health endpoint; empty: every interface',
+  },
   { name: 'healthz-port', kind: 'port', fallback: '8989', help: 'port of the health endpoint' },
   { name: 'healthz-path', kind: 'text', fallback: '/healthz', help: 'path of the health endpoint' },
   { name: 'healthz-timeout', kind: 'duration', fallback: '5s', help: 'bound of one health check' },
   { name: 'metrics-backend', kind: 'text', fallback: 'Prometheus', help: 'only Prometheus' },
   { name: 'prometheus-port', kind: 'port', fallback: '8898', help: 'port of /metrics' },
-  { name: 'metrics-object-names', kind: 'boolean', fallback: 'true', help: 'label keyvault_request with object_name' },
+  { name: 'metrics-object-names', kind: 'boolean', fallback: 'true', help: 'names of objects in metrics, 100 at most' },
   {
     name: 'construct-pem-chain',
     kind: 'boolean',
@@ -123,6 +132,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
   requireOneOf('metrics-backend', text('metrics-backend'), ['Prometheus']);
   requireOneOf('certificate-policy', text('certificate-policy'), ['warn', 'enforce']);
   requireThat('cloud-file-dir', text('cloud-file-dir'), { rule: 'a directory other than "/"', holds: isNotRoot });
+  requireThat('healthz-host', text('healthz-host'), { rule: 'an IP address such as 127.0.0.1', holds: isIpOrEmpty });
   requireThat('token-proxy-url', text('token-proxy-url'), { rule: 'an https URL', holds: isHttpsOrEmpty });
   requireThat('custom-user-agent', text('custom-user-agent'), { rule: 'printable ASCII', holds: isPrintableAscii });
   const healthPath = text('healthz-path');
@@ -132,6 +142,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     help: flag('help'),
     verbosity: number('v'),
     logJson: flag('log-format-json'),
+    healthHost: text('healthz-host'),
     healthPort: number('healthz-port'),
     healthPath: healthPath.startsWith('/') ? healthPath : `/${healthPath}`,
     healthTimeoutMs: number('healthz-timeout'),
@@ -169,6 +180,10 @@ KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server, for identity bindi
 function requireOneOf(name: string, value: string, allowed: readonly string[]): void {
   const holds = (text: string) => allowed.some((one) => one.toLowerCase() === text.toLowerCase());
   requireThat(name, value, { rule: oneOf(allowed), holds });
+}
+
+function isIpOrEmpty(value: string): boolean {
+  return value === '' || isIP(value) !== 0;
 }
 
 interface Rule {

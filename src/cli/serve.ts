@@ -66,7 +66,7 @@ interface Serving {
 }
 
 async function serve({ options, endpoint, env, log, output, signals }: Serving): Promise<number> {
-  const { healthPath, healthTimeoutMs: timeoutMs, metricsObjectNames: objectNames } = options;
+  const { healthHost: host, healthPort: port, healthPath, healthTimeoutMs: timeoutMs } = options;
   let server: RunningServer | undefined;
   let stopping = false;
   const endAtOnce = (exitCode: number) => {
@@ -79,6 +79,7 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
   process.on('uncaughtException', (error) => defect('Defect: uncaught exception', error));
 
   const clock = systemClock;
+  const { metricsObjectNames: objectNames } = options;
   const metrics = createMetrics({ version: VERSION, objectNames, clock, log, logLinesDropped: output.dropped });
   const provider = lateProvider(async () => {
     const { createProvider } = await import('./provider.ts');
@@ -93,7 +94,7 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
   const closers: (() => Promise<void>)[] = [provider.close];
   try {
     const target = () => (stopping ? 'stopping' : (server ?? 'starting'));
-    const health = await startHealthServer({ port: options.healthPort, path: healthPath, timeoutMs, target });
+    const health = await startHealthServer({ host, port, path: healthPath, timeoutMs, target });
     closers.push(health.close);
     const exposed = await startMetricsServer({ port: options.metricsPort, metrics });
     closers.push(exposed.close);

@@ -50,17 +50,23 @@ export function labelText(text: string): string {
   return clip(text).split('\n').map(printable).join('\n');
 }
 
+/** Whether a value is one of the first `max` different ones it is asked about. */
+export function boundedSet(max: number): (value: string) => boolean {
+  const known = new Set<string>();
+  return (value) => {
+    if (known.size < max) known.add(value);
+    return known.has(value);
+  };
+}
+
 /**
  * Lets the first `max` different values through, as {@link labelText}, and calls every further one `other`, so that a
  * label stays bounded.
  */
 export function boundedLabel(max: number): (value: string) => string {
-  const known = new Set<string>();
+  const known = boundedSet(max);
   return (text) => {
     const value = labelText(text);
-    if (known.has(value)) return value;
-    if (known.size >= max) return 'other';
-    known.add(value);
-    return value;
+    return known(value) ? value : 'other';
   };
 }

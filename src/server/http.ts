@@ -1,5 +1,13 @@
-import { createServer, type ServerResponse } from 'node:http';
+/**
+ * The HTTP endpoints, for probes and scrapes: small questions of whoever reaches the port. `health.ts` and `metrics.ts`
+ * start one each. Everything a caller can hold is bounded: connections, headers, the time to send a request and to take
+ * the answer. A request with a body is refused, and an answer is made once for all who ask at the same time.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type Clock, msSince, type SteadyTime, systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
+import { ConnectionRoom, type Use } from './room.ts';
 
 /** A running HTTP endpoint. */
 export interface HttpEndpoint {
@@ -11,13 +19,19 @@ export interface HttpEndpoint {
 export interface HttpOptions {
   /** What the endpoint is for and which flag moves it, for the message when it cannot listen. */
   readonly purpose: string;
-  /** Every interface where absent. */
+  /** Every interface where absent or empty. */
   readonly host?: string;
   /** 0 lets the system choose. */
   readonly port: number;
   /** Begins with `/`. */
   readonly path: string;
   answer(): Promise<HttpAnswer>;
+  /** How long an answer with status 200 is given again, from when it was asked for; not at all where absent. */
+  readonly keepMs?: number;
+  /** The machine's where absent. */
+  readonly clock?: Pick<Clock, 'steady'>;
+  /** {@link HTTP_LIMITS} where absent. */
+  readonly limits?: HttpLimits;
 }
 
 /** What is served. */
@@ -27,31 +41,70 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** Nothing here is worth more than a short request. */
-const REQUEST_TIMEOUT_MS = 10_000;
-const MAX_HEADER_BYTES = 8192;
+/** What callers of one endpoint may hold. */
+export interface HttpLimits {
+  /** One more costs one that has sent no request, else one that waits for none of its answers, else the oldest. */
+  readonly connections: number;
+  /** Request line and headers. */
+  readonly headerBytes: number;
+  /** For the whole request, from its first byte or, on a new connection, from when that is made. */
+  readonly requestMs: number;
+  /** Until the client has taken the answer. */
+  readonly answerMs: number;
+  /** Between two requests of a connection. */
+  readonly idleMs: number;
+  readonly requestsPerConnection: number;
+  /** How often connections are looked at for the times above. */
+  readonly checkMs: number;
+}
+
+/** Far above what a kubelet and a Prometheus need. */
+export const HTTP_LIMITS: HttpLimits = {
+  connections: 16,
+  headerBytes: 2048,
+  requestMs: 2000,
+  answerMs: 5000,
+  idleMs: 5000,
+  requestsPerConnection: 100,
+  checkMs: 1000,
+};
 
 /** Starts a plain HTTP server. Raises `ERR_USAGE` naming the port if it cannot listen. */
-export function serveHttp({ purpose, host, port, path, answer }: HttpOptions): Promise<HttpEndpoint> {
+export function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
+  const { purpose, host = '', port, path, limits = HTTP_LIMITS } = options;
+  const answer = sharedAnswer(options);
+  /** Requests of a connection that are not answered; absent where there was none. */
+  const pending = new WeakMap<Socket, number>();
+  const use = (socket: Socket): Use => {
+    const requests = pending.get(socket);
+    if (requests === undefined) return 'unused';
+    return requests > 0 ? 'busy' : 'idle';
+  };
+  const room = new ConnectionRoom(limits.connections, 'cutOldest');
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES },
+    {
+      requestTimeout: limits.requestMs,
+      headersTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: limits.checkMs,
+      maxHeaderSize: limits.headerBytes,
+    },
     (request, response) => {
-      request.resume();
-      if (request.url?.split('?')[0] !== path) {
-        send(response, { status: 404, contentType: 'text/plain', body: 'not found' });
-        return;
-      }
-      answer().then(
-        (found) => send(response, found),
-        (thrown: unknown) => send(response, { status: 500, contentType: 'text/plain', body: messageOf(thrown) }),
-      );
+      const { socket } = request;
+      pending.set(socket, (pending.get(socket) ?? 0) + 1);
+      response.once('close', () => pending.set(socket, (pending.get(socket) ?? 1) - 1));
+      const refusal = refused(request, path);
+      const answered = refusal === undefined ? answer() : Promise.resolve(refusal);
+      answered.then((found) => send(response, found, limits.answerMs));
     },
   );
+  server.maxRequestsPerSocket = limits.requestsPerConnection;
+  server.on('connection', (socket) => room.admit(socket, () => use(socket)));
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(new ProviderError('ERR_USAGE', cannotListen(purpose, port, error), { cause: error }));
     });
-    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
+    server.listen({ port, ...(host === '' ? {} : { host }) }, () => {
       server.removeAllListeners('error');
       // An accept that fails (no file descriptors left) must not end the process.
       server.on('error', () => {});
@@ -68,8 +121,58 @@ export function serveHttp({ purpose, host, port, path, answer }: HttpOptions): P
   });
 }
 
-function send(response: ServerResponse, { status, contentType, body }: HttpAnswer): void {
-  response.writeHead(status, { 'content-type': `${contentType}; charset=utf-8`, 'cache-control': 'no-store' });
+/** An answer as bytes, which all responses with it share. */
+interface Served {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Buffer;
+  /** The connection ends with it. */
+  readonly last?: boolean;
+}
+
+/** Makes one answer at a time, for all who ask meanwhile and for `keepMs`. */
+function sharedAnswer({ answer, keepMs = 0, clock = systemClock }: HttpOptions): () => Promise<Served> {
+  let shared: { readonly askedAt: SteadyTime; readonly served: Promise<Served>; made: boolean } | undefined;
+  const make = async () => {
+    try {
+      return text(await answer());
+    } catch (thrown) {
+      return text({ status: 500, contentType: 'text/plain', body: messageOf(thrown) });
+    }
+  };
+  return () => {
+    if (shared !== undefined && (!shared.made || msSince(clock, shared.askedAt) < keepMs)) return shared.served;
+    const asked = { askedAt: clock.steady(), served: make(), made: false };
+    shared = asked;
+    asked.served.then(({ status }) => {
+      asked.made = true;
+      if (status !== 200 && shared === asked) shared = undefined;
+    });
+    return asked.served;
+  };
+}
+
+function refused({ url, headers }: IncomingMessage, path: string): Served | undefined {
+  const plain = (status: number, body: string) => text({ status, contentType: 'text/plain', body });
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
+    return { ...plain(413, 'a request has no body here'), last: true };
+  }
+  return url?.split('?')[0] === path ? undefined : plain(404, 'not found');
+}
+
+function text({ status, contentType, body }: HttpAnswer): Served {
+  return { status, contentType, body: Buffer.from(body) };
+}
+
+function send(response: ServerResponse, { status, contentType, body, last }: Served, answerMs: number): void {
+  const cut = setTimeout(() => response.destroy(), answerMs);
+  response.once('close', () => clearTimeout(cut));
+  response.writeHead(status, {
+    'content-type': `${contentType}; charset=utf-8`,
+    'content-length': body.length,
+    'cache-control': 'no-store',
+    ...(last ? { connection: 'close' } : {}),
+  });
   response.end(body);
 }
 

@@ -2,9 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { ObjectExpiry, Outcome, Telemetry } from '../base/telemetry.ts';
-import { boundedLabel, RecentMap } from './bounded.ts';
+import { boundedLabel, boundedSet, RecentMap } from './bounded.ts';
 import type { CallMeter } from './guard.ts';
-import { type HttpEndpoint, serveHttp } from './http.ts';
+import { type HttpEndpoint, type HttpOptions, serveHttp } from './http.ts';
 import type { Instruments, MountRecord } from './instruments.ts';
 import type { SocketMeter } from './socket-watch.ts';
 
@@ -18,7 +18,7 @@ export interface Metrics extends Telemetry, CallMeter, SocketMeter {
 export interface MetricsOptions {
   /** Of this program, without a leading `v`. */
   readonly version: string;
-  /** Whether `keyvault_request` has the label `object_name`. */
+  /** Whether the label `object_name` is filled: the first hundred names, `other` for the rest. */
   readonly objectNames: boolean;
   readonly clock: Clock;
   readonly log: Logger;
@@ -30,10 +30,14 @@ export interface MetricsOptions {
 const MAX_MOUNTS = 500;
 const MAX_EXPIRIES = 2000;
 const IDLE_MS = 3_600_000;
-const MAX_OBJECT_NAMES = 1000;
+const MAX_OBJECT_NAMES = 100;
+/** Combinations of object type, name and outcome that have a series of their own, of seventeen lines each. */
+const MAX_OBJECT_SERIES = 200;
 const MAX_VAULTS = 100;
 const MAX_IDENTITIES = 100;
 const MAX_REASONS = 50;
+/** Scrapes of one second are answered with one rendering. */
+const KEEP_MS = 1000;
 const MOUNT_METHOD = '/v1alpha1.CSIDriverProvider/Mount';
 
 /**
@@ -49,7 +53,8 @@ export function createMetrics({
 }: MetricsOptions): Metrics {
   const mounts = new RecentMap<MountRecord>({ clock, maxEntries: MAX_MOUNTS, idleMs: IDLE_MS });
   const expiries = new RecentMap<ObjectExpiry>({ clock, maxEntries: MAX_EXPIRIES, idleMs: IDLE_MS });
-  const objectLabel = boundedLabel(MAX_OBJECT_NAMES);
+  const objectLabel = objectNames ? boundedLabel(MAX_OBJECT_NAMES) : () => '';
+  const objectSeries = boundedSet(MAX_OBJECT_SERIES);
   const vaultLabel = boundedLabel(MAX_VAULTS);
   const identityLabel = boundedLabel(MAX_IDENTITIES);
   const reasonLabel = boundedLabel(MAX_REASONS);
@@ -67,7 +72,7 @@ export function createMetrics({
         logLinesDropped,
         socketLost: () => socketLost,
         mounts: () => mounts.values(),
-        expiries: () => expiries.values(),
+        expiries: () => soonest(expiries.values(), objectLabel),
       }),
     );
     return loading;
@@ -78,11 +83,17 @@ export function createMetrics({
       .catch((thrown: unknown) => log.warn('Cannot count', { error: messageOf(thrown) }));
   };
 
+  const named = (labels: Record<string, string>, objectName: string) => {
+    if (!objectNames) return labels;
+    const label = objectLabel(objectName);
+    const series = JSON.stringify([...Object.values(labels), label]);
+    return { ...labels, object_name: label === 'other' || objectSeries(series) ? label : 'other' };
+  };
+
   return {
     keyVaultRequest(objectType, objectName, seconds, outcome) {
       const labels = { object_type: objectType, error: errorLabel(outcome) };
-      const named = objectNames ? { ...labels, object_name: objectLabel(objectName) } : labels;
-      count(({ keyVaultRequest }) => keyVaultRequest.observe(named, seconds));
+      count(({ keyVaultRequest }) => keyVaultRequest.observe(named(labels, objectName), seconds));
     },
     vaultRetry(vault, reason) {
       count(({ vaultRetries }) => vaultRetries.inc({ vault: vaultLabel(vault), reason }));
@@ -132,12 +143,30 @@ function errorLabel(outcome: Outcome): string {
   return outcome === 'ok' ? '' : outcome;
 }
 
+/** Where {@link startMetricsServer} listens, and what it serves. */
+export interface MetricsEndpoint extends Pick<HttpOptions, 'host' | 'port' | 'clock' | 'limits'> {
+  readonly metrics: Pick<Metrics, 'text'>;
+}
+
+/** One expiry, the soonest, for all objects of a pod that have one type and one label. */
+function soonest(expiries: readonly ObjectExpiry[], label: (objectName: string) => string): readonly ObjectExpiry[] {
+  const found = new Map<string, ObjectExpiry>();
+  for (const expiry of expiries) {
+    const named = { ...expiry, objectName: label(expiry.objectName) };
+    const key = JSON.stringify([named.namespace, named.pod, named.objectType, named.objectName]);
+    const before = found.get(key);
+    if (before === undefined || named.expiresAt < before.expiresAt) found.set(key, named);
+  }
+  return [...found.values()];
+}
+
 /** Serves `/metrics` and nothing else. Raises `ERR_USAGE` naming the port. */
-export function startMetricsServer(where: { host?: string; port: number; metrics: Metrics }): Promise<HttpEndpoint> {
+export function startMetricsServer(where: MetricsEndpoint): Promise<HttpEndpoint> {
   const { metrics, ...address } = where;
   return serveHttp({
     ...address,
     path: '/metrics',
+    keepMs: KEEP_MS,
     purpose: 'metrics (--prometheus-port)',
     answer: async () => ({ status: 200, contentType: 'text/plain; version=0.0.4', body: await metrics.text() }),
   });

@@ -31,6 +31,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
       args: [
         '--endpoint=unix:///provider/azure.sock',
         '--construct-pem-chain=true',
+        '--healthz-host=127.0.0.1',
         '--healthz-port=8989',
         '--healthz-path=/healthz',
         '--healthz-timeout=5s',
@@ -73,6 +74,16 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     for (const probe of [startupProbe, readinessProbe, livenessProbe]) {
       expect(probe).toMatchObject({ httpGet: { path: '/alive', port: 'healthz' }, timeoutSeconds: 10 });
     }
+  });
+
+  test('keeps the health endpoint on loopback where the kubelet can ask there', () => {
+    const hosts = (values: Tree) => {
+      const { args, startupProbe, readinessProbe, livenessProbe } = container(values);
+      const flag = args.find((arg) => arg.startsWith('--healthz-host='))?.split('=')[1];
+      return [flag, ...[startupProbe, readinessProbe, livenessProbe].map((probe) => (probe.httpGet as Tree).host)];
+    };
+    expect(hosts({})).toEqual(Array(4).fill('127.0.0.1'));
+    expect(hosts({ linux: { hostNetwork: false } })).toEqual(Array(4).fill(undefined));
   });
 
   test('allows start-up a minute, for nodes that ration CPU', () => {

@@ -123,7 +123,7 @@ export interface Provider extends Program {
   readonly metricsPort: number;
   /** Status and text of a health check. */
   health(): Promise<readonly [number, string]>;
-  /** The value of a metric, by name and labels. */
+  /** The value of a metric, by name and labels, as it is now: a rendering serves for a second. */
   metric(name: string): Promise<number>;
 }
 
@@ -136,6 +136,7 @@ export async function serve(path: string, { args = [], ...how }: Start & { args?
     const response = await fetch(`http://127.0.0.1:${healthPort}/healthz`);
     return [response.status, await response.text()] as const;
   };
+  let renderedAt = Number.NEGATIVE_INFINITY;
   const provider: Provider = {
     ...program,
     path,
@@ -143,7 +144,10 @@ export async function serve(path: string, { args = [], ...how }: Start & { args?
     metricsPort,
     health,
     async metric(name) {
+      const old = performance.now() - renderedAt;
+      if (old < 1001) await new Promise((resolve) => setTimeout(resolve, 1001 - old));
       const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      renderedAt = performance.now();
       const line = text.split('\n').find((one) => one.startsWith(`${name} `));
       return Number(line?.slice(name.length));
     },

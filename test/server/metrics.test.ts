@@ -72,8 +72,54 @@ describe('keyvault_request', () => {
     const { metrics } = metricsAt();
     for (let i = 0; i < 1200; i++) metrics.keyVaultRequest('secret', `s${i}`, 1, 'ok');
     const counts = await samples(metrics, 'keyvault_request_count');
-    expect(counts).toHaveLength(1001);
-    expect(counts).toContain(`error="",object_name="other",object_type="secret",${COMMON} 200`);
+    expect(counts).toHaveLength(101);
+    expect(counts).toContain(`error="",object_name="other",object_type="secret",${COMMON} 1100`);
+  });
+});
+
+describe('names of objects', () => {
+  const expiry = (objectName: string, expiresAt: number) => ({
+    namespace: 'shop',
+    pod: 'web-0',
+    objectType: 'cert' as const,
+    objectName,
+    expiresAt,
+  });
+
+  test('are the same hundred everywhere, and the soonest expiry stands for all others', async () => {
+    const { metrics, now } = metricsAt();
+    for (let i = 0; i < 100; i++) metrics.keyVaultRequest('secret', `s${i}`, 1, 'ok');
+    metrics.objectExpiry(expiry('s7', now() + 3 * MINUTE));
+    metrics.objectExpiry(expiry('new-1', now() + 2 * MINUTE));
+    metrics.objectExpiry(expiry('new-2', now() + MINUTE));
+    expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toEqual([
+      'namespace="shop",object_name="s7",object_type="cert",pod="web-0" 180',
+      'namespace="shop",object_name="other",object_type="cert",pod="web-0" 60',
+    ]);
+    metrics.objectExpiry(expiry('new-2', now() + 9 * MINUTE));
+    expect((await samples(metrics, 'akv_csi_object_expiry_seconds'))[1]).toMatch(/"other".* 120$/);
+  });
+
+  test('are nowhere where they are turned off', async () => {
+    const { metrics, now } = metricsAt(undefined, false);
+    metrics.keyVaultRequest('secret', 'db-password', 1, 'ok');
+    metrics.objectExpiry(expiry('db-password', now() + MINUTE));
+    expect(await metrics.text()).not.toContain('db-password');
+    expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toHaveLength(1);
+  });
+
+  test('with every type and outcome make no more series than there is room for', async () => {
+    const { metrics } = metricsAt();
+    const outcomes = ['ok', 'forbidden', 'not_found', 'throttled', 'timeout'] as const;
+    for (let i = 0; i < 100; i++) {
+      for (const outcome of outcomes) {
+        for (const type of ['secret', 'key', 'cert'] as const) metrics.keyVaultRequest(type, `s${i}`, 1, outcome);
+      }
+    }
+    const counts = await samples(metrics, 'keyvault_request_count');
+    expect(counts).toHaveLength(200 + 15);
+    expect(counts.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)).toBe(1500);
+    expect((await metrics.text()).length).toBeLessThan(1_500_000);
   });
 });
 
@@ -215,6 +261,21 @@ describe('the metrics endpoint', () => {
     for (const path of ['/', '/metrics/', '/debug/pprof/', '/healthz', '/metricsx']) {
       expect((await get(path)).status).toBe(404);
     }
+  });
+
+  test('renders once for all who scrape within a second', async () => {
+    const clock = handClock();
+    let rendered = 0;
+    const metrics = { text: async () => `rendered ${++rendered}` };
+    const server = await startMetricsServer({ host: '127.0.0.1', port: 0, metrics, clock });
+    onTestFinished(() => server.close());
+    const scrape = async () => (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+    const first = await Promise.all(Array.from({ length: 12 }, scrape));
+    expect(new Set(first)).toEqual(new Set(['rendered 1']));
+    clock.time += 999;
+    expect(await scrape()).toBe('rendered 1');
+    clock.time += 1;
+    expect(await scrape()).toBe('rendered 2');
   });
 
   test('names the port it cannot have', async () => {

@@ -57,6 +57,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
+{{/*
+Where the health endpoint listens on the node's network: the kubelet asks from the node itself, and pods are kept out.
+Off that network the kubelet asks at the pod's address.
+*/}}
+{{- define "akv.loopback" -}}127.0.0.1{{- end -}}
+
+{{/* What a probe of the kubelet asks. Of the settings. */}}
+{{- define "akv.probe" -}}
+httpGet:
+  {{- if .linux.hostNetwork }}
+  host: {{ include "akv.loopback" . }}
+  {{- end }}
+  path: {{ .linux.healthzPath }}
+  port: healthz
+{{- end -}}
+
 {{/* Arguments of `akv-csi serve` as a YAML list, `extraArgs` last so that they win. Of the settings. */}}
 {{- define "akv.args" -}}
 {{- $args := list (printf "--endpoint=unix:///provider/%s.sock" .providerName) -}}
@@ -64,6 +80,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if .logVerbosity -}}{{- $args = append $args (printf "-v=%d" (int .logVerbosity)) -}}{{- end -}}
 {{- $args = append $args (printf "--construct-pem-chain=%t" .constructPEMChain) -}}
 {{- if .writeCertAndKeyInSeparateFiles -}}{{- $args = append $args "--write-cert-and-key-in-separate-files=true" -}}{{- end -}}
+{{- if .linux.hostNetwork -}}{{- $args = append $args (printf "--healthz-host=%s" (include "akv.loopback" .)) -}}{{- end -}}
 {{- $args = append $args (printf "--healthz-port=%d" (int .linux.healthzPort)) -}}
 {{- $args = append $args (printf "--healthz-path=%s" .linux.healthzPath) -}}
 {{- $args = append $args (printf "--healthz-timeout=%s" .linux.healthzTimeout) -}}
