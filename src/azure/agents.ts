@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './connect.ts';
-import { Lookups } from './lookups.ts';
+import { GRACE_MS, Lookups } from './lookups.ts';
 import { TunnelAgent } from './tunnel.ts';
 
 /** Connections to one host at the same time. */
@@ -97,11 +97,11 @@ export class Agents implements AgentSource {
 
   /** See {@link Lookups.stop}. */
   stopLookups(): void {
-    this.#lookups.stop();
+    this.#lookups.stop(GRACE_MS);
   }
 
   close(): void {
-    this.#lookups.stop();
+    this.#lookups.stop(0);
     this.#http.destroy();
     this.#https?.destroy();
     for (const agent of this.#proxied.values()) agent.destroy();

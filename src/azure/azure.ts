@@ -32,7 +32,7 @@ export interface Azure {
   readonly vaults: AzureVaults;
   /** Makes what all connections share, which takes some ten milliseconds; asks nobody anything. */
   warmUp(): void;
-  /** Ends the requests that wait for a name server, and each further one that needs it; the others go on. */
+  /** From now on a request fails that waits two seconds for a name server; the others go on. */
   stop(): void;
   close(): void;
 }

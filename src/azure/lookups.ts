@@ -22,26 +22,34 @@ export const lookupLocalhost: LookupFunction = (hostname, options, callback) => 
   });
 };
 
+/** What a name server has to answer in when the provider stops; one that works takes a small part of it. */
+export const GRACE_MS = 2000;
+
 /** The lookups of a process. */
 export class Lookups {
-  /** What fails those under way. */
+  /** Those under way; each call limits one to the grace. */
   readonly #waiting = new Set<() => void>();
-  #stopped = false;
+  #graceMs = Number.POSITIVE_INFINITY;
 
-  /** {@link lookupLocalhost}, which fails with {@link STOPPING} as soon as {@link Lookups.stop} is called. */
+  /** {@link lookupLocalhost}, which fails with {@link STOPPING} where {@link Lookups.stop} lets it wait no longer. */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
-    const fail = () => end(coded(STOPPING, 'the provider is stopping'), '');
+    let timer: NodeJS.Timeout | undefined;
     const end: typeof callback = (...found) => {
-      if (this.#waiting.delete(fail)) callback(...found);
+      clearTimeout(timer);
+      if (this.#waiting.delete(limit)) callback(...found);
     };
-    this.#waiting.add(fail);
-    if (this.#stopped) process.nextTick(fail);
-    else lookupLocalhost(hostname, options, end);
+    const limit = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => end(coded(STOPPING, 'the provider is stopping'), ''), this.#graceMs);
+    };
+    this.#waiting.add(limit);
+    if (this.#graceMs < Number.POSITIVE_INFINITY) limit();
+    lookupLocalhost(hostname, options, end);
   };
 
-  /** Fails the lookups under way, and each further one. */
-  stop(): void {
-    this.#stopped = true;
-    for (const fail of [...this.#waiting]) fail();
+  /** Gives the lookups under way, and each further one, so many milliseconds: calls under way may still need one. */
+  stop(graceMs: number): void {
+    this.#graceMs = graceMs;
+    for (const limit of this.#waiting) limit();
   }
 }

@@ -32,7 +32,7 @@ export interface Provider {
   readonly mount: MountHandler;
   /** Does now what the first Mount would have to wait for; asks nobody anything. */
   warmUp(): Promise<void>;
-  /** Ends the Mounts that wait for a name server: nobody knows whether it will answer. The others go on. */
+  /** From now on a Mount fails that waits two seconds for a name server: it may never answer. The others go on. */
   stop(): void;
   close(): Promise<void>;
 }
