@@ -64,7 +64,7 @@ export async function startNode({ line, rotationInterval, serveArgs = [], onAnsw
   const close = async () => {
     const failures: unknown[] = [];
     for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) {
-      await Promise.resolve(undo()).catch((error: unknown) => failures.push(error));
+      await (async () => undo())().catch((error: unknown) => failures.push(error));
     }
     if (failures.length > 0) throw failures[0];
   };
