@@ -54,7 +54,7 @@ interface Begun {
  * The blocks of a PEM text (RFC 7468) in their order. Text between blocks is passed over; inside, so are white space
  * and the two characters `\n`, which remain where a PEM went through JSON or an environment variable.
  *
- * A block begins at the start of a line, or on a line that holds one already. Only in a text without such a block it may
+ * A block begins at the start of a line, directly behind another, or on a line that holds all of one. Only in a text without such a block it may
  * begin anywhere, as in JSON; where the first one is a value (`NAME="-----BEGIN …`), so may be the others.
  */
 export function readPem(text: string): readonly PemBlock[] {
@@ -91,9 +91,11 @@ function* allBegun(text: string): Generator<Begun> {
       const sameLine = before !== undefined && before.end >= lineStart ? before : undefined;
       const margin = marginOf(text, sameLine?.end ?? lineStart, start);
       const bodyStart = labelEnd + DASHES.length;
-      const isMeant =
-        GOES_ON.test(text.slice(bodyStart, bodyStart + MAX_MARGIN)) && (sameLine === undefined || JOINED.test(margin));
-      const place = sameLine?.place ?? placeBehind(margin);
+      const joined = sameLine === undefined || JOINED.test(margin);
+      const isMeant = joined && GOES_ON.test(text.slice(bodyStart, bodyStart + MAX_MARGIN));
+      // On one line with the whole block before, as where all line breaks are gone, there may be text in between.
+      const follows = joined || sameLine?.block?.line === line ? sameLine?.place : PLACE.text;
+      const place = follows ?? placeBehind(margin);
       const begun = readBegun(text, { label, line, bodyStart, place, isMeant });
       yield begun;
       if (begun.block !== undefined) {

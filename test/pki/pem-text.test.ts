@@ -74,6 +74,12 @@ describe('text between blocks that mentions BEGIN', () => {
     }
   });
 
+  it('may stand behind a block on its last line', () => {
+    for (const text of [`# ${oldOnOneLine}`, ` see ${begin}`, `, then ${old}`]) {
+      expect(blocksIn(`${key}${one.trimEnd()}${text}\n${two}${three}`)).toEqual(expected);
+    }
+  });
+
   it('never changes what is read', () => {
     const word = fc.constantFrom(begin, end, 'MIIB', '#', '> ', '"', '=', ': ', '\\n', ' ', '-----', oldOnOneLine, 'x');
     const line = fc
