@@ -14,7 +14,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   let best: { name: string; distance: number } | undefined;
   for (const name of known) {
     if (Math.abs(name.length - word.length) > limit) continue;
-    const distance = editDistance(lower, name.toLowerCase());
+    const distance = editDistance(lower, name.toLowerCase(), limit);
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { name, distance };
   }
   return best?.name;
@@ -44,20 +44,30 @@ export function quote(text: string): string {
   return printable(JSON.stringify(clip(text)));
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
+/**
+ * Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). Ends with a number above
+ * `limit` as soon as it cannot be less.
+ */
+function editDistance(a: string, b: string, limit: number): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let leastBefore = 0;
   for (let i = 1; i <= a.length; i++) {
     const current = [i];
+    let least = i;
     for (let j = 1; j <= b.length; j++) {
       const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
       const swap =
         i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
           ? (beforePrevious[j - 2] ?? 0) + 1
           : substitution;
-      current[j] = Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substitution, swap);
+      const cell = Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substitution, swap);
+      current[j] = cell;
+      if (cell < least) least = cell;
     }
+    // A swap looks back two rows.
+    if (least > limit && leastBefore > limit) return least;
+    leastBefore = least;
     beforePrevious = previous;
     previous = current;
   }

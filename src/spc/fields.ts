@@ -31,6 +31,11 @@ export class Fields {
     return [...this.#map.entries.keys()];
   }
 
+  /** True where more errors would not be shown: nothing need be found out about them. */
+  get isFull(): boolean {
+    return this.#findings.isFull('error');
+  }
+
   has(name: string): boolean {
     return this.#map.entries.has(name);
   }

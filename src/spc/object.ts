@@ -162,7 +162,7 @@ function readFileName({ fields, texts, fail }: ObjectReader): string {
   if (fields.has('files') || (unreadable && path === '')) return '';
   const problem = filePathProblem(path);
   if (problem === undefined) return path;
-  const typo = objectName === '' ? misspelt('objectName', fields.names, KNOWN) : undefined;
+  const typo = objectName === '' && !fields.isFull ? misspelt('objectName', fields.names, KNOWN) : undefined;
   fail(
     field,
     typo === undefined ? problem.text : `${problem.text}; "${typo}" is unknown, did you mean "${field}"?`,
@@ -172,10 +172,10 @@ function readFileName({ fields, texts, fail }: ObjectReader): string {
 }
 
 /** `Differs:` the official provider looks at the type only when it fetches, after other objects. */
-function readType({ texts, fail }: ObjectReader): ObjectType {
+function readType({ fields, texts, fail }: ObjectReader): ObjectType {
   const known = TYPES.find((type) => type === texts.objectType);
   if (known !== undefined) return known;
-  const near = texts.objectType === '' ? undefined : nearest(texts.objectType, TYPES);
+  const near = texts.objectType === '' || fields.isFull ? undefined : nearest(texts.objectType, TYPES);
   const hint = near === undefined ? '' : `; did you mean "${near}"?`;
   fail('objectType', `Invalid vaultObjectTypes. Should be secret, key, or cert${hint}`, 'fetch');
   return 'secret';

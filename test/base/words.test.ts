@@ -92,3 +92,25 @@ describe('work for a comparison', () => {
     expect(looks()).toBeLessThanOrEqual(100 * 2 * KNOWN.length);
   });
 });
+
+describe('the nearest name', () => {
+  /** Optimal string alignment, written out. */
+  function distance(a: string, b: string): number {
+    if (a === '' || b === '') return a.length + b.length;
+    const [shortA, shortB] = [a.slice(0, -1), b.slice(0, -1)];
+    const same = a.at(-1) === b.at(-1) ? 0 : 1;
+    const found = Math.min(distance(shortA, b) + 1, distance(a, shortB) + 1, distance(shortA, shortB) + same);
+    const swapped = a.length > 1 && b.length > 1 && a.at(-1) === b.at(-2) && a.at(-2) === b.at(-1);
+    return swapped ? Math.min(found, distance(a.slice(0, -2), b.slice(0, -2)) + 1) : found;
+  }
+
+  it('is within a third of the length, by a count that ends early where there is none', () => {
+    const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(word, word, (given, known) => {
+        const near = distance(given, known) <= Math.max(1, Math.floor(given.length / 3));
+        expect(nearest(given, [known])).toBe(near ? known : undefined);
+      }),
+    );
+  });
+});
