@@ -1,4 +1,7 @@
-/** The hosts that a Mount waits for, in the words of messages: budgets and failed requests use the same. */
+/**
+ * The hosts that a Mount waits for, in the words of messages. The budget names by them what took the time, and `azure/`
+ * whom it does not wait for.
+ */
 import type { ErrorDetails } from '../base/errors.ts';
 
 type Phase = NonNullable<ErrorDetails['phase']>;

@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { steadyTime } from '../../src/base/clock.ts';
 import { startBudget } from '../../src/mount/budget.ts';
 import { Progress } from '../../src/mount/progress.ts';
+import type { Identity } from '../../src/spc/model.ts';
 import { type Lab, reader, secret, startLab, stranger, textOf } from './lab.ts';
 
 let time: number;
@@ -10,7 +11,7 @@ const clock = { wall: () => time, steady: () => steadyTime(time) };
 
 beforeEach(async () => {
   time = Date.now();
-  lab = await startLab({ clock });
+  lab = await startLab({ clock, nmi: true });
   await lab.open(reader()).get(secret('s0'), lab.context());
   lab.emulator.requests.clear();
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -26,7 +27,10 @@ async function pass(ms: number): Promise<void> {
 }
 
 /** Reads as one Mount does; the rotation of drivers up to v1.5 sets no deadline. */
-async function mount(name: string, { timeoutMs = Number.POSITIVE_INFINITY, identity = reader() } = {}) {
+async function mount(
+  name: string,
+  { timeoutMs = Number.POSITIVE_INFINITY, identity = reader() }: { timeoutMs?: number; identity?: Identity } = {},
+) {
   const progress = new Progress(clock);
   const call = { timeoutMs, signal: new AbortController().signal };
   const { dispose, ...budget } = startBudget(call, { clock, progress });
@@ -104,13 +108,21 @@ describe('the one worker that rotates all pods of a node', () => {
     expect(await heldUp(mount('s1'), '/s1', 12_000)).toMatchObject(OVER);
   });
 
-  it('does not wait for long where Entra hangs, and for other pods of that login not at all', async () => {
-    lab.emulator.faults.add({ on: 'entra', action: { kind: 'hang' } });
-    const other = () => mount('s1', { identity: stranger() });
-    expect(await heldUp(other(), '/token', 12_000)).toMatchObject(OVER);
-    expect(await atOnce(other())).toMatchObject({ ...UNREACHABLE, details: { phase: 'entra' } });
-    expect(await mount('s2')).toBe('value-2');
-  });
+  it.each<['entra' | 'imds' | 'nmi', Identity, string]>([
+    ['entra', stranger(), '/token'],
+    ['imds', { kind: 'managed-identity', clientId: '' }, '/metadata/identity'],
+    ['nmi', { kind: 'pod-identity', podNamespace: 'prod', podName: 'web-0' }, '/host/token'],
+  ])(
+    'does not wait for long where %s hangs, and for other pods of that login not at all',
+    async (on, identity, path) => {
+      process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = lab.emulator.imdsUrl;
+      onTestFinished(() => void delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST);
+      lab.emulator.faults.add({ on, action: { kind: 'hang' } });
+      expect(await heldUp(mount('s1', { identity }), path, 12_000)).toMatchObject(OVER);
+      expect(await atOnce(mount('s1', { identity }))).toMatchObject({ ...UNREACHABLE, details: { phase: on } });
+      expect(await mount('s2')).toBe('value-2');
+    },
+  );
 
   it.each(['vault', 'entra'] as const)('does not sit out a long Retry-After of the %s', async (on) => {
     const action = { kind: 'answer', status: 429, headers: { 'retry-after': '20' } } as const;
