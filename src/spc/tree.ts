@@ -132,7 +132,7 @@ const BAD_SEPARATOR = 'invalid Yaml document separator: nothing but a comment ma
 function readPart(part: string, firstLine: number): ParsedYaml {
   // In front of JSON kubectl takes tabs, too.
   const text = part.replace(/^[ \t\r\n]+(?=\{)/, (blanks) => blanks.replaceAll('\t', ' '));
-  const first = attempt(firstLine, () => readerOf(text, 0).next());
+  const first = attempt(firstLine, () => readerOf(text, 'kubectl').next());
   if ('problem' in first) return { ok: false, errors: [first.problem] };
   if (first.value === undefined) return { ok: true, documents: [] };
   const read = readDocument(first.value, { textLength: text.length, firstLine, tag: 'text' });
@@ -208,11 +208,8 @@ export function kindOf(tree: Tree): string {
   }
 }
 
-/** Tokens that the official provider's reader looks at beyond a document; kubectl's looks at none. */
-const LOOKAHEAD = 2;
-
-function readerOf(text: string, lookahead = LOOKAHEAD): DocumentReader {
-  return new DocumentReader(text, { json: /^\s*\{/.test(text), maxDepth: MAX_DEPTH, lookahead });
+function readerOf(text: string, reader: 'provider' | 'kubectl' = 'provider'): DocumentReader {
+  return new DocumentReader(text, { json: /^\s*\{/.test(text), maxDepth: MAX_DEPTH, reader });
 }
 
 /** What `read` gives, or the mistake that ends the reading. */

@@ -140,9 +140,9 @@ export class Source {
     this.#line++;
   }
 
-  /** Goes over a comment, and where it has a line of its own over those below it: tabs may stand before them. */
-  skipComments(): void {
-    const ownLine = this.#startsLine();
+  /** Goes over a comment; with `tabs`, and if it ends no line of something else, over those below it, tabs before them. */
+  skipComments(tabs: boolean): void {
+    const ownLine = tabs && this.#startsLine();
     this.readRest();
     for (let next = this.#toNextComment(); ownLine && next !== undefined; next = this.#toNextComment()) {
       const end = this.#index + next;
@@ -157,6 +157,7 @@ export class Source {
   #startsLine(): boolean {
     let before = this.#index - 1;
     while (isBlank(this.text.charAt(before))) before--;
+    if (this.text.slice(before - 2, before + 1) === '---') before -= 3;
     return before < 0 || isBreak(this.text.charAt(before));
   }
 

@@ -39,6 +39,9 @@ export interface Token {
 export interface TokenOptions {
   /** Allows the escapes that JSON has beyond YAML. */
   readonly json: boolean;
-  /** Tokens that are read, and may be refused, beyond the one that is asked for. */
-  readonly lookahead: number;
+  /**
+   * Whose reader it is. The official provider's looks two tokens ahead, and so refuses some texts for what follows their
+   * first document; and it takes tabs before comments that stand below other comments.
+   */
+  readonly reader: 'provider' | 'kubectl';
 }

@@ -14,6 +14,8 @@ const AFTER_NAME = new Set([...'?:,]}%@`']);
 export class Tokens {
   readonly #source: Source;
   readonly #options: TokenOptions;
+  /** Tokens that are read beyond the one that is asked for. */
+  readonly #lookahead: number;
   readonly #queue: Token[] = [];
   #taken = 0;
   #ended = false;
@@ -27,6 +29,7 @@ export class Tokens {
   constructor(text: string, options: TokenOptions) {
     this.#source = new Source(text);
     this.#options = options;
+    this.#lookahead = options.reader === 'provider' ? 2 : 0;
   }
 
   /** The next token, which stays the next. */
@@ -56,10 +59,7 @@ export class Tokens {
   }
 
   #fill(): void {
-    while (
-      !this.#ended &&
-      (this.#queue.length <= this.#options.lookahead || this.#keys.mayBegin(this.#taken, this.#source))
-    )
+    while (!this.#ended && (this.#queue.length <= this.#lookahead || this.#keys.mayBegin(this.#taken, this.#source)))
       this.#fetch();
   }
 
@@ -99,7 +99,7 @@ export class Tokens {
     const source = this.#source;
     for (;;) {
       while (source.peek() === ' ' || (source.peek() === '\t' && (this.#inFlow || !this.#keyAllowed))) source.skip();
-      if (source.peek() === '#') source.skipComments();
+      if (source.peek() === '#') source.skipComments(this.#options.reader === 'provider');
       if (!isBreak(source.peek())) return;
       source.readBreak();
       if (!this.#inFlow) this.#keyAllowed = true;
