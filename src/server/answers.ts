@@ -1,12 +1,7 @@
 /**
- * The answers of one connection on their way out. A process that dies between the headers of an answer and its status
- * leaves the driver with a call it neither repeats nor calls failed for good, and a pod with an empty volume. So an
- * answer is held until its last frame is there, and leaves as a whole as soon as the client's flow control (RFC 9113
- * section 5.2) has room for it. One that is larger than the client's window leaves in parts, one such answer at a time,
- * its headers with the first part and its status with the last.
- *
- * `connection.ts` hands every frame of the HTTP/2 server in and writes what comes out. Frames that belong to no answer
- * pass at once.
+ * Holds the frames of each answer until the last is there, so that it leaves in one write, or, where the client's window
+ * is too small for it, in as few as that allows, one such answer at a time. `connection.ts` hands in what the HTTP/2
+ * server sends and writes what comes out. Frames that belong to no answer pass at once; nothing is refused.
  */
 import { FRAME_HEADER_BYTES, type FrameHead, frameFlag, frameType, makeHead, readHead, type Visit } from './frames.ts';
 import { finalReset } from './resets.ts';

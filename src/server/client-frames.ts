@@ -1,11 +1,7 @@
 /**
- * Reads along in what a client sends, before the HTTP/2 server sees it: the authority of each request is replaced
- * (`authority.ts`), requests are counted until they are complete (`requests.ts`), and flow control is kept here. The
- * HTTP/2 server is told of a client that takes everything, so that it makes each answer at once and whole; `answers.ts`
- * heeds the client's real windows. It is also told to keep no table for header compression, so that answers may leave in
- * another order than they are made in.
- *
- * Nothing is refused here: a frame that breaks the protocol is handed on, and the HTTP/2 server ends the connection.
+ * Reads along in what a client sends, before the HTTP/2 server sees it: pins authorities, counts unfinished requests and
+ * takes over flow control and header compression, so that the server makes answers whole and `answers.ts` may send them
+ * in another order. Called by `connection.ts`. Nothing is refused: what breaks the protocol is handed on to the server.
  */
 import { type Answers, DEFAULT_WINDOW, MAX_WINDOW } from './answers.ts';
 import { authorityPin } from './authority.ts';

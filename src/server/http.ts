@@ -1,7 +1,7 @@
 /**
- * The HTTP endpoints, for probes and scrapes: small questions of whoever reaches the port. `health.ts` and `metrics.ts`
- * start one each. Everything a caller can hold is bounded: connections, headers, the time to send a request and to take
- * the answer. A request with a body is refused, and an answer is made once for all who ask at the same time.
+ * The HTTP endpoints for probes and scrapes; `health.ts` and `metrics.ts` start one each. What callers hold is bounded
+ * (connections, headers, the time to ask and to take the answer), and one answer is made for all who ask at the same time.
+ * Requests with a body are refused.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,6 +1,6 @@
 /**
- * Requests that have begun and not ended hold memory for as long as their client likes. This counts them over all
- * connections of a server; where they hold more than the server has room for, the connection that holds most is cut.
+ * Counts requests that have begun and not ended, over all connections of a server, as they hold memory for as long as
+ * their client likes. Where they hold more than there is room for, the connection that holds most is cut.
  */
 
 /** What an unfinished request counts for beside its octets: the HTTP/2 stream and the call behind it. */

@@ -1,6 +1,6 @@
 /**
- * Room for a bounded number of connections of one listener. A new connection is let in, and one that is used less makes
- * room for it, so that a probe or a driver finds a way in however many others hold connections open.
+ * Room for a bounded number of connections of one listener; `server.ts` and `http.ts` ask it. A new connection is let in,
+ * and one that is used less makes room for it, so that a probe or a driver finds a way in however many others are open.
  */
 
 /** `unused` has asked for nothing yet, `idle` was answered, `busy` waits for an answer. */

@@ -231,6 +231,27 @@ describe('an answer waits for room in the window of its connection', () => {
     expect(client.frames.some(({ streamId }) => streamId === second)).toBe(false);
   });
 
+  test('even when the provider stops, which waits for it', async () => {
+    const server = await testServer({ mount: answering, drainMs: 20_000 });
+    const client = await RawClient.connect(server.path, { credits: false, pongs: false });
+    const first = client.call('Mount', request('bytes:40000'));
+    const second = client.call('Mount', request('bytes:40000'));
+    await client.until(() => client.answered(first));
+    client.grant(0, 10_000);
+    await client.until(() => client.frames.some(({ kind }) => kind === type.ping));
+    let stopped = false;
+    const stopping = server.stop().then(() => {
+      stopped = true;
+    });
+    await client.until(() => client.frames.some(({ kind }) => kind === type.goaway));
+    expect([stopped, client.answered(second)]).toEqual([false, false]);
+    client.grant(0, 30_100);
+    await client.until(() => client.answered(second));
+    expect(writesByStream().get(second)).toHaveLength(1);
+    await stopping;
+    await client.closed;
+  });
+
   test('which does not hold up what belongs to no answer', async () => {
     const { path } = await testServer({ mount: answering });
     const client = await RawClient.connect(path, { credits: false, pongs: false });
