@@ -1,11 +1,14 @@
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import exampleSeed from '../../examples/emulator-seed.yaml?raw';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { type Emulator, startEmulator } from '../emulator/emulator.ts';
 import { addHostsLines, removeHostsLines } from '../emulator/hosts-file.ts';
 import type { RequestRecord } from '../emulator/request-log.ts';
+import { emulatorText } from './emulator-text.ts';
 
 interface EmulatorFlags {
   readonly seed?: string;
@@ -14,12 +17,22 @@ interface EmulatorFlags {
   readonly imdsPort: number;
   readonly hostName: readonly string[];
   readonly caFile?: string;
+  readonly caKeyFile?: string;
   readonly cloudFile?: string;
   readonly writeHosts?: true | string;
   readonly quiet?: boolean;
 }
 
 const HOSTS_FILE = '/etc/hosts';
+const EXIT_CODES = `
+Exit codes: 0 ended by SIGINT or SIGTERM, 1 a seed or a CA that cannot be used, 2 a wrong command line, a file that cannot
+be read or written, or an address where it cannot listen.`;
+const LISTEN_FAILURES: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process listens there; choose another port by --port or --imds-port, 0 for a free one',
+  EADDRNOTAVAIL: 'this machine has no such address; choose another one by --host',
+  ENOTFOUND: 'no such name; give an address of this machine by --host',
+  EACCES: 'only root may listen there; choose another port by --port or --imds-port',
+};
 
 /**
  * `akv-csi emulator`: runs the embedded Azure until SIGINT or SIGTERM and prints how other clients reach it.
@@ -33,28 +46,24 @@ export function emulatorCommand(): Command {
     .option('--port <number>', 'HTTPS port of vaults and authority; 0 takes a free one', portNumber, 8443)
     .option('--imds-port <number>', 'HTTP port of the managed-identity endpoint; 0 takes a free one', portNumber, 8080)
     .option('--host-name <name>', 'further DNS name to answer for, such as *.vault.azure.net (repeatable)', collect, [])
-    .option('--ca-file <file>', 'write the root certificate that clients must trust')
+    .option('--ca-file <file>', 'write the root certificate that clients must trust (default: a temporary file)')
+    .option('--ca-key-file <file>', 'keep the root certificate and its key in this file, for the next start too')
     .option('--cloud-file <file>', 'write the custom cloud environment file for the provider')
     .option('--write-hosts [file]', `add the host names to ${HOSTS_FILE} (or file) and remove them at the end`)
     .option('--quiet', 'print no line for each request')
+    .addHelpText('after', EXIT_CODES)
     .action(run);
 }
 
 async function run(flags: EmulatorFlags): Promise<void> {
   const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-  const emulator = await startEmulator({
-    seed: flags.seed === undefined ? exampleSeed : usingFile(flags.seed, (path) => readFileSync(path, 'utf8')),
-    host: flags.host,
-    port: flags.port,
-    imdsPort: flags.imdsPort,
-    hosts: flags.hostName,
-    ...(flags.quiet ? {} : { onRequest: (record: RequestRecord) => print(requestLine(record)) }),
-  });
+  const emulator = await start(flags);
   const hostsFile = flags.writeHosts === true ? HOSTS_FILE : flags.writeHosts;
   try {
-    writeFiles(emulator, flags);
+    const caFile = writeFiles(emulator, flags);
     if (hostsFile !== undefined) writeHosts(hostsFile, emulator);
-    print(instructions(emulator, { ...flags, hostsWritten: hostsFile !== undefined }));
+    const seed = flags.seed === undefined ? undefined : resolve(flags.seed);
+    print(emulatorText({ emulator, seed, caFile, hostsWritten: hostsFile !== undefined }));
     await stopped;
     print('Stopping.');
   } finally {
@@ -62,45 +71,56 @@ async function run(flags: EmulatorFlags): Promise<void> {
   }
 }
 
-function writeFiles(emulator: Emulator, { caFile, cloudFile }: EmulatorFlags): void {
-  if (caFile !== undefined) usingFile(caFile, (path) => writeFileSync(path, emulator.caPem));
+async function start(flags: EmulatorFlags): Promise<Emulator> {
+  const { caKeyFile } = flags;
+  const keptCa = caKeyFile !== undefined && existsSync(caKeyFile);
+  try {
+    return await startEmulator({
+      seed: flags.seed === undefined ? exampleSeed : usingFile(flags.seed, (path) => readFileSync(path, 'utf8')),
+      host: flags.host,
+      port: flags.port,
+      imdsPort: flags.imdsPort,
+      hosts: flags.hostName,
+      ...(keptCa ? { ca: usingFile(caKeyFile, (path) => readFileSync(path, 'utf8')) } : {}),
+      ...(flags.quiet ? {} : { onRequest: (record: RequestRecord) => print(requestLine(record)) }),
+    });
+  } catch (error) {
+    throw listenError(error, flags) ?? error;
+  }
+}
+
+const LISTEN_CALLS: readonly string[] = ['listen', 'bind', 'getaddrinfo'];
+
+/** The error of an address that cannot be listened on; undefined for any other. */
+function listenError(error: unknown, flags: EmulatorFlags): ProviderError | undefined {
+  if (!(error instanceof Error && 'syscall' in error && LISTEN_CALLS.includes(String(error.syscall)))) return undefined;
+  const { code, address = flags.host, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const reason = LISTEN_FAILURES[code ?? ''] ?? error.message;
+  const where = port === undefined ? address : `${address}, port ${port}`;
+  return new ProviderError('ERR_USAGE', `Cannot listen on ${where}: ${reason}`, { cause: error });
+}
+
+/** Absolute path of the root certificate; a temporary one goes away with the process. */
+function writeFiles(emulator: Emulator, { caFile, caKeyFile, cloudFile }: EmulatorFlags): string {
+  if (caKeyFile !== undefined && !existsSync(caKeyFile)) {
+    usingFile(caKeyFile, (path) => writeFileSync(path, emulator.caWithKeyPem, { mode: 0o600 }));
+  }
   if (cloudFile !== undefined) usingFile(cloudFile, (path) => writeFileSync(path, emulator.cloudFile));
+  const written = resolve(caFile ?? join(temporaryDirectory(), 'ca.pem'));
+  usingFile(written, (path) => writeFileSync(path, emulator.caPem));
+  return written;
+}
+
+function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'akv-csi-emulator-'));
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 /** The lines go away however the process ends, short of being killed. */
 function writeHosts(hostsFile: string, emulator: Emulator): void {
   usingFile(hostsFile, (path) => addHostsLines(path, emulator.hostsLines()));
   process.once('exit', () => removeHostsLines(hostsFile));
-}
-
-function instructions(emulator: Emulator, flags: EmulatorFlags & { hostsWritten: boolean }): string {
-  const ca = flags.caFile ?? '<ca-file>';
-  const hint = flags.caFile === undefined ? '   (give --ca-file to have it written)' : '';
-  return [
-    'The emulator is running.',
-    '',
-    `  authority          ${emulator.authorityHost}`,
-    ...emulator.vaults.map((name) => `  vault              ${emulator.vaultUrl(name)}`),
-    `  managed identity   ${emulator.imdsUrl}`,
-    '',
-    flags.hostsWritten
-      ? 'Host names, added to the hosts file:'
-      : 'Host names for the hosts file (--write-hosts adds them):',
-    ...emulator.hostsLines().map((line) => `  ${line}`),
-    '',
-    `Trust the root certificate:${hint}`,
-    `  export NODE_EXTRA_CA_CERTS=${ca}   # Node.js`,
-    `  export SSL_CERT_FILE=${ca}         # Go, .NET on Linux, curl`,
-    `  export REQUESTS_CA_BUNDLE=${ca}    # Python`,
-    `  keytool -importcert -noprompt -file ${ca} -alias emulator -keystore trust.p12 -storepass changeit   # Java`,
-    '',
-    'Point the SDKs of any language to it (and disable their instance discovery):',
-    `  export AZURE_AUTHORITY_HOST=${emulator.authorityHost}`,
-    `  export AZURE_POD_IDENTITY_AUTHORITY_HOST=${emulator.imdsUrl}`,
-    '',
-    'Ctrl-C ends it.',
-    '',
-  ].join('\n');
 }
 
 function requestLine(record: RequestRecord): string {

@@ -4,7 +4,7 @@ import { type Controls, createControls } from './controls.ts';
 import { handleEntra } from './entra.ts';
 import { FaultList, type Faults } from './faults.ts';
 import type { HttpRequest, ServiceKind } from './http.ts';
-import { handleManagedIdentity, isPodIdentityPath } from './imds.ts';
+import { APP_SERVICE_PATH, handleManagedIdentity, isPodIdentityPath } from './imds.ts';
 import { type ListenerParts, listen, type Service, urlHost } from './listener.ts';
 import type { World } from './model.ts';
 import { createRequestLog, type RequestLog, type RequestRecord } from './request-log.ts';
@@ -13,6 +13,7 @@ import { parseSeed } from './seed.ts';
 import { buildWorld } from './seed-world.ts';
 import { createServerCertificate } from './server-certificate.ts';
 import { type ServiceAccountTokenRequest, serviceAccountToken } from './service-account.ts';
+import { type Summary, summaryOf } from './summary.ts';
 import { handleVault } from './vault-api.ts';
 
 /** Milliseconds the answers of each service take. */
@@ -38,6 +39,8 @@ export interface EmulatorOptions {
   readonly log?: Logger;
   /** Called for each request, as it is answered. */
   readonly onRequest?: (record: RequestRecord) => void;
+  /** PEM of a CA and its private key that signs the listener's certificate; absent: a new one. */
+  readonly ca?: string;
   /** Further DNS names to answer for, such as `*.vault.azure.net` and `login.microsoftonline.com`. */
   readonly hosts?: readonly string[];
 }
@@ -52,6 +55,11 @@ export interface Emulator extends Controls {
   readonly vaults: readonly string[];
   /** Root certificate clients must trust. */
   readonly caPem: string;
+  /** The same with its private key, for {@link EmulatorOptions.ca} of the next start. */
+  readonly caWithKeyPem: string;
+  /** `IDENTITY_HEADER` of the managed-identity endpoint in App Service's form, `IDENTITY_ENDPOINT`. */
+  readonly identityHeader: string;
+  readonly identityEndpoint: string;
   /** Authority URL with a trailing slash. */
   readonly authorityHost: string;
   /** JSON text of a custom cloud environment file for the provider. */
@@ -59,6 +67,8 @@ export interface Emulator extends Controls {
   readonly requests: RequestLog;
   readonly faults: Faults;
   vaultUrl(name: string): string;
+  /** Who can log in, and what the vaults hold, now. */
+  summary(): Summary;
   /** Lines for a hosts file that make the emulator's names known. */
   hostsLines(): string[];
   setLatency(latency: Latency): void;
@@ -77,7 +87,10 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   // Clients check the listener's certificate by the machine's clock, whatever time the world inside has.
   const [world, certificate] = await Promise.all([
     buildWorld(seed, { clock, hosts }),
-    createServerCertificate({ vaults: seed.vaults.map(({ name }) => name), hosts, listen: host }, systemClock.wall()),
+    createServerCertificate(
+      { vaults: seed.vaults.map(({ name }) => name), hosts, listen: host },
+      { now: systemClock.wall(), ca: options.ca },
+    ),
   ]);
   const faults = new FaultList();
   for (const fault of seed.faults ?? []) faults.add(fault);
@@ -105,6 +118,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     ...createControls(world),
     ...addresses(world, { host, port: tls.port, imdsPort: imds.port }),
     caPem: certificate.caPem,
+    caWithKeyPem: certificate.caWithKeyPem,
+    identityHeader: world.identityHeader,
+    summary: () => summaryOf(world),
     requests,
     faults,
     setLatency: (change) => {
@@ -119,13 +135,14 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
 
 type Addresses = Pick<
   Emulator,
-  'port' | 'vaults' | 'imdsUrl' | 'authorityHost' | 'cloudFile' | 'vaultUrl' | 'hostsLines'
+  'port' | 'vaults' | 'imdsUrl' | 'identityEndpoint' | 'authorityHost' | 'cloudFile' | 'vaultUrl' | 'hostsLines'
 >;
 
 function addresses(world: World, at: { host: string; port: number; imdsPort: number }): Addresses {
   const { host, port } = at;
   const authorityHost = `https://${LOGIN_HOST}:${port}/`;
-  const address = host === '0.0.0.0' ? '127.0.0.1' : host;
+  const address = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  const imdsUrl = `http://${urlHost(address)}:${at.imdsPort}`;
   const vaults = [...world.vaults.keys()];
   const extra = world.hosts.flatMap((name) =>
     name.startsWith('*.vault.') ? vaults.map((vault) => name.replace('*', vault)) : name.startsWith('*') ? [] : [name],
@@ -140,7 +157,8 @@ function addresses(world: World, at: { host: string; port: number; imdsPort: num
     port,
     vaults: [...world.vaults.values()].map(({ name }) => name),
     authorityHost,
-    imdsUrl: `http://${urlHost(address)}:${at.imdsPort}`,
+    imdsUrl,
+    identityEndpoint: `${imdsUrl}${APP_SERVICE_PATH}`,
     cloudFile: `${JSON.stringify(cloud, null, 2)}\n`,
     vaultUrl: (name) => `https://${name}.${VAULT_SUFFIX}:${port}`,
     hostsLines: () =>

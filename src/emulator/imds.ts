@@ -6,6 +6,9 @@ import { isKnownResource, issueToken } from './tokens.ts';
 const IMDS_PATH = /^\/metadata\/identity\/oauth2\/token\/?$/;
 const NMI_PATH = /^\/host\/token\/?$/;
 
+/** Where App Service's form of the endpoint is, for SDKs that cannot be pointed to another IMDS. */
+export const APP_SERVICE_PATH = '/msi/token';
+
 type Candidate = { readonly tenant: Tenant; readonly identity: Identity };
 
 /** Whether a path of the managed-identity listener belongs to pod identity. */
@@ -13,11 +16,21 @@ export function isPodIdentityPath(path: string): boolean {
   return NMI_PATH.test(path);
 }
 
-/** Answers as the instance metadata service (IMDS) and as pod identity's NMI. */
+/** Answers as the instance metadata service (IMDS), as App Service and as pod identity's NMI. */
 export function handleManagedIdentity(world: World, request: HttpRequest): HttpResponse {
-  if (isPodIdentityPath(request.path)) return podIdentity(world, request);
-  if (!IMDS_PATH.test(request.path)) return json(404, { error: 'Not found' });
-  return instanceMetadata(world, request);
+  // Java's SDK joins the host and the path with a slash too many.
+  const path = request.path.replace(/\/{2,}/g, '/');
+  if (isPodIdentityPath(path)) return podIdentity(world, request);
+  if (IMDS_PATH.test(path)) return instanceMetadata(world, request);
+  if (path === APP_SERVICE_PATH) return appService(world, request);
+  return json(404, { error: 'Not found' });
+}
+
+function appService(world: World, request: HttpRequest): HttpResponse {
+  if (request.headers['x-identity-header'] !== world.identityHeader) {
+    return imdsError(401, 'unauthorized', 'The header X-IDENTITY-HEADER is not the value of IDENTITY_HEADER');
+  }
+  return managedToken(world, request);
 }
 
 function instanceMetadata(world: World, request: HttpRequest): HttpResponse {
@@ -28,6 +41,10 @@ function instanceMetadata(world: World, request: HttpRequest): HttpResponse {
   if (request.headers['x-forwarded-for'] !== undefined) {
     return imdsError(400, 'invalid_request', 'Request contains unexpected header x-forwarded-for');
   }
+  return managedToken(world, request);
+}
+
+function managedToken(world: World, request: HttpRequest): HttpResponse {
   if (request.query.get('api-version') === null) {
     return imdsError(400, 'invalid_request', "Required query variable 'api-version' is missing");
   }

@@ -115,6 +115,8 @@ export interface World {
   /** Signs service account tokens. */
   readonly serviceAccountKey: SigningKey;
   readonly serviceAccountIssuer: string;
+  /** What callers of the managed-identity endpoint in App Service's form must send. */
+  readonly identityHeader: string;
   /** Host names beside `*.vault.localhost` and `login.localhost`, in lower case. */
   readonly hosts: readonly string[];
 }

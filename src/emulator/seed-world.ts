@@ -1,4 +1,4 @@
-import { createHash, generateKeyPair, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPair, randomUUID, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { WallClock } from '../base/clock.ts';
 import { Secret } from '../base/secret.ts';
@@ -51,6 +51,7 @@ export async function buildWorld(seed: Seed, options: { clock: WallClock; hosts:
     tokenKey,
     serviceAccountKey,
     serviceAccountIssuer,
+    identityHeader: randomUUID(),
     hosts: options.hosts.map((host) => host.toLowerCase()),
   };
   const chains = await buildChains(seed, authorities, now);

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { parseDocument } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { ProviderError } from '../base/errors.ts';
 import { nearest, oneOf } from '../base/words.ts';
 import { SEED_SCHEMA, type Seed } from './seed-schema.ts';
@@ -14,7 +14,9 @@ const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600
  * Errors: ERR_BAD_PARAMETERS.
  */
 export function parseSeed(yaml: string): Seed {
-  const document = parseDocument(yaml);
+  const [document, ...others] = parseAllDocuments(yaml);
+  if (document === undefined || document.contents === null) throw badSeed(['the document: it is empty']);
+  if (others.length > 0) throw badSeed([`the document: there are ${others.length + 1} of them; keep one`]);
   if (document.errors.length > 0) throw badSeed(document.errors.map((error) => error.message));
   const parsed = v.safeParse(SEED_SCHEMA, document.toJS({ maxAliasCount: 100 }));
   if (!parsed.success) throw badSeed(parsed.issues.flatMap((issue) => explain(issue, [])));

@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmulator } from '../../src/emulator/emulator.ts';
 import { addHostsLines, removeHostsLines } from '../../src/emulator/hosts-file.ts';
-import { raw, seedWith } from './support.ts';
+import { CLIENT, CLIENT_SECRET, raw, seedWith, TENANT } from './support.ts';
 
 const RAW_IMPORT = {
   name: 'raw',
@@ -22,6 +24,9 @@ const RAW_IMPORT = {
     }));
   },
 };
+
+const keyOf = (pem: string) => pem.slice(0, pem.indexOf('-----BEGIN CERTIFICATE'));
+const certificateOf = (pem: string) => pem.slice(pem.indexOf('-----BEGIN CERTIFICATE'));
 
 describe('akv-csi emulator', () => {
   const folder = mkdtempSync(join(tmpdir(), 'emulator-command-'));
@@ -50,7 +55,7 @@ describe('akv-csi emulator', () => {
   });
 
   async function start(...flags: string[]) {
-    const child = spawn(process.execPath, [program, '--port', '0', '--imds-port', '0', ...flags]);
+    const child = spawn(process.execPath, [program, '--port', '0', '--imds-port', '0', ...flags], { cwd: folder });
     children.push(child);
     const output = { text: '' };
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output.text += chunk));
@@ -75,6 +80,21 @@ describe('akv-csi emulator', () => {
     await until('Ctrl-C ends it.');
     const port = /https:\/\/login\.localhost:(\d+)\//.exec(output.text)?.[1];
     expect(output.text).toContain(`https://my-key-vault.vault.localhost:${port}`);
+    for (const line of [
+      `tenant           ${TENANT}`,
+      `client id        ${CLIENT}`,
+      'client secret    demo-client-secret',
+      'secrets          my-username-password-db, mosquitto-password-file, my-remote-broker-certificate, my-ca-chain',
+      'certificates     my-server-certificate',
+      `export AZURE_TENANT_ID=${TENANT}`,
+      'disable_instance_discovery=True',
+      'DisableInstanceDiscovery: true',
+      '.disableInstanceDiscovery()',
+      'disableInstanceDiscovery: true',
+      'DisableInstanceDiscovery = true',
+      'export IDENTITY_HEADER=',
+    ])
+      expect(output.text).toContain(line);
     for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE'])
       expect(output.text).toContain(`export ${name}=${ca}`);
     expect(JSON.parse(readFileSync(cloud, 'utf8')).keyVaultDNSSuffix).toBe(`vault.localhost:${port}`);
@@ -109,9 +129,71 @@ describe('akv-csi emulator', () => {
       'login.microsoftonline.com',
     );
     await until('Ctrl-C ends it.');
+    expect(output.text).not.toContain(CLIENT_SECRET);
+    expect(output.text).toContain(`client secret    (see ${seed})`);
     expect(output.text).toContain('  127.0.0.1 test-vault.vault.azure.net\n  127.0.0.1 login.microsoftonline.com\n');
     child.kill('SIGINT');
     expect((await ended)[0]).toBe(0);
+  });
+
+  it('writes the root certificate to a file that goes away with it, unless one is named', async () => {
+    const { child, output, ended, until } = await start();
+    await until('Ctrl-C ends it.');
+    const file = /SSL_CERT_FILE=(\S+)/.exec(output.text)?.[1] ?? '';
+    expect(readFileSync(file, 'utf8')).toMatch(/^-----BEGIN CERTIFICATE-----/);
+    child.kill('SIGTERM');
+    await ended;
+    expect(existsSync(file)).toBe(false);
+    expect(existsSync(dirname(file))).toBe(false);
+  });
+
+  it('keeps its root certificate in a file, and prints absolute paths for relative ones', async () => {
+    const roots = [];
+    for (const run of ['first', 'second']) {
+      const { child, output, ended, until } = await start('--ca-key-file', 'kept.pem', '--ca-file', `${run}.pem`);
+      await until('Ctrl-C ends it.');
+      expect(output.text).toContain(`SSL_CERT_FILE=${join(folder, `${run}.pem`)} `);
+      const ca = readFileSync(join(folder, `${run}.pem`));
+      roots.push(String(ca));
+      const port = /login\.localhost:(\d+)/.exec(output.text)?.[1];
+      const agent = new https.Agent({ ca, servername: 'login.localhost' });
+      const answer = await raw({ agent }, `https://127.0.0.1:${port}/`, {});
+      agent.destroy();
+      expect(answer.status).toBeGreaterThan(0);
+      child.kill('SIGTERM');
+      await ended;
+    }
+    expect(roots[0]).toBe(roots[1]);
+    expect(statSync(join(folder, 'kept.pem')).mode & 0o777).toBe(0o600);
+  });
+
+  it('says which address is in use', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const { output, ended } = await start('--port', String(port));
+    await ended;
+    taken.close();
+    expect(output.text).toBe(
+      `Cannot listen on 127.0.0.1, port ${port}: another process listens there; choose another port by --port or --imds-port, 0 for a free one\n`,
+    );
+  });
+
+  it.each([
+    ['no PEM', () => 'nothing', 'without the file a new one is made'],
+    [
+      'another key',
+      (own: string, other: string) => keyOf(other) + certificateOf(own),
+      'the private key fits none of the certificates',
+    ],
+  ])('refuses a CA file with %s', async (_, content, reason) => {
+    const emulators = await Promise.all([1, 2].map(() => startEmulator({ seed: seedWith('') })));
+    const [own = '', other = ''] = emulators.map(({ caWithKeyPem }) => caWithKeyPem);
+    await Promise.all(emulators.map((emulator) => emulator.close()));
+    writeFileSync(join(folder, 'bad-ca.pem'), content(own, other));
+    const { output, ended } = await start('--ca-key-file', join(folder, 'bad-ca.pem'));
+    expect((await ended)[0]).toBe(1);
+    expect(output.text).toContain(reason);
   });
 
   it.each([

@@ -131,6 +131,25 @@ describe('the managed-identity endpoint of the emulator', () => {
     expect(lab.emulator.requests.filter(({ kind }) => kind === 'nmi')).toHaveLength(5);
   });
 
+  it('answers where an SDK joins host and path with a slash too many', async () => {
+    for (const path of [`/${IMDS}`, '//metadata//identity/oauth2/token/']) {
+      const { status, json } = await imds(QUERY, { Metadata: 'true' }, path);
+      expect([status, json.client_id]).toEqual([200, NODE]);
+    }
+  });
+
+  it('answers as App Service does, to who knows its header only', async () => {
+    const { identityEndpoint, identityHeader } = lab.emulator;
+    const ask = async (headers: Record<string, string>, query = QUERY) => {
+      const response = await fetch(`${identityEndpoint}?${query}`, { headers });
+      return [response.status, ((await response.json()) as { client_id?: string }).client_id];
+    };
+    expect(await ask({ 'X-IDENTITY-HEADER': identityHeader })).toEqual([200, NODE]);
+    expect(await ask({ 'X-IDENTITY-HEADER': identityHeader }, `${QUERY}&client_id=${USER}`)).toEqual([200, USER]);
+    expect(await ask({ 'X-IDENTITY-HEADER': 'another' })).toEqual([401, undefined]);
+    expect(await ask({ Metadata: 'true' })).toEqual([401, undefined]);
+  });
+
   it('has nothing else', async () => {
     expect((await imds('', {}, '/metadata/instance')).status).toBe(404);
     const posted = await fetch(`${lab.emulator.imdsUrl}${IMDS}?${QUERY}`, {

@@ -153,6 +153,8 @@ colour: red
       seedWith(`    certificates: [{name: a, content: ${JSON.stringify(LONG_NUMBER)}}]`),
       'certificate "a": the PEM content has a block EC PRIVATE KEY (line 1) that holds a damaged private key',
     ],
+    ['two documents', `${seedWith('')}---\n${seedWith('')}`, 'the document: there are 2 of them; keep one'],
+    ['nothing but a comment', '# nothing\n', 'the document: it is empty'],
     [
       'public keys that are none',
       seedWith(
