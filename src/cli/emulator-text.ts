@@ -138,13 +138,16 @@ function curlLines({ emulator, caFile, seed }: EmulatorText, { identities, vault
   const url = emulator.vaultUrl(vault.name);
   const scope = `${url.replace(`${vault.name}.`, '')}/.default`;
   const secret = seed === undefined ? identity.clientSecrets[0]?.reveal() : '…';
+  // It takes names under .localhost for the loopback interface, whatever the hosts file says.
+  const [address] = emulator.hostsLines().map((line) => line.split(' ')[0]);
+  const curl = `curl --silent --cacert ${caFile} --resolve '*:${emulator.port}:${address}'`;
   return [
     `Tokens are for ${scope}; where a tool insists on https://vault.azure.net, start with`,
     "--host-name '*.vault.azure.net'. With curl:",
-    `  token=$(curl -s --cacert ${caFile} ${emulator.authorityHost}${identity.tenant}/oauth2/v2.0/token \\`,
+    `  token=$(${curl} ${emulator.authorityHost}${identity.tenant}/oauth2/v2.0/token \\`,
     `    -d grant_type=client_credentials -d client_id=${identity.clientId} -d client_secret=${secret} \\`,
     `    -d scope=${scope} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
-    `  curl --cacert ${caFile} -H "Authorization: Bearer $token" "${url}/secrets?api-version=7.4"`,
+    `  ${curl} -H "Authorization: Bearer $token" "${url}/secrets?api-version=7.4"`,
   ];
 }
 

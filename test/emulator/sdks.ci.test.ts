@@ -1,0 +1,112 @@
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { has, workshop } from '../pki/tools.ts';
+
+const clients = fileURLToPath(new URL('../sdk-clients', import.meta.url));
+const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const heavy = process.env.REQUIRE_TOOLS !== undefined;
+/** A file over /etc/hosts that only one process sees. */
+const namespaces = heavy && has('unshare', '--mount', 'true');
+
+/** What `test/sdk-clients/build` prints; empty, said on stderr, where it fails. */
+function built(language: 'go' | 'python'): string {
+  if (!namespaces) return '';
+  const { status, stdout, stderr } = spawnSync('bash', [join(clients, 'build'), language], { encoding: 'utf8' });
+  if (status === 0) return stdout.trim();
+  process.stderr.write(`skipped the SDK for ${language}: ${stderr}\n`);
+  return '';
+}
+
+const go = built('go');
+const python = built('python');
+
+describe.skipIf(!namespaces)('the emulator on another address, by what it prints', () => {
+  const { dir } = workshop();
+  const hosts = join(dir, 'hosts');
+  const cloud = join(dir, 'cloud.json');
+  let emulator: ChildProcess;
+  let printed = '';
+
+  beforeAll(async () => {
+    copyFileSync('/etc/hosts', hosts);
+    const args = ['--host', '127.0.0.2', '--port', '0', '--imds-port', '0', '--write-hosts', hosts];
+    emulator = spawn(process.execPath, [program, 'emulator', ...args, '--cloud-file', cloud], { cwd: dir });
+    emulator.stdout?.on('data', (chunk) => {
+      printed += chunk;
+    });
+    while (!printed.includes('Ctrl-C ends it.')) {
+      await Promise.race([once(emulator.stdout ?? emulator, 'data'), once(emulator, 'exit')]);
+      if (emulator.exitCode !== null) throw new Error(`ended early: ${printed}`);
+    }
+  });
+  afterAll(async () => {
+    if (emulator.kill('SIGTERM')) await once(emulator, 'exit');
+    expect(existsSync(exported('SSL_CERT_FILE'))).toBe(false);
+  });
+
+  const found = (pattern: RegExp) => pattern.exec(printed)?.[1] ?? '';
+  const exported = (name: string) => found(new RegExp(`^  export ${name}=(\\S+)`, 'm'));
+
+  /** Runs a command with the printed `export` lines and the hosts file; what it prints, line by line. */
+  async function run(...command: readonly string[]): Promise<string[]> {
+    const exports = [...printed.matchAll(/^ {2}(export (?!JAVA_).*)$/gm)].map(([, line]) => line).join('\n');
+    const script = `mount --bind '${hosts}' /etc/hosts\n${exports}\nunset SSL_CERT_DIR\nexec "$@"`;
+    const all = ['--mount', 'sh', '-euc', script, 'sh', ...command];
+    const { stdout } = await promisify(execFile)('unshare', all, { cwd: dir });
+    return stdout.trim().split('\n');
+  }
+
+  /** The value twice: by client secret, and by managed identity. */
+  async function reads(...command: readonly string[]): Promise<void> {
+    const secret = found(/^ {4}secrets +[^,]+, ([^,\n]+)/m);
+    const lines = await run(...command, found(/^ {2}vault +(\S+)/m), secret);
+    expect(secret).toBe('mosquitto-password-file');
+    expect(lines).toEqual([expect.stringMatching(/^client1:\$7\$/), lines[0]]);
+  }
+
+  test("Azure's SDK for JavaScript reads a secret", async () => {
+    await reads(process.execPath, join(clients, 'client.mjs'));
+  });
+
+  test.skipIf(go === '')("Azure's SDK for Go reads a secret", async () => {
+    await reads(go);
+  });
+
+  test.skipIf(python === '')("Azure's SDK for Python reads a secret", async () => {
+    await reads('env', `PYTHONPATH=${python}`, 'python3', join(clients, 'client.py'));
+  });
+
+  test('the provider mounts a secret', async () => {
+    const spec = `
+apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: {name: app}
+spec:
+  provider: azure
+  parameters:
+    keyvaultName: my-key-vault
+    tenantID: ${exported('AZURE_TENANT_ID')}
+    objects: |
+      array:
+        - {objectName: mosquitto-password-file, objectType: secret}
+`;
+    writeFileSync(join(dir, 'app.yaml'), spec);
+    const secrets = { clientid: exported('AZURE_CLIENT_ID'), clientsecret: exported('AZURE_CLIENT_SECRET') };
+    for (const [name, value] of Object.entries(secrets)) writeFileSync(join(dir, name), value);
+    const login = Object.keys(secrets).map((name) => `--secret-file=${name}=${join(dir, name)}`);
+    const args = ['mount', 'app.yaml', '--direct', '--cloud-name=AzureStackCloud', ...login, '--out=volume'];
+    await run('env', `AZURE_ENVIRONMENT_FILEPATH=${cloud}`, process.execPath, program, ...args);
+    expect(readFileSync(join(dir, 'volume/mosquitto-password-file'), 'utf8')).toMatch(/^client1:\$7\$/);
+  });
+
+  test('curl gets a token and lists the secrets', async () => {
+    const commands = found(/^ {2}(token=\$\(curl [\s\S]*?)\n\n/m);
+    const [listed] = await run('sh', '-euc', commands);
+    expect(JSON.parse(listed ?? '').value).toHaveLength(5);
+  });
+});

@@ -1,0 +1,14 @@
+# Reads one secret with Azure's SDK for Python: `client.py VAULT-URL SECRET`, by the client secret of the environment, then
+# by the managed identity. Prints the first line of the value for each.
+import os
+import sys
+
+from azure.identity import ClientSecretCredential, ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
+
+tenant, client, secret = (os.environ[f"AZURE_{name}"] for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"))
+for credential in (
+    ClientSecretCredential(tenant, client, secret, disable_instance_discovery=True),
+    ManagedIdentityCredential(),
+):
+    print(SecretClient(sys.argv[1], credential).get_secret(sys.argv[2]).value.split("\n")[0])
