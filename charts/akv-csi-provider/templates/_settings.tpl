@@ -164,8 +164,10 @@ file says null. Fails with every mistake in one message.
 {{- else if $ours -}}
   {{- $now := $.settings -}}
   {{- range splitList "." $ours -}}{{- $now = index $now . -}}{{- end -}}
-  {{- if not (and $exact (eq ($text | trimPrefix ":") (toJson $now | replace "\"" "" | lower))) -}}
-    there is no such value; its name is {{ $ours }}
+  {{- /* Early values files of the official chart have an `image` whose values are all empty. */ -}}
+  {{- $empty := regexMatch "^\\{([a-z]+:,?)+\\}$" $text -}}
+  {{- if not (or $empty (and $exact (eq ($text | trimPrefix ":") (toJson $now | replace "\"" "" | lower)))) -}}
+    there is no such value; use {{ $ours }}
   {{- end -}}
 {{- else -}}
   there is no such value; README.md of the chart lists all values

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { chartDir, findHelm, refusal, render, type Tree } from './helm.ts';
+
+const helm = findHelm();
+const texts = ['README.md', '../../README.md'].map((file) => readFileSync(join(chartDir, file), 'utf8'));
+const blocks = (language: string) =>
+  texts.flatMap((text) =>
+    [...text.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block),
+  );
+
+/** Values files of the texts; what has a kind is a manifest. */
+const valuesFiles = blocks('yaml')
+  .map((block) => parse(block) as Tree)
+  .filter((values) => values.kind === undefined);
+/** Arguments `--set …` of each `helm install` of this chart. */
+const installs = blocks('sh')
+  .flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))
+  .filter((line) => /^helm (install|upgrade) .*charts\/akv-csi-provider/.test(line))
+  .map((line) => [...line.matchAll(/--set '?(\S+?)'?(?=\s|$)/g)].map(([, value]) => `--set=${value}`));
+
+describe.skipIf(helm === undefined)('chart, with what the texts say', () => {
+  test('renders every values file', () => {
+    expect(valuesFiles.length).toBeGreaterThanOrEqual(5);
+    for (const values of valuesFiles) expect([...render(values).keys()]).toEqual(['ServiceAccount', 'DaemonSet']);
+  });
+
+  test('renders for every command that installs it', () => {
+    expect(installs.length).toBeGreaterThanOrEqual(3);
+    for (const args of installs) {
+      expect(() => refusal({}, args)).toThrow('helm took the values');
+    }
+  });
+});
