@@ -6,6 +6,7 @@
 import { ProviderError } from './errors.ts';
 import type { LogFields, Logger } from './log.ts';
 import { REDACTED } from './secret.ts';
+import { spellings } from './spellings.ts';
 
 /** What is shorter, or a short word, stands in other words and in our own, and protects nothing. */
 const MIN_LENGTH = 4;
@@ -14,13 +15,24 @@ const SHORT_WORD = /^\p{L}{1,7}$/u;
 const MIN_BASE64_LENGTH = 8;
 /** Lines of a PEM text that are worth hiding by themselves. */
 const MIN_LINE_LENGTH = 16;
+/** Longer texts are looked for in parts, which keeps each pattern small. */
+const MAX_PART_LENGTH = 1000;
 /** A JWT, or the beginning of one. */
 const JWT = /\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}/g;
 
-/** Knows secrets, and hides them in every form that a text may have them in: plain, URL-encoded, JSON, HTML, base64. */
+/** One text to be hidden. */
+interface Form {
+  readonly text: string;
+  /** Its longest part that every encoding leaves as it is: a text without it need not be searched. */
+  readonly anchor: string;
+  /** Made when the anchor is found. */
+  pattern?: RegExp;
+}
+
+/** Knows secrets, and hides them in every form that a text may have them in: see {@link spellings} and {@link formsOf}. */
 export class Redactor {
   #sources: (() => readonly string[])[] = [];
-  #forms: readonly string[] | undefined;
+  #forms: readonly Form[] | undefined;
 
   /** Learns secrets, which are read when the first text is cleaned; white space around them does not count. */
   learn(secrets: () => readonly string[]): void {
@@ -32,7 +44,11 @@ export class Redactor {
   text(text: string): string {
     this.#forms ??= formsOfAll(this.#sources.flatMap((secrets) => secrets()));
     let clean = text.replace(JWT, REDACTED);
-    for (const form of this.#forms) if (clean.includes(form)) clean = clean.replaceAll(form, REDACTED);
+    for (const form of this.#forms) {
+      if (!clean.includes(form.anchor)) continue;
+      form.pattern ??= new RegExp(spellings(form.text), 'g');
+      clean = clean.replace(form.pattern, REDACTED);
+    }
     return clean;
   }
 
@@ -69,36 +85,32 @@ export class Redactor {
 }
 
 /** All forms of all secrets, the longest first. */
-function formsOfAll(secrets: readonly string[]): readonly string[] {
+function formsOfAll(secrets: readonly string[]): readonly Form[] {
   const known = secrets
     .map((secret) => secret.trim())
     .filter((secret) => secret.length >= MIN_LENGTH && !SHORT_WORD.test(secret));
-  return [...new Set(known.flatMap(formsOf))].sort((a, b) => b.length - a.length);
+  const texts = [...new Set(known.flatMap(formsOf))].sort((a, b) => b.length - a.length);
+  return texts.map((text) => ({ text, anchor: longest(text.match(/[A-Za-z0-9]+/g) ?? []) }));
 }
 
+/** A secret and its lines, each also in base64 and hex. */
 function formsOf(secret: string): readonly string[] {
-  const lines = secret.includes('\n') ? secret.split(/\r?\n/).filter((line) => !line.startsWith('-----')) : [];
-  const texts = [
-    secret,
-    secret.replace(/\s+/g, ' '),
-    ...lines.map((line) => line.trim()).filter(({ length }) => length >= MIN_LINE_LENGTH),
-  ];
-  return texts.flatMap((text) => [text, ...encodedForms(text)]);
+  const lines = secret.split(/\r?\n/).map((line) => line.trim());
+  const worthy = lines.filter((line) => line.length >= MIN_LINE_LENGTH && !line.startsWith('-----'));
+  return [secret, ...worthy].flatMap(partsOf).flatMap((text) => {
+    const bytes = Buffer.from(text);
+    const hex = bytes.toString('hex');
+    // What is sent is often encoded for a form before somebody encodes all of it.
+    const ofForm = new URLSearchParams([['', text]]).toString().slice(1);
+    const encoded = [...new Set([text, ofForm, encodeURIComponent(bytes.toString())])].flatMap(base64Forms);
+    return [text, ...encoded, hex, hex.toUpperCase()];
+  });
 }
 
-function encodedForms(text: string): readonly string[] {
-  // Half a surrogate pair could not be encoded.
-  const percent = encodeURIComponent(Buffer.from(text).toString());
-  const strict = percent.replace(/[!'()*~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
-  const urls = [percent, strict, new URLSearchParams([['', text]]).toString().slice(1)];
-  const html = text.replace(/[&<>"]/g, (char) => HTML[char] ?? char);
-  return [...urls, ...urls.map(lowerHex), JSON.stringify(text).slice(1, -1), html, ...base64Forms(text)];
-}
-
-const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-function lowerHex(text: string): string {
-  return text.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
+function partsOf(text: string): readonly string[] {
+  const count = Math.ceil(text.length / MAX_PART_LENGTH);
+  const size = Math.ceil(text.length / count);
+  return Array.from({ length: count }, (_, index) => text.slice(index * size, (index + 1) * size));
 }
 
 /** Base64 of the text, wherever it stands in what was encoded; without the characters that its neighbours decide. */
@@ -110,4 +122,8 @@ function base64Forms(text: string): readonly string[] {
     const url = whole.replaceAll('+', '-').replaceAll('/', '_');
     return whole.length < MIN_BASE64_LENGTH ? [] : [whole, url];
   });
+}
+
+function longest(words: readonly string[]): string {
+  return words.reduce((most, word) => (word.length > most.length ? word : most), '');
 }

@@ -94,9 +94,9 @@ export function parseNodePublishSecret(json: string): NodePublishSecret | undefi
   return new Map(entries.map(([key, value]) => [key, new Secret(value)]));
 }
 
-/** The entries of a node-publish secret that are secret, which IDs are not, however their keys are written. */
+/** The entries of a node-publish secret that a login uses and nobody may see. The others are told to nobody. */
 export function credentialsIn(secret: NodePublishSecret | undefined): readonly string[] {
-  const entries = [...(secret ?? [])].filter(([key]) => !/^(client|tenant)[-_ ]?id$/i.test(key.trim()));
+  const entries = [...(secret ?? [])].filter(([key]) => /^client(secret|certificate)/i.test(key.trim()));
   return entries.map(([, value]) => value.reveal());
 }
 

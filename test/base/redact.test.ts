@@ -12,6 +12,11 @@ function redactorOf(...secrets: readonly string[]): Redactor {
   return redactor;
 }
 
+const hex = (char: string) => char.charCodeAt(0).toString(16);
+const unicode = (char: string) => `\\u${hex(char).padStart(4, '0')}`;
+const html = (text: string) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
 /** The ways in which a server sends back what it was sent. */
 const FORMS: Readonly<Record<string, (secret: string) => string>> = {
   plain: (secret) => secret,
@@ -23,8 +28,25 @@ const FORMS: Readonly<Record<string, (secret: string) => string>> = {
   base64url: (secret) => Buffer.from(secret).toString('base64url'),
   'base64 of more': (secret) => Buffer.from(`client:${secret}, and more`).toString('base64'),
   'base64 of more, shifted': (secret) => Buffer.from(`x${secret}y`).toString('base64'),
-  HTML: (secret) =>
-    secret.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;'),
+  'base64 of a form': (secret) => Buffer.from(`a=b&c=${encodeURIComponent(secret)}&d`).toString('base64'),
+  hex: (secret) => Buffer.from(secret).toString('hex'),
+  'hex, upper case': (secret) => Buffer.from(secret).toString('hex').toUpperCase(),
+  HTML: html,
+  'HTML by numbers': (secret) => secret.replace(/[&<>"'+]/g, (char) => `&#${char.charCodeAt(0)};`),
+  'HTML by numbers, hexadecimal': (secret) => secret.replace(/[&<>"/+]/g, (char) => `&#x0${hex(char).toUpperCase()};`),
+  'URL-encoded twice': (secret) => encodeURIComponent(encodeURIComponent(secret)),
+  'URL-encoded, every sign': (secret) => encodeURIComponent(secret).replace(/[-_.~]/g, (char) => `%${hex(char)}`),
+  'URL-encoded HTML': (secret) => encodeURIComponent(html(secret)),
+  'JSON that knows ASCII only': (secret) =>
+    JSON.stringify(secret)
+      .slice(1, -1)
+      .replace(/[^ -~]/g, unicode),
+  'JSON that is safe in HTML': (secret) =>
+    secret.replace(/[^\w~./-]/g, (char) => unicode(char).toUpperCase().replace('U', 'u')),
+  'JSON with escaped slashes': (secret) => JSON.stringify(secret).slice(1, -1).replaceAll('/', '\\/'),
+  'JSON in JSON': (secret) => JSON.stringify(JSON.stringify(secret)).slice(3, -3),
+  'JSON with HTML': (secret) => html(secret).replaceAll('&', '\\u0026'),
+  'with backslashes': (secret) => secret.replace(/["&+]/g, (char) => `\\${char}`),
 };
 
 describe('a text', () => {
@@ -68,6 +90,11 @@ describe('a text', () => {
       '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEG\nCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n';
     const clean = redactorOf(pem).text('it said MIGHAgEAMBMGByqGSM49AgEG and CCqGSM49AwEHBG0wawIBAQQg');
     expect(clean).toBe('it said [redacted] and [redacted]');
+  });
+
+  it('shows no part of a long secret', () => {
+    const parts = Array.from({ length: 300 }, (_, index) => `part-${index}/`);
+    expect(redactorOf(parts.join('')).text(`it said ${parts.join('')}!`)).toMatch(/^it said (\[redacted\])+!$/);
   });
 
   it.each(['', 'a1', '  ', 'expired'])('stays as it is where the secret "%s" is no more than a word', (secret) => {

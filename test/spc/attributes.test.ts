@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
-import { parseAttributes, parseNodePublishSecret, parsePermission } from '../../src/spc/attributes.ts';
+import { credentialsIn, parseAttributes, parseNodePublishSecret, parsePermission } from '../../src/spc/attributes.ts';
 
 const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 
@@ -98,6 +98,15 @@ describe('the node-publish secret', () => {
     const message = messageOf(() => parseNodePublishSecret(json));
     expect(message).toContain(`failed to unmarshal secrets, error: ${reason}`);
     expect(message).not.toContain('hunter2');
+  });
+});
+
+describe('the credentials of a node-publish secret', () => {
+  it('are what a login keeps to itself: no ID, and nothing that is told to nobody', () => {
+    const all = { clientid: 'id', ClientSecret: 'a', clientcertificate: 'b', clientCertificatePassword: 'c' };
+    const secret = parseNodePublishSecret(JSON.stringify({ ...all, tenantId: 'tenant', vault: 'my-vault' }));
+    expect(credentialsIn(secret)).toEqual(['a', 'b', 'c']);
+    expect(credentialsIn(undefined)).toEqual([]);
   });
 });
 
