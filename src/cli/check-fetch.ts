@@ -15,6 +15,8 @@ export interface FetchedManifests {
   readonly name: string;
   readonly text: string;
   readonly options: Partial<RequestOptions> & CloudOptions;
+  /** Classes of other providers are left alone. */
+  readonly providerNames: readonly string[];
   readonly directMount: DirectMount;
 }
 
@@ -30,12 +32,12 @@ export interface FetchFinding {
  * Errors: ERR_USAGE for credentials that cannot be read.
  */
 export async function fetchFindings(
-  { name, text, options, directMount }: FetchedManifests,
+  { name, text, options, providerNames, directMount }: FetchedManifests,
   io: Io,
 ): Promise<readonly FetchFinding[]> {
   const manifests = readManifests(text, name);
   const found: FetchFinding[] = [];
-  for (const spc of manifests.classes.filter(({ provider }) => provider === 'azure')) {
+  for (const spc of manifests.classes.filter(({ provider }) => providerNames.includes(provider))) {
     const add = (severity: Finding['severity'], message: string) =>
       found.push({ spc, finding: { severity, path: 'spec.parameters', message } });
     const parts = { spc, manifests, options: { ...REQUEST_DEFAULTS, ...options } };

@@ -6,13 +6,15 @@ import type { Finding } from '../spc/finding.ts';
 import { fetchFindings } from './check-fetch.ts';
 import { addCloudOptions, type CloudOptions } from './cloud-options.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
-import { addCredentialOptions, CREDENTIALS_HELP, type RequestOptions } from './mount-request.ts';
+import { addCredentialOptions, CREDENTIALS_HELP, collected, type RequestOptions } from './mount-request.ts';
 import { cloudFilesOf, type DirectMount } from './provider.ts';
 
 /** What `check` is asked for. */
 export interface CheckCommandOptions extends Partial<RequestOptions>, CloudOptions {
   readonly json?: boolean;
   readonly fetch?: boolean;
+  /** Names of the provider beside "azure". */
+  readonly providerName?: readonly string[];
 }
 
 /** What `check` needs of the program. */
@@ -41,6 +43,7 @@ export function checkCommand(deps: CheckCommandDeps): Command {
     .description('check SecretProviderClass manifests of both forms, with the parser the provider uses')
     .argument('<files...>', 'YAML files; - is stdin')
     .option('--json', 'print the findings as JSON')
+    .option('--provider-name <name>', 'also check classes of a provider of this name; repeatable', collected)
     .option('--fetch', 'read the objects from their vaults and check the certificates too');
   return addCredentialOptions(addCloudOptions(command))
     .addHelpText('after', HELP)
@@ -57,7 +60,8 @@ export function runCheck(
   return exitCodeOf(io, async () => {
     const { json = false, cloudName, cloudFileDir = '' } = options;
     const defaults = { cloudName, orderChain: true, split: false };
-    const context = { defaults, readCloudFile: cloudFilesOf({ cloudFileDir }, io.env) };
+    const providerNames = ['azure', ...(options.providerName ?? [])];
+    const context = { defaults, readCloudFile: cloudFilesOf({ cloudFileDir }, io.env), providerNames };
     const located: Located[] = [];
     let manifests = 0;
     for (const name of files) {
@@ -67,7 +71,7 @@ export function runCheck(
       const found = locate(report, input.name);
       located.push(...found);
       if (options.fetch && !found.some(({ severity }) => severity === 'error')) {
-        const fetched = await fetchFindings({ ...input, options, ...deps }, io);
+        const fetched = await fetchFindings({ ...input, options, providerNames, ...deps }, io);
         for (const { spc, finding } of fetched) located.push({ ...finding, file: input.name, manifest: labelOf(spc) });
       }
     }

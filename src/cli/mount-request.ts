@@ -31,13 +31,17 @@ const POD_UID = '00000000-0000-0000-0000-000000000000';
 /** Named as the target path where nothing is written. */
 export const KUBELET_PATH = `/var/lib/kubelet/pods/${POD_UID}/volumes/kubernetes.io~csi/secrets-store/mount`;
 
+/** Reads an option that may be given several times. */
+export function collected(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
 /** Adds the options that say with which credentials a Mount is made. */
 export function addCredentialOptions(command: Command): Command {
-  const collect = (value: string, previous: readonly string[] = []) => [...previous, value];
   return command
     .option('--secrets <file>', 'YAML with the Secret that nodePublishSecretRef names')
     .option('--secret-name <name>', 'the Secret, where there are several')
-    .option('--secret-file <key=path>', 'an entry of the node-publish secret from a file; repeatable', collect)
+    .option('--secret-file <key=path>', 'an entry of the node-publish secret from a file; repeatable', collected)
     .option('--token-file <path>', 'service-account token, for workload identity')
     .option('--audience <audience>', 'audience of the token', REQUEST_DEFAULTS.audience);
 }

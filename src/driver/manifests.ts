@@ -65,9 +65,8 @@ function readClass(object: MapTree, source: string): SecretProviderClass {
     throw refusal(source, spec.line, `${what} has no parameters: the driver refuses it before it asks the provider`);
   }
   const entries = [...parameters.entries].map(([key, { line, value }]): [string, string] => {
-    if (value.kind === 'null') return [key, ''];
     if (value.kind !== 'text') {
-      const remedy = 'Kubernetes takes text only; put "|" behind the name';
+      const remedy = `Kubernetes takes text only; ${value.kind === 'null' ? 'put "" there' : 'put "|" behind the name'}`;
       throw refusal(source, line, `spec.parameters.${key} of ${what} is ${kindOf(value)}: ${remedy}`);
     }
     if (needsQuotes(value)) {

@@ -1,12 +1,14 @@
-import { quote } from '../base/words.ts';
-import type { Attributes } from './attributes.ts';
-import type { ReadCloudFile } from './cloud.ts';
+// Checks manifests of SecretProviderClasses: names, provider, parameters and Secrets to be made. Called by the command `check`.
+// Reports what the provider, the driver or the API server would refuse; documents of other kinds are counted only.
+import { clip, nearest, quote } from '../base/words.ts';
+import { checkParameters, type ParametersContext } from './check-parameters.ts';
+import { Fields } from './fields.ts';
 import type { Finding } from './finding.ts';
 import { Findings } from './finding.ts';
-import type { ParameterDefaults } from './parameter-reader.ts';
-import { parseWithCloudFile } from './parameters.ts';
-import { needsQuotes } from './scalar.ts';
-import { kindOf, type MapTree, parseManifests, type Tree } from './tree.ts';
+import { namespaceProblem, subdomainProblem } from './kubernetes-names.ts';
+import { CLASSIC_NAMES } from './parameter-reader.ts';
+import { checkSecretObjects } from './secret-objects.ts';
+import { childOf, parseManifests, type Tree } from './tree.ts';
 
 /** What was found out about one SecretProviderClass. */
 export interface CheckedManifest {
@@ -27,9 +29,9 @@ export interface CheckReport {
 }
 
 /** What manifests are checked with. */
-export interface CheckContext {
-  readonly defaults: ParameterDefaults;
-  readonly readCloudFile: ReadCloudFile;
+export interface CheckContext extends ParametersContext {
+  /** Names under which this provider runs: "azure", and those that the user gives. */
+  readonly providerNames: readonly string[];
 }
 
 /** Checks every SecretProviderClass of a YAML text by the parser that the provider uses; lines are those of the text. */
@@ -58,97 +60,82 @@ function unwrapList(document: Tree): readonly Tree[] {
 async function checkDocument(document: Tree, context: CheckContext): Promise<CheckedManifest | undefined> {
   if (document.kind !== 'map' || textAt(document, 'kind') !== 'SecretProviderClass') return undefined;
   const { line } = document;
-  const metadata = childOf(document, 'metadata');
-  const name = textAt(metadata, 'name');
-  const namespace = textAt(metadata, 'namespace');
+  const name = textAt(childOf(document, 'metadata'), 'name');
+  const namespace = textAt(childOf(document, 'metadata'), 'namespace');
   const findings = new Findings();
-  if (name === '') findings.error('metadata.name', 'metadata.name is required', { line });
+  checkMetadata(document, findings);
   const spec = childOf(document, 'spec');
-  const checked = checkProvider(spec, spec?.line ?? line, findings) ? await checkParameters(spec, context) : [];
-  return { name, namespace, line, findings: [...findings.all, ...checked] };
+  if (!checkProvider(spec, { line: spec?.line ?? line, names: context.providerNames, findings }))
+    return { name, namespace, line, findings: findings.all };
+  checkSpecFields(spec, findings);
+  const { found, files } = await checkParameters(spec, context);
+  if (spec?.kind === 'map') checkSecretObjects(spec, files, findings);
+  return { name, namespace, line, findings: [...findings.all, ...found] };
 }
 
-/** True where the parameters are meant for this provider. */
-function checkProvider(spec: Tree | undefined, line: number, findings: Findings): boolean {
+function checkMetadata(document: Tree, findings: Findings): void {
+  const metadata = childOf(document, 'metadata');
+  const problems = { name: subdomainProblem, namespace: namespaceProblem };
+  if (textAt(metadata, 'name') === '')
+    findings.error('metadata.name', 'metadata.name is required', { line: document.line });
+  for (const [field, problemOf] of Object.entries(problems)) {
+    const text = textAt(metadata, field);
+    const problem = text === '' ? undefined : problemOf(text);
+    const path = `metadata.${field}`;
+    if (problem !== undefined) findings.error(path, `${path} ${problem}`, { line: lineOf(metadata, field) });
+  }
+}
+
+const SPEC_FIELDS = ['provider', 'parameters', 'secretObjects'];
+
+/** Secrets and parameters that stand in another's place, which kubectl refuses, or passes over. */
+function checkSpecFields(spec: Tree | undefined, findings: Findings): void {
+  if (spec?.kind !== 'map') return;
+  const fields = new Fields(findings, spec, 'spec');
+  const parameters = fields.names.filter((name) => CLASSIC_NAMES.includes(name) || name === 'keyVault');
+  for (const name of parameters) fields.error(name, 'is a parameter: put it below spec.parameters');
+  fields.onlyKnown([...SPEC_FIELDS, ...parameters], 'warning');
+}
+
+interface ProviderContext {
+  readonly line: number;
+  readonly names: readonly string[];
+  readonly findings: Findings;
+}
+
+/** True where the parameters are meant for this provider, under whatever name. */
+function checkProvider(spec: Tree | undefined, { line: specLine, names, findings }: ProviderContext): boolean {
   const provider = textAt(spec, 'provider');
-  if (provider === 'azure') return true;
+  const line = lineOf(spec, 'provider') ?? specLine;
+  if (names.includes(provider)) return true;
   const path = 'spec.provider';
-  if (provider === '') findings.error(path, 'spec.provider is required; this provider is called "azure"', { line });
-  else findings.note(path, `spec.provider is ${quote(provider)}, not "azure"; not checked further`, line);
-  return false;
-}
-
-async function checkParameters(
-  spec: Tree | undefined,
-  { defaults, readCloudFile }: CheckContext,
-): Promise<readonly Finding[]> {
-  const findings = new Findings();
-  const path = 'spec.parameters';
-  const tree = childOf(spec, 'parameters');
-  if (tree?.kind !== 'map') {
-    const found = tree === undefined ? 'missing' : kindOf(tree);
-    findings.error(path, `${path} must be a map of texts; it is ${found}`, { line: tree?.line ?? spec?.line });
-    return findings.all;
+  if (provider === '') {
+    findings.error(path, 'spec.provider is required; this provider is called "azure"', { line });
+    return false;
   }
-  const { parameters, lines, oneLine, wrong } = readParameters(tree, findings);
-  const attributes: Attributes = {
-    pod: { name: '', namespace: '', uid: '', serviceAccount: '' },
-    secretProviderClass: '',
-    tokens: undefined,
-    parameters,
-  };
-  const checked = await parseWithCloudFile(attributes, { defaults, lines }, readCloudFile);
-  const located = checked.findings.all.flatMap((finding): Finding[] => {
-    const parameter = finding.path.split(/[.[]/)[0] ?? '';
-    if (wrong.has(parameter)) return [];
-    const line = oneLine.has(parameter) ? lines.get(parameter) : (finding.line ?? lines.get(parameter));
-    return [{ ...finding, line: line ?? tree.line }];
-  });
-  return [...findings.all, ...located];
-}
-
-interface ReadParameters {
-  readonly parameters: ReadonlyMap<string, string>;
-  /** Lines on which their texts begin. */
-  readonly lines: ReadonlyMap<string, number>;
-  /** Names of those in quotes, whose own lines are not lines of the file. */
-  readonly oneLine: ReadonlySet<string>;
-  /** Names of those that are no texts, which is all there is to say about them. */
-  readonly wrong: ReadonlySet<string>;
-}
-
-/** The API server takes only strings here; a number or boolean without quotes is the most common refusal. */
-function readParameters(tree: MapTree, findings: Findings): ReadParameters {
-  const parameters = new Map<string, string>();
-  const lines = new Map<string, number>();
-  const oneLine = new Set<string>();
-  const wrong = new Set<string>();
-  for (const [name, { line, value }] of tree.entries) {
-    const path = `spec.parameters.${name}`;
-    if (value.kind === 'text') {
-      if (needsQuotes(value)) findings.error(path, `${path} must be text; put ${value.text} in quotes`, { line });
-      parameters.set(name, value.text.trim());
-      lines.set(name, value.textLine + leadingLines(value.text));
-      if (value.quoted) oneLine.add(name);
-    } else if (value.kind === 'null') {
-      parameters.set(name, '');
-      lines.set(name, line);
-    } else {
-      const remedy = `write "${name}: |" and the YAML indented below it`;
-      findings.error(path, `${path} must be text, not ${kindOf(value)}; ${remedy}`, { line });
-      parameters.set(name, '');
-      wrong.add(name);
-    }
+  const told = `${path} is ${quote(provider)}, not ${names.map(quote).join(' or ')}`;
+  const sameWord = names.find((name) => name.toLowerCase() === provider.toLowerCase());
+  const parameters = childOf(spec, 'parameters');
+  const isOurs = ['keyvaultName', 'keyVault'].some((name) => childOf(parameters, name) !== undefined);
+  if (!isOurs && sameWord === undefined) {
+    findings.note(path, `${told}; not checked further`, line);
+    return false;
   }
-  return { parameters, lines, oneLine, wrong };
+  const socket = `${told}: the driver looks for the socket ${clip(provider)}.sock`;
+  const near = sameWord ?? nearest(provider, names);
+  if (near !== undefined && !provider.startsWith(near))
+    findings.error(path, `${socket}; did you mean ${quote(near)}?`, { line });
+  else
+    findings.warning(
+      path,
+      `${socket}; if a provider runs under that name, give --provider-name ${clip(provider)}`,
+      line,
+    );
+  return true;
 }
 
-function leadingLines(text: string): number {
-  return text.slice(0, text.length - text.trimStart().length).split('\n').length - 1;
-}
-
-function childOf(tree: Tree | undefined, name: string): Tree | undefined {
-  return tree?.kind === 'map' ? tree.entries.get(name)?.value : undefined;
+function lineOf(tree: Tree | undefined, name: string): number | undefined {
+  return tree?.kind === 'map' ? tree.entries.get(name)?.line : undefined;
 }
 
 function textAt(tree: Tree | undefined, name: string): string {

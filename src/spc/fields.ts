@@ -3,7 +3,7 @@ import type { Findings, Stage } from './finding.ts';
 import { kindOf, type MapTree, type Tree } from './tree.ts';
 
 /** What to do with names that a map should not hold. */
-export type UnknownNames = 'error' | 'note';
+export type UnknownNames = 'error' | 'warning' | 'note';
 
 /** True for text such as `<AKV directory ID>`, which documentation leaves for the reader to fill in. */
 export function isPlaceholder(text: string): boolean {
@@ -120,7 +120,7 @@ export class Fields {
       const near = nearest(name, known);
       const hint = near === undefined ? `known here: ${oneOf(known)}` : `did you mean "${near}"?`;
       if (unknown === 'error') this.error(name, `is unknown; ${hint}`);
-      else this.note(name, `is unknown and ignored; ${hint}`);
+      else this[unknown](name, `is unknown and ignored; ${hint}`);
     }
   }
 }

@@ -24,6 +24,9 @@ export interface ParsedParameters {
   readonly findings: Findings;
   /** Absent where there are errors, or no request. */
   readonly volume: VolumeSpec | undefined;
+  /** As far as they could be read, whatever else is wrong. */
+  readonly objects: readonly ObjectSpec[];
+  readonly literals: readonly LiteralFile[];
 }
 
 const MAX_SHOWN_MISTAKES = 20;
@@ -50,17 +53,17 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
     if (namespace === '')
       reader.error('csi.storage.k8s.io/pod.namespace', 'pod namespace is not provided', 'parameters');
   }
-  if (reader.refuseLong()) return { findings: reader.findings, volume: undefined };
+  if (reader.refuseLong()) return { findings: reader.findings, volume: undefined, objects: [], literals: [] };
   const keyVault = attributes.parameters.has('keyVault');
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
   const { cloud, identity, tenantId, vaultName, objects, literals } = manifest;
   if (findings.errors.length > 0 || cloud === undefined || identity === undefined)
-    return { findings, volume: undefined };
+    return { findings, volume: undefined, objects, literals };
   const vaultUrl = `https://${vaultName}.${cloud.vaultSuffix}`;
   const volume = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl, objects, literals };
-  return { findings, volume };
+  return { findings, volume, objects, literals };
 }
 
 /** One error for all mistakes, the official provider's first; undefined where there is none. */
@@ -97,9 +100,9 @@ function readClassicForm(reader: ParameterReader): Manifest {
       'keyvaultName is not provided; it is the name of the Key Vault (or use the keyVault form)',
     );
   const tenantId = reader.text('tenantID') || reader.text('tenantId');
+  const tenantName = reader.text('tenantID') === '' && reader.has('tenantId') ? 'tenantId' : 'tenantID';
   if (tenantId === '')
     reader.missing('tenantID', 'tenantId is not provided; set tenantID to the Entra tenant ID of the Key Vault');
-  else if (reader.text('tenantID') === '') reader.note('tenantId', 'tenantId is deprecated; use tenantID');
   const cloud = reader.cloud();
   if (cloud?.custom === false && reader.text('cloudEnvFileName') !== '')
     reader.note('cloudEnvFileName', 'cloudEnvFileName is read only with cloudName AzureStackCloud');
@@ -111,7 +114,7 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const proof = request.kind !== 'managed-identity' && request.kind !== 'pod-identity';
   const badTenant = tenantId === '' || !proof ? undefined : tenantProblem(tenantId);
   if (badTenant !== undefined)
-    reader.error('tenantID', `failed to get keyvault client: invalid tenantID: ${badTenant}`, 'client');
+    reader.error(tenantName, `failed to get keyvault client: invalid tenantID: ${badTenant}`, 'client');
   return { cloud, tenantId, identity, vaultName, objects, literals: [] };
 }
 

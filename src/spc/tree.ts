@@ -194,6 +194,11 @@ export function plainOf(tree: Tree): unknown {
   }
 }
 
+/** What stands under a name of a map; undefined in anything else. */
+export function childOf(tree: Tree | undefined, name: string): Tree | undefined {
+  return tree?.kind === 'map' ? tree.entries.get(name)?.value : undefined;
+}
+
 /** What a tree is, in the words of an error message; never what it holds. */
 export function kindOf(tree: Tree): string {
   switch (tree.kind) {

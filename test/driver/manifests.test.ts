@@ -12,7 +12,7 @@ spec:
   parameters:
     usePodIdentity: "false"
     version: 'latest'
-    empty:
+    empty: ""
     objects: |
       array: []
 `;
@@ -74,6 +74,7 @@ describe('manifests', () => {
       spcWith('{keyVault: {vault: x}}'),
       /^a\.yaml:5: spec\.parameters\.keyVault .* is a map: .*"\|"/,
     ],
+    ['a parameter without a value', spcWith('{clientID: }'), /clientID .* is nothing: .*put "" there/],
     ['a boolean as parameter', spcWith('{usePodIdentity: false}'), /must be text: write "false" in quotes/],
     ['a YAML 1.1 boolean', spcWith('{a: yes}'), /write "yes" in quotes/],
     ['a number as parameter', spcWith('{filePermission: 0644}'), /write "0644" in quotes/],

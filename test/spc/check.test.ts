@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { checkManifests } from '../../src/spc/check.ts';
 import { DEFAULTS, NO_CLOUD_FILE, TENANT } from './support.ts';
 
-const CONTEXT = { defaults: DEFAULTS, readCloudFile: NO_CLOUD_FILE };
+const CONTEXT = { defaults: DEFAULTS, readCloudFile: NO_CLOUD_FILE, providerNames: ['azure'] };
 
 const HEAD = `apiVersion: secrets-store.csi.x-k8s.io/v1
 kind: SecretProviderClass
@@ -125,7 +125,6 @@ describe('findings have the line of the file', () => {
       .replace('tenantID', 'tenantId')
       .replace('secret\n', 'x\n          filePermission: 9\n');
     expect((await found(text)).map((one) => one.split(':')[0])).toEqual([
-      '10 note tenantId',
       '15 error objects[0].objectType',
       '16 error objects[0].filePermission',
       '9 error keyvaultName',
@@ -143,6 +142,12 @@ describe('what the API server would refuse', () => {
     expect(await found(GOOD.replace('keyvaultName', `${parameter}\n    keyvaultName`))).toContain(
       `9 error spec.parameters.${parameter.split(':')[0]}: ${message}`,
     );
+  });
+
+  it.each(['', ' null', ' ~'])('a parameter without a value (%j)', async (nothing) => {
+    expect(await found(GOOD.replace('keyvaultName', `clientID:${nothing}\n    keyvaultName`))).toEqual([
+      '9 error spec.parameters.clientID: spec.parameters.clientID must be text, not null; put "" there, or leave it out',
+    ]);
   });
 
   it.each([
@@ -176,10 +181,82 @@ describe('what the API server would refuse', () => {
   ])('%s', async (_, text, finding) => expect(await found(text)).toEqual([expect.stringContaining(finding)]));
 });
 
-it('leaves other providers alone', async () => {
-  expect(await found(GOOD.replace('azure', 'vault'))).toEqual([
-    '7 note spec.provider: spec.provider is "vault", not "azure"; not checked further',
-  ]);
+describe('the provider', () => {
+  const foreign = GOOD.replace('keyvaultName: kv1', 'vaultAddress: x').replace('objects', 'secrets');
+
+  it.each(['vault', 'gcp', 'azure-next'])('%s, with parameters of its own, is left alone', async (name) => {
+    expect(await found(foreign.replace('azure', name))).toEqual([
+      `7 note spec.provider: spec.provider is "${name}", not "azure"; not checked further`,
+    ]);
+  });
+
+  it.each(['Azure', 'AZURE', 'azrue', 'azur', 'aZure'])(
+    '%s is an error, for the driver looks for its socket',
+    async (name) => {
+      const wrong = `7 error spec.provider: spec.provider is "${name}", not "azure": the driver looks for the socket ${name}.sock; did you mean "azure"?`;
+      expect(await found(GOOD.replace('azure', name))).toEqual([wrong]);
+      expect(await found(GOOD.replace('azure', name).replace('kv1', 'k_v'))).toHaveLength(2);
+    },
+  );
+
+  it('Azure is an error whatever the parameters are', async () => {
+    expect((await found(foreign.replace('azure', 'Azure')))[0]).toContain('did you mean "azure"?');
+  });
+
+  it.each(['azure-next', 'azure2', 'vault', 'akv'])(
+    '%s is checked where its parameters are this provider’s',
+    async (name) => {
+      const hint = `7 warning spec.provider: spec.provider is "${name}", not "azure": the driver looks for the socket ${name}.sock; if a provider runs under that name, give --provider-name ${name}`;
+      const text = GOOD.replace('azure', name);
+      expect(await found(text)).toEqual([hint]);
+      expect(await found(text.replace('kv1', 'k_v'))).toEqual([hint, expect.stringContaining('Invalid vault name')]);
+      const known = await checkManifests(text, { ...CONTEXT, providerNames: ['azure', name] });
+      expect(known.manifests[0]?.findings).toEqual([]);
+    },
+  );
+});
+
+describe('the line of a tenant', () => {
+  it.each([
+    ['tenantID', 'tenantID: "<id>"', '12 error tenantID: failed to get keyvault client: invalid tenantID'],
+    ['tenantId', 'tenantId: "<id>"', '12 error tenantId: failed to get keyvault client: invalid tenantID'],
+    ['tenantId beside an empty tenantID', 'tenantID: ""\n    tenantId: "<id>"', '13 error tenantId: '],
+  ])('is that of %s', async (_, written, message) => {
+    const text = `${HEAD}    keyvaultName: kv1\n    cloudName: AzureCloud\n    usePodIdentity: "false"\n    ${written}\n    objects: "[{objectName: a, objectType: secret}]"\n`;
+    expect(await found(text)).toEqual([expect.stringContaining(message)]);
+  });
+});
+
+describe('fields of a class that stand in a wrong place', () => {
+  it.each([
+    [
+      'secretObjects among the parameters',
+      GOOD.replace('keyvaultName', 'secretObjects:\n    - a: b\n    keyvaultName'),
+      'error spec.parameters.secretObjects: spec.parameters.secretObjects must be text, not a list; put it beside "parameters", below spec',
+    ],
+    [
+      'a parameter beside them',
+      GOOD.replace('  provider', '  keyvaultName: kv1\n  provider'),
+      'error spec.keyvaultName: spec.keyvaultName is a parameter: put it below spec.parameters',
+    ],
+    [
+      'a misspelt field',
+      GOOD.replace('  provider', '  secretObject: []\n  provider'),
+      'warning spec.secretObject: spec.secretObject is unknown and ignored; did you mean "secretObjects"?',
+    ],
+    [
+      'a bad name',
+      GOOD.replace('name: web', 'name: My_App'),
+      'error metadata.name: metadata.name "My_App" cannot be a name in Kubernetes',
+    ],
+    [
+      'a bad namespace',
+      GOOD.replace('prod', 'a.b'),
+      'error metadata.namespace: metadata.namespace "a.b" cannot be a namespace',
+    ],
+  ])('%s', async (_, text, message) => {
+    expect(await found(text)).toEqual(expect.arrayContaining([expect.stringContaining(message)]));
+  });
 });
 
 it('says where a text cannot be read', async () => {

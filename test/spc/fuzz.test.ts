@@ -138,7 +138,7 @@ describe('whatever comes in', () => {
   });
 
   it('manifests are checked', async () => {
-    const context = { defaults: DEFAULTS, readCloudFile: NO_CLOUD_FILE };
+    const context = { defaults: DEFAULTS, readCloudFile: NO_CLOUD_FILE, providerNames: ['azure'] };
     await fc.assert(
       fc.asyncProperty(anything, async (text) => {
         await checkManifests(text, context);

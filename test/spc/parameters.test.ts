@@ -62,10 +62,10 @@ describe('tenant', () => {
     expect(read({ ...CLASSIC, tenantId: 'other' }).volume?.tenantId).toBe(TENANT);
   });
 
-  it('tenantId stands in for a missing tenantID, with a note', () => {
+  it('tenantId stands in for a missing tenantID', () => {
     const { volume, notes } = read({ ...CLASSIC, tenantID: ' ', tenantId: 'contoso.onmicrosoft.com' });
     expect(volume?.tenantId).toBe('contoso.onmicrosoft.com');
-    expect(notes).toEqual(['tenantId is deprecated; use tenantID']);
+    expect(notes).toEqual([]);
   });
 
   it.each(['adfs', 'common', 'a.b-C.9'])('may be %s', (tenantID) => {

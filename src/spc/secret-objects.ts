@@ -1,0 +1,189 @@
+// Checks `spec.secretObjects`, of which the driver makes Kubernetes Secrets: their form, and whether the volume has the files
+// that they name. Called by `check` only: a provider never sees them. Reports what the driver or the API server would refuse.
+import { nearest, quote } from '../base/words.ts';
+import { Fields } from './fields.ts';
+import type { Findings } from './finding.ts';
+import { secretKeyProblem, subdomainProblem } from './kubernetes-names.ts';
+import type { OutputKind } from './model.ts';
+import { needsQuotes } from './scalar.ts';
+import { kindOf, type MapTree, type Tree } from './tree.ts';
+import { type VolumeFile, type VolumeFiles, valueContentOf } from './volume-files.ts';
+
+const TLS = 'kubernetes.io/tls';
+const TLS_KEYS: readonly string[] = ['tls.crt', 'tls.key'];
+/** Keys that the API server wants, all of them, by type of Secret. */
+const REQUIRED: Readonly<Record<string, readonly string[]>> = {
+  [TLS]: TLS_KEYS,
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+};
+const TYPES = [
+  ...Object.keys(REQUIRED),
+  'Opaque',
+  'kubernetes.io/basic-auth',
+  'kubernetes.io/service-account-token',
+  'bootstrap.kubernetes.io/token',
+];
+const FIELDS = ['secretName', 'type', 'data', 'labels', 'annotations'];
+const WITHOUT_CERTIFICATE: readonly OutputKind[] = ['privateKey'];
+const WITHOUT_KEY: readonly OutputKind[] = ['certificate', 'chain', 'fullChain', 'ca'];
+
+interface SecretContext {
+  readonly findings: Findings;
+  /** Undefined where mistakes keep the files unknown. */
+  readonly files: VolumeFiles | undefined;
+  /** Names of the Secrets before this one. */
+  readonly names: Set<string>;
+}
+
+/** Checks the Secrets of a class against the files of its volume; files that are undefined are not looked at. */
+export function checkSecretObjects(spec: MapTree, files: VolumeFiles | undefined, findings: Findings): void {
+  const value = spec.entries.get('secretObjects')?.value;
+  if (value === undefined || value.kind === 'null') return;
+  const context = { findings, files, names: new Set<string>() };
+  eachMap(value, 'spec.secretObjects', findings, (secret) => checkSecret(secret, context));
+}
+
+function checkSecret(secret: Fields, { findings, files, names }: SecretContext): void {
+  secret.onlyKnown(FIELDS, 'warning');
+  const name = quotedText(secret, 'secretName', 'it names the Secret that the driver keeps');
+  const problem = name === '' ? undefined : subdomainProblem(name);
+  if (problem !== undefined) secret.error('secretName', problem);
+  if (name !== '' && names.has(name))
+    secret.error('secretName', `${quote(name)} stands twice; give each Secret a name`);
+  names.add(name);
+  const type = checkType(secret);
+  for (const field of ['labels', 'annotations']) checkTexts(secret, field);
+  const data = secret.value('data');
+  if (data === undefined || data.kind === 'null' || (data.kind === 'list' && data.items.length === 0)) {
+    secret.error('data', 'must hold at least one entry: the driver refuses a Secret without data');
+    return;
+  }
+  const keys = new Set<string>();
+  eachMap(data, secret.pathOf('data'), findings, (entry) => {
+    const key = checkKey(entry, { type, keys });
+    const objectName = quotedText(entry, 'objectName', 'it is the path of a file of this mount');
+    if (files !== undefined && objectName !== '' && !entry.isFull) checkFile(entry, objectName, { type, key, files });
+  });
+  checkRequired(secret, type, keys);
+}
+
+function checkType(secret: Fields): string {
+  const type = quotedText(secret, 'type', 'it is "Opaque", "kubernetes.io/tls" or another type of Secret');
+  if (type === '' || TYPES.includes(type)) return type;
+  const lower = type.toLowerCase();
+  const near = nearest(type, TYPES) ?? TYPES.find((known) => known.endsWith(`/${lower}`));
+  if (near !== undefined) secret.warning('type', `${quote(type)} is no type of Kubernetes; did you mean "${near}"?`);
+  return type;
+}
+
+function checkTexts(secret: Fields, field: string): void {
+  const map = secret.map(field);
+  for (const name of map?.names ?? []) {
+    const value = map?.value(name);
+    if (value?.kind !== 'text')
+      map?.error(name, `must be text, not ${value === undefined ? 'nothing' : kindOf(value)}`);
+    else if (needsQuotes(value)) map?.error(name, `must be text; put ${value.text} in quotes`);
+  }
+}
+
+function checkKey(entry: Fields, { type, keys }: { readonly type: string; readonly keys: Set<string> }): string {
+  entry.onlyKnown(['objectName', 'key'], 'warning');
+  const key = quotedText(entry, 'key', 'it is the key of the Secret that the file becomes');
+  if (key === '') return key;
+  const problem = secretKeyProblem(key);
+  if (problem !== undefined) entry.error('key', problem);
+  if (keys.has(key)) entry.error('key', `${quote(key)} stands twice in this Secret: the last one would win`);
+  keys.add(key);
+  if (type === TLS && !TLS_KEYS.includes(key)) {
+    const rule = `the driver takes only "tls.crt" and "tls.key" in a Secret of type ${TLS}`;
+    entry.error('key', `${quote(key)} is not supported: ${rule}; put others into a second Secret of type Opaque`);
+  }
+  return key;
+}
+
+function checkFile(
+  entry: Fields,
+  objectName: string,
+  { type, key, files }: { readonly type: string; readonly key: string; readonly files: VolumeFiles },
+): void {
+  const file = files.find(objectName);
+  if (file === undefined) {
+    entry.error('objectName', `${quote(objectName)} is no file of this mount; ${files.hint(objectName)}`);
+    return;
+  }
+  if (file.split) {
+    const flag = '--write-cert-and-key-in-separate-files';
+    entry.warning('objectName', `${quote(objectName)} is a file only where the provider runs with ${flag}`);
+    return;
+  }
+  const problem = type === TLS && TLS_KEYS.includes(key) ? tlsProblem(key, file) : undefined;
+  if (problem !== undefined) entry.error('objectName', `${quote(objectName)} cannot become ${key}: ${problem}`);
+  const { presence = 'required' } = file.output ?? {};
+  if (presence === 'if-present' || presence === 'with-key') {
+    const when = presence === 'with-key' ? 'holds a private key' : 'brings CA certificates along';
+    const result = 'the driver makes nothing of this Secret without it';
+    entry.warning('objectName', `${quote(objectName)} is a file only where the object ${when}; ${result}`);
+  }
+}
+
+/** What keeps the driver from taking certificate or private key out of a file; undefined where nothing is known to. */
+function tlsProblem(key: string, file: VolumeFile): string | undefined {
+  const isKey = key === 'tls.key';
+  const lacks = isKey ? 'it holds no private key' : 'it holds no certificate';
+  const { output, object } = file;
+  if (object === undefined) return lacks;
+  if (output !== undefined) {
+    const kind = output.output;
+    if ((isKey ? WITHOUT_KEY : WITHOUT_CERTIFICATE).includes(kind))
+      return `${lacks}; take the output ${isKey ? 'privateKey' : 'fullChain'}`;
+    if (kind === 'truststore' || kind === 'der') return 'the driver reads PEM, or a PFX; take fullChain and privateKey';
+    if (kind !== 'pfx') return undefined;
+    if (output.passwordFrom !== undefined)
+      return 'the driver opens a PFX with the empty password only; leave passwordFrom out';
+    if (output.pfxForm === 'modern')
+      return 'the driver cannot read a PFX in modern form; set format: legacy, or take fullChain and privateKey';
+    return undefined;
+  }
+  if (object.type === 'key')
+    return 'objectType: key gives the public key; take the certificate with objectType: secret';
+  if (isKey && object.type === 'cert')
+    return 'objectType: cert gives the certificate without its private key; objectType: secret gives both';
+  const { format = '', encoding = '' } = valueContentOf(file) ?? {};
+  if (format === 'pfx' && encoding === 'utf-8')
+    return 'the driver cannot read a PFX as base64 text; add objectEncoding: base64, or leave objectFormat out';
+  return undefined;
+}
+
+function checkRequired(secret: Fields, type: string, keys: ReadonlySet<string>): void {
+  const missing = (REQUIRED[type] ?? []).filter((key) => !keys.has(key));
+  if (missing.length > 0) {
+    secret.error(
+      'data',
+      `lacks ${missing.map(quote).join(' and ')}: the API server refuses a Secret of type ${type} without`,
+    );
+  }
+  if (type === 'kubernetes.io/basic-auth' && !keys.has('username') && !keys.has('password'))
+    secret.error('data', `needs "username" or "password" in a Secret of type ${type}`);
+}
+
+/** Text that must be there, and that Kubernetes takes as text. */
+function quotedText(fields: Fields, name: string, purpose: string): string {
+  const value = fields.value(name);
+  if (value?.kind === 'text' && needsQuotes(value)) fields.error(name, `must be text; put ${value.text} in quotes`);
+  return fields.required(name, purpose);
+}
+
+function eachMap(list: Tree, path: string, findings: Findings, check: (fields: Fields) => void): void {
+  if (list.kind !== 'list') {
+    findings.error(path, `${path} must be a list, not ${kindOf(list)}`, { line: list.line });
+    return;
+  }
+  for (const [index, item] of list.items.entries()) {
+    const place = `${path}[${index}]`;
+    if (findings.isFull('error')) return;
+    if (item.kind === 'map') check(new Fields(findings, item, place));
+    else findings.error(place, `${place} must be a map, not ${kindOf(item)}`, { line: item.line });
+  }
+}

@@ -1,0 +1,89 @@
+// The files that a volume will hold, as far as a manifest tells without Azure: aliases or names, versions of a history,
+// outputs of `files`, layouts of the `keyVault` form. Called by `check`; reads no text and reports nothing.
+import { nearest, oneOf, quote } from '../base/words.ts';
+import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
+
+/** Names that a message lists. */
+const MAX_LISTED = 8;
+/** Files that a wrong name is compared with. */
+const MAX_COMPARED = 500;
+
+/** A file of a volume, and what it is made of. */
+export interface VolumeFile {
+  readonly path: string;
+  /** Absent for a text that stands in the manifest itself. */
+  readonly object?: ObjectSpec;
+  /** One of chosen files; absent for an object's one file. */
+  readonly output?: OutputSpec;
+  /** True for a file that only some providers write: those that put certificate and key beside the combined file. */
+  readonly split?: true;
+}
+
+/** The files of a volume, by path. */
+export class VolumeFiles {
+  readonly #files = new Map<string, VolumeFile>();
+  readonly #byName = new Map<string, string>();
+
+  constructor(objects: readonly ObjectSpec[], literals: readonly LiteralFile[]) {
+    for (const { path } of literals) this.#files.set(path, { path });
+    for (const object of objects) {
+      for (const file of filesOf(object)) {
+        this.#files.set(file.path, file);
+        if (!this.#byName.has(object.name)) this.#byName.set(object.name, shownPath(file));
+      }
+    }
+  }
+
+  /** The file at a path. Of a history each version has one: `name/0` is the newest. */
+  find(path: string): VolumeFile | undefined {
+    const own = this.#fileOrVersion(path);
+    if (own !== undefined) return own;
+    const whole = /\.(crt|key)$/.test(path) ? this.#fileOrVersion(path.slice(0, -'.crt'.length)) : undefined;
+    const canSplit = whole?.output === undefined && whole?.object?.type === 'secret';
+    return canSplit ? { ...whole, path, split: true } : undefined;
+  }
+
+  /** What may be meant by a path that no file has. */
+  hint(path: string): string {
+    const history = this.#files.get(path);
+    if (history !== undefined)
+      return `its versions are files of a directory; the newest is ${quote(shownPath(history))}`;
+    const renamed = this.#byName.get(path);
+    if (renamed !== undefined) return `the file of the object ${quote(path)} is ${quote(renamed)}`;
+    const paths = [...this.#files.values()].slice(0, MAX_COMPARED).map(shownPath);
+    const near = nearest(path, paths);
+    if (near !== undefined) return `did you mean ${quote(near)}?`;
+    const more = this.#files.size - MAX_LISTED;
+    const listed = oneOf(paths.slice(0, MAX_LISTED)).replace(/ or (?=[^ ]*$)/, ' and ');
+    return `the volume holds ${listed}${more > 0 ? `, and ${more} more` : ''}`;
+  }
+
+  #fileOrVersion(path: string): VolumeFile | undefined {
+    const file = this.#files.get(path);
+    if (file !== undefined && !hasHistory(file)) return file;
+    const [, base = '', version = ''] = /^(.+)\/(0|[1-9]\d{0,9})$/s.exec(path) ?? [];
+    const whole = this.#files.get(base);
+    return whole !== undefined && hasHistory(whole) && Number(version) < (whole.object?.history ?? 1)
+      ? { ...whole, path }
+      : undefined;
+  }
+}
+
+/** The file's content, where it is an object's value and no file made of a certificate. */
+export function valueContentOf({ object }: VolumeFile): Extract<ContentSpec, { kind: 'value' }> | undefined {
+  return object?.content.kind === 'value' ? object.content : undefined;
+}
+
+function filesOf(object: ObjectSpec): readonly VolumeFile[] {
+  const { content } = object;
+  if (content.kind === 'value') return [{ path: content.path, object }];
+  return content.outputs.map((output) => ({ path: output.path, object, output }));
+}
+
+function hasHistory({ object, output }: VolumeFile): boolean {
+  return output === undefined && object !== undefined && object.history > 1;
+}
+
+function shownPath(file: VolumeFile): string {
+  return hasHistory(file) ? `${file.path}/0` : file.path;
+}
