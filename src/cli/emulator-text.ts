@@ -9,6 +9,8 @@ export interface EmulatorText {
   /** The seed's file; absent: the example of this project. */
   readonly seed: string | undefined;
   readonly caFile: string;
+  /** Cloud file for the provider, where one was written. */
+  readonly cloudFile: string | undefined;
   readonly hostsWritten: boolean;
 }
 
@@ -42,12 +44,13 @@ export function emulatorText(parts: EmulatorText): string {
     '',
     ...hostLines(text),
     '',
-    ...trustLines(text.caFile),
+    ...trustLines(parts.caFile),
     '',
     ...loginLines(text, summary),
     '',
     ...managedLines(emulator),
     '',
+    ...providerLines(text.cloudFile),
     ...curlLines(text, summary),
     '',
     'Ctrl-C ends it.',
@@ -93,14 +96,16 @@ function hostLines({ emulator, hostsWritten }: EmulatorText): string[] {
   ];
 }
 
-function trustLines(caFile: string): string[] {
+function trustLines(path: string): string[] {
+  const [caFile, store] = [path, `${path}.p12`].map(shellWord);
+  const options = `-Djavax.net.ssl.trustStore=${path}.p12 -Djavax.net.ssl.trustStorePassword=changeit`;
   return [
     'Trust the root certificate:',
     `  export NODE_EXTRA_CA_CERTS=${caFile}   # Node.js`,
     `  export SSL_CERT_FILE=${caFile}         # Go, .NET on Linux; unset SSL_CERT_DIR`,
     `  export REQUESTS_CA_BUNDLE=${caFile}    # Python`,
-    `  keytool -importcert -noprompt -file ${caFile} -alias emulator -keystore trust.p12 -storepass changeit   # Java`,
-    '  export JAVA_TOOL_OPTIONS="-Djavax.net.ssl.trustStore=$PWD/trust.p12 -Djavax.net.ssl.trustStorePassword=changeit"',
+    `  keytool -importcert -noprompt -file ${caFile} -alias emulator -keystore ${store} -storepass changeit   # Java`,
+    `  export JAVA_TOOL_OPTIONS=${shellWord(options)}`,
   ];
 }
 
@@ -128,6 +133,15 @@ function managedLines({ imdsUrl, identityEndpoint, identityHeader }: Emulator): 
     'and as App Service for Go, whose SDK knows no other address of IMDS:',
     `  export IDENTITY_ENDPOINT=${identityEndpoint}`,
     `  export IDENTITY_HEADER=${identityHeader}`,
+  ];
+}
+
+function providerLines(cloudFile: string | undefined): string[] {
+  if (cloudFile === undefined) return [];
+  return [
+    'The provider (akv-csi serve, mount --direct) takes --cloud-name AzureStackCloud, SSL_CERT_FILE and:',
+    `  export AZURE_ENVIRONMENT_FILEPATH=${shellWord(cloudFile)}`,
+    '',
   ];
 }
 

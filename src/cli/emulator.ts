@@ -62,8 +62,8 @@ async function run(flags: EmulatorFlags): Promise<void> {
   try {
     const caFile = writeFiles(emulator, flags);
     if (hostsFile !== undefined) writeHosts(hostsFile, emulator);
-    const seed = flags.seed === undefined ? undefined : resolve(flags.seed);
-    print(emulatorText({ emulator, seed, caFile, hostsWritten: hostsFile !== undefined }));
+    const [seed, cloudFile] = [flags.seed, flags.cloudFile].map((path) => path && resolve(path));
+    print(emulatorText({ emulator, seed, caFile, cloudFile, hostsWritten: hostsFile !== undefined }));
     await stopped;
     print('Stopping.');
   } finally {

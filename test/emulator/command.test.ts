@@ -93,6 +93,8 @@ describe('akv-csi emulator', () => {
       'disableInstanceDiscovery: true',
       'DisableInstanceDiscovery = true',
       'export IDENTITY_HEADER=',
+      `export AZURE_ENVIRONMENT_FILEPATH=${cloud}`,
+      `-keystore ${ca}.p12 `,
     ])
       expect(output.text).toContain(line);
     for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE'])
