@@ -1,9 +1,10 @@
 import { type ErrorCode, messageOf, ProviderError } from '../base/errors.ts';
 import type { Identity } from '../spc/model.ts';
-import { claimedPrincipal, WORKLOAD_IDENTITY_AUDIENCE } from '../spc/tokens.ts';
+import { entraRemedy } from './entra-remedies.ts';
 import type { LoginPlace } from './login.ts';
-import { networkFailure } from './network-error.ts';
+import { networkFailure, noAnswer } from './network-error.ts';
 import { describeIdentity } from './principal.ts';
+import { serverWords } from './server-words.ts';
 
 /** What the wire showed of a login. */
 export interface LoginWitness {
@@ -38,15 +39,13 @@ export function loginError({ identity, witness, error }: LoginFailure): Provider
   const details = { phase, host };
   if (network === undefined) {
     // Nothing was asked: the SDK takes offence at what the manifest says.
-    const text = `${failed}: ${sentence(messageOf(error), undefined)}; ${remedy(identity, undefined, '')}`;
+    const text = `${failed}: ${serverWords(messageOf(error))}; ${unaskedRemedy(identity)}`;
     return new ProviderError('ERR_AUTHENTICATION', text, { details });
   }
   const hint = phase === 'imds' ? '; only Azure VMs have this endpoint, and pods may be kept from it' : '';
-  return new ProviderError(
-    'ERR_UNREACHABLE',
-    `${failed}: ${at} did not answer: ${network.layer} failed, ${network.code}: ${network.explanation}${hint}`,
-    { details: { ...details, remoteCode: network.code } },
-  );
+  return new ProviderError('ERR_UNREACHABLE', `${failed}: ${noAnswer(at, network)}${hint}`, {
+    details: { ...details, remoteCode: network.code },
+  });
 }
 
 interface Refused {
@@ -62,8 +61,7 @@ function refusal(
   const { phase, host, retryAfterMs } = witness;
   const text = textOf(body);
   const remoteCode = /AADSTS\d+/.exec(text)?.[0];
-  const said = status === 200 ? 'something that is no token' : sentence(text, remoteCode);
-  const request = requestId === undefined ? '' : ` (request id ${requestId})`;
+  const said = status === 200 ? '' : sentence(text, remoteCode);
   const details = {
     phase,
     host,
@@ -73,7 +71,10 @@ function refusal(
     ...(remoteCode === undefined ? {} : { remoteCode }),
   };
   const { code, next } = meaning({ identity, phase }, { status, remoteCode, text });
-  return new ProviderError(code, `${`${failed} answered ${status} ${said}`.trim()}${request}; ${next}`, { details });
+  const answered = status === 200 ? '200 something that is no token' : `${status} ${remoteCode ?? ''}`.trim();
+  const reason = `${failed} answered ${answered}; ${next}`;
+  const words = said === '' ? '' : `; it says: ${said}`;
+  return new ProviderError(code, `${reason}${words}`, { details, reason, said });
 }
 
 /** Statuses of which a login is refused; every other is a fault of the service, or of who stands before it. */
@@ -93,20 +94,28 @@ function meaning(
 
 const PROXIES = 'check proxies between node and host';
 
+/** What IMDS means by statuses that it does not explain in its body. It is never asked through a proxy of the environment. */
+const IMDS_FAULTS: Readonly<Record<number, string>> = {
+  403: 'something on the node keeps pods from IMDS (169.254.169.254), such as a network policy or IMDS restriction of the cluster: allow the provider, or let it use the network of the node (hostNetwork)',
+  404: 'IMDS is being updated, or the node is no Azure VM; it is asked again at the next mount',
+  410: 'IMDS is being updated, for 70 seconds at most; it is asked again at the next mount',
+};
+
 /** The next step where a login was not refused, but has met a fault or somebody else. */
 function faultRemedy(status: number, phase: LoginPlace['phase']): string {
+  const imds = phase === 'imds' ? IMDS_FAULTS[status] : undefined;
+  if (imds !== undefined) return imds;
+  const between =
+    phase === 'imds' ? 'check what takes requests to 169.254.169.254 on the node in place of IMDS' : PROXIES;
   if (status >= 500) return 'the service, or a proxy before it, has a fault';
   if (status >= 300 && status < 400) {
-    return `it redirects no login, so that something in between has answered, such as the sign-in page of a network; ${PROXIES}`;
+    return `it redirects no login, so that something in between has answered, such as the sign-in page of a network; ${between}`;
   }
-  if (status === 408) return `it did not receive the request in time; check the network of the node; ${PROXIES}`;
-  if (phase === 'imds' && (status === 404 || status === 410)) {
-    return `it is being updated, or something else answers at its address; it is asked again at the next mount; ${PROXIES}`;
-  }
+  if (status === 408) return `it did not receive the request in time; check the network of the node; ${between}`;
   if (phase === 'entra' && status === 404) {
-    return `nothing takes logins at this address; check activeDirectoryEndpoint of the cloud file, if there is one; ${PROXIES}`;
+    return `nothing takes logins at this address; check activeDirectoryEndpoint of the cloud file, if there is one; ${between}`;
   }
-  return PROXIES;
+  return between;
 }
 
 const SERVICE: Readonly<Record<LoginPlace['phase'], string>> = {
@@ -129,11 +138,11 @@ function textOf(body: string): string {
   }
 }
 
-/** The first sentence that says something, on one line. */
+/** The first sentence that says something, without the code. */
 function sentence(text: string, code: string | undefined): string {
-  const start = code === undefined ? 0 : text.indexOf(code);
+  const start = code === undefined ? 0 : text.indexOf(code) + code.length;
   const line = text.slice(start).split(/\r?\n| Trace ID:| Correlation ID:| - Correlation| - Trace/)[0] ?? '';
-  return line.replace(/\s+/g, ' ').trim().slice(0, 400);
+  return serverWords(line.replace(/^\s*:\s*/, ''));
 }
 
 function remedy(identity: Identity, code: string | undefined, text: string): string {
@@ -151,41 +160,12 @@ function remedy(identity: Identity, code: string | undefined, text: string): str
     case 'client-certificate':
     case 'workload-identity':
     case 'identity-binding':
-      return entraRemedy(identity, code);
+      return entraRemedy(identity, code, text);
   }
 }
 
-function entraRemedy(identity: Identity & { tenantId: string; clientId: string }, code: string | undefined): string {
-  const { tenantId, clientId } = identity;
-  switch (code) {
-    case 'AADSTS700016':
-      return `check the client ID ${clientId} and the tenant ID ${tenantId}: there is no such application in this tenant`;
-    case 'AADSTS7000215':
-      return 'put the current value (not the ID) of the client secret into the node-publish secret';
-    case 'AADSTS7000222':
-      return `the client secret has expired: create a new one for ${clientId} and put it into the node-publish secret`;
-    case 'AADSTS90002':
-    case 'AADSTS900023':
-      return `check the tenant ID ${tenantId}`;
-    case 'AADSTS700024':
-      return 'the service-account token is outside its validity: check the clocks, and restart the pod';
-    case 'AADSTS70021':
-    case 'AADSTS700211':
-    case 'AADSTS700212':
-    case 'AADSTS700213':
-      return federationRemedy(identity);
-    default:
-      return `check tenant ${tenantId} and client ${clientId}`;
-  }
-}
-
-function federationRemedy(identity: Identity): string {
-  const token =
-    identity.kind === 'workload-identity' || identity.kind === 'identity-binding' ? identity.token : undefined;
-  const claimed = token === undefined ? undefined : claimedPrincipal(token);
-  if (claimed === undefined) return 'add a federated identity credential for the pod’s service account to the identity';
-  return (
-    `add a federated identity credential to the identity: issuer "${claimed.issuer}", ` +
-    `subject "${claimed.subject}", audience "${WORKLOAD_IDENTITY_AUDIENCE}"`
-  );
+/** Where the SDK refused what it was given, before it asked anybody. */
+function unaskedRemedy(identity: Identity): string {
+  if (!('tenantId' in identity)) return remedy(identity, undefined, '');
+  return `check tenant ${identity.tenantId} and client ${identity.clientId}`;
 }

@@ -9,6 +9,8 @@ export interface NetworkFailure {
   readonly explanation: string;
   /** Whether a moment may mend it. */
   readonly transient: boolean;
+  /** The proxy that failed in place of the host; absent: the host itself. */
+  readonly proxy?: string;
 }
 
 type Meaning = readonly [NetworkLayer, 'transient' | 'lasting', string];
@@ -22,7 +24,7 @@ const NO_TLS: Meaning = [
 const UNTRUSTED: Meaning = [
   'TLS',
   'lasting',
-  'the certificate of the host is not trusted; if a proxy or a private cloud signs it, give its CA by SSL_CERT_FILE, SSL_CERT_DIR or NODE_EXTRA_CA_CERTS',
+  "the certificate of the host is not trusted; if a proxy or a private cloud signs it, give its CA by the chart's value caBundle, or by SSL_CERT_FILE, SSL_CERT_DIR or NODE_EXTRA_CA_CERTS",
 ];
 const NO_DESCRIPTOR: Meaning = [
   'TCP',
@@ -46,10 +48,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENOTFOUND: [
     'DNS',
     'lasting',
-    'the name does not exist; check the name, and the DNS that the node uses (private endpoints need their private DNS zone)',
+    "the name does not exist; check the name, and the DNS that the provider's pod uses (private endpoints need their private DNS zone)",
   ],
-  EAI_AGAIN: ['DNS', 'transient', 'the name server did not answer; check the DNS that the node uses'],
-  EAI_NODATA: ['DNS', 'lasting', 'the name has no address; check the DNS that the node uses'],
+  EAI_AGAIN: ['DNS', 'transient', "the name server did not answer; check the DNS that the provider's pod uses"],
+  EAI_NODATA: ['DNS', 'lasting', "the name has no address; check the DNS that the provider's pod uses"],
   // Ours: `lookups.ts`.
   STOPPING: ['DNS', 'lasting', 'the provider is stopping; the next attempt is answered by its successor'],
   ECONNREFUSED: ['TCP', 'transient', 'the host refuses the connection; check address, port and firewall'],
@@ -112,13 +114,21 @@ const FAMILIES: readonly (readonly [RegExp, Meaning])[] = [
       'the proxy refuses the way to the host; check its rules, and its user and password in HTTPS_PROXY',
     ],
   ],
-  [/^EAI_/, ['DNS', 'transient', 'the name cannot be resolved; check the DNS that the node uses']],
+  [/^EAI_/, ['DNS', 'transient', "the name cannot be resolved; check the DNS that the provider's pod uses"]],
   [/^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/, UNTRUSTED],
   [/^ERR_(SSL|TLS)_/, NO_TLS],
   [/^HPE_|^ERR_STREAM_PREMATURE_CLOSE$/, GARBLED],
   // Whatever else the system says no with.
   [/^E(?!RR_)[A-Z0-9]+$/, ['TCP', 'transient', 'the connection failed; check network and limits of the node']],
 ];
+
+/** What is to be checked where the way ends at a proxy, before it opened the way to the host; by layer. */
+const PROXY_REMEDIES: Readonly<Record<NetworkLayer, string>> = {
+  DNS: "correct the proxy in HTTPS_PROXY, or check the DNS that the provider's pod uses",
+  TCP: 'check that the proxy runs, its address and port in HTTPS_PROXY, and firewalls between node and proxy',
+  TLS: "check that the proxy itself speaks TLS, as https:// in HTTPS_PROXY says; if its certificate is not trusted, give its CA by the chart's value caBundle, or by NODE_EXTRA_CA_CERTS",
+  HTTP: 'check the proxy and its log',
+};
 
 /** Reads what `node:net`, `node:dns`, `node:tls` and `node:http` throw; undefined for any other failure. */
 export function networkFailure(error: unknown): NetworkFailure | undefined {
@@ -129,7 +139,49 @@ export function networkFailure(error: unknown): NetworkFailure | undefined {
   const meaning = MEANINGS[code] ?? FAMILIES.find(([pattern]) => pattern.test(code))?.[1];
   if (meaning === undefined) return undefined;
   const [layer, lasts, text] = meaning;
-  const proxy =
-    'proxy' in error && typeof error.proxy === 'string' ? ` (the way is through the proxy ${error.proxy})` : '';
-  return { layer, code, explanation: `${text}${proxy}`, transient: lasts === 'transient' };
+  const transient = lasts === 'transient';
+  const { proxy, atProxy, addresses } = placeOf(error);
+  const tried = layer !== 'TCP' || addresses.length === 0 ? '' : ` (tried ${addresses.join(', ')})`;
+  const [cause = '', ...remedies] = text.split('; ');
+  if (proxy !== undefined && atProxy && code !== 'STOPPING') {
+    const explanation = `${cause.replace('the host', 'it')}${tried}; ${PROXY_REMEDIES[layer]}`;
+    return { layer, code, explanation, transient, proxy };
+  }
+  const way = proxy === undefined ? '' : ` (the way is through the proxy ${proxy})`;
+  return { layer, code, explanation: `${[`${cause}${tried}`, ...remedies].join('; ')}${way}`, transient };
+}
+
+/** That a host did not answer, or the proxy before it, in the words of a message. */
+export function noAnswer(host: string, { proxy, layer, code, explanation }: NetworkFailure): string {
+  const who = proxy === undefined ? host : `the proxy ${proxy}, which stands before ${host},`;
+  return `${who} did not answer: ${layer} failed, ${code}: ${explanation}`;
+}
+
+/** Where a connection ended, for errors that name it. */
+export interface FailedPlace {
+  /** Host and port of the proxy in between. */
+  readonly proxy?: string;
+  /** Whether it ended before the proxy had opened the way to the host. */
+  readonly atProxy?: boolean;
+  /** Addresses and ports that were tried, sorted. */
+  readonly addresses?: readonly string[];
+}
+
+/** Addresses that are shown: those of one host are few. */
+const MAX_ADDRESSES = 4;
+
+/** The addresses that a failed connection was tried with. A host has several, and any of them may come first. */
+export function addressesOf(error: Error): readonly string[] {
+  const single = error instanceof AggregateError ? error.errors : [error];
+  const addresses = single.map((one: { readonly address?: unknown; readonly port?: unknown }) =>
+    typeof one.address !== 'string' || typeof one.port !== 'number'
+      ? ''
+      : `${one.address.includes(':') ? `[${one.address}]` : one.address}:${one.port}`,
+  );
+  return [...new Set(addresses)].filter((address) => address !== '').sort();
+}
+
+function placeOf(error: Error & Partial<FailedPlace>) {
+  const { proxy, atProxy, addresses = addressesOf(error) } = error;
+  return { proxy, atProxy: atProxy === true, addresses: addresses.slice(0, MAX_ADDRESSES) };
 }

@@ -8,6 +8,7 @@ import { Challenge } from './challenge.ts';
 import { HELD_BACK } from './connect.ts';
 import type { Party } from './gate.ts';
 import { networkFailure } from './network-error.ts';
+import { serverWords } from './server-words.ts';
 import { isThrottling } from './throttling.ts';
 import type { VaultCallOptions } from './vault.ts';
 import { answerOf } from './vault-error.ts';
@@ -112,13 +113,13 @@ function resourceOf(reading: Reading, challenge: Challenge, { resource: asked, a
 
 function unauthorized({ session }: Reading, { body, requestId, tenantId }: Challenge): ProviderError {
   const { code, message } = answerOf(401, body, requestId);
-  const request = requestId === undefined ? '' : ` (request id ${requestId})`;
-  const said = message.replace(/\s+/g, ' ').trim().slice(0, 400);
+  const words = serverWords(message);
+  const said = words === '' ? '' : `; the vault says: ${words}`;
   const trusted = tenantId === '' ? 'the tenant of the vault' : `tenant ${tenantId}, which the vault trusts`;
   return refusal(
     session,
     `vault "${session.vaultName}" does not accept the token of ${session.identity()}: ` +
-      `401 ${code}${request}: ${said}; check that tenant ${session.tenantId} is ${trusted}`,
+      `${`401 ${code}`.trim()}; check that tenant ${session.tenantId} is ${trusted}${said}`,
     { ...(code === '' ? {} : { remoteCode: code }), ...(requestId === undefined ? {} : { requestId }) },
   );
 }

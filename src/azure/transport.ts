@@ -13,6 +13,7 @@ import { Redactor } from '../base/redact.ts';
 import { nextTurn } from '../pki/pace.ts';
 import type { AgentSource } from './agents.ts';
 import { coded } from './connect.ts';
+import { addressesOf, type FailedPlace } from './network-error.ts';
 
 /** What every request goes out with. */
 export interface TransportOptions {
@@ -185,7 +186,9 @@ function aborted(): Error {
 /** The SDK tells failures of the network from others by this class and their codes. */
 function restError(error: Error): RestError {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : RestError.REQUEST_SEND_ERROR;
-  return new RestError(error.message, { code });
+  const addresses = addressesOf(error);
+  const { atProxy = false } = error as Error & FailedPlace;
+  return Object.assign(new RestError(error.message, { code }), { atProxy, ...(addresses.length > 0 && { addresses }) });
 }
 
 const METADATA_PATH = '/.well-known/openid-configuration';

@@ -5,6 +5,7 @@ import type { SecureContext } from 'node:tls';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { abortable } from '../base/abort.ts';
 import { type BoundedAgentOptions, coded, IdleConnections, PendingConnections } from './connect.ts';
+import type { FailedPlace } from './network-error.ts';
 
 /**
  * An agent whose connections go through a proxy and are up in time, or fail with a code that names the layer. The
@@ -64,6 +65,8 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
       return up;
     } catch (error) {
       done();
+      const place: FailedPlace = { atProxy: socket === undefined };
+      if (error instanceof Error) Object.assign(error, place);
       way.then(
         (late) => late.destroy(),
         () => {},

@@ -1,8 +1,9 @@
 import { isRestError } from '@azure/core-rest-pipeline';
-import { type ErrorCode, ProviderError } from '../base/errors.ts';
+import { type ErrorCode, ProviderError, type ProviderErrorOptions } from '../base/errors.ts';
 import type { ObjectType } from '../base/telemetry.ts';
 import { BadAnswer } from './bad-answer.ts';
-import { networkFailure } from './network-error.ts';
+import { networkFailure, noAnswer } from './network-error.ts';
+import { serverWords } from './server-words.ts';
 
 /** What was asked of a vault, in the words of an error message. */
 export interface VaultQuestion {
@@ -31,42 +32,50 @@ export function describeQuestion({ operation, type, name, version, vaultName }: 
   return `Cannot ${operation} ${NOUN[type]} "${name}"${which} from vault "${vaultName}"`;
 }
 
+/** An error of a question: its reason, which names no object, is that of all that failed so. */
+function failure(
+  question: VaultQuestion,
+  code: ErrorCode,
+  { text, said = '', ...options }: { readonly text: string; readonly said?: string } & ProviderErrorOptions,
+): ProviderError {
+  const words = said === '' ? '' : `; the vault says: ${said}`;
+  const details = { host: question.host, phase: 'vault', ...options.details } as const;
+  const { operation, vaultName } = question;
+  const reason = `Cannot ${operation === 'read' ? 'read' : 'list versions'} from vault "${vaultName}": ${text}`;
+  return new ProviderError(code, `${describeQuestion(question)}: ${text}${words}`, {
+    ...options,
+    details,
+    reason,
+    said,
+  });
+}
+
 /**
  * A vault's answer, or silence, explained; a `ProviderError` passes through. The SDK's error is no cause of it, and its
  * text is not used: it may quote request and answer.
  */
 export function vaultError(question: VaultQuestion, error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
-  const what = describeQuestion(question);
   const { host } = question;
   if (error instanceof BadAnswer) {
-    return new ProviderError('ERR_VAULT', `${what}: ${error.message}; check proxies between node and vault`, {
-      details: { httpStatus: 200, host, phase: 'vault' },
-    });
+    const text = `${error.message}; check proxies between node and vault`;
+    return failure(question, 'ERR_VAULT', { text, details: { httpStatus: 200 } });
   }
   if (isRestError(error) && error.statusCode !== undefined) {
-    if (error.statusCode < 300) {
-      return new ProviderError(
-        'ERR_VAULT',
-        `${what}: the vault at ${host} answered ${error.statusCode} with something that is not the JSON asked for; check proxies between node and vault`,
-        { details: { httpStatus: error.statusCode, host, phase: 'vault' } },
-      );
+    const { statusCode: httpStatus } = error;
+    if (httpStatus < 300) {
+      const text = `the vault at ${host} answered ${httpStatus} with something that is not the JSON asked for; check proxies between node and vault`;
+      return failure(question, 'ERR_VAULT', { text, details: { httpStatus } });
     }
-    const answer = answerOf(error.statusCode, error.details, error.response?.headers.get('x-ms-request-id'));
-    return refusal(question, what, answer);
+    return refusal(question, answerOf(httpStatus, error.details, error.response?.headers.get('x-ms-request-id')));
   }
   const network = networkFailure(error);
   if (network !== undefined) {
-    return new ProviderError(
-      'ERR_UNREACHABLE',
-      `${what}: the vault at ${host} did not answer: ${network.layer} failed, ${network.code}: ${network.explanation}`,
-      { details: { host, phase: 'vault', remoteCode: network.code } },
-    );
+    const text = noAnswer(`the vault at ${host}`, network);
+    return failure(question, 'ERR_UNREACHABLE', { text, details: { remoteCode: network.code } });
   }
-  return new ProviderError('ERR_INTERNAL', `${what}: the provider failed unexpectedly; its log says more`, {
-    cause: error,
-    details: { host, phase: 'vault' },
-  });
+  const text = 'the provider failed unexpectedly; its log says more';
+  return failure(question, 'ERR_INTERNAL', { text, cause: error });
 }
 
 /** What a vault said when it said no. */
@@ -99,96 +108,108 @@ export function answerOf(status: number, body: unknown, requestId: string | unde
 }
 
 /** The refusal of a vault as an error with the next step. */
-export function refusal(question: VaultQuestion, what: string, answer: VaultAnswer): ProviderError {
-  const { status, requestId } = answer;
+function refusal(question: VaultQuestion, answer: VaultAnswer): ProviderError {
+  const { status: httpStatus, requestId } = answer;
   const remoteCode = answer.innerCode || answer.code;
-  const { code, remedy } = meaning(question, answer);
+  const { code, cause, remedy } = meaning(question, answer);
   const names = [answer.code, answer.innerCode].filter((name) => name !== '').join('/');
-  const said = answer.message.replace(/\s+/g, ' ').trim().slice(0, 600);
-  const request = requestId === undefined ? '' : ` (request id ${requestId})`;
-  const text = [`${what}: ${status}${names === '' ? '' : ` ${names}`} for ${question.identity}${request}`, said]
-    .filter((part) => part !== '')
-    .join(': ');
   // Key Vault never leaves its code out.
-  const doubt =
-    names === '' && status < 500
-      ? '; the answer is not in the form of Key Vault: check proxies between node and vault'
-      : '';
-  return new ProviderError(code, `${text}; ${remedy}${remedy.includes('proxies') ? '' : doubt}`, {
+  const foreign = names === '' && httpStatus < 500 && !remedy.includes('proxies');
+  const doubt = foreign ? '; the answer is not in the form of Key Vault: check proxies between node and vault' : '';
+  const text = `${httpStatus}${names === '' ? '' : ` ${names}`} for ${question.identity}: ${cause}; ${remedy}${doubt}`;
+  return failure(question, code, {
+    text,
+    said: serverWords(answer.message),
     details: {
-      httpStatus: status,
-      host: question.host,
-      phase: 'vault',
+      httpStatus,
       ...(remoteCode === '' ? {} : { remoteCode }),
       ...(requestId === undefined ? {} : { requestId }),
     },
   });
 }
 
-function meaning(question: VaultQuestion, answer: VaultAnswer): { code: ErrorCode; remedy: string } {
-  const { type, vaultName, identity } = question;
+/** What a refusal means: our code, the cause in words, and the next step. */
+interface Meaning {
+  readonly code: ErrorCode;
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+function meaning(question: VaultQuestion, answer: VaultAnswer): Meaning {
+  const { type, vaultName } = question;
   const noun = NOUN[type];
   switch (answer.status) {
     case 400:
-      return { code: 'ERR_BAD_PARAMETERS', remedy: 'check name and version of the object' };
+      return {
+        code: 'ERR_BAD_PARAMETERS',
+        cause: 'the vault does not understand the request',
+        remedy: 'check name and version of the object',
+      };
     case 401:
-      return { code: 'ERR_AUTHENTICATION', remedy: `check that the tenant of ${identity} is the tenant of the vault` };
+      return {
+        code: 'ERR_AUTHENTICATION',
+        cause: 'the vault does not accept the token of this identity',
+        remedy: 'check that its tenant is the tenant of the vault',
+      };
     case 403:
       return forbidden(question, answer);
-    case 404:
+    case 404: {
+      const what = question.version === '' ? noun : `${noun}, or no such version of it`;
+      const which = question.version === '' ? 'it' : 'it and its version';
       return {
         code: 'ERR_NOT_FOUND',
-        remedy: `check that the ${noun}${question.version === '' ? '' : ' and its version'} exists in "${vaultName}" (deleted ones can be recovered)`,
+        cause: `there is no such ${what}`,
+        remedy: `check that ${which} exists in "${vaultName}" (deleted ones can be recovered)`,
       };
+    }
     case 429:
       return {
         code: 'ERR_THROTTLED',
-        remedy:
-          'the vault is over its request limit, and the wait it asks for outlasts this mount: ' +
-          'fewer pods, objects or rotations at once, or another vault',
+        cause: 'the vault is over its request limit, and the wait it asks for outlasts this mount',
+        remedy: 'mount fewer pods, objects or rotations at once, or use another vault',
       };
     default:
-      return {
-        code: 'ERR_VAULT',
-        remedy:
-          answer.status >= 500
-            ? 'the service has a fault; it is tried again at the next mount'
-            : 'check proxies between node and vault',
-      };
+      return answer.status >= 500
+        ? { code: 'ERR_VAULT', cause: 'the service has a fault', remedy: 'it is tried again at the next mount' }
+        : {
+            code: 'ERR_VAULT',
+            cause: 'no answer of Key Vault to this request',
+            remedy: 'check proxies between node and vault',
+          };
   }
 }
 
-function forbidden(
-  { type, vaultName, identity }: VaultQuestion,
-  answer: VaultAnswer,
-): { code: ErrorCode; remedy: string } {
+function forbidden({ type }: VaultQuestion, answer: VaultAnswer): Meaning {
   const noun = NOUN[type];
   const code = 'ERR_FORBIDDEN';
   const inner = answer.innerCode;
-  if (inner.endsWith('Disabled'))
-    return { code: 'ERR_DISABLED', remedy: `enable the ${noun} in the vault, or name a version that is enabled` };
+  if (inner.endsWith('Disabled')) {
+    const remedy = `enable the ${noun} in the vault, or name a version that is enabled`;
+    return { code: 'ERR_DISABLED', cause: `the ${noun} is disabled`, remedy };
+  }
   if (inner === 'ForbiddenByFirewall') {
-    const address = /Client address: *([0-9a-fA-F.:]+)/.exec(answer.message)?.[1];
+    const address = /Client address: *([0-9a-fA-F.:]*[0-9a-fA-F])/.exec(answer.message)?.[1];
     const which = address === undefined ? 'the address of the node' : `the node's address ${address}`;
     return {
       code,
+      cause: 'the firewall of the vault keeps the node out',
       remedy: `allow ${which} in the firewall of the vault (Networking), or give the node a private endpoint`,
     };
   }
   if (inner === 'ForbiddenByConnection' || inner === 'ForbiddenByPolicy') {
     return {
       code,
-      remedy: 'the vault is closed to this network: connect the node by a private endpoint, or open public access',
+      cause: 'the vault is closed to this network',
+      remedy: 'connect the node by a private endpoint, or open public access',
     };
   }
+  const cause = `it may not read ${noun}s of this vault`;
   if (inner === 'AccessDenied') {
-    return {
-      code,
-      remedy: `add an access policy with the ${noun} permissions Get and List for ${identity} on "${vaultName}"`,
-    };
+    return { code, cause, remedy: `add an access policy for it with the ${noun} permissions Get and List` };
   }
   return {
     code,
-    remedy: `grant "${ROLE[type]}" on the vault "${vaultName}" to ${identity} (a new grant takes some minutes to work), or with access policies the ${noun} permission Get`,
+    cause,
+    remedy: `grant it "${ROLE[type]}" on the vault (a new grant takes some minutes to work), or with access policies the ${noun} permission Get`,
   };
 }

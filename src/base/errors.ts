@@ -60,16 +60,24 @@ export interface ProviderErrorOptions {
   readonly details?: ErrorDetails;
   /** The single failures this error stands for, in request order. */
   readonly errors?: readonly ProviderError[];
+  /** The message without the object that failed, and without {@link said}; default: the message. */
+  readonly reason?: string;
+  /** What the remote side said in its own words, short and without anything that differs from one attempt to the next. */
+  readonly said?: string;
 }
 
 /**
  * The one error class of this project. The message is meant for the person on call: what failed, for which object,
- * vault and identity, what the server said, and the next step; never a value or a token.
+ * vault and identity, the next step, and what the server said; never a value or a token. The same cause has the same
+ * message each time, so that events of a pod are counted and not repeated: ids, times and counts stand in the details.
  */
 export class ProviderError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
   readonly errors: readonly ProviderError[];
+  /** Equal for objects that failed by the same cause: they share one text. */
+  readonly reason: string;
+  readonly said: string;
 
   constructor(code: ErrorCode, message: string, options: ProviderErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -77,6 +85,8 @@ export class ProviderError extends Error {
     this.code = code;
     this.details = options.details ?? {};
     this.errors = options.errors ?? [];
+    this.reason = options.reason ?? message;
+    this.said = options.said ?? '';
   }
 }
 

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { ProviderError } from '../base/errors.ts';
+import { messageOf, ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import type { CertificateBundle } from '../pki/bundle.ts';
 import { buildChain, pathOf } from '../pki/chain.ts';
@@ -38,10 +38,21 @@ export interface OutputsContext {
   readonly signal: AbortSignal;
 }
 
+/** An object failed because the content of another, which lends it its certificates, cannot be read; the cause says why. */
+export class LenderFailure extends Error {
+  /** Index of the lender. */
+  readonly lender: number;
+
+  constructor(lender: number, cause: unknown) {
+    super('the content of another object cannot be read', { cause });
+    this.lender = lender;
+  }
+}
+
 /**
  * The chosen files of one certificate, or of one chain. All of them come from one read. Which optional files there are is
  * decided by what the content has; what it has and cannot be written is an error.
- * Errors: ERR_BAD_CONTENT.
+ * Errors: ERR_BAD_CONTENT; {@link LenderFailure}.
  */
 export async function convertOutputs(fetched: FetchedObject, context: OutputsContext): Promise<readonly FileDraft[]> {
   const { content, name, watch, all } = context;
@@ -49,7 +60,7 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
   if (outputs.length === 0) return [];
   const secret = asSecret(fetched);
   const source = sourceOf(secret, context);
-  const facts = await source.facts();
+  const facts = await source.facts().catch((error: unknown) => blame(error, context));
   const { hasKey, examinations, missing } = facts;
   watch.look(name, examinations, role === 'chain' && !hasKey ? CHAIN_REASONS : undefined);
   if (content.forClient && !hasKey) watch.tell(name, noClientCertificate(outputs, facts));
@@ -69,6 +80,30 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
     });
   }
   return drafts;
+}
+
+/** Finds out whose fault it is that a content could not be understood. */
+async function blame(error: unknown, { content, all, contents, signal }: OutputsContext): Promise<never> {
+  signal.throwIfAborted();
+  const { chainFrom, passwordFrom } = content;
+  if (chainFrom !== undefined) {
+    const lender = openedBy(contents, signal)(lenderAt(chainFrom, all), {});
+    await lender.open(signal).catch((cause: unknown) => {
+      signal.throwIfAborted();
+      if (messageOf(cause) === messageOf(error)) throw new LenderFailure(chainFrom, cause);
+    });
+  }
+  const password = passwordFrom === undefined ? undefined : all[passwordFrom]?.object.label;
+  if (password === undefined || !(error instanceof ProviderError) || !/password/.test(error.message)) throw error;
+  throw new ProviderError(error.code, `${error.message}; the password is that of ${password}`, { cause: error });
+}
+
+/** How contents are opened for one Mount. */
+function openedBy(contents: Contents, signal: AbortSignal) {
+  return (secret: FetchedSecret, password: { readonly password?: Secret }, understanding?: Understanding) => {
+    const value = bytesOf(secret.value);
+    return contents.of({ value, contentType: secret.contentType, ...password }, signal, understanding);
+  };
 }
 
 function isLeftOut(output: OutputKind, presence: OutputSpec['presence'], { hasKey, absent }: ContentFacts): boolean {
@@ -93,10 +128,7 @@ function noClientCertificate(outputs: readonly OutputSpec[], { onlyAuthorities }
 }
 
 function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: OutputsContext): Content {
-  const open = (secret: FetchedSecret, password: { readonly password?: Secret }, understanding?: Understanding) => {
-    const value = bytesOf(secret.value);
-    return contents.of({ value, contentType: secret.contentType, ...password }, signal, understanding);
-  };
+  const open = openedBy(contents, signal);
   const password = passwordOf(content.passwordFrom, all);
   if (content.role === 'chain') return open(fetched, password, AS_CHAIN);
   const { chainFrom } = content;

@@ -1,5 +1,4 @@
 import type { Clock } from '../base/clock.ts';
-import type { ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { nextTurn } from '../pki/pace.ts';
@@ -8,9 +7,9 @@ import type { ObjectVersion } from '../wire/contract.ts';
 import type { MadeFile } from './answer.ts';
 import { CertificateWatch } from './certificate-watch.ts';
 import type { Contents } from './contents.ts';
-import { convertOutputs } from './convert-outputs.ts';
+import { convertOutputs, LenderFailure } from './convert-outputs.ts';
 import { convertValue } from './convert-value.ts';
-import { asProviderError, type FailedObject, failuresError } from './failures.ts';
+import { asProviderError, type FailedObject, failuresError, shortNameOf } from './failures.ts';
 import type { FetchedSpec } from './fetch.ts';
 import type { NotedOnce } from './noted-once.ts';
 import type { FetchedObject } from './ports.ts';
@@ -95,7 +94,7 @@ async function convertObject(
   conversion: Conversion,
 ): Promise<Converted | FailedObject> {
   const { content, name, label } = object;
-  const { all, vaultName, tools } = conversion;
+  const { all, tools } = conversion;
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
   for (const [index, version] of fetched.entries()) {
@@ -114,7 +113,7 @@ async function convertObject(
       if (drafts.length === 0) unwritten.push(source);
     } catch (error) {
       tools.signal.throwIfAborted();
-      return failureOf(asProviderError(error), { object, version, index, vaultName });
+      return failureOf(error, { object, version, index, conversion });
     }
   }
   return { made, unwritten };
@@ -124,16 +123,23 @@ interface FailedVersion {
   readonly object: ObjectSpec;
   readonly version: FetchedObject;
   readonly index: number;
-  readonly vaultName: string;
+  readonly conversion: Conversion;
 }
 
-function failureOf(error: ProviderError, { object, version, index, vaultName }: FailedVersion): FailedObject {
+function failureOf(thrown: unknown, { object, version, index, conversion }: FailedVersion): FailedObject {
+  const { all, vaultName } = conversion;
   const { label, name, content } = object;
+  if (thrown instanceof LenderFailure) {
+    const { object: lender } = all[thrown.lender] ?? { object };
+    const place = { vaultName, name: lender.name, version: lender.version };
+    const error = asProviderError(thrown.cause);
+    return { label: lender.label, name: shortNameOf(lender), error, neededBy: label, content: place };
+  }
+  const failed = { label, name: shortNameOf(object), error: asProviderError(thrown) };
   const isCertificate =
     version.type === 'secret' && (content.kind === 'outputs' || content.format === 'pem' || version.certificateBacked);
-  if (!isCertificate || error.code !== 'ERR_BAD_CONTENT') return { label, error };
-  const named = index > 0 ? version.version : object.version;
-  return { label, error, content: { vaultName, name, version: named } };
+  if (!isCertificate || failed.error.code !== 'ERR_BAD_CONTENT') return failed;
+  return { ...failed, content: { vaultName, name, version: index > 0 ? version.version : object.version } };
 }
 
 /** Ids as the official provider forms them; viewers of the cluster can read them. */

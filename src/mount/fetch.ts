@@ -1,5 +1,5 @@
 import type { ObjectSpec } from '../spc/model.ts';
-import { asProviderError, type FailedObject, failuresError } from './failures.ts';
+import { asProviderError, type FailedObject, failuresError, shortNameOf } from './failures.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
 import { chooseVersions } from './versions.ts';
 
@@ -31,7 +31,7 @@ export async function fetchObjects(
   for (const [index, object] of objects.entries()) {
     const result = results[index];
     if (result?.status === 'fulfilled') fetched.push({ object, fetched: result.value });
-    else failed.push({ label: object.label, error: asProviderError(result?.reason) });
+    else failed.push({ label: object.label, name: shortNameOf(object), error: asProviderError(result?.reason) });
   }
   if (failed.length > 0) throw failuresError(failed, objects.length);
   return fetched;

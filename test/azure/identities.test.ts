@@ -127,14 +127,16 @@ describe('a managed identity', () => {
     await expect(read({ kind: 'managed-identity', clientId: managed('9') })).rejects.toMatchObject({
       code: 'ERR_AUTHENTICATION',
       details: { phase: 'imds', httpStatus: 400 },
-      message: expect.stringMatching(/Cannot log in as managed identity 9.*Identity not found.*assign the identity/),
+      message: expect.stringMatching(
+        /Cannot log in as managed identity 9.*assign the identity.*; it says: .*Identity not found/,
+      ),
     });
   });
 
   it('not named, where the node has several, is an error that says where to name it', async () => {
     await expect(read({ kind: 'managed-identity', clientId: '' })).rejects.toMatchObject({
       code: 'ERR_AUTHENTICATION',
-      message: expect.stringMatching(/Multiple user assigned identities exist.*userAssignedIdentityID/),
+      message: expect.stringMatching(/userAssignedIdentityID.*; it says: .*Multiple user assigned identities exist/),
     });
   });
 

@@ -20,18 +20,20 @@ const HOSTS = [
   { phase: 'token-proxy', host: 'api.example', identity: bound, words: "the cluster's token proxy at api.example" },
 ] as const;
 
-const BETWEEN = /check proxies between node and host/;
+/** IMDS is never asked through a proxy of the environment. */
+const BETWEEN = /check proxies between node and host|check what takes requests to 169\.254\.169\.254/;
+const AWAY = /check proxies between node and host|IMDS is being updated/;
 /** What each status means, though its body is in the words of the service. */
 const STATUSES: readonly (readonly [number, string, RegExp])[] = [
-  [301, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check proxies/],
-  [302, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check proxies/],
-  [307, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check proxies/],
-  [308, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check proxies/],
-  [404, 'ERR_VAULT', BETWEEN],
+  [301, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check /],
+  [302, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check /],
+  [307, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check /],
+  [308, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check /],
+  [404, 'ERR_VAULT', AWAY],
   [405, 'ERR_VAULT', BETWEEN],
   [407, 'ERR_VAULT', BETWEEN],
   [408, 'ERR_VAULT', /did not receive the request in time; check the network of the node/],
-  [410, 'ERR_VAULT', BETWEEN],
+  [410, 'ERR_VAULT', AWAY],
   [418, 'ERR_VAULT', BETWEEN],
   [429, 'ERR_THROTTLED', /takes no more logins for a while/],
   [500, 'ERR_VAULT', /has a fault/],
@@ -64,7 +66,8 @@ describe.each(HOSTS)('a login at $words ($identity.kind)', (host) => {
     expect(explained(host, status, OWN_WORDS)).toMatchObject({ code: 'ERR_AUTHENTICATION' });
     const page = explained(host, status, '<html>');
     expect(page).toMatchObject({ code: 'ERR_VAULT' });
-    expect(page.message).toMatch(BETWEEN);
+    expect(page.message).toMatch(host.phase === 'imds' && status === 403 ? /keeps pods from IMDS/ : BETWEEN);
+    if (host.phase === 'imds') expect(page.message).not.toContain('proxies');
   });
 });
 

@@ -96,7 +96,7 @@ describe('behind a proxy', () => {
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
     const failed = transport.sendRequest(createPipelineRequest({ url: 'https://x.vault.azure.net/' }));
     const failure = networkFailure(await failed.catch((error: unknown) => error));
-    expect(failure).toMatchObject({ layer: 'TCP', code: 'ETIMEDOUT', explanation: expect.stringContaining(proxyHost) });
+    expect(failure).toMatchObject({ layer: 'TCP', code: 'ETIMEDOUT', proxy: proxyHost });
     await expect.poll(() => held.map(({ readableEnded }) => readableEnded)).toEqual([true]);
     agents.close();
   });
@@ -118,12 +118,18 @@ describe('behind a proxy', () => {
     },
   );
 
-  it('a proxy that is not there is named with host and layer', async () => {
-    process.env.HTTPS_PROXY = 'http://user:proxy-password@127.0.0.1:1';
-    await expect(read('yet-another')).rejects.toMatchObject({
-      code: 'ERR_UNREACHABLE',
-      message: expect.stringMatching(/TCP failed, ECONNREFUSED.*through the proxy 127\.0\.0\.1:1\)$/),
-    });
+  it.each([
+    ['is not there', 'http://USER@127.0.0.1:1', '127.0.0.1:1', /TCP failed, ECONNREFUSED: .* \(tried 127\.0\.0\.1:1\)/],
+    ['has no address', 'http://USER@proxy.invalid:3128', 'proxy.invalid:3128', /DNS failed, (ENOTFOUND|EAI_AGAIN): /],
+    ['speaks no TLS', 'https://USER@PROXY', undefined, /TLS failed, \w+: /],
+  ])('a proxy that %s is told as the failure of the proxy, with what to check there', async (_, url, host, words) => {
+    process.env.HTTPS_PROXY = url.replace('USER', 'user:proxy-password').replace('PROXY', proxyHost);
+    const error = await read(`yet-another-${url}`).catch((reason: Error) => reason);
+    expect(error).toMatchObject({ code: 'ERR_UNREACHABLE', message: expect.stringMatching(words) });
+    const { message } = error as Error;
+    expect(message).toContain(`: the proxy ${host ?? proxyHost}, which stands before Entra ID at `);
+    expect(message).toContain('HTTPS_PROXY');
+    expect(message).not.toMatch(/proxy-password|private endpoint|network security group/);
   });
 
   it('a proxy that is no URL is named by its variable', async () => {

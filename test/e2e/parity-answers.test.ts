@@ -32,7 +32,8 @@ afterAll(() => world.close());
 const a = { objectName: 'a', objectType: 'secret' };
 const objects = [a];
 const files = { a: 'va' };
-const REQUEST_ID = /request id [0-9a-f-]{36}/;
+/** It stands in the log: an event that differs each time is not counted, but repeated. */
+const NO_REQUEST_ID = /^(?!.*request id)/i;
 
 /** The vault answers with a status and an error body of its own. */
 const answers = (statusCode: number, code: string, inner?: string, message = 'Said the vault.'): Fault => ({
@@ -66,7 +67,7 @@ const inVault = (fact: string, keyvaultName: string, objectType: string, ...says
   fact,
   objects: [{ objectName: { secret: 'a', key: 'k', cert: 'c' }[objectType], objectType }],
   parameters: { keyvaultName },
-  fails: { code: PERMISSION_DENIED, says: [keyvaultName, CLIENT, '403', REQUEST_ID, ...says] },
+  fails: { code: PERMISSION_DENIED, says: [keyvaultName, CLIENT, '403', NO_REQUEST_ID, ...says] },
 });
 
 const REFUSALS: readonly Row[] = [
@@ -114,7 +115,7 @@ const REFUSALS: readonly Row[] = [
       objects: [{ objectName: 'nowhere', objectType }],
       fails: {
         code: NOT_FOUND,
-        says: [`objectType:${objectType}, objectName:nowhere,`, '404', code, VAULT, REQUEST_ID],
+        says: [`objectType:${objectType}, objectName:nowhere,`, '404', code, VAULT, NO_REQUEST_ID],
       },
     }),
   ),

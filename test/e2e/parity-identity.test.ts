@@ -347,7 +347,7 @@ const ENTRA: readonly Row[] = [
         'Key Vault Secrets User',
         'parity-vault',
         'objectName:s',
-        /request id/,
+        /^(?!.*request id)/,
       ],
     },
   },

@@ -141,6 +141,55 @@ describe('objects that cannot be converted', () => {
     expect((await failureOf(convertObjects([bad('one')], convertContext()))).message).not.toContain('inspect');
   });
 
+  describe('because another, which lends them something, cannot be read', () => {
+    const files = [{ output: 'certificate', path: 'tls.crt' }] as const;
+    const lenders = (own: FetchedObject, lent: FetchedObject, outputs: Parameters<typeof outputsContent>[0]) => [
+      read(objectSpec('c', { content: outputsContent(files, { chainFrom: 1 }) }), own),
+      read(objectSpec('ca', { content: outputsContent(outputs, { role: 'chain' }) }), lent),
+    ];
+    const BEGIN = 'failed to mount objects, error: 2 of 2 objects: ';
+    const LOOK = 'to see what is in "ca": az keyvault secret show --vault-name kv --name ca --query';
+
+    it.each([
+      ['without files of its own', []],
+      ['with files of its own', [{ output: 'ca', path: 'ca.crt' }] as const],
+    ])('are blamed on the lender, once: %s', async (_, outputs) => {
+      const { message, code } = await failureOf(
+        convertObjects(lenders(whole, fetchedSecret('?'), outputs), convertContext()),
+      );
+      expect(code).toBe('ERR_BAD_CONTENT');
+      expect(message.startsWith(`${BEGIN}failed to get object ca (needed by object c): `)).toBe(true);
+      expect(message.match(/failed to get/g)).toHaveLength(1);
+      expect(message).toContain(LOOK);
+    });
+
+    it('are blamed on themselves where the lender is sound, or both are at fault', async () => {
+      const sound = lenders(fetchedSecret('?'), fetchedSecret(root.toString(), PEM), []);
+      const { message } = await failureOf(convertObjects(sound, convertContext()));
+      expect(message).toMatch(/^[^:]*: 1 of 2 objects: failed to get object c: /);
+      const locked = fetchedSecret(`-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----`, PEM);
+      const both = lenders(locked, fetchedSecret('?'), [{ output: 'ca', path: 'ca.crt' }]);
+      expect((await failureOf(convertObjects(both, convertContext()))).message).toMatch(
+        /^[^:]*: 2 of 2 objects: \(1\) failed to get object c: .*; \(2\) failed to get object ca: /,
+      );
+    });
+
+    it('name whose password it is that opens nothing', async () => {
+      const sealed = { certificateBacked: true, contentType: PKCS12_TYPE };
+      const pfx = await writePkcs12({ certificates: [own] }, lockedForm);
+      const all = [
+        read(
+          objectSpec('c', { content: outputsContent(files, { passwordFrom: 1 }) }),
+          fetchedSecret(pfx.toString('base64'), sealed),
+        ),
+        read(objectSpec('pw', { content: outputsContent([]) }), fetchedSecret('wrong')),
+      ];
+      expect((await failureOf(convertObjects(all, convertContext()))).message).toContain(
+        '; the password is that of object pw',
+      );
+    });
+  });
+
   it('say what the official provider says of them', async () => {
     const backed = { certificateBacked: true, contentType: PKCS12_TYPE };
     const locked = await writePkcs12({ certificates: [own] }, lockedForm);
