@@ -85,14 +85,14 @@ export class AzureVaults implements VaultAccess {
   }
 
   #get(visit: Visit, ref: ObjectRef): Promise<FetchedObject> {
-    const { cacheTtlMs, pinnedCacheTtlMs, telemetry } = this.#options;
+    const { cacheTtlMs, pinnedCacheTtlMs, telemetry, clock } = this.#options;
     const { session } = visit;
     const question = { ...ref, operation: 'read' } as const;
     return this.#read(visit, question, {
       shared: this.#objects,
       ttlMs: ref.version === '' ? cacheTtlMs : pinnedCacheTtlMs,
       read: async (party, signal) => {
-        const body = await persist({ session, telemetry, party, signal }, (options) =>
+        const body = await persist({ session, telemetry, party, signal, clock }, (options) =>
           session.host.clients.get(ref, options),
         );
         return fetchedFromWire(ref, body);
@@ -101,14 +101,14 @@ export class AzureVaults implements VaultAccess {
   }
 
   #list(visit: Visit, { type, name }: Omit<ObjectRef, 'version'>): Promise<readonly ListedVersion[]> {
-    const { cacheTtlMs, telemetry } = this.#options;
+    const { cacheTtlMs, telemetry, clock } = this.#options;
     const { session } = visit;
     const question = { type, name, version: '', operation: 'list the versions of' } as const;
     return this.#read(visit, question, {
       shared: this.#listings,
       ttlMs: cacheTtlMs,
       read: async (party, signal) => {
-        const pages = await persist({ session, telemetry, party, signal }, (options) =>
+        const pages = await persist({ session, telemetry, party, signal, clock }, (options) =>
           session.host.clients.listVersions(type, name, options),
         );
         return pages.flatMap((page) => listedFromWire({ type, name }, page));
@@ -161,12 +161,15 @@ export class AzureVaults implements VaultAccess {
     const join = (party: Party) => gate.join(party, mountId);
     for (;;) {
       try {
-        return await visit.patiently((whole) =>
-          this.#options.silent.listen(question, { hasty, signal: whole }, (signal) => {
+        return await visit.patiently((whole) => {
+          let party: Party | undefined;
+          const asker = { hasty, signal: whole, unansweredSince: () => party?.unansweredSince };
+          return this.#options.silent.listen(question, asker, (signal) => {
             const flight = shared.run(key, { mountId, signal, owner: session.login.principal, ttlMs, join, read });
+            party = shared.party(key);
             return progress.during({ phase: 'vault', host: session.hostName, state }, flight);
-          }),
-        );
+          });
+        });
       } catch (error) {
         if (context.signal.aborted || !isThrottling(error) || gate.outlasts(context)) throw error;
       }

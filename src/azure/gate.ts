@@ -48,6 +48,8 @@ export class Party {
   readonly mounts: Set<number>;
   /** Set while the request waits. */
   waiter: Waiter | undefined;
+  /** Since when the vault owes an answer to the request, tries of which the network lost the answer included. */
+  unansweredSince: SteadyTime | undefined;
 
   constructor(mountId: number) {
     this.mounts = new Set([mountId]);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isRestError } from '@azure/core-rest-pipeline';
 import { delay } from '../base/abort.ts';
+import type { Clock } from '../base/clock.ts';
 import { type ErrorDetails, ProviderError } from '../base/errors.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { resourceCovers } from '../spc/cloud.ts';
@@ -29,6 +30,7 @@ export interface Reading {
   /** The Mounts that wait for it. */
   readonly party: Party;
   readonly signal: AbortSignal;
+  readonly clock: Pick<Clock, 'steady'>;
 }
 
 /** Sends one request. */
@@ -39,21 +41,23 @@ export type VaultCall<T> = (options: VaultCallOptions) => Promise<T>;
  * answers challenges. That a vault asks to wait is left to the callers, whose deadlines differ.
  */
 export async function persist<T>(reading: Reading, call: VaultCall<T>): Promise<T> {
-  const { session, telemetry, party, signal } = reading;
+  const { session, telemetry, party, signal, clock } = reading;
   let faults = 0;
   let challenges = 0;
   let resource = session.host.resource ?? session.resource;
   let token = await session.login.token({ resource, signal });
   for (;;) {
     try {
-      const answer = await session.host.gate.pass(party, signal, () =>
-        call({ authorization: `Bearer ${token.reveal()}`, clientRequestId: randomUUID(), signal }),
-      );
+      const answer = await session.host.gate.pass(party, signal, () => {
+        party.unansweredSince ??= clock.steady();
+        return call({ authorization: `Bearer ${token.reveal()}`, clientRequestId: randomUUID(), signal });
+      });
       // Others log in for what a challenge named only when a token for it has opened the vault.
       if (resource !== session.resource) session.host.resource = resource;
       return answer;
     } catch (error) {
       signal.throwIfAborted();
+      if (networkFailure(error) === undefined) party.unansweredSince = undefined;
       if (error instanceof Challenge) {
         if (challenges >= MAX_CHALLENGES) throw unauthorized(reading, error);
         resource = resourceOf(reading, error, { resource, again: challenges > 0 });

@@ -38,6 +38,11 @@ export class SharedReads<T> {
     return this.#flights.has(key);
   }
 
+  /** The Mounts that wait for a read under way. */
+  party(key: string): Party | undefined {
+    return this.#parties.get(key);
+  }
+
   /** Joins the read under way, or starts it. Only successes are kept. */
   run(key: string, { mountId, signal, owner, ttlMs, join, read }: SharedRead<T>): Promise<T> {
     const party = this.#parties.get(key);

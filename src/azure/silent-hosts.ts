@@ -4,7 +4,7 @@
  * `TokenPool` ask their questions through it. It refuses nothing to a Mount with a deadline.
  */
 import { isRestError } from '@azure/core-rest-pipeline';
-import { type Clock, Lifetime, msSince } from '../base/clock.ts';
+import { type Clock, Lifetime, msSince, type SteadyTime } from '../base/clock.ts';
 import { type ErrorDetails, ProviderError } from '../base/errors.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { HOST_HINT, hostInWords } from '../mount/phase.ts';
@@ -40,6 +40,8 @@ export interface Asker {
   /** See `FetchContext`. */
   readonly hasty: boolean;
   readonly signal: AbortSignal;
+  /** Since when the host owes an answer; undefined while the request waits for its turn. Default: from the beginning. */
+  readonly unansweredSince?: () => SteadyTime | undefined;
 }
 
 interface Unanswered {
@@ -47,6 +49,13 @@ interface Unanswered {
   pause: Lifetime;
   /** How often in a row. */
   readonly times: number;
+}
+
+interface Listening {
+  readonly asker: Asker;
+  readonly question: HostQuestion;
+  /** For how long the host has owed an answer. */
+  readonly silentMs: () => number;
 }
 
 /** Hosts that took a request and said nothing. */
@@ -68,15 +77,20 @@ export class SilentHosts {
   async listen<T>(question: HostQuestion, asker: Asker, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const patienceMs = asker.hasty ? this.#patienceMs(question) : undefined;
     const startedAt = this.#clock.steady();
+    const { unansweredSince = () => startedAt } = asker;
+    const silentMs = () => {
+      const since = unansweredSince();
+      return since === undefined ? 0 : msSince(this.#clock, since);
+    };
     try {
-      const answer = await within(patienceMs, { asker, question }, work);
+      const answer = await this.#within(patienceMs, { asker, question, silentMs }, work);
       this.#forget(question);
       return answer;
     } catch (error) {
       const { aborted, reason } = asker.signal;
       const cause = aborted ? reason : error;
       if (isAnswer(cause)) this.#forget(question);
-      else if (isSilence(cause) && msSince(this.#clock, startedAt) >= SILENCE_MS) this.#note(question);
+      else if (isSilence(cause) && silentMs() >= SILENCE_MS) this.#note(question);
       throw error;
     }
   }
@@ -84,10 +98,39 @@ export class SilentHosts {
   /** How long somebody in a hurry may wait; undefined: as long as the Mount has. Errors: see {@link listen}. */
   #patienceMs(question: HostQuestion): number | undefined {
     const unanswered = this.#unanswered.get(keyOf(question));
-    if (unanswered === undefined) return this.#suspected.peek(question.host)?.over === false ? SILENCE_MS : undefined;
+    if (unanswered === undefined) return this.#isSuspected(question) ? SILENCE_MS : undefined;
     if (!unanswered.pause.over) throw refusal(question);
     unanswered.pause = new Lifetime(this.#clock, FIRST_PAUSE_MS);
     return Math.min(MAX_SILENCE_MS, SILENCE_MS * 2 ** (unanswered.times - 1));
+  }
+
+  #isSuspected({ host }: HostQuestion): boolean {
+    return this.#suspected.peek(host)?.over === false;
+  }
+
+  /** Waits until the host has been silent for too long: not for requests that wait for their turn, nor beyond a suspicion. */
+  async #within<T>(
+    patienceMs: number | undefined,
+    { asker, question, silentMs }: Listening,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (patienceMs === undefined) return work(asker.signal);
+    const bound = new AbortController();
+    const lookAgain = (ms: number) => {
+      timer = setTimeout(() => {
+        if (this.#unanswered.peek(keyOf(question)) === undefined && !this.#isSuspected(question)) return;
+        const leftMs = patienceMs - silentMs();
+        if (leftMs > 0) lookAgain(leftMs);
+        else bound.abort(refusal(question));
+      }, ms);
+    };
+    let timer: NodeJS.Timeout | undefined;
+    lookAgain(patienceMs);
+    try {
+      return await work(AbortSignal.any([asker.signal, bound.signal]));
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #note(question: HostQuestion): void {
@@ -101,21 +144,6 @@ export class SilentHosts {
   #forget(question: HostQuestion): void {
     this.#unanswered.delete(keyOf(question));
     this.#suspected.delete(question.host);
-  }
-}
-
-async function within<T>(
-  ms: number | undefined,
-  { asker, question }: { readonly asker: Asker; readonly question: HostQuestion },
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  if (ms === undefined) return work(asker.signal);
-  const bound = new AbortController();
-  const timer = setTimeout(() => bound.abort(refusal(question)), ms);
-  try {
-    return await work(AbortSignal.any([asker.signal, bound.signal]));
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -41,6 +41,16 @@ async function mount(
   }
 }
 
+/** Reads many objects as one Mount without a deadline. */
+async function allOf(names: readonly string[]): Promise<readonly string[]> {
+  const progress = new Progress(clock);
+  const call = { timeoutMs: Number.POSITIVE_INFINITY, signal: new AbortController().signal };
+  const { dispose, ...budget } = startBudget(call, { clock, progress });
+  const vault = lab.open(reader());
+  const context = lab.context({ ...budget, progress });
+  return Promise.all(names.map(async (name) => textOf(await vault.get(secret(name), context)))).finally(dispose);
+}
+
 /** Requests of an object, or for a token, that arrived. */
 const asked = (word: string) => lab.emulator.requests.filter(({ path }) => path.includes(word)).length;
 
@@ -106,6 +116,21 @@ describe('the one worker that rotates all pods of a node', () => {
     expect(await mount('s1')).toBe('value-1');
     hang('s1');
     expect(await heldUp(mount('s1'), '/s1', 12_000)).toMatchObject(OVER);
+  });
+
+  it('does not take it for silence that requests wait for their turn', async () => {
+    hang('s1');
+    await heldUp(mount('s1'), '/s1', 12_000);
+    lab.emulator.requests.clear();
+    const names = Array.from({ length: 58 }, (_, index) => `s${index + 2}`);
+    for (const object of names) lab.emulator.faults.add({ on: 'vault', object, action: { kind: 'delay', ms: 1_500 } });
+    const read = allOf(names).catch((error: unknown) => error);
+    // The gate lets so many pass at a time.
+    for (const arrived of [32, names.length]) {
+      while (lab.count('vault') < arrived) await new Promise(setImmediate);
+      await pass(1_500);
+    }
+    expect(await read).toHaveLength(names.length);
   });
 
   it.each<['entra' | 'imds' | 'nmi', Identity, string]>([
