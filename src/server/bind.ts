@@ -27,13 +27,19 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host name is not known; correct --endpoint',
 };
 
+/** Permission bits do not hold root back. */
+const ROOT_REFUSED =
+  'root may not write there, so that SELinux or AppArmor keeps it out, or a capability is dropped; run the container privileged ' +
+  "(the chart's value linux.privileged), or with the SELinux type spc_t";
+
 /** The error of an endpoint that cannot be opened: where, why and what to do. */
-export function cannotListen(endpoint: Endpoint, error: unknown): ProviderError {
+export function cannotListen(endpoint: Endpoint, error: unknown, userId = process.getuid?.()): ProviderError {
   const unix = endpoint.kind === 'unix';
   // libuv says EACCES for a missing directory too.
   const missing = unix && !existsSync(dirname(endpoint.path));
   const code = missing ? 'ENOENT' : ((error as NodeJS.ErrnoException).code ?? '');
-  const remedy = REMEDIES[code];
+  const refused = unix && (code === 'EACCES' || code === 'EPERM') && userId === 0;
+  const remedy = refused ? ROOT_REFUSED : REMEDIES[code];
   const reason = remedy === undefined ? messageOf(error) : `${code}, ${remedy}`;
   const where = unix ? endpoint.path : formatEndpoint(endpoint);
   return new ProviderError('ERR_USAGE', `Cannot listen on ${where}: ${reason}`, { cause: error });
