@@ -1,4 +1,5 @@
 import { Secret } from '../base/secret.ts';
+import { quote } from '../base/words.ts';
 import type { NodePublishSecret, Pod } from './attributes.ts';
 import type { Stage } from './finding.ts';
 import type { Identity } from './model.ts';
@@ -20,6 +21,8 @@ export interface Credentials {
   readonly secret: NodePublishSecret | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** Sentences about parameters that are ignored and were meant to name another identity; default: none. */
+  readonly ignored?: readonly string[];
 }
 
 /** The identity with its credentials, or what is missing and how to provide it. */
@@ -85,7 +88,7 @@ export function resolveIdentity(
       return { ok: true, identity: { kind, tenantId, clientId, token: found.token } };
     }
     case 'service-principal':
-      return servicePrincipal(request.secretName, { tenantId, secret: credentials.secret, refuse });
+      return servicePrincipal(request.secretName, { ...credentials, tenantId, refuse });
   }
 }
 
@@ -95,21 +98,18 @@ function failureOf({ kind }: IdentityRequest): string {
   return `failed to build auth config for mode ${MODE[kind]}: `;
 }
 
-interface PrincipalContext {
+interface PrincipalContext extends Pick<Credentials, 'secret' | 'ignored'> {
   readonly tenantId: string;
-  readonly secret: NodePublishSecret | undefined;
   readonly refuse: Refuse;
 }
 
-function servicePrincipal(secretName: string, { tenantId, secret, refuse }: PrincipalContext): ResolvedIdentity {
-  const named = secretName === '' ? 'the Secret' : `the Secret "${secretName}"`;
+function servicePrincipal(secretName: string, context: PrincipalContext): ResolvedIdentity {
+  const { tenantId, secret, refuse } = context;
   if (secret === undefined) {
-    const name = secretName === '' ? '<Secret with clientid and clientsecret>' : secretName;
-    return refuse(
-      'failed to get credentials, nodePublishSecretRef secret is not set; ' +
-        `add "nodePublishSecretRef: {name: ${name}}" to the pod's csi volume`,
-    );
+    const reason = 'failed to get credentials, nodePublishSecretRef secret is not set';
+    return refuse(`${reason}; ${noSecretRemedy(secretName, context.ignored ?? [])}`);
   }
+  const named = namedSecret(secretName, secret);
   const find = (key: string): string => {
     const values = [...secret].filter(([name]) => name.trim().toLowerCase() === key);
     return values.map(([, value]) => value.reveal().trim()).find((value) => value !== '') ?? '';
@@ -140,6 +140,29 @@ function servicePrincipal(secretName: string, { tenantId, secret, refuse }: Prin
   return refuse(
     `could not find clientsecret in secrets; add the key "clientsecret" (or "clientcertificate") to ${named}`,
   );
+}
+
+/** "mode None" is the official provider's word, which nobody writes into a manifest. */
+function noSecretRemedy(secretName: string, ignored: readonly string[]): string {
+  const name = secretName === '' ? '<Secret with clientid and clientsecret>' : secretName;
+  const add = `add "nodePublishSecretRef: {name: ${name}}" to the pod's csi volume`;
+  if (secretName !== '') return `${add} (mode None is a service principal)`;
+  const none = 'mode None is a service principal, since no other identity is named';
+  if (ignored.length > 0) return `${ignored.join('; ')}; if a service principal is meant (${none}), ${add}`;
+  return `${add}, or name another identity: clientID for workload identity, useVMManagedIdentity: "true" for the node's (${none})`;
+}
+
+/** Keys that are shown of a Secret. */
+const MAX_KEYS = 10;
+
+/** The Secret that lacks a key, with the names of those it has: the provider is not told what the Secret is called. */
+function namedSecret(secretName: string, secret: NodePublishSecret): string {
+  const keys = [...secret.keys()];
+  const shown = keys.slice(0, MAX_KEYS).map((key) => (/^[-._A-Za-z0-9]{1,60}$/.test(key) ? key : quote(key)));
+  const more = keys.length > MAX_KEYS ? ` and ${keys.length - MAX_KEYS} more` : '';
+  const has = keys.length === 0 ? 'it has no keys' : `it has: ${shown.join(', ')}${more}`;
+  const told = secretName === '' ? '' : ` (the SecretProviderClass names "${secretName}")`;
+  return `the Secret that the pod's nodePublishSecretRef names${told}; ${has}`;
 }
 
 function tokenHint(audience: string): string {

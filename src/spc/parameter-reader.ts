@@ -4,6 +4,7 @@ import { type Attributes, lengthProblem, type NodePublishSecret } from './attrib
 import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
 import { type IdentityRequest, requestProblem, resolveIdentity } from './identity.ts';
+import { identityHint } from './identity-names.ts';
 import type { Identity, ObjectSpec } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
 
@@ -89,6 +90,16 @@ const MAX_VALUE_BYTES = 4096;
 /** Parameters with limits of their own. */
 const TEXTS: readonly string[] = ['objects', 'keyVault'];
 
+/** Unknown parameters that are compared with those of identities, and hints that are shown, where there is no identity. */
+const MAX_UNKNOWN = 100;
+const MAX_HINTS = 3;
+
+const BESIDE_MANAGED = 'it has a meaning beside useVMManagedIdentity: "true" only; set that, too';
+
+function isTrue(text: string): boolean {
+  return /^(1|t|T|TRUE|true|True)$/.test(text);
+}
+
 /** Reads single parameters and reports on them. */
 export class ParameterReader {
   readonly findings = new Findings();
@@ -130,6 +141,10 @@ export class ParameterReader {
     this.findings.error(name, message, { line: this.line(name), stage });
   }
 
+  warning(name: string, message: string): void {
+    this.findings.warning(name, message, this.line(name));
+  }
+
   note(name: string, message: string): void {
     this.findings.note(name, message, this.line(name));
   }
@@ -154,7 +169,7 @@ export class ParameterReader {
   /** A boolean as Go reads it; anything else is an error. */
   flag(name: string): boolean {
     const text = this.text(name);
-    if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
+    if (isTrue(text)) return true;
     if (text !== '' && !/^(0|f|F|FALSE|false|False)$/.test(text)) {
       const reason = `strconv.ParseBool: parsing ${quote(text)}: invalid syntax; write "true" or "false"`;
       this.error(name, `failed to parse ${name} flag, error: ${reason}`, 'parameters');
@@ -182,7 +197,9 @@ export class ParameterReader {
     const facts = this.#context.request;
     if (facts === undefined) return undefined;
     const { pod, tokens } = this.#attributes;
-    const resolved = resolveIdentity(request, tenantId, { pod, tokens, secret: facts.secret, now: facts.now });
+    const { secret, now } = facts;
+    const ignored = secret === undefined && request.kind === 'service-principal' ? this.ignoredIdentities() : [];
+    const resolved = resolveIdentity(request, tenantId, { pod, tokens, secret, now, ignored });
     if (resolved.ok) return resolved.identity;
     this.error(CREDENTIALS, resolved.message, resolved.stage);
     return undefined;
@@ -193,15 +210,35 @@ export class ParameterReader {
     return { mode: mode ?? this.#context.request?.mode ?? 0o644, orderChain, split };
   }
 
-  /** Notes the parameters that the classic form does not know. */
-  noteUnknown(): void {
+  /**
+   * Reports the parameters that the classic form does not know: a warning where one was meant to name the identity, and
+   * nothing else does.
+   */
+  reportUnknown(): void {
     for (const name of this.#unknown(CLASSIC_NAMES)) {
-      const near = nearest(name, ALL_NAMES);
-      const hint = near === undefined ? '' : `; did you mean ${quote(near)}?`;
+      const identity = identityHint(name);
+      const near = identity === undefined ? nearest(name, ALL_NAMES) : undefined;
+      const hint = identity ?? (near === undefined ? undefined : `did you mean ${quote(near)}?`);
+      const message = `parameter ${quote(name)} is unknown and ignored${hint === undefined ? '' : `; ${hint}`}`;
       if (KEY_VAULT_NAMES.includes(name))
         this.note(name, `parameter "${name}" stands beside keyVault only; it is ignored`);
-      else this.note(name, `parameter ${quote(name)} is unknown and ignored${hint}`);
+      else if (identity !== undefined && !this.#namesIdentity()) this.warning(name, message);
+      else this.note(name, message);
     }
+    if (this.text('userAssignedIdentityID') !== '' && !this.#namesIdentity()) {
+      this.warning('userAssignedIdentityID', `userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`);
+    }
+  }
+
+  /** What the request ignores and was meant to name the identity, with what to do, such as `"clientId" is ignored: …`. */
+  ignoredIdentities(): readonly string[] {
+    const unknown = this.#unknown(CLASSIC_NAMES).slice(0, MAX_UNKNOWN);
+    const hints = unknown.flatMap((name) => {
+      const hint = identityHint(name);
+      return hint === undefined ? [] : [`parameter ${quote(name)} is ignored: ${hint}`];
+    });
+    const alone = this.text('userAssignedIdentityID') !== '' && hints.length === 0;
+    return alone ? [`userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`] : hints.slice(0, MAX_HINTS);
   }
 
   /** Refuses the parameters that the `keyVault` form does not know, but for those reported already. */
@@ -211,6 +248,12 @@ export class ParameterReader {
       const rule = `beside keyVault stand only ${KEY_VAULT_NAMES.slice(1).join(', ')}`;
       this.error(name, `parameter ${quote(name)} is unknown; ${near === undefined ? rule : `did you mean "${near}"?`}`);
     }
+  }
+
+  /** Whether the manifest names an identity of its own, so that no service principal is needed. */
+  #namesIdentity(): boolean {
+    const modes = ['useVMManagedIdentity', 'usePodIdentity', 'useAzureTokenProxy'];
+    return this.text('clientID') !== '' || modes.some((name) => isTrue(this.text(name)));
   }
 
   #names(): readonly string[] {

@@ -91,7 +91,7 @@ interface Manifest {
 }
 
 function readClassicForm(reader: ParameterReader): Manifest {
-  reader.noteUnknown();
+  reader.reportUnknown();
   const mode = readIdentityMode(reader);
   const vaultName = reader.text('keyvaultName');
   if (vaultName === '')
@@ -142,7 +142,7 @@ function requestOf(mode: IdentityMode, reader: ParameterReader): IdentityRequest
       if (assigned === '' && clientId !== '') {
         const remedy = 'name a user-assigned identity by userAssignedIdentityID';
         const message = `clientID has no meaning with useVMManagedIdentity; ${remedy}`;
-        reader.findings.warning('clientID', message, reader.line('clientID'));
+        reader.warning('clientID', message);
       }
       return { kind: 'managed-identity', clientId: assigned };
     }

@@ -162,8 +162,6 @@ describe('unknown parameters', () => {
     ['nonsense', 'parameter "nonsense" is unknown and ignored'],
     ['tenantid', 'parameter "tenantid" is unknown and ignored; did you mean "tenantID"?'],
     ['KeyVaultName', 'parameter "KeyVaultName" is unknown and ignored; did you mean "keyvaultName"?'],
-    ['clientId', 'parameter "clientId" is unknown and ignored; did you mean "clientID"?'],
-    ['usePodIdentiy', 'parameter "usePodIdentiy" is unknown and ignored; did you mean "usePodIdentity"?'],
     ['keyvault', 'parameter "keyvault" is unknown and ignored; did you mean "keyVault"?'],
     ['filePermission', 'parameter "filePermission" stands beside keyVault only; it is ignored'],
   ])('%s is noted', (name, note) => {

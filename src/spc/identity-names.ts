@@ -1,0 +1,53 @@
+// Tells which parameters were meant to name an identity although they are no parameters: misspelt ones, and names of other
+// tools. Called where parameters are read; what is ignored here decides who logs in.
+
+import { nearest } from '../base/words.ts';
+
+/** Parameters of the classic form that choose the identity. */
+const IDENTITY_NAMES: readonly string[] = [
+  'clientID',
+  'useVMManagedIdentity',
+  'userAssignedIdentityID',
+  'usePodIdentity',
+  'useAzureTokenProxy',
+];
+
+/** No name that is meant has more characters. */
+const MAX_NAME = 60;
+
+const WORKLOAD = 'workload identity is chosen by "clientID", the client ID of the identity';
+const CREDENTIALS = "credentials belong into the Secret that nodePublishSecretRef of the pod's csi volume names";
+
+/** Names, in small letters and digits only, and what is to be done. */
+const MEANT: readonly (readonly [RegExp, string])[] = [
+  [/^nodepublishsecret/, 'nodePublishSecretRef belongs to the csi volume of the pod, not among the parameters'],
+  [/client(secret|certificate|password)/, CREDENTIALS],
+  [/^(use|enable)?(azure)?(aad)?workloadidentity$/, WORKLOAD],
+  [/^workloadidentity(client)?id$/, 'did you mean "clientID"?'],
+  [
+    /^(azure|vm|node|kubelet)?(userassigned|managed|msi|assigned)(managed)?(identity)?(client|resource|object)?(id)?$/,
+    'a managed identity of the node is "useVMManagedIdentity" with "userAssignedIdentityID" (its client ID); one for workload identity is named by "clientID"',
+  ],
+  [
+    /^(use|enable)(vm|vmss|azure|system|systemassigned)*(managedidentity|msi|identity)(extension)?$/,
+    'did you mean "useVMManagedIdentity"?',
+  ],
+  [/^(use|enable)?(azure)?(identitybinding|tokenproxy)$/, 'did you mean "useAzureTokenProxy"?'],
+  [/^(use|enable)?(aad)?podidentity$/, 'did you mean "usePodIdentity"?'],
+  [
+    /^(azure|aad|aadpod|identity|serviceprincipal|sp|spn|app|application)?(client|app|application)id$/,
+    'did you mean "clientID"?',
+  ],
+];
+
+/** What to do about a parameter that is none and was meant to name the identity, as the end of a sentence; undefined otherwise. */
+export function identityHint(name: string): string | undefined {
+  if (name.length > MAX_NAME || IDENTITY_NAMES.includes(name)) return undefined;
+  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const same = IDENTITY_NAMES.find((known) => known.toLowerCase() === plain);
+  if (same !== undefined) return `did you mean "${same}"?`;
+  const meant = MEANT.find(([pattern]) => pattern.test(plain))?.[1];
+  if (meant !== undefined) return meant;
+  const near = nearest(plain, IDENTITY_NAMES);
+  return near === undefined ? undefined : `did you mean "${near}"?`;
+}
