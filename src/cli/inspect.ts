@@ -61,7 +61,7 @@ export function runInspect(
 
 async function readPassword(file: string, io: Io): Promise<Secret> {
   const { bytes } = await readBytes(file, io, READ_LIMIT);
-  return new Secret(bytes.toString('utf8').replace(/\r?\n$/, ''));
+  return new Secret(bytes.toString('utf8'));
 }
 
 async function readNamed({ name, bytes }: { name: string; bytes: Buffer }, options: ReadOptions) {

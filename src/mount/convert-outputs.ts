@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { messageOf, ProviderError } from '../base/errors.ts';
-import { Secret } from '../base/secret.ts';
+import type { Secret } from '../base/secret.ts';
 import type { CertificateBundle } from '../pki/bundle.ts';
 import { buildChain, pathOf } from '../pki/chain.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from '../pki/findings.ts';
 import { withoutRoots } from '../pki/issuers.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../pki/material.ts';
+import { withoutMargins } from '../pki/password.ts';
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec, OutputKind, OutputSpec } from '../spc/model.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
@@ -69,7 +70,7 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
     if (isLeftOut(output, presence, facts)) continue;
     const lack = missing.get(output);
     if (lack !== undefined) throw new ProviderError('ERR_BAD_CONTENT', `cannot write "${path}": ${lack}`);
-    const password = passwordOf(passwordFrom, all);
+    const password = passwordFor(path, passwordOf(passwordFrom, all));
     const { keyFormat, pfxForm } = options;
     const file = `${output} ${keyFormat} ${pfxForm} ${digestOf(secret.version, password.password?.reveal())}`;
     const write = { ...options, ...password, seed: Buffer.from(secret.version) };
@@ -183,16 +184,22 @@ async function withChain(
   return { ...material, chain: { ...material.chain, intermediates } };
 }
 
-/** The value of the object that lends it. Editors and `echo` end a password with a newline that is no part of it. */
+/** The value of the object that lends it, without what editors and `echo` add to a password. */
 function passwordOf(index: number | undefined, all: readonly FetchedSpec[]): { readonly password?: Secret } {
   if (index === undefined) return {};
-  return {
-    password: new Secret(
-      lenderAt(index, all)
-        .value.reveal()
-        .replace(/\r?\n$/, ''),
-    ),
-  };
+  const { value } = lenderAt(index, all);
+  return { password: value };
+}
+
+/** The password that a file is written with. A secret that turns out to hold none would leave the key without protection. */
+function passwordFor(path: string, { password }: { readonly password?: Secret }): { readonly password?: Secret } {
+  if (password === undefined) return {};
+  const meant = withoutMargins(password);
+  if (meant.reveal() === '' && password.reveal() !== '') {
+    const why = 'the secret that its passwordFrom names holds no password, only a line break or a byte order mark';
+    throw new ProviderError('ERR_BAD_CONTENT', `cannot write "${path}": ${why}; store the password in that secret`);
+  }
+  return { password: meant };
 }
 
 function lenderAt(index: number, all: readonly FetchedSpec[]): FetchedSecret {

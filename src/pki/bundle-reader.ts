@@ -1,13 +1,14 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { badContent, naming } from './bad-content.ts';
 import { type Der, octets, oid, readAll, readDer, sequence, TAG } from './der.ts';
-import { checkKeySize, importPrivateKey, keyEncodingOf } from './keys.ts';
+import { checkKeySize, importPrivateKey } from './keys.ts';
 import { decryptOldKey, readOldEncryption } from './old-key.ts';
 import { nextTurn } from './pace.ts';
 import { decryptWithPassword } from './pbe.ts';
 import { CERTIFICATE_LABELS, type PemBlock, readPem } from './pem.ts';
 import { OID } from './pkcs12-oids.ts';
-import { isPkcs12, type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
+import { type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
+import { type Shape, shapeOf } from './shape.ts';
 
 /** Labels that hold a private key without encryption. */
 export const KEY_LABELS: readonly string[] = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
@@ -23,6 +24,11 @@ const FOREIGN_LABELS: Readonly<Record<string, string>> = {
   'NEW CERTIFICATE REQUEST': FOREIGN['CERTIFICATE REQUEST'],
   'X509 CRL': 'a revocation list (CRL)',
 };
+const SHAPES_OF_KEYS: readonly Shape[] = ['private key', 'encrypted private key'];
+const REMEDIES = {
+  'private key': 'put the private key in its place, or name the block after what it holds',
+  certificate: 'put the certificate in its place, or name the block after what it holds',
+} as const;
 /** All the roots that a browser trusts are some hundred and fifty. */
 const MAX_CERTIFICATES = 256;
 /** A certificate with a thousand names takes thirty thousand, one with a signature of the next age fifty thousand. */
@@ -58,35 +64,53 @@ export class BundleReader {
   /** One element after the other, as concatenated files have them; a line break or zeros after them are no harm. */
   async addDer(bytes: Buffer): Promise<void> {
     for (let offset = 0; bytes[offset] === TAG.sequence; ) {
-      const element = readDer(bytes, offset);
-      await this.#addElement(element);
-      offset += element.raw.length;
+      const { raw } = readDer(bytes, offset);
+      await this.#addElement(raw);
+      offset += raw.length;
     }
   }
 
   async #addBlock({ label, der, encrypted }: PemBlock): Promise<void> {
-    if (KEY_LABELS.includes(label)) {
-      return encrypted === undefined ? this.#addKey(readDer(der).raw) : this.#addOldEncryptedKey(encrypted, der);
+    const isKey = KEY_LABELS.includes(label) || label === 'ENCRYPTED PRIVATE KEY';
+    const shape = shapeOf(der);
+    if (isKey && encrypted !== undefined) return this.#addOldEncryptedKey(encrypted, der);
+    if (isKey && shape !== undefined && !SHAPES_OF_KEYS.includes(shape)) throw misplaced(shape, 'private key');
+    if (isKey) return shape === 'encrypted private key' ? this.#addElement(der) : this.#addKey(readDer(der).raw);
+    if (CERTIFICATE_LABELS.includes(label)) {
+      // Windows' "certutil -encode" calls everything CERTIFICATE.
+      if (shape === 'PKCS#12 file (PFX)' || shape === 'PKCS#7 collection') return this.#addElement(der);
+      if (shape !== undefined && shape !== 'certificate') throw misplaced(shape, 'certificate');
+      return this.#addCertificate(readDer(der).raw);
     }
-    // Windows' "certutil -encode" calls everything CERTIFICATE.
-    if (label === 'PKCS12' || (label === 'CERTIFICATE' && isPkcs12(der))) return this.addPkcs12(der);
-    if (CERTIFICATE_LABELS.includes(label)) return this.#addCertificate(readDer(der).raw);
-    if (label === 'ENCRYPTED PRIVATE KEY') return this.#addEncryptedKey(sequence(readDer(der)));
+    if (label === 'PKCS12') return this.addPkcs12(der);
     if (label === 'PKCS7' || label === 'CMS') return this.#addPkcs7(sequence(readDer(der)));
     this.passedOver.add(FOREIGN_LABELS[label] ?? label);
     if (label.endsWith('PRIVATE KEY')) this.unreadKey ??= FOREIGN_LABELS[label] ?? unreadKeyNamed(label);
   }
 
   /** Tells what a DER element is by its shape. */
-  async #addElement(element: Der): Promise<void> {
-    const fields = sequence(element);
-    const [first, second, third] = fields.map(({ tag }) => tag);
-    if (keyEncodingOf(fields) !== undefined) return this.#addKey(element.raw);
-    if (first === TAG.sequence && second === TAG.octetString) return this.#addEncryptedKey(fields);
-    if (first === TAG.oid) return this.#addPkcs7(fields);
-    if (third === TAG.bitString && isRequest(element)) this.passedOver.add(FOREIGN['CERTIFICATE REQUEST']);
-    else if (third === TAG.bitString) return this.#addCertificate(element.raw);
-    else this.passedOver.add(second === TAG.bitString ? FOREIGN['PUBLIC KEY'] : 'data of another kind');
+  async #addElement(der: Buffer): Promise<void> {
+    switch (shapeOf(der)) {
+      case 'private key':
+        return this.#addKey(der);
+      case 'encrypted private key':
+        return this.#addEncryptedKey(sequence(readDer(der)));
+      case 'PKCS#12 file (PFX)':
+        return this.addPkcs12(der);
+      case 'PKCS#7 collection':
+        return this.#addPkcs7(sequence(readDer(der)));
+      case 'certificate':
+        return this.#addCertificate(der);
+      case 'certificate request (CSR)':
+        this.passedOver.add(FOREIGN['CERTIFICATE REQUEST']);
+        return;
+      case 'public key':
+        this.passedOver.add(FOREIGN['PUBLIC KEY']);
+        return;
+      case undefined:
+        sequence(readDer(der));
+        this.passedOver.add('data of another kind');
+    }
   }
 
   async #addKey(der: Buffer): Promise<void> {
@@ -162,16 +186,15 @@ function unreadKeyNamed(label: string): string {
   return `a block "${label}", which is not read; convert it with "openssl pkcs8 -topk8 -nodes -in FILE"`;
 }
 
-function keyStaysShut({ passwordGiven, passwordRemedy }: Pkcs12Access): never {
+function keyStaysShut({ passwordGiven, passwordRemark, passwordRemedy }: Pkcs12Access): never {
   throw badContent(
     passwordGiven
-      ? 'holds an encrypted private key that does not open with the password given for it (or is damaged); check that password'
+      ? `holds an encrypted private key that does not open with the password given for it (or is damaged); check that password${passwordRemark}`
       : `holds an encrypted private key; ${passwordRemedy}`,
   );
 }
 
-/** A certificate request has the shape of a certificate, and a name where that has its signature algorithm. */
-function isRequest(element: Der): boolean {
-  const [version, , , attributes] = sequence(sequence(element)[0]).map(({ tag }) => tag);
-  return version === TAG.integer && (attributes === undefined || attributes === TAG.context(0));
+/** A block whose content is something else than its label says. */
+function misplaced(shape: Shape, wanted: 'private key' | 'certificate'): Error {
+  return badContent(`holds a ${shape}, not a ${wanted}; ${REMEDIES[wanted]}`);
 }

@@ -17,10 +17,13 @@ export interface CertificateMaterial {
   readonly rivals: readonly X509Certificate[];
   /** A private key in a form that is not read, and what to do about it. */
   readonly unreadKey: string | undefined;
+  /** What else the content holds, as nouns, such as a certificate request. */
+  readonly passedOver?: readonly string[];
 }
 
 /** What is paired: a bundle, or keys and certificates from elsewhere. */
-export type Unpaired = Pick<CertificateBundle, 'keys' | 'certificates'> & Partial<Pick<CertificateBundle, 'unreadKey'>>;
+export type Unpaired = Pick<CertificateBundle, 'keys' | 'certificates'> &
+  Partial<Pick<CertificateBundle, 'unreadKey' | 'passedOver'>>;
 
 /**
  * Pairs key and leaf of a bundle and orders the chain. Of several keys that have a certificate the first in the content
@@ -29,7 +32,7 @@ export type Unpaired = Pick<CertificateBundle, 'keys' | 'certificates'> & Partia
  * first key is given with `fits: false`.
  */
 export async function pairKey(bundle: Unpaired, options: SearchOptions = {}): Promise<CertificateMaterial> {
-  const { keys, certificates, unreadKey } = bundle;
+  const { keys, certificates, unreadKey, passedOver = [] } = bundle;
   const search = await IssuerSearch.among(certificates, options);
   const all = [...certificates, ...(options.extra ?? [])];
   const pairs: Pair[] = [];
@@ -45,7 +48,7 @@ export async function pairKey(bundle: Unpaired, options: SearchOptions = {}): Pr
   const rivals = others.map(({ leaf }) => leaf);
   const chain = first?.chain ?? (await chainIn(search, undefined));
   const key = first?.key ?? keys[0];
-  return { key, chain, fits: first !== undefined, authorities: chain.roots, rivals, unreadKey };
+  return { key, chain, fits: first !== undefined, authorities: chain.roots, rivals, unreadKey, passedOver };
 }
 
 /**

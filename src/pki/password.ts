@@ -1,4 +1,4 @@
-import type { Secret } from '../base/secret.ts';
+import { Secret } from '../base/secret.ts';
 import { badContent } from './bad-content.ts';
 
 /**
@@ -21,18 +21,53 @@ export function passwordBytes(password: Secret | null): PasswordBytes {
 }
 
 /**
- * The passwords to try, likeliest first. Without one: the empty password in its two forms (OpenSSL's and Key Vault's).
- * With one: the text, the text without the line break a file or editor left at its end, for letters beyond ASCII the
- * form OpenSSL before 1.1 wrote, and the empty ones, since a file without password needs none.
+ * A password as it is meant: without the byte order mark that an editor puts before a text, and without the line breaks
+ * that `echo` and editors leave at its end. Opening a content and writing one take the same off.
  */
-export function passwordCandidates(password: Secret | undefined): readonly PasswordBytes[] {
-  const text = password?.reveal() ?? '';
-  if (text.length > MAX_PASSWORD_LENGTH) {
-    throw badContent(`comes with a password longer than ${MAX_PASSWORD_LENGTH} characters`);
+export function withoutMargins(password: Secret): Secret {
+  return new Secret(
+    password
+      .reveal()
+      .replace(/^\ufeff/, '')
+      .replace(/[\r\n]+$/, ''),
+  );
+}
+
+/**
+ * The passwords to try, likeliest first. Without one: the empty password in its two forms (OpenSSL's and Key Vault's).
+ * With one: the text without its margins, for letters beyond ASCII the form OpenSSL before 1.1 wrote, and the empty
+ * ones, since a file without password needs none.
+ */
+export function passwordCandidates(passwords: readonly Secret[]): readonly PasswordBytes[] {
+  const texts = new Set<string>();
+  for (const password of passwords) {
+    const text = withoutMargins(password).reveal();
+    if (text.length > MAX_PASSWORD_LENGTH) {
+      throw badContent(`comes with a password longer than ${MAX_PASSWORD_LENGTH} characters`);
+    }
+    texts.add(text);
   }
-  const texts = new Set([text, text.replace(/\r?\n$/, '')]);
   for (const candidate of [...texts]) texts.add(Buffer.from(candidate, 'utf8').toString('latin1'));
   return [...[...texts].filter((candidate) => candidate !== '').map(encodeText), NULL_PASSWORD, encodeText('')];
+}
+
+const MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
+const QUOTED = /^(["'`]).*\1$|^[\u2018\u201c\u201e].*[\u2018\u2019\u201c\u201d]$/s;
+/** What is rarely meant to belong to a password; looked for in it without its margins. */
+const ODDITIES: readonly (readonly [string, RegExp])[] = [
+  ['is empty', /^$/],
+  ['consists of blanks', /^\s+$/],
+  ['begins with a blank', /^\s+\S/],
+  ['ends with a blank', /\S\s+$/],
+  ['stands in quotes', QUOTED],
+];
+
+/** What is odd about passwords that open nothing, to follow `check that password`; empty where nothing is. */
+export function passwordRemark(passwords: readonly Secret[]): string {
+  const odd = ODDITIES.filter(([, form]) => passwords.some((one) => form.test(withoutMargins(one).reveal())));
+  const marked = passwords.some((one) => MARK.test(one.reveal())) ? ['begins with a byte order mark'] : [];
+  const all = [...marked, ...odd.map(([what]) => what)];
+  return all.length === 0 ? '' : `: it ${all.join(' and ')}`;
 }
 
 function encodeText(text: string): PasswordBytes {

@@ -2,6 +2,7 @@
 // text that only mentions BEGIN is passed over, as OpenSSL passes it over.
 import { decodeBase64 } from '../base/encoding.ts';
 import { badContent } from './bad-content.ts';
+import { boundaryFault, faultAt, lineAt } from './text-faults.ts';
 
 /** One block of a PEM text. */
 export interface PemBlock {
@@ -32,9 +33,22 @@ const BLANK = /^(?:\s|\xef\xbb\xbf|\xc2)*$/;
 /** The beginning of a value: a quote, or a name and what sets it. */
 const VALUE = /^\s*(?:["'`]|[\w.-]+\s*=\s*["'`]?|[\w.-]+\s*:\s*["'`])$/;
 /** What stands between two blocks of one line: blanks, line breaks as two characters, quotes, commas. */
-const JOINED = /^(?:\s|\\[nrt]|["'`,])*$/;
+const JOINED = /^(?:\s|\\+[nrt]|["'`,])*$/;
 /** How a block goes on behind its BEGIN: with a line break, base64 or headers, and not with words. */
-const GOES_ON = /^[^\S\r\n]*(?:$|[\r\n]|\\[nr]|[A-Za-z0-9+/=]{16}|Proc-Type:)/;
+const GOES_ON = /^[^\S\r\n]*(?:$|[\r\n]|\\{1,8}[nr]|[A-Za-z0-9+/=]{16}|Proc-Type:)/;
+
+/** How another block ends. */
+const OTHER_END = /^-----END ([A-Z0-9 ]{1,64})-----/;
+/** White space, and line breaks that went through JSON, once or several times. */
+const SPACE = /\s+|\\{1,8}(?:[nrt]|u000[9ad])/gi;
+/** Characters of base64 that some writers of JSON escape. */
+const ESCAPED = /\\{1,8}(?:\/|u00(?:2b|2f|3d))/gi;
+const BREAK = /\r\n?|\\{1,8}[nr]/g;
+/** The header with the vector of the cipher, which has 16 digits with DES and 32 with all others. */
+const DEK_INFO = /DEK-Info:\s*(?:DES[A-Z0-9-]{0,20}\s*,\s*[0-9A-Fa-f]{16}|[A-Z0-9-]{1,30}\s*,\s*[0-9A-Fa-f]{32})/i;
+const BEFORE_DEK_INFO = /\s*(?=DEK-Info:)/;
+/** What is foreign to base64, and padding with something behind it. */
+const STRAY = /[^A-Za-z0-9+/=\s]|=(?=\s*[A-Za-z0-9+/])|=(?=\s*=\s*=)/;
 
 /** Where a BEGIN stands: at the start of a line, at the start of a value, or within a text. */
 const PLACE = { line: 0, value: 1, text: 2 } as const;
@@ -47,7 +61,8 @@ interface Begun {
   /** Offset behind the block. */
   readonly end: number;
   readonly block: PemBlock | undefined;
-  readonly damage: string;
+  /** Why there is no block; it costs a pass over the text. */
+  readonly damage: () => string;
 }
 
 /**
@@ -69,8 +84,14 @@ export function readPem(text: string): readonly PemBlock[] {
   const byPlace = damaged.sort((a, b) => a.place - b.place);
   const meant = byPlace.find(({ isMeant, place }) => isMeant && place <= last);
   const worst = meant ?? (blocks.length === 0 ? byPlace[0] : undefined);
-  if (worst !== undefined) throw badContent(worst.damage);
+  const damage = worst?.damage() ?? (blocks.length === 0 ? unreadableBoundary(text) : undefined);
+  if (damage !== undefined) throw badContent(damage);
   return blocks.filter(({ place }) => place <= last).map(({ block }) => block);
+}
+
+function unreadableBoundary(text: string): string | undefined {
+  const fault = boundaryFault(text);
+  return fault === undefined ? undefined : `has no block that can be read: ${fault}`;
 }
 
 /** The last of the places whose blocks count. */
@@ -126,18 +147,18 @@ interface Beginning extends Pick<Begun, 'place' | 'isMeant'> {
 function readBegun(text: string, { label, line, bodyStart, place, isMeant }: Beginning): Begun {
   const bodyEnd = text.indexOf(DASHES, bodyStart);
   const marker = `-----END ${label}-----`;
-  const damage = (what: string): Begun => ({ place, isMeant, end: bodyEnd, block: undefined, damage: what });
+  const damage = (what: () => string): Begun => ({ place, isMeant, end: bodyEnd, block: undefined, damage: what });
   if (bodyEnd === -1 || !text.startsWith(marker, bodyEnd)) {
-    return damage(`has a block BEGIN ${label} (line ${line}) without its END: it is cut off or damaged`);
+    return damage(() => `has a block BEGIN ${label} (line ${line}) ${endFault(text, { label, bodyStart, bodyEnd })}`);
   }
-  const read = readBlock(label, text.slice(bodyStart, bodyEnd), line);
-  if (typeof read === 'string') return damage(`has a block ${label} (line ${line}) ${read}`);
+  const read = readBlock(text, { label, line, bodyStart, bodyEnd });
+  if (typeof read === 'function') return damage(() => `has a block ${label} (line ${line}) ${read()}`);
   // Words can be base64 by accident.
   const isSure = place === PLACE.line && isMeant;
   if (!isSure && read.der[0] !== SEQUENCE && read.encrypted === undefined) {
-    return damage(`has a block ${label} (line ${line}) that holds nothing of that kind: it is damaged`);
+    return damage(() => `has a block ${label} (line ${line}) that holds nothing of that kind: it is damaged`);
   }
-  return { place, isMeant, end: bodyEnd + marker.length, block: read, damage: '' };
+  return { place, isMeant, end: bodyEnd + marker.length, block: read, damage: () => '' };
 }
 
 /** Writes one block: 64 columns, LF, LF at the end. */
@@ -146,19 +167,60 @@ export function writePem(label: string, der: Buffer): string {
   return `-----BEGIN ${label}-----\n${body}-----END ${label}-----\n`;
 }
 
+/** Why a block has no end. */
+function endFault(text: string, { label, bodyStart, bodyEnd }: Omit<Body, 'line'>): string {
+  const end = bodyEnd === -1 ? text.length : bodyEnd;
+  const [, other] = bodyEnd === -1 ? [] : (OTHER_END.exec(text.slice(end, end + MAX_MARGIN)) ?? []);
+  if (other !== undefined && other !== label) {
+    return `that ends with END ${other} (line ${lineAt(text, end)}); both lines have to name what is in it`;
+  }
+  const fault = boundaryFault(text.slice(bodyStart, end), lineAt(text, bodyStart));
+  return fault === undefined ? 'without its END: it is cut off or damaged' : `without its END: ${fault}`;
+}
+
+/** Where a block stands in its text. */
+interface Body extends Pick<PemBlock, 'label' | 'line'> {
+  readonly bodyStart: number;
+  readonly bodyEnd: number;
+}
+
 /** The block, or why there is none. */
-function readBlock(label: string, body: string, line: number): PemBlock | string {
-  const headersEnd = body.lastIndexOf(':');
-  const dataStart = headersEnd === -1 ? 0 : body.indexOf('\n', headersEnd) + 1;
-  if (dataStart > MAX_HEADERS_LENGTH) return 'with too many headers';
-  const data = body.slice(dataStart).replace(/\s+|\\[nr]/g, '');
-  const decoded = decodeBase64(data);
-  if (!decoded.ok) return 'that is not base64: it is damaged';
-  const block = { label, der: decoded.bytes, line };
-  if (!body.includes('Proc-Type:')) return block;
-  const headers = body.slice(0, dataStart).trim().replace(/\r/g, '');
-  const encrypted = writePem(label, decoded.bytes).replace('-----\n', `-----\n${headers}\n\n`);
+function readBlock(text: string, { label, line, bodyStart, bodyEnd }: Body): PemBlock | (() => string) {
+  const body = text.slice(bodyStart, bodyEnd);
+  const isEncrypted = body.includes('Proc-Type:');
+  const dataStart = headersEnd(body, isEncrypted);
+  if (dataStart > MAX_HEADERS_LENGTH) return () => 'with too many headers';
+  const data = body.slice(dataStart);
+  const decoded = decodeBase64(data.replace(SPACE, '').replace(ESCAPED, unescaped));
+  if (!decoded.ok) return () => `that is not base64: ${dataFault(text, data, bodyStart + dataStart)}`;
+  const block = { label: label.trim(), der: decoded.bytes, line };
+  if (!isEncrypted) return block;
+  const headers = body.slice(0, dataStart).replace(BREAK, '\n').replace(BEFORE_DEK_INFO, '\n').trim();
+  const encrypted = writePem(block.label, decoded.bytes).replace('-----\n', `-----\n${headers}\n\n`);
   return { ...block, encrypted };
+}
+
+/** Headers end with a line; where the line breaks are gone, those of an old encrypted key end with the vector of its cipher. */
+function headersEnd(body: string, isEncrypted: boolean): number {
+  const colon = body.lastIndexOf(':');
+  const dekInfo = isEncrypted ? DEK_INFO.exec(body) : null;
+  const dekInfoEnd = dekInfo === null ? -1 : dekInfo.index + dekInfo[0].length;
+  return colon === -1 || colon < dekInfoEnd ? Math.max(0, dekInfoEnd) : body.indexOf('\n', colon) + 1;
+}
+
+/** Where and why `data`, which stands at `offset`, is no base64. */
+function dataFault(text: string, data: string, offset: number): string {
+  const masked = data
+    .replace(SPACE, (space) => ' '.repeat(space.length))
+    .replace(ESCAPED, (one) => ' '.repeat(one.length));
+  const stray = masked.search(STRAY);
+  return stray === -1
+    ? 'characters are missing at its end, so that it is cut off or damaged'
+    : `${faultAt(text, offset + stray)} does not belong there, so that it is damaged`;
+}
+
+function unescaped(sequence: string): string {
+  return sequence.endsWith('/') ? '/' : String.fromCharCode(Number.parseInt(sequence.slice(-2), 16));
 }
 
 /** Lines of rising offsets, each character looked at once. */

@@ -17,6 +17,8 @@ export interface Pkcs12Access {
   readonly passwords: readonly PasswordBytes[];
   /** Whether somebody gave a password, for the message when none of `passwords` opens the file. */
   readonly passwordGiven: boolean;
+  /** What is odd about the password given, to follow `check that password`. */
+  readonly passwordRemark: string;
   /** What to do where a password is needed and none was given. */
   readonly passwordRemedy: string;
   readonly budget: WorkBudget;
@@ -158,10 +160,14 @@ function readMac(
 }
 
 /** The words in brackets are the official provider's, for those who search for them. */
-function notOpened({ passwordGiven, passwordRemedy }: Pick<Pkcs12Access, 'passwordGiven' | 'passwordRemedy'>): never {
+function notOpened({
+  passwordGiven,
+  passwordRemark,
+  passwordRemedy,
+}: Omit<Pkcs12Access, 'passwords' | 'budget'>): never {
   throw badContent(
     passwordGiven
-      ? 'does not open with the password given for it, or is damaged (pkcs12: decryption password incorrect); check that password'
+      ? `does not open with the password given for it, or is damaged (pkcs12: decryption password incorrect); check that password${passwordRemark}`
       : `is protected by a password, or is damaged (pkcs12: decryption password incorrect); ${passwordRemedy}`,
   );
 }

@@ -42,7 +42,7 @@ export function upstreamPemOfText(text: string, { bundle, material }: ReadConten
   const certificates = inChainOrder(bundle, material);
   const keys = ownKeyFirst(bundle.keys, { bundle, material });
   if (isSame(certificates, bundle.certificates) && isSame(keys, bundle.keys)) return text;
-  const blocks = readPem(text);
+  const blocks = blocksOf(text) ?? [];
   const certificateBlocks = blocks.filter(isCertificateBlock);
   const keyBlocks = blocks.filter(isKeyBlock);
   // What is inside of other blocks, key and chain perhaps, cannot be moved.

@@ -154,8 +154,9 @@ const KEY_KINDS: Readonly<Record<PrivateKeyFormat, { type: string; name: string 
   sec1: { type: 'ec', name: 'EC' },
 };
 
-function missingLeaf({ chain }: CertificateMaterial): string | undefined {
-  return chain.leaf === undefined ? 'it holds no certificate, only a private key' : undefined;
+function missingLeaf({ chain, passedOver = [] }: CertificateMaterial): string | undefined {
+  if (chain.leaf !== undefined) return undefined;
+  return `it holds no certificate, only ${['a private key', ...passedOver].join(' and ')}`;
 }
 
 function missingKey({ key, chain, fits, unreadKey }: CertificateMaterial): string | undefined {
