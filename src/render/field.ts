@@ -2,10 +2,11 @@ import { isScalar, parseDocument } from 'yaml';
 import type { Attributes } from '../spc/attributes.ts';
 import { type Finding, Findings } from '../spc/finding.ts';
 import type { IdentityRequest } from '../spc/identity.ts';
-import { isPlaceholder, parseKeyVaultField } from '../spc/key-vault-field.ts';
+import { parseKeyVaultField } from '../spc/key-vault-field.ts';
 import type { OutputSpec } from '../spc/model.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';
 import { parseParameters } from '../spc/parameters.ts';
+import { isPlaceholder } from '../spc/placeholder.ts';
 import { parseYaml, type Tree } from '../spc/tree.ts';
 
 /** One file that the provider will put into the volume. */

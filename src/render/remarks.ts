@@ -1,7 +1,7 @@
 // What there is to tell about a rendered field: what the provider's parser finds, what the place expects, and what the
 // driver needs. Called by `render`.
 
-import { isPlaceholder } from '../spc/key-vault-field.ts';
+import { isPlaceholder } from '../spc/placeholder.ts';
 import type { FoundKeyVault } from './find.ts';
 import type { Prepared } from './prepare.ts';
 import type { Remark } from './remark.ts';

@@ -1,14 +1,10 @@
 import { clip, nearest, oneOf, quote } from '../base/words.ts';
-import type { Findings, Stage } from './finding.ts';
+import type { Finding, Findings, Stage } from './finding.ts';
+import { placeholderIn, withPlaceholder } from './placeholder.ts';
 import { kindOf, type MapTree, type Tree } from './tree.ts';
 
 /** What to do with names that a map should not hold. */
 export type UnknownNames = 'error' | 'warning' | 'note';
-
-/** True for text such as `<AKV directory ID>`, which documentation leaves for the reader to fill in. */
-export function isPlaceholder(text: string): boolean {
-  return /^<[^<>]*>$/.test(text.trim());
-}
 
 /** Reads the fields of one map and reports what is wrong with them under their path. */
 export class Fields {
@@ -33,7 +29,12 @@ export class Fields {
 
   /** True where more errors would not be shown: nothing need be found out about them. */
   get isFull(): boolean {
-    return this.#findings.isFull('error');
+    return this.isFullOf('error');
+  }
+
+  /** True where more findings of a severity would not be shown. */
+  isFullOf(severity: Finding['severity']): boolean {
+    return this.#findings.isFull(severity);
   }
 
   has(name: string): boolean {
@@ -74,8 +75,10 @@ export class Fields {
   /** Trimmed text of a field that must be there, be no placeholder, and have no problem. */
   filledIn(name: string, meaning: string, problemOf: (text: string) => string | undefined = () => undefined): string {
     const text = this.required(name, `it is ${meaning}`);
-    if (isPlaceholder(text)) {
-      this.error(name, `is still the placeholder ${quote(text)}: put ${meaning} there`);
+    const placeholder = placeholderIn(text);
+    if (placeholder !== undefined) {
+      const found = placeholder === text ? 'is still' : 'holds';
+      this.error(name, `${found} the placeholder ${quote(placeholder)}: put ${meaning} there`);
     } else if (text !== '') {
       const problem = problemOf(text);
       if (problem !== undefined) this.error(name, `is wrong: ${problem}`);
@@ -99,7 +102,9 @@ export class Fields {
 
   /** Reports an error in words of its own. */
   fail(name: string, message: string, stage: Stage = 'never'): void {
-    this.#findings.error(this.pathOf(name), message, { line: this.lineOf(name), stage });
+    const value = this.value(name);
+    const told = withPlaceholder(message, value?.kind === 'text' ? value.text : '');
+    this.#findings.error(this.pathOf(name), told, { line: this.lineOf(name), stage });
   }
 
   /** Reports a warning; `message` follows the field's path. */

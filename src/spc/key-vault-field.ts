@@ -1,17 +1,16 @@
 import { quote } from '../base/words.ts';
 import { noteOutputs } from './certificate-notes.ts';
-import { Fields, isPlaceholder } from './fields.ts';
+import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec, OutputKind, OutputSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
+import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
 import { kindOf, type MapTree, parseYaml } from './tree.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
 import { yamlSize } from './yaml-size.ts';
-
-export { isPlaceholder } from './fields.ts';
 
 /** File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors want them. */
 export type FileLayout = 'tls' | 'client';
@@ -98,7 +97,11 @@ export function parseKeyVaultField(
 function parseUsername(fields: Fields, mode: number): readonly LiteralFile[] {
   const text = fields.text(USERNAME);
   if (text === '') return [];
-  if (isPlaceholder(text)) fields.error(USERNAME, `is still the placeholder ${quote(text)}: put the user name there`);
+  const placeholder = bracketedPlaceholderIn(text);
+  if (placeholder !== undefined) {
+    const found = placeholder === text ? 'is still' : 'holds';
+    fields.error(USERNAME, `${found} the placeholder ${quote(placeholder)}: put the user name there`);
+  }
   if (/\p{Cc}/u.test(text)) fields.error(USERNAME, 'must be one line without control characters');
   return [{ label: fields.pathOf(USERNAME), path: USERNAME, mode, text }];
 }
@@ -157,7 +160,8 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   object.onlyKnown(['name', 'version', 'filePermission', 'files', 'keyFormat', 'passwordFrom'], 'error');
   const name = object.filledIn('name', 'the name of the object in the Key Vault', objectNameProblem);
   const versionText = object.text('version');
-  if (isPlaceholder(versionText)) object.error('version', `is still the placeholder ${quote(versionText)}`);
+  const placeholder = placeholderIn(versionText);
+  if (placeholder !== undefined) object.error('version', `is still the placeholder ${quote(placeholder)}`);
   const versionProblem = pathPartProblem(versionText);
   if (versionProblem !== undefined) object.error('version', `cannot be one: ${versionProblem}`);
   const version = versionText.toLowerCase() === 'latest' ? '' : versionText;

@@ -4,9 +4,25 @@ import { quote } from '../base/words.ts';
 const MAX_LABEL = 63;
 const MAX_SUFFIX = 253 - 25;
 const MAX_PORT = 65_535;
+const MAX_ADDRESS = 500;
 
 /** What is wrong with the name of a vault, in the official provider's words; undefined where it can be one. */
 export function vaultNameProblem(name: string): string | undefined {
+  const problem = vaultNameRule(name);
+  const only = problem === undefined ? undefined : vaultInAddress(name);
+  return only === undefined ? problem : `${problem}; give only its name: ${only}`;
+}
+
+/** The vault's name in its URL, host or resource ID. */
+function vaultInAddress(text: string): string | undefined {
+  if (text.length > MAX_ADDRESS) return undefined;
+  const [, ofHost] = /^(?:\w+:)?(?:\/\/)?([-A-Za-z0-9]+)\.[-A-Za-z0-9.]+(?::\d*)?(?:\/.*)?$/.exec(text) ?? [];
+  const [, ofResource] = /\/vaults\/([-A-Za-z0-9]+)\/?$/i.exec(text) ?? [];
+  const [, ofUrl] = /^https?:\/\/([-A-Za-z0-9]+)\/?$/i.exec(text) ?? [];
+  return [ofHost, ofResource, ofUrl].find((name) => name !== undefined && vaultNameRule(name) === undefined);
+}
+
+function vaultNameRule(name: string): string | undefined {
   const bytes = Buffer.byteLength(name);
   if (bytes < 3 || bytes > 24) return `Invalid vault name: ${quote(name)}, must be between 3 and 24 chars`;
   if (!/^[-A-Za-z0-9]+$/.test(name)) return `Invalid vault name: ${quote(name)}, must match [-a-zA-Z0-9]{3,24}`;

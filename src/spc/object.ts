@@ -1,12 +1,14 @@
 import type { ObjectType } from '../base/telemetry.ts';
-import { clip, misspelt, nearest } from '../base/words.ts';
+import { clip, misspelt, nearest, quote } from '../base/words.ts';
 import { noteOutputs, noteValueFile } from './certificate-notes.ts';
 import type { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings, Stage } from './finding.ts';
+import { reportUnknownFields } from './look-alike.ts';
 import type { ContentSpec, ObjectSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
+import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
 import { goValue, int32Of } from './scalar.ts';
 
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
@@ -61,7 +63,7 @@ interface ObjectReader {
 
 /** Reads the fields of one object of the `objects` parameter; mistakes in the official provider's order and words. */
 export function parseObject(fields: Fields, context: ObjectContext): NamedObject {
-  fields.onlyKnown(KNOWN, 'note');
+  reportUnknownFields(fields, KNOWN);
   const texts = readTexts(fields, context.index);
   const history = readHistory(fields, context.index);
   const { objectName: name, objectType, objectVersion } = texts;
@@ -190,12 +192,19 @@ function checkName({ fields, texts, fail }: ObjectReader): void {
     const refused = field === 'objectName' && objectAlias === '' && filePathProblem(objectName) !== undefined;
     if (problem !== undefined && !refused) fail(field, problem, 'fetch');
   }
+  if (placeholderIn(texts.objectVersion) !== undefined)
+    fail('objectVersion', `${quote(texts.objectVersion)} cannot be the version of a Key Vault object`, 'fetch');
+  const placeholder = bracketedPlaceholderIn(objectAlias);
+  if (placeholder !== undefined)
+    fields.warning('objectAlias', `holds ${quote(placeholder)}, a placeholder that nobody filled in`);
   if (objectName === '') {
     if (objectAlias !== '' || fields.has('files')) fail('objectName', 'objectName is not provided', 'fetch');
     return;
   }
   const problem = objectNameProblem(objectName);
-  if (problem !== undefined) fields.warning('objectName', problem);
+  if (problem === undefined) return;
+  if (placeholderIn(objectName) !== undefined) fail('objectName', problem, 'fetch');
+  else fields.warning('objectName', problem);
 }
 
 function checkBesideFiles({ fields, texts, fail }: ObjectReader, history: number): void {

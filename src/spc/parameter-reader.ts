@@ -7,6 +7,7 @@ import { type IdentityRequest, requestProblem, resolveIdentity } from './identit
 import { identityHint } from './identity-names.ts';
 import type { Identity, ObjectSpec } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
+import { clientIdDoubt, placeholderIn, withPlaceholder } from './placeholder.ts';
 
 /** Path of findings about what came with the request, not about the manifest. */
 export const CREDENTIALS = 'credentials';
@@ -138,7 +139,8 @@ export class ParameterReader {
   }
 
   error(name: string, message: string, stage: Stage = 'never'): void {
-    this.findings.error(name, message, { line: this.line(name), stage });
+    const told = withPlaceholder(message, TEXTS.includes(name) ? '' : this.text(name));
+    this.findings.error(name, told, { line: this.line(name), stage });
   }
 
   warning(name: string, message: string): void {
@@ -164,6 +166,32 @@ export class ParameterReader {
     const typo = misspelt(name, this.#names(), ALL_NAMES);
     const hint = typo === undefined ? '' : `; did you mean it by ${quote(typo)}?`;
     this.error(name, `${message}${hint}`, 'parameters');
+  }
+
+  /** The client ID of the identity that the parameters ask for: one that nobody filled in is refused. */
+  clientId(name: string): string {
+    const text = this.text(name);
+    if (text === '') return text;
+    if (placeholderIn(text) !== undefined) {
+      this.error(name, `failed to get keyvault client: ${name} ${quote(text)} is no client ID`, 'client');
+      return text;
+    }
+    const doubt = clientIdDoubt(text);
+    if (doubt !== undefined) this.warning(name, `${name} ${quote(text)} ${doubt}`);
+    return text;
+  }
+
+  /** Notes the placeholders of parameters that have no effect as they are, or that others refuse. */
+  notePlaceholders(): void {
+    const told = new Set(this.findings.all.map(({ path }) => path));
+    for (const name of CLASSIC_NAMES) {
+      const placeholder = TEXTS.includes(name) || told.has(name) ? undefined : placeholderIn(this.text(name));
+      if (placeholder === undefined) continue;
+      this.note(
+        name,
+        `${name} ${quote(this.text(name))}: ${quote(placeholder)} is a placeholder that nobody filled in`,
+      );
+    }
   }
 
   /** A boolean as Go reads it; anything else is an error. */

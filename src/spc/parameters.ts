@@ -17,6 +17,7 @@ import { tenantProblem, vaultNameProblem } from './names.ts';
 import { type ObjectsContext, parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
 import { CREDENTIALS, type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
+import { tenantDoubt } from './placeholder.ts';
 import { resolveObjects } from './resolve-objects.ts';
 
 /** Parameters, read: the volume if there is no error among the findings. */
@@ -115,6 +116,9 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const badTenant = tenantId === '' || !proof ? undefined : tenantProblem(tenantId);
   if (badTenant !== undefined)
     reader.error(tenantName, `failed to get keyvault client: invalid tenantID: ${badTenant}`, 'client');
+  const doubt = proof ? tenantDoubt(tenantId) : undefined;
+  if (doubt !== undefined) reader.warning(tenantName, `${tenantName} ${quote(tenantId)} ${doubt}`);
+  reader.notePlaceholders();
   return { cloud, tenantId, identity, vaultName, objects, literals: [] };
 }
 
@@ -135,11 +139,10 @@ function readIdentityMode(reader: ParameterReader): IdentityMode {
 
 /** `Differs:` the official provider reads the pod's token in every mode as soon as there is a `clientID`. */
 function requestOf(mode: IdentityMode, reader: ParameterReader): IdentityRequest {
-  const clientId = reader.text('clientID');
   switch (mode) {
     case 'useVMManagedIdentity': {
-      const assigned = reader.text('userAssignedIdentityID');
-      if (assigned === '' && clientId !== '') {
+      const assigned = reader.clientId('userAssignedIdentityID');
+      if (assigned === '' && reader.text('clientID') !== '') {
         const remedy = 'name a user-assigned identity by userAssignedIdentityID';
         const message = `clientID has no meaning with useVMManagedIdentity; ${remedy}`;
         reader.warning('clientID', message);
@@ -149,9 +152,11 @@ function requestOf(mode: IdentityMode, reader: ParameterReader): IdentityRequest
     case 'usePodIdentity':
       return { kind: 'pod-identity' };
     case 'useAzureTokenProxy':
-      return { kind: 'identity-binding', clientId };
-    case 'none':
+      return { kind: 'identity-binding', clientId: reader.clientId('clientID') };
+    case 'none': {
+      const clientId = reader.clientId('clientID');
       return clientId === '' ? { kind: 'service-principal', secretName: '' } : { kind: 'workload-identity', clientId };
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Fields } from './fields.ts';
 import type { IdentityRequest } from './identity.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
+import { clientIdDoubt, placeholderIn, tenantDoubt } from './placeholder.ts';
 
 /** The `vault` field of a `keyVault` field, read. */
 export interface VaultField {
@@ -28,7 +29,7 @@ export function parseVault(keyVault: Fields): VaultField {
   vault.onlyKnown(['name', 'directoryId', 'credentials'], 'error');
   return {
     vaultName: vault.filledIn('name', 'the name of the Key Vault', vaultNameProblem),
-    directoryId: vault.filledIn('directoryId', DIRECTORY_MEANING, tenantProblem),
+    directoryId: directoryIdOf(vault),
     identity: parseCredentials(vault),
   };
 }
@@ -55,11 +56,28 @@ function parseCredentials(vault: Fields): IdentityRequest {
     case 'workloadIdentity': {
       const identity = credentials.map(first);
       identity?.onlyKnown(['clientId'], 'error');
-      return { kind: 'workload-identity', clientId: identity?.filledIn('clientId', FEDERATED_MEANING) ?? '' };
+      return { kind: 'workload-identity', clientId: clientIdOf(identity, FEDERATED_MEANING) };
     }
     case 'managedIdentity':
       return { kind: 'managed-identity', clientId: managedClientId(credentials, first) };
   }
+}
+
+function directoryIdOf(vault: Fields): string {
+  const text = vault.filledIn('directoryId', DIRECTORY_MEANING, tenantProblem);
+  warnOf(vault, 'directoryId', tenantDoubt(text));
+  return text;
+}
+
+function clientIdOf(identity: Fields | undefined, meaning: string): string {
+  const text = identity?.filledIn('clientId', meaning) ?? '';
+  if (identity !== undefined && text !== '' && placeholderIn(text) === undefined)
+    warnOf(identity, 'clientId', clientIdDoubt(text));
+  return text;
+}
+
+function warnOf(fields: Fields, name: string, doubt: string | undefined): void {
+  if (doubt !== undefined) fields.warning(name, doubt);
 }
 
 /** Nothing behind the name, or no `clientId` in it: the system-assigned identity. */
@@ -67,5 +85,5 @@ function managedClientId(credentials: Fields, name: string): string {
   if (credentials.value(name)?.kind === 'null') return '';
   const identity = credentials.map(name);
   identity?.onlyKnown(['clientId'], 'error');
-  return identity?.has('clientId') ? identity.filledIn('clientId', MANAGED_MEANING) : '';
+  return identity?.has('clientId') ? clientIdOf(identity, MANAGED_MEANING) : '';
 }

@@ -38,7 +38,7 @@ describe('a manifest', () => {
         credentials: {servicePrincipalLocalSecretName: sp}
       vaultCert: {name: front}
 `;
-    for (const text of [GOOD, keyVault, GOOD.replace('keyvaultName', 'clientID: c\n    keyvaultName')]) {
+    for (const text of [GOOD, keyVault, GOOD.replace('keyvaultName', `clientID: ${TENANT}\n    keyvaultName`)]) {
       expect(await found(text)).toEqual([]);
     }
   });

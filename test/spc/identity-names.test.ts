@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAttributes } from '../../src/spc/attributes.ts';
 import { parseParameters } from '../../src/spc/parameters.ts';
-import { CLASSIC, DEFAULTS, read } from './support.ts';
+import { CLASSIC, DEFAULTS, read, TENANT } from './support.ts';
 
 const NONE = { secrets: 'null' };
 const BEGIN =
@@ -69,7 +69,7 @@ describe('a parameter that was meant to name the identity', () => {
   );
 
   it('is a note only where another names the identity', () => {
-    const both = { clientId: 'a', clientID: 'b' };
+    const both = { clientId: 'a', clientID: TENANT };
     expect(checked(both)).toEqual([expect.stringMatching(/^note clientId: .*did you mean "clientID"\?$/)]);
     expect(checked({ useMSI: 'true', useVMManagedIdentity: 'true' })).toEqual([
       expect.stringMatching(/^note useMSI: /),
@@ -95,7 +95,7 @@ describe('a manifest that names no identity', () => {
     ]);
     expect(checked({ ...alone, useVMManagedIdentity: 'false' }).join()).toContain('warning userAssignedIdentityID');
     expect(checked({ ...alone, useVMManagedIdentity: 'true' })).toEqual([]);
-    expect(checked({ ...alone, clientID: 'x' })).toEqual([]);
+    expect(checked({ ...alone, clientID: TENANT })).toEqual([]);
   });
 });
 

@@ -52,8 +52,8 @@ describe('what is ignored, with a note', () => {
   it.each([
     [
       'an unknown field',
-      block(`${SECRET}\nobjectname: x`),
-      'objects[0].objectname is unknown and ignored; did you mean "objectName"?',
+      block(`${SECRET}\nfrobnicate: x`),
+      'objects[0].frobnicate is unknown and ignored; known here: ',
     ],
     ['an unknown key beside array', `foo: bar\n${block(SECRET)}`, 'objects: the key "foo" is unknown and ignored'],
     ['an item of null', `array:\n  -\n  - ~\n${block(SECRET).slice(7)}`, 'objects[0] is empty and ignored'],

@@ -88,8 +88,17 @@ describe('vault name', () => {
     ['ab', 'must be between 3 and 24 chars'],
     ['x'.repeat(25), 'must be between 3 and 24 chars'],
     ['my_vault', 'must match [-a-zA-Z0-9]{3,24}'],
-    ['kv1.vault', 'must match [-a-zA-Z0-9]{3,24}'],
-    ['https://kv1', 'must match [-a-zA-Z0-9]{3,24}'],
+    ['kv1.vault', 'must match [-a-zA-Z0-9]{3,24}; give only its name: kv1'],
+    ['https://kv1', 'must match [-a-zA-Z0-9]{3,24}; give only its name: kv1'],
+    ['https://my-kv.vault.azure.net/', 'must be between 3 and 24 chars; give only its name: my-kv'],
+    ['my-kv.vault.azure.net', 'must match [-a-zA-Z0-9]{3,24}; give only its name: my-kv'],
+    ['//kv1.vault.azure.cn:443/', 'must be between 3 and 24 chars; give only its name: kv1'],
+    [
+      '/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv1',
+      'must be between 3 and 24 chars; give only its name: kv1',
+    ],
+    ['https://a.vault.azure.net', 'must be between 3 and 24 chars'],
+    ['\x24{VAULT}', 'must match [-a-zA-Z0-9]{3,24}; "\x24{VAULT}" is a placeholder that nobody filled in'],
     ['éé', 'must match [-a-zA-Z0-9]{3,24}'],
     ['xn--a', 'no host can have this name'],
   ])('%s', (keyvaultName, rule) => {
@@ -149,10 +158,10 @@ describe('identity modes', () => {
     const { volume, warnings } = read({
       ...CLASSIC,
       useVMManagedIdentity: 'true',
-      userAssignedIdentityID: ' u-1 ',
+      userAssignedIdentityID: ` ${TENANT} `,
       clientID: 'c',
     });
-    expect(volume?.identity).toEqual({ kind: 'managed-identity', clientId: 'u-1' });
+    expect(volume?.identity).toEqual({ kind: 'managed-identity', clientId: TENANT });
     expect(warnings).toEqual([]);
   });
 });

@@ -1,0 +1,58 @@
+// Tells texts that documentation or a template language leaves to be filled in: `<tenant>`, `$X`, `${X}`, `{{ .Values.x }}` and
+// the like. Called wherever a value of a manifest is reported on. No form is one that the name of a vault or object can have.
+import { quote } from '../base/words.ts';
+
+/** Beyond this a text is no name that somebody forgot to fill in. */
+const MAX_CHARS = 1000;
+
+/** Forms in brackets, anywhere in a text: no path or user name has them by chance. */
+const BRACKETED = /<[^<>]*>|\$\{[^{}]*\}|\$\([^()]*\)|\$\[[^[\]]*\]|\{\{[^{}]*\}\}|#\{[^{}]*\}#?/;
+/** Those, and signs around a word. */
+const ANYWHERE = new RegExp(
+  `${BRACKETED.source}|\\$[A-Za-z_]\\w*|__[A-Za-z]\\w*?__|##[\\w.-]+##|\\{\\w+\\}|%[A-Za-z]\\w*%|@[A-Za-z]\\w*@`,
+);
+/** Words that tell somebody what to put there, as a whole. */
+const WORDS =
+  /^((YOUR|REPLACE|CHANGE|INSERT|ENTER|FILL|PUT)_[A-Z0-9_]+|your_\w+|change_me|(replace|insert|put)_(me|with|this|your)\w*|\[[^[\]]+\]|\.\.\.|…)$/;
+/** The same for IDs, which are GUIDs or domains: with hyphens, and numbers that stand for any. */
+const ID_WORDS = /^((your|replace|change|insert|enter|put|fill)[-_ ]?[a-z _-]+|([a-z]+[-_ ])+id)$/i;
+const SAMPLE_GUID = /^(0{8}(-0{4}){3}-0{12}|x{8}(-x{4}){3}-x{12})$/i;
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** The placeholder that a name, ID or word of a manifest holds; undefined where it holds none. */
+export function placeholderIn(text: string): string | undefined {
+  if (text.length > MAX_CHARS) return undefined;
+  return ANYWHERE.exec(text)?.[0] ?? WORDS.exec(text.trim())?.[0];
+}
+
+/** The same of a text that may hold anything, such as a path or a user name. */
+export function bracketedPlaceholderIn(text: string): string | undefined {
+  return text.length > MAX_CHARS ? undefined : BRACKETED.exec(text)?.[0];
+}
+
+/** A message about a text, which also says that nobody filled it in, where that is so and it does not say it yet. */
+export function withPlaceholder(message: string, text: string): string {
+  const placeholder = message.includes('placeholder') ? undefined : placeholderIn(text);
+  return placeholder === undefined
+    ? message
+    : `${message}; ${quote(placeholder)} is a placeholder that nobody filled in`;
+}
+
+/** True for a text that is nothing but a placeholder, such as `<AKV directory ID>`. */
+export function isPlaceholder(text: string): boolean {
+  return placeholderIn(text) === text.trim();
+}
+
+/** What is doubtful about a client ID that is no placeholder; undefined where nothing is. */
+export function clientIdDoubt(text: string): string | undefined {
+  if (SAMPLE_GUID.test(text) || ID_WORDS.test(text)) return SAMPLE;
+  const rule = 'it takes the client ID (application ID) of the identity, not its name, object ID or resource ID';
+  return GUID.test(text) ? undefined : `is no GUID; ${rule}`;
+}
+
+/** What is doubtful about a tenant ID that is no placeholder; undefined where nothing is. */
+export function tenantDoubt(text: string): string | undefined {
+  return SAMPLE_GUID.test(text) || ID_WORDS.test(text) ? SAMPLE : undefined;
+}
+
+const SAMPLE = 'is a sample of documentation; put the real ID there';
