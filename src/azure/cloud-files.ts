@@ -14,6 +14,7 @@ const KEPT = { entries: 32, bytes: 512 * 1024 };
 /** A ConfigMap volume changes by a link to another directory: a file may go between finding it and opening it. */
 const TRIES = 2;
 const FLAG = '--cloud-file-dir';
+const ELSEWHERE = `mount it, or start the provider with another ${FLAG}`;
 
 /** What the operator gave. */
 export interface CloudFileSources {
@@ -29,6 +30,7 @@ export interface CloudFileSources {
 export class CloudFiles {
   readonly #directory: string;
   readonly #ownFile: string;
+  readonly #ownPath: string;
   readonly #readFile: typeof readRegularFile;
   readonly #known = new RecentlyUsed<{ readonly stamp: FileStamp; readonly text: string }>(KEPT);
   readonly #reading = new Map<string, Promise<string>>();
@@ -36,21 +38,24 @@ export class CloudFiles {
   constructor({ directory, ownFile, readFile = readRegularFile }: CloudFileSources) {
     this.#readFile = readFile;
     this.#ownFile = ownFile;
+    this.#ownPath = ownFile === '' ? '' : resolve(ownFile);
     this.#directory = directory === '' ? defaultDirectory(ownFile) : resolve(directory);
   }
 
   /** The file of a `cloudEnvFileName`, a name that is not absolute below the directory; empty: the operator's own file. */
   async read(name: string): Promise<CloudFile> {
-    if (name === '') return this.#readOwn();
-    const problem = (reason: string) => ({ problem: `cloudEnvFileName ${quote(name)} ${reason}` });
     const directory = this.#directory;
+    if (name === '' || resolve(directory, name) === this.#ownPath) return this.#readOwn(name);
+    const problem = (reason: string) => ({ problem: `cloudEnvFileName ${quote(name)} ${reason}` });
     if (directory === '') {
       const remedy = `start it with ${FLAG}, or with AZURE_ENVIRONMENT_FILEPATH in its environment`;
       return problem(`is not read: the provider has no directory of cloud files; ${remedy}`);
     }
     const remedy = `put the file into that directory, or start the provider with another ${FLAG}`;
     const path = resolve(directory, name);
-    const root = await realPathOf(directory).catch(() => directory);
+    const root = await realPathOf(directory).catch(() => '');
+    if (root === '')
+      return problem(`is not read: the directory of cloud files, ${directory}, is not there; ${ELSEWHERE}`);
     if (!isBelow(path, directory) && !isBelow(path, root)) {
       return problem(`must name a file below ${directory}; ${remedy}`);
     }
@@ -63,7 +68,8 @@ export class CloudFiles {
     return this.#answer(name, find, (reason) => problem(`cannot be read: ${reason}`));
   }
 
-  async #readOwn(): Promise<CloudFile> {
+  /** Wherever its links lead to: the operator has named it. */
+  async #readOwn(name: string): Promise<CloudFile> {
     const file = this.#ownFile;
     if (file === '') {
       return {
@@ -71,7 +77,7 @@ export class CloudFiles {
       };
     }
     const find = () => realPathOf(file);
-    return this.#answer(file, find, (reason) => ({ problem: `open ${clip(file)}: ${reason}` }));
+    return this.#answer(name || file, find, (reason) => ({ problem: `open ${clip(file)}: ${reason}` }));
   }
 
   async #answer(name: string, find: () => Promise<string>, problem: (reason: string) => CloudFile): Promise<CloudFile> {

@@ -3,7 +3,7 @@
 // pipe or a device.
 
 import { constants } from 'node:fs';
-import { lstat, open, realpath } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
 
 /** Why a file cannot be read, in words that follow its name; nothing of its content. */
 export class UnreadableFile extends Error {}
@@ -27,7 +27,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'the name holds a NUL character',
 };
 
-/** Neither pipe nor device holds up who opens it this way, and no link is followed that `realpath` has not seen. */
+/** Neither pipe nor device holds up who opens it this way; links in the path are for {@link readRegularFile} to find. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY;
 
 /**
@@ -50,6 +50,7 @@ export async function readRegularFile(realPath: string, maxBytes: number): Promi
   await stampOf(realPath);
   const file = await explained(open(realPath, OPEN_FLAGS));
   try {
+    if ((await pathOf(file, realPath)) !== realPath) throw new UnreadableFile('it was moved while it was opened');
     const status = await explained(file.stat({ bigint: true }));
     const found = stamp(status);
     if (status.size > maxBytes) throw new UnreadableFile(`it is larger than ${maxBytes} bytes`);
@@ -64,6 +65,12 @@ export async function readRegularFile(realPath: string, maxBytes: number): Promi
   } finally {
     await file.close();
   }
+}
+
+/** Where an open file is: a directory of its path may have become a link since `realpath` saw it. */
+function pathOf({ fd }: FileHandle, otherwise: string): Promise<string> {
+  // Only Linux tells it.
+  return process.platform === 'linux' ? explained(readlink(`/proc/self/fd/${fd}`)) : Promise.resolve(otherwise);
 }
 
 interface Status {

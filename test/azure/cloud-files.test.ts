@@ -157,6 +157,14 @@ describe('what is no regular file is not waited for', () => {
 });
 
 describe('what lies outside of the directory', () => {
+  it('is not read through a link that came after the path was looked at', async () => {
+    file('outside/cloud.json', 'outside');
+    symlinkSync('../outside', join(clouds, 'sub'));
+    await expect(readRegularFile(join(clouds, 'sub', 'cloud.json'), MAX_BYTES)).rejects.toThrow(/it was moved/);
+    symlinkSync('../outside/cloud.json', join(clouds, 'link.json'));
+    await expect(readRegularFile(join(clouds, 'link.json'), MAX_BYTES)).rejects.toThrow(/not a regular file/);
+  });
+
   let victims: string;
   beforeAll(() => {
     victims = mkdtempSync(join(tmpdir(), 'akv-victims-'));
@@ -203,6 +211,17 @@ describe('the operator’s own file', () => {
     expect(await new CloudFiles({ directory: clouds, ownFile }).read('')).toEqual({ name: ownFile, text: 'own' });
   });
 
+  it('may be named too, though it is a link out of its directory', async () => {
+    file('real/cloud.json', 'own');
+    mkdirSync(join(root, 'own'));
+    const ownFile = join(root, 'own', 'cloud.json');
+    symlinkSync('../real/cloud.json', ownFile);
+    const files = new CloudFiles({ directory: '', ownFile });
+    expect(await files.read(ownFile)).toEqual({ name: ownFile, text: 'own' });
+    expect(await problemOf('cloud.json', files)).toBe('read: own');
+    expect(await problemOf(ownFile, new CloudFiles({ directory: clouds, ownFile }))).toBe('read: own');
+  });
+
   it('makes its directory the one of others', async () => {
     const ownFile = file('own/cloud.json', 'own');
     file('own/other.json', 'other');
@@ -225,6 +244,13 @@ describe('the operator’s own file', () => {
   it.each(['', '/cloud.json'])('where it is %j there is no directory, and the flag is named', async (ownFile) => {
     expect(await problemOf('/etc/passwd', new CloudFiles({ directory: '', ownFile }))).toBe(
       'cloudEnvFileName "/etc/passwd" is not read: the provider has no directory of cloud files; start it with --cloud-file-dir, or with AZURE_ENVIRONMENT_FILEPATH in its environment',
+    );
+  });
+
+  it('is not what fails where the directory is missing', async () => {
+    const directory = join(root, 'missing');
+    expect(await problemOf('a.json', below(directory))).toBe(
+      `cloudEnvFileName "a.json" is not read: the directory of cloud files, ${directory}, is not there; mount it, or start the provider with another --cloud-file-dir`,
     );
   });
 
