@@ -36,6 +36,8 @@ const VALUE = /^\s*(?:["'`]|[\w.-]+\s*=\s*["'`]?|[\w.-]+\s*:\s*["'`])$/;
 const JOINED = /^(?:\s|\\+[nrt]|["'`,])*$/;
 /** How a block goes on behind its BEGIN: with a line break, base64 or headers, and not with words. */
 const GOES_ON = /^[^\S\r\n]*(?:$|[\r\n]|\\{1,8}[nr]|[A-Za-z0-9+/=]{16}|Proc-Type:)/;
+/** The same for one that is indented, as an example within a text may be: the next line too is no words. */
+const GOES_ON_INDENTED = /^(?:\s|\\{1,8}[nr])*(?:$|[A-Za-z0-9+/=]{16}|Proc-Type:)/;
 
 /** How another block ends. */
 const OTHER_END = /^-----END ([A-Z0-9 ]{1,64})-----/;
@@ -113,7 +115,8 @@ function* allBegun(text: string): Generator<Begun> {
       const margin = marginOf(text, sameLine?.end ?? lineStart, start);
       const bodyStart = labelEnd + DASHES.length;
       const joined = sameLine === undefined || JOINED.test(margin);
-      const isMeant = joined && GOES_ON.test(text.slice(bodyStart, bodyStart + MAX_MARGIN));
+      const goesOn = sameLine === undefined && /\s/.test(margin) ? GOES_ON_INDENTED : GOES_ON;
+      const isMeant = joined && goesOn.test(text.slice(bodyStart, bodyStart + MAX_MARGIN));
       // On one line with the whole block before, as where all line breaks are gone, there may be text in between.
       const follows = joined || sameLine?.block?.line === line ? sameLine?.place : PLACE.text;
       const place = follows ?? placeBehind(margin);
