@@ -1,15 +1,14 @@
 import type { TextTree, Tree } from './tree.ts';
-import { goNumber, typeOf } from './yaml-types.ts';
+import { goNumber, type ScalarType, typeOf } from './yaml-types.ts';
 
 /** Plain scalars that Kubernetes (YAML 1.1) reads as a boolean or a number, and then refuses where it wants text. */
 const BOOLEAN = /^(y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/;
-const NUMBER =
-  /^[-+]?(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?|\.[0-9]+(e[-+]?[0-9]+)?|\.inf|\.nan)$/i;
+const NUMBERS: readonly ScalarType[] = ['int', 'float'];
 
 /** True for an unquoted boolean or number: the API server refuses a SecretProviderClass with one among its parameters. */
 export function needsQuotes(value: TextTree): boolean {
   const plain = !value.quoted && value.textLine === value.line;
-  return plain && (BOOLEAN.test(value.text) || NUMBER.test(value.text));
+  return plain && (BOOLEAN.test(value.text) || NUMBERS.includes(typeOf(value.text)));
 }
 
 const INT32_MAX = 0x7fff_ffff;

@@ -69,7 +69,7 @@ export function typeOf(text: string, tag = ''): ScalarType {
   const number = goNumber(text);
   if (Number.isNaN(number)) return 'str';
   // A zero in front makes it octal, and 08 a float.
-  return /^[-+]?(0[xXbBoO]|(0[0-7_]*|[1-9][\d_]*)$)/.test(text) && isInt64(number) ? 'int' : 'float';
+  return /^[-+]?(0[xbo]|(0[0-7]*|[1-9]\d*)$)/i.test(withoutUnderscores(text)) && isInt64(number) ? 'int' : 'float';
 }
 
 function isInt64(number: number): boolean {
@@ -91,11 +91,15 @@ function isTimestamp(text: string): boolean {
 
 /** A number as Go's YAML reader resolves it; NaN for everything else. */
 export function goNumber(text: string): number {
-  const [, sign = '', first = '', rest = ''] = /^([-+]?)([.\d])(.*)$/s.exec(text) ?? [];
-  const digits = `${first}${rest.replaceAll('_', '')}`;
+  const [, sign = '', digits = ''] = /^([-+]?)([.\d].*)$/s.exec(withoutUnderscores(text)) ?? [];
   const signed = (value: number) => (sign === '-' ? -value : value);
   if (/^0[xbo][0-9a-f]+$/i.test(digits)) return signed(Number(digits));
   if (/^0[0-7]+$/.test(digits)) return signed(Number.parseInt(digits, 8));
   const value = /^(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?$/i.test(digits) ? Number(digits) : Number.NaN;
   return Number.isFinite(value) ? signed(value) : Number.NaN;
+}
+
+/** Digits may have underscores between them, and for Go before them too where there is a sign. */
+function withoutUnderscores(text: string): string {
+  return text.slice(0, 1) + text.slice(1).replaceAll('_', '');
 }
