@@ -15,17 +15,17 @@ interface Algorithm {
   readonly pss?: boolean;
 }
 
-const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
-  RS256: { keyType: 'rsa', hash: 'sha256' },
-  RS384: { keyType: 'rsa', hash: 'sha384' },
-  RS512: { keyType: 'rsa', hash: 'sha512' },
-  PS256: { keyType: 'rsa', hash: 'sha256', pss: true },
-  PS384: { keyType: 'rsa', hash: 'sha384', pss: true },
-  PS512: { keyType: 'rsa', hash: 'sha512', pss: true },
-  ES256: { keyType: 'ec', hash: 'sha256' },
-  ES384: { keyType: 'ec', hash: 'sha384' },
-  ES512: { keyType: 'ec', hash: 'sha512' },
-};
+const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
+  ['RS256', { keyType: 'rsa', hash: 'sha256' }],
+  ['RS384', { keyType: 'rsa', hash: 'sha384' }],
+  ['RS512', { keyType: 'rsa', hash: 'sha512' }],
+  ['PS256', { keyType: 'rsa', hash: 'sha256', pss: true }],
+  ['PS384', { keyType: 'rsa', hash: 'sha384', pss: true }],
+  ['PS512', { keyType: 'rsa', hash: 'sha512', pss: true }],
+  ['ES256', { keyType: 'ec', hash: 'sha256' }],
+  ['ES384', { keyType: 'ec', hash: 'sha384' }],
+  ['ES512', { keyType: 'ec', hash: 'sha512' }],
+]);
 
 /** A signed JWT in compact form; RS256 for RSA keys, ES256 for EC keys. */
 export function signJwt(
@@ -55,7 +55,7 @@ export function decodeJwt(token: string): DecodedJwt | undefined {
 
 /** Whether the token's signature fits the key, by the algorithm its header names. `none` never fits. */
 export function isSignedBy(token: DecodedJwt, publicKey: KeyObject): boolean {
-  const algorithm = ALGORITHMS[String(token.header.alg)];
+  const algorithm = ALGORITHMS.get(String(token.header.alg));
   if (algorithm === undefined || publicKey.asymmetricKeyType !== algorithm.keyType) return false;
   const padding = algorithm.pss
     ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }

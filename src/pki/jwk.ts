@@ -12,7 +12,11 @@ export interface JwkFields {
 }
 
 /** Curves and the size of their coordinates in bytes. */
-const COORDINATE_BYTES: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66 };
+const COORDINATE_BYTES: ReadonlyMap<string, number> = new Map([
+  ['P-256', 32],
+  ['P-384', 48],
+  ['P-521', 66],
+]);
 
 /**
  * PEM (`PUBLIC KEY`) of an RSA or EC key, also of one held in an HSM. Errors: ERR_BAD_CONTENT, for keys that have no
@@ -29,7 +33,7 @@ export function publicKeyPemFromJwk(fields: JwkFields): string {
   }
   const { crv } = fields;
   if (crv === undefined || crv === '') throw missing('crv');
-  const size = COORDINATE_BYTES[crv];
+  const size = COORDINATE_BYTES.get(crv);
   if (size === undefined) throw badContent(`curve ${crv} is not supported`);
   return exportPem({ kty: 'EC', crv, x: coordinate('x', fields.x, size), y: coordinate('y', fields.y, size) });
 }

@@ -16,12 +16,12 @@ const MAX_PATH_BYTES = 4096;
 /** Of names that the kubelet tells; those of Kubernetes have at most 253. */
 const MAX_NAME_BYTES = 1024;
 /** Entries of a node-publish secret that are used, in bytes; Entra's own are far shorter. */
-const CREDENTIAL_BYTES: Readonly<Record<string, number>> = {
-  clientid: 4096,
-  clientsecret: 16 * 1024,
-  clientcertificate: 256 * 1024,
-  clientcertificatepassword: 16 * 1024,
-};
+const CREDENTIAL_BYTES: ReadonlyMap<string, number> = new Map([
+  ['clientid', 4096],
+  ['clientsecret', 16 * 1024],
+  ['clientcertificate', 256 * 1024],
+  ['clientcertificatepassword', 16 * 1024],
+]);
 
 /** The pod a volume is for, as the kubelet names it; empty where it does not say. */
 export interface Pod {
@@ -87,7 +87,7 @@ export function parseNodePublishSecret(json: string): NodePublishSecret | undefi
   if (all === undefined) return undefined;
   const entries = [...all].filter(([key]) => !key.startsWith(KUBELET));
   for (const [key, value] of entries) {
-    const tooLong = lengthProblem(value, CREDENTIAL_BYTES[key.trim().toLowerCase()] ?? SECRETS_LIMITS.bytes);
+    const tooLong = lengthProblem(value, CREDENTIAL_BYTES.get(key.trim().toLowerCase()) ?? SECRETS_LIMITS.bytes);
     if (tooLong !== undefined) throw malformed('secrets', `the value of ${quote(key)} ${tooLong}`);
   }
   if (entries.length === 0 && all.size > 0) return undefined;

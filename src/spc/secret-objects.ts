@@ -12,14 +12,14 @@ import { type VolumeFile, type VolumeFiles, valueContentOf } from './volume-file
 const TLS = 'kubernetes.io/tls';
 const TLS_KEYS: readonly string[] = ['tls.crt', 'tls.key'];
 /** Keys that the API server wants, all of them, by type of Secret. */
-const REQUIRED: Readonly<Record<string, readonly string[]>> = {
-  [TLS]: TLS_KEYS,
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-};
+const REQUIRED: ReadonlyMap<string, readonly string[]> = new Map([
+  [TLS, TLS_KEYS],
+  ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
+  ['kubernetes.io/dockercfg', ['.dockercfg']],
+  ['kubernetes.io/ssh-auth', ['ssh-privatekey']],
+]);
 const TYPES = [
-  ...Object.keys(REQUIRED),
+  ...REQUIRED.keys(),
   'Opaque',
   'kubernetes.io/basic-auth',
   'kubernetes.io/service-account-token',
@@ -157,7 +157,7 @@ function tlsProblem(key: string, file: VolumeFile): string | undefined {
 }
 
 function checkRequired(secret: Fields, type: string, keys: ReadonlySet<string>): void {
-  const missing = (REQUIRED[type] ?? []).filter((key) => !keys.has(key));
+  const missing = (REQUIRED.get(type) ?? []).filter((key) => !keys.has(key));
   if (missing.length > 0) {
     secret.error(
       'data',

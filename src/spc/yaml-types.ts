@@ -15,13 +15,13 @@ export const NULL_WORDS: ReadonlySet<string> = new Set(['', '~', 'null', 'Null',
 const PREFIX = 'tag:yaml.org,2002:';
 
 /** By tag, what the text must be; every other tag takes any. */
-const FORMS: Readonly<Record<string, readonly ScalarType[]>> = {
-  '!!int': ['int'],
-  '!!float': ['float', 'int'],
-  '!!bool': ['bool'],
-  '!!null': ['null'],
-  '!!timestamp': ['timestamp'],
-};
+const FORMS: ReadonlyMap<string, readonly ScalarType[]> = new Map([
+  ['!!int', ['int']],
+  ['!!float', ['float', 'int']],
+  ['!!bool', ['bool']],
+  ['!!null', ['null']],
+  ['!!timestamp', ['timestamp']],
+]);
 
 /** Type of a text without quotes. */
 export type ScalarType = 'null' | 'bool' | 'int' | 'float' | 'timestamp' | 'merge' | 'str';
@@ -35,7 +35,7 @@ export function readScalar({ text, style, tag }: ScalarNode): ReadScalar {
     return { kind: 'text', text, quoted: style === 'quoted' };
   }
   if (short === '!!binary') return binary(text);
-  const forms = FORMS[short];
+  const forms = FORMS.get(short);
   if (forms === undefined) return { kind: 'text', text, quoted: true };
   const type = typeOf(text, short);
   if (!forms.includes(type)) return { kind: 'wrong', message: `cannot decode !!${type} as a ${short}` };

@@ -50,6 +50,7 @@ describe('a key that has no PEM is refused', () => {
     ['a symmetric key', { kty: 'oct' }, "failed to get key. key type 'oct' currently not supported"],
     ['a symmetric HSM key', { kty: 'oct-HSM' }, "failed to get key. key type 'oct-HSM' currently not supported"],
     ['secp256k1', { kty: 'EC', crv: 'P-256K', x: jwk.x, y: jwk.y }, 'curve P-256K is not supported'],
+    ['no curve at all', { kty: 'EC', crv: 'constructor', x: jwk.x, y: jwk.y }, 'curve constructor is not supported'],
     ['no type', {}, 'the key read from the vault has no "kty"'],
     ['no curve', { kty: 'EC', x: jwk.x, y: jwk.y }, 'the key read from the vault has no "crv"'],
     ['no modulus', { kty: 'RSA', e: 'AQAB' }, 'the key read from the vault has no "n"'],

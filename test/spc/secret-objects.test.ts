@@ -243,7 +243,8 @@ describe('the form of a Secret', () => {
 
   it('types of one’s own, labels and annotations pass', async () => {
     const more = 'labels: {a: "true"}, annotations: {b: c}';
-    expect(await found(`    - {secretName: a, type: example.com/own, ${more}, data: [${ENTRY}]}\n`)).toEqual([]);
+    for (const type of ['example.com/own', 'constructor'])
+      expect(await found(`    - {secretName: a, type: ${type}, ${more}, data: [${ENTRY}]}\n`)).toEqual([]);
   });
 
   it('unknown fields are told with the nearest one', async () => {

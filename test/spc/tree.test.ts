@@ -66,6 +66,7 @@ describe('the YAML of Go, beside that of version 1.2', () => {
     ['a date with a tag', 'a: !!timestamp 2020-01-01', { a: '2020-01-01' }],
     ['numbers with tags', 'a: !!int "5"\nb: !!float 5\nc: !!str 0755', { a: '5', b: '5', c: '0755' }],
     ['text in base64', 'a: !!binary aGk=', { a: 'hi' }],
+    ['a tag with the name of what every object has', 'a: !<constructor> x\nb: !<__proto__> y', { a: 'x', b: 'y' }],
     ['tags of somebody', 'a: !local x\nb: !<tag:example.com,2000:y> z', { a: 'x', b: 'z' }],
     ['a null that is text', 'a: !!str null\nb: !!null ~\nc: !!str', { a: 'null', b: null, c: '' }],
     ['a tab behind a colon', 'a:\tx', { a: 'x' }],

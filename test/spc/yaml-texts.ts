@@ -9,6 +9,7 @@ const TAGS = ['!!str', '!!int', '!!float', '!!bool', '!!null', '!!binary', '!!ti
 const VERBATIM_TAGS = [
   '!<tag:yaml.org,2002:str>',
   '!<tag:yaml.org,2002:int>',
+  '!<toString>',
   '!!map',
   '!!seq',
   '!a%41',
