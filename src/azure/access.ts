@@ -18,7 +18,7 @@ import type { SilentHosts } from './silent-hosts.ts';
 import { isThrottling, judge } from './throttling.ts';
 import type { TokenPool } from './token-pool.ts';
 import { VaultClients } from './vault.ts';
-import { describeQuestion, type VaultQuestion, vaultError } from './vault-error.ts';
+import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } from './vault-error.ts';
 import { startSession, type VaultHost, type VaultSession } from './vault-host.ts';
 import { Visit } from './visit.ts';
 import { bytesOfObject, fetchedFromWire, listedFromWire } from './wire.ts';
@@ -155,8 +155,11 @@ export class AzureVaults implements VaultAccess {
     const { gate } = session.host;
     const { mountId, progress, hasty } = context;
     const key = keyOf(session, asked);
-    const failed = () => describeQuestion({ ...asked, ...whereabouts(session) });
-    const question = { phase: 'vault', host: session.hostName, request: key, failed } as const;
+    const failed = {
+      failed: () => describeQuestion({ ...asked, ...whereabouts(session) }),
+      allFailed: () => describeQuestions({ ...asked, ...whereabouts(session) }),
+    };
+    const question = { phase: 'vault', host: session.hostName, request: key, ...failed } as const;
     const state = () => (gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
     const join = (party: Party) => gate.join(party, mountId);
     for (;;) {

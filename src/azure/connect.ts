@@ -3,6 +3,7 @@ import https from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { RecentlyUsed } from '../base/recently-used.ts';
+import { inWords, type Tried } from './addresses.ts';
 
 /** Settings of agents whose connections do not hang. */
 export interface BoundedAgentOptions extends https.AgentOptions {
@@ -206,9 +207,11 @@ function watch(socket: Socket, { host, up, timeoutMs, done }: Watch): void {
   socket.once('connect', () => {
     awaited = 'secureConnect';
   });
+  const tried: Tried[] = [];
+  socket.on('connectionAttempt', (address: string, port: number) => tried.push({ address, port }));
   const timer = setTimeout(() => {
     const [code, text] = STUCK[awaited];
-    socket.destroy(coded(code, `${text} within ${timeoutMs / 1000} s`));
+    socket.destroy(Object.assign(coded(code, `${text} within ${timeoutMs / 1000} s`), { addresses: inWords(tried) }));
   }, timeoutMs);
   const end = () => {
     clearTimeout(timer);

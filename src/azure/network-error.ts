@@ -1,3 +1,5 @@
+import { addressesOf } from './addresses.ts';
+
 /** The layer at which a host did not answer. */
 export type NetworkLayer = 'DNS' | 'TCP' | 'TLS' | 'HTTP';
 
@@ -170,18 +172,7 @@ export interface FailedPlace {
 /** Addresses that are shown: those of one host are few. */
 const MAX_ADDRESSES = 4;
 
-/** The addresses that a failed connection was tried with. A host has several, and any of them may come first. */
-export function addressesOf(error: Error): readonly string[] {
-  const single = error instanceof AggregateError ? error.errors : [error];
-  const addresses = single.map((one: { readonly address?: unknown; readonly port?: unknown }) =>
-    typeof one.address !== 'string' || typeof one.port !== 'number'
-      ? ''
-      : `${one.address.includes(':') ? `[${one.address}]` : one.address}:${one.port}`,
-  );
-  return [...new Set(addresses)].filter((address) => address !== '').sort();
-}
-
 function placeOf(error: Error & Partial<FailedPlace>) {
-  const { proxy, atProxy, addresses = addressesOf(error) } = error;
-  return { proxy, atProxy: atProxy === true, addresses: addresses.slice(0, MAX_ADDRESSES) };
+  const { proxy, atProxy } = error;
+  return { proxy, atProxy: atProxy === true, addresses: addressesOf(error).slice(0, MAX_ADDRESSES) };
 }

@@ -117,24 +117,26 @@ function resourceOf(reading: Reading, challenge: Challenge, { resource: asked, a
 
 function unauthorized({ session }: Reading, { body, requestId, tenantId }: Challenge): ProviderError {
   const { code, message } = answerOf(401, body, requestId);
-  const words = serverWords(message);
-  const said = words === '' ? '' : `; the vault says: ${words}`;
   const trusted = tenantId === '' ? 'the tenant of the vault' : `tenant ${tenantId}, which the vault trusts`;
   return refusal(
     session,
     `vault "${session.vaultName}" does not accept the token of ${session.identity()}: ` +
-      `${`401 ${code}`.trim()}; check that tenant ${session.tenantId} is ${trusted}${said}`,
+      `${`401 ${code}`.trim()}; check that tenant ${session.tenantId} is ${trusted}`,
     { ...(code === '' ? {} : { remoteCode: code }), ...(requestId === undefined ? {} : { requestId }) },
+    serverWords(message),
   );
 }
 
 function refusal(
   { hostName }: VaultSession,
-  message: string,
+  reason: string,
   more: Pick<ErrorDetails, 'remoteCode' | 'requestId'> = {},
+  said = '',
 ): ProviderError {
-  return new ProviderError('ERR_AUTHENTICATION', message, {
+  return new ProviderError('ERR_AUTHENTICATION', `${reason}${said === '' ? '' : `; the vault says: ${said}`}`, {
     details: { httpStatus: 401, host: hostName, phase: 'vault', ...more },
+    reason,
+    said,
   });
 }
 

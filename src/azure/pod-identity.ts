@@ -2,6 +2,7 @@ import type { AccessToken } from '@azure/core-auth';
 import { createHttpHeaders, createPipelineRequest, type HttpClient } from '@azure/core-rest-pipeline';
 import { type ErrorCode, ProviderError } from '../base/errors.ts';
 import type { Identity } from '../spc/model.ts';
+import { serverWords } from './server-words.ts';
 
 /** Where AAD pod identity's NMI listens on every node. */
 export const NMI_HOST = 'localhost:2579';
@@ -31,10 +32,10 @@ export async function podIdentityToken({ identity, host, resource, client }: Pod
   const refuse = (message: string) =>
     new ProviderError(codeOf(status), message, { details: { httpStatus: status, host, phase: 'nmi' } });
   if (status !== 200) {
-    const said = (bodyAsText ?? '').replace(/\s+/g, ' ').trim().slice(0, 500);
     throw refuse(
-      `nmi response failed with status code: ${status}, response body: ${said}; ` +
-        'check that NMI runs on the node and that an AzureIdentityBinding selects the pod',
+      `nmi response failed with status code: ${status}, response body: ${serverWords(bodyAsText ?? '')}; ` +
+        'check that NMI runs on the node and that an AzureIdentityBinding selects the pod (pod identity is no longer ' +
+        'maintained; workload identity takes its place)',
     );
   }
   const { token, clientid } = parse(bodyAsText ?? '');

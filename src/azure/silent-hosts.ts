@@ -33,6 +33,8 @@ export interface HostQuestion {
   readonly request: string;
   /** What fails without an answer, as a message begins. */
   readonly failed: () => string;
+  /** The same for all who fail by the same silence, see `reason` of `ProviderError`; default: as {@link failed}. */
+  readonly allFailed?: () => string;
 }
 
 /** Who waits for the answer. */
@@ -148,13 +150,12 @@ export class SilentHosts {
 }
 
 /** Without figures: a text that stays the same is one event of the pod, not one for each attempt. */
-function refusal({ phase, host, failed }: HostQuestion): ProviderError {
-  return new ProviderError(
-    'ERR_UNREACHABLE',
-    `${failed()}: ${hostInWords(phase, host)} does not answer; this mount has no deadline, as in the rotation of ` +
-      `drivers up to v1.5, and does not hold up the others: it is tried again in a while; ${HOST_HINT[phase]}`,
-    { details: { phase, host } },
-  );
+function refusal({ phase, host, failed, allFailed = failed }: HostQuestion): ProviderError {
+  const text =
+    `${hostInWords(phase, host)} does not answer; ${HOST_HINT[phase]}; this mount has no deadline, as in the rotation of ` +
+    'drivers up to v1.5, and does not hold up the others: it is tried again in a while';
+  const reason = `${allFailed()}: ${text}`;
+  return new ProviderError('ERR_UNREACHABLE', `${failed()}: ${text}`, { details: { phase, host }, reason });
 }
 
 /** Whether a failure is what the host said. */

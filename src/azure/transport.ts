@@ -11,9 +11,10 @@ import { type Clock, Lifetime } from '../base/clock.ts';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { Redactor } from '../base/redact.ts';
 import { nextTurn } from '../pki/pace.ts';
+import { addressesOf } from './addresses.ts';
 import type { AgentSource } from './agents.ts';
 import { coded } from './connect.ts';
-import { addressesOf, type FailedPlace } from './network-error.ts';
+import type { FailedPlace } from './network-error.ts';
 
 /** What every request goes out with. */
 export interface TransportOptions {

@@ -32,6 +32,11 @@ export function describeQuestion({ operation, type, name, version, vaultName }: 
   return `Cannot ${operation} ${NOUN[type]} "${name}"${which} from vault "${vaultName}"`;
 }
 
+/** The same without the object, for what is told of many of them. */
+export function describeQuestions({ operation, vaultName }: Pick<VaultQuestion, 'operation' | 'vaultName'>): string {
+  return `Cannot ${operation === 'read' ? 'read' : 'list versions'} from vault "${vaultName}"`;
+}
+
 /** An error of a question: its reason, which names no object, is that of all that failed so. */
 function failure(
   question: VaultQuestion,
@@ -40,8 +45,7 @@ function failure(
 ): ProviderError {
   const words = said === '' ? '' : `; the vault says: ${said}`;
   const details = { host: question.host, phase: 'vault', ...options.details } as const;
-  const { operation, vaultName } = question;
-  const reason = `Cannot ${operation === 'read' ? 'read' : 'list versions'} from vault "${vaultName}": ${text}`;
+  const reason = `${describeQuestions(question)}: ${text}`;
   return new ProviderError(code, `${describeQuestion(question)}: ${text}${words}`, {
     ...options,
     details,

@@ -30,10 +30,9 @@ export function chooseVersions(
   const chosen = enabled.slice(named === undefined ? 0 : enabled.indexOf(named)).slice(0, history);
   if (chosen.length === 0) {
     const reason = listed.length === 0 ? 'has no version' : 'has no enabled version';
-    throw new ProviderError(
-      listed.length === 0 ? 'ERR_NOT_FOUND' : 'ERR_DISABLED',
-      `"${name}" ${reason}; add one in the vault`,
-    );
+    const code = listed.length === 0 ? 'ERR_NOT_FOUND' : 'ERR_DISABLED';
+    const text = `${reason}; add one in the vault`;
+    throw new ProviderError(code, `"${name}" ${text}`, { reason: `it ${text}` });
   }
   return chosen.map((one) => one.version);
 }

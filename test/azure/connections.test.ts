@@ -1,12 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Agents } from '../../src/azure/agents.ts';
+import { networkFailure } from '../../src/azure/network-error.ts';
 import { TokenProxy } from '../../src/azure/token-proxy.ts';
 import { createTransport, rememberMetadata } from '../../src/azure/transport.ts';
 import { readTrust, type TrustSources } from '../../src/azure/trust.ts';
@@ -54,6 +56,61 @@ async function outcomeWith(trust: Partial<TrustSources>): Promise<unknown> {
     agents.close();
   }
 }
+
+/** A port of this machine that answers no connection: its process stands still, and its queue is full. */
+async function deafPort(): Promise<{ readonly port: number; close(): void }> {
+  const program =
+    "require('net').createServer().listen({port:0,host:'127.0.0.1',backlog:1},function(){console.log(this.address().port)})";
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [text] = await once(child.stdout, 'data');
+  const port = Number(String(text));
+  child.kill('SIGSTOP');
+  const fillers = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+  await Promise.all(fillers.slice(0, 2).map((filler) => once(filler, 'connect')));
+  return {
+    port,
+    close() {
+      for (const filler of fillers) filler.destroy();
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+describe('a connection that fails at TCP', () => {
+  const failureAt = async (port: number, connectTimeoutMs: number) => {
+    const agents = new Agents([], connectTimeoutMs);
+    const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 60_000 });
+    const sent = transport.sendRequest(createPipelineRequest({ url: `https://kv.vault.localhost:${port}/` }));
+    const failure = networkFailure(await sent.catch((error: unknown) => error));
+    agents.close();
+    return failure;
+  };
+
+  it.runIf(process.platform === 'linux')('names the address that did not answer', async () => {
+    const { port, close } = await deafPort();
+    const failure = await failureAt(port, 300);
+    close();
+    expect(failure?.code).toBe('ETIMEDOUT');
+    expect(failure?.explanation).toMatch(
+      new RegExp(`^the host does not answer \\(tried 127\\.0\\.0\\.1:${port}\\); check routes`),
+    );
+  });
+
+  it('names the address that refused', async () => {
+    expect((await failureAt(1, 30_000))?.explanation).toMatch(
+      /^the host refuses the connection \(tried 127\.0\.0\.1:1\); check address/,
+    );
+  });
+
+  it('names all addresses, in one order', () => {
+    const one = (address: string) => Object.assign(new Error('x'), { code: 'ECONNREFUSED', address, port: 443 });
+    const all = ['10.0.0.9', '2001:db8::1', '10.0.0.10', '10.0.0.9'].map(one);
+    const text = (errors: Error[]) =>
+      networkFailure(Object.assign(new AggregateError(errors), { code: 'ECONNREFUSED' }))?.explanation;
+    expect(text(all)).toContain('(tried 10.0.0.10:443, 10.0.0.9:443, [2001:db8::1]:443)');
+    expect(text(all.toReversed())).toBe(text(all));
+  });
+});
 
 describe('a server of a private CA', () => {
   it('is not trusted without it', async () => {
