@@ -30,7 +30,7 @@ interface Call {
   size: number;
   /** The answer to the last request; undefined where there was none. */
   last: { readonly status: number; readonly body: unknown } | undefined;
-  /** Path of the first request; the pages of a listing all have it. */
+  /** Path of the first request, in lower case; the pages of a listing all have it. */
   path: string | undefined;
 }
 
@@ -178,8 +178,9 @@ export class VaultClients {
         if (call === undefined || target.origin !== origin) {
           throw new BadAnswer(`the vault refers to ${target.origin}; nothing was sent there`);
         }
-        call.path ??= target.pathname;
-        if (call.path.toLowerCase() !== target.pathname.toLowerCase()) {
+        const path = target.pathname.replace(/\/$/, '').toLowerCase();
+        call.path ??= path;
+        if (call.path !== path) {
           throw new BadAnswer(
             'the vault refers to something else as the next page of the listing; it was not asked for',
           );

@@ -100,7 +100,7 @@ function versionOf({ type, name, version: asked }: ObjectRef, id: unknown): stri
   const text = textOf(id);
   if (text === undefined || text === '') return undefined;
   const [, collection, named = '', version = ''] =
-    /^https?:\/\/[^/]+\/(\w+)\/([^/?#]+)\/([^/?#]+)\/*$/i.exec(text) ?? [];
+    /^https?:\/\/[^/]+\/(\w+)\/([^/?#]+)\/([^/?#\s\p{C}]{1,128})\/*$/iu.exec(text) ?? [];
   const isSame = collection?.toLowerCase() === COLLECTION[type] && sameText(decoded(named), name);
   if (!isSame || !(asked === '' || sameText(version, asked))) {
     throw new BadAnswer(`the vault answered with an id that is not that of the ${NOUN[type]} asked for`);

@@ -257,12 +257,33 @@ describe('an answer of the vault that is none', () => {
     ['secret', 'https://v/secrets/s1/1'],
     ['secret', 'https://v/keys/s0/1'],
     ['secret', 'https://v/secrets/s0'],
+    ['secret', 'https://v/secrets/s0/1?x'],
+    ['secret', 'https://v/secrets/s0/1/2'],
+    ['secret', 'https://v/secrets/s0/a\nb'],
+    ['secret', `https://v/secrets/s0/${'1'.repeat(129)}`],
   ] as const)('the %s of another id is not delivered: %s', async (_, id) => {
     answer('vault', { status: 200, body: { value: VALUE, id, attributes: {} } });
     expect(await failureOf(read())).toMatchObject({
       code: 'ERR_VAULT',
       message: expect.stringContaining('an id that is not that of the secret asked for'),
     });
+  });
+
+  it.each([
+    'https://LAB-VAULT.vault.azure.net:443/Secrets/S0/1',
+    'https://v.privatelink.vaultcore.azure.net/secrets/s0/1/',
+    'http://[::1]:8443/secrets/%730/1',
+  ])('%s is an id of the secret, however it is written', async (id) => {
+    answer('vault', { status: 200, body: { value: VALUE, id } });
+    expect(await read()).toMatchObject({ version: '1' });
+  });
+
+  it('a listing may go on at the same path, however it is written', async () => {
+    const link = `https://LAB-VAULT.vault.localhost:${lab.emulator.port}/secrets/many/versions/?api-version=7.4`;
+    const action = { kind: 'answer', status: 200, body: { value: [], nextLink: link } } as const;
+    lab.emulator.faults.add({ on: 'vault', count: 1, action });
+    const versions = await lab.open(reader()).listVersions({ type: 'secret', name: 'many' }, lab.context());
+    expect(versions.length).toBeGreaterThan(0);
   });
 
   it('another version than the one asked for is not delivered', async () => {
