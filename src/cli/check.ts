@@ -5,7 +5,7 @@ import { type CheckReport, checkManifests } from '../spc/check.ts';
 import type { Finding } from '../spc/finding.ts';
 import { fetchFindings } from './check-fetch.ts';
 import { addCloudOptions, type CloudOptions } from './cloud-options.ts';
-import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
+import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 import { addCredentialOptions, CREDENTIALS_HELP, collected, type RequestOptions } from './mount-request.ts';
 import { cloudFilesOf, type DirectMount } from './provider.ts';
 
@@ -41,7 +41,7 @@ interface Located extends Finding {
 export function checkCommand(deps: CheckCommandDeps): Command {
   const command = new Command('check')
     .description('check SecretProviderClass manifests of both forms, with the parser the provider uses')
-    .argument('<files...>', 'YAML files; - is stdin')
+    .argument('<files...>', 'YAML files, or directories of them; - is stdin')
     .option('--json', 'print the findings as JSON')
     .option('--provider-name <name>', 'also check classes of a provider of this name; repeatable', collected)
     .option('--fetch', 'read the objects from their vaults and check the certificates too');
@@ -64,8 +64,7 @@ export function runCheck(
     const context = { defaults, readCloudFile: cloudFilesOf({ cloudFileDir }, io.env), providerNames };
     const located: Located[] = [];
     let manifests = 0;
-    for (const name of files) {
-      const input = await readInput(name, io);
+    for await (const input of readInputs(files, io)) {
       const report = await checkManifests(input.text, context);
       manifests += report.manifests.length;
       const found = locate(report, input.name);

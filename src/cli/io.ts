@@ -1,7 +1,17 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { messageOf, ProviderError } from '../base/errors.ts';
+
+/** Characters in which the encoding of a text shows. */
+const MAX_SNIFFED = 1000;
+
+/** A text and its name in messages. */
+export interface Input {
+  readonly name: string;
+  readonly text: string;
+}
 
 /** What a command may touch of the process: its streams and its environment. */
 export interface Io {
@@ -27,13 +37,44 @@ export const processIo: Io = {
  * Text of a file named on the command line; `-` is standard input.
  * Errors: ERR_USAGE, with the file and the reason.
  */
-export async function readInput(name: string, io: Io): Promise<{ readonly name: string; readonly text: string }> {
-  if (name === '-') return { name: '<stdin>', text: await io.stdin() };
+export async function readInput(name: string, io: Io): Promise<Input> {
+  if (name === '-') return inUtf8({ name: '<stdin>', text: await io.stdin() });
   try {
-    return { name, text: await readFile(name, 'utf8') };
+    return inUtf8({ name, text: await readFile(name, 'utf8') });
   } catch (error) {
+    if (error instanceof ProviderError) throw error;
     throw new ProviderError('ERR_USAGE', `cannot read ${name}: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/**
+ * Texts of files named on the command line, one after another; of a directory those that kubectl takes from it.
+ * Errors: ERR_USAGE, with the file and the reason.
+ */
+export async function* readInputs(names: readonly string[], io: Io): AsyncIterable<Input> {
+  for (const name of names) {
+    const found = name === '-' ? undefined : await stat(name).catch(() => undefined);
+    const files = found?.isDirectory() ? await manifestsIn(name) : [name];
+    for (const file of files) yield await readInput(file, io);
+  }
+}
+
+async function manifestsIn(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const files = entries.filter((entry) => !entry.isDirectory() && /\.(ya?ml|json)$/.test(entry.name));
+  if (files.length === 0)
+    throw new ProviderError('ERR_USAGE', `cannot read ${directory}: it holds no .yaml, .yml or .json file`);
+  return files.map((entry) => join(directory, entry.name)).sort();
+}
+
+/** In UTF-16 each second byte of ASCII is zero. */
+function inUtf8(input: Input): Input {
+  if (!input.text.slice(0, MAX_SNIFFED).includes('\0')) return input;
+  const remedy = 'save it as UTF-8, in PowerShell: Get-Content FILE | Set-Content -Encoding utf8 NEW';
+  throw new ProviderError(
+    'ERR_USAGE',
+    `cannot read ${input.name}: it is UTF-16, as Windows PowerShell writes; ${remedy}`,
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import { ProviderError } from '../base/errors.ts';
 import { printManifests, printPodParts } from '../render/print.ts';
 import { formatRemark } from '../render/remark.ts';
 import { render } from '../render/render.ts';
-import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
+import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 
 /** What `render` is asked for. */
 export interface RenderCommandOptions {
@@ -18,7 +18,7 @@ const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function renderCommand(): Command {
   return new Command('render')
     .description('turn the keyVault fields of broker resources into SecretProviderClasses and volumes')
-    .argument('<file...>', 'YAML files with any resources; - is standard input')
+    .argument('<file...>', 'YAML files with any resources, or directories of them; - is standard input')
     .option('--directory-id <guid>', 'Microsoft Entra tenant ID that replaces placeholders such as <AKV directory ID>')
     .option(
       '--sync-secrets',
@@ -45,7 +45,7 @@ export function runRender(files: readonly string[], options: RenderCommandOption
       throw new ProviderError('ERR_USAGE', `--directory-id "${directoryId}" is no GUID`);
     }
     const sources = [];
-    for (const file of files) sources.push(await readInput(file, io));
+    for await (const source of readInputs(files, io)) sources.push(source);
     const { volumes, remarks } = render(sources, {
       syncSecrets,
       ...(directoryId === undefined ? {} : { directoryId }),

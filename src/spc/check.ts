@@ -5,10 +5,11 @@ import { checkParameters, type ParametersContext } from './check-parameters.ts';
 import { Fields } from './fields.ts';
 import type { Finding } from './finding.ts';
 import { Findings } from './finding.ts';
+import { foreignDocument, foreignFile, foreignKind } from './foreign-text.ts';
 import { namespaceProblem, subdomainProblem } from './kubernetes-names.ts';
 import { CLASSIC_NAMES } from './parameter-reader.ts';
 import { checkSecretObjects } from './secret-objects.ts';
-import { childOf, parseManifests, type Tree } from './tree.ts';
+import { childOf, type ManifestPart, readManifestParts, type Tree, type YamlError } from './tree.ts';
 
 /** What was found out about one SecretProviderClass. */
 export interface CheckedManifest {
@@ -36,20 +37,36 @@ export interface CheckContext extends ParametersContext {
 
 /** Checks every SecretProviderClass of a YAML text by the parser that the provider uses; lines are those of the text. */
 export async function checkManifests(text: string, context: CheckContext): Promise<CheckReport> {
-  const parsed = parseManifests(text);
-  if (!parsed.ok) {
-    const findings = parsed.errors.map(
-      ({ line, message }): Finding => ({ severity: 'error', path: '', message, line }),
-    );
-    return { findings, manifests: [], others: 0 };
+  const findings: Finding[] = [];
+  const documents: Tree[] = [];
+  for (const part of readManifestParts(text)) {
+    if (part.read.ok) documents.push(...part.read.documents.filter(({ kind }) => kind !== 'null').flatMap(unwrapList));
+    else findings.push(...unreadable(part, part.read.errors));
   }
-  const documents = parsed.documents.filter(({ kind }) => kind !== 'null').flatMap(unwrapList);
   const manifests: CheckedManifest[] = [];
   for (const document of documents) {
     const checked = await checkDocument(document, context);
     if (checked !== undefined) manifests.push(checked);
+    const message = checked === undefined ? foreignKind(document) : undefined;
+    if (message !== undefined) findings.push({ severity: 'note', path: '', message, line: document.line });
   }
-  return { findings: [], manifests, others: documents.length - manifests.length };
+  const others = documents.length - manifests.length;
+  const foreign =
+    manifests.length === 0 || findings.some(({ severity }) => severity === 'error') ? foreignFile(text) : undefined;
+  if (foreign !== undefined)
+    return { findings: [{ severity: 'error', path: '', message: foreign, line: 1 }], manifests, others };
+  return { findings: findings.slice(0, MAX_UNREADABLE), manifests, others };
+}
+
+/** Documents that cannot be read, or are something else, of which a file tells. */
+const MAX_UNREADABLE = 100;
+
+/** One line about a document that is no YAML at all, and else all of the reader's. */
+function unreadable({ text, line: first }: ManifestPart, errors: readonly YamlError[]): readonly Finding[] {
+  const [{ line = first } = {}] = errors;
+  const foreign = foreignDocument(text, line - first + 1, 'check');
+  const told = foreign === undefined ? errors : [{ line, message: foreign }];
+  return told.map(({ line, message }): Finding => ({ severity: 'error', path: '', message, line }));
 }
 
 function unwrapList(document: Tree): readonly Tree[] {

@@ -98,11 +98,27 @@ export function parseYaml(text: string, firstLine = 1): ParsedYaml {
     : { ok: true, documents: read.flatMap((one) => (one.ok ? [one.tree] : [])) };
 }
 
+/** One document of a file of manifests: its text, the number of its first line in the file, and what was read of it. */
+export interface ManifestPart {
+  readonly text: string;
+  readonly line: number;
+  readonly read: ParsedYaml;
+}
+
 /**
  * Reads a file of manifests as kubectl does: documents are what stands between lines that begin with `---`, and what
  * follows the first document of such a part is passed over.
  */
 export function parseManifests(file: string): ParsedYaml {
+  const read = readManifestParts(file).map((part) => part.read);
+  const errors = read.flatMap((one) => (one.ok ? [] : one.errors));
+  return errors.length > 0
+    ? { ok: false, errors: errors.slice(0, MAX_ERRORS) }
+    : { ok: true, documents: read.flatMap((one) => (one.ok ? one.documents : [])) };
+}
+
+/** Reads the documents of such a file one by one: those that can be read, and those that cannot. */
+export function readManifestParts(file: string): readonly ManifestPart[] {
   const text = file.replaceAll('\r\n', '\n').replace(/[^\n]$/, '$&\n');
   const parts: { readonly text: string; readonly line: number }[] = [];
   let begin = { at: 0, line: 1 };
@@ -111,7 +127,8 @@ export function parseManifests(file: string): ParsedYaml {
     const end = text.indexOf('\n', at) + 1;
     if (text.startsWith('---', at)) {
       const rest = text.slice(at + 3, end).trim();
-      if (rest !== '' && !rest.startsWith('#')) return { ok: false, errors: [{ line, message: BAD_SEPARATOR }] };
+      const read: ParsedYaml = { ok: false, errors: [{ line, message: BAD_SEPARATOR }] };
+      if (rest !== '' && !rest.startsWith('#')) return [{ text, line: 1, read }];
       if (at > begin.at) {
         parts.push({ text: text.slice(begin.at, at), line: begin.line });
         begin = { at: end, line: line + 1 };
@@ -120,11 +137,7 @@ export function parseManifests(file: string): ParsedYaml {
     at = end;
   }
   parts.push({ text: text.slice(begin.at), line: begin.line });
-  const read = parts.map((part) => readPart(part.text, part.line));
-  const errors = read.flatMap((one) => (one.ok ? [] : one.errors));
-  return errors.length > 0
-    ? { ok: false, errors: errors.slice(0, MAX_ERRORS) }
-    : { ok: true, documents: read.flatMap((one) => (one.ok ? one.documents : [])) };
+  return parts.map((part) => ({ ...part, read: readPart(part.text, part.line) }));
 }
 
 const BAD_SEPARATOR = 'invalid Yaml document separator: nothing but a comment may follow "---" on its line';

@@ -130,6 +130,41 @@ describe('akv-csi check', () => {
     expect(await check([path])).toEqual({ code: 1, stdout: '', stderr: `error: no SecretProviderClass in ${path}\n` });
   });
 
+  it('takes the manifests of a directory, as kubectl does', async () => {
+    const folder = join(directory, 'folder');
+    mkdirSync(join(folder, 'below.yaml'), { recursive: true });
+    for (const name of ['b.yml', 'a.yaml', 'c.json']) file(`folder/${name}`, name === 'b.yml' ? BAD : GOOD);
+    file('folder/README.md', '# not read');
+    const { code, stdout } = await check([folder]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^[^\n]*folder\/b\.yml:6: error: /);
+    expect(stdout).toContain('3 SecretProviderClasses checked: 2 errors');
+    mkdirSync(join(directory, 'empty'));
+    expect(await check([join(directory, 'empty')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/empty: it holds no \.yaml, \.yml or \.json file\n$/),
+    });
+  });
+
+  it.each(['utf16le', 'utf16le with a mark'])('says that a file is UTF-16: %s', async (encoding) => {
+    const path = join(directory, 'utf16.yaml');
+    writeFileSync(path, Buffer.from(encoding === 'utf16le' ? GOOD : `\uFEFF${GOOD}`, 'utf16le'));
+    expect(await check([path])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/utf16\.yaml: it is UTF-16, as Windows PowerShell writes; save it as UTF-8/),
+    });
+  });
+
+  it('says what to do with a broker resource', async () => {
+    const path = join(process.cwd(), 'examples/broker-listener.yaml');
+    const { code, stdout, stderr } = await check([path]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /note: ".*" has a keyVault field; make SecretProviderClasses of it first: akv-csi render FILE/,
+    );
+    expect(stderr).toContain('no SecretProviderClass in');
+  });
+
   it('fails on a file that cannot be read, as on a wrong command line', async () => {
     expect(await check([join(directory, 'missing.yaml')])).toMatchObject({
       code: 2,

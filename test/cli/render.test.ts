@@ -96,12 +96,19 @@ describe('akv-csi render', () => {
 
   it.each([
     ['a file that is not there', ['none.yaml'], {}, 'error: cannot read none.yaml: no such file or directory\n'],
-    ['a directory', ['examples'], {}, 'error: cannot read examples: it is a directory; name the files in it\n'],
+    ['a directory without manifests', ['src'], {}, 'error: cannot read src: it holds no .yaml, .yml or .json file\n'],
     ['a directory ID that is none', EXAMPLES, { directoryId: 'x' }, 'error: --directory-id "x" is no GUID\n'],
   ])('refuses %s', async (_, files, options, message) => {
     const io = recordedIo();
     expect(await runRender(files, { ...DEFAULTS, ...options }, io)).toBe(2);
     expect(io.printed).toEqual({ stdout: '', stderr: message });
+  });
+
+  it('takes a directory, as kubectl does', async () => {
+    const [one, all] = [recordedIo(), recordedIo()];
+    expect(await runRender(['examples'], { ...DEFAULTS, directoryId: GUID }, one)).toBe(0);
+    expect(await runRender(EXAMPLES.toSorted(), { ...DEFAULTS, directoryId: GUID }, all)).toBe(0);
+    expect(one.printed.stdout).toBe(all.printed.stdout);
   });
 
   it('has an option for each choice', () => {

@@ -1,0 +1,75 @@
+// Tells what a text is that was given for a manifest and is none: a Helm template, Markdown, a page, a patch, a resource to be
+// rendered first. Called by `check` and `render`, so that one line says what to do in place of what a YAML reader stumbles over.
+import { nearest, quote } from '../base/words.ts';
+import { childOf, type Tree } from './tree.ts';
+
+/** Levels below which no `keyVault` field is looked for, and values that are looked at. */
+const MAX_DEPTH = 20;
+const MAX_VALUES = 20_000;
+
+/** What a text is in place of YAML, for the whole file; undefined where it may be YAML. */
+export function foreignFile(text: string): string | undefined {
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text)) return 'this is a web page, not YAML; download the raw file';
+  if (/^(```|~~~)/m.test(text)) return 'this is Markdown, not YAML; give the blocks of YAML in it, without the fences';
+  return undefined;
+}
+
+/**
+ * What a document is that cannot be read as YAML because of line `line` (from 1, in the document); undefined where it is just
+ * wrong YAML. `command` is the one to pipe into.
+ */
+export function foreignDocument(text: string, line: number, command: 'check' | 'render'): string | undefined {
+  const lines = text.split('\n');
+  if (lines.some((one) => /^(<{7}|>{7}) /.test(one)))
+    return 'this holds the marks of a merge conflict; resolve it first';
+  const isControl = lines.some((one) => /^\s*(- )?\{\{|:\s+\{\{/.test(one));
+  const isNear = lines.slice(Math.max(0, line - 2), line + 1).some((one) => one.includes('{{'));
+  if (!isControl && !isNear) return undefined;
+  const rest = `helm template RELEASE CHART | akv-csi ${command} -`;
+  return `this is a template, not YAML; render it first, with Helm: ${rest}`;
+}
+
+/** What to do with a document that is no SecretProviderClass, though it was given to `check`; undefined where nothing. */
+export function foreignKind(document: Tree): string | undefined {
+  if (document.kind === 'list') {
+    const isPatch = document.items.every((item) =>
+      ['op', 'path'].every((name) => childOf(item, name)?.kind === 'text'),
+    );
+    return isPatch && document.items.length > 0 ? `this is a JSON patch; ${KUSTOMIZE}` : undefined;
+  }
+  const kind = textOf(document, 'kind');
+  const name = textOf(childOf(document, 'metadata'), 'name');
+  const what = `${quote(`${kind} ${name}`.trim())}`;
+  if (kind === 'Kustomization') return `${what} is no manifest; ${KUSTOMIZE}`;
+  if (kind === 'HelmRelease') return `${what} is no manifest; ${HELM}`;
+  if (hasKeyVault(document, { depth: 0, left: { count: MAX_VALUES } }))
+    return `${what} has a keyVault field; make SecretProviderClasses of it first: akv-csi render FILE | akv-csi check -`;
+  const isMisspelt =
+    kind !== '' && kind !== CLASS && nearest(kind, [CLASS]) !== undefined && !kind.endsWith('PodStatus');
+  return isMisspelt && !/List$/.test(kind) ? `kind is ${quote(kind)}; did you mean "${CLASS}"?` : undefined;
+}
+
+const CLASS = 'SecretProviderClass';
+const KUSTOMIZE = 'apply it first: kubectl kustomize DIR | akv-csi check -';
+const HELM = 'render it first: helm template RELEASE CHART | akv-csi check -';
+
+interface Search {
+  readonly depth: number;
+  readonly left: { count: number };
+}
+
+function hasKeyVault(tree: Tree, { depth, left }: Search): boolean {
+  if (--left.count < 0 || depth > MAX_DEPTH) return false;
+  const below = { depth: depth + 1, left };
+  if (tree.kind === 'list') return tree.items.some((item) => hasKeyVault(item, below));
+  if (tree.kind !== 'map') return false;
+  return [...tree.entries].some(
+    ([name, { value }]) =>
+      (name === 'keyVault' && childOf(value, 'vault')?.kind === 'map') || hasKeyVault(value, below),
+  );
+}
+
+function textOf(tree: Tree | undefined, name: string): string {
+  const value = childOf(tree, name);
+  return value?.kind === 'text' ? value.text : '';
+}
