@@ -8,8 +8,8 @@ import { yamlSize } from './yaml-size.ts';
 
 /** Beyond this a text is no list that somebody wrote; reading it would hold up the mounts of other pods. */
 export const MAX_TEXT_BYTES = 256 * 1024;
-/** The same, of {@link yamlSize}, the objects' own texts included: an object has about twenty. */
-const MAX_SIZE = 10_000;
+/** The same, of {@link yamlSize}, the texts of objects included: one with every field has some fifty. */
+const MAX_SIZE = 25_000;
 const MAX_OBJECTS = 500;
 const SPREAD = 'spread it over several SecretProviderClasses';
 const TOO_MUCH = `objects holds more than ${MAX_SIZE} lines, entries, brackets and quotes; ${SPREAD}`;

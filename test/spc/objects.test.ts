@@ -1,6 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { block, CLASSIC, fileOf, objectsError, objectsOf, read, SECRET } from './support.ts';
 
+it('may be as many as the list may hold, with every field, a comment and quotes', () => {
+  const fields = [
+    'objectType: "secret" # kept by the team',
+    'objectVersion: 0123456789abcdef0123456789abcdef',
+    'objectFormat: pem',
+    'objectEncoding: utf-8',
+    'objectVersionHistory: 1',
+    'filePermission: 0644',
+  ].join('\n');
+  const item = (i: number) =>
+    `objectName: my-rather-long-secret-name-${i}\nobjectAlias: some/directory/file-${i}\n${fields}`;
+  const items = (count: number) => block(...Array.from({ length: count }, (_, i) => item(i)));
+  expect(objectsOf(items(500))).toHaveLength(500);
+  expect(objectsError(items(501))).toContain('objects holds 501 objects, more than 500');
+});
+
 describe('shapes of objects', () => {
   const one = [expect.objectContaining({ name: 'secret1', type: 'secret', version: '', history: 1 })];
 
