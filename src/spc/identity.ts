@@ -80,7 +80,7 @@ export function resolveIdentity(
     case 'workload-identity':
     case 'identity-binding': {
       const { audience, missing, unreadable } = TOKENS[request.kind];
-      const hint = tokenHint(audience);
+      const hint = `${tokenHint(audience)}${modeHint(request, credentials.secret)}`;
       if (credentials.tokens === undefined) return refuse(`${missing}${hint}`);
       const found = findToken(credentials.tokens, audience, credentials.now);
       if (!found.ok) return refuse(`${unreadable}, error: ${found.reason}${found.absent ? hint : ''}`, found.stage);
@@ -163,6 +163,14 @@ function namedSecret(secretName: string, secret: NodePublishSecret): string {
   const has = keys.length === 0 ? 'it has no keys' : `it has: ${shown.join(', ')}${more}`;
   const told = secretName === '' ? '' : ` (the SecretProviderClass names "${secretName}")`;
   return `the Secret that the pod's nodePublishSecretRef names${told}; ${has}`;
+}
+
+/** Why tokens are asked for at all, where nobody wrote so into the manifest. */
+function modeHint({ kind }: IdentityRequest, secret: NodePublishSecret | undefined): string {
+  if (kind !== 'workload-identity') return '';
+  const other =
+    secret === undefined ? '' : '; if the service principal of nodePublishSecretRef is meant, remove clientID';
+  return `${other} (mode None with clientID is workload identity)`;
 }
 
 function tokenHint(audience: string): string {

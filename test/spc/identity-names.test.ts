@@ -99,6 +99,16 @@ describe('a manifest that names no identity', () => {
   });
 });
 
+describe('a manifest with clientID, and no tokens in the request', () => {
+  it('is told why tokens are asked for, and what to do where a service principal is meant', () => {
+    const [alone] = read({ ...CLASSIC, clientID: 'x' }, NONE).errors;
+    expect(alone).toMatch(/must be restarted \(mode None with clientID is workload identity\)$/);
+    const [both] = read({ ...CLASSIC, clientID: 'x' }).errors;
+    expect(both).toContain('; if the service principal of nodePublishSecretRef is meant, remove clientID (mode None');
+    expect(read({ ...CLASSIC, clientID: 'x', useAzureTokenProxy: 'true' }, NONE).errors[0]).not.toContain('None');
+  });
+});
+
 describe('a Secret without a key', () => {
   it.each([
     ['{"clientId":"x","client_secret":"hunter2"}', 'clientsecret', 'it has: clientId, client_secret'],
