@@ -19,11 +19,15 @@ export class CertificateWatch {
    * Errors: ERR_BAD_CONTENT for expired and not yet valid ones where the policy is to enforce.
    */
   look(name: string, examinations: readonly Examination[], reasons?: readonly CertificateReason[]): void {
-    const { certificatePolicy, clock } = this.#context;
+    const { certificatePolicy, clock, log, noted } = this.#context;
     const now = clock.wall();
     for (const finding of examinations.flatMap((examination) => findingsAt(examination, now))) {
-      const { reason, message } = finding;
+      const { reason, message, isNote } = finding;
       if (reasons?.includes(reason) === false) continue;
+      if (isNote) {
+        noted.note(`${name} ${reason} ${message}`, () => log.info(`Certificate "${name}": ${message}`));
+        continue;
+      }
       if (certificatePolicy === 'enforce' && DATE_REASONS.includes(reason)) {
         throw new ProviderError('ERR_BAD_CONTENT', `${message} (--certificate-policy enforce)`);
       }

@@ -40,13 +40,16 @@ export interface Understanding {
   /** Tells it from others of the same content. */
   readonly name: string;
   pair(bundle: CertificateBundle, signal: AbortSignal): Promise<CertificateMaterial>;
+  /** Tells the examination from others of the same material; absent where there is one. */
+  readonly view?: string;
   examine(material: CertificateMaterial, signal: AbortSignal): Promise<readonly Examination[]>;
 }
 
-const OWN_CHAIN: Understanding = {
+/** A certificate with its own chain. */
+export const OWN_CHAIN: Understanding = {
   name: 'certificate',
   pair: (bundle, signal) => pairKey(bundle, { signal }),
-  examine: async ({ chain, key, rivals }) => [examine(chain, key, rivals)],
+  examine: async ({ chain, key, rivals }) => [examine(chain, key, { rivals })],
 };
 
 const MEBIBYTE = 1024 * 1024;
@@ -94,7 +97,7 @@ export class Contents {
       key,
       open,
       facts: () =>
-        this.#facts.once(key, signal, async (own) => {
+        this.#facts.once(`${key} ${understanding.view}`, signal, async (own) => {
           const content = await open(own);
           await nextTurn(own);
           return factsOf(content, await understanding.examine(content.material, own));

@@ -4,6 +4,7 @@ import type { Secret } from '../base/secret.ts';
 import type { CertificateBundle } from '../pki/bundle.ts';
 import { buildChain, pathOf } from '../pki/chain.ts';
 import {
+  CERTIFICATE_REASONS,
   type CertificateFinding,
   type CertificateReason,
   checkAuthorities,
@@ -26,6 +27,9 @@ type FetchedSecret = Extract<FetchedObject, { type: 'secret' }>;
 
 /** What can be said of CA certificates, each of which stands for itself. */
 const CHAIN_REASONS: readonly CertificateReason[] = [...DATE_REASONS, 'no_ca'];
+
+/** A client is looked up by its subject, and its alternative names are nobody's business. */
+const CLIENT_REASONS = CERTIFICATE_REASONS.filter((reason) => reason !== 'no_san');
 
 /** What the outputs of one object are made with. */
 export interface OutputsContext {
@@ -63,8 +67,8 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
   const source = sourceOf(secret, context);
   const facts = await source.facts().catch((error: unknown) => blame(error, context));
   const { hasKey, examinations, missing } = facts;
-  watch.look(name, examinations, role === 'chain' && !hasKey ? CHAIN_REASONS : undefined);
-  if (content.forClient && !hasKey) watch.tell(name, noClientCertificate(outputs, facts));
+  watch.look(name, examinations, reasonsFor(content, hasKey));
+  if (content.forClient && role === 'chain' && !hasKey) watch.tell(name, noClientCertificate(outputs, facts));
   const drafts: FileDraft[] = [];
   for (const { output, path, mode, presence, passwordFrom, ...options } of outputs) {
     if (isLeftOut(output, presence, facts)) continue;
@@ -107,6 +111,11 @@ function openedBy(contents: Contents, signal: AbortSignal) {
   };
 }
 
+function reasonsFor({ role, forClient }: OutputsSpec, hasKey: boolean): readonly CertificateReason[] {
+  if (role === 'chain' && !hasKey) return CHAIN_REASONS;
+  return forClient ? CLIENT_REASONS : CERTIFICATE_REASONS;
+}
+
 function isLeftOut(output: OutputKind, presence: OutputSpec['presence'], { hasKey, absent }: ContentFacts): boolean {
   switch (presence) {
     case 'required':
@@ -141,7 +150,7 @@ const AS_CHAIN: Understanding = {
   name: 'chain',
   pair: chainMaterial,
   async examine({ chain, key, rivals, authorities }, signal) {
-    if (key !== undefined) return [examine(chain, key, rivals)];
+    if (key !== undefined) return [examine(chain, key, { rivals })];
     const examinations: Examination[] = [{ lasting: checkAuthorities(authorities, chain.roots), validities: [] }];
     for (const one of authorities) examinations.push(examine(await buildChain([one], { signal }), undefined));
     return examinations;
@@ -156,7 +165,7 @@ function withLent(lender: Content): Understanding {
       const { certificates } = (await lender.open(signal)).bundle;
       return withChain(await pairKey(bundle, { extra: certificates, signal }), certificates, signal);
     },
-    examine: async ({ chain, key, rivals }) => [examine(chain, key, rivals)],
+    examine: async ({ chain, key, rivals }) => [examine(chain, key, { rivals })],
   };
 }
 

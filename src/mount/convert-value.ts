@@ -1,14 +1,14 @@
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import { looksLikePem, looksLikePkcs12 } from '../pki/bundle.ts';
-import type { CertificateReason } from '../pki/findings.ts';
+import { type CertificateFinding, type CertificateReason, examine } from '../pki/findings.ts';
 import { publicKeyPemFromJwk } from '../pki/jwk.ts';
 import { writePem } from '../pki/pem.ts';
-import { splitPem, upstreamPem, upstreamPemOfText } from '../pki/upstream.ts';
+import { isPemWithLostLines, splitPem, upstreamPem, upstreamPemOfText } from '../pki/upstream.ts';
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec } from '../spc/model.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
-import { bytesOf, type Content, type ContentFacts, type Contents } from './contents.ts';
+import { bytesOf, type Content, type ContentFacts, type Contents, OWN_CHAIN, type Understanding } from './contents.ts';
 import type { FileDraft } from './convert.ts';
 import { decodeText } from './encoding.ts';
 import type { FetchedObject } from './ports.ts';
@@ -32,6 +32,25 @@ const PKCS12_TYPE = 'application/x-pkcs12';
 const PEM_TYPE = 'application/x-pem-file';
 /** What can be said of a leaf that comes without its chain. */
 const LEAF_REASONS: readonly CertificateReason[] = [...DATE_REASONS, 'weak_rsa', 'weak_signature', 'no_san'];
+
+/** The classic form writes all certificates into one file, whether they belong to the chain or not. */
+const CLASSIC: Understanding = {
+  ...OWN_CHAIN,
+  view: 'one file',
+  examine: async ({ chain, key, rivals }) => [examine(chain, key, { rivals, others: 'come behind it in the file' })],
+};
+const NO_PRIVATE_KEY: CertificateFinding = {
+  reason: 'no_private_key',
+  message:
+    'there is no private key, so that the file holds certificates only and no server can use it; a certificate gives its ' +
+    'key away only if its policy says "exportable": true (keys in an HSM never do), so create it anew with an exportable key',
+};
+const LINE_BREAKS_LOST: CertificateFinding = {
+  reason: 'line_breaks_lost',
+  message:
+    'the value is PEM, but its line breaks are gone or something stands before its BEGIN lines, so that OpenSSL, Go and ' +
+    'others cannot read it; "files" repairs it',
+};
 
 /**
  * Files as the official provider makes them: secrets as they are, certificate-backed secrets as PEM, public keys and
@@ -60,6 +79,9 @@ async function convertSecret(fetched: FetchedSecret, context: ValueContext): Pro
     return { path: `${path}${suffix}`, mode, contents };
   };
   const whole = await wholeOf(fetched, context);
+  if (!fetched.certificateBacked && encoding === 'utf-8' && isPemWithLostLines(whole.toString())) {
+    context.watch.tell(context.name, LINE_BREAKS_LOST);
+  }
   if (format === 'pfx' || !content.split || !fetched.certificateBacked) return [draft('', whole)];
   const { certificates, keys } = splitPem(whole.toString());
   return [draft('.crt', certificates), draft('.key', keys), draft('', whole)];
@@ -79,10 +101,10 @@ async function wholeOf(fetched: FetchedSecret, context: ValueContext): Promise<B
   const stored = storedForm(fetched);
   if (stored === 'pem') return format === 'pfx' ? orAsItIs(PFX_OF_PEM, fetched, context) : orderedPem(fetched, context);
   if (format !== 'pfx') {
-    context.watch.look(context.name, (await source.facts()).examinations);
+    await lookAtWhole(source, context);
     return PEM_OF_PFX.make(source, fetched, context);
   }
-  await lookIfReadable(source, context);
+  await lookAtWhole(source, context);
   return fetched.value.reveal();
 }
 
@@ -107,7 +129,7 @@ async function orderedPem(fetched: FetchedSecret, context: ValueContext): Promis
   const source = sourceOf(fetched, context);
   const text = fetched.value.reveal();
   const order = context.content.orderChain;
-  const facts = await lookIfReadable(source, context);
+  const facts = await lookAtWhole(source, context);
   return facts === undefined
     ? text
     : source.file(`pem of pem ${order}`, async (content) => upstreamPemOfText(text, content, order));
@@ -183,6 +205,13 @@ function isDecodable(text: string, encoding: ValueSpec['encoding']): boolean {
   }
 }
 
+/** What a certificate's secret holds is looked at, the private key too, which is not there where it cannot be exported. */
+async function lookAtWhole(source: Content, context: ValueContext): Promise<ContentFacts | undefined> {
+  const facts = await lookIfReadable(source, context);
+  if (facts?.hasKey === false) context.watch.tell(context.name, NO_PRIVATE_KEY);
+  return facts;
+}
+
 /** What can be read is looked at; the rest goes through unseen, as the official provider lets everything. */
 async function lookIfReadable(
   source: Content,
@@ -202,5 +231,5 @@ async function lookIfReadable(
 }
 
 function sourceOf({ value, contentType }: FetchedSecret, { contents, signal }: ValueContext): Content {
-  return contents.of({ value: bytesOf(value), contentType }, signal);
+  return contents.of({ value: bytesOf(value), contentType }, signal, CLASSIC);
 }

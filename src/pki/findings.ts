@@ -12,25 +12,33 @@ import { subjectOf, subjectsOf } from './names.ts';
 import { publicKeyNameOf } from './public-key.ts';
 
 /** What can be wrong with a certificate; a bounded set, fit for a metric label. */
-export type CertificateReason =
-  | 'expired'
-  | 'not_yet_valid'
-  | 'key_mismatch'
-  | 'chain_incomplete'
-  | 'weak_rsa'
-  | 'weak_signature'
-  | 'mixed_key_algorithms'
-  | 'no_san'
-  | 'unrelated_certificates'
-  | 'several_keys'
-  | 'no_ca'
-  | 'not_converted'
-  | 'no_client_certificate';
+export const CERTIFICATE_REASONS = [
+  'expired',
+  'not_yet_valid',
+  'key_mismatch',
+  'chain_incomplete',
+  'weak_rsa',
+  'weak_signature',
+  'mixed_key_algorithms',
+  'no_san',
+  'unrelated_certificates',
+  'several_keys',
+  'no_ca',
+  'no_private_key',
+  'line_breaks_lost',
+  'not_converted',
+  'no_client_certificate',
+] as const;
 
-/** One thing wrong with a certificate: what, with names and dates, and what to do. */
+/** What can be wrong with a certificate: see {@link CERTIFICATE_REASONS}. */
+export type CertificateReason = (typeof CERTIFICATE_REASONS)[number];
+
+/** One thing that is wrong, for a log line and a metric. */
 export interface CertificateFinding {
   readonly reason: CertificateReason;
   readonly message: string;
+  /** Whether it is right for most: worth a line for people who ask, and no warning. */
+  readonly isNote?: true;
 }
 
 const MIN_RSA_BITS = 2048;
@@ -43,6 +51,14 @@ interface Validity {
   readonly subject: string;
   readonly from: number;
   readonly to: number;
+}
+
+/** What {@link examine} knows besides chain and key. */
+export interface ExamineOptions {
+  /** Leaves whose own private keys are there too. */
+  readonly rivals?: readonly X509Certificate[];
+  /** What becomes of certificates without a place in the chain; default `are left out of it`. */
+  readonly others?: string;
 }
 
 /** What is wrong with a chain at any time, and when its certificates are valid: texts and dates only. */
@@ -64,13 +80,12 @@ export function checkCertificates(
 }
 
 /**
- * The part of {@link checkCertificates} that costs something and is the same at any time. `rivals` are leaves whose own
- * private keys are there too.
+ * The part of {@link checkCertificates} that costs something and is the same at any time.
  */
 export function examine(
   chain: Chain,
   key: KeyObject | undefined,
-  rivals: readonly X509Certificate[] = [],
+  { rivals = [], others = 'are left out of it' }: ExamineOptions = {},
 ): Examination {
   const path = pathOf(chain);
   const server = serverOf(chain, key);
@@ -83,7 +98,7 @@ export function examine(
       ...path.filter((one) => one === server || !chain.roots.includes(one)).flatMap(checkSignature),
       ...checkKeyAlgorithms(path),
       ...checkAlternativeNames(server),
-      ...checkUnrelated(chain, rivals),
+      ...checkUnrelated(chain, rivals, others),
     ],
     validities: path.map((one) => ({ subject: subjectOf(one), from: validFrom(one), to: validTo(one) })),
   };
@@ -127,8 +142,11 @@ function checkRivals({ leaf }: Chain, rivals: readonly X509Certificate[]): reado
 }
 
 function checkCompleteness(chain: Chain): readonly CertificateFinding[] {
-  const { leaf, complete } = chain;
+  const { leaf, complete, intermediates, missingIssuer } = chain;
   if (leaf === undefined || complete) return [];
+  if (intermediates.length > 0 && missingIssuer !== undefined && !hasNamesake(chain)) {
+    return [{ reason: 'chain_incomplete', message: rightIfRoot(missingIssuer), isNote: true }];
+  }
   const message = `the chain of "${subjectOf(leaf)}" is incomplete: ${whatIsMissing(chain)}`;
   return [{ reason: 'chain_incomplete', message }];
 }
@@ -138,12 +156,20 @@ function whatIsMissing(chain: Chain): string {
   if (missingIssuer === undefined) {
     return 'its CA certificates signed each other in a circle, and no self-signed root is there; add the root';
   }
-  const namesake = [...pathOf(chain), ...chain.roots, ...chain.unrelated].some(
-    (other) => subjectOf(other) === missingIssuer,
-  );
-  return namesake
+  return hasNamesake(chain)
     ? `a certificate of the issuer "${missingIssuer}" is there, but its key did not make the signature (another key of that name, a kind of key unknown here, or a damaged certificate); replace it with the one that did`
     : `the certificate of its issuer "${missingIssuer}" is missing; import the certificate with its whole chain, or name a secret that holds the CA certificates`;
+}
+
+/** Whether a certificate with the name of the missing issuer is there, whose key did not make the signature. */
+function hasNamesake(chain: Chain): boolean {
+  const all = [...pathOf(chain), ...chain.roots, ...chain.unrelated];
+  return all.some((other) => subjectOf(other) === chain.missingIssuer);
+}
+
+/** What to say of a chain that ends before its root, which servers and clients do not send. */
+export function rightIfRoot(missingIssuer: string): string {
+  return `the certificate of the issuer "${missingIssuer}" is not in here: right if it is the root, which servers do not send; an intermediate belongs here, or clients cannot verify the chain`;
 }
 
 function checkKeySize(certificate: X509Certificate): readonly CertificateFinding[] {
@@ -191,11 +217,16 @@ function servesTls({ keyUsage }: X509Certificate): boolean {
   return usages === undefined || usages === null || usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH);
 }
 
-function checkUnrelated({ unrelated, leaf }: Chain, rivals: readonly X509Certificate[]): readonly CertificateFinding[] {
-  const others = unrelated.filter((certificate) => !rivals.includes(certificate));
-  if (leaf === undefined || others.length === 0) return [];
-  const names = listed(others.map((certificate) => `"${subjectOf(certificate)}"`));
-  const message = `there are certificates that have no place in the chain of "${subjectOf(leaf)}" and are left out of it: ${names}; remove them from the certificate in the vault if they are not meant`;
+function checkUnrelated(
+  chain: Chain,
+  rivals: readonly X509Certificate[],
+  others: string,
+): readonly CertificateFinding[] {
+  const { unrelated, leaf } = chain;
+  const strangers = unrelated.filter((certificate) => !rivals.includes(certificate));
+  if (leaf === undefined || strangers.length === 0) return [];
+  const names = subjectsOf(strangers, [...pathOf(chain), ...chain.roots]);
+  const message = `there are certificates that have no place in the chain of "${subjectOf(leaf)}" and ${others}: ${names}; remove them from the certificate in the vault if they are not meant`;
   return [{ reason: 'unrelated_certificates', message }];
 }
 

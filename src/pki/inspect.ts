@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { CertificateBundle } from './bundle.ts';
 import { alternativeNamesOf, signatureAlgorithmOf, validFrom, validTo } from './certificate.ts';
 import { type Chain, keyFits, pathOf } from './chain.ts';
-import { type CertificateFinding, examine, findingsAt } from './findings.ts';
+import { type CertificateFinding, examine, findingsAt, rightIfRoot } from './findings.ts';
 import { type CertificateMaterial, pairKey } from './material.ts';
 import { issuerOf, subjectOf } from './names.ts';
 import { describeKey, publicKeyNameOf } from './public-key.ts';
@@ -34,7 +34,7 @@ export interface InspectedOutput {
 }
 
 /** One thing to say about the certificates: a warning is what the provider warns of, a note is none of its business. */
-export interface InspectedFinding extends CertificateFinding {
+export interface InspectedFinding extends Omit<CertificateFinding, 'isNote'> {
   readonly severity: 'warning' | 'note';
 }
 
@@ -66,7 +66,7 @@ export async function inspectBundle(bundle: CertificateBundle, { now }: { readon
   const { chain, key, fits, rivals } = material;
   const prints = bundle.certificates.map(({ fingerprint256 }) => fingerprint256);
   const authoritiesOnly = key === undefined && bundle.certificates.every(({ ca }) => ca);
-  const findings = findingsAt(examine(chain, key, rivals), now).filter(
+  const findings = findingsAt(examine(chain, key, { rivals }), now).filter(
     ({ reason }) => !(authoritiesOnly && reason === 'unrelated_certificates'),
   );
   return {
@@ -92,12 +92,12 @@ export async function inspectBundle(bundle: CertificateBundle, { now }: { readon
 
 /** A file of certificates alone, such as a mounted tls.crt, has no root by design. */
 function judge(finding: CertificateFinding, { key, chain }: CertificateMaterial): InspectedFinding {
+  const { reason, message, isNote } = finding;
   const { missingIssuer } = chain;
-  if (finding.reason !== 'chain_incomplete' || key !== undefined || missingIssuer === undefined) {
-    return { severity: 'warning', ...finding };
+  if (reason === 'chain_incomplete' && key === undefined && missingIssuer !== undefined) {
+    return { severity: 'note', reason, message: rightIfRoot(missingIssuer) };
   }
-  const message = `the certificate of the issuer "${missingIssuer}" is not in here: right if it is the root, which servers do not send; an intermediate belongs here, or clients cannot verify the chain`;
-  return { severity: 'note', reason: finding.reason, message };
+  return { severity: isNote ? 'note' : 'warning', reason, message };
 }
 
 function inspectCertificate(certificate: X509Certificate): Omit<InspectedCertificate, 'place'> {

@@ -16,10 +16,14 @@ export function issuerOf(certificate: X509Certificate): string {
   return oneLine(certificate.issuer) || '(no issuer)';
 }
 
-/** Subjects in quotes, told apart by serial number and end where two are the same; the first few, then how many more. */
-export function subjectsOf(certificates: readonly X509Certificate[]): string {
+/**
+ * Subjects in quotes, told apart by serial number and validity where two are the same, or where one of `besides` has
+ * it too; the first few, then how many more.
+ */
+export function subjectsOf(certificates: readonly X509Certificate[], besides: readonly X509Certificate[] = []): string {
   const subjects = certificates.map(subjectOf);
-  const isDouble = (subject: string) => subjects.indexOf(subject) !== subjects.lastIndexOf(subject);
+  const all = [...subjects, ...besides.map(subjectOf)];
+  const isDouble = (subject: string) => all.indexOf(subject) !== all.lastIndexOf(subject);
   const texts = certificates.slice(0, MAX_NAMED).map((certificate, i) => {
     const subject = subjects[i] ?? '';
     if (!isDouble(subject)) return `"${subject}"`;

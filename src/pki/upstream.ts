@@ -11,6 +11,11 @@ import { certificatesPem, privateKeyPem } from './write.ts';
 const MAX_PIECES = 1000;
 const WHOLE_BLOCK = /^-----BEGIN ([A-Z0-9 ]{1,64})-----[\s\S]*?^-----END \1-----/m;
 
+const NOTHING_BUT_PEM = /^[\s"'`\ufeff]{0,100}-----BEGIN /;
+const BOUNDARY_LINE = /^-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----\s*$/;
+/** BEGIN itself, a header, base64, or nothing. */
+const BODY_LINE = /^(?:-----BEGIN |[A-Za-z0-9-]{1,64}: |[A-Za-z0-9+/=]*$)/;
+
 /** A content that was read, and what it means. */
 export interface ReadContent {
   readonly bundle: CertificateBundle;
@@ -32,22 +37,23 @@ export function upstreamPem({ bundle, material }: ReadContent, order: boolean): 
 }
 
 /**
- * The official provider's one file for PEM content: the content byte for byte, unless `order` is wanted and key and
- * certificates do not stand in the order of {@link upstreamPem}. `content` is what was read of `text`.
+ * The official provider's one file for PEM content: the content byte for byte, unless its lines are lost, or `order` is
+ * wanted and key and certificates do not stand in the order of {@link upstreamPem}. `content` is what was read of `text`.
  *
- * Differs: the official provider never orders PEM.
+ * Differs: the official provider never changes PEM.
  */
 export function upstreamPemOfText(text: string, { bundle, material }: ReadContent, order: boolean): string {
-  if (!order) return text;
+  const blocks = blocksOf(text) ?? [];
+  const asTheyStand = hasLostLines(text) ? blocks.map(blockPem).join('') : text;
+  if (!order) return asTheyStand;
   const certificates = inChainOrder(bundle, material);
   const keys = ownKeyFirst(bundle.keys, { bundle, material });
-  if (isSame(certificates, bundle.certificates) && isSame(keys, bundle.keys)) return text;
-  const blocks = blocksOf(text) ?? [];
+  if (isSame(certificates, bundle.certificates) && isSame(keys, bundle.keys)) return asTheyStand;
   const certificateBlocks = blocks.filter(isCertificateBlock);
   const keyBlocks = blocks.filter(isKeyBlock);
   // What is inside of other blocks, key and chain perhaps, cannot be moved.
   const isComplete = certificateBlocks.length === bundle.certificates.length && keyBlocks.length === bundle.keys.length;
-  if (!isComplete) return text;
+  if (!isComplete) return asTheyStand;
   const orderedKeys = [...ownKeyFirst(keyBlocks, { bundle, material })];
   const others = blocks.filter((block) => !isCertificateBlock(block));
   const placed = others.map((block) => (isKeyBlock(block) ? (orderedKeys.shift() ?? block) : block));
@@ -65,6 +71,32 @@ export function splitPem(text: string): { readonly certificates: string; readonl
     certificates: joined(blocks.filter(({ label }) => label === 'CERTIFICATE')),
     keys: joined(blocks.filter(({ label }) => label !== 'CERTIFICATE')),
   };
+}
+
+/**
+ * Whether a text has blocks that are found here, and not by OpenSSL, Go and others: these want BEGIN, END and what is
+ * between on lines of their own.
+ */
+export function hasLostLines(text: string): boolean {
+  if (!text.includes('-----BEGIN ')) return false;
+  const found = blocksOf(text)?.length ?? 0;
+  return found > blocksOnLines(text);
+}
+
+/** The same of a text that is nothing but PEM; JSON and the like may hold PEM in a form of their own. */
+export function isPemWithLostLines(text: string): boolean {
+  return NOTHING_BUT_PEM.test(text) && hasLostLines(text);
+}
+
+function blocksOnLines(text: string): number {
+  let [count, open] = [0, ''];
+  for (const line of text.split('\n')) {
+    const [, word, label = ''] = BOUNDARY_LINE.exec(line) ?? [];
+    if (word === 'BEGIN') open = label;
+    else if (word === 'END' && label === open) count++;
+    if (word === 'END' || !BODY_LINE.test(line.trim())) open = '';
+  }
+  return count;
 }
 
 /** Where a text cannot be read as a whole, the blocks that begin and end with a line of it are read one by one. */

@@ -212,7 +212,8 @@ function contentOf(name: string, { reference, given, certificate, siblings }: Re
 
 function certificateContent(layout: FileLayout, chainIndex: number): ContentSpec {
   const chainFrom = chainIndex === -1 ? undefined : chainIndex;
-  return { ...NO_OUTPUTS, outputs: certificateOutputs(layout, chainFrom !== undefined), chainFrom };
+  const outputs = certificateOutputs(layout, chainFrom !== undefined);
+  return { ...NO_OUTPUTS, outputs, chainFrom, forClient: layout === 'client' };
 }
 
 /** Leaf with its intermediates, key, and the authorities unless a chain secret brings them. */

@@ -81,7 +81,10 @@ export type ContentSpec =
       /** `chain`: a secret of CA certificates; all of them are its `ca`. */
       readonly role: 'certificate' | 'chain';
       readonly outputs: readonly OutputSpec[];
-      /** The files are those of a client, which has to present a certificate: a warning where `with-key` files are not there. */
+      /**
+       * The files are those of a client: a warning where `with-key` files are not there, since it has to present a
+       * certificate, and none about alternative names.
+       */
       readonly forClient: boolean;
       /** Index of the object whose certificates complete the chain. */
       readonly chainFrom: number | undefined;

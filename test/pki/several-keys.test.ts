@@ -102,7 +102,7 @@ describe('two private keys, each with a certificate of its own', () => {
     await expect(writeOutput('combined', material, { seed })).rejects.toMatchObject({ code: 'ERR_BAD_CONTENT' });
     expect((await writeOutput('ca', material, { seed })).toString()).toBe(pemOf([authorities.root.certificate]));
     const { chain, key, rivals } = material;
-    expect(examine(chain, key, rivals).lasting).toEqual([
+    expect(examine(chain, key, { rivals }).lasting).toEqual([
       {
         reason: 'several_keys',
         message: expect.stringContaining('2 private keys that have a certificate of their own, of "CN=localhost'),
