@@ -14,6 +14,8 @@ import {
   stringify,
   type YAMLMap,
 } from 'yaml';
+import { nearest } from '../base/words.ts';
+import { foreignDocument, foreignFile } from '../spc/foreign-text.ts';
 import type { Remark } from './remark.ts';
 
 /** A text of manifests and its name in messages. */
@@ -50,6 +52,17 @@ const MAX_NODES = 100_000;
 const MAX_DEPTH = 100;
 const MAX_ALIASES = 10_000;
 const YAML_OPTIONS = { schema: 'failsafe', merge: true, prettyErrors: false } as const;
+/** Parts of a resource that nobody writes: what a field there says is said elsewhere, or of something else. */
+const UNREAD: readonly string[] = ['metadata', 'status'];
+/** Kinds whose `keyVault` is a field of this program, whatever it holds. */
+const STRICT_KINDS: readonly string[] = [
+  'BrokerListener',
+  'BrokerAuthentication',
+  'MqttBridgeConnector',
+  'KafkaConnector',
+];
+const REFERENCES: readonly string[] = ['vaultSecret', 'vaultCert', 'vaultCaChainCert', 'vaultCaChainSecret'];
+const MAX_KEY = 20;
 const NO_RESOURCE: Resource = { kind: '', name: '', namespace: '' };
 
 /** Finds every `keyVault` object of a YAML or JSON text, whatever stands above it. */
@@ -57,11 +70,20 @@ export function findKeyVaults(source: Source): { found: readonly FoundKeyVault[]
   const lines = new LineCounter();
   const documents = parseAllDocuments(source.text, { ...YAML_OPTIONS, lineCounter: lines });
   const walker = new Walker(source, lines);
-  for (const document of documents) {
-    for (const error of document.errors) walker.fail(error.pos[0], error.message);
-    if (document.errors.length === 0) walker.walkDocument(document);
-  }
+  const broken = documents.flatMap(({ errors }) => errors.slice(0, 1));
+  const foreign = broken.length === 0 ? undefined : foreignFile(source.text);
+  if (foreign !== undefined) walker.fail(0, foreign);
+  else for (const { pos, message } of broken) walker.fail(pos[0], foreignAt(source.text, pos[0]) ?? message);
+  for (const document of documents) if (document.errors.length === 0) walker.walkDocument(document);
   return { found: walker.found, remarks: walker.remarks };
+}
+
+/** What the document at an offset is in place of YAML; undefined where it is just wrong YAML. */
+function foreignAt(text: string, offset: number): string | undefined {
+  const start = Math.max(0, text.lastIndexOf('\n---', offset - 1) + 1);
+  const end = text.indexOf('\n---', offset);
+  const line = text.slice(start, offset).split('\n').length;
+  return foreignDocument(text.slice(start, end === -1 ? undefined : end), line, 'render');
 }
 
 interface Place {
@@ -120,8 +142,12 @@ class Walker {
       const key = isScalar(pair.key) ? String(pair.key.value) : '';
       if (key === '<<')
         for (const merged of this.#mergedMaps(document, pair)) this.#walk(document, merged, below(here));
+      else if (own !== undefined && UNREAD.includes(key)) continue;
       else if (key === 'keyVault') this.#take(document, pair, below(here, key));
-      else this.#walk(document, pair.value, below(here, key));
+      else if (key.length < MAX_KEY && key.replace(/[-_]/g, '').toLowerCase() === 'keyvault') {
+        this.#noteMisspelt(document, pair, below(here, key));
+        this.#walk(document, pair.value, below(here, key));
+      } else this.#walk(document, pair.value, below(here, key));
     }
   }
 
@@ -132,6 +158,12 @@ class Walker {
     if (isMap(node)) {
       try {
         const data = this.#dataAt(document, root);
+        if (!STRICT_KINDS.includes(resource.kind) && !isField(data)) {
+          const rule = 'it has neither a map "vault" nor vaultSecret, vaultCert or a CA chain';
+          const message = `${path.join('.')} is no keyVault field of a broker resource and is passed over: ${rule}`;
+          this.remarks.push({ severity: 'note', source: this.#source.name, line, column, message });
+          return;
+        }
         const text = textOf(node, data, this.#source.text);
         this.found.push({ source: this.#source.name, line, resource, path: path.slice(0, -1), data, ...text });
       } catch (error) {
@@ -145,6 +177,15 @@ class Walker {
     if (resource.kind === 'SecretProviderClass') return;
     const message = `${path.join('.')} is no map and is passed over`;
     this.remarks.push({ severity: 'note', source: this.#source.name, line, column, message });
+  }
+
+  /** A field whose name is written in another way is not read. */
+  #noteMisspelt(document: Document, { key }: Pair<Node, Node | null>, { root, path, resource }: Place): void {
+    if (!isField(this.#dataAt(document, root))) return;
+    const severity = STRICT_KINDS.includes(resource.kind) ? 'error' : 'note';
+    const message = `${path.join('.')} is passed over; did you mean "keyVault"?`;
+    const position = this.#position(key.range?.[0] ?? 0);
+    this.remarks.push({ severity, source: this.#source.name, ...position, message });
   }
 
   /** The document's data at a place, with aliases and merges written out. */
@@ -208,6 +249,16 @@ function kubernetesResourceAt(map: YAMLMap, outer: Resource, path: readonly (str
 function scalarAt(map: YAMLMap, path: readonly string[]): string {
   const value = map.getIn(path);
   return typeof value === 'string' ? value : '';
+}
+
+/** Whether a map can be the field, misspelt as it may be: maps of other resources are called `keyVault` too. */
+function isField(data: unknown): boolean {
+  if (typeof data !== 'object' || data === null) return false;
+  return Object.entries(data).some(([name, value]: [string, unknown]) => {
+    if (REFERENCES.includes(name)) return true;
+    const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isMap && nearest(name, ['vault', ...REFERENCES]) !== undefined;
+  });
 }
 
 /** The map's own text where that says the same on its own; else (aliases, merges) its data, written anew. */

@@ -1,6 +1,7 @@
 // What there is to tell about a rendered field: what the provider's parser finds, what the place expects, and what the
 // driver needs. Called by `render`.
 
+import { namespaceProblem, subdomainProblem } from '../spc/kubernetes-names.ts';
 import { isPlaceholder } from '../spc/placeholder.ts';
 import type { FoundKeyVault } from './find.ts';
 import type { Prepared } from './prepare.ts';
@@ -11,12 +12,17 @@ import type { RenderedVolume } from './render.ts';
 export function originOf({ resource, path }: FoundKeyVault): string {
   const place = path.map((element) => (typeof element === 'number' ? `[${element}]` : `.${element}`)).join('');
   const who = `${resource.kind} ${resource.name}`.trim();
-  return `${who === '' ? '' : `${who}, `}${`${place}.keyVault`.slice(1)}`;
+  return `${who === '' ? '' : `${who}, `}${`${place}.keyVault`.replace(/^\./, '')}`;
 }
 
 /** What the provider's parser finds, what the place expects, and what the driver will make of synced Secrets. */
 export function remarksOf(prepared: Prepared, volume: RenderedVolume): readonly Remark[] {
-  return [...findingRemarks(prepared), ...roleRemarks(prepared), ...syncRemarks(prepared.found, volume)];
+  return [
+    ...nameRemarks(prepared),
+    ...findingRemarks(prepared),
+    ...roleRemarks(prepared),
+    ...syncRemarks(prepared.found, volume),
+  ];
 }
 
 /** The label that older drivers need on the Secret with the credentials, once for each Secret. */
@@ -30,6 +36,22 @@ export function labelRemark(volume: RenderedVolume, found: FoundKeyVault, labell
     'drivers up to v1.5 rotate only with a credentials Secret that is labelled: ' +
     `kubectl label secret ${secret}${namespace} secrets-store.csi.k8s.io/used=true`;
   return [{ severity: 'note', source: found.source, line: found.line, message }];
+}
+
+/** Names that Kubernetes cannot have: what is printed would be refused when it is applied. */
+function nameRemarks({ found, field }: Prepared): readonly Remark[] {
+  const { namespace } = found.resource;
+  const secret = field.identity.kind === 'service-principal' ? field.identity.secretName : '';
+  const names = [
+    { path: 'metadata.namespace', name: namespace, problemOf: namespaceProblem },
+    { path: 'keyVault.vault.credentials.servicePrincipalLocalSecretName', name: secret, problemOf: subdomainProblem },
+  ];
+  return names.flatMap(({ path, name, problemOf }): Remark[] => {
+    const problem = name === '' || isPlaceholder(name) ? undefined : problemOf(name);
+    if (problem === undefined) return [];
+    const message = `${originOf(found)}: ${path} ${problem}`;
+    return [{ severity: 'error', source: found.source, line: found.line, message }];
+  });
 }
 
 function findingRemarks({ found, field }: Prepared): readonly Remark[] {

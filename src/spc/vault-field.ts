@@ -1,5 +1,6 @@
 import type { Fields } from './fields.ts';
 import type { IdentityRequest } from './identity.ts';
+import { subdomainProblem } from './kubernetes-names.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
 import { clientIdDoubt, placeholderIn, tenantDoubt } from './placeholder.ts';
 
@@ -52,7 +53,7 @@ function parseCredentials(vault: Fields): IdentityRequest {
   }
   switch (first) {
     case 'servicePrincipalLocalSecretName':
-      return { kind: 'service-principal', secretName: credentials.filledIn(first, SECRET_MEANING) };
+      return { kind: 'service-principal', secretName: secretNameOf(credentials, first) };
     case 'workloadIdentity': {
       const identity = credentials.map(first);
       identity?.onlyKnown(['clientId'], 'error');
@@ -67,6 +68,13 @@ function directoryIdOf(vault: Fields): string {
   const text = vault.filledIn('directoryId', DIRECTORY_MEANING, tenantProblem);
   warnOf(vault, 'directoryId', tenantDoubt(text));
   return text;
+}
+
+/** The pod's volume names the Secret, so a name that cannot be one hinders no Mount. */
+function secretNameOf(credentials: Fields, field: string): string {
+  const name = credentials.filledIn(field, SECRET_MEANING);
+  if (name !== '' && placeholderIn(name) === undefined) warnOf(credentials, field, subdomainProblem(name));
+  return name;
 }
 
 function clientIdOf(identity: Fields | undefined, meaning: string): string {

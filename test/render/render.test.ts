@@ -591,3 +591,125 @@ describe('synced Secrets', () => {
     expect(synced(path, keyVault)).toEqual(expected);
   });
 });
+
+describe('maps of others that are called keyVault', () => {
+  const good = resource('spec.tls', CERTIFICATE, { kind: 'BrokerListener' });
+  const foreign = (path: string, keyVault: object, kind = 'SecretStore') =>
+    resource(path, keyVault, { kind, name: 'other' });
+
+  it.each([
+    ['another operator’s', foreign('spec.provider', { vaultUrl: 'https://x.vault.azure.net' })],
+    ['an ARM template’s reference', foreign('parameters.password.reference', { id: '/subscriptions/s' }, 'Template')],
+    ['with a vault that is a text', foreign('spec', { vault: 'kv1', object: 'x' })],
+    ['an empty one', foreign('spec', {})],
+    ['with a list of vaults', foreign('spec', { vaults: ['a'], vaultName: { name: 'b' } })],
+  ])('%s is passed over with a note, and the rest is printed', (_, text) => {
+    const { volumes, remarks } = renderText(`${good}---\n${text}`);
+    expect(volumes).toHaveLength(1);
+    const notes = remarks.filter((remark) => remark.includes('passed over'));
+    expect(notes).toEqual([expect.stringMatching(/note: .*keyVault is no keyVault field of a broker resource/)]);
+    expect(remarks.join()).not.toContain('error');
+  });
+
+  it.each(['BrokerListener', 'BrokerAuthentication', 'MqttBridgeConnector', 'KafkaConnector'])(
+    'are mistakes in a %s, whose field it is',
+    (kind) => {
+      const { remarks } = renderText(foreign('spec.tls', { vaultUrl: 'x' }, kind));
+      expect(remarks.join()).toContain('error');
+      expect(remarks.join()).not.toContain('passed over');
+    },
+  );
+
+  it('are taken with a vault or an object, for the mistakes in them', () => {
+    for (const field of [
+      { vault: VAULT },
+      { valut: VAULT },
+      { vaultCrt: { name: 'a' } },
+      { vaultCert: 'a' },
+      { vaultCert: { name: 'a' } },
+      { vaultCaChainSecret: { name: 'a' } },
+    ])
+      expect(renderText(foreign('spec', field)).remarks.join()).toContain('error');
+  });
+
+  it.each([
+    ['status', good.replace('spec:', 'status:\n  a: {keyVault: {vaultUrl: x}}\nspec:')],
+    ['metadata', good.replace('name: front', 'name: front\n  annotations: {keyVault: {vault: {}}}')],
+  ])('are not looked for below %s', (_, text) => {
+    const { volumes, remarks } = renderText(text);
+    expect(volumes).toHaveLength(1);
+    expect(remarks.join()).not.toMatch(/passed over|error/);
+  });
+
+  it('a copy in the status makes no second class', () => {
+    const both = good.replace('spec:', `status:\n  tls:\n    keyVault: ${JSON.stringify(CERTIFICATE)}\nspec:`);
+    expect(renderText(both).volumes).toHaveLength(1);
+  });
+
+  it.each(['keyvault', 'KeyVault', 'key-vault', 'KEYVAULT'])('%s gets a hint', (name) => {
+    const listener = renderText(good.replace('keyVault', name));
+    expect(listener.remarks).toEqual([
+      expect.stringMatching(`error: spec.tls.${name} is passed over; did you mean "keyVault"`),
+    ]);
+    const thing = renderText(resource('spec.tls', CERTIFICATE).replace('keyVault', name));
+    expect(thing.remarks).toEqual([
+      expect.stringMatching(`note: spec.tls.${name} is passed over; did you mean "keyVault"`),
+    ]);
+    expect(renderText(foreign('spec', { vaultUrl: 'x' }).replace('keyVault', name)).remarks).toEqual([]);
+  });
+});
+
+describe('names that Kubernetes cannot have', () => {
+  it.each([
+    [
+      'a namespace',
+      resource('spec.tls', CERTIFICATE, { namespace: 'Azure_IoT' }),
+      'metadata.namespace "Azure_IoT" cannot be a namespace',
+    ],
+    [
+      'a Secret',
+      resource('spec.tls', {
+        ...CERTIFICATE,
+        vault: { ...VAULT, credentials: { servicePrincipalLocalSecretName: 'AIO_akv' } },
+      }),
+      'keyVault.vault.credentials.servicePrincipalLocalSecretName "AIO_akv" cannot be a name in Kubernetes',
+    ],
+  ])('%s', (_, text, message) => {
+    expect(renderText(text).remarks).toContainEqual(
+      expect.stringContaining(`error: Thing front, spec.tls.keyVault: ${message}`),
+    );
+  });
+
+  it('a placeholder is to be filled in', () => {
+    const text = resource('spec.tls', CERTIFICATE, { namespace: '<namespace>' });
+    expect(renderText(text).remarks.join()).not.toContain('error');
+  });
+});
+
+describe('texts that are no YAML', () => {
+  it.each([
+    [
+      'a Helm template',
+      `{{- if .Values.tls }}\n${resource('spec.tls', CERTIFICATE)}{{- end }}\n`,
+      'this is a template, not YAML; render it first, with Helm: helm template RELEASE CHART | akv-csi render -',
+    ],
+    [
+      'Markdown',
+      `# Title: with: colons\n\n\`\`\`yaml\n${resource('spec.tls', CERTIFICATE)}\`\`\`\n\n- a: b: c\n---\n\t- x: [\n`,
+      'this is Markdown, not YAML',
+    ],
+    ['wrong YAML', 'a: b: c\nd: [\n', 'Nested mappings'],
+  ])('%s, in one line', (_, text, message) => {
+    const { remarks } = renderText(text);
+    expect(remarks).toEqual([expect.stringContaining(`error: ${message}`)]);
+  });
+
+  it('one line a document', () => {
+    expect(renderText('{{ a }}: {{ b }}\nx\n---\nc: {{ d }}\ne\n').remarks).toHaveLength(2);
+  });
+});
+
+it('names the place in a JSON patch from its first item', () => {
+  const patch = JSON.stringify([{ op: 'add', path: '/spec/tls', value: { keyVault: CERTIFICATE } }]);
+  expect(renderText(patch).volume?.origin).toBe('[0].value.keyVault');
+});
