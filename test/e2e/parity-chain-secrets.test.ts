@@ -174,6 +174,32 @@ describe('a chain secret alone that holds a private key', () => {
   });
 });
 
+describe('a chain secret that cannot be read, beside a sound certificate', () => {
+  const UNREADABLE = [
+    ['a SAS token', 'SharedAccessSignature sr=hub&sig=hunter2&se=1'],
+    ['nothing', ' '],
+    ['a certificate cut off', text(root).slice(0, -30)],
+    ['a locked key', text(secretOf('pkcs8', 'aes-256-cbc'), inner)],
+  ] as const;
+
+  it.each(LAYOUTS.flatMap((layout) => UNREADABLE.map(([fact, value]) => [layout, fact, value] as const)))(
+    '%s: %s is blamed once, with its command',
+    async (layout, _, value) => {
+      world.emulator.setSecret(VAULT, 'own', text(key, own, inner), { contentType: 'application/x-pem-file' });
+      world.emulator.setSecret(VAULT, 'chain', value);
+      const field = { vaultCert: { name: 'own' }, vaultCaChainCert: { name: 'chain' } };
+      const outcome = await world.mount({ parameters: asked(field, layout) });
+      if (outcome.kind !== 'failed') throw new Error('it did not fail');
+      expect(outcome.message).toMatch(
+        /: 2 of 2 objects: failed to get keyVault\.vaultCaChainCert \(secret "chain"\) \(needed by keyVault\.vaultCert \(secret "own"\)\): /,
+      );
+      expect(outcome.message.match(/failed to get/g)).toHaveLength(1);
+      expect(outcome.message).toContain(`az keyvault secret show --vault-name ${VAULT} --name chain `);
+      expect(outcome.message).not.toMatch(/--name own|hunter2/);
+    },
+  );
+});
+
 describe('a chain secret alone without a private key', () => {
   /** The warnings of one Mount, by a provider that has warned of nothing before. */
   async function warningsOf(row: Row, flag: string): Promise<readonly string[]> {
