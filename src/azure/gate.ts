@@ -48,7 +48,7 @@ export class Party {
   readonly mounts: Set<number>;
   /** Set while the request waits. */
   waiter: Waiter | undefined;
-  /** Since when the vault owes an answer to the request, tries of which the network lost the answer included. */
+  /** Since when the vault owes an answer to the request, whatever became of tries; undefined: it waits for its turn. */
   unansweredSince: SteadyTime | undefined;
 
   constructor(mountId: number) {

@@ -79,6 +79,8 @@ function refusal(
 
 /** Statuses of which a login is refused; every other is a fault of the service, or of who stands before it. */
 const REFUSALS: readonly number[] = [400, 401, 403];
+/** OAuth's names of faults, which Entra gives with 400 too (such as AADSTS90033): nobody was refused. */
+const FAULT = /^(temporarily_unavailable|server_error)\b/;
 
 function meaning(
   { identity, phase }: { readonly identity: Identity; readonly phase: LoginPlace['phase'] },
@@ -87,6 +89,7 @@ function meaning(
   if (status === 429)
     return { code: 'ERR_THROTTLED', next: 'it takes no more logins for a while; it is asked again when that is over' };
   // It refuses in JSON; anything else was said by somebody in between.
+  if (REFUSALS.includes(status) && FAULT.test(text)) return { code: 'ERR_VAULT', next: faultRemedy(503, phase) };
   if (REFUSALS.includes(status) && text !== '')
     return { code: 'ERR_AUTHENTICATION', next: remedy(identity, remoteCode, text) };
   return { code: 'ERR_VAULT', next: faultRemedy(status, phase) };

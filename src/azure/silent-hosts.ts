@@ -165,9 +165,14 @@ function isAnswer(error: unknown): boolean {
   return isRestError(error) && error.statusCode !== undefined;
 }
 
+/** What is said after a wait for somebody who does not answer. Others, such as ECONNREFUSED, come at once. */
+const SILENT_CODES = new Set(['NO_ANSWER', 'ETIMEDOUT', 'TLS_TIMEOUT', 'EAI_AGAIN', 'EHOSTUNREACH']);
+
 function isSilence(error: unknown): boolean {
-  if (error instanceof ProviderError) return error.code === 'ERR_TIMEOUT' || error.code === 'ERR_UNREACHABLE';
-  return networkFailure(error) !== undefined;
+  if (!(error instanceof ProviderError)) return SILENT_CODES.has(networkFailure(error)?.code ?? '');
+  const { code, details } = error;
+  if (code === 'ERR_UNREACHABLE') return details.remoteCode === undefined || SILENT_CODES.has(details.remoteCode);
+  return code === 'ERR_TIMEOUT';
 }
 
 function keyOf({ host, request }: HostQuestion): string {

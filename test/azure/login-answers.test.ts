@@ -62,6 +62,13 @@ describe.each(HOSTS)('a login at $words ($identity.kind)', (host) => {
     }
   });
 
+  it.each(REFUSALS)('answered %i for a fault of its own has not refused', (status) => {
+    for (const error of ['temporarily_unavailable', 'server_error']) {
+      const fault = explained(host, status, JSON.stringify({ error, error_description: 'AADSTS90033: Try again.' }));
+      expect(fault).toMatchObject({ code: 'ERR_VAULT', message: expect.stringContaining('has a fault') });
+    }
+  });
+
   it.each(REFUSALS)('answered %i in its own words is refused, in others is not', (status) => {
     expect(explained(host, status, OWN_WORDS)).toMatchObject({ code: 'ERR_AUTHENTICATION' });
     const page = explained(host, status, '<html>');

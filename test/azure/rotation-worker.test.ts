@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { SilentHosts } from '../../src/azure/silent-hosts.ts';
 import { steadyTime } from '../../src/base/clock.ts';
+import { ProviderError } from '../../src/base/errors.ts';
+import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { startBudget } from '../../src/mount/budget.ts';
 import { Progress } from '../../src/mount/progress.ts';
 import type { Identity } from '../../src/spc/model.ts';
@@ -7,11 +10,14 @@ import { type Lab, reader, secret, startLab, stranger, textOf } from './lab.ts';
 
 let time: number;
 let lab: Lab;
+let retries: number;
 const clock = { wall: () => time, steady: () => steadyTime(time) };
 
 beforeEach(async () => {
   time = Date.now();
-  lab = await startLab({ clock, nmi: true });
+  retries = 0;
+  const telemetry = { ...silentTelemetry, vaultRetry: () => retries++ };
+  lab = await startLab({ clock, nmi: true, telemetry });
   await lab.open(reader()).get(secret('s0'), lab.context());
   lab.emulator.requests.clear();
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -136,6 +142,39 @@ describe('the one worker that rotates all pods of a node', () => {
       await pass(1_500);
     }
     expect(await read).toHaveLength(names.length);
+  });
+
+  it('does not take a vault for silent that cuts each connection at once', async () => {
+    lab.emulator.faults.add({ on: 'vault', object: 's1', action: { kind: 'drop' } });
+    const failed = mount('s1').catch((error: unknown) => error);
+    for (const tries of [2, 3]) {
+      while (retries < tries) await new Promise(setImmediate);
+      await pass(1_500);
+    }
+    expect(await failed).toMatchObject({ code: 'ERR_UNREACHABLE', details: { remoteCode: 'ECONNRESET' } });
+    lab.emulator.faults.clear();
+    expect(await mount('s1')).toBe('value-1');
+  });
+
+  it.each([
+    ['ECONNREFUSED', false],
+    ['ECONNRESET', false],
+    ['ETIMEDOUT', true],
+    ['TLS_TIMEOUT', true],
+    ['NO_ANSWER', true],
+    ['EAI_AGAIN', true],
+    ['EHOSTUNREACH', true],
+  ])('takes %s of a login for silence: %s', async (remoteCode, silent) => {
+    const hosts = new SilentHosts(clock);
+    const question = { phase: 'entra', host: 'login', request: 'token', failed: () => 'Cannot log in' } as const;
+    const asker = { hasty: true, signal: new AbortController().signal };
+    const failed = hosts.listen(question, asker, async () => {
+      time += 4_000;
+      throw new ProviderError('ERR_UNREACHABLE', 'after some tries', { details: { remoteCode } });
+    });
+    await expect(failed).rejects.toThrow('after some tries');
+    const again = hosts.listen(question, asker, async () => 'asked').catch(() => 'refused');
+    expect(await again).toBe(silent ? 'refused' : 'asked');
   });
 
   it.each<['entra' | 'imds' | 'nmi', Identity, string]>([
