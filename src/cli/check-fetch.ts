@@ -7,7 +7,7 @@ import type { Finding } from '../spc/finding.ts';
 import type { CloudOptions } from './cloud-options.ts';
 import type { Io } from './io.ts';
 import { warningsTo } from './logging.ts';
-import { KUBELET_PATH, REQUEST_DEFAULTS, type RequestOptions, requestOf } from './mount-request.ts';
+import { credentialsHint, KUBELET_PATH, REQUEST_DEFAULTS, type RequestOptions, requestOf } from './mount-request.ts';
 import type { DirectMount } from './provider.ts';
 
 /** A text of manifests without errors, and how its objects are read. */
@@ -49,7 +49,8 @@ export async function fetchFindings(
       await requestFiles(directTarget(mount), request);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
-      add('error', messageOf(error));
+      const message = messageOf(error);
+      add('error', `${message}${credentialsHint(message, options, request.pod.namespace)}`);
     }
   }
   return found;

@@ -46,6 +46,24 @@ export function addCredentialOptions(command: Command): Command {
     .option('--audience <audience>', 'audience of the token', REQUEST_DEFAULTS.audience);
 }
 
+/**
+ * What to give on the command line where a Mount failed for want of credentials, as the end of a sentence; empty where it
+ * failed for anything else. A Mount's own words are for who can change a pod.
+ */
+export function credentialsHint(message: string, options: Partial<RequestOptions>, namespace: string): string {
+  if (message.includes('nodePublishSecretRef secret is not set')) {
+    const files = '--secret-file clientid=FILE --secret-file clientsecret=FILE';
+    return `; here: --secrets FILE with that Secret, or ${files}`;
+  }
+  if (options.tokenFile !== undefined || !/service account tokens? /.test(message)) return '';
+  const { serviceAccount = REQUEST_DEFAULTS.serviceAccount, audience = REQUEST_DEFAULTS.audience } = options;
+  const [, asked = audience] = /audience (api:[\w:/.-]*\w)/.exec(message) ?? [];
+  const account = serviceAccount === REQUEST_DEFAULTS.serviceAccount ? 'SERVICE-ACCOUNT' : serviceAccount;
+  const command = `kubectl create token ${account} -n ${namespace} --audience ${asked} > token`;
+  const flags = `--token-file token${asked === audience ? '' : ` --audience ${asked}`}`;
+  return `; here: ${command}; then give ${flags}`;
+}
+
 /** What a request is made of. */
 export interface RequestParts {
   readonly spc: SecretProviderClass;

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { quote } from '../base/words.ts';
 import { connectProvider, type MountTarget } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';
 import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
@@ -13,6 +14,7 @@ import { warningsTo } from './logging.ts';
 import {
   addCredentialOptions,
   CREDENTIALS_HELP,
+  credentialsHint,
   KUBELET_PATH,
   REQUEST_DEFAULTS,
   type RequestOptions,
@@ -58,7 +60,10 @@ export function mountCommand(deps: MountCommandDeps): Command {
     .description('mount a SecretProviderClass once, as the driver does, and show files, objects and versions')
     .argument('<file>', 'YAML with the SecretProviderClass, and the credentials Secret if it is at hand; - is stdin')
     .option('--out <dir>', 'write the files there, as the driver does; without it nothing is written')
-    .option('--name <name>', 'the SecretProviderClass, where the file holds several')
+    .option(
+      '--name <name>',
+      'the SecretProviderClass, where the file holds several; NAMESPACE/NAME where they share a name',
+    )
     .option('--endpoint <endpoint>', 'socket of the provider', MOUNT_DEFAULTS.endpoint)
     .option('--direct', 'do it in this process instead of asking a running provider')
     .option('--pod <name>', 'name of the pod to appear as', MOUNT_DEFAULTS.pod)
@@ -90,6 +95,11 @@ export function runMount(
       io.stdout(report(published, options.out));
       if (!options.direct) io.stderr('note: what the provider warns of stands in its log; --direct shows it here\n');
       return 0;
+    } catch (error) {
+      const message = messageOf(error);
+      const hint = credentialsHint(message, options, request.pod.namespace);
+      if (hint === '' || !(error instanceof ProviderError)) throw error;
+      throw new ProviderError(error.code, `${message}${hint}`, { cause: error });
     } finally {
       close();
     }
@@ -119,13 +129,19 @@ function chooseClass(
   file: string,
   name: string | undefined,
 ): SecretProviderClass {
-  const fitting = name === undefined ? classes : classes.filter((spc) => spc.name === name);
+  const fitting = classes.filter((spc) => name === undefined || spc.name === name || fullNameOf(spc) === name);
   const [chosen, ...others] = fitting;
   if (chosen !== undefined && others.length === 0) return chosen;
   if (classes.length === 0) throw new ProviderError('ERR_USAGE', `there is no SecretProviderClass in ${file}`);
-  const known = classes.map((spc) => spc.name).join(', ');
-  const count = chosen === undefined ? `no SecretProviderClass "${name}"` : 'more than one SecretProviderClass';
+  const isUnique = new Set(classes.map((spc) => spc.name)).size === classes.length;
+  const known = classes.map((spc) => (isUnique ? spc.name : fullNameOf(spc))).join(', ');
+  const named = name === undefined ? '' : ` ${quote(name)}`;
+  const count = `${chosen === undefined ? 'no' : 'more than one'} SecretProviderClass${named}`;
   throw new ProviderError('ERR_USAGE', `${file} holds ${count}; choose with --name: ${known}`);
+}
+
+function fullNameOf({ name, namespace }: SecretProviderClass): string {
+  return namespace === '' ? name : `${namespace}/${name}`;
 }
 
 async function openTarget({

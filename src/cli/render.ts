@@ -12,6 +12,12 @@ export interface RenderCommandOptions {
   readonly format: 'manifests' | 'volumes';
 }
 
+const HELP = `
+Example: akv-csi render --directory-id TENANT broker.yaml | kubectl apply -f -
+
+Exit codes: 0 printed, 1 no keyVault field or an error in one (nothing is printed then), 2 wrong command line or
+unreadable file.`;
+
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** `akv-csi render FILE…`: manifests to stdout, remarks to stderr. */
@@ -29,6 +35,7 @@ export function renderCommand(): Command {
         .choices(['manifests', 'volumes'])
         .default('manifests'),
     )
+    .addHelpText('after', HELP)
     .action(async (files: string[], options: RenderCommandOptions) => {
       process.exitCode = await runRender(files, options, processIo);
     });

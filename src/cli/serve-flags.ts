@@ -174,6 +174,8 @@ ${describeFlags(SERVE_FLAGS)}
 Environment: AZURE_ENVIRONMENT_FILEPATH (custom cloud file), HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
 SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS,
 KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server, for identity binding).
+
+Exit codes: 0 ended by SIGTERM or SIGINT, 1 it cannot start, or did not end in time, 2 wrong flags.
 `;
 }
 

@@ -263,6 +263,40 @@ describe('akv-csi check --fetch', () => {
     });
   });
 
+  it('says what to give on the command line for want of credentials', async () => {
+    const TOKENS =
+      'service account tokens not found; the CSIDriver object must ask for it (spec.tokenRequests with audience api://AzureADTokenExchange: the)';
+    const create = 'kubectl create token SERVICE-ACCOUNT -n prod --audience api://AzureADTokenExchange > token';
+    const SECRET = 'nodePublishSecretRef secret is not set; add it';
+    const rows: readonly [string, Partial<CheckCommandOptions>, string][] = [
+      [TOKENS, {}, `; here: ${create}; then give --token-file token`],
+      [
+        TOKENS.replace('Exchange', 'ExchangeBinding'),
+        {},
+        ' --token-file token --audience api://AzureADTokenExchangeBinding',
+      ],
+      [TOKENS, { serviceAccount: 'web' }, 'kubectl create token web -n prod'],
+      [
+        SECRET,
+        {},
+        '; here: --secrets FILE with that Secret, or --secret-file clientid=FILE --secret-file clientsecret=FILE',
+      ],
+    ];
+    for (const [message, options, hint] of rows) {
+      const { stdout } = await check(['-'], {
+        fetch: true,
+        stdin: GOOD,
+        directMount: provider([], message),
+        ...options,
+      });
+      expect(stdout).toContain(`${message}; here: `);
+      expect(stdout).toContain(hint);
+    }
+    expect((await check(['-'], { fetch: true, stdin: GOOD, directMount: provider([], 'gone') })).stdout).not.toContain(
+      'here:',
+    );
+  });
+
   it('asks no vault about a manifest with errors, nor for another provider', async () => {
     expect((await check(['-'], { fetch: true, stdin: BAD })).code).toBe(1);
     const other = GOOD.replace('provider: azure', 'provider: vault');

@@ -230,6 +230,19 @@ describe('manifests of akv-csi mount', () => {
     expect(stdout).toContain('SecretProviderClass prod/api');
   });
 
+  it('chooses by namespace and name where two share a name', async () => {
+    const shop = SPC.replace('namespace: prod', 'namespace: shop');
+    const text = `${SPC}---\n${shop}`;
+    expect((await mountDirect(text, { name: 'shop/web' })).stdout).toContain('SecretProviderClass shop/web');
+    expect((await mountDirect(text, { name: 'prod/web' })).stdout).toContain('SecretProviderClass prod/web');
+    for (const options of [{}, { name: 'web' }, { name: 'x/web' }]) {
+      expect(await mountDirect(text, options)).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/; choose with --name: prod\/web, shop\/web\n$/),
+      });
+    }
+  });
+
   it.each([
     ['several', `${SPC}---\n${second}`, {}, 'more than one SecretProviderClass; choose with --name: web, api'],
     ['no such name', SPC, { name: 'x' }, 'no SecretProviderClass "x"; choose with --name: web'],

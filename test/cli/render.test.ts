@@ -111,6 +111,18 @@ describe('akv-csi render', () => {
     expect(one.printed.stdout).toBe(all.printed.stdout);
   });
 
+  it('tells its exit codes in its help', () => {
+    let help = '';
+    renderCommand()
+      .configureOutput({
+        writeOut: (text) => {
+          help += text;
+        },
+      })
+      .outputHelp();
+    expect(help).toContain('Exit codes: 0 printed, 1 no keyVault field');
+  });
+
   it('has an option for each choice', () => {
     expect(renderCommand().options.map(({ long }) => long)).toEqual(['--directory-id', '--sync-secrets', '--format']);
   });

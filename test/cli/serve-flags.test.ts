@@ -107,6 +107,10 @@ describe('flags of serve', () => {
   });
 });
 
+it('exit codes are in the help', () => {
+  expect(serveHelp()).toContain('Exit codes: 0 ended by SIGTERM or SIGINT, 1 it cannot start');
+});
+
 it('every flag is in the help, with words', () => {
   const lines = serveHelp().split('\n');
   const undocumented = SERVE_FLAGS.filter(
