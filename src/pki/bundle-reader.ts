@@ -2,6 +2,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto';
 import { badContent, naming } from './bad-content.ts';
 import { type Der, octets, oid, readAll, readDer, sequence, TAG } from './der.ts';
 import { checkKeySize, importPrivateKey } from './keys.ts';
+import { peel } from './layers.ts';
 import { decryptOldKey, readOldEncryption } from './old-key.ts';
 import { nextTurn } from './pace.ts';
 import { decryptWithPassword } from './pbe.ts';
@@ -44,6 +45,8 @@ export class BundleReader {
   /** The first private key among what was passed over: content that has one is not content without a key. */
   unreadKey: string | undefined;
   readonly #access: Pkcs12Access;
+  /** Whether the text being read stood in a block; it is not looked for in its own blocks. */
+  #isNested = false;
 
   constructor(access: Pkcs12Access) {
     this.#access = access;
@@ -73,6 +76,8 @@ export class BundleReader {
   async #addBlock({ label, der, encrypted }: PemBlock): Promise<void> {
     const isKey = KEY_LABELS.includes(label) || label === 'ENCRYPTED PRIVATE KEY';
     const shape = shapeOf(der);
+    const inner = shape === undefined && encrypted === undefined ? this.#textIn(der) : undefined;
+    if (inner !== undefined) return this.#addNested(inner);
     if (isKey && encrypted !== undefined) return this.#addOldEncryptedKey(encrypted, der);
     if (isKey && shape !== undefined && !SHAPES_OF_KEYS.includes(shape)) throw misplaced(shape, 'private key');
     if (isKey) return shape === 'encrypted private key' ? this.#addElement(der) : this.#addKey(readDer(der).raw);
@@ -86,6 +91,18 @@ export class BundleReader {
     if (label === 'PKCS7' || label === 'CMS') return this.#addPkcs7(sequence(readDer(der)));
     this.passedOver.add(FOREIGN_LABELS[label] ?? label);
     if (label.endsWith('PRIVATE KEY')) this.unreadKey ??= FOREIGN_LABELS[label] ?? unreadKeyNamed(label);
+  }
+
+  /** PEM in the base64 of a block, which somebody encoded and wrapped in BEGIN and END again. */
+  #textIn(der: Buffer): string | undefined {
+    const core = this.#isNested ? undefined : peel(der).core;
+    return core?.kind === 'pem' ? core.text : undefined;
+  }
+
+  async #addNested(text: string): Promise<void> {
+    this.#isNested = true;
+    await this.addPem(text);
+    this.#isNested = false;
   }
 
   /** Tells what a DER element is by its shape. */

@@ -52,7 +52,7 @@ export function passwordCandidates(passwords: readonly Secret[]): readonly Passw
 }
 
 const MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
-const QUOTED = /^(["'`]).*\1$|^[\u2018\u201c\u201e].*[\u2018\u2019\u201c\u201d]$/s;
+const QUOTED = /^\s*(?:(["'`]).*\1|[\u2018\u201c\u201e].*[\u2018\u2019\u201c\u201d])\s*$/s;
 /** What is rarely meant to belong to a password; looked for in it without its margins. */
 const ODDITIES: readonly (readonly [string, RegExp])[] = [
   ['is empty', /^$/],
@@ -67,7 +67,9 @@ export function passwordRemark(passwords: readonly Secret[]): string {
   const odd = ODDITIES.filter(([, form]) => passwords.some((one) => form.test(withoutMargins(one).reveal())));
   const marked = passwords.some((one) => MARK.test(one.reveal())) ? ['begins with a byte order mark'] : [];
   const all = [...marked, ...odd.map(([what]) => what)];
-  return all.length === 0 ? '' : `: it ${all.join(' and ')}`;
+  const last = all.pop();
+  if (last === undefined) return '';
+  return `: it ${all.length === 0 ? last : `${all.join(', ')} and ${last}`}`;
 }
 
 function encodeText(text: string): PasswordBytes {

@@ -84,7 +84,8 @@ function wordFault(words: string, blanks: string): string | undefined {
 
 function characterAt(text: string, offset: number): string {
   const code = utf8Of(text.slice(offset, offset + MAX_UTF8)).codePointAt(0) ?? 0;
-  return named(code);
+  const isLatin1 = code === 0xfffd && text[offset] !== '\xef';
+  return named(isLatin1 ? text.charCodeAt(offset) : code);
 }
 
 function named(code: number): string {

@@ -111,6 +111,11 @@ const READ: readonly (readonly [string, Buffer | string])[] = [
   ['PKCS#7 named CERTIFICATE', key + writePem('CERTIFICATE', pkcs7())],
   ['a PFX named CERTIFICATE', writePem('CERTIFICATE', open)],
   ['a blank behind the words', pem.replaceAll(/(KEY|CATE)-----/g, '$1 -----')],
+  ['PEM in the base64 of a block', writePem('CERTIFICATE', Buffer.from(pem))],
+  [
+    'PEM in the base64 of each block',
+    [key, pemOf(certificates)].map((text) => writePem('CERTIFICATE', Buffer.from(text))).join(''),
+  ],
   ['an old encrypted key with AES', oldKey('AES-256-CBC', '\n') + pemOf(certificates)],
   ['on one line', oldKey('AES-256-CBC', ' ') + pemOf(certificates)],
   ['with its line breaks gone', oldKey('AES-256-CBC', '') + pemOf(certificates)],
@@ -346,6 +351,7 @@ describe('the layers of any bytes', () => {
     ['padding', `-----BEGIN A-----\n${'= '.repeat(100_000)}\n-----END A-----`],
     ['brackets', '['.repeat(250_000)],
     ['members', JSON.stringify(Array.from({ length: 900 }, () => 'A'.repeat(250)))],
+    ['blocks in blocks', [1, 2, 3, 4, 5].reduce((inner) => writePem('A', Buffer.from(inner)), key.repeat(200))],
     ['UTF-16', Buffer.alloc(250_000, Buffer.from('A\0'))],
   ])('are bounded: %s', async (_, content) => {
     await expect(readBundle(Buffer.from(content))).rejects.toMatchObject({ code: 'ERR_BAD_CONTENT' });

@@ -42,7 +42,7 @@ describe('a password as it is stored', () => {
     ["'secret'\n", ': it stands in quotes'],
     ['“secret”', ': it stands in quotes'],
     ['\ufeffwrong', ': it begins with a byte order mark'],
-    ['\ufeff"secret" \n', ': it begins with a byte order mark and ends with a blank'],
+    ['\ufeff"secret" \n', ': it begins with a byte order mark, ends with a blank and stands in quotes'],
     ['wrong', ''],
     ['sec"ret', ''],
     ['"secret', ''],
