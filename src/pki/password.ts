@@ -25,12 +25,10 @@ export function passwordBytes(password: Secret | null): PasswordBytes {
  * that `echo` and editors leave at its end. Opening a content and writing one take the same off.
  */
 export function withoutMargins(password: Secret): Secret {
-  return new Secret(
-    password
-      .reveal()
-      .replace(/^\ufeff/, '')
-      .replace(/[\r\n]+$/, ''),
-  );
+  const text = password.reveal().replace(/^\ufeff/, '');
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === '\n' || text[end - 1] === '\r')) end--;
+  return new Secret(text.slice(0, end));
 }
 
 /**

@@ -54,4 +54,9 @@ describe('a password as it is stored', () => {
       expect(message.slice(message.indexOf('; check that password'))).toBe(`; check that password${remark}`);
     }
   });
+
+  it('costs nothing where it is far too long', async () => {
+    const password = new Secret(`${'\n'.repeat(1_000_000)}x`);
+    await expect(readBundle(await locked(new Secret('secret')), { password })).rejects.toThrow('longer than 4096');
+  });
 });
