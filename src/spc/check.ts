@@ -8,6 +8,7 @@ import { Findings } from './finding.ts';
 import { foreignDocument, foreignFile, foreignKind } from './foreign-text.ts';
 import { namespaceProblem, subdomainProblem } from './kubernetes-names.ts';
 import { CLASSIC_NAMES } from './parameter-reader.ts';
+import { withPlaceholder } from './placeholder.ts';
 import { checkSecretObjects } from './secret-objects.ts';
 import { childOf, type ManifestPart, readManifestParts, type Tree, type YamlError } from './tree.ts';
 
@@ -99,7 +100,8 @@ function checkMetadata(document: Tree, findings: Findings): void {
     const text = textAt(metadata, field);
     const problem = text === '' ? undefined : problemOf(text);
     const path = `metadata.${field}`;
-    if (problem !== undefined) findings.error(path, `${path} ${problem}`, { line: lineOf(metadata, field) });
+    if (problem !== undefined)
+      findings.error(path, withPlaceholder(`${path} ${problem}`, text), { line: lineOf(metadata, field) });
   }
 }
 

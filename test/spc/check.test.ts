@@ -245,6 +245,11 @@ describe('fields of a class that stand in a wrong place', () => {
       'warning spec.secretObject: spec.secretObject is unknown and ignored; did you mean "secretObjects"?',
     ],
     [
+      'a name that nobody filled in',
+      GOOD.replace('name: web', 'name: <app>'),
+      '<app>" is a placeholder that nobody filled in',
+    ],
+    [
       'a bad name',
       GOOD.replace('name: web', 'name: My_App'),
       'error metadata.name: metadata.name "My_App" cannot be a name in Kubernetes',
