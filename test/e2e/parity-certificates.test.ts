@@ -498,6 +498,20 @@ describe('the order of chains', () => {
   });
 });
 
+describe('contents without a private key', () => {
+  it.each([
+    ['PEM', ecChain, PEM, { c: ecChain }],
+    ['PEM whose line breaks are gone', ecChain.replaceAll('\n', '\\n'), PEM, { c: ecChain }],
+  ])('are delivered, with a warning that says it once: %s', async (what, value, contentType, files) => {
+    const before = world.log.length;
+    const flags = [`--custom-user-agent=${what.length}`];
+    const row = stored('', value, contentType, { files });
+    for (const _again of [1, 2]) await checkRow(world, { ...row, flags });
+    const warnings = world.log.slice(before).filter((line) => line.includes('"no_private_key"'));
+    expect(warnings).toEqual([expect.stringContaining('Certificate \\"c\\": there is no private key')]);
+  });
+});
+
 describe('objectFormat', () => {
   it.each(FORMATS)('$fact', (row) => checkRow(world, row));
 
