@@ -7,7 +7,7 @@ import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
-import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
+import { bracketedPlaceholderIn, placeholderIn, withPlaceholderAt } from './placeholder.ts';
 import { kindOf, type MapTree, parseYaml } from './tree.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
 import { yamlSize } from './yaml-size.ts';
@@ -121,7 +121,9 @@ function readMap(text: string, findings: Findings, firstLine: number): MapTree |
   }
   const parsed = parseYaml(text, firstLine);
   if (!parsed.ok) {
-    for (const { line, message } of parsed.errors) fail(`cannot be read as YAML: line ${line}: ${message}`, line);
+    for (const { line, message } of parsed.errors) {
+      fail(`cannot be read as YAML: line ${line}: ${withPlaceholderAt(message, text, line - firstLine)}`, line);
+    }
     return undefined;
   }
   const [document, second] = parsed.documents;

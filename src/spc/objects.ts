@@ -2,6 +2,7 @@ import { misspelt, quote } from '../base/words.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { type NamedObject, type ObjectContext, type ObjectDefaults, parseObject, unmarshalFailure } from './object.ts';
+import { withPlaceholderAt } from './placeholder.ts';
 import { goValue } from './scalar.ts';
 import { kindOf, type MapTree, parseFirstDocument, type Tree } from './tree.ts';
 import { yamlSize } from './yaml-size.ts';
@@ -43,7 +44,9 @@ export function parseObjects(
   }
   const parsed = parseFirstDocument(text, firstLine);
   if (!parsed.ok) {
-    for (const { line, message } of parsed.errors) fail(line, `line ${line}: ${message}`);
+    for (const { line, message } of parsed.errors) {
+      fail(line, `line ${line}: ${withPlaceholderAt(message, text, line - firstLine)}`);
+    }
     return [];
   }
   noteLater(findings, 'objects', parsed.laterLine);
@@ -110,7 +113,9 @@ function parseItem(item: Tree, context: ObjectContext): NamedObject | undefined 
   if (item.kind === 'text') {
     const parsed = parseFirstDocument(item.text, item.textLine);
     if (!parsed.ok) {
-      for (const { line, message } of parsed.errors) fail(line, `line ${line}: ${message}`);
+      for (const { line, message } of parsed.errors) {
+        fail(line, `line ${line}: ${withPlaceholderAt(message, item.text, line - item.textLine)}`);
+      }
       return undefined;
     }
     noteLater(findings, path, parsed.laterLine);

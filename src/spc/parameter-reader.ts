@@ -165,7 +165,7 @@ export class ParameterReader {
   missing(name: string, message: string): void {
     const typo = misspelt(name, this.#names(), ALL_NAMES);
     const hint = typo === undefined ? '' : `; did you mean it by ${quote(typo)}?`;
-    this.error(name, `${message}${hint}`, 'parameters');
+    this.findings.error(name, `${message}${hint}`, { line: this.line(typo ?? name), stage: 'parameters' });
   }
 
   /** The client ID of the identity that the parameters ask for: one that nobody filled in is refused. */
@@ -185,12 +185,8 @@ export class ParameterReader {
   notePlaceholders(): void {
     const told = new Set(this.findings.all.map(({ path }) => path));
     for (const name of CLASSIC_NAMES) {
-      const placeholder = TEXTS.includes(name) || told.has(name) ? undefined : placeholderIn(this.text(name));
-      if (placeholder === undefined) continue;
-      this.note(
-        name,
-        `${name} ${quote(this.text(name))}: ${quote(placeholder)} is a placeholder that nobody filled in`,
-      );
+      const text = TEXTS.includes(name) || told.has(name) ? '' : this.text(name);
+      if (placeholderIn(text) !== undefined) this.note(name, withPlaceholder(`${name} is ${quote(text)}`, text));
     }
   }
 
@@ -244,6 +240,7 @@ export class ParameterReader {
    */
   reportUnknown(): void {
     for (const name of this.#unknown(CLASSIC_NAMES)) {
+      if (this.#standsIn(name)) continue;
       const identity = identityHint(name);
       const near = identity === undefined ? nearest(name, ALL_NAMES) : undefined;
       const hint = identity ?? (near === undefined ? undefined : `did you mean ${quote(near)}?`);
@@ -256,6 +253,12 @@ export class ParameterReader {
     if (this.text('userAssignedIdentityID') !== '' && !this.#namesIdentity()) {
       this.warning('userAssignedIdentityID', `userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`);
     }
+  }
+
+  /** Whether an unknown parameter is named by the error about the one that is missing. */
+  #standsIn(name: string): boolean {
+    const missing = ['keyvaultName', 'objects', ...(this.text('tenantId') === '' ? ['tenantID'] : [])];
+    return missing.some((one) => this.text(one) === '' && misspelt(one, this.#names(), ALL_NAMES) === name);
   }
 
   /** What the request ignores and was meant to name the identity, with what to do, such as `"clientId" is ignored: …`. */

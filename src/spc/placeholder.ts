@@ -38,6 +38,16 @@ export function withPlaceholder(message: string, text: string): string {
     : `${message}; ${quote(placeholder)} is a placeholder that nobody filled in`;
 }
 
+/** The same of a message about line `line` (from 0) of a text of YAML: readers stumble there, or on the line behind. */
+export function withPlaceholderAt(message: string, text: string, line: number): string {
+  const lines = text.split('\n').slice(Math.max(0, line - 1), line + 1);
+  const placeholder = lines
+    .toReversed()
+    .map(bracketedPlaceholderIn)
+    .find((found) => found !== undefined);
+  return placeholder === undefined ? message : withPlaceholder(message, placeholder);
+}
+
 /** True for a text that is nothing but a placeholder, such as `<AKV directory ID>`. */
 export function isPlaceholder(text: string): boolean {
   return placeholderIn(text) === text.trim();

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Asked, CLASSIC, OBJECTS, read, TENANT } from './support.ts';
+import { parseAttributes } from '../../src/spc/attributes.ts';
+import { parseParameters } from '../../src/spc/parameters.ts';
+import { type Asked, CLASSIC, DEFAULTS, OBJECTS, read, TENANT } from './support.ts';
 
 type Parameters = Readonly<Record<string, string | undefined>>;
 
@@ -167,6 +169,23 @@ describe('identity modes', () => {
 });
 
 describe('unknown parameters', () => {
+  it.each([
+    ['keyvaultName', 'keyVaultName'],
+    ['tenantID', 'tenantid'],
+    ['objects', 'object'],
+  ])('one that stands in for a missing %s is told once, with its own line', (name, typo) => {
+    const { [name as keyof typeof CLASSIC]: value, ...others } = CLASSIC;
+    const attributes = parseAttributes(JSON.stringify({ ...others, [typo]: value }));
+    const { findings } = parseParameters(attributes, { defaults: DEFAULTS, lines: new Map([[typo, 7]]) });
+    expect(findings.all).toEqual([
+      expect.objectContaining({
+        path: name,
+        line: 7,
+        message: expect.stringContaining(`did you mean it by "${typo}"?`),
+      }),
+    ]);
+  });
+
   it.each([
     ['nonsense', 'parameter "nonsense" is unknown and ignored'],
     ['tenantid', 'parameter "tenantid" is unknown and ignored; did you mean "tenantID"?'],

@@ -113,7 +113,7 @@ describe('every parameter says it, behind the official provider’s words', () =
   it('one that is not used is a note', () => {
     const { volume, notes } = read({ ...CLASSIC, useVMManagedIdentity: 'true', tenantID: '<tenant>' });
     expect(volume?.tenantId).toBe('<tenant>');
-    expect(notes).toEqual([`tenantID "<tenant>": "<tenant>" ${NOBODY}`]);
+    expect(notes).toEqual([`tenantID is "<tenant>"; "<tenant>" ${NOBODY}`]);
   });
 
   it.each(['objectName', 'objectVersion', 'objectType', 'objectFormat', 'objectEncoding', 'filePermission'])(
@@ -188,5 +188,33 @@ describe('doubtful IDs', () => {
 
   it.each([TENANT, TENANT.toUpperCase(), 'contoso.onmicrosoft.com', 'your-company.example'])('not %s', (id) => {
     expect(read({ ...CLASSIC, tenantID: id }).warnings).toEqual([]);
+  });
+});
+
+describe('YAML that cannot be read because of one', () => {
+  it.each([
+    [
+      'a value in the objects',
+      'array:\n  - |\n    objectName: {{ .Values.name }}-x\n    objectType: secret',
+      '{{ .Values.name }}',
+    ],
+    [
+      'a loop in the objects',
+      'array:\n{{- range .Values.secrets }}\n  - |\n    objectName: {{ . }}',
+      '{{- range .Values.secrets }}',
+    ],
+  ])('says so: %s', (_, objects, placeholder) => {
+    const { errors } = read({ ...CLASSIC, objects });
+    expect(errors[0]).toContain(`${JSON.stringify(placeholder)} ${NOBODY}`);
+  });
+
+  it('says so in a keyVault field', () => {
+    const { errors } = read({ keyVault: 'vault:\n  name: {{ .Values.kv }}-x\n' });
+    expect(errors[0]).toContain(`"{{ .Values.kv }}" ${NOBODY}`);
+  });
+
+  it('says nothing of one elsewhere', () => {
+    const { errors } = read({ ...CLASSIC, objects: 'array:\n  - |\n    objectAlias: "<a>"\n\n\n    a: b: c' });
+    expect(errors[0]).not.toContain(NOBODY);
   });
 });
