@@ -1,6 +1,6 @@
-import { messageOf, ProviderError } from './base/errors.ts';
+import { messageOf } from './base/errors.ts';
 import { endWhereOutputBreaks } from './cli/broken-output.ts';
-import { processIo } from './cli/io.ts';
+import { exitCodeFor, processIo } from './cli/io.ts';
 import { endProcess, outputWritten } from './cli/process-end.ts';
 import { listenForSignals } from './cli/signals.ts';
 
@@ -23,7 +23,7 @@ async function main(): Promise<void> {
 main()
   .catch((error: unknown) => {
     process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
-    process.exitCode = error instanceof ProviderError && error.code === 'ERR_USAGE' ? 2 : 1;
+    process.exitCode = exitCodeFor(error);
   })
   .then(() => outputWritten(command === 'serve' ? LAST_LINES_MS : undefined))
   .finally(() => endProcess(Number(process.exitCode ?? 0)));

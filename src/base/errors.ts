@@ -60,6 +60,8 @@ export interface ProviderErrorOptions {
   readonly details?: ErrorDetails;
   /** The single failures this error stands for, in request order. */
   readonly errors?: readonly ProviderError[];
+  /** What each of the single failures is about, in the same order. */
+  readonly failed?: readonly string[];
   /** The message without the object that failed, and without {@link said}; default: the message. */
   readonly reason?: string;
   /** What the remote side said in its own words, short and without anything that differs from one attempt to the next. */
@@ -75,6 +77,7 @@ export class ProviderError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
   readonly errors: readonly ProviderError[];
+  readonly failed: readonly string[];
   /** Equal for objects that failed by the same cause: they share one text. */
   readonly reason: string;
   readonly said: string;
@@ -85,6 +88,7 @@ export class ProviderError extends Error {
     this.code = code;
     this.details = options.details ?? {};
     this.errors = options.errors ?? [];
+    this.failed = options.failed ?? [];
     this.reason = options.reason ?? message;
     this.said = options.said ?? '';
   }

@@ -1,4 +1,7 @@
-/** Fields of a log line; values are plain data or `Secret`s, which print redacted. */
+/**
+ * Fields of a log line; values are plain data or `Secret`s, which print redacted. The message of a line is short and the
+ * same each time; what differs is a field: `error` is the text of a failure, `detail` that of a warning or a note.
+ */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**

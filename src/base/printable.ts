@@ -1,5 +1,6 @@
 // Makes text of others safe to show. Used where a text leaves the program: the message of a Mount, a gRPC status, a
-// metric label. Nothing is refused: what a terminal, a log reader or a person could take for something else is escaped.
+// metric label, a log line. Nothing is refused: what a terminal, a log reader or a person could take for something else
+// is escaped.
 
 /** Control characters, line and paragraph separators, direction and invisible formatting marks, and half surrogate pairs. */
 const UNPRINTABLE =
@@ -15,6 +16,13 @@ export function printable(text: string): string {
 /** The same, with tabs and line breaks left as they are: for texts that are meant to have several lines. */
 export function printableLines(text: string): string {
   return text.replace(UNPRINTABLE, (char) => (BREAKS.has(char) ? char : escaped(char)));
+}
+
+/** The same in the escapes of JSON, for texts that are JSON already. */
+export function escapedUnits(json: string): string {
+  return json.replace(UNPRINTABLE, (char) =>
+    Array.from({ length: char.length }, (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  );
 }
 
 function escaped(char: string): string {

@@ -57,9 +57,11 @@ export class Redactor {
     const { code, message, details, cause } = error;
     const cleanDetails = this.#fields(details);
     const errors = error.errors.map((one) => this.error(one));
-    const same = this.text(message) === message && cleanDetails === details;
+    const failed = error.failed.map((name) => this.text(name));
+    const isSame = failed.every((name, index) => name === error.failed[index]);
+    const same = isSame && this.text(message) === message && cleanDetails === details;
     if (same && errors.every((one, index) => one === error.errors[index])) return error;
-    return new ProviderError(code, this.text(message), { cause, details: cleanDetails, errors });
+    return new ProviderError(code, this.text(message), { cause, details: cleanDetails, errors, failed });
   }
 
   /** A log whose warnings and errors hold no secret; what others wrote is in no other line. */

@@ -107,8 +107,13 @@ export async function exitCodeOf(io: Io, command: () => Promise<number>): Promis
     return await command();
   } catch (error) {
     io.stderr(`error: ${messageOf(error)}\n`);
-    return error instanceof ProviderError && error.code === 'ERR_USAGE' ? 2 : 1;
+    return exitCodeFor(error);
   }
+}
+
+/** The exit code of a command that ends with this: 2 for a wrong command line, 1 for other failures. */
+export function exitCodeFor(error: unknown): number {
+  return error instanceof ProviderError && error.code === 'ERR_USAGE' ? 2 : 1;
 }
 
 function reasonOf(error: unknown): string {

@@ -1,5 +1,6 @@
 import { systemClock } from '../base/clock.ts';
 import { type LogFields, type Logger, silentLogger } from '../base/log.ts';
+import { logLine } from './log-line.ts';
 
 /** How log lines look and which there are. */
 export interface LogOptions {
@@ -13,13 +14,21 @@ export interface LogOptions {
 const DETAIL_VERBOSITY = 2;
 const DEBUG_VERBOSITY = 5;
 
-/** Writes log lines: warnings and errors to stderr, the rest to stdout. Fields that are undefined or empty are left out. */
+/**
+ * Writes log lines: warnings and errors to stderr, the rest to stdout. Fields that are undefined or empty are left out;
+ * those of the logger come first, and long texts last.
+ */
 export function createLogger(options: LogOptions, base: LogFields = {}): Logger {
-  const { verbosity, stdout, stderr } = options;
-  const format = options.json ? jsonLine : textLine;
-  const line = (level: string, message: string, fields: LogFields = {}) => {
-    const all = Object.entries({ ...base, ...fields }).filter(([, value]) => value !== undefined && value !== '');
-    return format({ ts: new Date(systemClock.wall()).toISOString(), level, msg: message }, all);
+  const { json, verbosity, stdout, stderr } = options;
+  const line = (level: string, msg: string, fields: LogFields = {}) => {
+    const { detail, error, stack, ...short } = { ...base, ...fields };
+    const head = { ts: new Date(systemClock.wall()).toISOString(), level, msg };
+    // A field of the same name must not take the place of the line's own.
+    const all = Object.entries({ ...head, ...short, ...head, detail, error, stack });
+    return logLine(
+      all.filter(([, value]) => value !== undefined && value !== ''),
+      json,
+    );
   };
   return {
     error: (message, fields) => stderr(line('error', message, fields)),
@@ -35,41 +44,12 @@ export function createLogger(options: LogOptions, base: LogFields = {}): Logger 
   };
 }
 
-/** Passes warnings on and drops every other line. */
-export function warningsTo(say: (message: string, fields: LogFields) => void): Logger {
-  const logger: Logger = { ...silentLogger, warn: (message, fields = {}) => say(message, fields), with: () => logger };
+/** Passes warnings on, in their whole text, and drops every other line. */
+export function warningsTo(say: (text: string, fields: LogFields) => void): Logger {
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (message, fields = {}) => say(String(fields.detail ?? message), fields),
+    with: () => logger,
+  };
   return logger;
-}
-
-interface Head {
-  readonly ts: string;
-  readonly level: string;
-  readonly msg: string;
-}
-
-type Fields = readonly (readonly [string, unknown])[];
-
-function jsonLine(head: Head, fields: Fields): string {
-  // A field of the same name must not take the place of the line's own.
-  const own = fields.filter(([name]) => !(name in head)).map(([name, value]) => [name, plainOf(value)]);
-  return `${JSON.stringify({ ...head, ...Object.fromEntries(own) })}\n`;
-}
-
-function textLine({ ts, level, msg }: Head, fields: Fields): string {
-  const pairs = fields.map(([name, value]) => ` ${name}=${textOf(value)}`);
-  return `${ts} ${level.toUpperCase().padEnd(5)} ${msg.replace(/\p{Cc}+/gu, ' ')}${pairs.join('')}\n`;
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === 'string' && /^[^\s\p{Cc}"=]+$/u.test(value)) return value;
-  return JSON.stringify(plainOf(value));
-}
-
-/** A field as data that JSON can hold: a log line must never be what fails. */
-function plainOf(value: unknown): unknown {
-  try {
-    return JSON.stringify(value) === undefined ? String(value) : value;
-  } catch {
-    return '[not printable]';
-  }
 }

@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { type Endpoint, parseEndpoint } from '../server/endpoint.ts';
 import type { CallMeter } from '../server/guard.ts';
@@ -6,7 +7,7 @@ import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
 import { keepHeapSmall } from './heap.ts';
-import type { Io } from './io.ts';
+import { exitCodeFor, type Io } from './io.ts';
 import { catchDefects } from './last-resort.ts';
 import { lateProvider } from './late-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
@@ -32,7 +33,7 @@ export interface ServeProcess {
   readonly takeOutput: () => void;
 }
 
-/** `akv-csi serve`: runs the provider until it is told to stop. Returns the exit code. Errors: ERR_USAGE. */
+/** `akv-csi serve`: runs the provider until it is told to stop. Returns the exit code. Errors: ERR_USAGE for its flags. */
 export async function runServe(
   args: readonly string[],
   io: Io,
@@ -47,13 +48,18 @@ export async function runServe(
     io.stdout(`${JSON.stringify({ version: VERSION, buildDate: BUILD_DATE })}\n`);
     return 0;
   }
-  const endpoint = parseEndpoint(options.endpoint);
   takeOutput();
   const output = openLogOutput(process, (lost) => tellOf(lost, log));
   const log = createLogger({ json: options.logJson, verbosity: options.verbosity, ...output });
   if (options.ignored.length > 0)
     log.info('Flags without a meaning here are ignored', { flags: options.ignored.join(' ') });
-  return serve({ options, endpoint, env: io.env, log, output, signals });
+  try {
+    const endpoint = parseEndpoint(options.endpoint);
+    return await serve({ options, endpoint, env: io.env, log, output, signals });
+  } catch (error) {
+    log.error('Cannot serve', { error: messageOf(error) });
+    return exitCodeFor(error);
+  }
 }
 
 interface Serving {

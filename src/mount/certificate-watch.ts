@@ -25,7 +25,7 @@ export class CertificateWatch {
       const { reason, message, isNote } = finding;
       if (reasons?.includes(reason) === false) continue;
       if (isNote) {
-        noted.note(`${name} ${reason} ${message}`, () => log.info(`Certificate "${name}": ${message}`));
+        noted.note(`${name} ${reason} ${message}`, () => log.info('Certificate note', fieldsOf(name, finding)));
         continue;
       }
       if (certificatePolicy === 'enforce' && DATE_REASONS.includes(reason)) {
@@ -36,9 +36,14 @@ export class CertificateWatch {
   }
 
   /** Reports one thing: a log line once, a count each time. */
-  tell(name: string, { reason, message }: CertificateFinding): void {
+  tell(name: string, finding: CertificateFinding): void {
+    const { reason, message } = finding;
     const { telemetry, log, noted } = this.#context;
     telemetry.certificateWarning(reason);
-    noted.note(`${name} ${reason} ${message}`, () => log.warn(`Certificate "${name}": ${message}`, { reason }));
+    noted.note(`${name} ${reason} ${message}`, () => log.warn('Certificate warning', fieldsOf(name, finding)));
   }
+}
+
+function fieldsOf(certificate: string, { reason, message }: CertificateFinding) {
+  return { certificate, reason, detail: `Certificate "${certificate}": ${message}` };
 }

@@ -50,6 +50,7 @@ export function failuresError(failed: readonly FailedObject[], total: number): P
   const leading = leadingError(errors);
   return new ProviderError(leading?.code ?? 'ERR_INTERNAL', `${begin}${textOf(causes, begin)}`, {
     errors,
+    failed: failed.map(({ label }) => label),
     details: leading?.details ?? {},
   });
 }
@@ -155,9 +156,9 @@ export function asProviderError(reason: unknown): ProviderError {
   if (reason instanceof ProviderError) {
     const message = printable(reason.message);
     if (message === reason.message) return reason;
-    const { code, details, errors, cause } = reason;
+    const { code, details, errors, failed, cause } = reason;
     const parts = { reason: printable(reason.reason), said: printable(reason.said) };
-    return new ProviderError(code, message, { details, errors, cause, ...parts });
+    return new ProviderError(code, message, { details, errors, failed, cause, ...parts });
   }
   return new ProviderError('ERR_INTERNAL', 'the provider failed unexpectedly; its log says more', { cause: reason });
 }

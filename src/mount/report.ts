@@ -10,6 +10,9 @@ import type { FetchedSpec } from './fetch.ts';
 import type { Journal } from './journal.ts';
 import type { NotedOnce } from './noted-once.ts';
 
+/** What the line of a Mount holds of its error beside the other fields. */
+const MAX_ERROR_BYTES = 6 * 1024;
+
 /** What a {@link MountReport} writes to, and what it remembers of earlier Mounts. */
 export interface ReportOptions {
   readonly log: Logger;
@@ -21,7 +24,7 @@ export interface ReportOptions {
   readonly targetPath: string | undefined;
 }
 
-/** Says in log and metrics how one Mount went: one line for the Mount, one for each version that changed. */
+/** Says in log and metrics how one Mount went: one line for the Mount, one for each version that changed, and one for each failed object where they are many. */
 export class MountReport {
   readonly #options: ReportOptions;
   readonly #startedAt: SteadyTime;
@@ -52,8 +55,8 @@ export class MountReport {
   parsed(findings: readonly Finding[], volume: VolumeSpec | undefined): void {
     this.#objects = volume?.objects.length;
     for (const { severity, message } of findings) {
-      if (severity === 'warning') this.#once(message, () => this.#log.warn(message));
-      else if (severity === 'note') this.#once(message, () => this.#log.info(message));
+      if (severity === 'warning') this.#once(message, () => this.#log.warn('Manifest warning', { detail: message }));
+      else if (severity === 'note') this.#once(message, () => this.#log.info('Manifest note', { detail: message }));
     }
   }
 
@@ -69,19 +72,30 @@ export class MountReport {
   }
 
   delivered({ files, objectVersions, warning }: Answer): void {
-    if (warning !== undefined) this.#once('large', () => this.#log.warn(warning));
+    if (warning !== undefined) this.#once('large', () => this.#log.warn('Volume warning', { detail: warning }));
     this.#options.journal.record(this.#volume(), objectVersions, this.#log);
-    this.#log.info('Mounted', { ...this.#figures(files.length), code: 'OK' });
+    this.#log.info('Mounted', { code: 'OK', ...this.#figures(files.length) });
     this.#finished(true);
   }
 
   failed(error: ProviderError): void {
-    const { requestId, httpStatus, remoteCode } = error.details;
-    this.#log.error(error.message, { ...this.#figures(0), code: error.code, requestId, httpStatus, remoteCode });
-    for (const { code, cause } of [error, ...error.errors]) {
-      if (code === 'ERR_INTERNAL' && cause instanceof Error) this.#log.error('Defect', { stack: framesOf(cause) });
+    const { message, code } = error;
+    this.#log.error('Mount failed', { code, ...remoteFactsOf(error), ...this.#figures(0), error: message });
+    if (Buffer.byteLength(JSON.stringify(message)) > MAX_ERROR_BYTES) this.#eachFailed(error);
+    for (const { code: kind, cause } of [error, ...error.errors]) {
+      if (kind === 'ERR_INTERNAL' && cause instanceof Error) this.#log.error('Defect', { stack: framesOf(cause) });
     }
     this.#finished(false);
+  }
+
+  /** One line for each object of a message that the line for the Mount does not hold in full. */
+  #eachFailed({ failed, errors }: ProviderError): void {
+    for (const [index, object] of failed.entries()) {
+      const error = errors[index];
+      if (error === undefined) continue;
+      const facts = { code: error.code, ...remoteFactsOf(error) };
+      this.#log.error('Object failed', { object, ...facts, error: error.reason });
+    }
   }
 
   #figures(files: number) {
@@ -106,6 +120,10 @@ export class MountReport {
     const { pod, secretProviderClass } = this.#attributes ?? {};
     return `${pod?.namespace}/${pod?.name}/${pod?.uid}/${secretProviderClass}`;
   }
+}
+
+function remoteFactsOf({ details: { requestId, httpStatus, remoteCode } }: ProviderError) {
+  return { httpStatus, remoteCode, requestId };
 }
 
 /** The stack names places, not values; the message of a foreign error may quote what it choked on. */

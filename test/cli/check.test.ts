@@ -224,7 +224,8 @@ describe('akv-csi check --fetch', () => {
     async (_, log) =>
     async ({ secrets }) => {
       log.with({ pod: 'x' }).warn('about the manifest');
-      for (const warning of warnings) log.with({ pod: 'x' }).warn(warning, { reason: 'expired' });
+      for (const warning of warnings)
+        log.with({ pod: 'x' }).warn('Certificate warning', { reason: 'expired', detail: warning });
       if (fails !== undefined) throw new ProviderError('ERR_NOT_FOUND', fails);
       if (!secrets.includes('clientid')) throw new ProviderError('ERR_NO_CREDENTIALS', 'no credentials');
       const { files, objectVersion } = answerWith({ a: 'contents' }, 'v1');

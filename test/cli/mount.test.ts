@@ -88,7 +88,7 @@ describe('akv-csi mount --direct', () => {
     const io = recordedIo({ stdin: SPC });
     const { files, objectVersion } = answerWith({ 'tls.crt': 'cert' }, 'v7');
     const directMount: DirectMount = async (_, log) => async () => {
-      log.with({ pod: 'x' }).warn('Certificate "c": it expired', { reason: 'expired' });
+      log.with({ pod: 'x' }).warn('Certificate warning', { detail: 'Certificate "c": it expired' });
       log.info('Mounted');
       return { files, objectVersions: objectVersion };
     };

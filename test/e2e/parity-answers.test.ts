@@ -405,7 +405,8 @@ describe('the log', () => {
     expect(lines).toMatchObject([
       {
         level: 'error',
-        msg: expect.stringContaining('objectName:nowhere'),
+        msg: 'Mount failed',
+        error: expect.stringContaining('objectName:nowhere'),
         pod: 'web-0',
         namespace: 'prod',
         code: 'ERR_NOT_FOUND',

@@ -206,7 +206,7 @@ describe('a chain secret alone without a private key', () => {
     const before = world.log.length;
     await checkRow(world, { ...row, flags: [`--custom-user-agent=${flag}`] });
     const lines = world.log.slice(before).map((line) => JSON.parse(line));
-    return lines.flatMap(({ reason, msg, message }) => (reason === undefined ? [] : [`${reason}: ${msg ?? message}`]));
+    return lines.flatMap(({ reason, detail }) => (reason === undefined ? [] : [`${reason}: ${detail}`]));
   }
 
   it('is a warning in the layout of clients: a client has to present a certificate', async () => {

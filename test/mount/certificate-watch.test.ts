@@ -44,10 +44,14 @@ describe('a certificate on its way into a volume', () => {
     expect(lines).toHaveLength(3);
     expect(lines[0]).toMatchObject({
       level: 'warn',
-      message: expect.stringMatching(
-        /^Certificate "c": the certificate of "CN=broker\.example, O=Test" expired on 2040-01-01/,
-      ),
-      fields: { reason: 'expired' },
+      message: 'Certificate warning',
+      fields: {
+        certificate: 'c',
+        reason: 'expired',
+        detail: expect.stringMatching(
+          /^Certificate "c": the certificate of "CN=broker\.example, O=Test" expired on 2040-01-01/,
+        ),
+      },
     });
   });
 

@@ -30,7 +30,7 @@ async function mount(value: string, content: ContentSpec, contentType = '') {
     [read(objectSpec('c', { content }), fetched)],
     convertContext({ telemetry, log }),
   );
-  const warnings = lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  const warnings = lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields.detail);
   return { files: made.map(({ file }) => file.contents.toString()), counted, warnings, lines };
 }
 
@@ -139,7 +139,7 @@ describe('a chain without its root', () => {
       const { counted, lines } = await mount(servers, content, PEM);
       expect(counted).toEqual([]);
       const message = expect.stringContaining('"CN=Root, O=Test" is not in here: right if it is the root');
-      expect(lines).toMatchObject([{ level: 'info', message }]);
+      expect(lines).toMatchObject([{ level: 'info', fields: { detail: message } }]);
       const alone = await mount(key + pemOf(certificates.slice(0, 1)), content, PEM);
       expect(alone.counted).toEqual(['chain_incomplete']);
     }

@@ -132,7 +132,7 @@ describe('a Mount', () => {
     expect(code).toBe('ERR_INTERNAL');
     expect(message + JSON.stringify(lines)).not.toContain('hunter2');
     const said = loud(lines);
-    expect(said.map((line) => line.message)).toEqual([message, 'Defect', 'Defect']);
+    expect(said.map((line) => line.message)).toEqual(['Mount failed', 'Defect', 'Defect']);
     expect(said[1]?.fields.stack).toMatch(/^TypeError\n\s+at .*mount\.test\.ts/);
   });
 });
@@ -159,10 +159,45 @@ describe('what is said of a Mount', () => {
     expect(loud(lines)).toMatchObject([
       {
         level: 'error',
-        message: expect.stringContaining('closed'),
-        fields: { pod: 'web-0', namespace: 'prod', objects: 2, files: 0, code: 'ERR_FORBIDDEN' },
+        message: 'Mount failed',
+        fields: {
+          pod: 'web-0',
+          namespace: 'prod',
+          objects: 2,
+          files: 0,
+          code: 'ERR_FORBIDDEN',
+          error: expect.stringContaining('closed'),
+        },
       },
     ]);
+  });
+
+  it('is a line for each object too where they do not all fit into one', async () => {
+    const { mount, lines } = mountOf(({ name }) => {
+      throw error('ERR_FORBIDDEN', `closed to ${name}: ${'x'.repeat(400)}`);
+    });
+    const names = Array.from({ length: 40 }, (_, index) => `object-${index}`);
+    const objects = JSON.stringify({
+      array: names.map((objectName) => JSON.stringify({ objectName, objectType: 'secret' })),
+    });
+    await failureOf(mount(inputOf({ objects }), patient()));
+    const [whole, ...each] = loud(lines);
+    expect(whole).toMatchObject({ message: 'Mount failed', fields: { objects: 40, pod: 'web-0' } });
+    expect(each).toHaveLength(40);
+    for (const [index, name] of names.entries()) {
+      expect(each[index]).toMatchObject({
+        level: 'error',
+        message: 'Object failed',
+        fields: {
+          namespace: 'prod',
+          pod: 'web-0',
+          secretProviderClass: 'web',
+          object: `objectType:secret, objectName:${name}, objectVersion:`,
+          code: 'ERR_FORBIDDEN',
+          error: expect.stringContaining(`closed to ${name}:`),
+        },
+      });
+    }
   });
 
   it('is one line where not even the pod is known', async () => {
@@ -182,7 +217,7 @@ describe('what is said of a Mount', () => {
 
   it('has notes on the manifest once a volume', async () => {
     const { mount, lines } = mountOf(value);
-    const notes = () => lines.filter(({ message }) => message.includes('keyVaultName')).length;
+    const notes = () => lines.filter(({ fields }) => String(fields.detail).includes('keyVaultName')).length;
     const odd = inputOf({ keyVaultName: 'x' });
     await mount(odd, patient());
     await mount(odd, patient());

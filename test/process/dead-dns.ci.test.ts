@@ -49,7 +49,7 @@ describe.skipIf(!compiler)('a provider whose name server does not answer', () =>
     await until(/ASKED/);
     expect(await stop()).toEqual(END);
     expect(await failed).toMatchObject({ code: 2, details: expect.stringContaining('the provider is stopping') });
-    expect(output('stdout')).toMatch(/ Stopped\n$/);
+    expect(output('stdout')).toMatch(/ msg=Stopped\n$/);
   });
 
   it('ends where many Mounts wait for it', async () => {
@@ -63,7 +63,7 @@ describe.skipIf(!compiler)('a provider whose name server does not answer', () =>
     for (const { failed } of mounts) {
       expect(await failed).toMatchObject({ details: expect.stringContaining('the provider is stopping') });
     }
-    expect(output('stdout')).toMatch(/ Stopped\n$/);
+    expect(output('stdout')).toMatch(/ msg=Stopped\n$/);
   });
 
   it('ends after a Mount that nobody waits for any more', async () => {

@@ -19,8 +19,8 @@ describe('a provider with a defect', () => {
       });`;
     const { child, until, health, stop, output } = await provider(scratch(), defect);
     child.kill('SIGWINCH');
-    await until(/ ERROR Defect: uncaught exception error="?TypeError/);
-    await until(/ ERROR Defect: unhandled rejection error="?RangeError/);
+    await until(/ level=error msg="Defect: uncaught exception" error="?TypeError/);
+    await until(/ level=error msg="Defect: unhandled rejection" error="?RangeError/);
     expect(output('stderr')).not.toContain('hunter2');
     expect(await health()).toEqual([200, 'ok']);
     expect(await stop()).toEqual({ code: 0, signal: null });

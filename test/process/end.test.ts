@@ -64,7 +64,7 @@ describe('a provider that is told to stop', () => {
     const { failed } = mountOne(provider.path, { secrets: { clientsecret: 'wrong' } });
     expect(await failed).toMatchObject({ code: 16, details: expect.stringContaining('AADSTS7000215') });
     expect(await provider.stop()).toEqual({ code: 0, signal: null });
-    expect(provider.output('stdout')).toMatch(/ Stopped\n$/);
+    expect(provider.output('stdout')).toMatch(/ msg=Stopped\n$/);
   });
 
   it.each(Object.entries(HANGING))('ends after a Mount that nobody waits for any more: %s', async (_, kind) => {
@@ -74,7 +74,7 @@ describe('a provider that is told to stop', () => {
     cancel();
     expect(await failed).toMatchObject({ code: status.CANCELLED });
     expect(await provider.stop()).toEqual({ code: 0, signal: null });
-    expect(provider.output('stdout')).toMatch(/ Stopped\n$/);
+    expect(provider.output('stdout')).toMatch(/ msg=Stopped\n$/);
   });
 
   it.skipIf(!process.env.REQUIRE_TOOLS)(

@@ -51,8 +51,10 @@ describe('a provider whose log cannot be written', () => {
     });
     await refusedMounts(provider.path, 2);
     await eventually(() => text.split('\n').length > 3);
-    expect(text.match(/ WARN {2}Log lines were lost.* stream=stderr lines=3 reason=EPIPE\n/g)).toHaveLength(1);
-    expect(text.match(/ ERROR /g)).toHaveLength(2);
+    expect(text.match(/ level=warn msg="Log lines were lost[^"]*" stream=stderr lines=3 reason=EPIPE\n/g)).toHaveLength(
+      1,
+    );
+    expect(text.match(/ level=error /g)).toHaveLength(2);
     expect(await provider.stop()).toEqual({ code: 0, signal: null });
     stream.destroy();
     closeSync(reader);

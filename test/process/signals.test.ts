@@ -10,7 +10,9 @@ describe('a provider', () => {
     const directory = scratch();
     const provider = await serve(join(directory, 'a.sock'));
     expect(await provider.stop(signal)).toEqual({ code: 0, signal: null });
-    expect(provider.output('stdout')).toMatch(new RegExp(` Stopping signal=${signal} mountsInFlight=0\n.* Stopped\n$`));
+    expect(provider.output('stdout')).toMatch(
+      new RegExp(` msg=Stopping signal=${signal} mountsInFlight=0\n.* msg=Stopped\n$`),
+    );
     expect(readdirSync(directory)).toEqual([]);
   });
 
@@ -34,7 +36,7 @@ describe('a provider', () => {
     const { failed } = mountOne(path);
     await reached;
     provider.child.kill('SIGTERM');
-    await provider.until(/ Stopping signal=SIGTERM mountsInFlight=1\n/);
+    await provider.until(/ msg=Stopping signal=SIGTERM mountsInFlight=1\n/);
     expect(await provider.health()).toEqual([200, 'stopping']);
     expect(readdirSync(directory)).not.toContain('a.sock');
     expect(await provider.stop('SIGINT')).toEqual({ code: 130, signal: null });

@@ -1,0 +1,82 @@
+/**
+ * Writes one line of the log, as logfmt or as JSON. The logger of `serve` calls it. A line is bounded in bytes, holds
+ * nothing that a terminal or a parser could take for something else, and is never what fails.
+ */
+import { escapedUnits } from '../base/printable.ts';
+
+/** Bytes of a line with its end: what log pipelines take whole. */
+export const MAX_LINE_BYTES = 8192;
+/** Stands where a value was cut. */
+export const CUT_MARK = '… [cut]';
+
+/** Names and values in the order of the line. */
+export type LineFields = readonly (readonly [string, unknown])[];
+
+/** Writes the fields; the longest values are cut where all of them are too long. */
+export function logLine(fields: LineFields, json: boolean): string {
+  const encode = json ? jsonPair : logfmtPair;
+  const [open, separator, close] = json ? ['{', ',', '}\n'] : ['', ' ', '\n'];
+  const pairs = fields.map(([name, value]) => {
+    const data = bounded(plainOf(value));
+    return { name, data, text: encode(name, data) };
+  });
+  const line = () => `${open}${pairs.map(({ text }) => text).join(separator)}${close}`;
+  for (let cuts = 0; cuts < pairs.length; cuts++) {
+    const excess = Buffer.byteLength(line()) - MAX_LINE_BYTES;
+    if (excess <= 0) break;
+    const longest = pairs.reduce((most, pair) => (bytesOf(pair) > bytesOf(most) ? pair : most));
+    const room = bytesOf(longest) - excess;
+    longest.text = longestWithin(room, textOf(longest.data), (value) => encode(longest.name, value));
+  }
+  return line();
+}
+
+function bytesOf({ text }: { readonly text: string }): number {
+  return Buffer.byteLength(text);
+}
+
+/** As much of `text` as has room when it is encoded, with the mark. */
+function longestWithin(room: number, text: string, encode: (value: string) => string): string {
+  const of = (length: number) => encode(cutAt(text, length));
+  let [fits, above] = [0, text.length];
+  while (above - fits > 1) {
+    const middle = (fits + above) >> 1;
+    if (Buffer.byteLength(of(middle)) <= room) fits = middle;
+    else above = middle;
+  }
+  return of(fits);
+}
+
+/** The first `length` UTF-16 units, without half a surrogate pair, and the mark. */
+function cutAt(text: string, length: number): string {
+  return `${text.slice(0, length).replace(/[\ud800-\udbff]$/, '')}${CUT_MARK}`;
+}
+
+function bounded(data: unknown): unknown {
+  if (typeof data === 'object' && data !== null) return data;
+  const isLong = typeof data === 'string' && data.length > MAX_LINE_BYTES;
+  return isLong ? cutAt(data, MAX_LINE_BYTES) : data;
+}
+
+function jsonPair(name: string, data: unknown): string {
+  return `${escapedUnits(JSON.stringify(name))}:${escapedUnits(JSON.stringify(data))}`;
+}
+
+/** What is no plain word stands in quotes, with the escapes of JSON, which are those of logfmt. */
+function logfmtPair(name: string, data: unknown): string {
+  const text = textOf(data);
+  return `${name}=${/^[!#-<>-[\]-~]+$/.test(text) ? text : escapedUnits(JSON.stringify(text))}`;
+}
+
+function textOf(data: unknown): string {
+  return typeof data === 'string' ? data : JSON.stringify(data);
+}
+
+/** A field as data that JSON can hold. */
+function plainOf(value: unknown): unknown {
+  try {
+    return JSON.stringify(value) === undefined ? String(value) : JSON.parse(JSON.stringify(value));
+  } catch {
+    return '[not printable]';
+  }
+}
