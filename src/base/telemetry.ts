@@ -27,8 +27,11 @@ export interface ObjectExpiry {
 
 /** How one Mount went, for one pod volume. */
 export interface MountOutcome {
+  /** Tells this volume from every other: its target path, where the driver gives one. */
+  readonly volume: string;
   readonly namespace: string;
   readonly pod: string;
+  /** The volume's own name where the driver never named the class. */
   readonly secretProviderClass: string;
   readonly ok: boolean;
   /** Milliseconds since 1970. */

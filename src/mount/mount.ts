@@ -31,6 +31,7 @@ import { NotedOnce } from './noted-once.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
 import { Progress } from './progress.ts';
 import { MountReport } from './report.ts';
+import { VolumeNames } from './volume-names.ts';
 
 /** What Mounts work with. */
 export interface MountDeps {
@@ -87,6 +88,7 @@ export function createMount(deps: MountDeps): MountHandler {
   const memory = {
     journal: new Journal(),
     noted: new NotedOnce(),
+    names: new VolumeNames(),
     contents: new Contents(clock),
     remember: rememberTexts(),
   };

@@ -9,6 +9,7 @@ import type { Answer } from './answer.ts';
 import type { FetchedSpec } from './fetch.ts';
 import type { Journal } from './journal.ts';
 import type { NotedOnce } from './noted-once.ts';
+import type { VolumeNames } from './volume-names.ts';
 
 /** What the line of a Mount holds of its error beside the other fields. */
 const MAX_ERROR_BYTES = 6 * 1024;
@@ -20,6 +21,7 @@ export interface ReportOptions {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly noted: NotedOnce;
+  readonly names: VolumeNames;
   /** Names the volume where the request does. */
   readonly targetPath: string | undefined;
 }
@@ -30,6 +32,7 @@ export class MountReport {
   readonly #startedAt: SteadyTime;
   #log: Logger;
   #attributes: Attributes | undefined;
+  #name = '';
   #objects: number | undefined;
 
   constructor(options: ReportOptions) {
@@ -45,9 +48,10 @@ export class MountReport {
 
   /** Whose volume it is. */
   begun(attributes: Attributes): void {
-    const { pod, secretProviderClass, parameters } = attributes;
+    const { pod, parameters } = attributes;
     this.#attributes = attributes;
-    this.#log = this.#options.log.with({ namespace: pod.namespace, pod: pod.name, secretProviderClass });
+    this.#name = this.#options.names.nameOf(this.#options.targetPath ?? '', attributes.secretProviderClass);
+    this.#log = this.#options.log.with({ namespace: pod.namespace, pod: pod.name, secretProviderClass: this.#name });
     this.#log.debug('Parameters', { objects: parameters.get('objects') ?? parameters.get('keyVault') ?? '' });
   }
 
@@ -105,10 +109,10 @@ export class MountReport {
 
   #finished(ok: boolean): void {
     if (this.#attributes === undefined || this.#attributes.pod.name === '') return;
-    const { pod, secretProviderClass } = this.#attributes;
+    const { namespace, name: pod } = this.#attributes.pod;
     const { telemetry, clock } = this.#options;
-    const finishedAt = clock.wall();
-    telemetry.mountFinished({ namespace: pod.namespace, pod: pod.name, secretProviderClass, ok, finishedAt });
+    const [volume, secretProviderClass, finishedAt] = [this.#volume(), this.#name, clock.wall()];
+    telemetry.mountFinished({ volume, namespace, pod, secretProviderClass, ok, finishedAt });
   }
 
   #once(message: string, say: () => void): void {

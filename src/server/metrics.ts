@@ -71,7 +71,7 @@ export function createMetrics({
         mountsInFlight: () => mountsInFlight,
         logLinesDropped,
         socketLost: () => socketLost,
-        mounts: () => mounts.values(),
+        mounts: () => worst(mounts.values()),
         expiries: () => soonest(expiries.values(), objectLabel),
       }),
     );
@@ -112,8 +112,7 @@ export function createMetrics({
       expiries.set(JSON.stringify([namespace, pod, objectType, objectName]), expiry);
     },
     mountFinished(outcome) {
-      const key = JSON.stringify([outcome.namespace, outcome.pod, outcome.secretProviderClass]);
-      const before = mounts.get(key);
+      const before = mounts.get(outcome.volume);
       const record = outcome.ok
         ? { outcome, lastSuccessAt: outcome.finishedAt, consecutiveFailures: 0 }
         : {
@@ -121,7 +120,7 @@ export function createMetrics({
             lastSuccessAt: before?.lastSuccessAt,
             consecutiveFailures: (before?.consecutiveFailures ?? 0) + 1,
           };
-      mounts.set(key, record);
+      mounts.set(outcome.volume, record);
     },
     socketLost: () => void socketLost++,
     callStarted(method) {
@@ -156,6 +155,23 @@ function soonest(expiries: readonly ObjectExpiry[], label: (objectName: string) 
     const key = JSON.stringify([named.namespace, named.pod, named.objectType, named.objectName]);
     const before = found.get(key);
     if (before === undefined || named.expiresAt < before.expiresAt) found.set(key, named);
+  }
+  return [...found.values()];
+}
+
+/** One record for all volumes of a pod that have one SecretProviderClass: the oldest success, and the most failures. */
+function worst(records: readonly MountRecord[]): readonly MountRecord[] {
+  const found = new Map<string, MountRecord>();
+  for (const record of records) {
+    const { namespace, pod, secretProviderClass } = record.outcome;
+    const key = JSON.stringify([namespace, pod, secretProviderClass]);
+    const before = found.get(key) ?? record;
+    const successes = [before, record].flatMap(({ lastSuccessAt }) => lastSuccessAt ?? []);
+    found.set(key, {
+      ...record,
+      lastSuccessAt: successes.length === 0 ? undefined : Math.min(...successes),
+      consecutiveFailures: Math.max(before.consecutiveFailures, record.consecutiveFailures),
+    });
   }
   return [...found.values()];
 }

@@ -226,6 +226,33 @@ describe('what is said of a Mount', () => {
     expect(notes()).toBe(2);
   });
 
+  it('names the class of each volume, whatever the driver leaves out at a rotation', async () => {
+    const failing = new Set<string>();
+    const { mount, lines, outcomes } = mountOf(({ name }) => {
+      if (failing.has(name)) throw error('ERR_FORBIDDEN', 'closed');
+      return fetchedSecret(name);
+    });
+    const at = (volume: string) => `/var/lib/kubelet/pods/1/volumes/kubernetes.io~csi/${volume}/mount`;
+    const call = (volume: string, secretProviderClass: string) =>
+      mount({ ...inputOf({ secretProviderClass }), targetPath: at(volume) }, patient());
+    await call('one', 'class-1');
+    await call('two', 'class-2');
+    await call('one', '');
+    await call('three', '');
+    failing.add('a');
+    await failureOf(call('two', ''));
+    expect(outcomes.map(({ volume, secretProviderClass, ok }) => [volume, secretProviderClass, ok])).toEqual([
+      [at('one'), 'class-1', true],
+      [at('two'), 'class-2', true],
+      [at('one'), 'class-1', true],
+      [at('three'), 'three', true],
+      [at('two'), 'class-2', false],
+    ]);
+    expect(loud(lines).map(({ fields }) => fields.secretProviderClass)).toEqual(
+      outcomes.map(({ secretProviderClass }) => secretProviderClass),
+    );
+  });
+
   it('has versions that changed, volumes told apart by their target path where a driver names no class', async () => {
     let version = 'v1';
     const { mount, lines } = mountOf(({ name }) => fetchedSecret(name, { version }));

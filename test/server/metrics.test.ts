@@ -190,7 +190,7 @@ describe('our own metrics', () => {
 
   test('tell when a volume was last mounted and how often it failed since', async () => {
     const { metrics, now } = metricsAt();
-    const volume = { namespace: 'shop', pod: 'web-0', secretProviderClass: 'broker' };
+    const volume = { volume: '/a', namespace: 'shop', pod: 'web-0', secretProviderClass: 'broker' };
     const labels = 'namespace="shop",pod="web-0",secretproviderclass="broker"';
     metrics.mountFinished({ ...volume, ok: false, finishedAt: now() });
     expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toEqual([]);
@@ -202,13 +202,37 @@ describe('our own metrics', () => {
     expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toEqual([`${labels} 1700000000`]);
   });
 
+  test('keep the volumes of a pod apart, and show the worst of those that have one class', async () => {
+    const { metrics, now } = metricsAt();
+    const pod = { namespace: 'shop', pod: 'web-0' };
+    const finished = (volume: string, secretProviderClass: string, ok: boolean, at = now()) =>
+      metrics.mountFinished({ ...pod, volume, secretProviderClass, ok, finishedAt: at });
+    for (let round = 0; round < 3; round++) {
+      finished('/bad', 'bad', false);
+      finished('/good', 'good', true);
+      finished('/twin-1', 'twin', true, now() - MINUTE);
+      finished('/twin-2', 'twin', false);
+      finished('/twin-3', 'twin', true);
+    }
+    const labels = (name: string) => `namespace="shop",pod="web-0",secretproviderclass="${name}"`;
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([
+      `${labels('bad')} 3`,
+      `${labels('good')} 0`,
+      `${labels('twin')} 3`,
+    ]);
+    expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toEqual([
+      `${labels('good')} 1700000000`,
+      `${labels('twin')} 1699999940`,
+    ]);
+  });
+
   test('forget volumes and objects that were idle for an hour', async () => {
     const { metrics, advance, now } = metricsAt();
     const volume = { namespace: 'shop', secretProviderClass: 'broker', ok: true };
-    metrics.mountFinished({ ...volume, pod: 'gone', finishedAt: now() });
+    metrics.mountFinished({ ...volume, volume: '/gone', pod: 'gone', finishedAt: now() });
     metrics.objectExpiry({ namespace: 'shop', pod: 'gone', objectType: 'cert', objectName: 'tls', expiresAt: now() });
     advance(40 * MINUTE);
-    metrics.mountFinished({ ...volume, pod: 'here', finishedAt: now() });
+    metrics.mountFinished({ ...volume, volume: '/here', pod: 'here', finishedAt: now() });
     advance(30 * MINUTE);
     expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([
       'namespace="shop",pod="here",secretproviderclass="broker" 0',
@@ -219,7 +243,8 @@ describe('our own metrics', () => {
   test('remember 500 volumes at most', async () => {
     const { metrics, now } = metricsAt();
     for (let i = 0; i < 600; i++) {
-      metrics.mountFinished({ namespace: 'n', pod: `p${i}`, secretProviderClass: 's', ok: true, finishedAt: now() });
+      const [volume, pod] = [`/${i}`, `p${i}`];
+      metrics.mountFinished({ volume, namespace: 'n', pod, secretProviderClass: 's', ok: true, finishedAt: now() });
     }
     expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toHaveLength(500);
   });
@@ -237,7 +262,14 @@ describe('our own metrics', () => {
     metrics.tokenRequest(raw, 'ok');
     metrics.certificateWarning(raw);
     metrics.keyVaultRequest('secret', raw, 1, 'ok');
-    metrics.mountFinished({ namespace: raw, pod: raw, secretProviderClass: raw, ok: true, finishedAt: now() });
+    metrics.mountFinished({
+      volume: raw,
+      namespace: raw,
+      pod: raw,
+      secretProviderClass: raw,
+      ok: true,
+      finishedAt: now(),
+    });
     metrics.objectExpiry({ namespace: raw, pod: raw, objectType: 'secret', objectName: raw, expiresAt: now() });
     const text = await metrics.text();
     expect(text).not.toMatch(/(?!\n)\p{Cc}|\u202e/u);
