@@ -26,11 +26,14 @@ export interface SocketWatchOptions {
   readonly everyMs: number;
 }
 
+/** `taken` where somebody else listens at the path, `dead` where nobody listens on what stands there. */
+type Found = 'ours' | 'taken' | 'dead' | 'gone';
+
 /** Looks at the socket again and again from its making on. */
 export class SocketWatch {
   readonly #options: SocketWatchOptions;
   /** What the last look has found. */
-  #before: 'ours' | 'other' | 'gone' = 'ours';
+  #before: Found = 'ours';
   /** Why it could not be bound when that was tried last. */
   #failure = '';
   #binding = Promise.resolve();
@@ -61,24 +64,29 @@ export class SocketWatch {
   }
 
   async #look(): Promise<void> {
-    const { path, file, log } = this.#options;
-    const found = await file().look();
+    const found = await this.#find();
     // Then it is we who have removed it.
     if (this.#stopped) return;
-    if (found !== 'ours' && found !== this.#before) this.#note(found);
-    if (found === 'ours' && this.#before !== 'ours') log.info('The socket is that of this process again', { path });
+    if (found !== this.#before) this.#note(found);
     this.#before = found;
-    const free = found === 'gone' || (found === 'other' && (await refusesConnections(path)));
-    if (!free || this.#stopped) return;
+    if (found !== 'gone' && found !== 'dead') return;
     this.#binding = this.#bind();
     await this.#binding;
   }
 
-  #note(found: 'other' | 'gone'): void {
+  async #find(): Promise<Found> {
+    const { path, file } = this.#options;
+    const found = await file().look();
+    if (found !== 'other') return found;
+    return (await refusesConnections(path)) ? 'dead' : 'taken';
+  }
+
+  #note(found: Found): void {
     const { path, log, lost } = this.#options;
     if (this.#before === 'ours') lost();
-    if (found === 'other') void tellWhoTookIt({ path, log });
-    else log.warn('The socket is gone; it is bound again. Keep other programs from its directory', { path });
+    if (found === 'ours') log.info('The socket is that of this process again', { path });
+    else if (found === 'taken') void tellWhoTookIt({ path, log });
+    else log.warn(BOUND_AGAIN[found], { path });
   }
 
   async #bind(): Promise<void> {
@@ -95,6 +103,11 @@ export class SocketWatch {
     }
   }
 }
+
+const BOUND_AGAIN: Readonly<Record<'gone' | 'dead', string>> = {
+  gone: 'The socket is gone; it is bound again. Keep other programs from its directory',
+  dead: 'Nobody listens where the socket was; it is bound again. Keep other programs from its directory',
+};
 
 async function tellWhoTookIt({ path, log }: Pick<SocketWatchOptions, 'path' | 'log'>): Promise<void> {
   const taker = await whoAnswers({ kind: 'unix', path });

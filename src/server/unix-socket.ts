@@ -75,6 +75,9 @@ export async function takeFreeSocket(server: Server, path: string): Promise<Sock
   }
 }
 
+/** What `connect` says of a path where nobody listens; the last two are those of a symbolic link that leads nowhere. */
+const NOBODY: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT', 'ELOOP']);
+
 /** Whether nobody listens at a path where there is a file. */
 export function refusesConnections(path: string): Promise<boolean> {
   return new Promise((resolve) => {
@@ -83,7 +86,7 @@ export function refusesConnections(path: string): Promise<boolean> {
       probe.destroy();
       resolve(false);
     });
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(NOBODY.has(error.code)));
   });
 }
 

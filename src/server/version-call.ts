@@ -10,8 +10,8 @@ import type { Endpoint } from './endpoint.ts';
 /** Header of an answer to `Version` that tells one process of this program from another. */
 export const INSTANCE_HEADER = 'akv-csi-instance';
 
-/** What the driver gives a provider to answer. */
-const ASK_MS = 5000;
+/** A start waits as long where the predecessor hangs, and so does a signal that comes meanwhile. */
+const ASK_MS = 2000;
 
 /** Who answered. */
 export interface Answerer {
@@ -56,7 +56,7 @@ export async function callVersion(endpoint: Endpoint, timeoutMs: number): Promis
   }
 }
 
-/** Who answers on an endpoint; undefined where nobody does within five seconds. */
+/** Who answers on an endpoint; undefined where nobody does within two seconds. */
 export async function whoAnswers(endpoint: Endpoint): Promise<Answerer | undefined> {
   return callVersion(endpoint, ASK_MS).catch(() => undefined);
 }

@@ -1,4 +1,5 @@
-import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -12,6 +13,9 @@ const GONE = /The socket is gone/g;
 
 const healthy = (provider: Provider) => eventually(async () => (await provider.health())[0] === 200);
 const ousted = (provider: Provider) => eventually(async () => (await provider.health())[0] === 503);
+/** Nobody listens where the socket was. */
+const DEAD = /Nobody listens where the socket was/g;
+
 const inode = (path: string) => lstatSync(path).ino;
 const warnings = (provider: Provider, pattern: RegExp) => provider.output('stderr').match(pattern)?.length ?? 0;
 const answerAt = async (path: string) => (await version(grpcClient(`unix:${path}`))).runtimeVersion;
@@ -35,6 +39,14 @@ async function foreignServer(path: string): Promise<{ kill(): void }> {
   return { kill };
 }
 
+/** A socket file without a process, as a kill leaves it. */
+async function leaveSocket(path: string): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(`${path}.bound`, resolve));
+  renameSync(`${path}.bound`, path);
+  await new Promise((resolve) => server.close(resolve));
+}
+
 describe('a provider whose socket is removed', () => {
   it('binds it again, says so once and counts it', async () => {
     const directory = scratch();
@@ -53,6 +65,57 @@ describe('a provider whose socket is removed', () => {
     expect(await provider.stop()).toEqual({ code: 0, signal: null });
     expect(readdirSync(directory)).toEqual([]);
   });
+});
+
+/** The first row; all of them take a while. */
+const chosen = <Row>(rows: readonly Row[]) => (process.env.REQUIRE_TOOLS ? rows : rows.slice(0, 1));
+
+/** What is made under a name, to be moved to the path of the socket in one step, between two looks at it. */
+type Place = (name: string, path: string) => void | Promise<void>;
+
+const REPLACEABLE: readonly (readonly [string, Place])[] = [
+  ['a socket that was left behind', leaveSocket],
+  ['an empty file', (name) => writeFileSync(name, '')],
+];
+const NOT_OURS_TO_REMOVE: readonly (readonly [string, Place])[] = [
+  ['a symbolic link that leads nowhere', (name, path) => symlinkSync(`${path}.nowhere`, name)],
+  ['a symbolic link to itself', (name, path) => symlinkSync(path, name)],
+  ['a file with content', (name) => writeFileSync(name, 'kept')],
+];
+
+async function replace(path: string, place: Place): Promise<void> {
+  await place(`${path}.new`, path);
+  renameSync(`${path}.new`, path);
+}
+
+describe('a provider whose socket is replaced by what nobody listens on', () => {
+  it.each(chosen(REPLACEABLE))('%s: it binds the socket again and says so once', async (_, place) => {
+    const directory = scratch();
+    const path = join(directory, 'a.sock');
+    const provider = await serve(path);
+    await replace(path, place);
+    await provider.until(/Listening again/);
+    expect(await provider.health()).toEqual(OK);
+    expect(await provider.metric('akv_csi_socket_lost_total')).toBe(1);
+    expect([DEAD, TAKEN].map((pattern) => warnings(provider, pattern))).toEqual([1, 0]);
+    expect(await provider.stop()).toEqual({ code: 0, signal: null });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it.each(chosen(NOT_OURS_TO_REMOVE))(
+    '%s: it says what to remove, and binds the socket when that is done',
+    async (_, place) => {
+      const path = join(scratch(), 'a.sock');
+      const provider = await serve(path);
+      await replace(path, place);
+      await provider.until(/cannot be bound again .*there is something else than a socket; remove it/);
+      expect((await provider.health())[0]).toBe(503);
+      expect([DEAD, TAKEN].map((pattern) => warnings(provider, pattern))).toEqual([1, 0]);
+      rmSync(path);
+      await healthy(provider);
+      expect(await provider.metric('akv_csi_socket_lost_total')).toBe(1);
+    },
+  );
 });
 
 describe('two providers with one socket', () => {
