@@ -57,10 +57,11 @@ interface OpenCall {
 export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
   const open = new Set<OpenCall>();
   let waiting: (() => void)[] = [];
+  let inFlight = 0;
 
-  const inFlight = () => [...open].filter((call) => call.running).length;
   const ended = (call: OpenCall, code: status, errorCode: string) => {
     if (!open.delete(call)) return;
+    if (call.running) inFlight--;
     const end = {
       method: call.method,
       code: goName(code),
@@ -69,7 +70,7 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
     };
     meter.callEnded(end);
     log.debug('gRPC call ended', { ...end });
-    if (inFlight() > 0) return;
+    if (inFlight > 0) return;
     for (const resolve of waiting) resolve();
     waiting = [];
   };
@@ -83,11 +84,18 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
         ended(call, sent.code, String(sent.metadata?.get(ERROR_CODE_TRAILER)[0] ?? ''));
       }),
     };
-    open.add(call);
-    meter.callStarted(path);
     const listener = new ServerListenerBuilder()
+      // A call that its caller has given up before has no metadata, and grpc-js never tells of its end.
+      .withOnReceiveMetadata((metadata, next) => {
+        open.add(call);
+        meter.callStarted(path);
+        next(metadata);
+      })
       .withOnReceiveHalfClose((next) => {
-        call.running = true;
+        if (open.has(call)) {
+          call.running = true;
+          inFlight++;
+        }
         next();
       })
       .withOnCancel(() => ended(call, status.CANCELLED, ''))
@@ -97,8 +105,8 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
 
   return {
     interceptor,
-    inFlight,
-    idle: () => (inFlight() === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    inFlight: () => inFlight,
+    idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     endAll(message) {
       for (const call of [...open]) call.end({ code: status.UNKNOWN, details: message, metadata: null });
     },

@@ -206,3 +206,27 @@ function half(session: ClientHttp2Session, bytes: number): Promise<void> {
     stream.write(Buffer.concat([head, Buffer.alloc(bytes)]), () => resolve());
   });
 }
+
+describe('calls that are given up as they begin', () => {
+  test.each([1, 20, 400])('are forgotten: %i at a time', async (count) => {
+    const calls = { started: 0, ended: 0 };
+    const meter = { callStarted: () => void calls.started++, callEnded: () => void calls.ended++ };
+    const { path } = await testServer({ meter });
+    const client = await RawClient.connect(path);
+    const authority = Buffer.concat([Buffer.of(literal.plain | 1), raw('localhost')]);
+    const streams = range(count).map((i) => 2 * i + 1);
+    client.send(
+      ...streams.flatMap((streamId) => [
+        frame(type.headers, flag.endHeaders, streamId, callBlock('Version', authority)),
+        frame(type.rstStream, 0, streamId, Buffer.of(0, 0, 0, 8)),
+      ]),
+    );
+    const probe = grpcClient(`unix:${path}`);
+    await version(probe);
+    client.close();
+    await client.closed;
+    await version(probe);
+    await expect.poll(() => calls.started - calls.ended, { timeout: 20_000 }).toBe(0);
+    expect(calls.ended).toBeGreaterThanOrEqual(2);
+  });
+});

@@ -83,6 +83,10 @@ export class RawClient {
     this.send(frame(type.rstStream, 0, streamId, Buffer.of(0, 0, 0, 8)));
   }
 
+  close(): void {
+    this.#socket.destroy();
+  }
+
   ping(): void {
     this.send(frame(type.ping, 0, 0, Buffer.alloc(8)));
   }
