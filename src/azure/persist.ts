@@ -42,6 +42,7 @@ export type VaultCall<T> = (options: VaultCallOptions) => Promise<T>;
  */
 export async function persist<T>(reading: Reading, call: VaultCall<T>): Promise<T> {
   const { session, telemetry, party, signal, clock } = reading;
+  telemetry.vaultAsked(session.vaultName);
   let faults = 0;
   let challenges = 0;
   let resource = session.host.resource ?? session.resource;

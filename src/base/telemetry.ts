@@ -1,19 +1,23 @@
 /** Kinds of objects Key Vault holds, by the words of the official provider's `objectType`. */
 export type ObjectType = 'secret' | 'key' | 'cert';
 
-/** Bounded outcome of a request, a metric label: `ok`, or the class of the failure. */
-export type Outcome =
-  | 'ok'
-  | 'bad_request'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'not_found'
-  | 'throttled'
-  | 'server_error'
-  | 'unreachable'
-  | 'timeout'
-  | 'cancelled'
-  | 'other';
+/** Outcomes of requests, a metric label: `ok`, or the class of the failure. */
+export const OUTCOMES = [
+  'ok',
+  'bad_request',
+  'unauthenticated',
+  'forbidden',
+  'not_found',
+  'throttled',
+  'server_error',
+  'unreachable',
+  'timeout',
+  'cancelled',
+  'other',
+] as const;
+
+/** One of {@link OUTCOMES}. */
+export type Outcome = (typeof OUTCOMES)[number];
 
 /** A mounted object that carries an expiry date. */
 export interface ObjectExpiry {
@@ -34,6 +38,8 @@ export interface MountOutcome {
   /** The volume's own name where the driver never named the class. */
   readonly secretProviderClass: string;
   readonly ok: boolean;
+  /** Of the objects it was answered with; none where it failed. */
+  readonly expiries: readonly ObjectExpiry[];
   /** Milliseconds since 1970. */
   readonly finishedAt: number;
 }
@@ -42,6 +48,8 @@ export interface MountOutcome {
 export interface Telemetry {
   /** One object version fetched, or one version listing, retries included. */
   keyVaultRequest(objectType: ObjectType, objectName: string, seconds: number, outcome: Outcome): void;
+  /** A vault is about to be asked, for whatever it is. */
+  vaultAsked(vault: string): void;
   /** An HTTP answer of a vault that makes us wait or try again. */
   vaultRetry(vault: string, reason: 'throttled' | 'retried'): void;
   /** One token asked of Entra, IMDS, NMI or the token proxy. */
@@ -50,17 +58,16 @@ export interface Telemetry {
   cacheLookup(result: 'hit' | 'shared' | 'miss'): void;
   /** Warnings about certificates, by bounded reason such as `expired` or `chain_incomplete`. */
   certificateWarning(reason: string): void;
-  objectExpiry(expiry: ObjectExpiry): void;
   mountFinished(outcome: MountOutcome): void;
 }
 
 /** Counts nothing. */
 export const silentTelemetry: Telemetry = {
   keyVaultRequest() {},
+  vaultAsked() {},
   vaultRetry() {},
   tokenRequest() {},
   cacheLookup() {},
   certificateWarning() {},
-  objectExpiry() {},
   mountFinished() {},
 };

@@ -1,5 +1,6 @@
 import { ProviderError } from '../base/errors.ts';
-import { type CertificateFinding, type CertificateReason, type Examination, findingsAt } from '../pki/findings.ts';
+import { type CertificateFinding, type Examination, findingsAt } from '../pki/findings.ts';
+import type { CertificateReason } from '../pki/reasons.ts';
 import type { ConvertContext } from './convert.ts';
 
 /** What is wrong with a certificate for its date: `--certificate-policy enforce` refuses a mount for it. */

@@ -3,17 +3,11 @@ import { messageOf, ProviderError } from '../base/errors.ts';
 import type { Secret } from '../base/secret.ts';
 import type { CertificateBundle } from '../pki/bundle.ts';
 import { buildChain, pathOf } from '../pki/chain.ts';
-import {
-  CERTIFICATE_REASONS,
-  type CertificateFinding,
-  type CertificateReason,
-  checkAuthorities,
-  type Examination,
-  examine,
-} from '../pki/findings.ts';
+import { type CertificateFinding, checkAuthorities, type Examination, examine } from '../pki/findings.ts';
 import { withoutRoots } from '../pki/issuers.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../pki/material.ts';
 import { withoutMargins } from '../pki/password.ts';
+import { CERTIFICATE_REASONS, type CertificateReason } from '../pki/reasons.ts';
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec, OutputKind, OutputSpec } from '../spc/model.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';

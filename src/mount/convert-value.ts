@@ -1,9 +1,10 @@
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import { looksLikePem, looksLikePkcs12 } from '../pki/bundle.ts';
-import { type CertificateFinding, type CertificateReason, examine } from '../pki/findings.ts';
+import { type CertificateFinding, examine } from '../pki/findings.ts';
 import { publicKeyPemFromJwk } from '../pki/jwk.ts';
 import { writePem } from '../pki/pem.ts';
+import type { CertificateReason } from '../pki/reasons.ts';
 import { isPemWithLostLines, splitPem, upstreamPem, upstreamPemOfText } from '../pki/upstream.ts';
 import { writeOutput } from '../pki/write.ts';
 import type { ContentSpec } from '../spc/model.ts';

@@ -1,7 +1,7 @@
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import type { ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Telemetry } from '../base/telemetry.ts';
+import type { ObjectExpiry, Telemetry } from '../base/telemetry.ts';
 import type { Attributes } from '../spc/attributes.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { VolumeSpec } from '../spc/model.ts';
@@ -33,6 +33,7 @@ export class MountReport {
   #log: Logger;
   #attributes: Attributes | undefined;
   #name = '';
+  #expiries: readonly ObjectExpiry[] = [];
   #objects: number | undefined;
 
   constructor(options: ReportOptions) {
@@ -67,12 +68,10 @@ export class MountReport {
   /** What the files were made of. */
   converted(all: readonly FetchedSpec[]): void {
     const { namespace = '', name: pod = '' } = this.#attributes?.pod ?? {};
-    for (const { object, fetched } of all) {
-      const expiresAt = fetched[0]?.expiresAt;
-      if (expiresAt === undefined) continue;
-      const { type: objectType, name: objectName } = object;
-      this.#options.telemetry.objectExpiry({ namespace, pod, objectType, objectName, expiresAt });
-    }
+    this.#expiries = all.flatMap(({ object: { type: objectType, name: objectName }, fetched: [first] }) => {
+      const expiresAt = first?.expiresAt;
+      return expiresAt === undefined ? [] : [{ namespace, pod, objectType, objectName, expiresAt }];
+    });
   }
 
   delivered({ files, objectVersions, warning }: Answer): void {
@@ -112,7 +111,8 @@ export class MountReport {
     const { namespace, name: pod } = this.#attributes.pod;
     const { telemetry, clock } = this.#options;
     const [volume, secretProviderClass, finishedAt] = [this.#volume(), this.#name, clock.wall()];
-    telemetry.mountFinished({ volume, namespace, pod, secretProviderClass, ok, finishedAt });
+    const expiries = ok ? this.#expiries : [];
+    telemetry.mountFinished({ volume, namespace, pod, secretProviderClass, ok, finishedAt, expiries });
   }
 
   #once(message: string, say: () => void): void {

@@ -5,14 +5,16 @@ import { clip } from '../base/words.ts';
 /** How much a {@link RecentMap} holds. */
 export interface RecentMapLimits {
   readonly clock: Clock;
+  /** An entry may count as several. */
   readonly maxEntries: number;
   readonly idleMs: number;
 }
 
 /** A map of what was touched lately: at most `maxEntries`, and nothing that has been idle for `idleMs`. */
 export class RecentMap<V> {
-  readonly #entries = new Map<string, { readonly value: V; readonly idle: Lifetime }>();
+  readonly #entries = new Map<string, { readonly value: V; readonly count: number; readonly idle: Lifetime }>();
   readonly #limits: RecentMapLimits;
+  #count = 0;
 
   constructor(limits: RecentMapLimits) {
     this.#limits = limits;
@@ -22,10 +24,18 @@ export class RecentMap<V> {
     return this.#entries.get(key)?.value;
   }
 
-  set(key: string, value: V): void {
-    this.#entries.delete(key);
-    this.#entries.set(key, { value, idle: new Lifetime(this.#limits.clock, this.#limits.idleMs) });
+  /** Puts a value in that counts as `count` entries. */
+  set(key: string, value: V, count = 1): void {
+    this.#delete(key);
+    this.#entries.set(key, { value, count, idle: new Lifetime(this.#limits.clock, this.#limits.idleMs) });
+    this.#count += count;
     this.#prune();
+  }
+
+  /** Keeps what is there as if it had come now. */
+  touch(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.set(key, entry.value, entry.count);
   }
 
   /** What is left, the longest untouched first. */
@@ -36,9 +46,14 @@ export class RecentMap<V> {
 
   #prune(): void {
     for (const [key, { idle }] of this.#entries) {
-      if (this.#entries.size <= this.#limits.maxEntries && !idle.over) return;
-      this.#entries.delete(key);
+      if (this.#count <= this.#limits.maxEntries && !idle.over) return;
+      this.#delete(key);
     }
+  }
+
+  #delete(key: string): void {
+    this.#count -= this.#entries.get(key)?.count ?? 0;
+    this.#entries.delete(key);
   }
 }
 

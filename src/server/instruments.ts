@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { MountOutcome, ObjectExpiry } from '../base/telemetry.ts';
+import { type MountOutcome, type ObjectExpiry, OUTCOMES } from '../base/telemetry.ts';
+import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
+import type { Identity } from '../spc/model.ts';
 import { labelText } from './bounded.ts';
 
 /** The metrics as Prometheus knows them. The two histograms have the official provider's names, buckets and labels. */
@@ -13,9 +15,12 @@ export interface Instruments {
   text(): Promise<string>;
 }
 
-/** What one Mount has been doing lately. */
+/** The labels of a volume. */
+export type MountNames = Pick<MountOutcome, 'namespace' | 'pod' | 'secretProviderClass'>;
+
+/** How the Mounts of one volume went lately. */
 export interface MountRecord {
-  readonly outcome: MountOutcome;
+  readonly names: MountNames;
   /** Milliseconds since 1970. */
   readonly lastSuccessAt: number | undefined;
   readonly consecutiveFailures: number;
@@ -35,6 +40,14 @@ export interface InstrumentSources {
 }
 
 const SERVICE_NAME = 'csi-secrets-store-provider-azure';
+const IDENTITY_KINDS: Readonly<Record<Identity['kind'], true>> = {
+  'service-principal': true,
+  'client-certificate': true,
+  'workload-identity': true,
+  'identity-binding': true,
+  'managed-identity': true,
+  'pod-identity': true,
+};
 const BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10, 15, 30];
 /** On every series of the official provider's. */
 const COMMON_LABELS = {
@@ -53,6 +66,7 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
   ofOfficial.setDefaultLabels(COMMON_LABELS);
   addInfo(registry, sources.version);
   addMounts(registry, sources);
+  addExpiries(registry, sources);
   addProcess(registry, sources);
   return {
     keyVaultRequest: new Histogram({
@@ -69,6 +83,14 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
       buckets: BUCKETS,
       registers: [ofOfficial],
     }),
+    ...addCounters(registers),
+    text: async () => `${await ofOfficial.metrics()}\n${await registry.metrics()}`,
+  };
+}
+
+/** Our own counters. Every series that can be known begins at 0: `increase()` does not see a first event otherwise. */
+function addCounters(registers: Registry[]) {
+  const counters = {
     vaultRetries: new Counter({
       name: 'akv_csi_vault_retries_total',
       help: 'Answers of a vault that made the provider wait (throttled) or try again (retried)',
@@ -93,8 +115,13 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
       labelNames: ['reason'],
       registers,
     }),
-    text: async () => `${await ofOfficial.metrics()}\n${await registry.metrics()}`,
   };
+  for (const identity of Object.keys(IDENTITY_KINDS)) {
+    for (const outcome of OUTCOMES) counters.tokenRequests.inc({ identity, outcome }, 0);
+  }
+  for (const result of ['hit', 'shared', 'miss']) counters.cacheLookups.inc({ result }, 0);
+  for (const reason of CERTIFICATE_REASONS) counters.certificateWarnings.inc({ reason }, 0);
+  return counters;
 }
 
 function addInfo(registry: Registry, version: string): void {
@@ -137,7 +164,7 @@ function addProcess(registry: Registry, { logLinesDropped, socketLost }: Instrum
 }
 
 /** Gauges that are filled when somebody asks, so that what the sources have forgotten is gone here too. */
-function addMounts(registry: Registry, { now, mountsInFlight, mounts, expiries }: InstrumentSources): void {
+function addMounts(registry: Registry, { mountsInFlight, mounts }: InstrumentSources): void {
   const registers = [registry];
   new Gauge({
     name: 'akv_csi_mounts_in_flight',
@@ -154,8 +181,8 @@ function addMounts(registry: Registry, { now, mountsInFlight, mounts, expiries }
     registers,
     collect() {
       this.reset();
-      for (const { outcome, lastSuccessAt } of mounts()) {
-        if (lastSuccessAt !== undefined) this.set(mountLabels(outcome), lastSuccessAt / 1000);
+      for (const { names, lastSuccessAt } of mounts()) {
+        if (lastSuccessAt !== undefined) this.set(mountLabels(names), lastSuccessAt / 1000);
       }
     },
   });
@@ -166,33 +193,50 @@ function addMounts(registry: Registry, { now, mountsInFlight, mounts, expiries }
     registers,
     collect() {
       this.reset();
-      for (const { outcome, consecutiveFailures } of mounts()) this.set(mountLabels(outcome), consecutiveFailures);
+      for (const { names, consecutiveFailures } of mounts()) this.set(mountLabels(names), consecutiveFailures);
+    },
+  });
+}
+
+/** When objects expire, as a time and as what is left until then. */
+function addExpiries(registry: Registry, { now, expiries }: InstrumentSources): void {
+  const registers = [registry];
+  const labelNames = ['namespace', 'pod', 'object_type', 'object_name'];
+  new Gauge({
+    name: 'akv_csi_object_expiration_timestamp_seconds',
+    help: 'When a mounted object expires, in seconds since 1970',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const expiry of expiries()) this.set(expiryLabels(expiry), expiry.expiresAt / 1000);
     },
   });
   new Gauge({
     name: 'akv_csi_object_expiry_seconds',
     help: 'Seconds until a mounted object expires, negative once it has',
-    labelNames: ['namespace', 'pod', 'object_type', 'object_name'],
+    labelNames,
     registers,
     collect() {
       this.reset();
-      for (const { namespace, pod, objectType, objectName, expiresAt } of expiries()) {
-        const labels = {
-          namespace: labelText(namespace),
-          pod: labelText(pod),
-          object_type: objectType,
-          object_name: labelText(objectName),
-        };
-        this.set(labels, (expiresAt - now()) / 1000);
-      }
+      for (const expiry of expiries()) this.set(expiryLabels(expiry), (expiry.expiresAt - now()) / 1000);
     },
   });
 }
 
-function mountLabels(outcome: MountOutcome): Record<string, string> {
+function expiryLabels({ namespace, pod, objectType, objectName }: ObjectExpiry): Record<string, string> {
   return {
-    namespace: labelText(outcome.namespace),
-    pod: labelText(outcome.pod),
-    secretproviderclass: labelText(outcome.secretProviderClass),
+    namespace: labelText(namespace),
+    pod: labelText(pod),
+    object_type: objectType,
+    object_name: labelText(objectName),
+  };
+}
+
+function mountLabels({ namespace, pod, secretProviderClass }: MountNames): Record<string, string> {
+  return {
+    namespace: labelText(namespace),
+    pod: labelText(pod),
+    secretproviderclass: labelText(secretProviderClass),
   };
 }

@@ -26,10 +26,11 @@ export interface MetricsOptions {
   readonly logLinesDropped?: (stream: 'stdout' | 'stderr') => number;
 }
 
-/** More pods than a node has; what was not mounted or republished for an hour is gone. */
-const MAX_MOUNTS = 500;
+/** Volumes: those of the pods that a node has, and of many that it had within a day. */
+const MAX_MOUNTS = 1000;
 const MAX_EXPIRIES = 2000;
-const IDLE_MS = 3_600_000;
+/** Without rotation a volume is mounted once. */
+const IDLE_MS = 24 * 3_600_000;
 const MAX_OBJECT_NAMES = 100;
 /** Combinations of object type, name and outcome that have a series of their own, of seventeen lines each. */
 const MAX_OBJECT_SERIES = 200;
@@ -52,10 +53,11 @@ export function createMetrics({
   logLinesDropped = () => 0,
 }: MetricsOptions): Metrics {
   const mounts = new RecentMap<MountRecord>({ clock, maxEntries: MAX_MOUNTS, idleMs: IDLE_MS });
-  const expiries = new RecentMap<ObjectExpiry>({ clock, maxEntries: MAX_EXPIRIES, idleMs: IDLE_MS });
+  const expiries = new RecentMap<readonly ObjectExpiry[]>({ clock, maxEntries: MAX_EXPIRIES, idleMs: IDLE_MS });
   const objectLabel = objectNames ? boundedLabel(MAX_OBJECT_NAMES) : () => '';
   const objectSeries = boundedSet(MAX_OBJECT_SERIES);
   const vaultLabel = boundedLabel(MAX_VAULTS);
+  const asked = new Set<string>();
   const identityLabel = boundedLabel(MAX_IDENTITIES);
   const reasonLabel = boundedLabel(MAX_REASONS);
   let mountsInFlight = 0;
@@ -72,7 +74,7 @@ export function createMetrics({
         logLinesDropped,
         socketLost: () => socketLost,
         mounts: () => worst(mounts.values()),
-        expiries: () => soonest(expiries.values(), objectLabel),
+        expiries: () => soonest(expiries.values().flat(), objectLabel),
       }),
     );
     return loading;
@@ -95,6 +97,14 @@ export function createMetrics({
       const labels = { object_type: objectType, error: errorLabel(outcome) };
       count(({ keyVaultRequest }) => keyVaultRequest.observe(named(labels, objectName), seconds));
     },
+    vaultAsked(vault) {
+      const label = vaultLabel(vault);
+      if (asked.has(label)) return;
+      asked.add(label);
+      count(({ vaultRetries }) => {
+        for (const reason of ['throttled', 'retried']) vaultRetries.inc({ vault: label, reason }, 0);
+      });
+    },
     vaultRetry(vault, reason) {
       count(({ vaultRetries }) => vaultRetries.inc({ vault: vaultLabel(vault), reason }));
     },
@@ -107,20 +117,15 @@ export function createMetrics({
     certificateWarning(reason) {
       count(({ certificateWarnings }) => certificateWarnings.inc({ reason: reasonLabel(reason) }));
     },
-    objectExpiry(expiry) {
-      const { namespace, pod, objectType, objectName } = expiry;
-      expiries.set(JSON.stringify([namespace, pod, objectType, objectName]), expiry);
-    },
-    mountFinished(outcome) {
-      const before = mounts.get(outcome.volume);
-      const record = outcome.ok
-        ? { outcome, lastSuccessAt: outcome.finishedAt, consecutiveFailures: 0 }
-        : {
-            outcome,
-            lastSuccessAt: before?.lastSuccessAt,
-            consecutiveFailures: (before?.consecutiveFailures ?? 0) + 1,
-          };
-      mounts.set(outcome.volume, record);
+    mountFinished({ volume, namespace, pod, secretProviderClass, ok, finishedAt, expiries: ofVolume }) {
+      if (ok) expiries.set(volume, ofVolume, Math.max(1, ofVolume.length));
+      else expiries.touch(volume);
+      const before = mounts.get(volume);
+      mounts.set(volume, {
+        names: { namespace, pod, secretProviderClass },
+        lastSuccessAt: ok ? finishedAt : before?.lastSuccessAt,
+        consecutiveFailures: ok ? 0 : (before?.consecutiveFailures ?? 0) + 1,
+      });
     },
     socketLost: () => void socketLost++,
     callStarted(method) {
@@ -163,7 +168,7 @@ function soonest(expiries: readonly ObjectExpiry[], label: (objectName: string) 
 function worst(records: readonly MountRecord[]): readonly MountRecord[] {
   const found = new Map<string, MountRecord>();
   for (const record of records) {
-    const { namespace, pod, secretProviderClass } = record.outcome;
+    const { namespace, pod, secretProviderClass } = record.names;
     const key = JSON.stringify([namespace, pod, secretProviderClass]);
     const before = found.get(key) ?? record;
     const successes = [before, record].flatMap(({ lastSuccessAt }) => lastSuccessAt ?? []);

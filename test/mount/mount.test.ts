@@ -29,8 +29,10 @@ function mountOf(get: Get) {
     certificatePolicy: 'warn',
     telemetry: {
       ...silentTelemetry,
-      mountFinished: (outcome) => outcomes.push(outcome),
-      objectExpiry: (expiry) => expiries.push(expiry),
+      mountFinished: (outcome) => {
+        outcomes.push(outcome);
+        expiries.push(...outcome.expiries);
+      },
     },
     clock: systemClock,
     log,

@@ -1,11 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
+import { type MountOutcome, OUTCOMES } from '../../src/base/telemetry.ts';
+import { CERTIFICATE_REASONS } from '../../src/pki/reasons.ts';
 import { boundedLabel, RecentMap } from '../../src/server/bounded.ts';
 import { createMetrics, startMetricsServer } from '../../src/server/metrics.ts';
 import { clockOf, handClock } from '../clocks.ts';
 import { failure, grpcClient, mount, testServer, version } from './support.ts';
 
 const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 
 function metricsAt(start = 1_700_000_000_000, objectNames = true) {
   let now = start;
@@ -19,6 +23,13 @@ function metricsAt(start = 1_700_000_000_000, objectNames = true) {
     now += ms;
   };
   return { metrics, advance, now: () => now };
+}
+
+/** A Mount of a volume that succeeded, unless said otherwise. */
+function outcomeOf(more: Partial<MountOutcome> = {}): MountOutcome {
+  const { volume = '/volume' } = more;
+  const names = { namespace: 'shop', pod: 'web-0', secretProviderClass: 'broker' };
+  return { volume, ...names, ok: true, finishedAt: 1_700_000_000_000, expiries: [], ...more };
 }
 
 /** The samples of one metric, label order aside. */
@@ -89,21 +100,20 @@ describe('names of objects', () => {
   test('are the same hundred everywhere, and the soonest expiry stands for all others', async () => {
     const { metrics, now } = metricsAt();
     for (let i = 0; i < 100; i++) metrics.keyVaultRequest('secret', `s${i}`, 1, 'ok');
-    metrics.objectExpiry(expiry('s7', now() + 3 * MINUTE));
-    metrics.objectExpiry(expiry('new-1', now() + 2 * MINUTE));
-    metrics.objectExpiry(expiry('new-2', now() + MINUTE));
+    const [s7, new1] = [expiry('s7', now() + 3 * MINUTE), expiry('new-1', now() + 2 * MINUTE)];
+    metrics.mountFinished(outcomeOf({ expiries: [s7, new1, expiry('new-2', now() + MINUTE)] }));
     expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toEqual([
       'namespace="shop",object_name="s7",object_type="cert",pod="web-0" 180',
       'namespace="shop",object_name="other",object_type="cert",pod="web-0" 60',
     ]);
-    metrics.objectExpiry(expiry('new-2', now() + 9 * MINUTE));
+    metrics.mountFinished(outcomeOf({ expiries: [s7, new1, expiry('new-2', now() + 9 * MINUTE)] }));
     expect((await samples(metrics, 'akv_csi_object_expiry_seconds'))[1]).toMatch(/"other".* 120$/);
   });
 
   test('are nowhere where they are turned off', async () => {
     const { metrics, now } = metricsAt(undefined, false);
     metrics.keyVaultRequest('secret', 'db-password', 1, 'ok');
-    metrics.objectExpiry(expiry('db-password', now() + MINUTE));
+    metrics.mountFinished(outcomeOf({ expiries: [expiry('db-password', now() + MINUTE)] }));
     expect(await metrics.text()).not.toContain('db-password');
     expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toHaveLength(1);
   });
@@ -172,41 +182,62 @@ describe('our own metrics', () => {
     metrics.cacheLookup('hit');
     metrics.certificateWarning('expired');
     expect(await samples(metrics, 'akv_csi_vault_retries_total')).toEqual(['reason="throttled",vault="prod-kv" 2']);
-    expect(await samples(metrics, 'akv_csi_token_requests_total')).toEqual(['identity="workload",outcome="ok" 1']);
-    expect(await samples(metrics, 'akv_csi_cache_lookups_total')).toEqual(['result="hit" 1']);
-    expect(await samples(metrics, 'akv_csi_certificate_warnings_total')).toEqual(['reason="expired" 1']);
+    expect(await samples(metrics, 'akv_csi_token_requests_total')).toContain('identity="workload",outcome="ok" 1');
+    expect(await samples(metrics, 'akv_csi_cache_lookups_total')).toContain('result="hit" 1');
+    expect(await samples(metrics, 'akv_csi_certificate_warnings_total')).toContain('reason="expired" 1');
   });
 
   test('tell how long a mounted object still lives, at the time of asking', async () => {
     const { metrics, advance, now } = metricsAt();
     const object = { namespace: 'shop', pod: 'web-0', objectType: 'cert', objectName: 'tls' } as const;
-    metrics.objectExpiry({ ...object, expiresAt: now() + 5 * MINUTE });
+    metrics.mountFinished(outcomeOf({ expiries: [{ ...object, expiresAt: now() + 5 * MINUTE }] }));
     advance(2 * MINUTE);
     const labels = 'namespace="shop",object_name="tls",object_type="cert",pod="web-0"';
     expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toEqual([`${labels} 180`]);
     advance(4 * MINUTE);
     expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toEqual([`${labels} -60`]);
+    expect(await samples(metrics, 'akv_csi_object_expiration_timestamp_seconds')).toEqual([`${labels} 1700000300`]);
+  });
+
+  test('tell of expiries what the last Mount that succeeded knows, as long as the volume is seen', async () => {
+    const { metrics, advance, now } = metricsAt();
+    const expiry = (objectName: string, expiresAt: number) => ({
+      ...{ namespace: 'shop', pod: 'web-0', objectType: 'secret' as const },
+      ...{ objectName, expiresAt },
+    });
+    const names = async () =>
+      (await samples(metrics, 'akv_csi_object_expiration_timestamp_seconds')).map(
+        (line) => /object_name="(\w+)"/.exec(line)?.[1],
+      );
+    metrics.mountFinished(outcomeOf({ expiries: [expiry('a', now()), expiry('b', now())] }));
+    for (let hours = 0; hours < 40; hours += 20) {
+      advance(20 * HOUR);
+      metrics.mountFinished(outcomeOf({ ok: false }));
+    }
+    expect(await names()).toEqual(['a', 'b']);
+    metrics.mountFinished(outcomeOf({ expiries: [expiry('b', now())] }));
+    expect(await names()).toEqual(['b']);
+    metrics.mountFinished(outcomeOf());
+    expect(await names()).toEqual([]);
   });
 
   test('tell when a volume was last mounted and how often it failed since', async () => {
     const { metrics, now } = metricsAt();
-    const volume = { volume: '/a', namespace: 'shop', pod: 'web-0', secretProviderClass: 'broker' };
     const labels = 'namespace="shop",pod="web-0",secretproviderclass="broker"';
-    metrics.mountFinished({ ...volume, ok: false, finishedAt: now() });
+    metrics.mountFinished(outcomeOf({ ok: false, finishedAt: now() }));
     expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toEqual([]);
-    metrics.mountFinished({ ...volume, ok: true, finishedAt: now() });
+    metrics.mountFinished(outcomeOf({ ok: true, finishedAt: now() }));
     expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([`${labels} 0`]);
-    metrics.mountFinished({ ...volume, ok: false, finishedAt: now() + MINUTE });
-    metrics.mountFinished({ ...volume, ok: false, finishedAt: now() + 2 * MINUTE });
+    metrics.mountFinished(outcomeOf({ ok: false, finishedAt: now() + MINUTE }));
+    metrics.mountFinished(outcomeOf({ ok: false, finishedAt: now() + 2 * MINUTE }));
     expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([`${labels} 2`]);
     expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toEqual([`${labels} 1700000000`]);
   });
 
   test('keep the volumes of a pod apart, and show the worst of those that have one class', async () => {
     const { metrics, now } = metricsAt();
-    const pod = { namespace: 'shop', pod: 'web-0' };
     const finished = (volume: string, secretProviderClass: string, ok: boolean, at = now()) =>
-      metrics.mountFinished({ ...pod, volume, secretProviderClass, ok, finishedAt: at });
+      metrics.mountFinished(outcomeOf({ volume, secretProviderClass, ok, finishedAt: at }));
     for (let round = 0; round < 3; round++) {
       finished('/bad', 'bad', false);
       finished('/good', 'good', true);
@@ -226,27 +257,73 @@ describe('our own metrics', () => {
     ]);
   });
 
-  test('forget volumes and objects that were idle for an hour', async () => {
+  test('forget volumes and objects that were idle for a day', async () => {
     const { metrics, advance, now } = metricsAt();
-    const volume = { namespace: 'shop', secretProviderClass: 'broker', ok: true };
-    metrics.mountFinished({ ...volume, volume: '/gone', pod: 'gone', finishedAt: now() });
-    metrics.objectExpiry({ namespace: 'shop', pod: 'gone', objectType: 'cert', objectName: 'tls', expiresAt: now() });
-    advance(40 * MINUTE);
-    metrics.mountFinished({ ...volume, volume: '/here', pod: 'here', finishedAt: now() });
-    advance(30 * MINUTE);
+    const expiries = [
+      {
+        namespace: 'shop',
+        pod: 'web-0',
+        objectType: 'cert' as const,
+        objectName: 'tls',
+        expiresAt: now() + 100 * HOUR,
+      },
+    ];
+    metrics.mountFinished(outcomeOf({ expiries }));
+    advance(23 * HOUR);
+    metrics.mountFinished(outcomeOf({ volume: '/here', pod: 'here' }));
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toHaveLength(2);
+    expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toHaveLength(1);
+    advance(HOUR);
     expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([
       'namespace="shop",pod="here",secretproviderclass="broker" 0',
     ]);
     expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toEqual([]);
   });
 
-  test('remember 500 volumes at most', async () => {
+  test('remember 1000 volumes and 2000 expiries at most', async () => {
     const { metrics, now } = metricsAt();
-    for (let i = 0; i < 600; i++) {
+    for (let i = 0; i < 1200; i++) {
       const [volume, pod] = [`/${i}`, `p${i}`];
-      metrics.mountFinished({ volume, namespace: 'n', pod, secretProviderClass: 's', ok: true, finishedAt: now() });
+      const expiries = Array.from({ length: 3 }, (_, index) => ({
+        ...{ namespace: 'n', pod, objectType: 'secret' as const },
+        ...{ objectName: `s${index}`, expiresAt: now() },
+      }));
+      metrics.mountFinished(outcomeOf({ volume, pod, expiries }));
     }
-    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toHaveLength(500);
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toHaveLength(1000);
+    expect(await samples(metrics, 'akv_csi_object_expiry_seconds')).toHaveLength(1998);
+  });
+
+  test('begin at 0, so that an increase shows the first event', async () => {
+    const { metrics } = metricsAt();
+    const zeros = async (name: string) => {
+      const lines = await samples(metrics, name);
+      expect(lines.filter((line) => !line.endsWith(' 0'))).toEqual([]);
+      return lines.length;
+    };
+    expect(await zeros('akv_csi_cache_lookups_total')).toBe(3);
+    expect(await zeros('akv_csi_certificate_warnings_total')).toBe(CERTIFICATE_REASONS.length);
+    expect(await zeros('akv_csi_token_requests_total')).toBe(6 * OUTCOMES.length);
+    expect(await zeros('akv_csi_vault_retries_total')).toBe(0);
+    metrics.vaultAsked('prod-kv');
+    metrics.vaultAsked('prod-kv');
+    expect(await samples(metrics, 'akv_csi_vault_retries_total')).toEqual([
+      'reason="throttled",vault="prod-kv" 0',
+      'reason="retried",vault="prod-kv" 0',
+    ]);
+    metrics.vaultRetry('prod-kv', 'retried');
+    metrics.vaultAsked('prod-kv');
+    expect(await samples(metrics, 'akv_csi_vault_retries_total')).toContain('reason="retried",vault="prod-kv" 1');
+  });
+
+  test('stand in the README, all of them', async () => {
+    const { metrics } = metricsAt();
+    const given = [...(await metrics.text()).matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name);
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const told = [...readme.matchAll(/^\| `(\w+)`(?: \([^|]*\))? \| (?:counter|gauge|histogram) \|/gm)].map(
+      ([, name]) => name,
+    );
+    expect(told.toSorted()).toEqual(given.toSorted());
   });
 
   test('survive labels with anything in them', async () => {
@@ -262,15 +339,8 @@ describe('our own metrics', () => {
     metrics.tokenRequest(raw, 'ok');
     metrics.certificateWarning(raw);
     metrics.keyVaultRequest('secret', raw, 1, 'ok');
-    metrics.mountFinished({
-      volume: raw,
-      namespace: raw,
-      pod: raw,
-      secretProviderClass: raw,
-      ok: true,
-      finishedAt: now(),
-    });
-    metrics.objectExpiry({ namespace: raw, pod: raw, objectType: 'secret', objectName: raw, expiresAt: now() });
+    const expiries = [{ namespace: raw, pod: raw, objectType: 'secret' as const, objectName: raw, expiresAt: now() }];
+    metrics.mountFinished(outcomeOf({ namespace: raw, pod: raw, secretProviderClass: raw, expiries }));
     const text = await metrics.text();
     expect(text).not.toMatch(/(?!\n)\p{Cc}|\u202e/u);
     expect(text).not.toContain('x'.repeat(201));
