@@ -159,11 +159,11 @@ function meaning(question: VaultQuestion, answer: VaultAnswer): Meaning {
       return forbidden(question, answer);
     case 404: {
       const what = question.version === '' ? noun : `${noun}, or no such version of it`;
-      const which = question.version === '' ? 'it' : 'it and its version';
+      const which = question.version === '' ? 'it exists' : 'it and its version exist';
       return {
         code: 'ERR_NOT_FOUND',
         cause: `there is no such ${what}`,
-        remedy: `check that ${which} exists in "${vaultName}" (deleted ones can be recovered)`,
+        remedy: `check that ${which} in "${vaultName}" (deleted ones can be recovered)`,
       };
     }
     case 429:

@@ -31,10 +31,31 @@ export async function fetchObjects(
   for (const [index, object] of objects.entries()) {
     const result = results[index];
     if (result?.status === 'fulfilled') fetched.push({ object, fetched: result.value });
-    else failed.push({ label: object.label, name: shortNameOf(object), error: asProviderError(result?.reason) });
+    else failed.push(failureOf(object, result?.reason));
   }
   if (failed.length > 0) throw failuresError(failed, objects.length);
   return fetched;
+}
+
+/** One version of a history that could not be read; the cause says why. */
+class VersionFailure extends Error {
+  readonly version: string;
+
+  constructor(version: string, cause: unknown) {
+    super('a version cannot be read', { cause });
+    this.version = version;
+  }
+}
+
+function failureOf(object: ObjectSpec, reason: unknown): FailedObject {
+  if (!(reason instanceof VersionFailure))
+    return { label: object.label, name: shortNameOf(object), error: asProviderError(reason) };
+  const { version, cause } = reason;
+  return {
+    label: `${object.label} (version ${version} of its history)`,
+    name: shortNameOf({ ...object, version }),
+    error: asProviderError(cause),
+  };
 }
 
 interface Fetching {
@@ -46,5 +67,12 @@ interface Fetching {
 async function fetchObject(object: ObjectSpec, { reader, context, get }: Fetching): Promise<readonly FetchedObject[]> {
   if (object.history <= 1) return [await get(object)];
   const versions = chooseVersions(object, await reader.listVersions(object, context));
-  return Promise.all(versions.map((version) => get({ type: object.type, name: object.name, version })));
+  const read = async (version: string) => {
+    try {
+      return await get({ type: object.type, name: object.name, version });
+    } catch (error) {
+      throw new VersionFailure(version, error);
+    }
+  };
+  return Promise.all(versions.map(read));
 }

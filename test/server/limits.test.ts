@@ -142,7 +142,7 @@ const OVER: readonly (readonly [string, MountRequest, string])[] = [
       [name, requestOf({ keyVault: KEY_VAULT, [name]: long(5000) }), `${name} has 5000 bytes, more than 4096`] as const,
   ),
   ['objects', objects(long(300_000)), 'objects is longer than 262144 bytes'],
-  ['lines of objects', objects('- a\n'.repeat(20_000)), 'objects holds more than 10000 lines'],
+  ['lines of objects', objects('- a\n'.repeat(20_000)), 'objects holds more than 25000 lines'],
   ['number of objects', objects('- a\n'.repeat(600)), 'objects holds 600 objects, more than 500'],
   [
     'an object that stands for many',
@@ -151,8 +151,8 @@ const OVER: readonly (readonly [string, MountRequest, string])[] = [
   ],
   [
     'objects in objects',
-    objects(`array:\n${'- "[[[[[[[[[[[[[[[[[[[[[[[["\n'.repeat(450)}`),
-    'objects holds more than 10000 lines',
+    objects(`array:\n${`- "${'['.repeat(60)}"\n`.repeat(450)}`),
+    'objects holds more than 25000 lines',
   ],
   ['brackets in brackets', objects(`array: ${'[[],'.repeat(2400)}`), 'it nests deeper than 100'],
   [
