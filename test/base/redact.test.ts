@@ -111,6 +111,7 @@ describe('an error', () => {
     const inner = new ProviderError('ERR_FORBIDDEN', `inner ${SECRET}`, { details: { requestId: SECRET } });
     const error = new ProviderError('ERR_VAULT', `outer ${SECRET}`, {
       errors: [inner],
+      failed: [`object ${SECRET}`],
       details: { remoteCode: `code ${SECRET}`, httpStatus: 403 },
     });
     const clean = redactorOf(SECRET).error(error);
@@ -118,6 +119,7 @@ describe('an error', () => {
       code: 'ERR_VAULT',
       message: 'outer [redacted]',
       details: { remoteCode: 'code [redacted]', httpStatus: 403 },
+      failed: ['object [redacted]'],
       errors: [{ code: 'ERR_FORBIDDEN', message: 'inner [redacted]', details: { requestId: '[redacted]' } }],
     });
   });
