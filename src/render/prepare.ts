@@ -44,9 +44,9 @@ export function prepare(found: FoundKeyVault, directoryId: string | undefined): 
 
 function siblingsOf(role: Role, names: readonly string[]): Readonly<Record<string, string>> {
   if (role.kind === 'value' && names.includes('vaultSecret')) return { fileName: role.fileName };
+  if (role.kind !== 'certificate' || role.use === 'server') return {};
   const holdsCertificate = names.some((name) => name !== 'vaultSecret' && /^vaultC/.test(name));
-  if (role.kind === 'certificate' && role.layout === 'client' && holdsCertificate) return { fileLayout: 'client' };
-  return {};
+  return role.layout === 'client' && holdsCertificate ? { fileLayout: 'client' } : { certificateUse: 'client' };
 }
 
 /** The text with the files of a certificate in `vaultSecret`; unchanged where it names files. */

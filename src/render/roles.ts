@@ -1,11 +1,11 @@
-import type { FileLayout } from '../spc/key-vault-field.ts';
+import type { CertificateUse, FileLayout } from '../spc/key-vault-field.ts';
 
 /** What a `keyVault` object is for, by the place where it stands, and the files its reader expects. */
 export type Role =
   /** One file of a secret's value. `alsoExpected`: a key of the Kubernetes Secret it replaces that no vault holds, but the field itself. */
   | { readonly kind: 'value'; readonly name: string; readonly fileName: string; readonly alsoExpected?: string }
   /** A certificate with its key and chain. */
-  | { readonly kind: 'certificate'; readonly name: string; readonly layout: FileLayout }
+  | { readonly kind: 'certificate'; readonly name: string; readonly layout: FileLayout; readonly use: CertificateUse }
   /** A place that is not known: the field alone decides. */
   | { readonly kind: 'unknown'; readonly name: string };
 
@@ -17,11 +17,14 @@ const ROLES: readonly { readonly tail: readonly string[]; readonly role: Role }[
     tail: ['sasl', 'token'],
     role: { kind: 'value', name: 'sasl-token', fileName: 'password', alsoExpected: 'username' },
   },
-  { tail: ['custom', 'auth', 'x509'], role: { kind: 'certificate', name: 'custom-x509', layout: 'tls' } },
-  { tail: ['authType', 'x509'], role: { kind: 'certificate', name: 'x509', layout: 'tls' } },
-  { tail: ['authentication', 'x509'], role: { kind: 'certificate', name: 'x509', layout: 'client' } },
-  { tail: ['tls', 'manual'], role: { kind: 'certificate', name: 'tls', layout: 'tls' } },
-  { tail: ['tls'], role: { kind: 'certificate', name: 'tls', layout: 'tls' } },
+  {
+    tail: ['custom', 'auth', 'x509'],
+    role: { kind: 'certificate', name: 'custom-x509', layout: 'tls', use: 'client' },
+  },
+  { tail: ['authType', 'x509'], role: { kind: 'certificate', name: 'x509', layout: 'tls', use: 'client' } },
+  { tail: ['authentication', 'x509'], role: { kind: 'certificate', name: 'x509', layout: 'client', use: 'client' } },
+  { tail: ['tls', 'manual'], role: { kind: 'certificate', name: 'tls', layout: 'tls', use: 'server' } },
+  { tail: ['tls'], role: { kind: 'certificate', name: 'tls', layout: 'tls', use: 'server' } },
 ];
 
 /** The role of a field, and the names above it that are no part of the role's own. */

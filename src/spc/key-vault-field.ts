@@ -15,6 +15,9 @@ import { yamlSize } from './yaml-size.ts';
 /** File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors want them. */
 export type FileLayout = 'tls' | 'client';
 
+/** What a certificate is for: a server has to carry its names, a client has to have a private key. */
+export type CertificateUse = 'server' | 'client';
+
 /** The `keyVault` field of a broker resource, read. */
 export interface KeyVaultField extends VaultField {
   readonly objects: readonly NamedObject[];
@@ -25,6 +28,7 @@ export interface KeyVaultField extends VaultField {
 /** What stands beside the field among the parameters. */
 export interface KeyVaultSiblings {
   readonly layout: FileLayout;
+  readonly use: CertificateUse;
   /** File of `vaultSecret`; empty: the secret's name. */
   readonly fileName: string;
   readonly defaults: ObjectDefaults;
@@ -190,11 +194,11 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
 }
 
 function contentOf(name: string, { reference, given, certificate, siblings }: ReferenceContext): ContentSpec {
-  const { layout, fileName, defaults } = siblings;
+  const { fileName, defaults } = siblings;
   const chainIndex = given.findIndex(isChain);
   switch (reference) {
     case 'vaultSecret':
-      if (certificate === 'vaultSecret') return certificateContent(layout, chainIndex);
+      if (certificate === 'vaultSecret') return certificateContent(siblings, chainIndex);
       return {
         kind: 'value',
         path: fileName === '' ? name : fileName,
@@ -205,17 +209,17 @@ function contentOf(name: string, { reference, given, certificate, siblings }: Re
         orderChain: true,
       };
     case 'vaultCert':
-      return certificateContent(layout, chainIndex);
+      return certificateContent(siblings, chainIndex);
     case 'vaultCaChainCert':
     case 'vaultCaChainSecret':
-      return chainContent(layout, certificate !== undefined);
+      return chainContent(siblings, certificate !== undefined);
   }
 }
 
-function certificateContent(layout: FileLayout, chainIndex: number): ContentSpec {
+function certificateContent({ layout, use }: KeyVaultSiblings, chainIndex: number): ContentSpec {
   const chainFrom = chainIndex === -1 ? undefined : chainIndex;
   const outputs = certificateOutputs(layout, chainFrom !== undefined);
-  return { ...NO_OUTPUTS, outputs, chainFrom, forClient: layout === 'client' };
+  return { ...NO_OUTPUTS, outputs, chainFrom, forClient: use === 'client' };
 }
 
 /** Leaf with its intermediates, key, and the authorities unless a chain secret brings them. */
@@ -230,7 +234,7 @@ export function certificateOutputs(layout: FileLayout, besideChain: boolean): re
  * The chain file. Beside a certificate in the `client` layout the certificate's own chain file takes it in; alone, a
  * chain secret that also holds a private key serves as the certificate too, and need not hold more than that.
  */
-function chainContent(layout: FileLayout, besideCertificate: boolean): ContentSpec {
+function chainContent({ layout, use }: KeyVaultSiblings, besideCertificate: boolean): ContentSpec {
   const { fullChain, privateKey, authorities } = LAYOUTS[layout];
   const { output: kind, path } = authorities;
   if (besideCertificate) {
@@ -241,11 +245,12 @@ function chainContent(layout: FileLayout, besideCertificate: boolean): ContentSp
     output('privateKey', privateKey, 'with-key'),
     output(kind, path, 'beside-key'),
   ];
-  return { ...NO_OUTPUTS, role: 'chain', outputs, forClient: layout === 'client' };
+  return { ...NO_OUTPUTS, role: 'chain', outputs, forClient: use === 'client' };
 }
 
 function outputsOf(content: ContentSpec): OutputsContent {
-  return content.kind === 'outputs' ? { ...content, outputs: [], forClient: false } : NO_OUTPUTS;
+  if (content.kind !== 'outputs') return NO_OUTPUTS;
+  return { ...content, outputs: [], forClient: content.role === 'certificate' && content.forClient };
 }
 
 function output(kind: OutputKind, path: string, presence: OutputSpec['presence']): OutputSpec {

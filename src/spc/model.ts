@@ -82,7 +82,7 @@ export type ContentSpec =
       readonly role: 'certificate' | 'chain';
       readonly outputs: readonly OutputSpec[];
       /**
-       * The files are those of a client: a warning where `with-key` files are not there, since it has to present a
+       * The certificate is a client's: a warning where `with-key` files are not there, since it has to present a
        * certificate, and none about alternative names.
        */
       readonly forClient: boolean;

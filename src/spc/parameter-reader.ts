@@ -78,6 +78,7 @@ export const CLASSIC_NAMES: readonly string[] = [
 export const KEY_VAULT_NAMES: readonly string[] = [
   'keyVault',
   'fileLayout',
+  'certificateUse',
   'fileName',
   'filePermission',
   'cloudName',

@@ -6,6 +6,7 @@ import { filePathProblem, parseFileMode } from './file-path.ts';
 import { Findings } from './finding.ts';
 import type { IdentityRequest } from './identity.ts';
 import {
+  type CertificateUse,
   type FileLayout,
   type KeyVaultField,
   type KeyVaultSiblings,
@@ -187,6 +188,7 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   }
   reader.refuseUnknown(['keyvaultName', 'objects']);
   const layout = readLayout(reader);
+  const use = readUse(reader, layout);
   const fileName = reader.text('fileName');
   const problem = fileName === '' ? undefined : filePathProblem(fileName);
   if (problem !== undefined) reader.error('fileName', `fileName is no usable path: ${problem.text}`);
@@ -194,15 +196,18 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   const mode = modeText === '' ? undefined : parseFileMode(modeText);
   if (modeText !== '' && mode === undefined) reader.error('filePermission', fileModeRule(modeText));
   const defaults = reader.objectDefaults(mode);
-  const { field, objects } = reader.readText('keyVault', { layout, fileName, defaults }, readKeyVaultText);
+  const { field, objects } = reader.readText('keyVault', { layout, use, fileName, defaults }, readKeyVaultText);
   const cloud = reader.cloud();
   if (field === undefined)
     return { cloud, tenantId: '', identity: undefined, vaultName: '', objects: [], literals: [] };
   const { vaultName, directoryId, literals } = field;
   if (fileName !== '' && !objects.some(({ content }) => content.kind === 'value'))
     reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor beside files');
-  if (reader.has('fileLayout') && objects.every(({ content }) => content.kind === 'value'))
-    reader.note('fileLayout', LAYOUT_OF_VALUE);
+  if (objects.every(({ content }) => content.kind === 'value')) {
+    if (reader.has('fileLayout')) reader.note('fileLayout', LAYOUT_OF_VALUE);
+    if (reader.has('certificateUse'))
+      reader.note('certificateUse', 'certificateUse has no meaning without a certificate');
+  }
   const identity = reader.identity(field.identity, directoryId);
   return { cloud, tenantId: directoryId, identity, vaultName, objects, literals };
 }
@@ -231,4 +236,12 @@ function readLayout(reader: ParameterReader): FileLayout {
     );
   }
   return text === 'client' ? 'client' : 'tls';
+}
+
+/** Files named as a client's are a client's; in the other layout a certificate is a server's where nothing is said. */
+function readUse(reader: ParameterReader, layout: FileLayout): CertificateUse {
+  const text = reader.text('certificateUse').toLowerCase();
+  if (text === 'server' || text === 'client') return text;
+  if (text !== '') reader.error('certificateUse', `certificateUse ${quote(text)} must be "server" or "client"`);
+  return layout === 'client' ? 'client' : 'server';
 }

@@ -178,3 +178,29 @@ describe('a place of keyVault gives the files, and the Secret, that are read the
     expect(paths).toEqual(expect.arrayContaining(objects));
   });
 });
+
+describe('a certificate without alternative names', () => {
+  let objects = 0;
+  it.each([
+    ['BrokerListener', 'spec.tls', 'vaultCert', 1],
+    ['BrokerListener', 'spec.tls.manual', 'vaultSecret', 1],
+    ['BrokerAuthentication', 'spec.authenticationMethods.0.custom.auth.x509', 'vaultCert', 0],
+    ['BrokerAuthentication', 'spec.authenticationMethods.0.custom.auth.x509', 'vaultSecret', 0],
+    ['MqttBridgeConnector', 'spec.remoteBrokerConnection.authentication.x509', 'vaultCert', 0],
+    ['MqttBridgeConnector', 'spec.remoteBrokerConnection.authentication.x509', 'vaultSecret', 0],
+    ['KafkaConnector', 'spec.kafkaConnection.authentication.authType.x509', 'vaultCert', 0],
+    ['KafkaConnector', 'spec.kafkaConnection.authentication.authType.x509', 'vaultSecret', 0],
+  ])('%s %s %s: a warning where it is a server’s only', async (kind, path, reference, warnings) => {
+    const { certificate: nameless, key } = await issue({ name: 'nameless', dnsNames: [] });
+    const object = `nameless-${++objects}`;
+    world.certificateSecret(object, keyPem(key) + pemOf([nameless]), 'application/x-pem-file');
+    const text = resource(kind, path, { vault, [reference]: { name: object } });
+    const [volume] = render([{ name: 'it.yaml', text }], {}).volumes;
+    const before = world.log.length;
+    const outcome = await world.mount({
+      parameters: { keyvaultName: undefined, tenantID: undefined, ...volume?.parameters },
+    });
+    expect(outcome).toMatchObject({ kind: 'mounted' });
+    expect(world.log.slice(before).filter((line) => line.includes('"no_san"'))).toHaveLength(warnings);
+  });
+});

@@ -87,7 +87,13 @@ describe('places of the field', () => {
       { fileName: 'x509Attributes.toml' },
       [],
     ],
-    ['spec.authenticationMethods[].custom.auth.x509', CERTIFICATE, 'custom-x509', {}, ['tls.crt', 'tls.key', 'ca.crt']],
+    [
+      'spec.authenticationMethods[].custom.auth.x509',
+      CERTIFICATE,
+      'custom-x509',
+      { certificateUse: 'client' },
+      ['tls.crt', 'tls.key', 'ca.crt'],
+    ],
     [
       'spec.remoteBrokerConnection.authentication.x509',
       CERTIFICATE,
@@ -95,7 +101,13 @@ describe('places of the field', () => {
       { fileLayout: 'client' },
       ['client_cert.pem', 'client_key.pem', 'client_intermediate_certs.pem'],
     ],
-    ['spec.kafkaConnection.authentication.authType.x509', CERTIFICATE, 'x509', {}, ['tls.crt', 'tls.key', 'ca.crt']],
+    [
+      'spec.kafkaConnection.authentication.authType.x509',
+      CERTIFICATE,
+      'x509',
+      { certificateUse: 'client' },
+      ['tls.crt', 'tls.key', 'ca.crt'],
+    ],
     ['spec.kafkaConnection.authentication.authType.sasl.token', SECRET, 'sasl-token', { fileName: 'password' }, []],
     ['spec.some.newPlace', SECRET, 'some-new-place', {}, ['db']],
     ['spec.some.newPlace', CERTIFICATE, 'some-new-place', {}, ['tls.crt', 'tls.key', 'ca.crt']],
@@ -149,7 +161,7 @@ describe('places of the field', () => {
         chain: { path: 'client_intermediate_certs.pem', optional: true },
       },
       [...CLIENT, 'client_intermediate_certs.pem'],
-      {},
+      { certificateUse: 'client' },
     ],
     ['spec.tls', { ...SECRET, ...chain }, { fullChain: 'tls.crt', privateKey: 'tls.key' }, [...TLS, 'ca.crt'], {}],
     [

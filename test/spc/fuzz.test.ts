@@ -92,7 +92,12 @@ describe('whatever comes in', () => {
     fc.assert(
       fc.property(anything, (text) => {
         const findings = new Findings();
-        const field = parseKeyVaultField(text, findings, { layout: 'tls', fileName: '', defaults: OBJECT_DEFAULTS });
+        const field = parseKeyVaultField(text, findings, {
+          layout: 'tls',
+          use: 'server',
+          fileName: '',
+          defaults: OBJECT_DEFAULTS,
+        });
         return field !== undefined || findings.errors.length > 0;
       }),
       { numRuns: 300 },

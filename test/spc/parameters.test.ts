@@ -233,7 +233,10 @@ describe('the keyVault form beside other parameters', () => {
   });
 
   it.each([
-    ['tenantID', 'beside keyVault stand only fileLayout, fileName, filePermission, cloudName, cloudEnvFileName'],
+    [
+      'tenantID',
+      'beside keyVault stand only fileLayout, certificateUse, fileName, filePermission, cloudName, cloudEnvFileName',
+    ],
     ['usePodIdentity', 'beside keyVault stand only'],
     ['filelayout', 'did you mean "fileLayout"?'],
     ['fileNmae', 'did you mean "fileName"?'],
@@ -245,6 +248,7 @@ describe('the keyVault form beside other parameters', () => {
 
   it.each([
     ['fileLayout', 'nginx', 'fileLayout "nginx" must be "tls"'],
+    ['certificateUse', 'both', 'certificateUse "both" must be "server" or "client"'],
     ['fileName', '../x', "fileName is no usable path: file name must not contain '..'"],
     ['fileName', 'a//b', 'fileName is no usable path'],
     ['filePermission', '0999', 'file permission must be a valid octal number'],
@@ -260,6 +264,14 @@ describe('the keyVault form beside other parameters', () => {
     expect(read({ keyVault, fileName: 'x' }).notes).toEqual([
       expect.stringContaining('fileName is the file of vaultSecret'),
     ]);
+  });
+
+  it('notes a certificateUse that nothing uses', () => {
+    const use = { certificateUse: 'client' };
+    expect(read({ keyVault: KEY_VAULT, ...use }).notes).toEqual([
+      expect.stringContaining('certificateUse has no meaning'),
+    ]);
+    expect(read({ keyVault: KEY_VAULT.replace('vaultSecret', 'vaultCert'), ...use }).notes).toEqual([]);
   });
 
   it('notes a fileLayout that nothing uses', () => {
