@@ -89,7 +89,6 @@ async function readText(path: string): Promise<string> {
 function credentialsNameOf({ parameters }: SecretProviderClass): string | undefined {
   const field = parseKeyVaultField(parameters.keyVault ?? '', new Findings(), {
     layout: 'tls',
-    use: 'server',
     fileName: '',
     defaults: { mode: 0o644, split: false, orderChain: true },
   });

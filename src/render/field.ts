@@ -43,7 +43,6 @@ export function readField(text: string, siblings: Readonly<Record<string, string
   };
   const field = parseKeyVaultField(text, new Findings(), {
     layout: siblings.fileLayout === 'client' ? 'client' : 'tls',
-    use: [siblings.fileLayout, siblings.certificateUse].includes('client') ? 'client' : 'server',
     fileName: siblings.fileName ?? '',
     defaults: { mode: 0o644, split: DEFAULTS.split, orderChain: DEFAULTS.orderChain },
   });

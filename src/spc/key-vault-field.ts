@@ -28,7 +28,8 @@ export interface KeyVaultField extends VaultField {
 /** What stands beside the field among the parameters. */
 export interface KeyVaultSiblings {
   readonly layout: FileLayout;
-  readonly use: CertificateUse;
+  /** Absent: what the layout says. */
+  readonly use?: CertificateUse | undefined;
   /** File of `vaultSecret`; empty: the secret's name. */
   readonly fileName: string;
   readonly defaults: ObjectDefaults;
@@ -216,10 +217,10 @@ function contentOf(name: string, { reference, given, certificate, siblings }: Re
   }
 }
 
-function certificateContent({ layout, use }: KeyVaultSiblings, chainIndex: number): ContentSpec {
+function certificateContent(siblings: KeyVaultSiblings, chainIndex: number): ContentSpec {
   const chainFrom = chainIndex === -1 ? undefined : chainIndex;
-  const outputs = certificateOutputs(layout, chainFrom !== undefined);
-  return { ...NO_OUTPUTS, outputs, chainFrom, forClient: use === 'client' };
+  const outputs = certificateOutputs(siblings.layout, chainFrom !== undefined);
+  return { ...NO_OUTPUTS, outputs, chainFrom, forClient: isForClient(siblings) };
 }
 
 /** Leaf with its intermediates, key, and the authorities unless a chain secret brings them. */
@@ -234,7 +235,8 @@ export function certificateOutputs(layout: FileLayout, besideChain: boolean): re
  * The chain file. Beside a certificate in the `client` layout the certificate's own chain file takes it in; alone, a
  * chain secret that also holds a private key serves as the certificate too, and need not hold more than that.
  */
-function chainContent({ layout, use }: KeyVaultSiblings, besideCertificate: boolean): ContentSpec {
+function chainContent(siblings: KeyVaultSiblings, besideCertificate: boolean): ContentSpec {
+  const { layout } = siblings;
   const { fullChain, privateKey, authorities } = LAYOUTS[layout];
   const { output: kind, path } = authorities;
   if (besideCertificate) {
@@ -245,7 +247,12 @@ function chainContent({ layout, use }: KeyVaultSiblings, besideCertificate: bool
     output('privateKey', privateKey, 'with-key'),
     output(kind, path, 'beside-key'),
   ];
-  return { ...NO_OUTPUTS, role: 'chain', outputs, forClient: use === 'client' };
+  return { ...NO_OUTPUTS, role: 'chain', outputs, forClient: isForClient(siblings) };
+}
+
+/** Files named as a client's are a client's; in the other layout a certificate is a server's where nothing is said. */
+function isForClient({ use, layout }: KeyVaultSiblings): boolean {
+  return (use ?? layout) === 'client';
 }
 
 function outputsOf(content: ContentSpec): OutputsContent {

@@ -188,7 +188,7 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   }
   reader.refuseUnknown(['keyvaultName', 'objects']);
   const layout = readLayout(reader);
-  const use = readUse(reader, layout);
+  const use = readUse(reader);
   const fileName = reader.text('fileName');
   const problem = fileName === '' ? undefined : filePathProblem(fileName);
   if (problem !== undefined) reader.error('fileName', `fileName is no usable path: ${problem.text}`);
@@ -238,10 +238,9 @@ function readLayout(reader: ParameterReader): FileLayout {
   return text === 'client' ? 'client' : 'tls';
 }
 
-/** Files named as a client's are a client's; in the other layout a certificate is a server's where nothing is said. */
-function readUse(reader: ParameterReader, layout: FileLayout): CertificateUse {
+function readUse(reader: ParameterReader): CertificateUse | undefined {
   const text = reader.text('certificateUse').toLowerCase();
   if (text === 'server' || text === 'client') return text;
   if (text !== '') reader.error('certificateUse', `certificateUse ${quote(text)} must be "server" or "client"`);
-  return layout === 'client' ? 'client' : 'server';
+  return undefined;
 }

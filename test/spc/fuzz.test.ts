@@ -94,7 +94,6 @@ describe('whatever comes in', () => {
         const findings = new Findings();
         const field = parseKeyVaultField(text, findings, {
           layout: 'tls',
-          use: 'server',
           fileName: '',
           defaults: OBJECT_DEFAULTS,
         });
