@@ -169,6 +169,20 @@ describe('objects', () => {
     if (fileLayout === 'tls') expect(objectsOf(references)).toEqual(objects);
   });
 
+  it.each([
+    [{}, false],
+    [{ fileLayout: 'client' }, true],
+    [{ certificateUse: 'Client' }, true],
+    [{ fileLayout: 'client', certificateUse: 'server' }, false],
+  ])('are those of a client as %j says', (siblings, forClient) => {
+    for (const references of [
+      'vaultCert: {name: c}',
+      'vaultCert: {name: c, files: {fullChain: x}}',
+      'vaultCaChainCert: {name: r}',
+    ])
+      expect(objectsOf(references, siblings)[0]?.content, references).toMatchObject({ forClient });
+  });
+
   it('a certificate is completed by the chain secret beside it', () => {
     const objects = objectsOf('vaultSecret: {name: db}\nvaultCert: {name: c}\nvaultCaChainCert: {name: r}');
     expect(objects.map(({ name }) => name)).toEqual(['db', 'c', 'r']);
