@@ -1,6 +1,6 @@
 /** The emulator in a process of its own, so that it takes no turn of anybody's event loop. */
 import { type Emulator, type EmulatorOptions, startEmulator } from '../src/emulator/emulator.ts';
-import type { Fault } from '../src/emulator/faults.ts';
+import type { Fault } from '../src/emulator/host/faults.ts';
 import { answerCalls } from './ipc.ts';
 
 let running: Emulator | undefined;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { addHostsLines, removeHostsLines } from '../src/emulator/hosts-file.ts';
+import { addHostsLines, removeHostsLines } from '../src/emulator/host/hosts-file.ts';
 import type { AzureMethods } from './azure-process.ts';
 import type { AzureAddress } from './baseline-process.ts';
 import { type Remote, startHelper } from './ipc.ts';

@@ -1,6 +1,6 @@
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
-import { lookupLocalhost } from '../src/azure/lookups.ts';
+import { lookupLocalhost } from '../src/azure/http/lookups.ts';
 import type { Reader } from './baseline-process.ts';
 import { TENANT } from './world.ts';
 

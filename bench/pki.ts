@@ -8,7 +8,7 @@ import { setImmediate as nextImmediate } from 'node:timers/promises';
 import forge from 'node-forge';
 import { Secret } from '../src/base/secret.ts';
 import { readBundle } from '../src/pki/bundle.ts';
-import { pairKey } from '../src/pki/material.ts';
+import { pairKey } from '../src/pki/certified-key.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../src/pki/pkcs12-write.ts';
 import { issueChain, randomOf } from '../test/pki/support.ts';
 

@@ -2,7 +2,7 @@ import https from 'node:https';
 import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 import { ClientSecretCredential } from '@azure/identity';
 import { SecretClient } from '@azure/keyvault-secrets';
-import { lookupLocalhost } from '../src/azure/lookups.ts';
+import { lookupLocalhost } from '../src/azure/http/lookups.ts';
 import type { Reader } from './baseline-process.ts';
 import { TENANT } from './world.ts';
 

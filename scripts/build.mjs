@@ -38,7 +38,7 @@ function buildDate() {
 const { outputFiles } = await build({
   write: false,
   absWorkingDir: root,
-  entryPoints: { launcher: 'src/launcher.ts', program: 'src/main.ts', lab: 'src/cli/lab.ts' },
+  entryPoints: { launcher: 'src/launcher.ts', program: 'src/main.ts', lab: 'src/cli/dev-commands.ts' },
   outdir: 'dist',
   bundle: true,
   platform: 'node',

@@ -1,12 +1,12 @@
 import type { Clock } from '../base/clock.ts';
 import type { Telemetry } from '../base/telemetry.ts';
-import { AzureVaults } from './access.ts';
-import { Agents } from './agents.ts';
-import { NMI_HOST } from './pod-identity.ts';
-import { SilentHosts } from './silent-hosts.ts';
-import { TokenPool } from './token-pool.ts';
-import { TokenProxy, type TokenProxyOptions } from './token-proxy.ts';
-import { createTransport, rememberMetadata } from './transport.ts';
+import { Agents } from './http/agents.ts';
+import { SilentHosts } from './http/silent-hosts.ts';
+import { createTransport, rememberMetadata } from './http/transport.ts';
+import { NMI_HOST } from './login/pod-identity.ts';
+import { TokenPool } from './login/token-pool.ts';
+import { TokenProxy, type TokenProxyOptions } from './login/token-proxy.ts';
+import { AzureVaults } from './vault/vault-reader.ts';
 
 /** Bound of one HTTP request. */
 const REQUEST_TIMEOUT_MS = 30_000;

@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { RecentlyUsed } from '../base/recently-used.ts';
 import { clip, quote } from '../base/words.ts';
 import type { CloudFile } from '../spc/cloud.ts';
-import { type FileStamp, readRegularFile, realPathOf, stampOf, UnreadableFile } from './regular-file.ts';
+import { type FileStamp, readRegularFile, realPathOf, stampOf, UnreadableFile } from './http/regular-file.ts';
 
 /** Such a file has about two kilobytes. */
 const MAX_BYTES = 64 * 1024;

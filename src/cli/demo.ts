@@ -2,10 +2,10 @@ import { constants } from 'node:os';
 import { Command } from 'commander';
 import { abortable } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
+import { openStage, type Stage } from './demo/context.ts';
+import { EXAMPLE_SEED } from './demo/fixtures.ts';
+import { playDemo } from './demo/run.ts';
 import { createScreen, type Screen, wantsColour } from './demo/screen.ts';
-import { openStage, type Stage } from './demo/stage.ts';
-import { playDemo } from './demo/story.ts';
-import { EXAMPLE_SEED } from './demo/world.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
 
 /** What `demo` is asked for. */

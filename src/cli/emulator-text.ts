@@ -1,7 +1,7 @@
 // Writes what `akv-csi emulator` prints once it runs: everything that somebody needs to reach it with an SDK of any
 // language. Values of client secrets are shown of the project's own example only; those of other seeds stay in their file.
 import type { Emulator } from '../emulator/emulator.ts';
-import type { IdentitySummary, Summary, VaultSummary } from '../emulator/summary.ts';
+import type { IdentitySummary, Summary, VaultSummary } from '../emulator/world/summary.ts';
 
 /** What there is to say beside the emulator itself. Paths are absolute. */
 export interface EmulatorText {

@@ -6,8 +6,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import exampleSeed from '../../examples/emulator-seed.yaml?raw';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { type Emulator, startEmulator } from '../emulator/emulator.ts';
-import { addHostsLines, removeHostsLines } from '../emulator/hosts-file.ts';
-import type { RequestRecord } from '../emulator/request-log.ts';
+import { addHostsLines, removeHostsLines } from '../emulator/host/hosts-file.ts';
+import type { RequestRecord } from '../emulator/http/request-log.ts';
 import { emulatorText } from './emulator-text.ts';
 
 interface EmulatorFlags {

@@ -39,7 +39,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
 /** Emulator and demo stand in a file of their own, which the image leaves out. */
 function addLab(program: Command): void {
   const lab = async (name: 'emulator' | 'demo', args: readonly string[]) => {
-    const { runLab } = await import('./lab.ts');
+    const { runLab } = await import('./dev-commands.ts');
     await runLab(name, args);
   };
   const delegate = (name: 'emulator' | 'demo', description: string) =>

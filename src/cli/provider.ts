@@ -1,11 +1,11 @@
 import { connectAzure } from '../azure/azure.ts';
 import { CloudFiles } from '../azure/cloud-files.ts';
-import { CLUSTER_CA_FILE } from '../azure/token-proxy.ts';
-import { readTrust } from '../azure/trust.ts';
+import { readTrust } from '../azure/http/trust.ts';
+import { CLUSTER_CA_FILE } from '../azure/login/token-proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Telemetry } from '../base/telemetry.ts';
-import type { MountHandler } from '../mount/call.ts';
+import type { MountHandler } from '../mount/handler.ts';
 import { createMount } from '../mount/mount.ts';
 import { warmUp } from '../mount/warm-up.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';

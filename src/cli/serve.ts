@@ -9,7 +9,7 @@ import { type RunningServer, startServer } from '../server/server.ts';
 import { keepHeapSmall } from './heap.ts';
 import { exitCodeFor, type Io } from './io.ts';
 import { catchDefects } from './last-resort.ts';
-import { lateProvider } from './late-provider.ts';
+import { lateProvider } from './lazy-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
 import { endProcess } from './process-end.ts';

@@ -1,4 +1,4 @@
-import type { MountHandler } from '../mount/call.ts';
+import type { MountHandler } from '../mount/handler.ts';
 import type { MountTarget } from './client.ts';
 
 /** A provider in this process, without socket and gRPC between; it rejects with what the handler rejects with. */

@@ -1,15 +1,15 @@
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import { oneOf } from '../base/words.ts';
-import type { Grant, Identity, ObjectKind, Tenant, Vault, World } from './model.ts';
-import { nowSeconds } from './model.ts';
-import type { ObjectStore, ObjectVersion } from './object-store.ts';
-import { pemText } from './secret-form.ts';
-import type { SeedCertificate, SeedKey } from './seed-schema.ts';
-import { issueSpec, keySpec } from './seed-specs.ts';
-import { findTenant, isIdentity } from './tenants.ts';
-import { renewCertificate } from './vault-certificates.ts';
-import { addIssuedCertificate, addKey, addSecret, updateVersion, type VersionOptions } from './vault-write.ts';
+import type { SeedCertificate, SeedKey } from './seed/seed-schema.ts';
+import { issueSpec, keySpec } from './seed/seed-specs.ts';
+import { renewCertificate } from './vault/vault-certificates.ts';
+import { addIssuedCertificate, addKey, addSecret, updateVersion, type VersionOptions } from './vault/vault-write.ts';
+import type { Grant, Identity, ObjectKind, Tenant, Vault, World } from './world/model.ts';
+import { nowSeconds } from './world/model.ts';
+import type { ObjectStore, ObjectVersion } from './world/object-store.ts';
+import { pemText } from './world/secret-form.ts';
+import { findTenant, isIdentity } from './world/tenants.ts';
 
 /** What {@link Controls.createCertificate} takes: a certificate as a seed describes it. */
 export type CertificateFields = Omit<

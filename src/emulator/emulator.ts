@@ -1,20 +1,20 @@
 import { systemClock, type WallClock } from '../base/clock.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import { type Controls, createControls } from './controls.ts';
-import { handleEntra } from './entra.ts';
-import { FaultList, type Faults } from './faults.ts';
-import type { HttpRequest, ServiceKind } from './http.ts';
-import { APP_SERVICE_PATH, handleManagedIdentity, isPodIdentityPath } from './imds.ts';
-import { type ListenerParts, listen, type Service, urlHost } from './listener.ts';
-import type { World } from './model.ts';
-import { createRequestLog, type RequestLog, type RequestRecord } from './request-log.ts';
-import { LOGIN_HOST, routeHost, VAULT_SUFFIX } from './routing.ts';
-import { parseSeed } from './seed.ts';
-import { buildWorld } from './seed-world.ts';
-import { createServerCertificate } from './server-certificate.ts';
-import { type ServiceAccountTokenRequest, serviceAccountToken } from './service-account.ts';
-import { type Summary, summaryOf } from './summary.ts';
-import { handleVault } from './vault-api.ts';
+import { handleEntra } from './entra/entra.ts';
+import { APP_SERVICE_PATH, handleManagedIdentity, isPodIdentityPath } from './entra/imds.ts';
+import { type ServiceAccountTokenRequest, serviceAccountToken } from './entra/service-account.ts';
+import { FaultList, type Faults } from './host/faults.ts';
+import { type ListenerParts, listen, type Service, urlHost } from './host/listener.ts';
+import { createServerCertificate } from './host/server-certificate.ts';
+import type { HttpRequest, ServiceKind } from './http/http.ts';
+import { createRequestLog, type RequestLog, type RequestRecord } from './http/request-log.ts';
+import { LOGIN_HOST, routeHost, VAULT_SUFFIX } from './http/routing.ts';
+import { parseSeed } from './seed/seed.ts';
+import { buildWorld } from './seed/seed-world.ts';
+import { handleVault } from './vault/vault-api.ts';
+import type { World } from './world/model.ts';
+import { type Summary, summaryOf } from './world/summary.ts';
 
 /** Milliseconds the answers of each service take. */
 export interface Latency {

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import type { LiteralFile } from '../spc/model.ts';
-import type { MadeFile } from './answer.ts';
+import type { MadeFile } from './response.ts';
 
 /** As long as the versions of Key Vault are, in hexadecimal digits. */
 const VERSION_LENGTH = 32;

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { Redactor } from '../base/redact.ts';
 import type { Telemetry } from '../base/telemetry.ts';
-import { nextTurn } from '../pki/pace.ts';
+import { nextTurn } from '../base/turns.ts';
 import {
   type Attributes,
   checkTargetPath,
@@ -17,20 +17,20 @@ import type { VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
 import { findingsError, parseWithCloudFile } from '../spc/parameters.ts';
 import { tokensIn } from '../spc/tokens.ts';
-import { type Answer, assembleAnswer } from './answer.ts';
-import { startBudget } from './budget.ts';
-import type { MountHandler, MountInput } from './call.ts';
-import { Contents } from './contents.ts';
-import { convertObjects } from './convert.ts';
+import { Contents } from './convert/certificate-cache.ts';
+import { convertObjects } from './convert/convert.ts';
+import { startBudget } from './deadline.ts';
 import { asProviderError } from './failures.ts';
 import { fetchObjects } from './fetch.ts';
-import { Journal } from './journal.ts';
+import type { MountHandler, MountInput } from './handler.ts';
 import { fileOfLiteral } from './literals.ts';
-import { rememberTexts } from './manifests.ts';
-import { NotedOnce } from './noted-once.ts';
+import { NotedOnce } from './log-once.ts';
+import { rememberTexts } from './manifest-cache.ts';
+import { Progress } from './pending-waits.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
-import { Progress } from './progress.ts';
 import { MountReport } from './report.ts';
+import { type Answer, assembleAnswer } from './response.ts';
+import { Journal } from './version-log.ts';
 import { VolumeNames } from './volume-names.ts';
 
 /** What Mounts work with. */

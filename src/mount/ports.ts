@@ -2,7 +2,7 @@ import type { SteadyTime } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import type { ObjectType } from '../base/telemetry.ts';
 import type { VolumeSpec } from '../spc/model.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from './pending-waits.ts';
 
 /** A JSON Web Key as Key Vault sends it: numbers in base64url. */
 export interface VaultKey {

@@ -5,10 +5,10 @@ import type { ObjectExpiry, Telemetry } from '../base/telemetry.ts';
 import type { Attributes } from '../spc/attributes.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { VolumeSpec } from '../spc/model.ts';
-import type { Answer } from './answer.ts';
 import type { FetchedSpec } from './fetch.ts';
-import type { Journal } from './journal.ts';
-import type { NotedOnce } from './noted-once.ts';
+import type { NotedOnce } from './log-once.ts';
+import type { Answer } from './response.ts';
+import type { Journal } from './version-log.ts';
 import type { VolumeNames } from './volume-names.ts';
 
 /** What the line of a Mount holds of its error beside the other fields. */

@@ -1,4 +1,4 @@
-import { nextTurn } from '../pki/pace.ts';
+import { nextTurn } from '../base/turns.ts';
 import { parseAttributes } from '../spc/attributes.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';
 import { parseParameters } from '../spc/parameters.ts';

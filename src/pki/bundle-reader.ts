@@ -1,15 +1,15 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
+import { nextTurn } from '../base/turns.ts';
 import { badContent, naming } from './bad-content.ts';
 import { type Der, octets, oid, readAll, readDer, sequence, TAG } from './der.ts';
 import { checkKeySize, importPrivateKey } from './keys.ts';
 import { peel } from './layers.ts';
-import { decryptOldKey, readOldEncryption } from './old-key.ts';
-import { nextTurn } from './pace.ts';
 import { decryptWithPassword } from './pbe.ts';
 import { CERTIFICATE_LABELS, type PemBlock, readPem } from './pem.ts';
 import { OID } from './pkcs12-oids.ts';
 import { type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
 import { type Shape, shapeOf } from './shape.ts';
+import { decryptOldKey, readOldEncryption } from './traditional-key.ts';
 
 /** Labels that hold a private key without encryption. */
 export const KEY_LABELS: readonly string[] = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];

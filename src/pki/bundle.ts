@@ -1,11 +1,11 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { Secret } from '../base/secret.ts';
+import { nextTurn } from '../base/turns.ts';
 import { badContent, naming } from './bad-content.ts';
 import { BundleReader } from './bundle-reader.ts';
 import { describeUnknown } from './diagnosis.ts';
 import { WorkBudget } from './kdf.ts';
 import { type Core, peel } from './layers.ts';
-import { nextTurn } from './pace.ts';
 import { passwordCandidates, passwordRemark } from './password.ts';
 
 /** Keys and certificates of one content, each kind in the order of the content. */

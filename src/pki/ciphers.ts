@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import forge from 'node-forge';
+import { nextTurn } from '../base/turns.ts';
 import { badContent } from './bad-content.ts';
-import { nextTurn } from './pace.ts';
 
 /** A cipher: one Node has, or RC2 and RC4, which OpenSSL 3 keeps from Node. Sizes in bytes. */
 export type Cipher =

@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import type { CertificateBundle } from './bundle.ts';
 import { alternativeNamesOf, signatureAlgorithmOf, validFrom, validTo } from './certificate.ts';
+import { type CertificateMaterial, pairKey } from './certified-key.ts';
 import { type Chain, keyFits, pathOf } from './chain.ts';
 import { type CertificateFinding, examine, findingsAt, rightIfRoot } from './findings.ts';
-import { type CertificateMaterial, pairKey } from './material.ts';
 import { issuerOf, subjectOf } from './names.ts';
 import { describeKey, publicKeyNameOf } from './public-key.ts';
 import { CERTIFICATE_OUTPUTS, type CertificateOutput, hasKey, missingFor } from './write.ts';

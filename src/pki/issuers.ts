@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
+import { nextTurn } from '../base/turns.ts';
 import { validFrom, validTo } from './certificate.ts';
-import { nextTurn } from './pace.ts';
 import { publicKeyOf } from './public-key.ts';
 
 /** Signatures verified in one search: a path through all certificates of a content, and each against itself. */

@@ -1,7 +1,7 @@
 import { hash, pbkdf2, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
+import { nextTurn, onPool } from '../base/turns.ts';
 import { badContent } from './bad-content.ts';
-import { nextTurn, onPool } from './pace.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
 const scryptAsync = promisify<Buffer, Buffer, number, object, Buffer>(scrypt);

@@ -1,8 +1,8 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { Secret } from '../base/secret.ts';
 import { badContent, refusing } from './bad-content.ts';
+import type { CertificateMaterial } from './certified-key.ts';
 import { pathOf } from './chain.ts';
-import type { CertificateMaterial } from './material.ts';
 import { commonNameOf, subjectOf, subjectsOf } from './names.ts';
 import { PKCS12_FORMS, writePkcs12, writeTruststore } from './pkcs12-write.ts';
 import { describeKey, publicKeyNameOf } from './public-key.ts';

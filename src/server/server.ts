@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { MountHandler } from '../mount/call.ts';
+import type { MountHandler } from '../mount/handler.ts';
 import { type PinnedConnection, pinConnection } from './connection.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 import { type CallMeter, guardCalls } from './guard.ts';

@@ -10,7 +10,7 @@ import {
 import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { MountHandler } from '../mount/call.ts';
+import type { MountHandler } from '../mount/handler.ts';
 import {
   CONTRACT_VERSION,
   csiDriverProvider,

@@ -5,9 +5,9 @@ import type { ReadCloudFile } from './cloud.ts';
 import { type Finding, Findings } from './finding.ts';
 import type { ParameterDefaults } from './parameter-reader.ts';
 import { parseWithCloudFile } from './parameters.ts';
-import { needsQuotes } from './scalar.ts';
-import { childOf, kindOf, type MapTree, type Tree } from './tree.ts';
 import { VolumeFiles } from './volume-files.ts';
+import { needsQuotes } from './yaml/scalar.ts';
+import { childOf, kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 
 /** What parameters are checked with. */
 export interface ParametersContext {

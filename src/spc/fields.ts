@@ -1,7 +1,7 @@
 import { clip, nearest, oneOf, quote } from '../base/words.ts';
 import type { Finding, Findings, Stage } from './finding.ts';
 import { placeholderIn, withPlaceholder } from './placeholder.ts';
-import { kindOf, type MapTree, type Tree } from './tree.ts';
+import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 
 /** What to do with names that a map should not hold. */
 export type UnknownNames = 'error' | 'warning' | 'note';

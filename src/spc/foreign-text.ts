@@ -1,7 +1,7 @@
 // Tells what a text is that was given for a manifest and is none: a Helm template, Markdown, a page, a patch, a resource to be
 // rendered first. Called by `check` and `render`, so that one line says what to do in place of what a YAML reader stumbles over.
 import { nearest, quote } from '../base/words.ts';
-import { childOf, type Tree } from './tree.ts';
+import { childOf, type Tree } from './yaml/tree.ts';
 
 /** Levels below which no `keyVault` field is looked for, and values that are looked at. */
 const MAX_DEPTH = 20;

@@ -8,9 +8,9 @@ import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn, withPlaceholderAt } from './placeholder.ts';
-import { kindOf, type MapTree, parseYaml } from './tree.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
-import { yamlSize } from './yaml-size.ts';
+import { kindOf, type MapTree, parseYaml } from './yaml/tree.ts';
+import { yamlSize } from './yaml/yaml-size.ts';
 
 /** File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors want them. */
 export type FileLayout = 'tls' | 'client';

@@ -9,7 +9,7 @@ import type { ContentSpec, ObjectSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
-import { goValue, int32Of } from './scalar.ts';
+import { goValue, int32Of } from './yaml/scalar.ts';
 
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
 const TEXTS = [

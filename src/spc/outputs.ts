@@ -3,7 +3,7 @@ import { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings } from './finding.ts';
 import { type KeyFormat, OUTPUT_KINDS, type OutputKind, type OutputSpec } from './model.ts';
-import { kindOf } from './tree.ts';
+import { kindOf } from './yaml/tree.ts';
 
 const KEY_FORMATS: readonly KeyFormat[] = ['pkcs8', 'pkcs1', 'sec1'];
 const OUTPUT_FIELDS = ['path', 'filePermission', 'keyFormat', 'format', 'passwordFrom', 'optional'];

@@ -5,9 +5,9 @@ import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { secretKeyProblem, subdomainProblem } from './kubernetes-names.ts';
 import type { OutputKind } from './model.ts';
-import { needsQuotes } from './scalar.ts';
-import { kindOf, type MapTree, type Tree } from './tree.ts';
 import { type VolumeFile, type VolumeFiles, valueContentOf } from './volume-files.ts';
+import { needsQuotes } from './yaml/scalar.ts';
+import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 
 const TLS = 'kubernetes.io/tls';
 const TLS_KEYS: readonly string[] = ['tls.crt', 'tls.key'];

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Agents } from '../../src/azure/agents.ts';
+import { Agents } from '../../src/azure/http/agents.ts';
 
 const NAMES = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'ALL_PROXY', 'all_proxy'];
 const before = new Map(NAMES.map((name) => [name, process.env[name]]));

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Agents } from '../../src/azure/agents.ts';
-import { networkFailure } from '../../src/azure/network-error.ts';
-import { TokenProxy } from '../../src/azure/token-proxy.ts';
-import { createTransport, rememberMetadata } from '../../src/azure/transport.ts';
-import { readTrust, type TrustSources } from '../../src/azure/trust.ts';
+import { Agents } from '../../src/azure/http/agents.ts';
+import { networkFailure } from '../../src/azure/http/network-error.ts';
+import { createTransport, rememberMetadata } from '../../src/azure/http/transport.ts';
+import { readTrust, type TrustSources } from '../../src/azure/http/trust.ts';
+import { TokenProxy } from '../../src/azure/login/token-proxy.ts';
 import { handClock } from '../clocks.ts';
 import { issue, keyPem } from '../pki/support.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { entraRemedy } from '../../src/azure/entra-remedies.ts';
-import { loginError } from '../../src/azure/login-error.ts';
-import { serverWords } from '../../src/azure/server-words.ts';
+import { serverWords } from '../../src/azure/http/server-words.ts';
+import { entraRemedy } from '../../src/azure/login/entra-remedies.ts';
+import { loginError } from '../../src/azure/login/login-error.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { reader, workload } from './lab.ts';
 

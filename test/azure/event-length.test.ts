@@ -1,8 +1,8 @@
 import { RestError } from '@azure/core-rest-pipeline';
 import { describe, expect, it } from 'vitest';
-import { type LoginWitness, loginError } from '../../src/azure/login-error.ts';
-import { describeIdentity } from '../../src/azure/principal.ts';
-import { vaultError } from '../../src/azure/vault-error.ts';
+import { type LoginWitness, loginError } from '../../src/azure/login/login-error.ts';
+import { describeIdentity } from '../../src/azure/login/principal.ts';
+import { vaultError } from '../../src/azure/vault/vault-error.ts';
 import type { ProviderError } from '../../src/base/errors.ts';
 import { failuresError } from '../../src/mount/failures.ts';
 import type { Identity } from '../../src/spc/model.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Party, VaultGate, type Verdict } from '../../src/azure/gate.ts';
+import { Party, VaultGate, type Verdict } from '../../src/azure/vault/gate.ts';
 import { later, systemClock } from '../../src/base/clock.ts';
 
 class Throttled extends Error {

@@ -3,8 +3,8 @@ import { type Clock, later, systemClock, type WallClock } from '../../src/base/c
 import { Secret } from '../../src/base/secret.ts';
 import { silentTelemetry, type Telemetry } from '../../src/base/telemetry.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
-import { Progress } from '../../src/mount/progress.ts';
 import { type Cloud, resolveCloud } from '../../src/spc/cloud.ts';
 import type { Identity } from '../../src/spc/model.ts';
 

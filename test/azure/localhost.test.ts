@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lookupWith } from '../../src/azure/lookups.ts';
+import { lookupWith } from '../../src/azure/http/lookups.ts';
 
 const HOSTS = `
 127.0.0.1 localhost

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { loginError } from '../../src/azure/login-error.ts';
+import { loginError } from '../../src/azure/login/login-error.ts';
 import type { Identity } from '../../src/spc/model.ts';
 import { type Lab, reader, secret, startLab, workload } from './lab.ts';
 

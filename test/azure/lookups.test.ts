@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { expect, it } from 'vitest';
-import { GRACE_MS, Lookups } from '../../src/azure/lookups.ts';
+import { GRACE_MS, Lookups } from '../../src/azure/http/lookups.ts';
 
 const find = (lookup: LookupFunction, name: string) =>
   new Promise((resolve, reject) =>

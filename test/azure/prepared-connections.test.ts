@@ -4,8 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Agents } from '../../src/azure/agents.ts';
-import { createTransport } from '../../src/azure/transport.ts';
+import { Agents } from '../../src/azure/http/agents.ts';
+import { createTransport } from '../../src/azure/http/transport.ts';
 import { issue, keyPem } from '../pki/support.ts';
 
 const { certificate, key } = await issue({ name: 'vault.localhost' });

@@ -3,9 +3,9 @@ import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Agents } from '../../src/azure/agents.ts';
-import { networkFailure } from '../../src/azure/network-error.ts';
-import { createTransport } from '../../src/azure/transport.ts';
+import { Agents } from '../../src/azure/http/agents.ts';
+import { networkFailure } from '../../src/azure/http/network-error.ts';
+import { createTransport } from '../../src/azure/http/transport.ts';
 import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
 
 let lab: Lab;

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { SilentHosts } from '../../src/azure/silent-hosts.ts';
+import { SilentHosts } from '../../src/azure/http/silent-hosts.ts';
 import { steadyTime } from '../../src/base/clock.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
-import { startBudget } from '../../src/mount/budget.ts';
-import { Progress } from '../../src/mount/progress.ts';
+import { startBudget } from '../../src/mount/deadline.ts';
+import { Progress } from '../../src/mount/pending-waits.ts';
 import type { Identity } from '../../src/spc/model.ts';
 import { type Lab, reader, secret, startLab, stranger, textOf } from './lab.ts';
 

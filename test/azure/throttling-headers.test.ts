@@ -1,7 +1,7 @@
 import { createHttpHeaders, createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { describe, expect, it } from 'vitest';
-import { Challenge } from '../../src/azure/challenge.ts';
-import { isThrottling, judge } from '../../src/azure/throttling.ts';
+import { Challenge } from '../../src/azure/vault/challenge.ts';
+import { isThrottling, judge } from '../../src/azure/vault/throttling.ts';
 
 const NOW = Date.parse('Tue, 24 Nov 2026 10:00:00 GMT');
 

@@ -2,9 +2,9 @@ import http from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Agents } from '../../src/azure/agents.ts';
-import { createTransport } from '../../src/azure/transport.ts';
-import { nextTurn } from '../../src/pki/pace.ts';
+import { Agents } from '../../src/azure/http/agents.ts';
+import { createTransport } from '../../src/azure/http/transport.ts';
+import { nextTurn } from '../../src/base/turns.ts';
 
 const WAITING = 200;
 const agents = new Agents([]);

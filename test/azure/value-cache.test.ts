@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ValueCache } from '../../src/azure/value-cache.ts';
+import { ValueCache } from '../../src/azure/vault/value-cache.ts';
 import { clockOf } from '../clocks.ts';
 
 const MiB = 1024 * 1024;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { MOUNT_DEFAULTS, type MountCommandOptions, mountCommand, runMount } from '../../src/cli/mount.ts';
 import type { DirectMount } from '../../src/cli/provider.ts';
-import type { MountHandler, MountInput } from '../../src/mount/call.ts';
+import type { MountHandler, MountInput } from '../../src/mount/handler.ts';
 import { answerWith, type FakeProvider, startProvider } from '../driver/server.ts';
 import { recordedIo } from './io.ts';
 

@@ -12,7 +12,7 @@ import {
   ROOT_AUTHORITY,
   SERVER_CERTIFICATE,
   VAULT,
-} from '../../src/cli/demo/world.ts';
+} from '../../src/cli/demo/fixtures.ts';
 import { exampleVolumes, mountInto, startWorld, type World } from './support.ts';
 
 const volumes = exampleVolumes();

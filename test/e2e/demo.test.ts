@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/world.ts';
+import { EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/fixtures.ts';
 import { builtProgram, distDirectory } from './support.ts';
 
 /** The temporary directory of the demo, so that what it leaves behind is seen. */

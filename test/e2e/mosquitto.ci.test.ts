@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientOptions, connectClient, deliver, serverCertificateOf } from '../../src/cli/demo/client.ts';
-import { BROKER_USER, ROOT_AUTHORITY, SERVER_CERTIFICATE, TENANT, VAULT } from '../../src/cli/demo/world.ts';
+import { BROKER_USER, ROOT_AUTHORITY, SERVER_CERTIFICATE, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { findMosquitto, freePorts, type Mosquitto, startMosquitto } from './mosquitto.ts';
 import { exampleVolumes, mountInto, startWorld, type World } from './support.ts';
 

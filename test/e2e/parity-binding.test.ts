@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import tls, { type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectAzure } from '../../src/azure/azure.ts';
-import { findServerName } from '../../src/azure/binding-server-name.ts';
+import { findServerName } from '../../src/azure/login/binding-server-name.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/world.ts';
+import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { mountInto, startWorld, type World } from './support.ts';

@@ -2,7 +2,7 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import type { CertificateClient } from '@azure/keyvault-certificates';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import { issueCertificate, NO_NAMES } from '../../src/emulator/issue.ts';
+import { issueCertificate, NO_NAMES } from '../../src/emulator/world/issue.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { pfxOf, SEED, subjects } from './certificate-lab.ts';

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator } from '../../src/emulator/emulator.ts';
-import { addHostsLines, removeHostsLines } from '../../src/emulator/hosts-file.ts';
+import { addHostsLines, removeHostsLines } from '../../src/emulator/host/hosts-file.ts';
 import { CLIENT, CLIENT_SECRET, raw, seedWith, TENANT } from './support.ts';
 
 const RAW_IMPORT = {

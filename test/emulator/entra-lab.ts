@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { SecretClient } from '@azure/keyvault-secrets';
-import { issueCertificate, NO_NAMES } from '../../src/emulator/issue.ts';
+import { issueCertificate, NO_NAMES } from '../../src/emulator/world/issue.ts';
 import { CLIENT, CLIENT_SECRET, OTHER_TENANT, openLab, sdkOptions, seedWith, VAULT } from './support.ts';
 
 export const WORKLOAD = '33333333-3333-3333-3333-333333333333';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseSeed, resolveTime } from '../../src/emulator/seed.ts';
-import { buildWorld } from '../../src/emulator/seed-world.ts';
+import { parseSeed, resolveTime } from '../../src/emulator/seed/seed.ts';
+import { buildWorld } from '../../src/emulator/seed/seed-world.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { infiniteCertificate, LONG_NUMBER } from '../pki/odd-samples.ts';
 import { issue } from '../pki/support.ts';

@@ -8,10 +8,10 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 /** Who reads the wall clock, which can be set at any time, and what for. Whatever lasts is a `Lifetime`. */
 const READERS: Readonly<Record<string, string>> = {
   'base/clock.ts': 'is the clock',
-  'azure/access.ts': 'a Retry-After that is a date',
-  'azure/acquire.ts': 'a Retry-After that is a date',
-  'azure/token-pool.ts': 'the end of a token, which becomes a lifetime on arrival',
-  'mount/certificate-watch.ts': 'dates of certificates',
+  'azure/vault/vault-reader.ts': 'a Retry-After that is a date',
+  'azure/login/token-request.ts': 'a Retry-After that is a date',
+  'azure/login/token-pool.ts': 'the end of a token, which becomes a lifetime on arrival',
+  'mount/convert/certificate-watch.ts': 'dates of certificates',
   'mount/mount.ts': "the end of a pod's token",
   'mount/report.ts': 'a timestamp in the metrics',
   'server/metrics.ts': 'seconds until an object expires',
@@ -23,8 +23,8 @@ const READERS: Readonly<Record<string, string>> = {
   'cli/logging.ts': 'timestamps of the log',
   'cli/inspect.ts': 'dates of certificates',
   'cli/mount-credentials.ts': 'the end of a token',
-  'cli/demo/keep.ts': 'timestamps on the screen',
-  'cli/demo/rotation-act.ts': 'dates of certificates',
+  'cli/demo/keep-running.ts': 'timestamps on the screen',
+  'cli/demo/steps/rotation.ts': 'dates of certificates',
   'cli/demo/volumes.ts': 'dates of certificates',
 };
 

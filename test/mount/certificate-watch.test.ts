@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
-import { CertificateWatch, DATE_REASONS } from '../../src/mount/certificate-watch.ts';
-import { NotedOnce } from '../../src/mount/noted-once.ts';
+import { CertificateWatch, DATE_REASONS } from '../../src/mount/convert/certificate-watch.ts';
+import { NotedOnce } from '../../src/mount/log-once.ts';
 import { buildChain } from '../../src/pki/chain.ts';
 import { examine } from '../../src/pki/findings.ts';
 import { issue, issueChain, newKey } from '../pki/support.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
-import { convertObjects } from '../../src/mount/convert.ts';
+import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import type { ContentSpec } from '../../src/spc/model.ts';
 import { issue, issueChain, keyPem, pemOf, sharedKey } from '../pki/support.ts';

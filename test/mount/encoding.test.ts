@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeText } from '../../src/mount/encoding.ts';
+import { decodeText } from '../../src/mount/convert/encoding.ts';
 import { failureOf } from './support.ts';
 
 describe('objectEncoding', () => {

@@ -2,7 +2,7 @@ import { setImmediate as nextImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { type MountOutcome, type ObjectExpiry, silentTelemetry } from '../../src/base/telemetry.ts';
-import type { MountCall } from '../../src/mount/call.ts';
+import type { MountCall } from '../../src/mount/handler.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import type { FetchContext, FetchedObject, ObjectRef } from '../../src/mount/ports.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
-import { convertObjects } from '../../src/mount/convert.ts';
+import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { issueChain, keyPem, pemOf, randomOf } from '../pki/support.ts';
 import { convertContext, fetchedSecret, objectSpec, outputsContent, read } from './support.ts';

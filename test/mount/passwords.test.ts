@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import { convertObjects } from '../../src/mount/convert.ts';
+import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { issueChain, sharedKey } from '../pki/support.ts';

@@ -3,12 +3,12 @@ import { type ErrorCode, ProviderError } from '../../src/base/errors.ts';
 import type { LogFields, Logger } from '../../src/base/log.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
-import { Contents } from '../../src/mount/contents.ts';
-import type { ConvertContext } from '../../src/mount/convert.ts';
+import { Contents } from '../../src/mount/convert/certificate-cache.ts';
+import type { ConvertContext } from '../../src/mount/convert/convert.ts';
 import type { FetchedSpec } from '../../src/mount/fetch.ts';
-import { NotedOnce } from '../../src/mount/noted-once.ts';
+import { NotedOnce } from '../../src/mount/log-once.ts';
+import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject } from '../../src/mount/ports.ts';
-import { Progress } from '../../src/mount/progress.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
 import { handClock } from '../clocks.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
-import { pairKey } from '../../src/pki/material.ts';
+import { pairKey } from '../../src/pki/certified-key.ts';
 
 const lines = readFileSync(new URL('fixtures/pbmac1.txt', import.meta.url), 'utf8')
   .trim()

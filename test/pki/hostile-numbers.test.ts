@@ -2,10 +2,10 @@ import { createCipheriv, createPrivateKey, generateKeyPairSync, hash, X509Certif
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
+import { pairKey } from '../../src/pki/certified-key.ts';
 import { buildChain } from '../../src/pki/chain.ts';
 import { readDer } from '../../src/pki/der.ts';
 import { encode, integer, objectId, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
-import { pairKey } from '../../src/pki/material.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { issue, issueChain, newKey, pemOf, prints, sameKey } from './support.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
+import { pairKey } from '../../src/pki/certified-key.ts';
 import { pathOf } from '../../src/pki/chain.ts';
-import { pairKey } from '../../src/pki/material.ts';
 import { type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { type IssuedChain, issueChain, keyPem, pemOf, prints, randomOf } from './support.ts';
 

@@ -3,20 +3,20 @@
 // through every reader and writer, and prints what came of it as JSON. FILE holds the input it was working on.
 import { createECDH, generateKeyPairSync, getCurves, hash, type KeyObject } from 'node:crypto';
 import { openSync, writeFileSync, writeSync } from 'node:fs';
-import { Agents } from '../../src/azure/agents.ts';
-import { pemOfClientCertificate } from '../../src/azure/client-certificate.ts';
-import { readTrust } from '../../src/azure/trust.ts';
+import { Agents } from '../../src/azure/http/agents.ts';
+import { readTrust } from '../../src/azure/http/trust.ts';
+import { pemOfClientCertificate } from '../../src/azure/login/client-certificate.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
+import { authoritiesOf, pairKey } from '../../src/pki/certified-key.ts';
 import { readAll, readDer, TAG } from '../../src/pki/der.ts';
 import { inspectBundle } from '../../src/pki/inspect.ts';
 import { publicKeyPemFromJwk } from '../../src/pki/jwk.ts';
-import { authoritiesOf, pairKey } from '../../src/pki/material.ts';
+import { splitPem, upstreamPem, upstreamPemOfText } from '../../src/pki/official-pem.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { publicKeyFromPem } from '../../src/pki/public-key.ts';
-import { splitPem, upstreamPem, upstreamPemOfText } from '../../src/pki/upstream.ts';
 import { CERTIFICATE_OUTPUTS, missingFor, writeOutput } from '../../src/pki/write.ts';
 import { issue, type KeyType, newKey, randomOf, spki, tlv, withPublicKey } from './support.ts';
 

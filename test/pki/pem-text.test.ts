@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readBundle } from '../../src/pki/bundle.ts';
+import { splitPem } from '../../src/pki/official-pem.ts';
 import { readPem } from '../../src/pki/pem.ts';
-import { splitPem } from '../../src/pki/upstream.ts';
 import { issue, issueChain, keyPem, pemOf, prints } from './support.ts';
 import { has, workshop } from './tools.ts';
 

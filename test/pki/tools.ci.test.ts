@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
-import { type CertificateMaterial, pairKey } from '../../src/pki/material.ts';
+import { type CertificateMaterial, pairKey } from '../../src/pki/certified-key.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { writeOutput } from '../../src/pki/write.ts';
 import { type IssuedChain, issueChain, type KeyType, prints, sameKey } from './support.ts';

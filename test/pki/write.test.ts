@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
+import { authoritiesOf, type CertificateMaterial, pairKey } from '../../src/pki/certified-key.ts';
 import { readDer, sequence } from '../../src/pki/der.ts';
-import { authoritiesOf, type CertificateMaterial, pairKey } from '../../src/pki/material.ts';
 import { CERTIFICATE_OUTPUTS, missingFor, type OutputOptions, writeOutput } from '../../src/pki/write.ts';
 import { type IssuedChain, issue, issueChain, keyPem, newKey, pemOf, prints, sharedKey } from './support.ts';
 

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/world.ts';
+import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
 import { call, grpcClient } from '../server/support.ts';
 
 /** A server that never answers, and the cloud file of a provider that knows no other Azure. */

@@ -1,6 +1,6 @@
 // Twenty objects in the classic form of parameters, with what must become of them. volumes.ci.test.ts mounts them.
 import { randomBytes } from 'node:crypto';
-import { TENANT, VAULT } from '../../src/cli/demo/world.ts';
+import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { objectsText } from '../e2e/parity-world.ts';
 import { WORKLOAD_CLIENT } from './node.ts';

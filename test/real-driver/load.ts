@@ -1,7 +1,7 @@
 // Publishers: pods that come and go without end, each volume looked into. restarts.ci.test.ts and kills.ci.test.ts run
 // them while providers end and start.
 import { isDeepStrictEqual } from 'node:util';
-import { VAULT } from '../../src/cli/demo/world.ts';
+import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import { classicParameters } from './classic.ts';
 import type { Failure } from './kubelet.ts';
 import type { Node } from './node.ts';

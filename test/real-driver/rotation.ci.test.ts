@@ -1,7 +1,7 @@
 // Rotation under each driver line: what changes, what stays, and what a refusal of the vault does to mounted files.
 // Up to v1.5 the driver mounts volumes again itself, from v1.6 on the kubelet has it done.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VAULT } from '../../src/cli/demo/world.ts';
+import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import { classicParameters } from './classic.ts';
 import { DRIVERS, realDriverWanted } from './driver.ts';
 import type { PodVolume } from './kubelet.ts';

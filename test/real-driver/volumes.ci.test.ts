@@ -5,7 +5,7 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { ROOT_AUTHORITY, SERVER_CERTIFICATE, TENANT, VAULT } from '../../src/cli/demo/world.ts';
+import { ROOT_AUTHORITY, SERVER_CERTIFICATE, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { builtProgram } from '../e2e/support.ts';
 import { prints, sameKey } from '../pki/support.ts';
 import { classicParameters, fillVault } from './classic.ts';

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { MountHandler } from '../../src/mount/call.ts';
+import type { MountHandler } from '../../src/mount/handler.ts';
 import { RequestBudget } from '../../src/server/requests.ts';
 import { ConnectionRoom, type Use } from '../../src/server/room.ts';
 import { RawClient } from './raw-client.ts';

@@ -5,7 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/base/log.ts';
-import type { MountCall, MountHandler } from '../../src/mount/call.ts';
+import type { MountCall, MountHandler } from '../../src/mount/handler.ts';
 import type { CallEnd } from '../../src/server/guard.ts';
 import type { MountedFile } from '../../src/wire/contract.ts';
 import {

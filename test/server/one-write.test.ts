@@ -2,7 +2,7 @@ import { connect } from 'node:http2';
 import { connect as connectSocket, Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
-import type { MountHandler } from '../../src/mount/call.ts';
+import type { MountHandler } from '../../src/mount/handler.ts';
 import { csiDriverProvider } from '../../src/wire/contract.ts';
 import { RawClient } from './raw-client.ts';
 import { call, grpcClient, mountRequest, testServer } from './support.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
-import type { MountHandler, MountInput } from '../../src/mount/call.ts';
+import type { MountHandler, MountInput } from '../../src/mount/handler.ts';
 import { startServer } from '../../src/server/server.ts';
 import {
   call,

@@ -12,7 +12,7 @@ import {
 } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import { type Logger, silentLogger } from '../../src/base/log.ts';
-import type { MountHandler } from '../../src/mount/call.ts';
+import type { MountHandler } from '../../src/mount/handler.ts';
 import type { CallMeter } from '../../src/server/guard.ts';
 import { type RunningServer, startServer } from '../../src/server/server.ts';
 import { csiDriverProvider, health, type MountResponse, type VersionResponse } from '../../src/wire/contract.ts';

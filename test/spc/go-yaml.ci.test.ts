@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { int32Of, needsQuotes } from '../../src/spc/scalar.ts';
-import { parseFirstDocument, parseManifests, type Tree } from '../../src/spc/tree.ts';
+import { int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
+import { parseFirstDocument, parseManifests, type Tree } from '../../src/spc/yaml/tree.ts';
 import { TABLE, TextMaker } from './yaml-texts.ts';
 
 /** Generated texts beside the table: some in every run, more before a change lands. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { goValue, int32Of, needsQuotes } from '../../src/spc/scalar.ts';
-import { parseYaml, type Tree } from '../../src/spc/tree.ts';
+import { goValue, int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
+import { parseYaml, type Tree } from '../../src/spc/yaml/tree.ts';
 
 /** The value behind `a: `. */
 function value(text: string): Tree {

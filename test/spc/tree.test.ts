@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseFirstDocument, parseManifests, parseYaml, plainOf } from '../../src/spc/tree.ts';
+import { parseFirstDocument, parseManifests, parseYaml, plainOf } from '../../src/spc/yaml/tree.ts';
 
 function plain(text: string): unknown {
   const parsed = parseYaml(text);

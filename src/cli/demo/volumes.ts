@@ -15,9 +15,9 @@ import {
   keyPairFilesAmong,
   type MountedKeyPair,
 } from './certificates.ts';
+import { NODE_PUBLISH_SECRET } from './fixtures.ts';
 import { parsePasswords } from './passwords.ts';
 import type { Screen } from './screen.ts';
-import { NODE_PUBLISH_SECRET } from './world.ts';
 
 /** A volume as the driver has written it. */
 export interface MountedVolume {

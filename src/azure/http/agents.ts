@@ -1,0 +1,145 @@
+import type http from 'node:http';
+import { isIP } from 'node:net';
+import tls from 'node:tls';
+import { getProxyForUrl } from 'proxy-from-env';
+import { RecentlyUsed } from '../../base/recently-used.ts';
+import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './bounded-agents.ts';
+import { GRACE_MS, Lookups } from './lookups.ts';
+import { TunnelAgent } from './tunnel.ts';
+
+/** Connections to one host at the same time. */
+const MAX_SOCKETS = 50;
+/** How long idle connections are kept; how many, says `IdleConnections`. */
+const IDLE_MS = 150_000;
+/** Bound of DNS, TCP and TLS together. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The same for plain HTTP, which only services of this very node speak. */
+const LOCAL_CONNECT_TIMEOUT_MS = 3_000;
+
+/** Hosts that no proxy may see: IMDS, and this machine. */
+const NEVER_PROXIED = /^(169\.254\.169\.254|localhost|127(\.\d+){3}|\[::1\]|.+\.localhost)$/i;
+
+const SHARED = {
+  keepAlive: true,
+  maxSockets: MAX_SOCKETS,
+  maxFreeSockets: MAX_SOCKETS,
+  timeout: IDLE_MS,
+} as const;
+
+/** Finds the connections for a URL, and the host of the proxy that they go through; empty: none. */
+export interface AgentSource {
+  for(url: URL): Way;
+}
+
+/** The way to a host. */
+export interface Way {
+  readonly agent: http.Agent;
+  /** Host and port of the proxy in between; empty: none. */
+  readonly proxy: string;
+}
+
+/** Hosts whose way is remembered. */
+const MAX_WAYS = 200;
+
+/**
+ * Keep-alive connections shared by all clients: bounded sockets a host, proxies from the environment, one TLS trust for
+ * all, names under `.localhost` on the loopback interface (RFC 6761 section 6.3).
+ */
+export class Agents implements AgentSource {
+  readonly #trust: readonly string[];
+  readonly #connectTimeoutMs: number;
+  readonly #lookups = new Lookups();
+  /** How names become addresses. */
+  readonly lookup = this.#lookups.lookup;
+  readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS, lookup: this.lookup });
+  readonly #proxied = new Map<string, TunnelAgent>();
+  /** By origin: the environment, which says which hosts are reached by proxy, stays as it is. */
+  readonly #ways = new RecentlyUsed<Way>({ entries: MAX_WAYS });
+  #https: BoundedHttpsAgent | undefined;
+  #secureContext: tls.SecureContext | undefined;
+
+  /** `trust`: see `readTrust`. */
+  constructor(trust: readonly string[], connectTimeoutMs = CONNECT_TIMEOUT_MS) {
+    this.#trust = trust;
+    this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  /** Makes what all requests share; Node itself has a regular expression for host names that takes its time. */
+  warmUp(): void {
+    this.#options();
+    isIP('localhost');
+  }
+
+  /** The way to a URL's host. */
+  for(url: URL): Way {
+    const known = this.#ways.get(url.origin);
+    if (known !== undefined) return known;
+    const way = this.#find(url);
+    this.#ways.set(url.origin, way);
+    return way;
+  }
+
+  /** Opens a connection to a URL's host if there is none and no proxy is in between. */
+  prepare(url: string): void {
+    const target = new URL(url);
+    const { hostname, port } = target;
+    const { agent } = this.for(target);
+    if (agent === this.#https) this.#https.prepare(hostname, port === '' ? 443 : Number(port));
+  }
+
+  /** Gives up connections to a URL's host that are not up yet; see `HELD_BACK`. */
+  holdBack(url: string): void {
+    const { hostname, port } = new URL(url);
+    for (const agent of [this.#https, ...this.#proxied.values()]) {
+      agent?.holdBack(hostname, port === '' ? 443 : Number(port));
+    }
+  }
+
+  /** See {@link Lookups.stop}. */
+  stopLookups(): void {
+    this.#lookups.stop(GRACE_MS);
+  }
+
+  close(): void {
+    this.#lookups.stop(0);
+    this.#http.destroy();
+    this.#https?.destroy();
+    for (const agent of this.#proxied.values()) agent.destroy();
+  }
+
+  #find({ protocol, hostname, href }: URL): Way {
+    if (protocol === 'http:') return { agent: this.#http, proxy: '' };
+    const proxy = proxyFor(hostname, href);
+    if (proxy === '') {
+      this.#https ??= new BoundedHttpsAgent(this.#options());
+      return { agent: this.#https, proxy };
+    }
+    const known = this.#proxied.get(proxy);
+    const agent = known ?? new TunnelAgent(proxy, this.#options());
+    if (known === undefined) this.#proxied.set(proxy, agent);
+    return { agent, proxy: new URL(proxy).host };
+  }
+
+  #options(): BoundedAgentOptions {
+    this.#secureContext ??= tls.createSecureContext(
+      this.#trust.length === 0 ? {} : { ca: [...tls.rootCertificates, ...this.#trust] },
+    );
+    return {
+      ...SHARED,
+      connectTimeoutMs: this.#connectTimeoutMs,
+      lookup: this.lookup,
+      secureContext: this.#secureContext,
+    };
+  }
+}
+
+/** The proxy of the environment; a name in `NO_PROXY` stands for its subdomains too, as Go reads it. */
+function proxyFor(hostname: string, url: string): string {
+  if (NEVER_PROXIED.test(hostname)) return '';
+  const proxy = getProxyForUrl(url);
+  const labels = hostname.split('.');
+  const excepted = labels.some(
+    (_, index) => index > 0 && getProxyForUrl(`https://${labels.slice(index).join('.')}/`) === '',
+  );
+  return excepted ? '' : proxy;
+}

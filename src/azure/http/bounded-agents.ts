@@ -1,0 +1,222 @@
+import http from 'node:http';
+import https from 'node:https';
+import { isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { RecentlyUsed } from '../../base/recently-used.ts';
+import { inWords, type Tried } from './addresses.ts';
+
+/** Settings of agents whose connections do not hang. */
+export interface BoundedAgentOptions extends https.AgentOptions {
+  /** Bound of one connection: DNS, TCP and TLS together, in milliseconds. */
+  readonly connectTimeoutMs: number;
+}
+
+/** Code of a connection that was given up because its request shall wait. */
+export const HELD_BACK = 'HELD_BACK';
+
+/** Connections that are not up yet, and whom they are for. */
+export class PendingConnections {
+  readonly #giveUp = new Map<symbol, { readonly target: string; readonly giveUp: (error: Error) => void }>();
+
+  /** Notes one. Returns what is to be called when it is up or failed. */
+  add(target: string, giveUp: (error: Error) => void): () => void {
+    const key = Symbol(target);
+    this.#giveUp.set(key, { target, giveUp });
+    return () => this.#giveUp.delete(key);
+  }
+
+  /** Gives up those to a host; their requests, which nobody has seen, fail with {@link HELD_BACK}. */
+  holdBack(host: string, port: number): void {
+    for (const { target, giveUp } of [...this.#giveUp.values()]) {
+      if (target === `${host}:${port}`) giveUp(coded(HELD_BACK, 'held back'));
+    }
+  }
+}
+
+/** Idle connections kept while requests come and go, over all hosts. */
+const MAX_IDLE = 100;
+/** How many of them stay when they were not needed for {@link REST_MS}. */
+const MAX_RESTING = 16;
+const REST_MS = 2_000;
+
+/** Idle connections of an agent, bounded over all hosts; the one idle for longest goes first. */
+export class IdleConnections {
+  /** Since when each is idle, in milliseconds of the process's own clock. */
+  readonly #sockets = new Map<Duplex, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  add(socket: Duplex): void {
+    this.#sockets.set(socket, performance.now());
+    this.#close(MAX_IDLE, Number.POSITIVE_INFINITY);
+    this.#timer ??= setTimeout(() => this.#trim(), REST_MS).unref();
+  }
+
+  /** The connection is used again, or closed. */
+  delete(socket: Duplex): void {
+    this.#sockets.delete(socket);
+  }
+
+  #trim(): void {
+    this.#close(MAX_RESTING, performance.now() - REST_MS);
+    this.#timer = this.#sockets.size > MAX_RESTING ? setTimeout(() => this.#trim(), REST_MS).unref() : undefined;
+  }
+
+  /** Closes those that are idle since before `before`, until `most` are left. */
+  #close(most: number, before: number): void {
+    for (const [socket, since] of this.#sockets) {
+      if (this.#sockets.size <= most || since > before) break;
+      this.#sockets.delete(socket);
+      socket.destroy();
+    }
+  }
+}
+
+/** TLS sessions kept, one a host; the one not used for longest goes first. */
+const MAX_SESSIONS = 100;
+/** A prepared connection that nobody wants is closed after this. */
+const PREPARED_MS = 10_000;
+
+/**
+ * An HTTPS agent whose connections are up in time, or fail with a code that names the layer. Connections to a host resume
+ * its TLS session, which spares both sides the half of a handshake.
+ */
+export class BoundedHttpsAgent extends https.Agent {
+  readonly #timeoutMs: number;
+  readonly #pending = new PendingConnections();
+  readonly #idle = new IdleConnections();
+  /** By host and port. */
+  readonly #sessions = new RecentlyUsed<Buffer>({ entries: MAX_SESSIONS });
+  /** Connections of each host. */
+  readonly #open = new Map<string, number>();
+  /** Connections that wait for their first request, by host and port. */
+  readonly #prepared = new Map<string, Socket>();
+
+  constructor({ connectTimeoutMs, ...options }: BoundedAgentOptions) {
+    // The sessions are kept here: those of the agent would leave out the connections that are prepared.
+    super({ ...options, maxCachedSessions: 0 });
+    this.#timeoutMs = connectTimeoutMs;
+  }
+
+  override createConnection(...[options, ...rest]: Parameters<https.Agent['createConnection']>) {
+    const { host, port } = options;
+    const target = `${host}:${port}`;
+    const prepared = this.#prepared.get(target);
+    this.#prepared.delete(target);
+    if (prepared?.destroyed === false) return prepared;
+    // The types of a request do not know it, those of a TLS connection do.
+    const resumed: object = { session: this.#sessions.get(target) };
+    const socket = super.createConnection({ ...options, ...resumed }, ...rest) as Socket;
+    const done = this.#pending.add(target, (error) => socket.destroy(error));
+    watch(socket, { host, up: 'secureConnect', timeoutMs: this.#timeoutMs, done });
+    this.#open.set(target, (this.#open.get(target) ?? 0) + 1);
+    socket.on('session', (fresh: Buffer) => this.#sessions.set(target, fresh));
+    socket.once('close', (failed: boolean) => {
+      this.#idle.delete(socket);
+      if (failed) this.#sessions.delete(target);
+      const others = (this.#open.get(target) ?? 1) - 1;
+      if (others === 0) this.#open.delete(target);
+      else this.#open.set(target, others);
+    });
+    return socket;
+  }
+
+  /** Opens a connection to a host that has none yet, ahead of the requests that will need it soon. */
+  prepare(host: string, port: number): void {
+    const target = `${host}:${port}`;
+    if (this.#open.has(target)) return;
+    const socket = this.createConnection({ ...this.options, host, port, servername: host }) as Socket;
+    this.#prepared.set(target, socket);
+    const drop = () => {
+      clearTimeout(timer);
+      if (this.#prepared.get(target) === socket) this.#prepared.delete(target);
+    };
+    const timer = setTimeout(() => {
+      if (this.#prepared.get(target) === socket) socket.destroy();
+    }, PREPARED_MS).unref();
+    // The request that needs it will fail on its own connection, and say why.
+    socket.on('error', drop);
+    socket.once('close', drop);
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    this.#idle.add(socket);
+    // Its types do not tell of the boolean.
+    const kept: unknown = super.keepSocketAlive(socket);
+    return kept === true;
+  }
+
+  override reuseSocket(...args: Parameters<https.Agent['reuseSocket']>): void {
+    this.#idle.delete(args[0]);
+    super.reuseSocket(...args);
+  }
+
+  /** See {@link PendingConnections.holdBack}. */
+  holdBack(host: string, port: number): void {
+    this.#pending.holdBack(host, port);
+  }
+
+  /** Closes every connection, those that wait for their first request included. */
+  override destroy(): void {
+    for (const socket of [...this.#prepared.values()]) socket.destroy();
+    super.destroy();
+  }
+}
+
+/** The same for plain HTTP. */
+export class BoundedHttpAgent extends http.Agent {
+  readonly #timeoutMs: number;
+
+  constructor({ connectTimeoutMs, ...options }: http.AgentOptions & Pick<BoundedAgentOptions, 'connectTimeoutMs'>) {
+    super(options);
+    this.#timeoutMs = connectTimeoutMs;
+  }
+
+  override createConnection(...args: Parameters<http.Agent['createConnection']>) {
+    const socket = super.createConnection(...args);
+    watch(socket as Socket, { host: args[0].host, up: 'connect', timeoutMs: this.#timeoutMs, done: () => {} });
+    return socket;
+  }
+}
+
+/** What it means that a connection got no further: nobody resolved the name, took the connection, or spoke TLS. */
+const STUCK = {
+  lookup: ['EAI_AGAIN', 'no answer of the name server'],
+  connect: ['ETIMEDOUT', 'no connection'],
+  secureConnect: ['TLS_TIMEOUT', 'no answer to the TLS handshake'],
+} as const;
+
+/** An error as Node's network throws it. */
+export function coded(code: string, text: string): Error {
+  return Object.assign(new Error(text), { code });
+}
+
+interface Watch {
+  readonly host: string | null | undefined;
+  /** What happens when the connection is up. */
+  readonly up: 'connect' | 'secureConnect';
+  readonly timeoutMs: number;
+  /** Called when the connection is up or failed. */
+  readonly done: () => void;
+}
+
+function watch(socket: Socket, { host, up, timeoutMs, done }: Watch): void {
+  let awaited: keyof typeof STUCK = isIP(host ?? '') === 0 ? 'lookup' : 'connect';
+  socket.once('lookup', () => {
+    awaited = 'connect';
+  });
+  socket.once('connect', () => {
+    awaited = 'secureConnect';
+  });
+  const tried: Tried[] = [];
+  socket.on('connectionAttempt', (address: string, port: number) => tried.push({ address, port }));
+  const timer = setTimeout(() => {
+    const [code, text] = STUCK[awaited];
+    socket.destroy(Object.assign(coded(code, `${text} within ${timeoutMs / 1000} s`), { addresses: inWords(tried) }));
+  }, timeoutMs);
+  const end = () => {
+    clearTimeout(timer);
+    done();
+  };
+  socket.once(up, end);
+  socket.once('close', end);
+}

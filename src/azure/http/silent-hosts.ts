@@ -1,0 +1,180 @@
+/**
+ * Remembers which requests got no answer, so that Mounts without a deadline do not wait for them one after another:
+ * they are the rotation of drivers up to v1.5, which has one worker for all pods of a node. `AzureVaults` and
+ * `TokenPool` ask their questions through it. It refuses nothing to a Mount with a deadline.
+ */
+import { isRestError } from '@azure/core-rest-pipeline';
+import { type Clock, Lifetime, msSince, type SteadyTime } from '../../base/clock.ts';
+import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
+import { RecentlyUsed } from '../../base/recently-used.ts';
+import { HOST_HINT, hostInWords } from '../../mount/phase.ts';
+import { Challenge } from '../vault/challenge.ts';
+import { BadAnswer } from './bad-answer.ts';
+import { networkFailure } from './network-error.ts';
+
+/** Without an answer for this long, a request counts as unanswered; Azure answers in less than a second. */
+const SILENCE_MS = 2_000;
+/** The same for a request that was unanswered before, at most; doubles with each further time. */
+const MAX_SILENCE_MS = 16_000;
+/** How long an unanswered request is refused at first, and at most; doubles with each further time. */
+const FIRST_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 120_000;
+/** How long a host is under suspicion: other requests to it get {@link SILENCE_MS} and no more. */
+const SUSPICION_MS = 60_000;
+/** Unanswered requests remembered; the one not asked for longest goes first. */
+const MAX_REQUESTS = 1000;
+const MAX_HOSTS = 200;
+
+/** What is asked of a host. */
+export interface HostQuestion {
+  readonly phase: NonNullable<ErrorDetails['phase']>;
+  readonly host: string;
+  /** Equal requests have equal names. */
+  readonly request: string;
+  /** What fails without an answer, as a message begins. */
+  readonly failed: () => string;
+  /** The same for all who fail by the same silence, see `reason` of `ProviderError`; default: as {@link failed}. */
+  readonly allFailed?: () => string;
+}
+
+/** Who waits for the answer. */
+export interface Asker {
+  /** See `FetchContext`. */
+  readonly hasty: boolean;
+  readonly signal: AbortSignal;
+  /** Since when the host owes an answer; undefined while the request waits for its turn. Default: from the beginning. */
+  readonly unansweredSince?: () => SteadyTime | undefined;
+}
+
+interface Unanswered {
+  /** Nobody in a hurry asks before it is over. */
+  pause: Lifetime;
+  /** How often in a row. */
+  readonly times: number;
+}
+
+interface Listening {
+  readonly asker: Asker;
+  readonly question: HostQuestion;
+  /** For how long the host has owed an answer. */
+  readonly silentMs: () => number;
+}
+
+/** Hosts that took a request and said nothing. */
+export class SilentHosts {
+  readonly #clock: Clock;
+  readonly #unanswered = new RecentlyUsed<Unanswered>({ entries: MAX_REQUESTS });
+  readonly #suspected = new RecentlyUsed<Lifetime>({ entries: MAX_HOSTS });
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Waits for an answer, and notes whether there was one. Who is in a hurry gets a short time where the host was silent
+   * before, and none at all in the pause after a request that was not answered; the first one after the pause tries it
+   * again, alone.
+   * Errors: those of `work`; ERR_UNREACHABLE in place of a longer wait.
+   */
+  async listen<T>(question: HostQuestion, asker: Asker, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const patienceMs = asker.hasty ? this.#patienceMs(question) : undefined;
+    const startedAt = this.#clock.steady();
+    const { unansweredSince = () => startedAt } = asker;
+    const silentMs = () => {
+      const since = unansweredSince();
+      return since === undefined ? 0 : msSince(this.#clock, since);
+    };
+    try {
+      const answer = await this.#within(patienceMs, { asker, question, silentMs }, work);
+      this.#forget(question);
+      return answer;
+    } catch (error) {
+      const { aborted, reason } = asker.signal;
+      const cause = aborted ? reason : error;
+      if (isAnswer(cause)) this.#forget(question);
+      else if (isSilence(cause) && silentMs() >= SILENCE_MS) this.#note(question);
+      throw error;
+    }
+  }
+
+  /** How long somebody in a hurry may wait; undefined: as long as the Mount has. Errors: see {@link listen}. */
+  #patienceMs(question: HostQuestion): number | undefined {
+    const unanswered = this.#unanswered.get(keyOf(question));
+    if (unanswered === undefined) return this.#isSuspected(question) ? SILENCE_MS : undefined;
+    if (!unanswered.pause.over) throw refusal(question);
+    unanswered.pause = new Lifetime(this.#clock, FIRST_PAUSE_MS);
+    return Math.min(MAX_SILENCE_MS, SILENCE_MS * 2 ** (unanswered.times - 1));
+  }
+
+  #isSuspected({ host }: HostQuestion): boolean {
+    return this.#suspected.peek(host)?.over === false;
+  }
+
+  /** Waits until the host has been silent for too long: not for requests that wait for their turn, nor beyond a suspicion. */
+  async #within<T>(
+    patienceMs: number | undefined,
+    { asker, question, silentMs }: Listening,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (patienceMs === undefined) return work(asker.signal);
+    const bound = new AbortController();
+    const lookAgain = (ms: number) => {
+      timer = setTimeout(() => {
+        if (this.#unanswered.peek(keyOf(question)) === undefined && !this.#isSuspected(question)) return;
+        const leftMs = patienceMs - silentMs();
+        if (leftMs > 0) lookAgain(leftMs);
+        else bound.abort(refusal(question));
+      }, ms);
+    };
+    let timer: NodeJS.Timeout | undefined;
+    lookAgain(patienceMs);
+    try {
+      return await work(AbortSignal.any([asker.signal, bound.signal]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #note(question: HostQuestion): void {
+    const key = keyOf(question);
+    const times = (this.#unanswered.peek(key)?.times ?? 0) + 1;
+    const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1));
+    this.#unanswered.set(key, { pause: new Lifetime(this.#clock, pauseMs), times });
+    this.#suspected.set(question.host, new Lifetime(this.#clock, SUSPICION_MS));
+  }
+
+  #forget(question: HostQuestion): void {
+    this.#unanswered.delete(keyOf(question));
+    this.#suspected.delete(question.host);
+  }
+}
+
+/** Without figures: a text that stays the same is one event of the pod, not one for each attempt. */
+function refusal({ phase, host, failed, allFailed = failed }: HostQuestion): ProviderError {
+  const text =
+    `${hostInWords(phase, host)} does not answer; ${HOST_HINT[phase]}; this mount has no deadline, as in the rotation of ` +
+    'drivers up to v1.5, and does not hold up the others: it is tried again in a while';
+  const reason = `${allFailed()}: ${text}`;
+  return new ProviderError('ERR_UNREACHABLE', `${failed()}: ${text}`, { details: { phase, host }, reason });
+}
+
+/** Whether a failure is what the host said. */
+function isAnswer(error: unknown): boolean {
+  if (error instanceof Challenge || error instanceof BadAnswer) return true;
+  if (error instanceof ProviderError) return error.details.httpStatus !== undefined;
+  return isRestError(error) && error.statusCode !== undefined;
+}
+
+/** What is said after a wait for somebody who does not answer. Others, such as ECONNREFUSED, come at once. */
+const SILENT_CODES = new Set(['NO_ANSWER', 'ETIMEDOUT', 'TLS_TIMEOUT', 'EAI_AGAIN', 'EHOSTUNREACH']);
+
+function isSilence(error: unknown): boolean {
+  if (!(error instanceof ProviderError)) return SILENT_CODES.has(networkFailure(error)?.code ?? '');
+  const { code, details } = error;
+  if (code === 'ERR_UNREACHABLE') return details.remoteCode === undefined || SILENT_CODES.has(details.remoteCode);
+  return code === 'ERR_TIMEOUT';
+}
+
+function keyOf({ host, request }: HostQuestion): string {
+  return JSON.stringify([host, request]);
+}

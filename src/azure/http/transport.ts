@@ -1,0 +1,244 @@
+import http from 'node:http';
+import https from 'node:https';
+import {
+  createHttpHeaders,
+  type HttpClient,
+  type PipelineRequest,
+  type PipelineResponse,
+  RestError,
+} from '@azure/core-rest-pipeline';
+import { type Clock, Lifetime } from '../../base/clock.ts';
+import { RecentlyUsed } from '../../base/recently-used.ts';
+import { Redactor } from '../../base/redact.ts';
+import { nextTurn } from '../../base/turns.ts';
+import { addressesOf } from './addresses.ts';
+import type { AgentSource } from './agents.ts';
+import { coded } from './bounded-agents.ts';
+import type { FailedPlace } from './network-error.ts';
+
+/** What every request goes out with. */
+export interface TransportOptions {
+  readonly agents: AgentSource;
+  /** Stands in front of the SDK's own. */
+  readonly userAgent: string;
+  /** Bound of one request, from its start to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** Bound of the first byte over a connection that was kept, in milliseconds. */
+  readonly keptTimeoutMs?: number;
+}
+
+/**
+ * Bound of the first byte over a connection that was kept: a firewall or a moved private endpoint drops those without a
+ * word, and Azure answers in less than a second.
+ */
+const KEPT_TIMEOUT_MS = 8_000;
+/** Many times what Key Vault, Entra or IMDS answer with. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Where all requests of all SDK clients end: shared connections, our user agent, bounds on time and size. An `HttpClient`
+ * and no pipeline policy, because the SDK drops the policies of managed-identity credentials; and not the SDK's own one,
+ * which takes as much CPU time for a request as everything else in front of the socket.
+ * Errors: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`. Where a kept
+ * connection fails, the others of its host go too, so that another try takes a fresh one.
+ */
+export function createTransport({
+  agents,
+  userAgent,
+  timeoutMs,
+  keptTimeoutMs = KEPT_TIMEOUT_MS,
+}: TransportOptions): HttpClient {
+  return {
+    async sendRequest(request) {
+      const url = new URL(request.url);
+      const { agent, proxy } = agents.for(url);
+      const { headers } = request;
+      const sdk = headers.get('user-agent') ?? '';
+      if (!sdk.startsWith(userAgent)) headers.set('user-agent', `${userAgent} ${sdk}`.trim());
+      // Nothing here unpacks an answer.
+      headers.delete('accept-encoding');
+      try {
+        const response = await exchange(request, { url, agent, timeoutMs, keptTimeoutMs });
+        // The answers of many requests come in one turn of the event loop: each is worked on in a turn of its own. A
+        // refusal must not wait for it: others start meanwhile, whom it may concern.
+        if (response.status === 200) await nextTurn();
+        else removeEcho(request, response);
+        return response;
+      } catch (error) {
+        // Which host the failure is about, for whoever explains it.
+        if (proxy !== '' && error instanceof RestError) Object.assign(error, { proxy });
+        throw error;
+      }
+    },
+  };
+}
+
+/** Fields of a login's form that nobody but its host may see. */
+const CONFIDENTIAL_FIELDS = ['client_secret', 'client_assertion', 'assertion', 'password', 'refresh_token'];
+
+/** Takes what a request said in confidence out of its answer. Texts are cut later, and a part could not be found then. */
+function removeEcho({ headers, body }: PipelineRequest, response: PipelineResponse): void {
+  const form = new URLSearchParams(typeof body === 'string' ? body : '');
+  const redactor = new Redactor();
+  redactor.learn(() => [
+    headers.get('authorization')?.replace(/^\w+ /, '') ?? '',
+    ...CONFIDENTIAL_FIELDS.flatMap((field) => form.getAll(field)),
+  ]);
+  response.bodyAsText = redactor.text(response.bodyAsText ?? '');
+  // Claims of a challenge look like a token.
+  const told = [...response.headers].filter(([name]) => name !== 'www-authenticate');
+  for (const [name, value] of told) response.headers.set(name, redactor.text(value));
+}
+
+interface Way {
+  readonly url: URL;
+  readonly agent: http.Agent;
+  readonly timeoutMs: number;
+  readonly keptTimeoutMs: number;
+}
+
+function exchange(request: PipelineRequest, { url, agent, timeoutMs, keptTimeoutMs }: Way): Promise<PipelineResponse> {
+  const { method, headers, abortSignal } = request;
+  // The SDK puts null where there is none.
+  const body = request.body ?? undefined;
+  if (body !== undefined && typeof body !== 'string') throw new Error('a request with a body that is no text');
+  return new Promise((resolve, reject) => {
+    if (abortSignal?.aborted === true) {
+      reject(aborted());
+      return;
+    }
+    const { request: start } = url.protocol === 'http:' ? http : https;
+    let wire: http.ClientRequest;
+    try {
+      wire = start(url, { agent, method, headers: headers.toJSON() });
+    } catch {
+      // It holds what cannot stand in a header, and the error may quote it.
+      reject(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
+      return;
+    }
+    const abort = () => end(aborted());
+    const timer = setTimeout(() => end(coded('NO_ANSWER', `no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    abortSignal?.addEventListener('abort', abort);
+    let kept: NodeJS.Timeout | undefined;
+    let settled = false;
+    const settle = () => {
+      settled = true;
+      clearTimeout(timer);
+      clearTimeout(kept);
+      abortSignal?.removeEventListener('abort', abort);
+    };
+    const end = (error: Error) => {
+      if (settled) return;
+      settle();
+      reject(error.name === 'AbortError' ? error : restError(error));
+      wire.destroy();
+      if (wire.reusedSocket && error.name !== 'AbortError') closeIdle(agent, url);
+    };
+    wire.on('error', end);
+    // Node ends some requests without a word, as for an answer of 101.
+    const unanswered = () => end(coded('ECONNRESET', 'the connection was closed without an answer'));
+    wire.on('close', unanswered);
+    wire.on('socket', () => {
+      if (settled || !wire.reusedSocket || timeoutMs <= keptTimeoutMs) return;
+      const silent = () =>
+        end(coded('ECONNRESET', `no answer over a kept connection within ${keptTimeoutMs / 1000} s`));
+      kept = setTimeout(silent, keptTimeoutMs);
+    });
+    wire.on('response', (response) => {
+      clearTimeout(kept);
+      wire.off('close', unanswered);
+      readText(response, end, (bodyAsText) => {
+        settle();
+        const { statusCode: status = 0 } = response;
+        // Cookies alone come as a list, and nobody asks for them.
+        const { 'set-cookie': _, ...given } = response.headers;
+        resolve({ request, status, headers: createHttpHeaders(given as Record<string, string>), bodyAsText });
+      });
+    });
+    wire.end(body);
+  });
+}
+
+/** Reads an answer to its end. */
+function readText(response: http.IncomingMessage, fail: (error: Error) => void, done: (text: string) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  response.on('error', fail);
+  response.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) fail(coded('LARGE_ANSWER', `an answer of over ${MAX_ANSWER_BYTES} bytes`));
+  });
+  response.on('end', () => done(Buffer.concat(chunks).toString('utf8')));
+}
+
+/** Closes the idle connections to a URL's host, by the names that Node's agents give them. */
+function closeIdle(agent: http.Agent, { hostname, port, protocol }: URL): void {
+  const prefix = `${hostname}:${port === '' ? (protocol === 'http:' ? 80 : 443) : port}:`;
+  for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
+    if (name.startsWith(prefix)) for (const socket of [...sockets]) socket.destroy();
+  }
+}
+
+function aborted(): Error {
+  return new DOMException('The operation was aborted', 'AbortError');
+}
+
+/** The SDK tells failures of the network from others by this class and their codes. */
+function restError(error: Error): RestError {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : RestError.REQUEST_SEND_ERROR;
+  const addresses = addressesOf(error);
+  const { atProxy = false } = error as Error & FailedPlace;
+  return Object.assign(new RestError(error.message, { code }), { atProxy, ...(addresses.length > 0 && { addresses }) });
+}
+
+const METADATA_PATH = '/.well-known/openid-configuration';
+/** Answers of metadata that are kept. */
+const MAX_METADATA = 100;
+const METADATA_TTL_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Asks for a login host's OpenID metadata once a day. Every credential object would ask anew, which for clouds that the
+ * SDK does not know by heart is a round trip more at each login.
+ */
+export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
+  const known = new RecentlyUsed<{ readonly response: ReturnType<HttpClient['sendRequest']>; readonly life: Lifetime }>(
+    {
+      entries: MAX_METADATA,
+    },
+  );
+  return {
+    async sendRequest(request) {
+      const { url } = request;
+      if (request.method !== 'GET' || !url.includes(METADATA_PATH)) return client.sendRequest(request);
+      const kept = known.get(url);
+      if (kept?.life.over === false) {
+        const response = await kept.response.catch(() => undefined);
+        // Many wait for it, and each has a request to begin.
+        await nextTurn();
+        // The one who asked may have gone, which is no reason for the others to fail.
+        return response === undefined ? client.sendRequest(request) : { ...response, request };
+      }
+      const response = client.sendRequest(request);
+      const entry = { response, life: new Lifetime(clock, METADATA_TTL_MS) };
+      known.set(url, entry);
+      const forget = () => {
+        if (known.peek(url) === entry) known.delete(url);
+      };
+      response.then(({ status, bodyAsText }) => {
+        if (status !== 200 || !isMetadata(bodyAsText)) forget();
+      }, forget);
+      return response;
+    },
+  };
+}
+
+/** Whether it is OpenID metadata, and no proxy's page: it is not asked for again for a day. */
+function isMetadata(text: string | null | undefined): boolean {
+  try {
+    const value = JSON.parse(text ?? '') as Record<string, unknown> | null;
+    return ['issuer', 'authorization_endpoint', 'token_endpoint'].every((name) => typeof value?.[name] === 'string');
+  } catch {
+    return false;
+  }
+}

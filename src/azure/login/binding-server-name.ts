@@ -1,0 +1,104 @@
+// Finds the TLS server name under which a cluster's API server takes connections for the token proxy of identity
+// binding. Called by `TokenProxy`. Refuses an API server that the cluster's CA does not vouch for.
+
+import { createHash } from 'node:crypto';
+import { isIP, type LookupFunction } from 'node:net';
+import tls from 'node:tls';
+import { messageOf, ProviderError } from '../../base/errors.ts';
+import { lookupLocalhost } from '../http/lookups.ts';
+import { networkFailure } from '../http/network-error.ts';
+
+/** Where the kubelet says that the API server is; texts are empty where it does not say. */
+export interface ApiServer {
+  /** `KUBERNETES_SERVICE_HOST`: a name or an address; default the cluster's own name of it. */
+  readonly host: string;
+  /** `KUBERNETES_SERVICE_PORT`; default 443. */
+  readonly port: string;
+}
+
+/** How the API server is asked. */
+export interface Asking {
+  readonly timeoutMs: number;
+  /** How names become addresses. */
+  readonly lookup: LookupFunction;
+}
+
+const DEFAULT_HOST = 'kubernetes.default.svc.cluster.local';
+const TIMEOUT_MS = 10_000;
+/** The certificate of an AKS API server has this name for its cluster. */
+const CLUSTER_NAME = /^DNS:hcp-kubernetes\.(.+)\.svc\.cluster\.local$/;
+const REMEDY = 'set --sni-name, and the API server is not asked';
+
+/** Server name under which the API server hands connections to the token proxy of a cluster. */
+export function bindingServerName(clusterId: string): string {
+  const digest = createHash('sha256').update(`identity-binding${clusterId}`).digest();
+  return `a${base32Hex(digest)}.ests.aks`;
+}
+
+/**
+ * Reads the cluster's id out of the API server's certificate and makes the server name of it.
+ * Errors: ERR_UNREACHABLE where the API server does not answer; ERR_AUTHENTICATION where its certificate names no cluster.
+ */
+export async function findServerName(
+  { host, port }: ApiServer,
+  ca: string,
+  { timeoutMs = TIMEOUT_MS, lookup = lookupLocalhost }: Partial<Asking> = {},
+): Promise<string> {
+  const target = {
+    host: host === '' ? DEFAULT_HOST : host,
+    port: port === '' ? 443 : /^\d{1,5}$/.test(port) ? Number(port) : 0,
+  };
+  const who = `the API server at ${target.host}:${port === '' ? '443' : port}`;
+  if (target.port === 0 || target.port > 65_535) {
+    throw new ProviderError('ERR_AUTHENTICATION', `${who}: KUBERNETES_SERVICE_PORT is no port; ${REMEDY}`);
+  }
+  let names: string;
+  try {
+    names = await alternativeNames(target, ca, { timeoutMs, lookup });
+  } catch (error) {
+    const failure = networkFailure(error);
+    const reason = failure === undefined ? messageOf(error) : `${failure.layer} ${failure.code}: ${messageOf(error)}`;
+    throw new ProviderError('ERR_UNREACHABLE', `${who} cannot be asked for the cluster's id: ${reason}; ${REMEDY}`);
+  }
+  const [id] = names.split(', ').flatMap((name) => CLUSTER_NAME.exec(name)?.[1] ?? []);
+  if (id !== undefined) return bindingServerName(id);
+  const expected = 'a name hcp-kubernetes.<id>.svc.cluster.local, as it has on AKS';
+  throw new ProviderError('ERR_AUTHENTICATION', `the certificate of ${who} has not ${expected}; ${REMEDY}`);
+}
+
+/** The names in the certificate of a server that the CA vouches for. OpenSSL bounds the size of certificates. */
+function alternativeNames(
+  { host, port }: { readonly host: string; readonly port: number },
+  ca: string,
+  { timeoutMs, lookup }: Asking,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({
+      host,
+      port,
+      ca,
+      lookup,
+      servername: isIP(host) === 0 ? host : DEFAULT_HOST,
+      // It may be called by a name or address that is not in its certificate; only an API server has the name looked for.
+      checkServerIdentity: () => undefined,
+    });
+    const late = Object.assign(new Error(`no TLS handshake within ${timeoutMs / 1000} s`), { code: 'TLS_TIMEOUT' });
+    const timer = setTimeout(() => socket.destroy(late), timeoutMs);
+    socket.once('secureConnect', () => {
+      resolve(socket.getPeerCertificate().subjectaltname ?? '');
+      socket.destroySoon();
+    });
+    socket.on('error', reject);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      reject(new Error('it closed the connection'));
+    });
+  });
+}
+
+/** RFC 4648 section 7, lower case, without padding. */
+function base32Hex(bytes: Buffer): string {
+  let bits = '';
+  for (const byte of bytes) bits += byte.toString(2).padStart(8, '0');
+  return (bits.match(/.{1,5}/g) ?? []).map((group) => Number.parseInt(group.padEnd(5, '0'), 2).toString(32)).join('');
+}

@@ -1,0 +1,112 @@
+// What to do where Entra ID refuses a login, by its code. Called where a login is explained. A code that is not here is
+// not guessed at: it is looked up at Entra's own page.
+
+import type { Identity } from '../../spc/model.ts';
+import { claimedPrincipal, WORKLOAD_IDENTITY_AUDIENCE } from '../../spc/tokens.ts';
+
+/** An identity that logs in at Entra ID with something of its own. */
+export type Applicant = Extract<Identity, { readonly clientId: string; readonly tenantId: string }>;
+
+type Remedy = string | ((applicant: Applicant) => string);
+
+const DELAY = 'a new one takes some minutes to work';
+const CONDITIONAL_ACCESS =
+  'a Conditional Access policy of the tenant blocks this login: except the identity, or the address of the node, from it';
+
+/** Entra's codes, without `AADSTS`, by what is to be done. */
+const GROUPS: readonly (readonly [readonly number[], Remedy])[] = [
+  [[70021, 70025, 700211, 700212, 700213, 7002137], federate],
+  [[7002138], correctCase],
+  [
+    [700222],
+    'the token was issued by Entra ID itself, which takes no such token for a federation; use the token of a service account',
+  ],
+  [[50166, 501661, 90061], issuerReachable],
+  [[700024], 'the assertion is outside its validity: check the clocks of node and cluster, and restart the pod'],
+  [[700016], wrongApplication],
+  [[7000229], wrongApplication],
+  [[7000112], ({ clientId }) => `the application ${clientId} is disabled: enable it in Entra ID`],
+  [[7000215], 'put the current value (not the ID) of the client secret into the node-publish secret'],
+  [
+    [7000222],
+    ({ clientId }) =>
+      `the client secret has expired: create a new one for ${clientId} and put it into the node-publish secret`,
+  ],
+  [[700027, 700030, 50012], unknownSignature],
+  [[90002, 900021, 900023, 50059, 90019], ({ tenantId }) => `check the tenant ID ${tenantId}, and cloudName`],
+  [
+    [500011, 50001, 500014, 650052, 650057, 70011, 1002012],
+    'Key Vault is not known to this tenant by that name: check that cloudName is the cloud of the vault and of the tenant',
+  ],
+  [
+    [900382, 900432, 90038, 90051],
+    'the tenant belongs to another cloud: set cloudName to the cloud of the tenant and of the vault',
+  ],
+  [[53000, 53001, 53002, 53003, 53004, 530032, 530034, 530035], CONDITIONAL_ACCESS],
+  [
+    [500021, 500022, 50002],
+    'tenant restrictions of the network keep logins from this tenant: allow the tenant at the proxy that sets them',
+  ],
+  [
+    [90006, 90012, 90024, 90033, 90055, 90090, 90091, 50196],
+    'Entra ID has a fault, or too much to do, at the moment; it is asked again at the next mount',
+  ],
+];
+
+const REMEDIES: ReadonlyMap<string, Remedy> = new Map(
+  GROUPS.flatMap(([codes, remedy]) => codes.map((code) => [`AADSTS${code}`, remedy] as const)),
+);
+
+/** The same by words, for codes that Entra ID invents later. */
+const BY_WORDS: readonly (readonly [RegExp, Remedy])[] = [
+  [/federated identity/i, federate],
+  [/external OIDC endpoint/i, issuerReachable],
+  [/conditional access/i, CONDITIONAL_ACCESS],
+];
+
+/** The next step after a refusal of Entra ID. `code` is such as `AADSTS70021`, undefined where it named none. */
+export function entraRemedy(applicant: Applicant, code: string | undefined, text: string): string {
+  const remedy = REMEDIES.get(code ?? '') ?? BY_WORDS.find(([words]) => words.test(text))?.[1] ?? lookUp(code);
+  return typeof remedy === 'string' ? remedy : remedy(applicant);
+}
+
+function lookUp(code: string | undefined): string {
+  const number = code?.slice('AADSTS'.length);
+  if (number === undefined) return 'it names no code; see the sign-in logs of Entra ID for the identity';
+  return `see ${code} at https://login.microsoftonline.com/error?code=${number}`;
+}
+
+function federate(applicant: Applicant): string {
+  const claimed = claimOf(applicant);
+  if (claimed === undefined) return `add a federated identity credential to the identity (${DELAY})`;
+  return `add a federated identity credential to the identity (${DELAY}): ${claimed}`;
+}
+
+function correctCase(applicant: Applicant): string {
+  const claimed = claimOf(applicant);
+  const exact = claimed === undefined ? '' : `: ${claimed}`;
+  return `the subject of the federated identity credential differs in upper and lower case; correct it${exact}`;
+}
+
+/** What the credential must say, ready to be pasted. */
+function claimOf(applicant: Applicant): string | undefined {
+  const claimed = 'token' in applicant ? claimedPrincipal(applicant.token) : undefined;
+  if (claimed === undefined) return undefined;
+  return `issuer "${claimed.issuer}", subject "${claimed.subject}", audience "${WORKLOAD_IDENTITY_AUDIENCE}"`;
+}
+
+function issuerReachable(applicant: Applicant): string {
+  const issuer = 'token' in applicant ? claimedPrincipal(applicant.token)?.issuer : undefined;
+  const where = issuer === undefined ? '' : ` "${issuer}"`;
+  return `Entra ID cannot read the OpenID documents of the cluster's issuer${where}: they must be public, with a certificate of a public authority`;
+}
+
+function wrongApplication({ tenantId, clientId }: Applicant): string {
+  return `check the client ID ${clientId} and the tenant ID ${tenantId}: there is no such application in this tenant`;
+}
+
+function unknownSignature(applicant: Applicant): string {
+  return applicant.kind === 'client-certificate'
+    ? `add the client certificate to the application ${applicant.clientId} in Entra ID; the one that was sent is not registered there`
+    : `Entra ID does not accept the signature of the token: check that the cluster's issuer publishes the key that signs it`;
+}

@@ -1,0 +1,240 @@
+import { delay } from '../../base/abort.ts';
+import { type Clock, Lifetime } from '../../base/clock.ts';
+import { ProviderError } from '../../base/errors.ts';
+import { RecentlyUsed } from '../../base/recently-used.ts';
+import type { Secret } from '../../base/secret.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
+import type { Outcome, Telemetry } from '../../base/telemetry.ts';
+import type { Cloud } from '../../spc/cloud.ts';
+import type { Identity } from '../../spc/model.ts';
+import { outcomeOf } from '../http/outcome.ts';
+import type { SilentHosts } from '../http/silent-hosts.ts';
+import { HASTY_PAUSE_MS } from '../vault/gate.ts';
+import { type LoginPlace, loginPlace } from './login.ts';
+import { describeIdentity, type Proof, principalKey, proofOf } from './principal.ts';
+import { type AcquiredToken, acquireToken, type TokenTransport } from './token-request.ts';
+
+/** Tokens kept at most; the one not used for longest goes first. */
+const MAX_TOKENS = 1000;
+/** Tokens not used for this long are forgotten. */
+const IDLE_MS = 2 * 60 * 60 * 1000;
+/** A token counts as over after this long, whatever Entra says (CAE: a day), so that a revoked login ends in our time. */
+const MAX_LIFE_MS = 90 * 60 * 1000;
+/** Service-account tokens remembered as accepted; the oldest goes first. */
+const MAX_PROOFS = 10_000;
+/** A token this close to its end, or in this last part of its life, is renewed before it is used. */
+const EXPIRY_MARGIN = { ms: 2 * 60 * 1000, part: 0.1 };
+/** The same for renewal in the background. */
+const REFRESH_MARGIN = { ms: 10 * 60 * 1000, part: 0.2 };
+/** Time between two tries to renew a token that is still good. */
+const REFRESH_RETRY_MS = 30_000;
+
+/** Life of a token that does not say how long it lives, or is over already: the vault will tell. */
+const UNKNOWN_LIFE_MS = 5 * 60 * 1000;
+const MIN_LIFE_MS = 1_000;
+/** Refusals of a login host that asked to wait; the oldest goes first. */
+const MAX_THROTTLED = 1000;
+/** Longest wait that is heeded: one wrong header must not keep a principal out for good. */
+const MAX_THROTTLED_MS = 5 * 60 * 1000;
+/** A Mount waits for so long before it asks; where more is left it fails, and says why. */
+const PATIENT_MS = 15_000;
+/** How often a Mount waits. */
+const MAX_WAITS = 3;
+
+/** What a token is for. */
+export interface TokenUse {
+  readonly resource: string;
+  readonly signal: AbortSignal;
+  /** See `FetchContext`; absent: no. */
+  readonly hasty?: boolean;
+  /** A token that the vault refused: the pooled one will do only if it is another. */
+  readonly refused?: Secret;
+  /** Claims of the challenge that came with the refusal (CAE), JSON. */
+  readonly claims?: string;
+}
+
+/** One identity's way to tokens. */
+export interface Login {
+  /** Key of all who share logins and values with this identity, once it has proven itself; see `principalKey`. */
+  readonly principal: string;
+  readonly place: LoginPlace;
+  /** Whether a token for the resource is at hand for this principal, be the identity who it says or not. */
+  has(resource: string): boolean;
+  /**
+   * A token for the resource. Its mere success is the proof that the identity is who it says.
+   * Errors: see `loginError`; the signal's reason.
+   */
+  token(use: TokenUse): Promise<Secret>;
+}
+
+/** What {@link TokenPool} works with. */
+export interface TokenPoolOptions {
+  readonly transport: TokenTransport;
+  readonly silent: SilentHosts;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+interface Claimant {
+  readonly identity: Identity;
+  readonly cloud: Cloud;
+  readonly principal: string;
+  readonly place: LoginPlace;
+  readonly proof: Proof | undefined;
+}
+
+interface Pooled {
+  readonly token: Secret;
+  /** Past this the token is not handed out. */
+  readonly usable: Lifetime;
+  /** Past this it is renewed in the background. */
+  fresh: Lifetime;
+  /** Past this it is forgotten. */
+  idle: Lifetime;
+}
+
+/**
+ * One login for all who are the same principal. Tokens are fetched single-flight and renewed ahead of their expiry.
+ *
+ * The claims of a pod's service-account token are unverified input, so a token that names a subject opens that subject's
+ * pooled login only after Entra has accepted that very token once.
+ */
+export class TokenPool {
+  readonly #options: TokenPoolOptions;
+  /** By principal and resource, in the order of use. */
+  readonly #tokens = new RecentlyUsed<Pooled>({ entries: MAX_TOKENS });
+  /** Service-account tokens that Entra accepted, by principal and digest, and how long each is good. */
+  readonly #proofs = new RecentlyUsed<Lifetime>({ entries: MAX_PROOFS });
+  readonly #flights = new SingleFlight<Secret>();
+  /** Logins whose host asked to wait, by flight: nobody asks before the wait is over. */
+  readonly #throttled = new RecentlyUsed<{ readonly error: ProviderError; readonly pause: Lifetime }>({
+    entries: MAX_THROTTLED,
+  });
+
+  constructor(options: TokenPoolOptions) {
+    this.#options = options;
+  }
+
+  /** The login of an identity; nobody is asked yet. */
+  login(identity: Identity, cloud: Cloud): Login {
+    const principal = principalKey(identity, cloud);
+    const place = loginPlace(identity, cloud, this.#options.transport);
+    const claimant = { identity, cloud, principal, place, proof: proofOf(identity) };
+    return {
+      principal,
+      place,
+      has: (resource) => this.#tokens.peek(keyOf(principal, resource)) !== undefined,
+      token: (use) => this.#token(claimant, use),
+    };
+  }
+
+  /** Forgets what is idle or over. */
+  sweep(): void {
+    for (const [key, { usable, idle }] of this.#tokens) if (usable.over || idle.over) this.#tokens.delete(key);
+    for (const [key, good] of this.#proofs) if (good.over) this.#proofs.delete(key);
+  }
+
+  async #token(claimant: Claimant, use: TokenUse): Promise<Secret> {
+    const { clock } = this.#options;
+    const key = keyOf(claimant.principal, use.resource);
+    const pooled = this.#tokens.peek(key);
+    if (!this.#isProven(claimant)) return this.#acquire(claimant, use, `proof ${claimant.proof?.digest} ${key}`);
+    if (pooled === undefined || pooled.token === use.refused || pooled.usable.over) {
+      return this.#acquire(claimant, use, `token ${key} ${use.claims ?? ''}`);
+    }
+    pooled.idle = new Lifetime(clock, IDLE_MS);
+    this.#tokens.get(key);
+    if (pooled.fresh.over) {
+      pooled.fresh = new Lifetime(clock, REFRESH_RETRY_MS);
+      const { signal } = new AbortController();
+      this.#acquire(claimant, { resource: use.resource, signal }, `token ${key} `).catch((error: unknown) => {
+        // The pooled token is still good and a later use tries again, but for a login that Entra knows and refuses.
+        if (isRefusal(error) && this.#tokens.peek(key) === pooled) this.#tokens.delete(key);
+      });
+    }
+    return pooled.token;
+  }
+
+  #isProven({ principal, proof }: Claimant): boolean {
+    return proof === undefined || this.#proofs.peek(`${principal} ${proof.digest}`)?.over === false;
+  }
+
+  async #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
+    const { clock } = this.#options;
+    const patienceMs = use.hasty === true ? HASTY_PAUSE_MS : PATIENT_MS;
+    for (let waits = 0; ; waits++) {
+      const throttled = this.#throttled.peek(flight);
+      const waitMs = throttled?.pause.leftMs ?? 0;
+      if (throttled !== undefined && waitMs > patienceMs) throw throttled.error;
+      if (waitMs > 0) await delay(waitMs, use.signal);
+      try {
+        return await this.#ask(claimant, use, flight);
+      } catch (error) {
+        const askedMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
+        if (!(error instanceof ProviderError) || askedMs === undefined) throw error;
+        this.#throttled.set(flight, { error, pause: new Lifetime(clock, Math.min(MAX_THROTTLED_MS, askedMs)) });
+        // Shorter ones have been waited for, and came again.
+        if (waits === MAX_WAITS || askedMs <= HASTY_PAUSE_MS) throw error;
+      }
+    }
+  }
+
+  /** One request for all who need the same token, while its host answers. */
+  #ask(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
+    const { identity, principal, place } = claimant;
+    const question = {
+      ...place,
+      request: keyOf(principal, use.resource),
+      failed: () => `Cannot log in as ${describeIdentity(identity)}`,
+    };
+    return this.#options.silent.listen(question, { hasty: use.hasty === true, signal: use.signal }, (signal) =>
+      this.#flights.run(flight, signal, (own) => this.#request(claimant, { ...use, signal: own })),
+    );
+  }
+
+  async #request(claimant: Claimant, { resource, claims, signal }: TokenUse): Promise<Secret> {
+    const { transport, telemetry } = this.#options;
+    const { identity, cloud } = claimant;
+    let outcome: Outcome = 'other';
+    try {
+      const acquired = await acquireToken({ identity, cloud, resource, claims, signal }, transport);
+      outcome = 'ok';
+      this.#keep(claimant, resource, acquired);
+      return acquired.token;
+    } catch (error) {
+      outcome = outcomeOf(error);
+      throw error;
+    } finally {
+      telemetry.tokenRequest(identity.kind, outcome);
+    }
+  }
+
+  #keep({ principal, proof }: Claimant, resource: string, { token, expiresAt, refreshAt }: AcquiredToken): void {
+    const { clock } = this.#options;
+    const now = clock.wall();
+    const givenMs = expiresAt - now;
+    // Without `expires_in` the SDK makes it no time at all, or no number.
+    const lifeMs = givenMs > MIN_LIFE_MS ? Math.min(MAX_LIFE_MS, givenMs) : UNKNOWN_LIFE_MS;
+    const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
+    const freshMs = Math.min(refreshAt === undefined ? lifeMs : refreshAt - now, lifeMs - margin(REFRESH_MARGIN));
+    this.#tokens.set(keyOf(principal, resource), {
+      token,
+      usable: new Lifetime(clock, lifeMs - margin(EXPIRY_MARGIN)),
+      fresh: new Lifetime(clock, Math.max(REFRESH_RETRY_MS, freshMs)),
+      idle: new Lifetime(clock, IDLE_MS),
+    });
+    if (proof === undefined) return;
+    const goodMs = proof.expiresAt === undefined ? lifeMs : proof.expiresAt - now;
+    this.#proofs.set(`${principal} ${proof.digest}`, new Lifetime(clock, goodMs));
+  }
+}
+
+/** Whether Entra said no to what the identity proves itself by, rather than failed. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof ProviderError) || error.code !== 'ERR_AUTHENTICATION') return false;
+  return error.details.remoteCode?.startsWith('AADSTS') === true;
+}
+
+function keyOf(principal: string, resource: string): string {
+  return JSON.stringify([principal, resource]);
+}

@@ -1,0 +1,122 @@
+import type https from 'node:https';
+import type { LookupFunction } from 'node:net';
+import tls from 'node:tls';
+import type { HttpClient } from '@azure/core-rest-pipeline';
+import { messageOf, ProviderError } from '../../base/errors.ts';
+import { BoundedHttpsAgent } from '../http/bounded-agents.ts';
+import { lookupLocalhost } from '../http/lookups.ts';
+import { readRegularFile, realPathOf } from '../http/regular-file.ts';
+import { type ApiServer, findServerName } from './binding-server-name.ts';
+
+/** Where the token proxy of AKS identity binding is, by default the cluster's API server. */
+export interface TokenProxyOptions {
+  /** `--token-proxy-url`; empty: the API server. */
+  readonly url: string;
+  /** `--sni-name`; empty: computed from the API server's certificate. */
+  readonly sniName: string;
+  /** Whose certificate the server name is computed from, whatever `url` says. */
+  readonly apiServer: ApiServer;
+  /** CA of the API server and of the proxy. */
+  readonly caFile: string;
+  /** How names become addresses, if not as `lookupLocalhost` does it. */
+  readonly lookup?: LookupFunction;
+}
+
+/** CA that the kubelet gives every pod. */
+export const CLUSTER_CA_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt';
+
+const DEFAULT_URL = 'https://kubernetes.default.svc.cluster.local';
+const TIMEOUT_MS = 10_000;
+const MAX_CA_BYTES = 1024 * 1024;
+
+/** Makes a transport whose requests all go out by one agent. */
+export type TransportBy = (agent: https.Agent) => HttpClient;
+
+/**
+ * The cluster's token proxy, which takes requests meant for Entra. CA and server name are looked up when first needed,
+ * and again if that failed or the CA changed.
+ * `Differs:` the official provider asks the API server once at start and never again.
+ */
+export class TokenProxy {
+  readonly #options: TokenProxyOptions;
+  readonly #transportBy: TransportBy;
+  readonly #base: URL;
+  #known: { readonly ca: string; readonly client: Promise<HttpClient> } | undefined;
+
+  constructor(options: TokenProxyOptions, transportBy: TransportBy) {
+    this.#options = options;
+    this.#transportBy = transportBy;
+    this.#base = new URL(options.url === '' ? DEFAULT_URL : options.url);
+  }
+
+  /** Host and port. */
+  get host(): string {
+    return this.#base.host;
+  }
+
+  /**
+   * The way to the proxy. Errors: with the official provider's words, ERR_UNREACHABLE where the API server does not
+   * answer, else ERR_SETUP.
+   */
+  async client(): Promise<HttpClient> {
+    try {
+      const ca = await readCa(this.#options.caFile);
+      if (this.#known?.ca !== ca) {
+        const entry = { ca, client: this.#connect(ca) };
+        this.#known = entry;
+        entry.client.catch(() => {
+          if (this.#known === entry) this.#known = undefined;
+        });
+      }
+      return await this.#known.client;
+    } catch (error) {
+      const code = error instanceof ProviderError ? error.code : 'ERR_SETUP';
+      throw new ProviderError(code, `proxy transport not available: ${messageOf(error)}`, {
+        details: { phase: 'token-proxy', host: this.host },
+      });
+    }
+  }
+
+  async #connect(ca: string): Promise<HttpClient> {
+    const base = this.#base;
+    const { sniName, apiServer, lookup = lookupLocalhost } = this.#options;
+    const servername = sniName === '' ? await findServerName(apiServer, ca, { lookup }) : sniName;
+    // The proxy may answer with a certificate for the name it was called by, or with the API server's own.
+    const checkServerIdentity = (_: string, certificate: tls.PeerCertificate) =>
+      tls.checkServerIdentity(servername, certificate) && tls.checkServerIdentity(base.hostname, certificate);
+    const agent = new BoundedHttpsAgent({
+      keepAlive: true,
+      connectTimeoutMs: TIMEOUT_MS,
+      lookup,
+      ca,
+      servername,
+      checkServerIdentity,
+    });
+    const transport = this.#transportBy(agent);
+    const prefix = `${base.origin}${base.pathname.replace(/\/$/, '')}`;
+    return {
+      async sendRequest(request) {
+        const { url } = request;
+        const { pathname, search } = new URL(url);
+        request.url = `${prefix}${pathname}${search}`;
+        try {
+          return await transport.sendRequest(request);
+        } finally {
+          // The SDK sends the same request again where it failed.
+          request.url = url;
+        }
+      },
+    };
+  }
+}
+
+async function readCa(file: string): Promise<string> {
+  try {
+    const { text } = await readRegularFile(await realPathOf(file), MAX_CA_BYTES);
+    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('it holds no certificate');
+    return text;
+  } catch (error) {
+    const remedy = 'mount the ConfigMap kube-root-ca.crt there, as the chart does';
+    throw new Error(`the cluster's CA cannot be read: open ${file}: ${messageOf(error)}; ${remedy}`);
+  }
+}

@@ -1,0 +1,230 @@
+import { type Clock, Lifetime, msUntil, type SteadyTime } from '../../base/clock.ts';
+
+/** Requests to one vault at the same time. */
+const MAX_CONCURRENT = 32;
+/**
+ * First pause after a 429 without `Retry-After`; doubles with each further one. Key Vault counts requests in windows of
+ * 10 s, in which two probes are enough.
+ */
+const BASE_PAUSE_MS = 2_000;
+const MAX_PAUSE_MS = 16_000;
+/**
+ * Bounds of what a vault may ask for: below it we would hammer it, hence it doubles with each further 429, up to the
+ * first pause without `Retry-After`; above it one wrong header would close it for good.
+ */
+const MIN_RETRY_AFTER_MS = 250;
+const MAX_RETRY_AFTER_MS = 5 * 60 * 1000;
+/** By how much at most nodes come back later than they were told, so that they do not come together. */
+const SPREAD = 0.1;
+
+/** Who is in a hurry fails where a pause is longer than this. */
+export const HASTY_PAUSE_MS = 5_000;
+
+/** Which pauses a Mount can wait for; see `FetchContext`. */
+export interface PauseLimit {
+  readonly deadlineAt: SteadyTime;
+  readonly hasty: boolean;
+}
+
+/** What the end of a request says about the vault's load; undefined: nothing. */
+export type Verdict = 'answered' | { readonly retryAfterMs: number | undefined } | undefined;
+
+/** What {@link VaultGate} works with. */
+export interface VaultGateOptions {
+  readonly clock: Clock;
+  /** Reads a request's failure. */
+  readonly judge: (error: unknown) => Verdict;
+  /** Called when a pause begins. */
+  readonly onPause?: () => void;
+  readonly random?: () => number;
+}
+
+interface Waiter {
+  readonly start: () => void;
+}
+
+/** The Mounts that wait for one request. Its turn comes with the first turn of any of them. */
+export class Party {
+  readonly mounts: Set<number>;
+  /** Set while the request waits. */
+  waiter: Waiter | undefined;
+  /** Since when the vault owes an answer to the request, whatever became of tries; undefined: it waits for its turn. */
+  unansweredSince: SteadyTime | undefined;
+
+  constructor(mountId: number) {
+    this.mounts = new Set([mountId]);
+  }
+}
+
+/**
+ * The way into one vault, shared by all Mounts of the node: a bounded number of requests at a time, fair turns between
+ * Mounts, and one common pause when the vault says that it is too much. After a pause requests start slowly again.
+ */
+export class VaultGate {
+  readonly #options: Required<VaultGateOptions>;
+  /** Waiting requests by Mount; Mounts take turns in the order of this map. */
+  readonly #queues = new Map<number, Waiter[]>();
+  /** Who leaves as soon as a pause is too long for it. */
+  readonly #limits = new Map<AbortController, PauseLimit>();
+  /** Requests under way. */
+  #inFlight = 0;
+  /** Those of them that started since the last pause. */
+  #running = 0;
+  #limit = MAX_CONCURRENT;
+  /** Counts pauses, to tell answers to what started before one. */
+  #pauses = 0;
+  #pause: Lifetime | undefined;
+  #cause: unknown;
+  #strikes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: VaultGateOptions) {
+    this.#options = { random: Math.random, onPause: () => {}, ...options };
+  }
+
+  /** Milliseconds until requests may start again; 0 where there is no pause. */
+  get pauseMs(): number {
+    return this.#pause?.leftMs ?? 0;
+  }
+
+  /** Nothing runs, waits or pauses. */
+  get idle(): boolean {
+    return this.#inFlight === 0 && this.#queues.size === 0 && this.pauseMs === 0;
+  }
+
+  /** Runs `work` when it is the turn of one of the party. Rejects with the signal's reason if that aborts before. */
+  pass<T>(party: Party, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const leave = () => {
+        signal.removeEventListener('abort', abort);
+        party.waiter = undefined;
+        for (const mountId of party.mounts) this.#forget(mountId, waiter);
+      };
+      const waiter: Waiter = {
+        start: () => {
+          leave();
+          resolve(this.#run(work));
+        },
+      };
+      const abort = () => {
+        leave();
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      party.waiter = waiter;
+      for (const mountId of party.mounts) this.#enqueue(mountId, waiter);
+      this.#next();
+    });
+  }
+
+  /** Lets another Mount wait for the party's request too. */
+  join(party: Party, mountId: number): void {
+    if (party.mounts.has(mountId)) return;
+    party.mounts.add(mountId);
+    if (party.waiter !== undefined) this.#enqueue(mountId, party.waiter);
+  }
+
+  /** A signal that aborts as soon as there is a pause that is too long; its reason is the vault's refusal. */
+  patience(limit: PauseLimit): { readonly signal: AbortSignal; readonly dispose: () => void } {
+    const controller = new AbortController();
+    this.#limits.set(controller, limit);
+    this.#dismiss(controller, limit);
+    return { signal: controller.signal, dispose: () => this.#limits.delete(controller) };
+  }
+
+  /** Whether there is a pause that is too long for somebody. */
+  outlasts({ deadlineAt, hasty }: PauseLimit): boolean {
+    const { pauseMs } = this;
+    if (hasty && pauseMs > HASTY_PAUSE_MS) return true;
+    return pauseMs > 0 && pauseMs >= msUntil(this.#options.clock, deadlineAt);
+  }
+
+  #dismiss(controller: AbortController, limit: PauseLimit): void {
+    if (this.outlasts(limit)) controller.abort(this.#cause);
+  }
+
+  #widen(): void {
+    this.#strikes = 0;
+    // One more for each answer, which doubles what is under way with each round.
+    this.#limit = Math.min(MAX_CONCURRENT, this.#limit + 1);
+  }
+
+  /** Nobody starts before the pause is over. What was under way when it began does not count any more. */
+  #close(retryAfterMs: number | undefined, cause: unknown): void {
+    const { clock, random } = this.#options;
+    const exponential = Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** this.#strikes) * (0.75 + random() / 2);
+    // What it asks for was too short where it refuses the next request too.
+    const least = Math.min(BASE_PAUSE_MS, MIN_RETRY_AFTER_MS * 2 ** this.#strikes);
+    const asked = Math.min(MAX_RETRY_AFTER_MS, Math.max(least, retryAfterMs ?? 0)) * (1 + SPREAD * random());
+    this.#pause = new Lifetime(clock, retryAfterMs === undefined ? exponential : asked);
+    this.#cause = cause;
+    this.#pauses++;
+    this.#strikes++;
+    this.#limit = 1;
+    this.#running = 0;
+    this.#options.onPause();
+    for (const [controller, limit] of this.#limits) this.#dismiss(controller, limit);
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    const pause = this.#pauses;
+    let verdict: Verdict = 'answered';
+    this.#inFlight++;
+    this.#running++;
+    try {
+      return await work();
+    } catch (error) {
+      verdict = this.#options.judge(error);
+      if (typeof verdict === 'object' && pause === this.#pauses) this.#close(verdict.retryAfterMs, error);
+      throw error;
+    } finally {
+      this.#inFlight--;
+      if (pause === this.#pauses) {
+        this.#running--;
+        if (verdict === 'answered') this.#widen();
+      }
+      this.#next();
+    }
+  }
+
+  #enqueue(mountId: number, waiter: Waiter): void {
+    const queue = this.#queues.get(mountId);
+    if (queue === undefined) this.#queues.set(mountId, [waiter]);
+    else queue.push(waiter);
+  }
+
+  #forget(mountId: number, waiter: Waiter): void {
+    const queue = this.#queues.get(mountId);
+    const index = queue?.indexOf(waiter) ?? -1;
+    if (index !== -1) queue?.splice(index, 1);
+    if (queue?.length === 0) this.#queues.delete(mountId);
+  }
+
+  #next(): void {
+    while (this.#running < this.#limit) {
+      const turn = this.#queues.entries().next().value;
+      if (turn === undefined) return;
+      const pauseMs = this.pauseMs;
+      if (pauseMs > 0) {
+        this.#wake(pauseMs);
+        return;
+      }
+      const [mountId, queue] = turn;
+      this.#queues.delete(mountId);
+      this.#queues.set(mountId, queue);
+      queue[0]?.start();
+    }
+  }
+
+  #wake(afterMs: number): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#next();
+    }, afterMs).unref();
+  }
+}

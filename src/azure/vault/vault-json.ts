@@ -1,0 +1,126 @@
+import { Secret } from '../../base/secret.ts';
+import type { FetchedObject, ListedVersion, ObjectRef } from '../../mount/ports.ts';
+import { BadAnswer, NO_JSON } from '../http/bad-answer.ts';
+import { NOUN } from './vault-error.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the JSON that a vault answered. The SDK's own models cannot be used for it: they crash where a field is absent,
+ * and Key Vault does leave fields out.
+ * Errors: `BadAnswer`, naming the field, with the official provider's words.
+ */
+export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
+  const json = jsonOf(body);
+  const missing = (text: string, field: string) => new BadAnswer(`${text}: the vault answered without "${field}"`);
+  const attributes = objectOf(json.attributes);
+  const life = { expiresAt: timeOf(attributes.exp), notBefore: timeOf(attributes.nbf) };
+  switch (ref.type) {
+    case 'secret': {
+      const { value } = json;
+      if (typeof value !== 'string') throw missing('secret value is nil', 'value');
+      const version = versionOf(ref, json.id);
+      if (version === undefined) throw missing('secret id is nil', 'id');
+      return {
+        type: 'secret',
+        version,
+        ...life,
+        value: new Secret(value),
+        contentType: textOf(json.contentType) ?? '',
+        certificateBacked: (textOf(json.kid) ?? '') !== '',
+      };
+    }
+    case 'key': {
+      if (typeof json.key !== 'object' || json.key === null) throw missing('key value is nil', 'key');
+      const key = objectOf(json.key);
+      const version = versionOf(ref, key.kid);
+      if (version === undefined) throw missing('key id is nil', 'kid');
+      const numbers = { n: textOf(key.n), e: textOf(key.e), x: textOf(key.x), y: textOf(key.y) };
+      return { type: 'key', version, ...life, key: { kty: textOf(key.kty), crv: textOf(key.crv), ...numbers } };
+    }
+    case 'cert': {
+      const cer = textOf(json.cer);
+      if (cer === undefined) throw missing('certificate value is nil', 'cer');
+      const version = versionOf(ref, json.id);
+      if (version === undefined) throw missing('certificate id is nil', 'id');
+      return { type: 'cert', version, ...life, der: Buffer.from(cer, 'base64') };
+    }
+  }
+}
+
+/** What an entry takes in memory besides its content. */
+const ENTRY_BYTES = 500;
+
+/** About the bytes that an object takes in memory. */
+export function bytesOfObject(object: FetchedObject): number {
+  switch (object.type) {
+    case 'secret':
+      return ENTRY_BYTES + object.value.reveal().length;
+    case 'cert':
+      return ENTRY_BYTES + object.der.length;
+    case 'key':
+      return 2 * ENTRY_BYTES;
+  }
+}
+
+/**
+ * The entries of one page of a version listing; entries without id or attributes name no version to choose.
+ * Errors: `BadAnswer` where it is no listing, or one of another object.
+ */
+export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): readonly ListedVersion[] {
+  const { value } = jsonOf(body);
+  if (!Array.isArray(value)) throw new BadAnswer('the vault answered a version listing without "value"');
+  return value.flatMap((entry) => {
+    const item = objectOf(entry);
+    const version = versionOf({ ...ref, version: '' }, ref.type === 'key' ? (item.kid ?? item.id) : item.id);
+    if (version === undefined || typeof item.attributes !== 'object' || item.attributes === null) return [];
+    const { enabled, created } = objectOf(item.attributes);
+    return [{ version, enabled: enabled !== false, createdAt: timeOf(created) ?? 0 }];
+  });
+}
+
+/** The members of an answer; none where it is JSON of another kind. Errors: `BadAnswer` where it is no JSON. */
+function jsonOf(body: unknown): Json {
+  if (body === undefined) throw new BadAnswer(NO_JSON);
+  return objectOf(body);
+}
+
+function objectOf(value: unknown): Json {
+  return typeof value === 'object' && value !== null ? (value as Json) : {};
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+const COLLECTION = { secret: 'secrets', key: 'keys', cert: 'certificates' } as const;
+
+/** The version in an id; undefined where there is none. Errors: `BadAnswer` where the id is not that of the object. */
+function versionOf({ type, name, version: asked }: ObjectRef, id: unknown): string | undefined {
+  const text = textOf(id);
+  if (text === undefined || text === '') return undefined;
+  const [, collection, named = '', version = ''] =
+    /^https?:\/\/[^/]+\/(\w+)\/([^/?#]+)\/([^/?#\s\p{C}]{1,128})\/*$/iu.exec(text) ?? [];
+  const isSame = collection?.toLowerCase() === COLLECTION[type] && sameText(decoded(named), name);
+  if (!isSame || !(asked === '' || sameText(version, asked))) {
+    throw new BadAnswer(`the vault answered with an id that is not that of the ${NOUN[type]} asked for`);
+  }
+  return version;
+}
+
+function sameText(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+/** Key Vault counts in seconds. */
+function timeOf(seconds: unknown): number | undefined {
+  return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1000 : undefined;
+}

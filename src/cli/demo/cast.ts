@@ -1,0 +1,40 @@
+import type { X509Certificate } from 'node:crypto';
+import type { ProviderClient } from '../../driver/client.ts';
+import type { Emulator } from '../../emulator/emulator.ts';
+import type { MountedKeyPair } from './certificates.ts';
+import type { Stage } from './context.ts';
+import type { ProviderProcess } from './provider-process.ts';
+import type { Screen } from './screen.ts';
+import type { MountedVolume } from './volumes.ts';
+
+/** What the demo is played with. */
+export interface Play {
+  readonly screen: Screen;
+  readonly stage: Stage;
+  /** YAML of the emulator's state. */
+  readonly seed: string;
+  /** Whether everything is to go on afterwards. */
+  readonly keep: boolean;
+}
+
+/** What runs once the first act is over. */
+export interface Running {
+  readonly emulator: Emulator;
+  readonly provider: ProviderProcess;
+  /** The connection of the driver to the provider. */
+  readonly driver: ProviderClient;
+  /** The one root that clients of the broker trust. */
+  readonly root: X509Certificate;
+}
+
+/** A volume with the key pair in it, if there is one. */
+export interface ShownVolume extends MountedVolume {
+  readonly keyPair: MountedKeyPair | undefined;
+}
+
+/** The volumes of the three resources, in their order. */
+export interface Volumes {
+  readonly listener: ShownVolume;
+  readonly authentication: ShownVolume;
+  readonly bridge: ShownVolume;
+}

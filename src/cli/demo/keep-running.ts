@@ -1,0 +1,94 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import { printManifests } from '../../render/print.ts';
+import type { Play, Running, Volumes } from './cast.ts';
+import { BROKER_USER, CREDENTIALS_SECRET, NODE_PUBLISH_SECRET, SERVER_CERTIFICATE, TENANT, VAULT } from './fixtures.ts';
+import type { BrokerAct } from './steps/broker.ts';
+
+const RELOAD_POLL_MS = 500;
+const API_VERSION = '7.5';
+
+/** Prepares everything for a person to go on with, and prints how. */
+export async function leaveRunning(play: Play, running: Running & BrokerAct, volumes: Volumes): Promise<void> {
+  const { emulator, root } = running;
+  const { directory } = play.stage;
+  const write = (name: string, text: string) => writeFile(join(directory, name), text, { mode: 0o600 });
+  await write('manifests.yaml', printManifests(Object.values(volumes).map(({ rendered }) => rendered)));
+  await write('credentials.yaml', credentialsManifest(volumes.listener.rendered.namespace));
+  await write('client-secret', NODE_PUBLISH_SECRET.clientsecret);
+  await write('root.pem', root.toString());
+  // The seed lets the provider read only; whoever plays with it wants to change things.
+  emulator.grant(VAULT, { identity: NODE_PUBLISH_SECRET.clientid, secrets: ['set'], certificates: ['create'] });
+  followFiles(play, running, volumes);
+  play.screen.step('Everything goes on until Ctrl-C');
+  play.screen.note('paste into another terminal what you like; the broker reloads when its files change');
+  for (const line of instructions(play, running, volumes)) play.screen.line(line);
+}
+
+function credentialsManifest(namespace: string): string {
+  const entries = Object.entries(NODE_PUBLISH_SECRET).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`);
+  return `apiVersion: v1\nkind: Secret\nmetadata:\n  name: ${CREDENTIALS_SECRET}\n  namespace: ${namespace}\nstringData:\n${entries.join('')}`;
+}
+
+/** Has the broker reload when somebody has mounted a new certificate into its volume. */
+function followFiles({ screen, stage }: Play, { broker }: BrokerAct, { listener }: Volumes): void {
+  const file = join(listener.targetDir, 'tls.crt');
+  let known: string | undefined;
+  const look = async () => {
+    const now = await readFile(file, 'utf8');
+    if (known !== undefined && known !== now) {
+      await broker.reload();
+      screen.ok(`${new Date(systemClock.wall()).toISOString()} tls.crt changed; the broker has reloaded`);
+    }
+    known = now;
+  };
+  const timer = setInterval(() => {
+    look().catch((error: unknown) => screen.warn(messageOf(error)));
+  }, RELOAD_POLL_MS);
+  stage.defer(() => clearInterval(timer));
+}
+
+function instructions(
+  { stage }: Play,
+  { emulator, provider, broker }: Running & BrokerAct,
+  { listener }: Volumes,
+): readonly string[] {
+  const program = process.argv[1] ?? 'dist/main.js';
+  const { name } = listener.rendered;
+  const json = '-H "Authorization: Bearer $token" -H "Content-Type: application/json"';
+  const query = `?api-version=${API_VERSION}`;
+  return [
+    '',
+    `akv="node ${program}"`,
+    `dir=${stage.directory}`,
+    '',
+    '# the environment the provider runs in: the cloud, and the root of its certificates',
+    `export AZURE_ENVIRONMENT_FILEPATH=${provider.cloudFile}`,
+    `export SSL_CERT_FILE=${provider.caFile}`,
+    '',
+    '# one Mount into the volume of the broker, as the driver makes it; --name chooses another volume',
+    `$akv mount $dir/manifests.yaml --name ${name} --secrets $dir/credentials.yaml \\`,
+    `  --endpoint ${provider.endpoint} --out $dir/volumes/${name}`,
+    '',
+    '# what is inside a file',
+    `$akv inspect $dir/volumes/${name}/tls.crt`,
+    '',
+    '# talk to the broker',
+    `mosquitto_sub -h localhost -p ${broker.port} --cafile $dir/root.pem -u ${BROKER_USER.username} -P ${BROKER_USER.password} -t 'demo/#' -v`,
+    '',
+    `# change something in the vault, ${emulator.vaultUrl(VAULT)}, then mount again`,
+    `azure="curl -sS --cacert $SSL_CERT_FILE --resolve *:${emulator.port}:127.0.0.1"`,
+    `token=$($azure ${emulator.authorityHost}${TENANT}/oauth2/v2.0/token \\`,
+    `  -d grant_type=client_credentials -d client_id=${NODE_PUBLISH_SECRET.clientid} \\`,
+    `  --data-urlencode client_secret@$dir/client-secret -d scope=https://vault.localhost:${emulator.port}/.default |`,
+    `  sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
+    `$azure -X POST ${json} -d '{}' \\`,
+    `  "${emulator.vaultUrl(VAULT)}/certificates/${SERVER_CERTIFICATE}/create${query}"`,
+    '# the same with a secret: a password database without users, so that after a mount nobody can log in',
+    `$azure -X PUT ${json} -d '{"value":"# no users\\n"}' \\`,
+    `  "${emulator.vaultUrl(VAULT)}/secrets/my-username-password-db${query}"`,
+    '',
+  ];
+}

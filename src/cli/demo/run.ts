@@ -1,0 +1,135 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ProviderError } from '../../base/errors.ts';
+import { connectProvider } from '../../driver/client.ts';
+import { type Emulator, startEmulator } from '../../emulator/emulator.ts';
+import { formatRemark } from '../../render/remark.ts';
+import { type RenderedVolume, render } from '../../render/render.ts';
+import type { Play, Running, ShownVolume, Volumes } from './cast.ts';
+import { CREDENTIALS_SECRET, RESOURCES, ROOT_AUTHORITY, TENANT, VAULT } from './fixtures.ts';
+import { leaveRunning } from './keep-running.ts';
+import { startProviderProcess } from './provider-process.ts';
+import type { Screen } from './screen.ts';
+import { type BrokerAct, playBroker } from './steps/broker.ts';
+import { playRotation } from './steps/rotation.ts';
+import { mountVolume, showVolume } from './volumes.ts';
+
+const VERSION_TIMEOUT_MS = 5000;
+
+/** Plays the demo on a stage. Rejects with what failed; nothing is taken down here. */
+export async function playDemo(play: Play): Promise<void> {
+  const startedAt = performance.now();
+  const { screen } = play;
+  screen.line('akv-csi demo: from broker resources to a running MQTT broker, all on this machine');
+  const emulator = await playAzure(play);
+  const running = await playProvider(play, emulator);
+  const rendered = playRender(play);
+  const volumes = await playDriver(play, running, rendered);
+  const act = await playBroker(play, running, volumes);
+  const rotated = await playRotation(play, { ...running, ...act }, volumes);
+  summarize(screen, { volumes, act, rotated, seconds: (performance.now() - startedAt) / 1000 });
+  if (play.keep) await leaveRunning(play, { ...running, ...act }, volumes);
+}
+
+async function playAzure({ screen, stage, seed }: Play): Promise<Emulator> {
+  screen.step('A small Azure starts on this machine');
+  const emulator = await startEmulator({ seed });
+  stage.defer(() => emulator.close());
+  screen.ok(`Key Vault   ${emulator.vaultUrl(VAULT)}`);
+  screen.ok(`Entra ID    ${emulator.authorityHost}`);
+  screen.note('stock Azure SDKs talk to it over HTTPS; "akv-csi emulator" runs it alone');
+  return emulator;
+}
+
+async function playProvider({ screen, stage }: Play, emulator: Emulator): Promise<Running> {
+  screen.step('The provider starts, as on a node');
+  const provider = await startProviderProcess({
+    program: process.argv[1] ?? '',
+    directory: stage.directory,
+    emulator,
+    // What was changed in the vault is to be seen at once.
+    args: ['--cache-ttl=0'],
+  });
+  const died = () =>
+    stage.fail(new ProviderError('ERR_INTERNAL', `the provider ended; its log:\n${provider.logTail()}`));
+  provider.child.once('exit', died);
+  stage.defer(async () => {
+    provider.child.off('exit', died);
+    await provider.stop();
+  });
+  const driver = connectProvider(provider.endpoint);
+  stage.defer(() => driver.close());
+  const { runtimeName, runtimeVersion, version } = await driver.version({ deadlineMs: VERSION_TIMEOUT_MS });
+  screen.ok(`akv-csi serve, process ${provider.child.pid}, on ${provider.endpoint}`);
+  screen.ok(`answers the driver's call Version: ${runtimeName} ${runtimeVersion}, contract ${version}`);
+  return { emulator, provider, driver, root: new X509Certificate(emulator.authorityPem(ROOT_AUTHORITY)) };
+}
+
+function playRender({ screen }: Play): readonly RenderedVolume[] {
+  screen.step('Broker resources become SecretProviderClasses');
+  screen.note(`the keyVault field as it stands, its placeholder <AKV directory ID> filled with ${TENANT}`);
+  const { volumes, remarks } = render(RESOURCES, { directoryId: TENANT });
+  const error = remarks.find(({ severity }) => severity === 'error');
+  if (error !== undefined) throw new ProviderError('ERR_BAD_PARAMETERS', formatRemark(error));
+  for (const { origin, name, namespace, parameters, volume, files } of volumes) {
+    screen.subject(origin);
+    screen.ok(`SecretProviderClass ${namespace}/${name}`);
+    const siblings = Object.entries(parameters).filter(([key]) => key !== 'keyVault');
+    screen.line(`     parameters   ${['keyVault', ...siblings.map(([key, value]) => `${key}: ${value}`)].join(', ')}`);
+    screen.line(`     credentials  Secret ${volume.csi.nodePublishSecretRef?.name} (nodePublishSecretRef)`);
+    screen.line(`     files        ${files.map(({ path }) => path).join(', ')}`);
+  }
+  screen.line();
+  screen.note('"akv-csi render FILE" prints the manifests for kubectl apply');
+  return volumes;
+}
+
+async function playDriver(
+  { screen, stage }: Play,
+  { driver, root, emulator }: Running,
+  rendered: readonly RenderedVolume[],
+): Promise<Volumes> {
+  screen.step('The driver mounts the volumes');
+  const base = join(stage.directory, 'volumes');
+  await mkdir(base);
+  const shown: ShownVolume[] = [];
+  for (const volume of rendered) {
+    const before = emulator.requests.length;
+    const mounted = await mountVolume(driver, volume, join(base, volume.name));
+    const requests = emulator.requests.length - before;
+    const keyPair = await showVolume(mounted, screen, root);
+    screen.note(
+      `${requests === 1 ? 'one request' : `${requests} requests`} to Azure as the service principal of Secret ${CREDENTIALS_SECRET}`,
+    );
+    shown.push({ ...mounted, keyPair });
+  }
+  const [listener, authentication, bridge] = shown;
+  if (listener === undefined || authentication === undefined || bridge === undefined) {
+    throw new ProviderError('ERR_INTERNAL', `expected three volumes, got ${shown.length}`);
+  }
+  screen.line();
+  screen.note(
+    '"akv-csi inspect FILE" says all of a certificate or a PFX; "akv-csi demo --keep" leaves these files for it',
+  );
+  return { listener, authentication, bridge };
+}
+
+interface Outcome {
+  readonly volumes: Volumes;
+  readonly act: BrokerAct;
+  readonly rotated: string;
+  readonly seconds: number;
+}
+
+function summarize(screen: Screen, { volumes, act, rotated, seconds }: Outcome): void {
+  screen.step('Summary');
+  const mounted = Object.values(volumes).map(({ rendered, published }: ShownVolume) => [
+    rendered.origin.split(',')[0] ?? '',
+    `mounted: ${published.files.map(({ path }) => path).join(', ')}`,
+  ]);
+  const rows = [...mounted, ...act.results, ['Rotation', rotated]];
+  screen.table([['WHAT', 'RESULT'], ...rows]);
+  screen.line();
+  screen.ok(`everything went well, in ${seconds.toFixed(1)} s`);
+}

@@ -1,0 +1,86 @@
+import type { X509Certificate } from 'node:crypto';
+import { systemClock } from '../../../base/clock.ts';
+import { ProviderError } from '../../../base/errors.ts';
+import type { Published } from '../../../driver/publish.ts';
+import type { Play, Running, ShownVolume, Volumes } from '../cast.ts';
+import { checkKeyPair, describeKeyPair } from '../certificates.ts';
+import { connectClient, deliver } from '../client.ts';
+import { BROKER_USER, SERVER_CERTIFICATE, VAULT } from '../fixtures.ts';
+import type { Screen } from '../screen.ts';
+import { mountVolume, shortVersion } from '../volumes.ts';
+import { type BrokerAct, requireShown } from './broker.ts';
+
+/**
+ * Rotates the server certificate in the vault, mounts everything again and has the broker reload. Returns what was seen,
+ * for the summary.
+ */
+export async function playRotation(play: Play, running: Running & BrokerAct, volumes: Volumes): Promise<string> {
+  const { screen } = play;
+  const { listener, authentication, bridge } = volumes;
+  screen.step('The server certificate is rotated in the vault');
+  const version = await running.emulator.rotateCertificate(VAULT, SERVER_CERTIFICATE);
+  screen.ok(`"${SERVER_CERTIFICATE}" has a new version, ${shortVersion(version)}`);
+  screen.ok('the driver asks again, as it does from time to time for every running pod');
+  const remounted = await remount(running, listener);
+  showChanges(screen, listener, remounted);
+  for (const other of [authentication, bridge]) {
+    const { changed } = await remount(running, other);
+    if (changed) throw new ProviderError('ERR_INTERNAL', `the volume ${other.rendered.name} changed without a reason`);
+    screen.line(`  ${other.rendered.name}: nothing changed, not written`);
+  }
+  const leaf = await showNewCertificate(screen, running, listener);
+  await showReload(play, running, leaf);
+  return `${shortVersion(listener.published.sources[0]?.version ?? '')} -> ${shortVersion(version)}, shown by the broker to new connections`;
+}
+
+async function remount({ driver }: Running, { rendered, targetDir }: ShownVolume): Promise<Published> {
+  return (await mountVolume(driver, rendered, targetDir)).published;
+}
+
+function showChanges(screen: Screen, { rendered, published: old }: ShownVolume, now: Published): void {
+  screen.subject(rendered.name);
+  const rows = now.files.map(({ path, contents }, i) => {
+    const before = old.files.findIndex((file) => file.path === path);
+    const same = old.files[before]?.contents.equals(contents) === true;
+    const versions = [old.sources[before], now.sources[i]].map((source) => shortVersion(source?.version ?? ''));
+    return [path, versions.join(' -> '), same ? 'the same' : 'changed'];
+  });
+  screen.table([['FILE', 'VERSION', 'CONTENT'], ...rows]);
+  const changed = rows.filter(([, , content]) => content === 'changed').map(([path]) => path);
+  if (!now.changed || !changed.includes('tls.crt') || !changed.includes('tls.key')) {
+    throw new ProviderError('ERR_INTERNAL', 'certificate and key are still the old ones');
+  }
+}
+
+async function showNewCertificate(
+  screen: Screen,
+  { root }: Running,
+  { targetDir, keyPair }: ShownVolume,
+): Promise<X509Certificate> {
+  if (keyPair === undefined) throw new ProviderError('ERR_INTERNAL', 'the listener had no certificate');
+  const renewed = await checkKeyPair(targetDir, keyPair.files, { root, now: systemClock.wall() });
+  const described = describeKeyPair(renewed);
+  screen.line();
+  screen.ok(described.key);
+  screen.ok(described.chain);
+  const column = ({ serialNumber, fingerprint256 }: X509Certificate) => [serialNumber, fingerprint256.slice(0, 29)];
+  const [old, now] = [column(keyPair.leaf), column(renewed.leaf)];
+  screen.table([
+    ['CERTIFICATE', 'SERIAL NUMBER', 'SHA-256 FINGERPRINT'],
+    ['old', ...old],
+    ['new', ...now],
+  ]);
+  return renewed.leaf;
+}
+
+async function showReload({ screen, stage }: Play, running: Running & BrokerAct, leaf: X509Certificate): Promise<void> {
+  const { broker, client, root } = running;
+  await broker.reload();
+  screen.ok('the broker reloads its TLS files');
+  const newcomer = await connectClient({ port: broker.port, root: root.toString(), ...BROKER_USER });
+  stage.defer(() => newcomer.endAsync(true));
+  requireShown(newcomer, leaf);
+  screen.ok(`a new connection sees the new certificate, ${leaf.serialNumber}`);
+  await deliver(client, newcomer);
+  screen.ok('the connection from before goes on: its message reaches the new one');
+}

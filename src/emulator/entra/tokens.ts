@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { vaultSuffixes } from '../http/routing.ts';
+import { signJwt } from '../world/jwt.ts';
+import { type Identity, nowSeconds, type Tenant, type World } from '../world/model.ts';
+
+/** An access token with its times in seconds since 1970. */
+export interface IssuedToken {
+  readonly token: string;
+  readonly notBefore: number;
+  readonly expires: number;
+  readonly lifetimeSeconds: number;
+}
+
+/** Resources beside the emulator's own vaults for which Azure has a principal in every tenant. */
+const KNOWN_RESOURCES: readonly string[] = [
+  'vault.azure.net',
+  'vault.azure.cn',
+  'vault.usgovcloudapi.net',
+  'vault.microsoftazure.de',
+  'managedhsm.azure.net',
+  'management.azure.com',
+  'graph.microsoft.com',
+  'storage.azure.com',
+];
+
+/** The application id that stands for Key Vault as an audience. */
+export const KEY_VAULT_APP_ID = 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093';
+
+/** Signs an access token. `method`: how the client proved itself, `1` by a secret, `2` by an assertion. */
+export function issueToken(
+  world: World,
+  to: { tenant: Tenant; identity: Identity },
+  options: { audience: string; method: '1' | '2'; clientCapabilities?: readonly string[] },
+): IssuedToken {
+  const { tenant, identity } = to;
+  const now = nowSeconds(world);
+  const notBefore = now - 300;
+  const expires = now + tenant.tokenLifetimeSeconds;
+  const issuer = tokenIssuer(tenant);
+  const token = signJwt(
+    {
+      aud: options.audience,
+      iss: issuer,
+      iat: notBefore,
+      nbf: notBefore,
+      exp: expires,
+      appid: identity.clientId,
+      appidacr: options.method,
+      idp: issuer,
+      idtyp: 'app',
+      oid: identity.objectId,
+      sub: identity.objectId,
+      tid: tenant.id,
+      uti: randomBytes(16).toString('base64url'),
+      ver: '1.0',
+      ...(options.clientCapabilities?.length ? { xms_cc: options.clientCapabilities } : {}),
+    },
+    world.tokenKey,
+  );
+  return { token, notBefore, expires, lifetimeSeconds: tenant.tokenLifetimeSeconds };
+}
+
+/** The `iss` claim of a tenant's access tokens. */
+export function tokenIssuer(tenant: Tenant): string {
+  return tenant.id === 'adfs' ? 'https://login.localhost/adfs' : `https://sts.windows.net/${tenant.id}/`;
+}
+
+/** Whether a token can be had for this resource: the emulator's vaults, and what exists in every tenant. */
+export function isKnownResource(world: World, resource: string): boolean {
+  return (
+    resource === KEY_VAULT_APP_ID ||
+    [...KNOWN_RESOURCES, ...vaultSuffixes(world.hosts)].includes(resourceHost(resource))
+  );
+}
+
+/** Whether an audience means the emulator's vaults; port and trailing slash do not matter. */
+export function isVaultAudience(world: World, audience: string): boolean {
+  return audience === KEY_VAULT_APP_ID || vaultSuffixes(world.hosts).includes(resourceHost(audience));
+}
+
+function resourceHost(resource: string): string {
+  return URL.canParse(resource) ? new URL(resource).hostname : resource;
+}

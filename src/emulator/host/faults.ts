@@ -1,0 +1,146 @@
+import * as v from 'valibot';
+import { entraError } from '../entra/entra-errors.ts';
+import { type HttpRequest, type HttpResponse, json, type ServiceKind } from '../http/http.ts';
+import { standardError } from '../vault/vault-errors.ts';
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const action = v.variant('kind', [
+  v.strictObject({
+    kind: v.literal('answer'),
+    status: v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599)),
+    headers: v.optional(v.record(v.string(), v.string())),
+    body: v.optional(v.union([v.string(), v.record(v.string(), v.unknown())])),
+  }),
+  v.strictObject({ kind: v.literal('drop') }),
+  v.strictObject({ kind: v.literal('hang') }),
+  v.strictObject({ kind: v.literal('delay'), ms: count }),
+  v.strictObject({ kind: v.literal('truncate'), bytes: v.optional(count) }),
+  v.strictObject({
+    kind: v.literal('edit'),
+    remove: v.optional(v.array(v.string())),
+    set: v.optional(v.record(v.string(), v.unknown())),
+  }),
+]);
+
+/** Members of a fault, as a seed writes them. */
+export const FAULT_ENTRIES = {
+  on: v.picklist(['vault', 'entra', 'imds', 'nmi']),
+  vault: v.optional(v.string()),
+  object: v.optional(v.string()),
+  method: v.optional(v.string()),
+  path: v.optional(v.string()),
+  unauthenticated: v.optional(v.boolean()),
+  skip: v.optional(count),
+  count: v.optional(count),
+  action,
+};
+
+const schema = v.strictObject(FAULT_ENTRIES);
+
+/**
+ * A scripted fault: which requests (`on` a service; of a `vault`, `object`, `method`; `path` holds a part of the path),
+ * how often (`skip` lets the first ones through, `count` limits the rest; default: always), and the `action`:
+ * `answer` (without a body: the service's own for that status), `drop` the connection, `hang`, `delay` by `ms`,
+ * `truncate` the real answer after `bytes` (default: half), or `edit` members of the real JSON by dotted path.
+ * Requests to a vault without a token, which every SDK sends first, pass unless `unauthenticated` is true.
+ */
+export type Fault = v.InferOutput<typeof schema>;
+
+/** What a fault does. */
+export type FaultAction = Fault['action'];
+
+/** The faults in force; the first that matches a request is used. */
+export interface Faults {
+  add(fault: Fault): void;
+  clear(): void;
+}
+
+/** The faults in force, with how often each has met a request. */
+export class FaultList implements Faults {
+  readonly #faults: { readonly fault: Fault; met: number }[] = [];
+
+  add(fault: Fault): void {
+    this.#faults.push({ fault, met: 0 });
+  }
+
+  clear(): void {
+    this.#faults.length = 0;
+  }
+
+  /** What shall happen to this request, and counts it. */
+  next(service: { kind: ServiceKind; vault: string | undefined }, request: HttpRequest): FaultAction | undefined {
+    for (const entry of this.#faults) {
+      if (!matches(entry.fault, service, request)) continue;
+      entry.met += 1;
+      const { skip = 0, count: limit = Number.POSITIVE_INFINITY } = entry.fault;
+      if (entry.met > skip && entry.met <= skip + limit) return entry.fault.action;
+    }
+    return undefined;
+  }
+}
+
+/** The answer of an `answer` fault; `now` in milliseconds since 1970. */
+export function faultAnswer(
+  kind: ServiceKind,
+  fault: Extract<FaultAction, { kind: 'answer' }>,
+  now: number,
+): HttpResponse {
+  const standard = standardAnswer(kind, fault.status, now);
+  const headers = { ...standard.headers, ...fault.headers };
+  if (fault.body === undefined) return { ...standard, headers };
+  const body = typeof fault.body === 'string' ? fault.body : JSON.stringify(fault.body);
+  return { status: fault.status, headers, body };
+}
+
+/** The answer with members removed and set by an `edit` fault; other than JSON stays as it is. */
+export function edited(response: HttpResponse, fault: Extract<FaultAction, { kind: 'edit' }>): HttpResponse {
+  if (!response.headers['content-type']?.startsWith('application/json')) return response;
+  const body: unknown = JSON.parse(response.body);
+  for (const path of fault.remove ?? []) change(body, path.split('.'), (holder, name) => delete holder[name]);
+  for (const [path, value] of Object.entries(fault.set ?? {})) {
+    change(body, path.split('.'), (holder, name) => {
+      holder[name] = value;
+    });
+  }
+  return { ...response, body: JSON.stringify(body) };
+}
+
+function matches(fault: Fault, service: { kind: ServiceKind; vault: string | undefined }, request: HttpRequest) {
+  const object = request.path.split('/')[2];
+  return (
+    fault.on === service.kind &&
+    (fault.on !== 'vault' || fault.unauthenticated === true || request.headers.authorization !== undefined) &&
+    sameName(fault.vault, service.vault) &&
+    sameName(fault.object, object) &&
+    sameName(fault.method, request.method) &&
+    (fault.path === undefined || request.path.includes(fault.path))
+  );
+}
+
+function sameName(wanted: string | undefined, actual: string | undefined): boolean {
+  return wanted === undefined || wanted.toLowerCase() === actual?.toLowerCase();
+}
+
+function standardAnswer(kind: ServiceKind, status: number, now: number): HttpResponse {
+  if (kind === 'vault') return standardError(status);
+  if (kind === 'entra') return entraError('transient', [], { status, now });
+  return json(status, {
+    error: 'internal_error',
+    error_description: 'Failed to retrieve token from the Active directory.',
+  });
+}
+
+function change(
+  root: unknown,
+  path: readonly string[],
+  apply: (holder: Record<string, unknown>, name: string) => void,
+) {
+  let holder = root;
+  for (const step of path.slice(0, -1)) holder = isRecord(holder) ? holder[step] : undefined;
+  if (isRecord(holder)) apply(holder, path.at(-1) ?? '');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,157 @@
+import { createHash, generateKeyPair, randomUUID, X509Certificate } from 'node:crypto';
+import { promisify } from 'node:util';
+import type { WallClock } from '../../base/clock.ts';
+import { Secret } from '../../base/secret.ts';
+import { publicKeyFromPem } from '../../pki/public-key.ts';
+import { type Authority, createAuthority, issueMaterial } from '../world/certificates.ts';
+import { publicKeyOfJwk } from '../world/key-material.ts';
+import type { AssertionKey, FederatedCredential, Identity, SigningKey, Tenant, Vault, World } from '../world/model.ts';
+import { ObjectStore } from '../world/object-store.ts';
+import { findTenant } from '../world/tenants.ts';
+import { badSeed } from './seed.ts';
+import { checkSeed } from './seed-check.ts';
+import { type Chains, fillVault } from './seed-objects.ts';
+import type { Seed, SeedIdentity, SeedVault } from './seed-schema.ts';
+import { issueSpec, keySpec, unixTime, validitySpec } from './seed-specs.ts';
+
+const generatePair = promisify(generateKeyPair);
+
+const DEFAULT_SERVICE_ACCOUNT_ISSUER = 'https://kubernetes.default.svc.cluster.local';
+const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange';
+const DEFAULT_LIFETIME_SECONDS = 3599;
+
+/** Makes everything a seed describes, keys and certificates included. Errors: ERR_BAD_PARAMETERS. */
+export async function buildWorld(seed: Seed, options: { clock: WallClock; hosts: readonly string[] }): Promise<World> {
+  const problems = checkSeed(seed);
+  if (problems.length > 0) throw badSeed(problems);
+  const now = options.clock.wall();
+  const [tokenKey, serviceAccountKey, authorities] = await Promise.all([
+    signingKey('rsa'),
+    signingKey('ec'),
+    buildAuthorities(seed, now),
+  ]);
+  const serviceAccountIssuer = seed.serviceAccountIssuer ?? DEFAULT_SERVICE_ACCOUNT_ISSUER;
+  const ownKeys = [{ kid: serviceAccountKey.kid, publicKey: serviceAccountKey.publicKey }];
+  const tenants = seed.tenants.map(
+    (tenant): Tenant => ({
+      id: tenant.id.toLowerCase(),
+      names: tenant.names ?? [],
+      tokenLifetimeSeconds: tenant.tokenLifetimeSeconds ?? DEFAULT_LIFETIME_SECONDS,
+      identities: (tenant.identities ?? []).map((identity) =>
+        buildIdentity(identity, { now, serviceAccountIssuer, ownKeys }),
+      ),
+    }),
+  );
+  const vaults = seed.vaults.map((vault) => buildVault(vault, tenants));
+  const world: World = {
+    clock: options.clock,
+    tenants,
+    vaults: new Map(vaults.map((vault) => [vault.name.toLowerCase(), vault])),
+    authorities,
+    tokenKey,
+    serviceAccountKey,
+    serviceAccountIssuer,
+    identityHeader: randomUUID(),
+    hosts: options.hosts.map((host) => host.toLowerCase()),
+  };
+  const chains = await buildChains(seed, authorities, now);
+  await Promise.all(
+    vaults.map((vault, i) =>
+      fillVault(world, vault, { seed: seed.vaults[i] ?? { name: '', tenant: '' }, chains, now }),
+    ),
+  );
+  return world;
+}
+
+async function signingKey(type: 'rsa' | 'ec'): Promise<SigningKey> {
+  const pair =
+    type === 'rsa'
+      ? await generatePair('rsa', { modulusLength: 2048 })
+      : await generatePair('ec', { namedCurve: 'prime256v1' });
+  const spki = pair.publicKey.export({ type: 'spki', format: 'der' });
+  return { ...pair, kid: createHash('sha1').update(spki).digest('base64url') };
+}
+
+async function buildAuthorities(seed: Seed, now: number): Promise<ReadonlyMap<string, Authority>> {
+  const authorities = new Map<string, Authority>();
+  for (const { name, subject, issuer, key, validity } of seed.authorities ?? []) {
+    const decade = { from: '-1d', to: '+10y', ...validity };
+    const options = { name, subject: subject ?? `CN=${name}`, key: keySpec(key), validity: validitySpec(decade, now) };
+    authorities.set(name, await createAuthority(options, issuer === undefined ? undefined : authorities.get(issuer)));
+  }
+  return authorities;
+}
+
+async function buildChains(seed: Seed, authorities: ReadonlyMap<string, Authority>, now: number): Promise<Chains> {
+  const chains = (seed.chains ?? []).map(async (chain) => {
+    const spec = issueSpec(chain.name, chain, now);
+    return [chain.name, { spec, material: await issueMaterial(spec, authorities.get(spec.issuer)) }] as const;
+  });
+  return new Map(await Promise.all(chains));
+}
+
+function buildIdentity(
+  identity: SeedIdentity,
+  context: { now: number; serviceAccountIssuer: string; ownKeys: readonly AssertionKey[] },
+): Identity {
+  const clientId = identity.clientId.toLowerCase();
+  return {
+    name: identity.name,
+    clientId,
+    objectId: identity.objectId?.toLowerCase() ?? derivedGuid(clientId),
+    secrets: (identity.secrets ?? []).map(({ value, expires }) => ({
+      value: new Secret(value),
+      expires: unixTime(expires, context.now),
+    })),
+    certificates: (identity.certificates ?? []).map((pem) => new X509Certificate(pem)),
+    federated: (identity.federated ?? []).map((federated): FederatedCredential => {
+      const keys = [
+        ...(federated.publicKeys ?? []).map((pem) => ({ kid: undefined, publicKey: publicKeyFromPem(pem) })),
+        ...(federated.jwks?.keys ?? []).map(jwksKey),
+      ];
+      return {
+        issuer: federated.issuer ?? context.serviceAccountIssuer,
+        subject: federated.subject,
+        audience: federated.audience ?? DEFAULT_AUDIENCE,
+        keys: federated.signature === 'any' ? 'any' : keys.length === 0 ? context.ownKeys : keys,
+      };
+    }),
+    managed: identity.managed && {
+      systemAssigned: identity.managed.systemAssigned ?? false,
+      resourceId: identity.managed.resourceId,
+      pods: identity.managed.pods ?? [],
+    },
+  };
+}
+
+function jwksKey(jwk: Readonly<Record<string, unknown>>): AssertionKey {
+  return { kid: typeof jwk.kid === 'string' ? jwk.kid : undefined, publicKey: publicKeyOfJwk(jwk) };
+}
+
+function buildVault(vault: SeedVault, tenants: readonly Tenant[]): Vault {
+  const tenant = findTenant(tenants, vault.tenant);
+  if (tenant === undefined) throw badSeed([`vault ${vault.name}: tenant "${vault.tenant}" is not in this seed`]);
+  return {
+    name: vault.name,
+    tenant,
+    region: vault.region ?? 'westeurope',
+    access: vault.access ?? 'rbac',
+    firewallClosed: vault.firewall === 'closed',
+    grants: (vault.grants ?? []).map(({ identity, objects, secrets, keys, certificates }) => ({
+      identity,
+      permissions: { secrets: secrets ?? [], keys: keys ?? [], certificates: certificates ?? [] },
+      objects,
+    })),
+    secrets: new ObjectStore(),
+    keys: new ObjectStore(),
+    certificates: new ObjectStore(),
+  };
+}
+
+/** A GUID that is always the same for the same text. */
+function derivedGuid(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  );
+}

@@ -1,0 +1,127 @@
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import type { WallClock } from '../../base/clock.ts';
+import type { Secret } from '../../base/secret.ts';
+import type { Authority, CertificateMaterial, IssueSpec } from './certificates.ts';
+import type { PublicJwk } from './key-material.ts';
+import type { ObjectStore, ObjectVersion } from './object-store.ts';
+
+/** A client secret; `expires` in seconds since 1970. */
+export interface ClientSecret {
+  readonly value: Secret;
+  readonly expires: number | undefined;
+}
+
+/** A public key that may sign federated assertions, with the key id that selects it. */
+export interface AssertionKey {
+  readonly kid: string | undefined;
+  readonly publicKey: KeyObject;
+}
+
+/** A federated identity credential: which foreign tokens stand for the identity. */
+export interface FederatedCredential {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly audience: string;
+  /** Keys that sign for `issuer`; `any` takes every signature, for tokens made by tests. */
+  readonly keys: readonly AssertionKey[] | 'any';
+}
+
+/** Where a managed identity can be had: at IMDS, and for pods at NMI. */
+export interface ManagedIdentity {
+  readonly systemAssigned: boolean;
+  readonly resourceId: string | undefined;
+  readonly pods: readonly { readonly namespace: string; readonly name: string }[];
+}
+
+/** An app registration or a managed identity. */
+export interface Identity {
+  readonly name: string;
+  readonly clientId: string;
+  readonly objectId: string;
+  secrets: readonly ClientSecret[];
+  readonly certificates: readonly X509Certificate[];
+  readonly federated: readonly FederatedCredential[];
+  readonly managed: ManagedIdentity | undefined;
+}
+
+/** An Entra tenant; the id `adfs` stands for an AD FS authority. */
+export interface Tenant {
+  readonly id: string;
+  readonly names: readonly string[];
+  tokenLifetimeSeconds: number;
+  readonly identities: readonly Identity[];
+}
+
+/** Collections of the data plane, by their path segment. */
+export type ObjectKind = 'secrets' | 'keys' | 'certificates';
+
+/** What an identity may do in a vault; `all` is every permission. */
+export interface Grant {
+  /** Name, client id or object id of the identity. */
+  readonly identity: string;
+  readonly permissions: Readonly<Record<ObjectKind, readonly string[] | 'all'>>;
+  /** Names the grant is limited to; absent: all objects of the vault. */
+  readonly objects: readonly string[] | undefined;
+}
+
+export interface SecretVersion extends ObjectVersion {
+  readonly value: Secret;
+  contentType: string | undefined;
+  /** True for the secret behind a certificate; its key has the same name and version. */
+  readonly managed: boolean;
+}
+
+export interface KeyVersion extends ObjectVersion {
+  readonly kty: string;
+  /** Public members of the key; nothing for `oct`. */
+  readonly jwk: PublicJwk;
+  keyOps: readonly string[];
+  readonly managed: boolean;
+}
+
+export interface CertificateVersion extends ObjectVersion {
+  readonly material: CertificateMaterial;
+  spec: IssueSpec;
+}
+
+export interface Vault {
+  readonly name: string;
+  readonly tenant: Tenant;
+  readonly region: string;
+  readonly access: 'rbac' | 'policy';
+  firewallClosed: boolean;
+  grants: readonly Grant[];
+  readonly secrets: ObjectStore<SecretVersion>;
+  readonly keys: ObjectStore<KeyVersion>;
+  readonly certificates: ObjectStore<CertificateVersion>;
+}
+
+/** A key that signs tokens. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+/** Everything the emulator knows; handlers read and change it. */
+export interface World {
+  readonly clock: WallClock;
+  readonly tenants: readonly Tenant[];
+  /** By name in lower case. */
+  readonly vaults: ReadonlyMap<string, Vault>;
+  readonly authorities: ReadonlyMap<string, Authority>;
+  /** Signs Entra's tokens. */
+  readonly tokenKey: SigningKey;
+  /** Signs service account tokens. */
+  readonly serviceAccountKey: SigningKey;
+  readonly serviceAccountIssuer: string;
+  /** What callers of the managed-identity endpoint in App Service's form must send. */
+  readonly identityHeader: string;
+  /** Host names beside `*.vault.localhost` and `login.localhost`, in lower case. */
+  readonly hosts: readonly string[];
+}
+
+/** The world's time in whole seconds since 1970. */
+export function nowSeconds(world: { readonly clock: WallClock }): number {
+  return Math.floor(world.clock.wall() / 1000);
+}

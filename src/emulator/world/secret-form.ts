@@ -1,0 +1,81 @@
+import { type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
+import { Secret } from '../../base/secret.ts';
+import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../pki/pkcs12-write.ts';
+import { type CertificateContentType, type CertificateMaterial, PEM } from './certificates.ts';
+
+/** Order of the certificates in a secret: Key Vault's own, or one asked for. */
+export const CERTIFICATE_ORDERS = ['keyVault', 'rootFirst', 'leafFirst'] as const;
+
+/** The form of the secret behind a certificate; the PFX members say nothing about PEM. */
+export interface SecretForm {
+  readonly order: (typeof CERTIFICATE_ORDERS)[number];
+  /** False leaves the private key out, as for a key that cannot be exported. */
+  readonly withKey: boolean;
+  readonly pfx: PfxForm;
+}
+
+/** How a PFX is protected. */
+export type PfxForm = Omit<Pkcs12Form, 'seed'>;
+
+/** Key Vault's own: null password, SHA-1 MAC, 3DES key, RC2-40 certificates. */
+export const KEY_VAULT_FORM: SecretForm = {
+  order: 'keyVault',
+  withKey: true,
+  pfx: { ...PKCS12_FORMS.keyVault, password: null },
+};
+
+/** Which parts of a chain go into a PEM text. */
+export const PEM_PARTS = ['key', 'leaf', 'intermediates', 'root'] as const;
+export type PemPart = (typeof PEM_PARTS)[number];
+
+/** The secret's value: base64 of a PFX, or PEM with the PKCS#8 key first. */
+export async function secretValue(
+  material: CertificateMaterial,
+  options: { contentType: CertificateContentType; form: SecretForm; imported: boolean },
+): Promise<Secret> {
+  const { contentType, form, imported } = options;
+  const certificates = ordered(material, options);
+  const key = form.withKey ? material.key : undefined;
+  if (contentType === PEM) return new Secret(pemText(key, certificates));
+  const pfx = await writePkcs12(
+    { ...(key === undefined ? {} : { key }), certificates, ...(imported ? {} : { friendlyName: 'certificate' }) },
+    { ...form.pfx, seed: randomBytes(32) },
+  );
+  return new Secret(pfx.toString('base64'));
+}
+
+/** PEM text of the parts named, in the order they are named. Certificates that sign themselves are roots. */
+export function pemParts(material: CertificateMaterial, parts: readonly PemPart[]): Secret {
+  const issuers = material.chain.filter((certificate) => certificate !== material.leaf);
+  const blocks: Readonly<Record<PemPart, () => string>> = {
+    key: () => pemText(material.key, []),
+    leaf: () => pemText(undefined, [material.leaf]),
+    intermediates: () =>
+      pemText(
+        undefined,
+        issuers.filter((certificate) => !isRoot(certificate)),
+      ),
+    root: () => pemText(undefined, issuers.filter(isRoot)),
+  };
+  return new Secret(parts.map((part) => blocks[part]()).join(''));
+}
+
+/** PEM: the key as PKCS#8, then the certificates. */
+export function pemText(key: KeyObject | undefined, certificates: readonly X509Certificate[]): string {
+  const keyPem = key === undefined ? '' : key.export({ type: 'pkcs8', format: 'pem' });
+  return `${keyPem}${certificates.map(String).join('')}`;
+}
+
+/** Key Vault writes what it issued leaf to root in PEM and root to leaf in PFX, and keeps the order of an upload. */
+function ordered(
+  material: CertificateMaterial,
+  options: { contentType: CertificateContentType; form: SecretForm; imported: boolean },
+): readonly X509Certificate[] {
+  const { order } = options.form;
+  const reverse = order === 'rootFirst' || (order === 'keyVault' && !options.imported && options.contentType !== PEM);
+  return reverse ? material.chain.toReversed() : material.chain;
+}
+
+function isRoot(certificate: X509Certificate): boolean {
+  return certificate.checkIssued(certificate);
+}

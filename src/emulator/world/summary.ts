@@ -1,0 +1,59 @@
+// Says who can log in to an emulator and what its vaults hold, for whoever prints how to use it. Names only: secrets stay
+// `Secret`, and values of the vaults are left out.
+import type { Secret } from '../../base/secret.ts';
+import type { World } from './model.ts';
+
+/** An identity and the ways in which it can log in. */
+export interface IdentitySummary {
+  readonly tenant: string;
+  readonly name: string;
+  readonly clientId: string;
+  readonly clientSecrets: readonly Secret[];
+  /** Subjects of the federated tokens it takes. */
+  readonly subjects: readonly string[];
+  /** Whether the managed-identity endpoint gives its tokens, and whether to callers that name no identity. */
+  readonly managed: 'no' | 'by client id' | 'by default';
+}
+
+/** Names of the objects in a vault that no certificate brings along. */
+export interface VaultSummary {
+  readonly name: string;
+  readonly tenant: string;
+  readonly secrets: readonly string[];
+  readonly keys: readonly string[];
+  readonly certificates: readonly string[];
+}
+
+/** What {@link summaryOf} gives. */
+export interface Summary {
+  readonly identities: readonly IdentitySummary[];
+  readonly vaults: readonly VaultSummary[];
+}
+
+/** What an emulator holds at this moment. */
+export function summaryOf(world: World): Summary {
+  return {
+    identities: world.tenants.flatMap(({ id, identities }) =>
+      identities.map((identity) => ({
+        tenant: id,
+        name: identity.name,
+        clientId: identity.clientId,
+        clientSecrets: identity.secrets.map(({ value }) => value),
+        subjects: identity.federated.map(({ subject }) => subject),
+        managed:
+          identity.managed === undefined ? 'no' : identity.managed.systemAssigned ? 'by default' : 'by client id',
+      })),
+    ),
+    vaults: [...world.vaults.values()].map(({ name, tenant, secrets, keys, certificates }) => {
+      const own = certificates.list().map((stored) => stored.name);
+      const others = (names: readonly string[]) => names.filter((one) => !own.includes(one));
+      return {
+        name,
+        tenant: tenant.id,
+        secrets: others(secrets.list().map((stored) => stored.name)),
+        keys: others(keys.list().map((stored) => stored.name)),
+        certificates: own,
+      };
+    }),
+  };
+}

@@ -1,0 +1,153 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Telemetry } from '../../base/telemetry.ts';
+import { nextTurn } from '../../base/turns.ts';
+import type { ObjectSpec } from '../../spc/model.ts';
+import type { ObjectVersion } from '../../wire/contract.ts';
+import { asProviderError, type FailedObject, failuresError, shortNameOf } from '../failures.ts';
+import type { FetchedSpec } from '../fetch.ts';
+import type { NotedOnce } from '../log-once.ts';
+import type { FetchedObject } from '../ports.ts';
+import type { MadeFile } from '../response.ts';
+import type { Contents } from './certificate-cache.ts';
+import { CertificateWatch } from './certificate-watch.ts';
+import { convertOutputs, LenderFailure } from './outputs.ts';
+import { convertValue } from './value.ts';
+
+/** What conversion reports to, and what it remembers of earlier ones. */
+export interface ConvertContext {
+  /** Where the objects come from, for messages. */
+  readonly vaultName: string;
+  readonly certificatePolicy: 'warn' | 'enforce';
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly log: Logger;
+  readonly noted: NotedOnce;
+  readonly contents: Contents;
+  readonly signal: AbortSignal;
+}
+
+/** Files, and versions of objects that were read only for the files of others. */
+export interface Converted {
+  readonly made: readonly MadeFile[];
+  readonly unwritten: readonly ObjectVersion[];
+}
+
+/** One file to be; its source is added by who knows the object. */
+export interface FileDraft {
+  readonly path: string;
+  readonly mode: number;
+  readonly contents: Buffer;
+}
+
+/** Objects of one Mount that are converted at the same time: derivations on Node's thread pool overlap with the rest. */
+const PARALLEL = 4;
+
+/**
+ * Turns what was read into files, in the order of the manifest. The event loop gets its turn between any two certificates.
+ * Errors: one that names every object that failed.
+ */
+export async function convertObjects(all: readonly FetchedSpec[], context: ConvertContext): Promise<Converted> {
+  context.contents.dropIdle();
+  const { contents, signal, vaultName } = context;
+  const conversion = { all, vaultName, tools: { contents, signal, watch: new CertificateWatch(context) } };
+  const results: (Converted | FailedObject)[] = [];
+  const queue = all.entries();
+  const workers = Array.from({ length: PARALLEL }, async () => {
+    for (const [place, one] of queue) {
+      if (!isPlain(one)) await nextTurn(context.signal);
+      results[place] = await convertObject(one, conversion);
+    }
+  });
+  await Promise.all(workers);
+  const failed = results.filter((result) => 'error' in result);
+  if (failed.length > 0) throw failuresError(failed, all.length);
+  const converted = results.filter((result) => 'made' in result);
+  return {
+    made: converted.flatMap(({ made }) => made),
+    unwritten: converted.flatMap(({ unwritten }) => unwritten),
+  };
+}
+
+/** Nothing is opened for it. */
+function isPlain({ object, fetched }: FetchedSpec): boolean {
+  const [first] = fetched;
+  return (
+    fetched.length === 1 &&
+    first?.type === 'secret' &&
+    object.content.kind === 'value' &&
+    object.content.format === '' &&
+    !first.certificateBacked
+  );
+}
+
+interface Conversion {
+  readonly all: readonly FetchedSpec[];
+  readonly vaultName: string;
+  /** What every object is converted with. */
+  readonly tools: Pick<ConvertContext, 'contents' | 'signal'> & { readonly watch: CertificateWatch };
+}
+
+/** All versions of one object, or the first that cannot be converted. */
+async function convertObject(
+  { object, fetched }: FetchedSpec,
+  conversion: Conversion,
+): Promise<Converted | FailedObject> {
+  const { content, name, label } = object;
+  const { all, tools } = conversion;
+  const made: MadeFile[] = [];
+  const unwritten: ObjectVersion[] = [];
+  for (const [index, version] of fetched.entries()) {
+    const source = sourceOf(object, version, index);
+    try {
+      const drafts =
+        content.kind === 'outputs'
+          ? await convertOutputs(version, { content, name, all, ...conversion.tools })
+          : await convertValue(version, {
+              content,
+              name,
+              path: pathOf(object, content.path, index),
+              ...conversion.tools,
+            });
+      for (const file of drafts) made.push({ file, source, owner: label });
+      if (drafts.length === 0) unwritten.push(source);
+    } catch (error) {
+      tools.signal.throwIfAborted();
+      return failureOf(error, { object, version, index, conversion });
+    }
+  }
+  return { made, unwritten };
+}
+
+interface FailedVersion {
+  readonly object: ObjectSpec;
+  readonly version: FetchedObject;
+  readonly index: number;
+  readonly conversion: Conversion;
+}
+
+function failureOf(thrown: unknown, { object, version, index, conversion }: FailedVersion): FailedObject {
+  const { all, vaultName } = conversion;
+  const { label, name, content } = object;
+  if (thrown instanceof LenderFailure) {
+    const { object: lender } = all[thrown.lender] ?? { object };
+    const place = { vaultName, name: lender.name, version: lender.version };
+    const error = asProviderError(thrown.cause);
+    return { label: lender.label, name: shortNameOf(lender), error, neededBy: label, content: place };
+  }
+  const failed = { label, name: shortNameOf(object), error: asProviderError(thrown) };
+  const isCertificate =
+    version.type === 'secret' && (content.kind === 'outputs' || content.format === 'pem' || version.certificateBacked);
+  if (!isCertificate || failed.error.code !== 'ERR_BAD_CONTENT') return failed;
+  return { ...failed, content: { vaultName, name, version: index > 0 ? version.version : object.version } };
+}
+
+/** Ids as the official provider forms them; viewers of the cluster can read them. */
+function sourceOf(object: ObjectSpec, { version }: FetchedObject, index: number): ObjectVersion {
+  const id = `${object.type}/${object.name}`;
+  return { id: object.history > 1 ? `${id}/${index}` : id, version };
+}
+
+function pathOf({ history }: ObjectSpec, path: string, index: number): string {
+  return history > 1 ? `${path}/${index}` : path;
+}

@@ -1,0 +1,130 @@
+// Makes the tree of a YAML document out of its nodes: aliases and merges are written out, tags applied. Called by tree.ts.
+// Refuses duplicate keys, keys that are no text, unknown anchors, and aliases that unfold without measure.
+import { quote } from '../../base/words.ts';
+import type { MapEntry, MapTree, Tree, YamlError } from './tree.ts';
+import type { MapNode, ScalarNode, YamlDocument, YamlNode } from './yaml-nodes.ts';
+import { isMerge, readScalar } from './yaml-types.ts';
+
+/** Levels of collections in one another. */
+export const MAX_DEPTH = 100;
+/** Values that a document of parameters may hold, and those of manifests beyond one a character: aliases unfold. */
+const MAX_UNFOLDED = 20_000;
+/** Characters of scalars, in the same way. */
+const MAX_UNFOLDED_CHARS = 256 * 1024;
+const MAX_ERRORS = 5;
+
+/** The tree of a document, or why there is none. */
+export type ReadDocument =
+  | { readonly ok: true; readonly tree: Tree }
+  | { readonly ok: false; readonly errors: readonly YamlError[] };
+
+/** How a document is read. */
+export interface ReadOptions {
+  /** Of the text that it stands in; 0 for a text of parameters, whose size is bounded. */
+  readonly textLength: number;
+  /** Number of the text's first line. */
+  readonly firstLine: number;
+  /** What the tag `!` says: that its value is text, as for kubectl, or nothing, as for the official provider. */
+  readonly tag?: 'text' | 'nothing';
+}
+
+/** Makes the tree of a document. */
+export function readDocument({ root }: YamlDocument, options: ReadOptions): ReadDocument {
+  const growing = new TreeBuilder(options);
+  const tree = growing.build(root, 0);
+  return growing.errors.length > 0 ? { ok: false, errors: growing.errors } : { ok: true, tree };
+}
+
+class TreeBuilder {
+  readonly errors: YamlError[] = [];
+  readonly #anchors = new Map<string, YamlNode>();
+  readonly #anchored = new Set<YamlNode>();
+  readonly #firstLine: number;
+  readonly #tagIsText: boolean;
+  #left: number;
+  #charsLeft: number;
+
+  constructor({ textLength, firstLine, tag = 'nothing' }: ReadOptions) {
+    this.#left = textLength + MAX_UNFOLDED;
+    this.#charsLeft = textLength + MAX_UNFOLDED_CHARS;
+    this.#firstLine = firstLine;
+    this.#tagIsText = tag === 'text';
+  }
+
+  build(node: YamlNode, depth: number): Tree {
+    const line = node.line + this.#firstLine;
+    if (node.kind === 'scalar') this.#charsLeft -= node.text.length;
+    if (--this.#left < 0 || this.#charsLeft < 0 || depth > MAX_DEPTH) {
+      this.#fail(`it nests deeper than ${MAX_DEPTH}, or its aliases unfold without measure`, line);
+      return { kind: 'null', line };
+    }
+    if (node.kind === 'alias') {
+      const target = this.#anchors.get(node.name);
+      if (target !== undefined) return this.build(target, depth + 1);
+      this.#fail(`unknown anchor ${quote(node.name)} referenced`, line);
+      return { kind: 'null', line };
+    }
+    if (node.anchor !== '' && !this.#anchored.has(node)) {
+      this.#anchored.add(node);
+      this.#anchors.set(node.anchor, node);
+    }
+    if (node.kind === 'map') return { kind: 'map', line, entries: this.#entries(node, depth) };
+    if (node.kind === 'list')
+      return { kind: 'list', line, items: node.items.map((item) => this.build(item, depth + 1)) };
+    return this.#scalar(node, line);
+  }
+
+  #scalar(node: ScalarNode, line: number): Tree {
+    const read = readScalar(node.tag === '!' && this.#tagIsText ? { ...node, style: 'quoted' } : node);
+    if (read.kind === 'null') return { kind: 'null', line };
+    if (read.kind === 'wrong') {
+      this.#fail(read.message, line);
+      return { kind: 'null', line };
+    }
+    return {
+      kind: 'text',
+      line,
+      text: read.text,
+      quoted: read.quoted,
+      textLine: node.style === 'block' ? line + 1 : line,
+    };
+  }
+
+  #entries({ pairs }: MapNode, depth: number): ReadonlyMap<string, MapEntry> {
+    const own = new Map<string, MapEntry>();
+    const lines = new Map<string, number>();
+    let merged: MapTree[] = [];
+    for (const [key, value] of pairs) {
+      const name = this.build(key, depth + 1);
+      const { line } = name;
+      const entry = { line, value: this.build(value, depth + 1) };
+      const word = name.kind === 'text' ? name.text : '';
+      const known = lines.get(word);
+      if (name.kind === 'map' || name.kind === 'list') {
+        this.#fail('a key must be text; a text that begins with a bracket or a brace belongs in quotes', line);
+      } else if (known !== undefined) {
+        this.#fail(`mapping key ${quote(word)} already defined at line ${known}`, line);
+      } else {
+        lines.set(word, line);
+        if (isMerge(key)) merged = this.#merged(entry);
+        else own.set(word, entry);
+      }
+    }
+    for (const { entries } of merged) {
+      for (const [name, entry] of entries) if (!own.has(name)) own.set(name, entry);
+    }
+    return own;
+  }
+
+  #merged({ line, value }: MapEntry): MapTree[] {
+    const sources = value.kind === 'list' ? value.items : [value];
+    const maps = sources.filter((source) => source.kind === 'map');
+    if (maps.length === sources.length) return maps;
+    this.#fail('map merge requires map or sequence of maps as the value', line);
+    return [];
+  }
+
+  #fail(message: string, line: number): void {
+    if (this.errors.length < MAX_ERRORS) this.errors.push({ line, message });
+  }
+}
