@@ -24,6 +24,14 @@ const FLOORS: Readonly<Record<string, number>> = {
   'launcher.ts': 6,
 };
 
+/**
+ * Rooms inside a room, in order: a file imports from its own room and from earlier ones. Files beside them, such as
+ * azure/azure.ts, come last. Imports of types count too.
+ */
+const ROOMS_INSIDE: Readonly<Record<string, readonly string[]>> = {
+  azure: ['http', 'login', 'vault'],
+};
+
 /** Files of src/, relative to it. */
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
   (path) => path.endsWith('.ts') && !path.endsWith('.d.ts'),
@@ -33,14 +41,25 @@ function roomOf(path: string): string {
   return path.split('/')[0] ?? '';
 }
 
-/** Rooms that a file imports from, its own left out. */
-function importedRooms(path: string): readonly string[] {
+/** Files of src/ that a file imports, types included. */
+function importedFiles(path: string): readonly string[] {
   const text = readFileSync(join(src, path), 'utf8');
   const specifiers = [...text.matchAll(/(?:from |import\()'(\.[^']+)'/g)].map(([, specifier]) => specifier ?? '');
-  const targets = specifiers
+  return specifiers
     .filter((specifier) => !specifier.endsWith('?raw'))
     .map((specifier) => relative(src, resolve(dirname(join(src, path)), specifier)));
-  return [...new Set(targets.map(roomOf))].filter((room) => room !== roomOf(path));
+}
+
+/** Rooms that a file imports from, its own left out. */
+function importedRooms(path: string): readonly string[] {
+  return [...new Set(importedFiles(path).map(roomOf))].filter((room) => room !== roomOf(path));
+}
+
+/** Place of a file among the rooms inside its room; -1 where it is in none of them, though in a folder. */
+function placeOf(path: string): number {
+  const inside = ROOMS_INSIDE[roomOf(path)] ?? [];
+  const [, folder = '', ...rest] = path.split('/');
+  return rest.length === 0 ? inside.length : inside.indexOf(folder);
 }
 
 describe('rooms', () => {
@@ -56,6 +75,19 @@ describe('rooms', () => {
   it('the emulator knows base and pki only', () => {
     const known = files.filter((path) => roomOf(path) === 'emulator').flatMap(importedRooms);
     expect(new Set(known)).toEqual(new Set(['base', 'pki']));
+  });
+});
+
+describe.each(Object.keys(ROOMS_INSIDE))('rooms inside %s', (room) => {
+  const own = files.filter((path) => roomOf(path) === room);
+
+  it('are all in the table', () => {
+    expect(own.filter((path) => placeOf(path) === -1)).toEqual([]);
+  });
+
+  it.each(own)('%s imports from its own room and from earlier ones', (path) => {
+    const imported = importedFiles(path).filter((target) => roomOf(target) === room);
+    expect(imported.filter((target) => placeOf(target) > placeOf(path))).toEqual([]);
   });
 });
 

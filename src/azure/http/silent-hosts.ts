@@ -8,8 +8,7 @@ import { type Clock, Lifetime, msSince, type SteadyTime } from '../../base/clock
 import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
 import { RecentlyUsed } from '../../base/recently-used.ts';
 import { HOST_HINT, hostInWords } from '../../mount/phase.ts';
-import { Challenge } from '../vault/challenge.ts';
-import { BadAnswer } from './bad-answer.ts';
+import { AnsweredError } from './answered.ts';
 import { networkFailure } from './network-error.ts';
 
 /** Without an answer for this long, a request counts as unanswered; Azure answers in less than a second. */
@@ -160,7 +159,7 @@ function refusal({ phase, host, failed, allFailed = failed }: HostQuestion): Pro
 
 /** Whether a failure is what the host said. */
 function isAnswer(error: unknown): boolean {
-  if (error instanceof Challenge || error instanceof BadAnswer) return true;
+  if (error instanceof AnsweredError) return true;
   if (error instanceof ProviderError) return error.details.httpStatus !== undefined;
   return isRestError(error) && error.statusCode !== undefined;
 }

@@ -1,7 +1,8 @@
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
+import { AnsweredError } from '../http/answered.ts';
 
 /** A vault's 401, taken apart (`WWW-Authenticate: Bearer authorization="…", resource="…"`). */
-export class Challenge extends Error {
+export class Challenge extends AnsweredError {
   readonly authorization: string;
   readonly resource: string;
   /** JSON, where the vault wants other claims in the token (CAE); empty otherwise. */

@@ -1,4 +1,5 @@
 import { type Clock, Lifetime, msUntil, type SteadyTime } from '../../base/clock.ts';
+import { HASTY_PAUSE_MS } from '../http/retry-after.ts';
 
 /** Requests to one vault at the same time. */
 const MAX_CONCURRENT = 32;
@@ -16,9 +17,6 @@ const MIN_RETRY_AFTER_MS = 250;
 const MAX_RETRY_AFTER_MS = 5 * 60 * 1000;
 /** By how much at most nodes come back later than they were told, so that they do not come together. */
 const SPREAD = 0.1;
-
-/** Who is in a hurry fails where a pause is longer than this. */
-export const HASTY_PAUSE_MS = 5_000;
 
 /** Which pauses a Mount can wait for; see `FetchContext`. */
 export interface PauseLimit {

@@ -5,7 +5,7 @@ import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient } from '@azure/keyvault-secrets';
 import type { ObjectType } from '../../base/telemetry.ts';
 import type { ObjectRef } from '../../mount/ports.ts';
-import { BadAnswer, NO_JSON } from '../http/bad-answer.ts';
+import { BadAnswer, NO_JSON } from './bad-answer.ts';
 import { Challenge, refuseChallenges } from './challenge.ts';
 
 /** One answer of a vault, or of each page of a listing. */

@@ -1,9 +1,9 @@
 import { isRestError } from '@azure/core-rest-pipeline';
 import { type ErrorCode, ProviderError, type ProviderErrorOptions } from '../../base/errors.ts';
 import type { ObjectType } from '../../base/telemetry.ts';
-import { BadAnswer } from '../http/bad-answer.ts';
 import { networkFailure, noAnswer } from '../http/network-error.ts';
 import { serverWords } from '../http/server-words.ts';
+import { BadAnswer } from './bad-answer.ts';
 
 /** What was asked of a vault, in the words of an error message. */
 export interface VaultQuestion {

@@ -1,6 +1,6 @@
 import { Secret } from '../../base/secret.ts';
 import type { FetchedObject, ListedVersion, ObjectRef } from '../../mount/ports.ts';
-import { BadAnswer, NO_JSON } from '../http/bad-answer.ts';
+import { BadAnswer, NO_JSON } from './bad-answer.ts';
 import { NOUN } from './vault-error.ts';
 
 type Json = Readonly<Record<string, unknown>>;
