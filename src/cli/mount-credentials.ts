@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
+import { jwtExpiry } from '../base/jwt.ts';
 import { Secret } from '../base/secret.ts';
 import type { SecretManifest, SecretProviderClass } from '../driver/manifests.ts';
 import { Findings } from '../spc/finding.ts';
@@ -62,7 +63,9 @@ export async function chooseSecret(
  */
 export async function readTokens(file: string, audience: string): Promise<Secret> {
   const token = (await readText(file)).trim();
-  const expirationTimestamp = new Date(expiryOf(token)).toISOString();
+  // A token that is no JWT is left to the provider, or to Entra, which say what is wrong with it.
+  const expiresAt = jwtExpiry(token) ?? systemClock.wall() + 3_600_000;
+  const expirationTimestamp = new Date(expiresAt).toISOString();
   return new Secret(JSON.stringify({ [audience]: { token, expirationTimestamp } }));
 }
 
@@ -93,17 +96,4 @@ function credentialsNameOf({ parameters }: SecretProviderClass): string | undefi
     defaults: { mode: 0o644, split: false, orderChain: true },
   });
   return field?.identity.kind === 'service-principal' ? field.identity.secretName || undefined : undefined;
-}
-
-/** The token's own `exp` in milliseconds since 1970, or an hour from now where it cannot be read. */
-function expiryOf(token: string): number {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-    if (typeof claims === 'object' && claims !== null && 'exp' in claims && typeof claims.exp === 'number') {
-      return claims.exp * 1000;
-    }
-  } catch {
-    // Not a JWT: the provider, or Entra, will say so.
-  }
-  return systemClock.wall() + 3_600_000;
 }

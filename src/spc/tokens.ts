@@ -1,4 +1,10 @@
+/**
+ * Reads the pod's service-account tokens that the kubelet sends with a Mount. Called where an identity is resolved and
+ * where the log learns what to hide. Refuses tokens that are no JWT, that are for another audience, or that expired.
+ */
+
 import { type JsonLimits, parseJson } from '../base/json.ts';
+import { jwtClaims } from '../base/jwt.ts';
 import { Secret } from '../base/secret.ts';
 import { clip } from '../base/words.ts';
 import type { Stage } from './finding.ts';
@@ -11,9 +17,6 @@ export const IDENTITY_BINDING_AUDIENCE = 'api://AKSIdentityBinding';
 
 /** Of the kubelet's JSON: a few audiences, a token of one to two thousand characters each. */
 export const TOKENS_LIMITS: JsonLimits = { bytes: 128 * 1024, entries: 300, depth: 16 };
-
-/** Of the claims of one token: Kubernetes' own has about twenty. */
-const CLAIMS_LIMITS: JsonLimits = { bytes: 64 * 1024, entries: 500, depth: 16 };
 
 /** A token, or why there is none. */
 export type FoundToken =
@@ -65,7 +68,7 @@ function checkClaims(token: Secret, audience: string, now: number): FoundToken {
   const which = `the token for audience ${audience}`;
   const parts = token.reveal().split('.');
   if (parts.length === 1) return { ok: true, token };
-  const claims = parts.length === 3 ? decodeClaims(parts[1] ?? '') : undefined;
+  const claims = parts.length === 3 ? jwtClaims(token.reveal()) : undefined;
   if (claims === undefined) return refuse(`${which} is malformed: it is not a JWT`, 'never');
   const { aud, exp } = claims;
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : aud === undefined ? [] : [aud];
@@ -89,14 +92,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function decodeClaims(part: string): Record<string, unknown> | undefined {
-  const claims = parseJson(Buffer.from(part, 'base64url').toString('utf8'), CLAIMS_LIMITS);
-  return claims.ok && isRecord(claims.value) ? claims.value : undefined;
-}
-
 /** Issuer and subject that a service-account token names, unverified; undefined where it names none. */
 export function claimedPrincipal(token: Secret): { readonly issuer: string; readonly subject: string } | undefined {
-  const claims = decodeClaims(token.reveal().split('.')[1] ?? '');
+  const claims = jwtClaims(token.reveal());
   if (typeof claims?.iss !== 'string' || typeof claims.sub !== 'string') return undefined;
   return { issuer: claims.iss, subject: claims.sub };
 }

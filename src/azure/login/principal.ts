@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { jwtExpiry } from '../../base/jwt.ts';
 import type { Cloud } from '../../spc/cloud.ts';
 import type { Identity } from '../../spc/model.ts';
 import { claimedPrincipal } from '../../spc/tokens.ts';
@@ -46,18 +47,7 @@ export interface Proof {
 export function proofOf(identity: Identity): Proof | undefined {
   if (identity.kind !== 'workload-identity' && identity.kind !== 'identity-binding') return undefined;
   const token = identity.token.reveal();
-  return { digest: digest(token), expiresAt: expiryOf(token) };
-}
-
-/** The `exp` of a JWT, in milliseconds; unverified, so it counts only once the token was accepted. */
-function expiryOf(token: string): number | undefined {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-    const { exp } = (claims ?? {}) as { readonly exp?: unknown };
-    return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined;
-  } catch {
-    return undefined;
-  }
+  return { digest: digest(token), expiresAt: jwtExpiry(token) };
 }
 
 /** SHA-256 of a secret, in base64url. */
