@@ -1,8 +1,9 @@
 import { decodeBase64 } from '../base/encoding.ts';
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
+import { parseManifests } from '../spc/yaml/manifests.ts';
 import { needsQuotes } from '../spc/yaml/scalar.ts';
-import { kindOf, type MapTree, parseManifests, type Tree } from '../spc/yaml/tree.ts';
+import { kindOf, type MapTree, type Tree } from '../spc/yaml/tree.ts';
 
 /** A SecretProviderClass as the driver reads it from the cluster. */
 export interface SecretProviderClass {

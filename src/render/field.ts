@@ -7,7 +7,8 @@ import type { OutputSpec } from '../spc/model.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';
 import { parseParameters } from '../spc/parameters.ts';
 import { isPlaceholder } from '../spc/placeholder.ts';
-import { parseYaml, type Tree } from '../spc/yaml/tree.ts';
+import { parseYaml } from '../spc/yaml/parse.ts';
+import type { Tree } from '../spc/yaml/tree.ts';
 
 /** One file that the provider will put into the volume. */
 export interface ExpectedFile {

@@ -10,7 +10,8 @@ import { namespaceProblem, subdomainProblem } from './kubernetes-names.ts';
 import { CLASSIC_NAMES } from './parameter-reader.ts';
 import { withPlaceholder } from './placeholder.ts';
 import { checkSecretObjects } from './secret-objects.ts';
-import { childOf, type ManifestPart, readManifestParts, type Tree, type YamlError } from './yaml/tree.ts';
+import { type ManifestPart, readManifestParts } from './yaml/manifests.ts';
+import { childOf, type Tree, type YamlError } from './yaml/tree.ts';
 
 /** What was found out about one SecretProviderClass. */
 export interface CheckedManifest {

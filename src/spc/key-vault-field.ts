@@ -9,7 +9,8 @@ import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn, withPlaceholderAt } from './placeholder.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
-import { kindOf, type MapTree, parseYaml } from './yaml/tree.ts';
+import { parseYaml } from './yaml/parse.ts';
+import { kindOf, type MapTree } from './yaml/tree.ts';
 import { yamlSize } from './yaml/yaml-size.ts';
 
 /** File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors want them. */

@@ -3,8 +3,9 @@ import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { type NamedObject, type ObjectContext, type ObjectDefaults, parseObject, unmarshalFailure } from './object.ts';
 import { withPlaceholderAt } from './placeholder.ts';
+import { parseFirstDocument } from './yaml/parse.ts';
 import { goValue } from './yaml/scalar.ts';
-import { kindOf, type MapTree, parseFirstDocument, type Tree } from './yaml/tree.ts';
+import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 import { yamlSize } from './yaml/yaml-size.ts';
 
 /** Beyond this a text is no list that somebody wrote; reading it would hold up the mounts of other pods. */

@@ -6,7 +6,7 @@ import { checkManifests } from '../../src/spc/check.ts';
 import { Findings } from '../../src/spc/finding.ts';
 import { parseKeyVaultField } from '../../src/spc/key-vault-field.ts';
 import { parseObjects } from '../../src/spc/objects.ts';
-import { parseYaml } from '../../src/spc/yaml/tree.ts';
+import { parseYaml } from '../../src/spc/yaml/parse.ts';
 import { block, CLASSIC, DEFAULTS, NO_CLOUD_FILE, read } from './support.ts';
 
 const OBJECT_DEFAULTS = { mode: 0o644, split: false, orderChain: true };

@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { parseManifests } from '../../src/spc/yaml/manifests.ts';
+import { parseFirstDocument } from '../../src/spc/yaml/parse.ts';
 import { int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
-import { parseFirstDocument, parseManifests, type Tree } from '../../src/spc/yaml/tree.ts';
+import type { Tree } from '../../src/spc/yaml/tree.ts';
 import { TABLE, TextMaker } from './yaml-texts.ts';
 
 /** Generated texts beside the table: some in every run, more before a change lands. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { parseYaml } from '../../src/spc/yaml/parse.ts';
 import { goValue, int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
-import { parseYaml, type Tree } from '../../src/spc/yaml/tree.ts';
+import type { Tree } from '../../src/spc/yaml/tree.ts';
 
 /** The value behind `a: `. */
 function value(text: string): Tree {

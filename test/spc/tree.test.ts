@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseFirstDocument, parseManifests, parseYaml, plainOf } from '../../src/spc/yaml/tree.ts';
+import { parseManifests } from '../../src/spc/yaml/manifests.ts';
+import { parseFirstDocument, parseYaml } from '../../src/spc/yaml/parse.ts';
+import { plainOf } from '../../src/spc/yaml/tree.ts';
 
 function plain(text: string): unknown {
   const parsed = parseYaml(text);

@@ -11,7 +11,8 @@ export const MAX_DEPTH = 100;
 const MAX_UNFOLDED = 20_000;
 /** Characters of scalars, in the same way. */
 const MAX_UNFOLDED_CHARS = 256 * 1024;
-const MAX_ERRORS = 5;
+/** Mistakes that are told of one document. */
+export const MAX_ERRORS = 5;
 
 /** The tree of a document, or why there is none. */
 export type ReadDocument =
