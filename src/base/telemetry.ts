@@ -1,5 +1,4 @@
-/** Kinds of objects Key Vault holds, by the words of the official provider's `objectType`. */
-export type ObjectType = 'secret' | 'key' | 'cert';
+import type { ObjectType } from './objects.ts';
 
 /** Outcomes of requests, a metric label: `ok`, or the class of the failure. */
 export const OUTCOMES = [

@@ -1,6 +1,6 @@
 import type { SteadyTime } from '../base/clock.ts';
+import type { ObjectType } from '../base/objects.ts';
 import type { Secret } from '../base/secret.ts';
-import type { ObjectType } from '../base/telemetry.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { Progress } from './pending-waits.ts';
 

@@ -1,4 +1,4 @@
-import type { ObjectType } from '../base/telemetry.ts';
+import type { ObjectType } from '../base/objects.ts';
 import { clip, misspelt, nearest, quote } from '../base/words.ts';
 import { noteOutputs, noteValueFile } from './certificate-notes.ts';
 import type { Fields } from './fields.ts';

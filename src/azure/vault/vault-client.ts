@@ -3,7 +3,7 @@ import { type HttpClient, isRestError, type PipelineRequest, RestError } from '@
 import { CertificateClient } from '@azure/keyvault-certificates';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient } from '@azure/keyvault-secrets';
-import type { ObjectType } from '../../base/telemetry.ts';
+import type { ObjectType } from '../../base/objects.ts';
 import type { ObjectRef } from '../../mount/ports.ts';
 import { BadAnswer, NO_JSON } from './bad-answer.ts';
 import { Challenge, refuseChallenges } from './challenge.ts';

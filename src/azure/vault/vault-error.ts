@@ -1,6 +1,6 @@
 import { isRestError } from '@azure/core-rest-pipeline';
 import { type ErrorCode, ProviderError, type ProviderErrorOptions } from '../../base/errors.ts';
-import type { ObjectType } from '../../base/telemetry.ts';
+import type { ObjectType } from '../../base/objects.ts';
 import { networkFailure, noAnswer } from '../http/network-error.ts';
 import { serverWords } from '../http/server-words.ts';
 import { BadAnswer } from './bad-answer.ts';
