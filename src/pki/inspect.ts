@@ -5,8 +5,9 @@ import { type CertificateMaterial, pairKey } from './certified-key.ts';
 import { type Chain, keyFits, pathOf } from './chain.ts';
 import { type CertificateFinding, examine, findingsAt, rightIfRoot } from './findings.ts';
 import { issuerOf, subjectOf } from './names.ts';
+import { OUTPUT_KINDS, type OutputKind, traitsOf } from './outputs.ts';
 import { describeKey, publicKeyNameOf } from './public-key.ts';
-import { CERTIFICATE_OUTPUTS, type CertificateOutput, hasKey, missingFor } from './write.ts';
+import { certificatesFor, hasKey, missingFor } from './write.ts';
 
 /** A certificate in plain data; times are ISO 8601, empty where the certificate holds no readable one. */
 export interface InspectedCertificate {
@@ -25,7 +26,7 @@ export interface InspectedCertificate {
 
 /** What the provider would write for one output, or why it cannot. */
 export interface InspectedOutput {
-  readonly output: CertificateOutput;
+  readonly output: OutputKind;
   readonly possible: boolean;
   /** What the file holds, in its order: subjects of certificates, `private key (<kind>)`. */
   readonly holds: readonly string[];
@@ -86,7 +87,7 @@ export async function inspectBundle(bundle: CertificateBundle, { now }: { readon
       missingIssuer: chain.missingIssuer ?? null,
     },
     findings: findings.map((finding) => judge(finding, material)),
-    outputs: CERTIFICATE_OUTPUTS.map((output) => inspectOutput(output, material)),
+    outputs: OUTPUT_KINDS.map((output) => inspectOutput(output, material)),
   };
 }
 
@@ -126,40 +127,22 @@ function placeOf(
   return authoritiesOnly || isIn(chain.intermediates) ? 'intermediate' : 'unrelated';
 }
 
-function inspectOutput(output: CertificateOutput, material: CertificateMaterial): InspectedOutput {
+function inspectOutput(output: OutputKind, material: CertificateMaterial): InspectedOutput {
   const problem = problemOf(output, material);
   return problem === undefined
     ? { output, possible: true, holds: contentsOf(output, material), problem: null }
     : { output, possible: false, holds: [], problem };
 }
 
-function problemOf(output: CertificateOutput, material: CertificateMaterial): string | undefined {
-  const needsKey = output === 'privateKey' || output === 'combined' || output === 'pfx';
-  if (!needsKey || hasKey(material)) return missingFor(output, material);
+function problemOf(output: OutputKind, material: CertificateMaterial): string | undefined {
+  if (!traitsOf(output).holdsKey || hasKey(material)) return missingFor(output, material);
   return 'no private key is in here, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true';
 }
 
-function contentsOf(output: CertificateOutput, { key, chain, authorities }: CertificateMaterial): readonly string[] {
-  const leaf = chain.leaf === undefined ? [] : [chain.leaf];
+function contentsOf(output: OutputKind, material: CertificateMaterial): readonly string[] {
+  const key = traitsOf(output).holdsKey ? material.key : undefined;
   const privateKey = key === undefined ? [] : [`private key (${describeKey(key)})`];
-  switch (output) {
-    case 'certificate':
-    case 'der':
-      return leaf.map(subjectOf);
-    case 'chain':
-      return chain.intermediates.map(subjectOf);
-    case 'fullChain':
-      return [...leaf, ...chain.intermediates].map(subjectOf);
-    case 'ca':
-    case 'truststore':
-      return authorities.map(subjectOf);
-    case 'privateKey':
-      return privateKey;
-    case 'combined':
-      return [...privateKey, ...[...leaf, ...chain.intermediates].map(subjectOf)];
-    case 'pfx':
-      return [...privateKey, ...pathOf(chain).map(subjectOf)];
-  }
+  return [...privateKey, ...certificatesFor(output, material).map(subjectOf)];
 }
 
 function isoTime(milliseconds: number): string {

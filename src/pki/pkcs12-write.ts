@@ -19,6 +19,7 @@ import {
 } from './der-write.ts';
 import { DIGESTS, deriveByPbkdf2, deriveByPkcs12, PURPOSE, WorkBudget } from './kdf.ts';
 import { commonNameOf } from './names.ts';
+import type { Pkcs12Profile } from './outputs.ts';
 import { type PasswordBytes, passwordBytes } from './password.ts';
 import { CIPHERS, derivePkcs12Key, HMACS, PBE } from './pbe.ts';
 import { OID } from './pkcs12-oids.ts';
@@ -45,7 +46,7 @@ export interface Pkcs12Form {
   readonly seed: Buffer;
 }
 
-type FormTable = Readonly<Record<'modern' | 'legacy' | 'keyVault', Omit<Pkcs12Form, 'password' | 'seed'>>>;
+type FormTable = Readonly<Record<Pkcs12Profile | 'keyVault', Omit<Pkcs12Form, 'password' | 'seed'>>>;
 
 /**
  * Forms in use, with OpenSSL's and Key Vault's iteration counts (the password lies beside the file in the same volume,
@@ -94,7 +95,7 @@ export interface TruststoreOptions {
   /** Without one nothing is encrypted and nothing sealed: Java opens the file with any password and with none. */
   readonly password: Secret | undefined;
   readonly seed: Buffer;
-  readonly form?: 'modern' | 'legacy';
+  readonly form?: Pkcs12Profile;
 }
 
 /**

@@ -4,34 +4,16 @@ import { badContent, refusing } from './bad-content.ts';
 import type { CertificateMaterial } from './certified-key.ts';
 import { pathOf } from './chain.ts';
 import { commonNameOf, subjectOf, subjectsOf } from './names.ts';
+import { type KeyFormat, type OutputKind, type Pkcs12Profile, traitsOf } from './outputs.ts';
 import { PKCS12_FORMS, writePkcs12, writeTruststore } from './pkcs12-write.ts';
 import { describeKey, publicKeyNameOf } from './public-key.ts';
-
-/** What a certificate can be written as. */
-export const CERTIFICATE_OUTPUTS = [
-  'certificate',
-  'chain',
-  'fullChain',
-  'ca',
-  'privateKey',
-  'combined',
-  'pfx',
-  'truststore',
-  'der',
-] as const;
-
-/** What a certificate can be written as: see {@link CERTIFICATE_OUTPUTS}. */
-export type CertificateOutput = (typeof CERTIFICATE_OUTPUTS)[number];
-
-/** How a private key is written: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). */
-export type PrivateKeyFormat = 'pkcs8' | 'pkcs1' | 'sec1';
 
 /** How an output is written. */
 export interface OutputOptions {
   /** Default PKCS#8, the one every reader takes. */
-  readonly keyFormat?: PrivateKeyFormat;
+  readonly keyFormat?: KeyFormat;
   /** Of `pfx` and `truststore`; default `modern`. */
-  readonly pfxForm?: 'modern' | 'legacy';
+  readonly pfxForm?: Pkcs12Profile;
   /** Of `pfx`, by default the empty one, and of `truststore`, by default none at all. */
   readonly password?: Secret;
   /** Salts of `pfx` and `truststore` come from this and the contents: give the object's version. */
@@ -45,86 +27,48 @@ export interface OutputOptions {
  * Errors: ERR_BAD_CONTENT where the file cannot be made, saying what is missing and what to do.
  */
 export async function writeOutput(
-  output: CertificateOutput,
+  output: OutputKind,
   material: CertificateMaterial,
   options: OutputOptions,
 ): Promise<Buffer> {
   const { keyFormat = 'pkcs8', pfxForm = 'modern', password, seed } = options;
-  const { chain, key, authorities } = material;
-  const missing = output === 'chain' ? undefined : missingFor(output, material);
+  const { encoding, holdsKey } = traitsOf(output);
+  const missing = CONTENTS[output].mayBeEmpty ? undefined : missingFor(output, material);
   if (missing !== undefined) throw badContent(missing);
-  const leaf = chain.leaf === undefined ? [] : [chain.leaf];
-  switch (output) {
-    case 'certificate':
-      return Buffer.from(certificatesPem(leaf));
-    case 'chain':
-      return Buffer.from(certificatesPem(chain.intermediates));
-    case 'fullChain':
-      return Buffer.from(certificatesPem([...leaf, ...chain.intermediates]));
-    case 'ca':
-      return Buffer.from(certificatesPem(authorities));
-    case 'privateKey':
-      return Buffer.from(privateKeyPem(key, keyFormat));
-    case 'combined':
-      return Buffer.from(privateKeyPem(key, keyFormat) + certificatesPem([...leaf, ...chain.intermediates]));
-    case 'pfx': {
-      const contents = { key, certificates: pathOf(chain), friendlyName: leaf.map(commonNameOf)[0] };
+  const certificates = certificatesFor(output, material);
+  const key = holdsKey ? material.key : undefined;
+  switch (encoding) {
+    case 'pem':
+      return Buffer.from(privateKeyPem(key, keyFormat) + certificatesPem(certificates));
+    case 'der':
+      return Buffer.concat(certificates.map(({ raw }) => raw));
+    case 'pkcs12': {
+      if (!holdsKey) return writeTruststore(certificates, { password, seed, form: pfxForm });
+      const contents = { key, certificates, friendlyName: leafOf(material).map(commonNameOf)[0] };
       return writePkcs12(contents, { ...PKCS12_FORMS[pfxForm], password: password ?? new Secret(''), seed });
     }
-    case 'truststore':
-      return writeTruststore(authorities, { password, seed, form: pfxForm });
-    case 'der':
-      return Buffer.concat(leaf.map(({ raw }) => raw));
   }
+}
+
+/** The certificates of an output's file, in its order. */
+export function certificatesFor(output: OutputKind, material: CertificateMaterial): readonly X509Certificate[] {
+  return CONTENTS[output].certificates(material);
+}
+
+/** Why an output cannot be made of the material, as an error message; `undefined` where it can. */
+export function missingFor(output: OutputKind, material: CertificateMaterial): string | undefined {
+  return CONTENTS[output].missing(material);
 }
 
 /**
- * Why an output cannot be made of the material, as an error message; `undefined` where it can.
+ * True if the content has nothing that an output could be made of. A file that is optional is left out then, and only
+ * then: a part that is there and cannot be used is an error.
  */
-export function missingFor(output: CertificateOutput, material: CertificateMaterial): string | undefined {
-  switch (output) {
-    case 'certificate':
-    case 'fullChain':
-    case 'der':
-      return severalServers(material) ?? missingLeaf(material);
-    case 'chain':
-      if (material.chain.intermediates.length > 0) return severalServers(material);
-      return 'it holds no intermediate certificate';
-    case 'ca':
-    case 'truststore':
-      if (material.authorities.length > 0) return undefined;
-      return 'it holds no root (self-signed) certificate; add it to the certificate in the vault, or name a secret that holds the CA certificates';
-    case 'privateKey':
-      return severalServers(material) ?? missingKey(material);
-    case 'combined':
-    case 'pfx':
-      return severalServers(material) ?? missingKey(material) ?? missingLeaf(material);
-  }
+export function isAbsentFor(output: OutputKind, material: CertificateMaterial): boolean {
+  return CONTENTS[output].isAbsent(material);
 }
 
-/**
- * Whether the content has nothing that an output could be made of. A file that is optional is left out then, and only
- * then: what is there and cannot be used is an error.
- */
-export function isAbsentFor(output: CertificateOutput, { chain, authorities, ...keys }: CertificateMaterial): boolean {
-  switch (output) {
-    case 'certificate':
-    case 'fullChain':
-    case 'der':
-      return chain.leaf === undefined;
-    case 'chain':
-      return chain.intermediates.length === 0;
-    case 'ca':
-    case 'truststore':
-      return authorities.length === 0;
-    case 'privateKey':
-    case 'combined':
-    case 'pfx':
-      return !hasKey(keys);
-  }
-}
-
-/** Whether the content has a private key, be it one that cannot be used. */
+/** True if the content has a private key, also one that cannot be used. */
 export function hasKey({ key, unreadKey }: Pick<CertificateMaterial, 'key' | 'unreadKey'>): boolean {
   return key !== undefined || unreadKey !== undefined;
 }
@@ -135,7 +79,7 @@ export function certificatesPem(certificates: readonly X509Certificate[]): strin
 }
 
 /** A private key as PEM. Errors: ERR_BAD_CONTENT where the format is not made for this kind of key. */
-export function privateKeyPem(key: KeyObject | undefined, format: PrivateKeyFormat = 'pkcs8'): string {
+export function privateKeyPem(key: KeyObject | undefined, format: KeyFormat = 'pkcs8'): string {
   if (key === undefined) return '';
   const kind = KEY_KINDS[format];
   if (kind !== undefined && key.asymmetricKeyType !== kind.type) {
@@ -148,7 +92,7 @@ export function privateKeyPem(key: KeyObject | undefined, format: PrivateKeyForm
   );
 }
 
-const KEY_KINDS: Readonly<Record<PrivateKeyFormat, { type: string; name: string } | undefined>> = {
+const KEY_KINDS: Readonly<Record<KeyFormat, { type: string; name: string } | undefined>> = {
   pkcs8: undefined,
   pkcs1: { type: 'rsa', name: 'RSA' },
   sec1: { type: 'ec', name: 'EC' },
@@ -168,9 +112,72 @@ function missingKey({ key, chain, fits, unreadKey }: CertificateMaterial): strin
   return `its private key (${describeKey(key)}) does not belong to the certificate of "${subjectOf(chain.leaf)}" (${publicKeyNameOf(chain.leaf)}) nor to another one in it; import the key and the certificate that were made together`;
 }
 
+function missingIntermediates(material: CertificateMaterial): string | undefined {
+  if (material.chain.intermediates.length > 0) return severalServers(material);
+  return 'it holds no intermediate certificate';
+}
+
+function missingAuthorities({ authorities }: CertificateMaterial): string | undefined {
+  if (authorities.length > 0) return undefined;
+  return 'it holds no root (self-signed) certificate; add it to the certificate in the vault, or name a secret that holds the CA certificates';
+}
+
 /** Choosing for the user would serve another name than the one meant. */
 function severalServers({ chain, rivals }: CertificateMaterial): string | undefined {
   if (chain.leaf === undefined || rivals.length === 0) return undefined;
   const named = subjectsOf([chain.leaf, ...rivals]);
   return `it holds ${rivals.length + 1} private keys that have a certificate of their own, of ${named}; keep one key and its certificates, and store the others as secrets of their own`;
 }
+
+function leafOf({ chain }: CertificateMaterial): readonly X509Certificate[] {
+  return chain.leaf === undefined ? [] : [chain.leaf];
+}
+
+/** The part of the material without which an output cannot be made. */
+interface NeededPart {
+  isAbsent(material: CertificateMaterial): boolean;
+  /** Why the part is absent or cannot be used, as an error message. */
+  missing(material: CertificateMaterial): string | undefined;
+}
+
+const LEAF: NeededPart = {
+  isAbsent: ({ chain }) => chain.leaf === undefined,
+  missing: (material) => severalServers(material) ?? missingLeaf(material),
+};
+const INTERMEDIATES: NeededPart = {
+  isAbsent: ({ chain }) => chain.intermediates.length === 0,
+  missing: missingIntermediates,
+};
+const AUTHORITIES: NeededPart = {
+  isAbsent: ({ authorities }) => authorities.length === 0,
+  missing: missingAuthorities,
+};
+const KEY: NeededPart = {
+  isAbsent: (material) => !hasKey(material),
+  missing: (material) => severalServers(material) ?? missingKey(material),
+};
+const KEY_AND_LEAF: NeededPart = {
+  isAbsent: KEY.isAbsent,
+  missing: (material) => KEY.missing(material) ?? missingLeaf(material),
+};
+
+/** The certificates of an output's file, in its order; the key and the encoding are traits of {@link OUTPUTS}. */
+interface OutputContents extends NeededPart {
+  /** {@link writeOutput} writes an empty file where the needed part is absent. */
+  readonly mayBeEmpty?: boolean;
+  certificates(material: CertificateMaterial): readonly X509Certificate[];
+}
+
+const leafAndIntermediates = (material: CertificateMaterial) => [...leafOf(material), ...material.chain.intermediates];
+
+const CONTENTS: Readonly<Record<OutputKind, OutputContents>> = {
+  certificate: { ...LEAF, certificates: leafOf },
+  chain: { ...INTERMEDIATES, mayBeEmpty: true, certificates: ({ chain }) => chain.intermediates },
+  fullChain: { ...LEAF, certificates: leafAndIntermediates },
+  ca: { ...AUTHORITIES, certificates: ({ authorities }) => authorities },
+  privateKey: { ...KEY, certificates: () => [] },
+  combined: { ...KEY_AND_LEAF, certificates: leafAndIntermediates },
+  pfx: { ...KEY_AND_LEAF, certificates: ({ chain }) => pathOf(chain) },
+  truststore: { ...AUTHORITIES, certificates: ({ authorities }) => authorities },
+  der: { ...LEAF, certificates: leafOf },
+};

@@ -1,11 +1,8 @@
+import { type OutputKind, outputsThat, traitsOf } from '../pki/outputs.ts';
 import type { Fields } from './fields.ts';
-import type { OutputKind } from './model.ts';
 import type { NamedOutput } from './outputs.ts';
 
-/** Outputs that hold the private key. */
-const WITH_KEY: readonly OutputKind[] = ['privateKey', 'combined', 'pfx'];
-/** Outputs that `keyFormat` is for. */
-const WITH_KEY_FORMAT: readonly OutputKind[] = ['privateKey', 'combined'];
+/** The permission bits of users that are neither owner nor group. */
 const OTHERS = 0o007;
 
 /** Notes what a `files` map lets foresee without a look at the certificate. */
@@ -13,16 +10,17 @@ export function noteOutputs(object: Fields, outputs: readonly NamedOutput[]): vo
   const files = object.value('files')?.kind === 'map' ? object.map('files') : undefined;
   if (files === undefined) return;
   for (const { output, mode, passwordFrom } of outputs) {
-    if (WITH_KEY.includes(output) && (mode & OTHERS) !== 0 && isChosen('filePermission', output, [object, files])) {
+    const { holdsKey, takesPassword } = traitsOf(output);
+    if (holdsKey && (mode & OTHERS) !== 0 && isChosen('filePermission', output, [object, files])) {
       const octal = mode.toString(8).padStart(4, '0');
       files.note(output, `holds the private key, and ${octal} opens it to every user; "0640" or "0600" does not`);
     }
-    if (passwordFrom === '' && output === 'pfx') {
+    if (passwordFrom === '' && holdsKey && takesPassword) {
       files.note(output, 'is written with the empty password; if its reader wants one, name a secret by passwordFrom');
     }
   }
-  if (object.has('keyFormat') && !outputs.some(({ output }) => WITH_KEY_FORMAT.includes(output))) {
-    object.note('keyFormat', 'has no effect: none of the files is privateKey or combined');
+  if (object.has('keyFormat') && !outputs.some(({ output }) => traitsOf(output).takesKeyFormat)) {
+    object.note('keyFormat', `has no effect: none of the files is ${outputsThat('takesKeyFormat').join(' or ')}`);
   }
 }
 
@@ -54,7 +52,7 @@ export function noteValueFile(object: Fields, path: string, texts: ValueFileText
   }
 }
 
-/** Whether the manifest itself says so, for this output or for all of the object's. */
+/** True if the manifest itself sets the field, for this output or for all of the object's. */
 function isChosen(name: string, output: OutputKind, [object, files]: readonly [Fields, Fields]): boolean {
   const own = files.value(output);
   return object.has(name) || (own?.kind === 'map' && own.entries.has(name));

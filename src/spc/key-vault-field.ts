@@ -1,8 +1,9 @@
 import { quote } from '../base/words.ts';
+import type { OutputKind } from '../pki/outputs.ts';
 import { noteOutputs } from './certificate-notes.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
-import type { ContentSpec, LiteralFile, ObjectSpec, OutputKind, OutputSpec } from './model.ts';
+import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';

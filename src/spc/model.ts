@@ -1,5 +1,6 @@
+import type { ObjectType } from '../base/objects.ts';
 import type { Secret } from '../base/secret.ts';
-import type { ObjectType } from '../base/telemetry.ts';
+import type { KeyFormat, OutputKind, Pkcs12Profile } from '../pki/outputs.ts';
 import type { Pod } from './attributes.ts';
 import type { Cloud } from './cloud.ts';
 
@@ -25,25 +26,6 @@ export type Identity =
   | { readonly kind: 'managed-identity'; readonly clientId: string }
   | { readonly kind: 'pod-identity'; readonly podName: string; readonly podNamespace: string };
 
-/** What a certificate can be written as. */
-export const OUTPUT_KINDS = [
-  'certificate',
-  'chain',
-  'fullChain',
-  'ca',
-  'privateKey',
-  'combined',
-  'pfx',
-  'truststore',
-  'der',
-] as const;
-
-/** What a certificate can be written as: see {@link OUTPUT_KINDS}. */
-export type OutputKind = (typeof OUTPUT_KINDS)[number];
-
-/** How a private key is written: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). */
-export type KeyFormat = 'pkcs8' | 'pkcs1' | 'sec1';
-
 /** One file made from a certificate. */
 export interface OutputSpec {
   readonly output: OutputKind;
@@ -56,8 +38,7 @@ export interface OutputSpec {
    */
   readonly presence: 'required' | 'if-present' | 'with-key' | 'beside-key';
   readonly keyFormat: KeyFormat;
-  /** `legacy`: 3DES and SHA-1, for readers that know nothing newer. */
-  readonly pfxForm: 'modern' | 'legacy';
+  readonly pfxForm: Pkcs12Profile;
   /** Index of the object whose value is the password of a written PFX or truststore. */
   readonly passwordFrom: number | undefined;
 }

@@ -1,11 +1,20 @@
 import { oneOf, quote } from '../base/words.ts';
+import {
+  KEY_FORMATS,
+  type KeyFormat,
+  OUTPUT_KINDS,
+  type OutputKind,
+  outputsThat,
+  PKCS12_PROFILES,
+  type Pkcs12Profile,
+  traitsOf,
+} from '../pki/outputs.ts';
 import { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings } from './finding.ts';
-import { type KeyFormat, OUTPUT_KINDS, type OutputKind, type OutputSpec } from './model.ts';
+import type { OutputSpec } from './model.ts';
 import { kindOf } from './yaml/tree.ts';
 
-const KEY_FORMATS: readonly KeyFormat[] = ['pkcs8', 'pkcs1', 'sec1'];
 const OUTPUT_FIELDS = ['path', 'filePermission', 'keyFormat', 'format', 'passwordFrom', 'optional'];
 
 /** An output as the manifest has it: the password still named, not found. */
@@ -84,18 +93,11 @@ function parseOutput(fields: Fields, output: OutputKind, defaults: OutputDefault
   const path = fields.text('path');
   reportPath(fields, 'path', path);
   const passwordFrom = fields.text('passwordFrom');
-  if (passwordFrom !== '' && output !== 'pfx' && output !== 'truststore') {
-    fields.error('passwordFrom', 'is only for the outputs pfx and truststore');
+  if (passwordFrom !== '' && !traitsOf(output).takesPassword) {
+    fields.error('passwordFrom', isOnlyFor('takesPassword'));
   }
-  if (fields.has('keyFormat') && output !== 'privateKey' && output !== 'combined') {
-    fields.error('keyFormat', 'is only for the outputs privateKey and combined');
-  }
-  const format = fields.text('format').toLowerCase();
-  if (format !== '' && (output !== 'pfx' || (format !== 'modern' && format !== 'legacy'))) {
-    fields.error(
-      'format',
-      output === 'pfx' ? `${quote(format)} must be "modern" or "legacy"` : 'is only for the output pfx',
-    );
+  if (fields.has('keyFormat') && !traitsOf(output).takesKeyFormat) {
+    fields.error('keyFormat', isOnlyFor('takesKeyFormat'));
   }
   return {
     output,
@@ -103,22 +105,36 @@ function parseOutput(fields: Fields, output: OutputKind, defaults: OutputDefault
     mode: parseMode(fields, defaults.mode),
     presence: parsePresence(fields, output),
     keyFormat: parseKeyFormat(fields, defaults.keyFormat),
-    pfxForm: format === 'legacy' ? 'legacy' : 'modern',
+    pfxForm: parseProfile(fields, output),
     passwordFrom,
     field: fields.path,
     line: fields.line,
   };
 }
 
-/** A certificate need not bring its authorities along; leaf and key it has, or is none. */
 function parsePresence(fields: Fields, output: OutputKind): OutputSpec['presence'] {
   const text = fields.text('optional').toLowerCase();
-  if (fields.has('optional') && output !== 'ca' && output !== 'chain') {
-    fields.error('optional', 'is only for the outputs ca and chain');
+  if (fields.has('optional') && !traitsOf(output).mayBeOptional) {
+    fields.error('optional', isOnlyFor('mayBeOptional'));
   } else if (text !== '' && text !== 'true' && text !== 'false') {
     fields.error('optional', `${quote(text)} must be "true" or "false"`);
   }
   return text === 'true' ? 'if-present' : 'required';
+}
+
+/** Reads `format`. */
+function parseProfile(fields: Fields, output: OutputKind): Pkcs12Profile {
+  const text = fields.text('format').toLowerCase();
+  if (text === '') return 'modern';
+  const known = PKCS12_PROFILES.find((profile) => profile === text);
+  if (!traitsOf(output).takesProfile) fields.error('format', isOnlyFor('takesProfile'));
+  else if (known === undefined) fields.error('format', `${quote(text)} must be ${oneOf(PKCS12_PROFILES)}`);
+  return known ?? 'modern';
+}
+
+function isOnlyFor(trait: Parameters<typeof outputsThat>[0]): string {
+  const kinds = outputsThat(trait);
+  return `is only for the ${kinds.length === 1 ? 'output' : 'outputs'} ${kinds.join(' and ')}`;
 }
 
 function reportPath(fields: Fields, name: string, path: string): void {

@@ -1,10 +1,10 @@
 // Checks `spec.secretObjects`, of which the driver makes Kubernetes Secrets: their form, and whether the volume has the files
 // that they name. Called by `check` only: a provider never sees them. Reports what the driver or the API server would refuse.
 import { nearest, quote } from '../base/words.ts';
+import { traitsOf } from '../pki/outputs.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { secretKeyProblem, subdomainProblem } from './kubernetes-names.ts';
-import type { OutputKind } from './model.ts';
 import { type VolumeFile, type VolumeFiles, valueContentOf } from './volume-files.ts';
 import { needsQuotes } from './yaml/scalar.ts';
 import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
@@ -26,8 +26,6 @@ const TYPES = [
   'bootstrap.kubernetes.io/token',
 ];
 const FIELDS = ['secretName', 'type', 'data', 'labels', 'annotations'];
-const WITHOUT_CERTIFICATE: readonly OutputKind[] = ['privateKey'];
-const WITHOUT_KEY: readonly OutputKind[] = ['certificate', 'chain', 'fullChain', 'ca'];
 
 interface SecretContext {
   readonly findings: Findings;
@@ -135,11 +133,12 @@ function tlsProblem(key: string, file: VolumeFile): string | undefined {
   const { output, object } = file;
   if (object === undefined) return lacks;
   if (output !== undefined) {
-    const kind = output.output;
-    if ((isKey ? WITHOUT_KEY : WITHOUT_CERTIFICATE).includes(kind))
+    const { encoding, holdsKey, holdsCertificates } = traitsOf(output.output);
+    if (encoding === 'der' || (encoding === 'pkcs12' && !holdsKey))
+      return 'the driver reads PEM, or a PFX; take fullChain and privateKey';
+    if (!(isKey ? holdsKey : holdsCertificates))
       return `${lacks}; take the output ${isKey ? 'privateKey' : 'fullChain'}`;
-    if (kind === 'truststore' || kind === 'der') return 'the driver reads PEM, or a PFX; take fullChain and privateKey';
-    if (kind !== 'pfx') return undefined;
+    if (encoding === 'pem') return undefined;
     if (output.passwordFrom !== undefined)
       return 'the driver opens a PFX with the empty password only; leave passwordFrom out';
     if (output.pfxForm === 'modern')

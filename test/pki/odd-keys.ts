@@ -14,10 +14,11 @@ import { readAll, readDer, TAG } from '../../src/pki/der.ts';
 import { inspectBundle } from '../../src/pki/inspect.ts';
 import { publicKeyPemFromJwk } from '../../src/pki/jwk.ts';
 import { splitPem, upstreamPem, upstreamPemOfText } from '../../src/pki/official-pem.ts';
+import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { publicKeyFromPem } from '../../src/pki/public-key.ts';
-import { CERTIFICATE_OUTPUTS, missingFor, writeOutput } from '../../src/pki/write.ts';
+import { missingFor, writeOutput } from '../../src/pki/write.ts';
 import { issue, type KeyType, newKey, randomOf, spki, tlv, withPublicKey } from './support.ts';
 
 /** DER taken apart, what stands inside strings included; `prefix` is the octet of unused bits of a BIT STRING. */
@@ -200,7 +201,7 @@ async function outcomeOf(text: string, heavy: boolean): Promise<string> {
   const content = { bundle, material: await pairKey(bundle) };
   const parts = [JSON.stringify(inspection), upstreamPem(content, true), upstreamPemOfText(text, content, true)];
   for (const material of [content.material, await authoritiesOf(bundle)]) {
-    for (const output of CERTIFICATE_OUTPUTS) {
+    for (const output of OUTPUT_KINDS) {
       const slow = output === 'pfx' || output === 'truststore';
       if (missingFor(output, material) !== undefined || (slow && !heavy)) continue;
       parts.push((await writeOutput(output, material, { seed: SEED })).toString('base64'));

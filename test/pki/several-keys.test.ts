@@ -7,7 +7,8 @@ import { pairKey } from '../../src/pki/certified-key.ts';
 import { examine } from '../../src/pki/findings.ts';
 import { subjectOf, subjectsOf } from '../../src/pki/names.ts';
 import { upstreamPem, upstreamPemOfText } from '../../src/pki/official-pem.ts';
-import { CERTIFICATE_OUTPUTS, missingFor, writeOutput } from '../../src/pki/write.ts';
+import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
+import { missingFor, writeOutput } from '../../src/pki/write.ts';
 import { plainPfx } from './plain-pfx.ts';
 import { type Issued, issue, issueChain, type KeyType, keyPem, newKey, pemOf } from './support.ts';
 
@@ -95,7 +96,7 @@ describe('two private keys, each with a certificate of its own', () => {
     const material = await pairKey({ keys: [localhost, other], certificates });
     const words =
       'it holds 2 private keys that have a certificate of their own, of "CN=localhost, O=Test" and "CN=other, O=Test"; keep one key and its certificates, and store the others as secrets of their own';
-    for (const output of CERTIFICATE_OUTPUTS) {
+    for (const output of OUTPUT_KINDS) {
       const isOfServer = WITH_IDENTITY.some((one) => one === output);
       expect(missingFor(output, material), output).toBe(isOfServer ? words : undefined);
     }

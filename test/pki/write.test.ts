@@ -6,7 +6,8 @@ import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { authoritiesOf, type CertificateMaterial, pairKey } from '../../src/pki/certified-key.ts';
 import { readDer, sequence } from '../../src/pki/der.ts';
-import { CERTIFICATE_OUTPUTS, missingFor, type OutputOptions, writeOutput } from '../../src/pki/write.ts';
+import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
+import { missingFor, type OutputOptions, writeOutput } from '../../src/pki/write.ts';
 import { type IssuedChain, issue, issueChain, keyPem, newKey, pemOf, prints, sharedKey } from './support.ts';
 
 const options: OutputOptions = { seed: Buffer.from('0123456789abcdef0123456789abcdef') };
@@ -73,7 +74,7 @@ describe('outputs of a certificate', () => {
 
   it('are the same bytes each time, from whatever order the vault had', async () => {
     const again = await pairKey({ keys: [chain.leaf.key], certificates: chain.certificates });
-    for (const output of CERTIFICATE_OUTPUTS) {
+    for (const output of OUTPUT_KINDS) {
       expect(await writeOutput(output, again, options), output).toEqual(await writeOutput(output, material, options));
     }
   });
@@ -136,7 +137,7 @@ describe('private keys', () => {
 });
 
 describe('what cannot be written is said', () => {
-  async function refusal(output: (typeof CERTIFICATE_OUTPUTS)[number], of: CertificateMaterial, more: object = {}) {
+  async function refusal(output: (typeof OUTPUT_KINDS)[number], of: CertificateMaterial, more: object = {}) {
     const error = await writeOutput(output, of, { ...options, ...more }).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ProviderError);
     expect(error).toMatchObject({ code: 'ERR_BAD_CONTENT' });

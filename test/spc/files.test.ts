@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { OUTPUT_KINDS, type OutputSpec } from '../../src/spc/model.ts';
+import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
+import type { OutputSpec } from '../../src/spc/model.ts';
 import { type Asked, block, CLASSIC, objectsOf, read } from './support.ts';
 
 const PASSWORD = 'objectName: pw\nobjectType: secret\nobjectAlias: pw.txt';
@@ -121,7 +122,7 @@ describe('files that cannot be', () => {
     [
       'an optional of something else',
       object('privateKey: {path: a, optional: true}'),
-      `${here}.privateKey.optional is only for the outputs ca and chain`,
+      `${here}.privateKey.optional is only for the outputs chain and ca`,
     ],
     [
       'a bad optional',

@@ -5,7 +5,8 @@ import { nextTurn } from '../../base/turns.ts';
 import { type CertificateBundle, MAX_CONTENT_BYTES, readBundle } from '../../pki/bundle.ts';
 import { type CertificateMaterial, pairKey } from '../../pki/certified-key.ts';
 import { type Examination, examine } from '../../pki/findings.ts';
-import { CERTIFICATE_OUTPUTS, type CertificateOutput, hasKey, isAbsentFor, missingFor } from '../../pki/write.ts';
+import { OUTPUT_KINDS, type OutputKind } from '../../pki/outputs.ts';
+import { hasKey, isAbsentFor, missingFor } from '../../pki/write.ts';
 import { Memo } from './result-cache.ts';
 
 /** A value as it came from the vault, and what opens it. */
@@ -30,9 +31,9 @@ export interface ContentFacts {
   readonly onlyAuthorities: boolean;
   readonly examinations: readonly Examination[];
   /** Outputs that cannot be made, with the reason. */
-  readonly missing: ReadonlyMap<CertificateOutput, string>;
+  readonly missing: ReadonlyMap<OutputKind, string>;
   /** Those of them for which the content has nothing. */
-  readonly absent: ReadonlySet<CertificateOutput>;
+  readonly absent: ReadonlySet<OutputKind>;
 }
 
 /** How a content is understood, where it is not a certificate with its own chain. */
@@ -142,9 +143,9 @@ export function digestOf(...parts: readonly (Buffer | string | undefined)[]): st
 }
 
 function factsOf({ bundle, material }: OpenContent, examinations: readonly Examination[]): ContentFacts {
-  const missing = new Map<CertificateOutput, string>();
-  const absent = new Set<CertificateOutput>();
-  for (const output of CERTIFICATE_OUTPUTS) {
+  const missing = new Map<OutputKind, string>();
+  const absent = new Set<OutputKind>();
+  for (const output of OUTPUT_KINDS) {
     const reason = missingFor(output, material);
     if (reason !== undefined) missing.set(output, reason);
     if (isAbsentFor(output, material)) absent.add(output);

@@ -6,10 +6,11 @@ import { authoritiesOf, type CertificateMaterial, pairKey } from '../../pki/cert
 import { buildChain, pathOf } from '../../pki/chain.ts';
 import { type CertificateFinding, checkAuthorities, type Examination, examine } from '../../pki/findings.ts';
 import { withoutRoots } from '../../pki/issuers.ts';
+import type { OutputKind } from '../../pki/outputs.ts';
 import { withoutMargins } from '../../pki/password.ts';
 import { CERTIFICATE_REASONS, type CertificateReason } from '../../pki/reasons.ts';
 import { writeOutput } from '../../pki/write.ts';
-import type { ContentSpec, OutputKind, OutputSpec } from '../../spc/model.ts';
+import type { ContentSpec, OutputSpec } from '../../spc/model.ts';
 import type { FetchedSpec } from '../fetch.ts';
 import type { FetchedObject } from '../ports.ts';
 import {
