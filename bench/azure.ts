@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addHostsLines, removeHostsLines } from '../src/emulator/host/hosts-file.ts';
 import type { AzureMethods } from './azure-process.ts';
-import type { AzureAddress } from './baseline-process.ts';
 import { type Remote, startHelper } from './ipc.ts';
-import { seedOf, VAULT } from './world.ts';
+import { type AzureAddress, seedOf, VAULT } from './world.ts';
 
 const HOSTS_FILE = '/etc/hosts';
 const PUBLIC_NAMES = ['login.microsoftonline.com', '*.vault.azure.net'];

@@ -2,17 +2,7 @@
 import { answerCalls } from './ipc.ts';
 import { readAtTheLimit } from './limit.ts';
 import { readSequentially } from './sequential.ts';
-import type { Pod } from './world.ts';
-
-/** Where a baseline finds the emulator. */
-export interface AzureAddress {
-  readonly caPem: string;
-  readonly authorityHost: string;
-  readonly vaultUrl: string;
-}
-
-/** A way to mount: takes the address once, then reads all objects of each pod. */
-export type Reader = (address: AzureAddress) => (pod: Pod) => Promise<void>;
+import type { AzureAddress, Pod, Reader } from './world.ts';
 
 const READERS: Readonly<Record<string, Reader>> = { sequential: readSequentially, limit: readAtTheLimit };
 

@@ -1,8 +1,7 @@
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import { lookupLocalhost } from '../src/azure/http/lookups.ts';
-import type { Reader } from './baseline-process.ts';
-import { TENANT } from './world.ts';
+import { type Reader, TENANT } from './world.ts';
 
 const SOCKETS = 50;
 

@@ -3,8 +3,7 @@ import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 import { ClientSecretCredential } from '@azure/identity';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { lookupLocalhost } from '../src/azure/http/lookups.ts';
-import type { Reader } from './baseline-process.ts';
-import { TENANT } from './world.ts';
+import { type Reader, TENANT } from './world.ts';
 
 /**
  * Mounts as the official provider does: a new credential and a new client each time, one object after another, the

@@ -21,6 +21,16 @@ export interface Pod {
   readonly objects: readonly BenchObject[];
 }
 
+/** Where a baseline finds the emulator. */
+export interface AzureAddress {
+  readonly caPem: string;
+  readonly authorityHost: string;
+  readonly vaultUrl: string;
+}
+
+/** A way to mount: takes the address once, then reads all objects of each pod. */
+export type Reader = (address: AzureAddress) => (pod: Pod) => Promise<void>;
+
 /** The n-th pod; pods of one `identity` number share a service principal. */
 export function podOf(n: number, identity: number, objects: readonly BenchObject[]): Pod {
   return { name: `pod-${n}`, clientId: clientId(identity), clientSecret: clientSecret(identity), objects };

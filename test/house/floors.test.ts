@@ -30,6 +30,7 @@ const FLOORS: Readonly<Record<string, number>> = {
  */
 const ROOMS_INSIDE: Readonly<Record<string, readonly string[]>> = {
   azure: ['http', 'login', 'vault'],
+  emulator: ['world', 'http', 'entra', 'vault', 'host', 'seed'],
 };
 
 /** Files of src/, relative to it. */

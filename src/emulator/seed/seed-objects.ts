@@ -1,15 +1,9 @@
 import { messageOf } from '../../base/errors.ts';
 import { Secret } from '../../base/secret.ts';
 import { addCertificate, addIssuedCertificate, addKey, addSecret } from '../vault/vault-write.ts';
-import {
-  type CertificateMaterial,
-  type IssueSpec,
-  importedSpec,
-  PFX,
-  uploadedMaterial,
-} from '../world/certificates.ts';
+import { type IssueSpec, importedSpec, uploadedMaterial } from '../world/certificates.ts';
 import type { Vault, World } from '../world/model.ts';
-import { pemParts, pemText, secretValue } from '../world/secret-form.ts';
+import { type CertificateMaterial, PFX, pemParts, pemText, secretValue } from '../world/secret-form.ts';
 import { badSeed } from './seed.ts';
 import type { SeedCertificate, SeedSecret, SeedVault } from './seed-schema.ts';
 import { issueSpec, keySpec, secretForm, seededVersions, versionOptions } from './seed-specs.ts';

@@ -1,10 +1,10 @@
 import { Secret } from '../../base/secret.ts';
 import { PKCS12_FORMS } from '../../pki/pkcs12-write.ts';
 import type { VersionOptions } from '../vault/vault-write.ts';
-import { defaultValidity, type IssueSpec, PFX } from '../world/certificates.ts';
+import { defaultValidity, type IssueSpec } from '../world/certificates.ts';
 import { DEFAULT_EKUS } from '../world/issue.ts';
 import { DEFAULT_KEY, type KeySpec } from '../world/key-material.ts';
-import type { SecretForm } from '../world/secret-form.ts';
+import { PFX, type SecretForm } from '../world/secret-form.ts';
 import { resolveTime } from './seed.ts';
 import type { SeedCertificate, SeedForm, SeedKey } from './seed-schema.ts';
 

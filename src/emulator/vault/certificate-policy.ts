@@ -1,7 +1,7 @@
-import { type CertificateContentType, defaultValidity, type IssueSpec, PEM, PFX } from '../world/certificates.ts';
+import { defaultValidity, type IssueSpec } from '../world/certificates.ts';
 import { DEFAULT_EKUS, isSubject } from '../world/issue.ts';
 import { DEFAULT_KEY } from '../world/key-material.ts';
-import { KEY_VAULT_FORM } from '../world/secret-form.ts';
+import { type CertificateContentType, KEY_VAULT_FORM, PEM, PFX } from '../world/secret-form.ts';
 import { asObject, type JsonObject, optionalFlag, optionalInteger, optionalText, optionalTexts } from './vault-call.ts';
 import { badParameter } from './vault-errors.ts';
 import { requestedKey } from './vault-keys.ts';

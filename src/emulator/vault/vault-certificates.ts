@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { messageOf } from '../../base/errors.ts';
 import { Secret } from '../../base/secret.ts';
 import { type HttpResponse, json } from '../http/http.ts';
-import { importedSpec, PEM, PFX, uploadedMaterial } from '../world/certificates.ts';
+import { importedSpec, uploadedMaterial } from '../world/certificates.ts';
 import { signingRequest } from '../world/issue.ts';
 import type { CertificateVersion, Vault, World } from '../world/model.ts';
+import { PEM, PFX } from '../world/secret-form.ts';
 import { contentTypeOf, policyJson, sameLength, specFromPolicy } from './certificate-policy.ts';
 import { requireAccess } from './vault-access.ts';
 import {

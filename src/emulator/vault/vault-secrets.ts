@@ -1,8 +1,7 @@
 import { Secret } from '../../base/secret.ts';
 import type { HttpResponse } from '../http/http.ts';
-import { type CertificateContentType, PEM, PFX } from '../world/certificates.ts';
 import type { SecretVersion } from '../world/model.ts';
-import { secretValue } from '../world/secret-form.ts';
+import { type CertificateContentType, PEM, PFX, secretValue } from '../world/secret-form.ts';
 import { requireAccess } from './vault-access.ts';
 import { attributesOf, jsonBody, ok, optionalText, type VaultCall } from './vault-call.ts';
 import { badParameter, disabled, vaultError } from './vault-errors.ts';

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Secret } from '../../base/secret.ts';
 import { publicKeyOf } from '../../pki/public-key.ts';
-import { type CertificateMaterial, type IssueSpec, issueMaterial } from '../world/certificates.ts';
+import { type IssueSpec, issueMaterial } from '../world/certificates.ts';
 import { defaultKeyOps, generateKey, type KeySpec, type PublicJwk, publicJwk } from '../world/key-material.ts';
 import { nowSeconds, type Vault, type World } from '../world/model.ts';
 import type { ObjectVersion } from '../world/object-store.ts';
-import { secretValue } from '../world/secret-form.ts';
+import { type CertificateMaterial, secretValue } from '../world/secret-form.ts';
 
 /** Attributes a caller may set on a version; the rest is filled in. Times are seconds since 1970. */
 export interface VersionOptions {

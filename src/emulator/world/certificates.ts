@@ -7,7 +7,7 @@ import { keyFits } from '../../pki/chain.ts';
 import { publicKeyOf } from '../../pki/public-key.ts';
 import { type AlternativeNames, issueCertificate, NO_NAMES } from './issue.ts';
 import { describeKey, generateKey, type KeySpec, publicJwk } from './key-material.ts';
-import type { SecretForm } from './secret-form.ts';
+import type { CertificateContentType, CertificateMaterial, SecretForm } from './secret-form.ts';
 
 /** A certificate authority with its private key. */
 export interface Authority {
@@ -15,15 +15,6 @@ export interface Authority {
   readonly key: KeyObject;
   /** Its own certificate, then its issuers up to the root. */
   readonly chain: readonly [X509Certificate, ...X509Certificate[]];
-}
-
-/** Key and certificates of one certificate version. */
-export interface CertificateMaterial {
-  /** Absent when only certificates were uploaded. */
-  readonly key: KeyObject | undefined;
-  /** Leaf to root when issued here; as uploaded when imported. */
-  readonly chain: readonly [X509Certificate, ...X509Certificate[]];
-  readonly leaf: X509Certificate;
 }
 
 /** How a certificate is made, kept for its next version. */
@@ -41,11 +32,6 @@ export interface IssueSpec {
   readonly contentType: CertificateContentType;
   readonly form: SecretForm;
 }
-
-/** Forms of the secret behind a certificate. */
-export const PFX = 'application/x-pkcs12';
-export const PEM = 'application/x-pem-file';
-export type CertificateContentType = typeof PFX | typeof PEM;
 
 const DAY_MS = 24 * 3600 * 1000;
 

@@ -1,9 +1,10 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { WallClock } from '../../base/clock.ts';
 import type { Secret } from '../../base/secret.ts';
-import type { Authority, CertificateMaterial, IssueSpec } from './certificates.ts';
+import type { Authority, IssueSpec } from './certificates.ts';
 import type { PublicJwk } from './key-material.ts';
 import type { ObjectStore, ObjectVersion } from './object-store.ts';
+import type { CertificateMaterial } from './secret-form.ts';
 
 /** A client secret; `expires` in seconds since 1970. */
 export interface ClientSecret {

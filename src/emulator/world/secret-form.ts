@@ -1,7 +1,20 @@
 import { type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
 import { Secret } from '../../base/secret.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../pki/pkcs12-write.ts';
-import { type CertificateContentType, type CertificateMaterial, PEM } from './certificates.ts';
+
+/** Key and certificates of one certificate version. */
+export interface CertificateMaterial {
+  /** Absent when only certificates were uploaded. */
+  readonly key: KeyObject | undefined;
+  /** Leaf to root when issued here; as uploaded when imported. */
+  readonly chain: readonly [X509Certificate, ...X509Certificate[]];
+  readonly leaf: X509Certificate;
+}
+
+/** Content types of the secret behind a certificate. */
+export const PFX = 'application/x-pkcs12';
+export const PEM = 'application/x-pem-file';
+export type CertificateContentType = typeof PFX | typeof PEM;
 
 /** Order of the certificates in a secret: Key Vault's own, or one asked for. */
 export const CERTIFICATE_ORDERS = ['keyVault', 'rootFirst', 'leafFirst'] as const;
