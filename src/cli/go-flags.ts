@@ -1,4 +1,5 @@
 import { ProviderError } from '../base/errors.ts';
+import { parseGoBoolean } from '../base/go.ts';
 import { clip, nearest, quote } from '../base/words.ts';
 
 /** A flag as Go's `flag` package knows it. */
@@ -103,8 +104,7 @@ function read(kind: FlagSpec['kind'], text: string): string | number | boolean |
     case 'text':
       return text;
     case 'boolean':
-      if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
-      return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined;
+      return parseGoBoolean(text);
     case 'count':
       return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
     case 'port':

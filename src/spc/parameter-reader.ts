@@ -1,4 +1,5 @@
 import { ProviderError } from '../base/errors.ts';
+import { parseGoBoolean } from '../base/go.ts';
 import { misspelt, nearest, quote } from '../base/words.ts';
 import { type Attributes, lengthProblem, type NodePublishSecret } from './attributes.ts';
 import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
@@ -98,10 +99,6 @@ const MAX_HINTS = 3;
 
 const BESIDE_MANAGED = 'it has a meaning beside useVMManagedIdentity: "true" only; set that, too';
 
-function isTrue(text: string): boolean {
-  return /^(1|t|T|TRUE|true|True)$/.test(text);
-}
-
 /** Reads single parameters and reports on them. */
 export class ParameterReader {
   readonly findings = new Findings();
@@ -194,12 +191,12 @@ export class ParameterReader {
   /** A boolean as Go reads it; anything else is an error. */
   flag(name: string): boolean {
     const text = this.text(name);
-    if (isTrue(text)) return true;
-    if (text !== '' && !/^(0|f|F|FALSE|false|False)$/.test(text)) {
+    const value = parseGoBoolean(text);
+    if (value === undefined && text !== '') {
       const reason = `strconv.ParseBool: parsing ${quote(text)}: invalid syntax; write "true" or "false"`;
       this.error(name, `failed to parse ${name} flag, error: ${reason}`, 'parameters');
     }
-    return false;
+    return value === true;
   }
 
   cloud(): Cloud | undefined {
@@ -285,7 +282,7 @@ export class ParameterReader {
   /** Whether the manifest names an identity of its own, so that no service principal is needed. */
   #namesIdentity(): boolean {
     const modes = ['useVMManagedIdentity', 'usePodIdentity', 'useAzureTokenProxy'];
-    return this.text('clientID') !== '' || modes.some((name) => isTrue(this.text(name)));
+    return this.text('clientID') !== '' || modes.some((name) => parseGoBoolean(this.text(name)) === true);
   }
 
   #names(): readonly string[] {
