@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { ProviderError } from '../base/errors.ts';
+import { isGuid } from '../base/guid.ts';
 import { printManifests, printPodParts } from '../render/print.ts';
 import { formatRemark } from '../render/remark.ts';
 import { render } from '../render/render.ts';
@@ -17,8 +18,6 @@ Example: akv-csi render --directory-id TENANT broker.yaml | kubectl apply -f -
 
 Exit codes: 0 printed, 1 no keyVault field or an error in one (nothing is printed then), 2 wrong command line or
 unreadable file.`;
-
-const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** `akv-csi render FILE…`: manifests to stdout, remarks to stderr. */
 export function renderCommand(): Command {
@@ -48,7 +47,7 @@ export function renderCommand(): Command {
 export function runRender(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
   return exitCodeOf(io, async () => {
     const { directoryId, syncSecrets = false, format } = options;
-    if (directoryId !== undefined && !GUID.test(directoryId)) {
+    if (directoryId !== undefined && !isGuid(directoryId)) {
       throw new ProviderError('ERR_USAGE', `--directory-id "${directoryId}" is no GUID`);
     }
     const sources = [];

@@ -1,5 +1,6 @@
 // Tells texts that documentation or a template language leaves to be filled in: `<tenant>`, `$X`, `${X}`, `{{ .Values.x }}` and
 // the like. Called wherever a value of a manifest is reported on. No form is one that the name of a vault or object can have.
+import { isGuid } from '../base/guid.ts';
 import { quote } from '../base/words.ts';
 
 /** Beyond this a text is no name that somebody forgot to fill in. */
@@ -17,7 +18,6 @@ const WORDS =
 /** The same for IDs, which are GUIDs or domains: with hyphens, and numbers that stand for any. */
 const ID_WORDS = /^((your|replace|change|insert|enter|put|fill)[-_ ]?[a-z _-]+|([a-z]+[-_ ])+id)$/i;
 const SAMPLE_GUID = /^(0{8}(-0{4}){3}-0{12}|x{8}(-x{4}){3}-x{12})$/i;
-const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The placeholder that a name, ID or word of a manifest holds; undefined where it holds none. */
 export function placeholderIn(text: string): string | undefined {
@@ -57,7 +57,7 @@ export function isPlaceholder(text: string): boolean {
 export function clientIdDoubt(text: string): string | undefined {
   if (SAMPLE_GUID.test(text) || ID_WORDS.test(text)) return SAMPLE;
   const rule = 'it takes the client ID (application ID) of the identity, not its name, object ID or resource ID';
-  return GUID.test(text) ? undefined : `is no GUID; ${rule}`;
+  return isGuid(text) ? undefined : `is no GUID; ${rule}`;
 }
 
 /** What is doubtful about a tenant ID that is no placeholder; undefined where nothing is. */

@@ -3,6 +3,7 @@ import { isRestError } from '@azure/core-rest-pipeline';
 import { delay } from '../../base/abort.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
+import { isGuid } from '../../base/guid.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import { resourceCovers } from '../../spc/cloud.ts';
 import { HELD_BACK } from '../http/bounded-agents.ts';
@@ -21,7 +22,6 @@ const RETRY_BASE_MS = 300;
 const TRANSIENT_STATUS = new Set([408, 500, 502, 503, 504]);
 /** A vault may ask for another resource, and then for claims. */
 const MAX_CHALLENGES = 2;
-const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Everything one read needs. */
 export interface Reading {
@@ -95,7 +95,7 @@ function resourceOf(reading: Reading, challenge: Challenge, { resource: asked, a
   const { session } = reading;
   const { host, vaultName, tenantId: named } = session;
   const trusted = challenge.tenantId;
-  if (GUID.test(named) && GUID.test(trusted) && named.toLowerCase() !== trusted.toLowerCase()) {
+  if (isGuid(named) && isGuid(trusted) && named.toLowerCase() !== trusted.toLowerCase()) {
     throw refusal(
       session,
       `vault "${vaultName}" trusts tenant ${trusted}, and the manifest names tenant ${named}: ` +
