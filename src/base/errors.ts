@@ -94,6 +94,15 @@ export class ProviderError extends Error {
   }
 }
 
+/**
+ * The stack of anything that was thrown, line by line and without its message. The frames name places, not values; the
+ * message of a foreign error may quote a secret.
+ */
+export function framesOf(thrown: unknown): readonly string[] {
+  const stack = thrown instanceof Error ? (thrown.stack ?? '') : '';
+  return stack.split('\n').filter((line) => /^\s+at /.test(line));
+}
+
 /** Text of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

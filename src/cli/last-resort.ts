@@ -3,6 +3,7 @@
  * answer does may end the process that serves every pod of the node, unless it does it again and again.
  */
 import { type Clock, msSince } from '../base/clock.ts';
+import { framesOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 
 /** So many of them within one second end the process: it would do nothing else any more. */
@@ -47,6 +48,6 @@ export function catchDefects({ log, end, clock }: LastResort): (message: string,
 function kindOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return typeof thrown;
   const code = 'code' in thrown ? ` ${String(thrown.code)}` : '';
-  const place = thrown.stack?.split('\n').find((line) => line.trimStart().startsWith('at ')) ?? '';
+  const place = framesOf(thrown)[0] ?? '';
   return `${thrown.name}${code}${place}`;
 }

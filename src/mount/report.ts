@@ -1,5 +1,5 @@
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
-import type { ProviderError } from '../base/errors.ts';
+import { framesOf, type ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { ObjectExpiry, Telemetry } from '../base/telemetry.ts';
 import type { Attributes } from '../spc/attributes.ts';
@@ -86,7 +86,9 @@ export class MountReport {
     this.#log.error('Mount failed', { code, ...remoteFactsOf(error), ...this.#figures(0), error: message });
     if (Buffer.byteLength(JSON.stringify(message)) > MAX_ERROR_BYTES) this.#eachFailed(error);
     for (const { code: kind, cause } of [error, ...error.errors]) {
-      if (kind === 'ERR_INTERNAL' && cause instanceof Error) this.#log.error('Defect', { stack: framesOf(cause) });
+      if (kind === 'ERR_INTERNAL' && cause instanceof Error) {
+        this.#log.error('Defect', { stack: [cause.name, ...framesOf(cause)].join('\n') });
+      }
     }
     this.#finished(false);
   }
@@ -128,10 +130,4 @@ export class MountReport {
 
 function remoteFactsOf({ details: { requestId, httpStatus, remoteCode } }: ProviderError) {
   return { httpStatus, remoteCode, requestId };
-}
-
-/** The stack names places, not values; the message of a foreign error may quote what it choked on. */
-function framesOf({ name, stack }: Error): string {
-  const frames = (stack ?? '').split('\n').filter((line) => line.trimStart().startsWith('at '));
-  return [name, ...frames].join('\n');
 }

@@ -8,7 +8,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { systemClock } from '../base/clock.ts';
-import { messageOf, ProviderError } from '../base/errors.ts';
+import { framesOf, messageOf, ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { MountHandler } from '../mount/handler.ts';
 import {
@@ -94,10 +94,9 @@ async function runMount(
 function asProviderError(thrown: unknown, log: Logger): ProviderError {
   if (thrown instanceof ProviderError) return thrown;
   const error = thrown instanceof Error ? thrown : undefined;
-  const frames = error?.stack?.split('\n').filter((line) => /^\s+at /.test(line));
   log.error('Mount failed by a defect of the provider', {
     kind: error?.name ?? typeof thrown,
-    stack: frames?.join('\n') ?? '',
+    stack: framesOf(thrown).join('\n'),
   });
   return new ProviderError(
     'ERR_INTERNAL',
