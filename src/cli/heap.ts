@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import type { CallMeter } from '../server/guard.ts';
+import { MOUNT_METHOD } from '../wire/names.ts';
 
 /** At all times: the heap grows by a fifth at a time, and new objects get no more room than at the start. */
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20'];
@@ -32,7 +33,7 @@ export function keepHeapSmall(meter: CallMeter, setFlag = setFlagsFromString): H
     timer = undefined;
     setFlag(AT_REST);
   };
-  const isMount = (method: string) => method.endsWith('/Mount');
+  const isMount = (method: string) => method === MOUNT_METHOD;
   return {
     meter: {
       callStarted(method) {

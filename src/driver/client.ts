@@ -17,6 +17,7 @@ import {
   type MountResponse,
   type VersionResponse,
 } from '../wire/contract.ts';
+import { PROVIDER_SERVICE } from '../wire/names.ts';
 
 /** Most bytes the driver takes as one answer; its own default. */
 export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
@@ -46,7 +47,7 @@ export interface ProviderClient extends MountTarget {
 const SERVICE_CONFIG = JSON.stringify({
   methodConfig: [
     {
-      name: [{ service: 'v1alpha1.CSIDriverProvider' }],
+      name: [{ service: PROVIDER_SERVICE }],
       waitForReady: true,
       retryPolicy: {
         maxAttempts: 3,

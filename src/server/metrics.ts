@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { ObjectExpiry, Outcome, Telemetry } from '../base/telemetry.ts';
+import { MOUNT_METHOD } from '../wire/names.ts';
 import { boundedLabel, boundedSet, RecentMap } from './bounded.ts';
 import type { CallMeter } from './guard.ts';
 import { type HttpEndpoint, type HttpOptions, serveHttp } from './http.ts';
@@ -39,7 +40,6 @@ const MAX_IDENTITIES = 100;
 const MAX_REASONS = 50;
 /** Scrapes of one second are answered with one rendering. */
 const KEEP_MS = 1000;
-const MOUNT_METHOD = '/v1alpha1.CSIDriverProvider/Mount';
 
 /**
  * Collects the metrics. The Prometheus library is loaded by the first thing counted, which comes after the first answer:

@@ -3,6 +3,7 @@ import { fromJSON } from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
 import healthProto from '../../proto/health.proto?raw';
 import providerProto from '../../proto/service.proto?raw';
+import { HEALTH_SERVICE, PROVIDER_SERVICE } from './names.ts';
 
 /** Version of the contract between driver and provider; both sides send it. */
 export const CONTRACT_VERSION = 'v1alpha1';
@@ -53,7 +54,7 @@ function load(root: protobuf.Root, service: string): ServiceDefinition {
 }
 
 const provider = protobuf.parse(providerProto).root;
-const { Version, Mount } = load(provider, 'v1alpha1.CSIDriverProvider');
+const { Version, Mount } = load(provider, PROVIDER_SERVICE);
 if (Version === undefined || Mount === undefined) throw new Error('the contract lacks a method');
 const mountRequest = mountRequestAsServed();
 const mountResponse = provider.lookupType('v1alpha1.MountResponse');
@@ -81,4 +82,4 @@ export const csiDriverProvider = {
 } satisfies ServiceDefinition;
 
 /** `grpc.health.v1.Health` (`proto/health.proto`). */
-export const health = load(protobuf.parse(healthProto).root, 'grpc.health.v1.Health');
+export const health = load(protobuf.parse(healthProto).root, HEALTH_SERVICE);
