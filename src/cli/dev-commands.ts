@@ -1,7 +1,9 @@
-import { type Command, CommanderError } from 'commander';
-import { messageOf, ProviderError } from '../base/errors.ts';
+import type { Command } from 'commander';
+import { messageOf } from '../base/errors.ts';
 import { demoCommand } from './demo.ts';
 import { emulatorCommand } from './emulator.ts';
+import { exitCodeFor } from './io.ts';
+import { runCommand } from './run-command.ts';
 
 /**
  * Runs `emulator` or `demo`: what a node needs none of, kept in a file of its own beside the program. Errors end here,
@@ -9,17 +11,11 @@ import { emulatorCommand } from './emulator.ts';
  */
 export async function runLab(name: 'emulator' | 'demo', args: readonly string[]): Promise<void> {
   const command: Command = name === 'emulator' ? emulatorCommand() : demoCommand();
-  command.name(`akv-csi ${name}`).exitOverride();
+  command.name(`akv-csi ${name}`);
   try {
-    await command.parseAsync([...args], { from: 'user' });
+    await runCommand(command, args);
   } catch (error) {
     process.exitCode = exitCodeFor(error);
-    // commander has said itself what it does not understand.
-    if (!(error instanceof CommanderError)) process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
+    process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
   }
-}
-
-function exitCodeFor(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  return error instanceof ProviderError && error.code === 'ERR_USAGE' ? 2 : 1;
 }

@@ -111,9 +111,12 @@ export async function exitCodeOf(io: Io, command: () => Promise<number>): Promis
   }
 }
 
-/** The exit code of a command that ends with this: 2 for a wrong command line, 1 for other failures. */
+/** The exit code of a command line that cannot be understood. */
+export const WRONG_USAGE = 2;
+
+/** The exit code of a command that ends with this error: {@link WRONG_USAGE} for ERR_USAGE, 1 for other failures. */
 export function exitCodeFor(error: unknown): number {
-  return error instanceof ProviderError && error.code === 'ERR_USAGE' ? 2 : 1;
+  return error instanceof ProviderError && error.code === 'ERR_USAGE' ? WRONG_USAGE : 1;
 }
 
 function reasonOf(error: unknown): string {

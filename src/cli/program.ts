@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { silentTelemetry } from '../base/telemetry.ts';
@@ -9,6 +9,7 @@ import { processIo } from './io.ts';
 import { mountCommand } from './mount.ts';
 import { createProvider } from './provider.ts';
 import { renderCommand } from './render.ts';
+import { runCommand } from './run-command.ts';
 import { parseServeFlags } from './serve-flags.ts';
 import { VERSION } from './version.ts';
 
@@ -17,8 +18,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   const program = new Command('akv-csi')
     .description('Azure Key Vault provider for the Kubernetes Secrets Store CSI Driver')
     .version(VERSION)
-    .showHelpAfterError('(akv-csi --help shows the commands)')
-    .exitOverride();
+    .showHelpAfterError('(akv-csi --help shows the commands)');
   program.addCommand(
     new Command('serve').description('run the provider (flags: akv-csi serve --help)').argument('[flags...]'),
   );
@@ -27,13 +27,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   program.addCommand(mountCommand({ directMount }));
   program.addCommand(inspectCommand());
   addLab(program);
-  for (const command of program.commands) command.exitOverride();
-  try {
-    await program.parseAsync([...argv], { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-  }
+  await runCommand(program, argv);
 }
 
 /** Emulator and demo stand in a file of their own, which the image leaves out. */
