@@ -4,10 +4,10 @@ import { dirname } from 'node:path';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 
-/** Listens. Raises `ERR_USAGE` naming `endpoint`, the cause and the remedy. */
-export function bind(server: Server, where: ListenOptions, endpoint: Endpoint): Promise<void> {
+/** Listens. Throws: the error that `explain` makes of the system's. */
+export function bind(server: Server, where: ListenOptions, explain: (error: Error) => ProviderError): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onError = (error: Error) => reject(cannotListen(endpoint, error));
+    const onError = (error: Error) => reject(explain(error));
     server.once('error', onError);
     server.listen(where, () => {
       server.off('error', onError);
@@ -43,4 +43,14 @@ export function cannotListen(endpoint: Endpoint, error: unknown, userId = proces
   const reason = remedy === undefined ? messageOf(error) : `${code}, ${remedy}`;
   const where = unix ? endpoint.path : formatEndpoint(endpoint);
   return new ProviderError('ERR_USAGE', `Cannot listen on ${where}: ${reason}`, { cause: error });
+}
+
+/** The error of a port of this node that cannot be opened; `purpose` says what it is for and which flag moves it. */
+export function cannotListenOnPort(port: number, purpose: string, error: Error): ProviderError {
+  const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+  const reason = inUse ? 'another process of this node listens there' : messageOf(error);
+  const remedy = 'choose another port or stop the other process';
+  return new ProviderError('ERR_USAGE', `Cannot listen on port ${port} for ${purpose}: ${reason}; ${remedy}`, {
+    cause: error,
+  });
 }

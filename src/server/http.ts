@@ -6,7 +6,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Clock, msSince, type SteadyTime, systemClock } from '../base/clock.ts';
-import { messageOf, ProviderError } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
+import { bind, cannotListenOnPort } from './bind.ts';
 import { ConnectionRoom, type Use } from './room.ts';
 
 /** A running HTTP endpoint. */
@@ -70,7 +71,7 @@ export const HTTP_LIMITS: HttpLimits = {
 };
 
 /** Starts a plain HTTP server. Raises `ERR_USAGE` naming the port if it cannot listen. */
-export function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
+export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   const { purpose, host = '', port, path, limits = HTTP_LIMITS } = options;
   const answer = sharedAnswer(options);
   /** Requests of a connection that are not answered; absent where there was none. */
@@ -100,25 +101,18 @@ export function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   );
   server.maxRequestsPerSocket = limits.requestsPerConnection;
   server.on('connection', (socket) => room.admit(socket, () => use(socket)));
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new ProviderError('ERR_USAGE', cannotListen(purpose, port, error), { cause: error }));
-    });
-    server.listen({ port, ...(host === '' ? {} : { host }) }, () => {
-      server.removeAllListeners('error');
-      // An accept that fails (no file descriptors left) must not end the process.
-      server.on('error', () => {});
-      const address = server.address();
-      resolve({
-        port: typeof address === 'object' && address !== null ? address.port : port,
-        close: () =>
-          new Promise((closed) => {
-            server.close(() => closed());
-            server.closeAllConnections();
-          }),
-      });
-    });
-  });
+  await bind(server, { port, ...(host === '' ? {} : { host }) }, (error) => cannotListenOnPort(port, purpose, error));
+  // An accept that fails (no file descriptors left) must not end the process.
+  server.on('error', () => {});
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    close: () =>
+      new Promise((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  };
 }
 
 /** An answer as bytes, which all responses with it share. */
@@ -174,9 +168,4 @@ function send(response: ServerResponse, { status, contentType, body, last }: Ser
     ...(last ? { connection: 'close' } : {}),
   });
   response.end(body);
-}
-
-function cannotListen(purpose: string, port: number, error: NodeJS.ErrnoException): string {
-  const reason = error.code === 'EADDRINUSE' ? 'another process of this node listens there' : messageOf(error);
-  return `Cannot listen on port ${port} for ${purpose}: ${reason}; choose another port or stop the other process`;
 }

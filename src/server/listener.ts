@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../base/log.ts';
-import { bind } from './bind.ts';
+import { bind, cannotListen } from './bind.ts';
 import type { Endpoint } from './endpoint.ts';
 import { SocketWatch } from './socket-watch.ts';
 import { type SocketFile, takeFreeSocket, takeSocket } from './unix-socket.ts';
@@ -93,7 +93,7 @@ async function openUnix(
 async function openTcp(doors: Doors, endpoint: Endpoint & { kind: 'tcp' }): Promise<Opened> {
   const { host, port } = endpoint;
   const bound = await doors.open(async (server) => {
-    await bind(server, host === '' ? { port } : { host, port }, endpoint);
+    await bind(server, host === '' ? { port } : { host, port }, (error) => cannotListen(endpoint, error));
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
   });

@@ -157,7 +157,7 @@ async function bindPrivately(server: Server, path: string) {
   const before = process.umask(0o177);
   let bound: Promise<void>;
   try {
-    bound = bind(server, { path: privatePath }, endpoint);
+    bound = bind(server, { path: privatePath }, (error) => cannotListen(endpoint, error));
   } finally {
     process.umask(before);
   }
