@@ -10,7 +10,7 @@ import { createTransport } from '../../src/azure/http/transport.ts';
 import type { Fault } from '../../src/emulator/host/faults.ts';
 import type { VaultReader } from '../../src/mount/ports.ts';
 import { type Issued, issue, keyPem } from '../pki/support.ts';
-import { type Lab, reader, secret, startLab, TENANT } from './lab.ts';
+import { type Lab, reader, secret, startLab, TENANT, textOf } from './lab.ts';
 
 const VALUE = 'the-value-that-nobody-may-see';
 type Answer = Omit<Extract<Fault['action'], { kind: 'answer' }>, 'kind'>;
@@ -284,6 +284,18 @@ describe('an answer of the vault that is none', () => {
     lab.emulator.faults.add({ on: 'vault', count: 1, action });
     const versions = await lab.open(reader()).listVersions({ type: 'secret', name: 'many' }, lab.context());
     expect(versions.length).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['the same path, with the token', 's0', 'value-0', 2],
+    ['another path, not at all', 's1', 'the vault refers to something else', 1],
+  ])('a redirect of the vault is followed to %s', async (_, name, outcome, requests) => {
+    const location = `/secrets/${name}?api-version=7.4`;
+    const action = { kind: 'answer', status: 307, headers: { location } } as const;
+    lab.emulator.faults.add({ on: 'vault', count: 1, action });
+    const text = await read().then(textOf, ({ message }: Error) => message);
+    expect(text).toContain(outcome);
+    expect(lab.count('vault')).toBe(requests);
   });
 
   it('another version than the one asked for is not delivered', async () => {

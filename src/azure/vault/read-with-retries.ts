@@ -12,7 +12,7 @@ import { serverWords } from '../http/server-words.ts';
 import { Challenge } from './challenge.ts';
 import type { Party } from './gate.ts';
 import { isThrottling } from './throttling.ts';
-import type { VaultCallOptions } from './vault-client.ts';
+import type { VaultCall } from './vault-client.ts';
 import { answerOf } from './vault-error.ts';
 import type { VaultSession } from './vault-host.ts';
 
@@ -33,14 +33,11 @@ export interface Reading {
   readonly clock: Pick<Clock, 'steady'>;
 }
 
-/** Sends one request. */
-export type VaultCall<T> = (options: VaultCallOptions) => Promise<T>;
-
 /**
  * Reads from a vault through its gate until there is an answer that another try would not change: tries faults again and
  * answers challenges. That a vault asks to wait is left to the callers, whose deadlines differ.
  */
-export async function persist<T>(reading: Reading, call: VaultCall<T>): Promise<T> {
+export async function persist<T>(reading: Reading, call: (options: VaultCall) => Promise<T>): Promise<T> {
   const { session, telemetry, party, signal, clock } = reading;
   telemetry.vaultAsked(session.vaultName);
   let faults = 0;

@@ -1,233 +1,208 @@
+/**
+ * Sends one request to a vault: for an object through the clients of the Azure SDK, for a version listing page by page
+ * over the same transport. The vault reader calls it for each try; retries, pauses and logins are not its work.
+ * Refuses to follow a vault to another host or another path.
+ */
+
 import type { TokenCredential } from '@azure/core-auth';
-import { type HttpClient, isRestError, type PipelineRequest, RestError } from '@azure/core-rest-pipeline';
+import {
+  createHttpHeaders,
+  createPipelineRequest,
+  type HttpClient,
+  isRestError,
+  type PipelinePolicy,
+  type PipelineRequest,
+  type PipelineResponse,
+  RestError,
+  type SendRequest,
+} from '@azure/core-rest-pipeline';
 import { CertificateClient } from '@azure/keyvault-certificates';
 import { KeyClient } from '@azure/keyvault-keys';
-import { SecretClient } from '@azure/keyvault-secrets';
-import type { ObjectType } from '../../base/objects.ts';
+import { SecretClient, type SecretClientOptions } from '@azure/keyvault-secrets';
 import type { ObjectRef } from '../../mount/ports.ts';
-import { BadAnswer, NO_JSON } from './bad-answer.ts';
-import { Challenge, refuseChallenges } from './challenge.ts';
+import { BadAnswer } from './bad-answer.ts';
+import { refuseChallenges } from './challenge.ts';
+import { COLLECTION } from './vault-json.ts';
 
-/** One answer of a vault, or of each page of a listing. */
-export type RawBodies = readonly unknown[];
-
-/** Options of one call: who asks, and until when. */
-export interface VaultCallOptions {
+/** What belongs to one call. */
+export interface VaultCall {
+  /** Value of the header: `Bearer` and a token. */
   readonly authorization: string;
   readonly clientRequestId: string;
   readonly signal: AbortSignal;
 }
 
-/** What the official provider speaks; older stacks know nothing newer. */
+/** The version of the API that the official provider speaks; older stacks know nothing newer. */
 const SERVICE_VERSION = '7.4';
-
-/** One call of the SDK, of one request or of one a page. */
-interface Call {
-  readonly options: VaultCallOptions;
-  /** JSON of the answers that were a success. */
-  readonly bodies: unknown[];
-  /** Characters of all of them. */
-  size: number;
-  /** The answer to the last request; undefined where there was none. */
-  last: { readonly status: number; readonly body: unknown } | undefined;
-  /** Path of the first request, in lower case; the pages of a listing all have it. */
-  path: string | undefined;
-}
-
-/** Of a listing: versions come 25 a page, and a vault, or who stands in front of it, may send us round in circles. */
+const REQUEST_ID_HEADER = 'x-ms-client-request-id';
+/** Bounds of a listing. A page has 25 versions, and a vault, or a proxy before it, may send the pages round in circles. */
 const MAX_PAGES = 400;
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
+/** The SDK's own bound. */
+const MAX_REDIRECTS = 20;
+const REDIRECTS = new Set([300, 301, 302, 307]);
 
-/** By this header of a request its call is found; each call has an id of its own. */
-const CALL_HEADER = 'x-ms-client-request-id';
-
-/** The SDK demands one; the token comes with each call instead, since the one who calls changes. */
+/** The SDK demands a credential; the token comes with each call instead, since callers differ. */
 const NO_CREDENTIAL: TokenCredential = { getToken: async () => null };
+/** Ends each call of the SDK at a 401, before the SDK's own policy logs in wherever the answer points to. */
+const POLICY: PipelinePolicy = { name: 'akvVaultPolicy', sendRequest: sendWithin };
 
-/** Clients of the SDK, whose requests go out by one `HttpClient`. */
-class Clients {
+type CallOptions = NonNullable<Parameters<SecretClient['getSecret']>[1]>;
+
+/** One vault, for all identities. */
+export class VaultClient {
   readonly #url: string;
-  readonly #httpClient: HttpClient;
+  readonly #transport: HttpClient;
   #secrets: SecretClient | undefined;
   #keys: KeyClient | undefined;
   #certificates: CertificateClient | undefined;
 
-  constructor(url: string, httpClient: HttpClient) {
+  /** `url`: the origin of the vault. */
+  constructor(url: string, transport: HttpClient) {
     this.#url = url;
-    this.#httpClient = httpClient;
+    this.#transport = transport;
   }
 
-  get secrets(): SecretClient {
-    this.#secrets ??= new SecretClient(this.#url, NO_CREDENTIAL, this.#options());
-    return this.#secrets;
+  /**
+   * The JSON of an object; null where the answer is empty, undefined where it is no JSON.
+   * Throws: `RestError` with the JSON of the answer in `details`, `Challenge`, `BadAnswer`, `AbortError`.
+   */
+  async get(ref: ObjectRef, { authorization, clientRequestId, signal }: VaultCall): Promise<unknown> {
+    const seen: { answer?: Pick<PipelineResponse, 'status' | 'bodyAsText'> } = {};
+    const options: CallOptions = {
+      abortSignal: signal,
+      requestOptions: { headers: { authorization, [REQUEST_ID_HEADER]: clientRequestId } },
+      onResponse: (answer) => {
+        seen.answer = answer;
+      },
+    };
+    try {
+      await this.#ask(ref, options);
+    } catch (error) {
+      if (seen.answer === undefined) throw error;
+      const { status: statusCode, bodyAsText } = seen.answer;
+      // The SDK also throws where a field of a good answer is absent, or where an id has another form.
+      if (statusCode === 200) return parse(bodyAsText);
+      // The JSON as the vault wrote it: the three clients translate it each in its way.
+      const details = parse(bodyAsText);
+      throw Object.assign(isRestError(error) ? error : new RestError('', { statusCode }), { details });
+    }
+    return seen.answer?.status === 200 ? parse(seen.answer.bodyAsText) : undefined;
   }
 
-  get keys(): KeyClient {
-    this.#keys ??= new KeyClient(this.#url, NO_CREDENTIAL, this.#options());
-    return this.#keys;
+  /**
+   * The JSON of every page of a version listing; undefined for a page that is no JSON, which is the last one. The SDK
+   * drops the options of a call when it follows a listing to its next page, so that its clients cannot be used here.
+   * Throws: see {@link VaultClient.get}.
+   */
+  async listVersions({ type, name }: Omit<ObjectRef, 'version'>, call: VaultCall): Promise<readonly unknown[]> {
+    const path = `/${COLLECTION[type]}/${encodeURIComponent(name)}/versions`;
+    const pages: unknown[] = [];
+    let length = 0;
+    let url: URL | undefined = new URL(`${path}?api-version=${SERVICE_VERSION}`, this.#url);
+    while (url !== undefined) {
+      const text = await this.#page(url, call);
+      length += text.length;
+      const page = parse(text);
+      pages.push(page);
+      if (pages.length > MAX_PAGES || length > MAX_LISTING_BYTES) {
+        const most = `${MAX_PAGES} pages or ${MAX_LISTING_BYTES} bytes`;
+        throw new BadAnswer(`the vault goes on and on with a listing of more than ${most}`);
+      }
+      url = nextOf(page, url);
+    }
+    return pages;
   }
 
-  get certificates(): CertificateClient {
-    this.#certificates ??= new CertificateClient(this.#url, NO_CREDENTIAL, this.#options());
-    return this.#certificates;
+  async #ask({ type, name, version }: ObjectRef, options: CallOptions): Promise<unknown> {
+    const pinned = version === '' ? options : { ...options, version };
+    switch (type) {
+      case 'secret':
+        this.#secrets ??= new SecretClient(this.#url, NO_CREDENTIAL, this.#options());
+        return this.#secrets.getSecret(name, pinned);
+      case 'key':
+        this.#keys ??= new KeyClient(this.#url, NO_CREDENTIAL, this.#options());
+        return this.#keys.getKey(name, pinned);
+      case 'cert':
+        this.#certificates ??= new CertificateClient(this.#url, NO_CREDENTIAL, this.#options());
+        return version === ''
+          ? this.#certificates.getCertificate(name, options)
+          : this.#certificates.getCertificateVersion(name, version, options);
+    }
+  }
+
+  async #page(url: URL, { authorization, clientRequestId, signal }: VaultCall): Promise<string> {
+    const headers = createHttpHeaders({
+      accept: 'application/json',
+      authorization,
+      [REQUEST_ID_HEADER]: clientRequestId,
+    });
+    const request = createPipelineRequest({ url: url.href, headers, abortSignal: signal });
+    const response = await sendWithin(request, (own) => this.#transport.sendRequest(own));
+    const { status: statusCode, bodyAsText } = response;
+    if (statusCode === 200) return bodyAsText ?? '';
+    throw Object.assign(new RestError('', { statusCode, request, response }), { details: parse(bodyAsText) });
   }
 
   #options() {
-    return { serviceVersion: SERVICE_VERSION, retryOptions: { maxRetries: 0 }, httpClient: this.#httpClient } as const;
+    return {
+      serviceVersion: SERVICE_VERSION,
+      retryOptions: { maxRetries: 0 },
+      redirectOptions: { maxRetries: 0 },
+      httpClient: this.#transport,
+      additionalPolicies: [{ policy: POLICY, position: 'perRetry' }],
+    } satisfies SecretClientOptions;
   }
 }
 
 /**
- * One vault by the SDK's clients, shared by all identities; they keep connections and pipeline, no login. Retries are
- * not theirs: the gate in front of them knows what else is waiting for this vault.
+ * Sends a request, and again where the vault redirects it to the same host and path. A redirect to another host is
+ * returned as the answer.
+ * Throws: `Challenge` for a 401; `BadAnswer` for a redirect to another path.
  */
-export class VaultClients {
-  readonly #url: string;
-  readonly #transport: HttpClient;
-  /** Reads under way, by their ids. */
-  readonly #calls = new Map<string, Call>();
-  readonly #clients: Clients;
-
-  constructor(url: string, transport: HttpClient) {
-    this.#url = url;
-    this.#transport = transport;
-    this.#clients = new Clients(
-      url,
-      this.#clientBy((request) => this.#calls.get(request.headers.get(CALL_HEADER) ?? '')),
-    );
-  }
-
-  /** The JSON of an object; undefined where the answer is none. Errors: `RestError`, `Challenge`, `BadAnswer`. */
-  async get({ type, name, version }: ObjectRef, options: VaultCallOptions): Promise<unknown> {
-    const { secrets, keys, certificates } = this.#clients;
-    const { clientRequestId } = options;
-    const requestOptions = { headers: { [CALL_HEADER]: clientRequestId } };
-    const pinned = version === '' ? { requestOptions } : { version, requestOptions };
-    const call = newCall(options);
-    this.#calls.set(clientRequestId, call);
-    try {
-      await this.#run(call, async () => {
-        switch (type) {
-          case 'secret':
-            return secrets.getSecret(name, pinned);
-          case 'key':
-            return keys.getKey(name, pinned);
-          case 'cert':
-            return version === ''
-              ? certificates.getCertificate(name, { requestOptions })
-              : certificates.getCertificateVersion(name, version, { requestOptions });
-        }
-      });
-    } finally {
-      this.#calls.delete(clientRequestId);
-    }
-    return call.bodies[0];
-  }
-
-  /**
-   * The JSON of every page of a version listing, by clients of its own: the SDK drops the options of a call, and with them
-   * its id, when it follows a listing to its next page. Errors as {@link VaultClients.get}.
-   */
-  async listVersions(type: ObjectType, name: string, options: VaultCallOptions): Promise<RawBodies> {
-    const call = newCall(options);
-    const clients = new Clients(
-      this.#url,
-      this.#clientBy(() => call),
-    );
-    const { mistaken } = await this.#run(call, async () => {
-      for await (const _ of pagesOf(clients, type, name)) {
-        // Each page passes by the transport.
-      }
-    });
-    if (mistaken) {
-      const unreadable = 'the vault answered 200 with a version listing that cannot be read';
-      throw new BadAnswer(call.last?.body === undefined ? NO_JSON : unreadable);
-    }
-    return call.bodies;
-  }
-
-  /**
-   * Runs a call of the SDK. `mistaken`: the SDK could make no sense of an answer that is a success. It throws errors of
-   * all kinds where a field is absent or an id has another form.
-   */
-  async #run(call: Call, work: () => Promise<unknown>): Promise<{ readonly mistaken: boolean }> {
-    try {
-      await work();
-      return { mistaken: false };
-    } catch (error) {
-      if (call.last === undefined || error instanceof Challenge || error instanceof BadAnswer || isAbort(error))
-        throw error;
-      const { status: statusCode, body: details } = call.last;
-      // The wire's own spelling, which the three clients translate each in its way.
-      if (statusCode !== 200)
-        throw Object.assign(isRestError(error) ? error : new RestError('', { statusCode }), { details });
-      return { mistaken: true };
-    }
-  }
-
-  /**
-   * Gives each request what belongs to its call and keeps what comes back. No token goes to a host that the link to the
-   * next page of a listing names.
-   */
-  #clientBy(callOf: (request: PipelineRequest) => Call | undefined): HttpClient {
-    const { origin } = new URL(this.#url);
-    return {
-      sendRequest: async (request) => {
-        const call = callOf(request);
-        const target = new URL(request.url);
-        if (call === undefined || target.origin !== origin) {
-          throw new BadAnswer(`the vault refers to ${target.origin}; nothing was sent there`);
-        }
-        const path = target.pathname.replace(/\/$/, '').toLowerCase();
-        call.path ??= path;
-        if (call.path !== path) {
-          throw new BadAnswer(
-            'the vault refers to something else as the next page of the listing; it was not asked for',
-          );
-        }
-        const { authorization, clientRequestId, signal } = call.options;
-        request.headers.set('authorization', authorization);
-        request.headers.set(CALL_HEADER, clientRequestId);
-        request.abortSignal = signal;
-        call.last = undefined;
-        const response = await this.#transport.sendRequest(request);
-        const body = parse(response.bodyAsText ?? '');
-        call.last = { status: response.status, body };
-        if (response.status === 200) call.bodies.push(body);
-        call.size += response.bodyAsText?.length ?? 0;
-        if (call.bodies.length > MAX_PAGES || call.size > MAX_LISTING_BYTES) {
-          const most = `${MAX_PAGES} pages or ${MAX_LISTING_BYTES} bytes`;
-          throw new BadAnswer(`the vault goes on and on with a listing of more than ${most}`);
-        }
-        refuseChallenges(response);
-        return response;
-      },
-    };
+async function sendWithin(request: PipelineRequest, next: SendRequest): Promise<PipelineResponse> {
+  for (let redirects = 0; ; redirects++) {
+    const response = await next(request);
+    refuseChallenges(response);
+    const location = response.headers.get('location') ?? '';
+    const isRedirect = REDIRECTS.has(response.status) && location !== '' && URL.canParse(location, request.url);
+    if (!isRedirect || redirects === MAX_REDIRECTS) return response;
+    const [url, target] = [new URL(request.url), new URL(location, request.url)];
+    if (target.origin !== url.origin) return response;
+    refuseElsewhere(url, target);
+    request.url = target.href;
   }
 }
 
-function newCall(options: VaultCallOptions): Call {
-  return { options, bodies: [], size: 0, last: undefined, path: undefined };
+/** The link of a page to the next one; undefined on the last page. Throws: `BadAnswer` where it cannot be followed. */
+function nextOf(page: unknown, url: URL): URL | undefined {
+  const { nextLink } = (typeof page === 'object' && page !== null ? page : {}) as { readonly nextLink?: unknown };
+  if (nextLink === undefined || nextLink === null || nextLink === '') return undefined;
+  if (typeof nextLink !== 'string' || !URL.canParse(nextLink, url.href)) {
+    throw new BadAnswer('the vault answered 200 with a version listing that cannot be read');
+  }
+  const next = new URL(nextLink, url.href);
+  refuseElsewhere(url, next);
+  return next;
 }
 
-function pagesOf({ secrets, keys, certificates }: Clients, type: ObjectType, name: string): AsyncIterable<unknown> {
-  switch (type) {
-    case 'secret':
-      return secrets.listPropertiesOfSecretVersions(name).byPage();
-    case 'key':
-      return keys.listPropertiesOfKeyVersions(name).byPage();
-    case 'cert':
-      return certificates.listPropertiesOfCertificateVersions(name).byPage();
+/** No token goes to a host that an answer names, nor to another path. */
+function refuseElsewhere(url: URL, target: URL): void {
+  if (target.origin !== url.origin) {
+    throw new BadAnswer(`the vault refers to ${target.origin}; nothing was sent there`);
+  }
+  if (pathOf(target) !== pathOf(url)) {
+    throw new BadAnswer('the vault refers to something else as the next page of the listing; it was not asked for');
   }
 }
 
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
+function pathOf({ pathname }: URL): string {
+  return pathname.replace(/\/$/, '').toLowerCase();
 }
 
 /** The JSON of a body; null where there is none, undefined where it is something else. */
-function parse(text: string): unknown {
-  if (text.trim() === '') return null;
+function parse(text: string | null | undefined): unknown {
+  if (text === undefined || text === null || text.trim() === '') return null;
   try {
     return JSON.parse(text);
   } catch {

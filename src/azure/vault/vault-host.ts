@@ -4,12 +4,12 @@ import type { LoginPlace } from '../login/login.ts';
 import { describeIdentity } from '../login/principal.ts';
 import type { Login, TokenPool } from '../login/token-pool.ts';
 import type { VaultGate } from './gate.ts';
-import type { VaultClients } from './vault-client.ts';
+import type { VaultClient } from './vault-client.ts';
 
 /** What all identities share of one vault. */
 export interface VaultHost {
   readonly url: string;
-  readonly clients: VaultClients;
+  readonly client: VaultClient;
   readonly gate: VaultGate;
   /** Resource its tokens are for, once its challenge named one; until then each cloud's. */
   resource: string | undefined;

@@ -93,7 +93,8 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-const COLLECTION = { secret: 'secrets', key: 'keys', cert: 'certificates' } as const;
+/** What the paths of a vault call the kinds of objects. */
+export const COLLECTION = { secret: 'secrets', key: 'keys', cert: 'certificates' } as const;
 
 /** The version in an id; undefined where there is none. Errors: `BadAnswer` where the id is not that of the object. */
 function versionOf({ type, name, version: asked }: ObjectRef, id: unknown): string | undefined {

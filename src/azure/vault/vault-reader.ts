@@ -17,7 +17,7 @@ import { type Party, VaultGate } from './gate.ts';
 import { persist } from './read-with-retries.ts';
 import { type SharedRead, SharedReads } from './shared-reads.ts';
 import { isThrottling, judge } from './throttling.ts';
-import { VaultClients } from './vault-client.ts';
+import { VaultClient } from './vault-client.ts';
 import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } from './vault-error.ts';
 import { startSession, type VaultHost, type VaultSession } from './vault-host.ts';
 import { bytesOfObject, fetchedFromWire, listedFromWire } from './vault-json.ts';
@@ -93,7 +93,7 @@ export class AzureVaults implements VaultAccess {
       ttlMs: ref.version === '' ? cacheTtlMs : pinnedCacheTtlMs,
       read: async (party, signal) => {
         const body = await persist({ session, telemetry, party, signal, clock }, (options) =>
-          session.host.clients.get(ref, options),
+          session.host.client.get(ref, options),
         );
         return fetchedFromWire(ref, body);
       },
@@ -109,7 +109,7 @@ export class AzureVaults implements VaultAccess {
       ttlMs: cacheTtlMs,
       read: async (party, signal) => {
         const pages = await persist({ session, telemetry, party, signal, clock }, (options) =>
-          session.host.clients.listVersions(type, name, options),
+          session.host.client.listVersions({ type, name }, options),
         );
         return pages.flatMap((page) => listedFromWire({ type, name }, page));
       },
@@ -184,7 +184,7 @@ export class AzureVaults implements VaultAccess {
     const url = new URL(vaultUrl).origin;
     const host = this.#hosts.get(url) ?? {
       url,
-      clients: new VaultClients(url, transport),
+      client: new VaultClient(url, transport),
       gate: new VaultGate({ clock, judge: (error) => judge(error, clock.wall()), onPause: () => holdBack(url) }),
       resource: undefined,
     };
