@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   process.exitCode = await runServe(args, processIo, { signals, takeOutput });
 }
 
-main()
+void main()
   .catch((error: unknown) => {
     process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
     process.exitCode = exitCodeFor(error);

@@ -108,7 +108,7 @@ class Pinned extends Duplex implements PinnedConnection {
   override _final(done: () => void): void {
     this.#waiting = [];
     this.#socket.resume();
-    this.delivered().then(() => this.#socket.end(() => done()));
+    void this.delivered().then(() => this.#socket.end(() => done()));
   }
 
   override _destroy(_error: Error | null, done: (error?: Error | null) => void): void {

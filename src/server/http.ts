@@ -96,7 +96,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
       response.once('close', () => pending.set(socket, (pending.get(socket) ?? 1) - 1));
       const refusal = refused(request, path);
       const answered = refusal === undefined ? answer() : Promise.resolve(refusal);
-      answered.then((found) => send(response, found, limits.answerMs));
+      void answered.then((found) => send(response, found, limits.answerMs));
     },
   );
   server.maxRequestsPerSocket = limits.requestsPerConnection;
@@ -138,7 +138,7 @@ function sharedAnswer({ answer, keepMs = 0, clock = systemClock }: HttpOptions):
     if (shared !== undefined && (!shared.made || msSince(clock, shared.askedAt) < keepMs)) return shared.served;
     const asked = { askedAt: clock.steady(), served: make(), made: false };
     shared = asked;
-    asked.served.then(({ status }) => {
+    void asked.served.then(({ status }) => {
       asked.made = true;
       if (status !== 200 && shared === asked) shared = undefined;
     });

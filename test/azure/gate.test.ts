@@ -77,7 +77,7 @@ class Vault {
 }
 
 function sendMany(vault: Vault, mountId: number, count: number): void {
-  for (let i = 0; i < count; i++) vault.send(mountId, `${mountId}/${i}`);
+  for (let i = 0; i < count; i++) void vault.send(mountId, `${mountId}/${i}`);
 }
 
 describe('the gate of a vault', () => {
@@ -105,9 +105,9 @@ describe('the gate of a vault', () => {
     const vault = new Vault(gateWith());
     sendMany(vault, 1, 150);
     const party = new Party(1);
-    vault.send(party, 'shared');
-    vault.gate.join(party, 2);
-    vault.gate.join(party, 2);
+    void vault.send(party, 'shared');
+    void vault.gate.join(party, 2);
+    void vault.gate.join(party, 2);
     await vault.answer('1/0');
     await vault.answer('1/1');
     expect(vault.names().slice(32)).toEqual(['1/32', 'shared']);
@@ -121,7 +121,7 @@ describe('the gate of a vault', () => {
     const vault = new Vault(gateWith());
     sendMany(vault, 1, 32);
     const controller = new AbortController();
-    vault.send(2, 'gone', controller.signal);
+    void vault.send(2, 'gone', controller.signal);
     controller.abort(new Error('caller left'));
     await vault.answerAll();
     expect(vault.names()).not.toContain('gone');
@@ -179,9 +179,9 @@ describe('after a 429 the gate', () => {
     ['a year', 365 * 24 * 3600_000, 300_000],
   ])('that asks for %s, stays closed for a bounded time', async (_, retryAfterMs, closedMs) => {
     const vault = new Vault(gateWith(() => 0));
-    vault.send(1, 'first');
+    void vault.send(1, 'first');
     await vault.answer('first', new Throttled(retryAfterMs));
-    vault.send(1, 'second');
+    void vault.send(1, 'second');
     await vi.advanceTimersByTimeAsync(closedMs - 1);
     expect(vault.names()).toEqual(['first']);
     await vi.advanceTimersByTimeAsync(1);
@@ -192,7 +192,7 @@ describe('after a 429 the gate', () => {
     const vault = new Vault(gateWith(() => 0));
     const pauses: number[] = [];
     for (let i = 0; i < 8; i++) {
-      vault.send(1, `${i}`);
+      void vault.send(1, `${i}`);
       await vault.answer(`${i}`, new Throttled(0));
       pauses.push(vault.gate.pauseMs);
       await vi.advanceTimersByTimeAsync(vault.gate.pauseMs);
@@ -202,7 +202,7 @@ describe('after a 429 the gate', () => {
 
   it('spreads the nodes: it comes back later than told by a tenth at most, never earlier', async () => {
     const vault = new Vault(gateWith(() => 0.999));
-    vault.send(1, 'first');
+    void vault.send(1, 'first');
     await vault.answer('first', new Throttled(1_000));
     expect(vault.gate.pauseMs).toBeGreaterThan(1_000);
     expect(vault.gate.pauseMs).toBeLessThanOrEqual(1_100);
@@ -213,13 +213,13 @@ describe('after a 429 the gate', () => {
       fc.asyncProperty(fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })), async (stream) => {
         vi.setSystemTime(START);
         const vault = new Vault(gateWith(() => stream.next().value));
-        for (let i = 0; i < 30; i++) vault.send(i, `${i}`);
+        for (let i = 0; i < 30; i++) void vault.send(i, `${i}`);
         await vault.answer('0', new Throttled());
         const before = vault.started.length;
         for (let ms = 0; ms < 10_000; ms += 250) {
           await vi.advanceTimersByTimeAsync(250);
           for (const { name } of vault.started.slice(before)) await vault.answer(name, new Throttled());
-          if (vault.started.length - before < 3) vault.send(99, `again ${ms}`);
+          if (vault.started.length - before < 3) void vault.send(99, `again ${ms}`);
         }
         expect(vault.started.length - before).toBeLessThanOrEqual(2);
       }),
@@ -232,7 +232,7 @@ describe('after a 429 the gate', () => {
     const start = systemClock.steady();
     const at = (ms: number) => ({ deadlineAt: later(start, ms), hasty: false });
     const [short, long] = [vault.gate.patience(at(5_000)), vault.gate.patience(at(20_000))];
-    vault.send(1, 'first');
+    void vault.send(1, 'first');
     const refusal = new Throttled(10_000);
     await vault.answer('first', refusal);
     expect([short.signal.aborted, long.signal.aborted]).toEqual([true, false]);

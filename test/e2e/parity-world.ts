@@ -153,7 +153,7 @@ async function startProvider({ flags, path, env, write }: Start): Promise<Runnin
     async close() {
       client.close();
       await server.stop();
-      provider.close();
+      await provider.close();
     },
   };
 }

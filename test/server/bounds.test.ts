@@ -178,7 +178,7 @@ describe('connections', () => {
     const client = await RawClient.connect(path);
     const authority = Buffer.concat([Buffer.of(literal.plain | 1), raw('/x')]);
     let over = false;
-    client.closed.then(() => {
+    void client.closed.then(() => {
       over = true;
     });
     for (let streamId = 1; !over; streamId += 2) {

@@ -2,7 +2,7 @@
 import { silentLogger } from '../../src/base/log.ts';
 import { startServer } from '../../src/server/server.ts';
 
-startServer({
+void startServer({
   endpoint: { kind: 'unix', path: String(process.argv[2]) },
   mount: async ({ attributes }) => ({
     files: [{ path: 'file', mode: 0o644, contents: Buffer.alloc(Number(attributes), 'x') }],

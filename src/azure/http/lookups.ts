@@ -28,7 +28,7 @@ export function lookupWith(hostsFile: string): LookupFunction {
       dns.lookup(hostname, options, callback);
       return;
     }
-    addressesOf(hostname, hostsFile).then((found) => {
+    void addressesOf(hostname, hostsFile).then((found) => {
       const family = { IPv4: 4, IPv6: 6 }[String(options.family)] ?? options.family ?? 0;
       const wanted = found.filter((one) => family === 0 || one.family === family);
       const [first = LOOPBACK, ...others] = wanted;
