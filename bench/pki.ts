@@ -10,7 +10,7 @@ import { Secret } from '../src/base/secret.ts';
 import { readBundle } from '../src/pki/bundle.ts';
 import { pairKey } from '../src/pki/certified-key.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../src/pki/pkcs12-write.ts';
-import { issueChain, randomOf } from '../test/pki/support.ts';
+import { issueChain, randomOf } from '../test/support/pki.ts';
 
 const PARALLEL = 100;
 const MUTATIONS = 10_000;

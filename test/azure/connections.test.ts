@@ -12,8 +12,8 @@ import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { createTransport, rememberMetadata } from '../../src/azure/http/transport.ts';
 import { readTrust, type TrustSources } from '../../src/azure/http/trust.ts';
 import { TokenProxy } from '../../src/azure/login/token-proxy.ts';
-import { handClock } from '../clocks.ts';
-import { issue, keyPem } from '../pki/support.ts';
+import { handClock } from '../support/clocks.ts';
+import { issue, keyPem } from '../support/pki.ts';
 
 const NOWHERE: TrustSources = { certFile: undefined, certDir: undefined, extraCaFile: undefined };
 let directory: string;

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createMount } from '../../src/mount/mount.ts';
-import { type KeptLog, keptLog } from '../mount/support.ts';
-import { issue, keyPem } from '../pki/support.ts';
-import { type Lab, READER, SUBJECT, startLab, TENANT, WORKLOAD } from './lab.ts';
+import { type Lab, READER, SUBJECT, startLab, TENANT, WORKLOAD } from '../support/azure.ts';
+import { type KeptLog, keptLog } from '../support/mount.ts';
+import { issue, keyPem } from '../support/pki.ts';
 
 const CLIENT_SECRET = 'Pr1ncipal~Secret+/&"<>ü%';
 const CERTIFICATE_PASSWORD = 'the password of a PFX';

@@ -3,7 +3,7 @@ import { serverWords } from '../../src/azure/http/server-words.ts';
 import { entraRemedy } from '../../src/azure/login/entra-remedies.ts';
 import { loginError } from '../../src/azure/login/login-error.ts';
 import { Secret } from '../../src/base/secret.ts';
-import { reader, workload } from './lab.ts';
+import { reader, workload } from '../support/azure.ts';
 
 const claims = { iss: 'https://oidc.example/c1/', sub: 'system:serviceaccount:prod:web' };
 const token = ['{"alg":"RS256"}', JSON.stringify(claims), 'x'].map((part) => Buffer.from(part).toString('base64url'));

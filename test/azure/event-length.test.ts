@@ -6,7 +6,7 @@ import { vaultError } from '../../src/azure/vault/vault-error.ts';
 import type { ProviderError } from '../../src/base/errors.ts';
 import { failuresError } from '../../src/mount/failures.ts';
 import type { Identity } from '../../src/spc/model.ts';
-import { reader, workload } from './lab.ts';
+import { reader, workload } from '../support/azure.ts';
 
 // Names as long as they are in clusters: viewers of events show the first 1,000 bytes, of which the kubelet takes 250.
 

@@ -9,8 +9,8 @@ import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
 import type { Fault } from '../../src/emulator/host/faults.ts';
 import type { VaultReader } from '../../src/mount/ports.ts';
-import { type Issued, issue, keyPem } from '../pki/support.ts';
-import { type Lab, reader, secret, startLab, TENANT, textOf } from './lab.ts';
+import { type Lab, reader, secret, startLab, TENANT, textOf } from '../support/azure.ts';
+import { type Issued, issue, keyPem } from '../support/pki.ts';
 
 const VALUE = 'the-value-that-nobody-may-see';
 type Answer = Omit<Extract<Fault['action'], { kind: 'answer' }>, 'kind'>;

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import type { Identity } from '../../src/spc/model.ts';
-import { issue, keyPem } from '../pki/support.ts';
-import { type Lab, secret, startLab, TENANT, textOf } from './lab.ts';
+import { type Lab, secret, startLab, TENANT, textOf } from '../support/azure.ts';
+import { issue, keyPem } from '../support/pki.ts';
 
 const CERTIFIED = '66666666-6666-6666-6666-666666666666';
 const STACKED = '77777777-7777-7777-7777-777777777777';

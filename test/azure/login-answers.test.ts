@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loginError } from '../../src/azure/login/login-error.ts';
 import type { Identity } from '../../src/spc/model.ts';
-import { type Lab, reader, secret, startLab, workload } from './lab.ts';
+import { type Lab, reader, secret, startLab, workload } from '../support/azure.ts';
 
 const managed: Identity = { kind: 'managed-identity', clientId: '44444444-4444-4444-4444-444444444444' };
 const pod: Identity = { kind: 'pod-identity', podNamespace: 'prod', podName: 'web-0' };

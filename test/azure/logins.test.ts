@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
-import { type Lab, reader, SUBJECT, secret, startLab, stranger, textOf, workload } from './lab.ts';
+import { type Lab, reader, SUBJECT, secret, startLab, stranger, textOf, workload } from '../support/azure.ts';
 
 let lab: Lab;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { later, steadyTime } from '../../src/base/clock.ts';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
-import { type Lab, READER, reader, SUBJECT, secret, startLab, textOf, workload } from './lab.ts';
+import { type Lab, READER, reader, SUBJECT, secret, startLab, textOf, workload } from '../support/azure.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Lab, secret, startLab } from './lab.ts';
+import { type Lab, secret, startLab } from '../support/azure.ts';
 
 // A file of its own: the SDK reads where IMDS is once in the life of a process.
 let lab: Lab;

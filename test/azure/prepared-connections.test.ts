@@ -6,7 +6,7 @@ import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
-import { issue, keyPem } from '../pki/support.ts';
+import { issue, keyPem } from '../support/pki.ts';
 
 const { certificate, key } = await issue({ name: 'vault.localhost' });
 

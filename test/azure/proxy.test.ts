@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Agents } from '../../src/azure/http/agents.ts';
 import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
-import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
+import { type Lab, reader, secret, startLab, textOf } from '../support/azure.ts';
 
 let lab: Lab;
 let proxy: http.Server;

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
-import { type Lab, reader, SUBJECT, secret, startLab, textOf, workload } from './lab.ts';
+import { type Lab, reader, SUBJECT, secret, startLab, textOf, workload } from '../support/azure.ts';
 
 let lab: Lab;
 const lookups: string[] = [];

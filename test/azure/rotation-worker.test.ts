@@ -6,7 +6,7 @@ import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { startBudget } from '../../src/mount/deadline.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
 import type { Identity } from '../../src/spc/model.ts';
-import { type Lab, reader, secret, startLab, stranger, textOf } from './lab.ts';
+import { type Lab, reader, secret, startLab, stranger, textOf } from '../support/azure.ts';
 
 let time: number;
 let lab: Lab;

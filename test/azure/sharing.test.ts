@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { later, systemClock } from '../../src/base/clock.ts';
-import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
+import { type Lab, reader, secret, startLab, textOf } from '../support/azure.ts';
 
 let lab: Lab;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
-import { reader, secret, startLab, textOf } from './lab.ts';
+import { reader, secret, startLab, textOf } from '../support/azure.ts';
 
 it('a read tells of its vault before it tells how it went', async () => {
   const told: string[] = [];

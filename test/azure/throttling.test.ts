@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Lab, reader, secret, startLab, textOf } from './lab.ts';
+import { type Lab, reader, secret, startLab, textOf } from '../support/azure.ts';
 
 let lab: Lab;
 beforeEach(async () => {

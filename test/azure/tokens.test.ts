@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
-import { type Lab, READER, reader, SUBJECT, secret, startLab, TENANT, textOf, workload } from './lab.ts';
+import { type Lab, READER, reader, SUBJECT, secret, startLab, TENANT, textOf, workload } from '../support/azure.ts';
 
 const HOUR = 3600_000;
 let lab: Lab;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ValueCache } from '../../src/azure/vault/value-cache.ts';
-import { clockOf } from '../clocks.ts';
+import { clockOf } from '../support/clocks.ts';
 
 const MiB = 1024 * 1024;
 let now = 0;

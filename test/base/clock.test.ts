@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Lifetime, later, msSince, msUntil, systemClock } from '../../src/base/clock.ts';
-import { handClock } from '../clocks.ts';
+import { handClock } from '../support/clocks.ts';
 
 const HOUR = 3_600_000;
 

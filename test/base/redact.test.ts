@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Redactor } from '../../src/base/redact.ts';
-import { keptLog } from '../mount/support.ts';
+import { keptLog } from '../support/mount.ts';
 
 const SECRET = 'Pr1ncipal~Secret+/&"<>ü%';
 

@@ -5,8 +5,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { type CheckCommandOptions, checkCommand, runCheck } from '../../src/cli/check.ts';
 import type { DirectMount } from '../../src/cli/provider.ts';
-import { answerWith } from '../driver/server.ts';
-import { recordedIo } from './io.ts';
+import { recordedIo } from '../support/cli.ts';
+import { answerWith } from '../support/fake-provider.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'akv-check-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { inspectCommand, runInspect } from '../../src/cli/inspect.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { type IssuedChain, issueChain, keyPem, newKey, pemOf } from '../pki/support.ts';
-import { recordedIo } from './io.ts';
+import { recordedIo } from '../support/cli.ts';
+import { type IssuedChain, issueChain, keyPem, newKey, pemOf } from '../support/pki.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'akv-inspect-'));
 afterAll(() => rmSync(directory, { recursive: true }));

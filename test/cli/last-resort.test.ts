@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import { catchDefects, MAX_DEFECTS_A_SECOND } from '../../src/cli/last-resort.ts';
-import { handClock } from '../clocks.ts';
+import { handClock } from '../support/clocks.ts';
 
 function caught(onLine: (defect: ReturnType<typeof catchDefects>) => void = () => {}) {
   const clock = handClock();

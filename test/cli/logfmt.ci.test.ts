@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { createLogger } from '../../src/cli/logging.ts';
-import { readLogfmt, SPOILERS } from './logfmt.ts';
+import { readLogfmt, SPOILERS } from '../support/logfmt.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'akv-go-logfmt-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -5,7 +5,7 @@ import { printable } from '../../src/base/printable.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { CUT_MARK, MAX_LINE_BYTES } from '../../src/cli/log-line.ts';
 import { createLogger, type LogOptions } from '../../src/cli/logging.ts';
-import { readLogfmt, SPOILERS } from './logfmt.ts';
+import { readLogfmt, SPOILERS } from '../support/logfmt.ts';
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 

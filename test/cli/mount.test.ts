@@ -7,8 +7,8 @@ import { ProviderError } from '../../src/base/errors.ts';
 import { MOUNT_DEFAULTS, type MountCommandOptions, mountCommand, runMount } from '../../src/cli/mount.ts';
 import type { DirectMount } from '../../src/cli/provider.ts';
 import type { MountHandler, MountInput } from '../../src/mount/handler.ts';
-import { answerWith, type FakeProvider, startProvider } from '../driver/server.ts';
-import { recordedIo } from './io.ts';
+import { recordedIo } from '../support/cli.ts';
+import { answerWith, type FakeProvider, startProvider } from '../support/fake-provider.ts';
 
 const SPC = `apiVersion: secrets-store.csi.x-k8s.io/v1
 kind: SecretProviderClass

@@ -6,7 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { type RenderCommandOptions, renderCommand, runRender } from '../../src/cli/render.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
 import { checkManifests } from '../../src/spc/check.ts';
-import { recordedIo } from './io.ts';
+import { recordedIo } from '../support/cli.ts';
 
 const EXAMPLES = ['broker-listener', 'broker-authentication', 'mqtt-bridge-connector'].map((n) => `examples/${n}.yaml`);
 const GUID = '0f8fad5b-d9cb-469f-a165-70867728950e';

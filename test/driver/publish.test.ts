@@ -8,7 +8,7 @@ import { Secret } from '../../src/base/secret.ts';
 import { connectProvider, type ProviderClient } from '../../src/driver/client.ts';
 import { directTarget } from '../../src/driver/direct.ts';
 import { mountRequestOf, type PublishRequest, publish, requestFiles } from '../../src/driver/publish.ts';
-import { answerWith, type FakeProvider, startProvider } from './server.ts';
+import { answerWith, type FakeProvider, startProvider } from '../support/fake-provider.ts';
 
 let root: string;
 let provider: FakeProvider | undefined;

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { render } from '../../src/render/render.ts';
-import { issue, issueChain, keyPem, newKey, pemOf } from '../pki/support.ts';
-import { openWorld, type ParityWorld, seedWith, TENANT, VAULT } from './parity-world.ts';
+import { openWorld, type ParityWorld, seedWith, TENANT, VAULT } from '../support/parity.ts';
+import { issue, issueChain, keyPem, newKey, pemOf } from '../support/pki.ts';
 
 /** The contents of the vault: a certificate with its chain and root, one without, CA certificates, and plain secrets. */
 const { leaf, certificates } = await issueChain({ keyType: 'rsa-2048' });

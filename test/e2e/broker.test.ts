@@ -13,7 +13,7 @@ import {
   SERVER_CERTIFICATE,
   VAULT,
 } from '../../src/cli/demo/fixtures.ts';
-import { exampleVolumes, mountInto, startWorld, type World } from './support.ts';
+import { exampleVolumes, mountInto, startWorld, type World } from '../support/e2e.ts';
 
 const volumes = exampleVolumes();
 let world: World;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/fixtures.ts';
-import { builtProgram, distDirectory } from './support.ts';
+import { builtProgram, distDirectory } from '../support/e2e.ts';
 
 /** The temporary directory of the demo, so that what it leaves behind is seen. */
 let scratch: string;

@@ -12,7 +12,7 @@ import {
   type ParityWorld,
   seedWith,
   tokensParameter,
-} from './parity-world.ts';
+} from '../support/parity.ts';
 
 // What a person reads when a pod does not start: the event ends with the message of the provider.
 

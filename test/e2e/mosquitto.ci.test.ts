@@ -5,8 +5,8 @@ import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientOptions, connectClient, deliver, serverCertificateOf } from '../../src/cli/demo/client.ts';
 import { BROKER_USER, ROOT_AUTHORITY, SERVER_CERTIFICATE, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
+import { exampleVolumes, mountInto, startWorld, type World } from '../support/e2e.ts';
 import { findMosquitto, freePorts, type Mosquitto, startMosquitto } from './mosquitto.ts';
-import { exampleVolumes, mountInto, startWorld, type World } from './support.ts';
 
 const found = findMosquitto();
 const BRIDGE_ID = 'edge-bridge';

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { issue, randomOf } from '../pki/support.ts';
-import { type Item, openWorld, type ParityWorld, seedWith, VAULT } from './parity-world.ts';
+import { type Item, openWorld, type ParityWorld, seedWith, VAULT } from '../support/parity.ts';
+import { issue, randomOf } from '../support/pki.ts';
 
 /** Of each kind; many more where the CI runs. */
 const MUTATED = process.env.REQUIRE_TOOLS === undefined ? 60 : 400;

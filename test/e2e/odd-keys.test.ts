@@ -2,16 +2,16 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { writePem } from '../../src/pki/pem.ts';
+import { startWorld, type World } from '../support/e2e.ts';
 import {
   certificateWithoutParameters,
   INFINITE_KEY,
   infiniteCertificate,
   LONG_NUMBER,
   SM2_KEY,
-} from '../pki/odd-samples.ts';
-import { issue, keyPem, newKey } from '../pki/support.ts';
-import { type Asked, CLIENT, checkOutcome, type Row, requestOf, seedWith, VAULT } from './parity-world.ts';
-import { startWorld, type World } from './support.ts';
+} from '../support/odd-samples.ts';
+import { type Asked, CLIENT, checkOutcome, type Row, requestOf, seedWith, VAULT } from '../support/parity.ts';
+import { issue, keyPem, newKey } from '../support/pki.ts';
 
 const { FAILED_PRECONDITION } = status;
 const PEM = 'application/x-pem-file';

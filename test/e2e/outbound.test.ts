@@ -9,7 +9,7 @@ import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/p
 import { connectProvider } from '../../src/driver/client.ts';
 import { type Published, publish } from '../../src/driver/publish.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { builtProgram, CREDENTIALS, exampleVolumes, POD } from './support.ts';
+import { builtProgram, CREDENTIALS, exampleVolumes, POD } from '../support/e2e.ts';
 
 const PUBLIC_HOSTS = ['login.microsoftonline.com', '*.vault.azure.net'];
 

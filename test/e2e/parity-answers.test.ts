@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '../../src/emulator/host/faults.ts';
-import { CLIENT, checkRow, openWorld, type ParityWorld, type Row, seedWith, VAULT } from './parity-world.ts';
+import { CLIENT, checkRow, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED, UNKNOWN } = status;
 const OTHER_TENANT = '99999999-9999-9999-9999-999999999999';

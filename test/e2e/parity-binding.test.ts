@@ -13,9 +13,9 @@ import { silentLogger } from '../../src/base/log.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { createMount } from '../../src/mount/mount.ts';
-import { type Issued, issue, keyPem } from '../pki/support.ts';
+import { requestOf, seedWith, tokensParameter } from '../support/parity.ts';
+import { type Issued, issue, keyPem } from '../support/pki.ts';
 import { freePorts } from './mosquitto.ts';
-import { requestOf, seedWith, tokensParameter } from './parity-world.ts';
 
 const BOUND = '44444444-4444-4444-4444-444444444444';
 const AUDIENCE = 'api://AKSIdentityBinding';

@@ -3,8 +3,8 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { writePem } from '../../src/pki/pem.ts';
-import { issue, issueChain, keyPem, newKey, pemOf, randomOf, sharedKey } from '../pki/support.ts';
-import { checkRow, openWorld, type ParityWorld, type Row, seedWith, TENANT, VAULT } from './parity-world.ts';
+import { checkRow, openWorld, type ParityWorld, type Row, seedWith, TENANT, VAULT } from '../support/parity.ts';
+import { issue, issueChain, keyPem, newKey, pemOf, randomOf, sharedKey } from '../support/pki.ts';
 
 const FILES = {
   tls: { certificate: 'tls.crt', key: 'tls.key', chain: 'ca.crt' },

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkRow, type Item, openWorld, type ParityWorld, type Row, seedWith, VAULT } from './parity-world.ts';
+import { checkRow, type Item, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
 
 const { INVALID_ARGUMENT, FAILED_PRECONDITION } = status;
 

@@ -3,7 +3,6 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issue, keyPem } from '../pki/support.ts';
 import {
   CLIENT,
   CLIENT_SECRET,
@@ -15,7 +14,8 @@ import {
   seedWith,
   TENANT,
   tokensParameter,
-} from './parity-world.ts';
+} from '../support/parity.ts';
+import { issue, keyPem } from '../support/pki.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, UNKNOWN } = status;
 const WORKLOAD = '44444444-4444-4444-4444-444444444444';

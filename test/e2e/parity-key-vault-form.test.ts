@@ -2,7 +2,6 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issue, issueChain, keyPem, newKey, pemOf } from '../pki/support.ts';
 import {
   CLIENT,
   CLIENT_SECRET,
@@ -14,7 +13,8 @@ import {
   TENANT,
   tokensParameter,
   VAULT,
-} from './parity-world.ts';
+} from '../support/parity.ts';
+import { issue, issueChain, keyPem, newKey, pemOf } from '../support/pki.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT } = status;
 const PFX = 'application/x-pkcs12';

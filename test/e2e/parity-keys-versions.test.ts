@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
-import { checkRow, openWorld, type ParityWorld, type Row, seedWith, VAULT } from './parity-world.ts';
+import { checkRow, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
 
 const { FAILED_PRECONDITION, NOT_FOUND, UNKNOWN } = status;
 

@@ -4,8 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issue, issueChain, keyPem, newKey, pemOf, prints, sameKey } from '../pki/support.ts';
-import { checkRow, type Item, openWorld, type ParityWorld, type Row, seedWith, VAULT } from './parity-world.ts';
+import { checkRow, type Item, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
+import { issue, issueChain, keyPem, newKey, pemOf, prints, sameKey } from '../support/pki.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT } = status;
 const PFX = 'application/x-pkcs12';

@@ -2,7 +2,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkRow, openWorld, type ParityWorld, type Row, requestOf, seedWith, TENANT, VAULT } from './parity-world.ts';
+import {
+  checkRow,
+  openWorld,
+  type ParityWorld,
+  type Row,
+  requestOf,
+  seedWith,
+  TENANT,
+  VAULT,
+} from '../support/parity.ts';
 
 const { INVALID_ARGUMENT, FAILED_PRECONDITION } = status;
 const POD = 'csi.storage.k8s.io/pod.name';

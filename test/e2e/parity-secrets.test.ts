@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
-import { issueChain, keyPem, pemOf } from '../pki/support.ts';
-import { checkRow, openWorld, type ParityWorld, type Row, seedWith, VAULT } from './parity-world.ts';
+import { checkRow, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
+import { issueChain, keyPem, pemOf } from '../support/pki.ts';
 
 const { FAILED_PRECONDITION, UNKNOWN, INVALID_ARGUMENT } = status;
 const chain = await issueChain();

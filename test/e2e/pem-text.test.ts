@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 import { stringify } from 'yaml';
-import { issue, issueChain, keyPem, pemOf } from '../pki/support.ts';
-import { checkRow, openWorld, type ParityWorld, type Row, seedWith, TENANT, VAULT } from './parity-world.ts';
+import { checkRow, openWorld, type ParityWorld, type Row, seedWith, TENANT, VAULT } from '../support/parity.ts';
+import { issue, issueChain, keyPem, pemOf } from '../support/pki.ts';
 
 const PEM = 'application/x-pem-file';
 const { leaf, certificates } = await issueChain();

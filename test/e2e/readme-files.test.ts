@@ -7,7 +7,7 @@ import { Secret } from '../../src/base/secret.ts';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
-import { mountInto, startWorld, type World } from './support.ts';
+import { mountInto, startWorld, type World } from '../support/e2e.ts';
 
 const SEED = `
 tenants:

@@ -14,7 +14,7 @@ import {
   VAULT,
   vaultGet,
   vaultToken,
-} from './support.ts';
+} from '../support/emulator.ts';
 
 const READER = '33333333-3333-3333-3333-333333333333';
 const STRANGER = '44444444-4444-4444-4444-444444444444';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClientAssertionCredential, ClientCertificateCredential } from '@azure/identity';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { app, CERTIFICATE_APP, cluster, jwt, openEntraLab, START, WORKLOAD } from './entra-lab.ts';
-import { CLIENT, identityOptions, type Lab, raw, requestToken, TENANT } from './support.ts';
+import { CLIENT, identityOptions, type Lab, raw, requestToken, TENANT } from '../support/emulator.ts';
+import { app, CERTIFICATE_APP, cluster, jwt, openEntraLab, START, WORKLOAD } from '../support/emulator-entra.ts';
 
 describe('assertions at the authority of the emulator', () => {
   let entra: Awaited<ReturnType<typeof openEntraLab>>;

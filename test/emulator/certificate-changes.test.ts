@@ -5,8 +5,8 @@ import { Secret } from '../../src/base/secret.ts';
 import { issueCertificate, NO_NAMES } from '../../src/emulator/world/issue.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { pfxOf, SEED, subjects } from './certificate-lab.ts';
-import { collect, type Lab, openLab, seedWith, VAULT } from './support.ts';
+import { collect, type Lab, openLab, seedWith, VAULT } from '../support/emulator.ts';
+import { pfxOf, SEED, subjects } from '../support/emulator-certificates.ts';
 
 describe('certificates of the emulator, changed with the stock client', () => {
   let lab: Lab;

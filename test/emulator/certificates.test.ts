@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readBundle } from '../../src/pki/bundle.ts';
-import { pfxOf, SEED, subjects } from './certificate-lab.ts';
-import { collect, type Lab, openLab, VAULT } from './support.ts';
+import { collect, type Lab, openLab, VAULT } from '../support/emulator.ts';
+import { pfxOf, SEED, subjects } from '../support/emulator-certificates.ts';
 
 describe('certificates of the emulator, read with the stock clients', () => {
   let lab: Lab;

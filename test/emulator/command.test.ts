@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator } from '../../src/emulator/emulator.ts';
 import { addHostsLines, removeHostsLines } from '../../src/emulator/host/hosts-file.ts';
-import { CLIENT, CLIENT_SECRET, raw, seedWith, TENANT } from './support.ts';
+import { CLIENT, CLIENT_SECRET, raw, seedWith, TENANT } from '../support/emulator.ts';
 
 const RAW_IMPORT = {
   name: 'raw',

@@ -17,7 +17,7 @@ import {
   TENANT,
   VAULT,
   vaultToken,
-} from './support.ts';
+} from '../support/emulator.ts';
 
 const SEED = seedWith('    secrets: [{name: s, value: hush-hush}]');
 

@@ -1,6 +1,5 @@
 import { ClientSecretCredential } from '@azure/identity';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ADFS_APP, ASSERTION_TYPE, EXPIRED_APP, openEntraLab, START } from './entra-lab.ts';
 import {
   CLIENT,
   CLIENT_SECRET,
@@ -10,7 +9,8 @@ import {
   raw,
   requestToken,
   TENANT,
-} from './support.ts';
+} from '../support/emulator.ts';
+import { ADFS_APP, ASSERTION_TYPE, EXPIRED_APP, openEntraLab, START } from '../support/emulator-entra.ts';
 
 describe('the authority of the emulator', () => {
   let entra: Awaited<ReturnType<typeof openEntraLab>>;

@@ -1,6 +1,6 @@
 import { SecretClient } from '@azure/keyvault-secrets';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Lab, openLab, requestToken, sdkOptions, seedWith, VAULT, vaultGet } from './support.ts';
+import { type Lab, openLab, requestToken, sdkOptions, seedWith, VAULT, vaultGet } from '../support/emulator.ts';
 
 const PATH = '/secrets/a?api-version=7.4';
 const SEED = `${seedWith(`

@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { collect, type Lab, openLab, seedWith, VAULT, vaultGet } from './support.ts';
+import { collect, type Lab, openLab, seedWith, VAULT, vaultGet } from '../support/emulator.ts';
 
 const SEED = seedWith(`
     keys:

@@ -1,7 +1,7 @@
 import { ManagedIdentityCredential } from '@azure/identity';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Lab, openLab, sdkOptions, seedWith, TENANT, VAULT, vaultGet } from './support.ts';
+import { type Lab, openLab, sdkOptions, seedWith, TENANT, VAULT, vaultGet } from '../support/emulator.ts';
 
 const NODE = '33333333-3333-3333-3333-333333333333';
 const USER = '44444444-4444-4444-4444-444444444444';

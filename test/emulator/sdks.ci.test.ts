@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { has, workshop } from '../pki/tools.ts';
+import { has, workshop } from '../support/tools.ts';
 
 const clients = fileURLToPath(new URL('../sdk-clients', import.meta.url));
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));

@@ -1,6 +1,6 @@
 import { SecretClient } from '@azure/keyvault-secrets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { collect, type Lab, openLab, sdkOptions, seedWith, VAULT, vaultGet } from './support.ts';
+import { collect, type Lab, openLab, sdkOptions, seedWith, VAULT, vaultGet } from '../support/emulator.ts';
 
 const VERSIONS = ['00000000000000000000000000000003', '00000000000000000000000000000001'];
 

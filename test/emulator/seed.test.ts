@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { parseSeed, resolveTime } from '../../src/emulator/seed/seed.ts';
 import { buildWorld } from '../../src/emulator/seed/seed-world.ts';
 import { writePem } from '../../src/pki/pem.ts';
-import { infiniteCertificate, LONG_NUMBER } from '../pki/odd-samples.ts';
-import { issue } from '../pki/support.ts';
-import { seedWith, TENANT } from './support.ts';
+import { seedWith, TENANT } from '../support/emulator.ts';
+import { infiniteCertificate, LONG_NUMBER } from '../support/odd-samples.ts';
+import { issue } from '../support/pki.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
 const ODD_CERTIFICATE = writePem('CERTIFICATE', infiniteCertificate(await issue({ name: 'odd.example' })));

@@ -9,7 +9,6 @@ import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { MAX_CONTENT_BYTES, readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import type { ContentSpec } from '../../src/spc/model.ts';
-import { issueChain, keyPem, pemOf } from '../pki/support.ts';
 import {
   convertContext,
   failureOf,
@@ -20,7 +19,8 @@ import {
   outputsContent,
   read,
   valueContent,
-} from './support.ts';
+} from '../support/mount.ts';
+import { issueChain, keyPem, pemOf } from '../support/pki.ts';
 
 const PFX = { contentType: 'application/x-pkcs12', certificateBacked: true };
 const PEM = { contentType: 'application/x-pem-file', certificateBacked: true };

@@ -4,8 +4,8 @@ import { CertificateWatch, DATE_REASONS } from '../../src/mount/convert/certific
 import { NotedOnce } from '../../src/mount/log-once.ts';
 import { buildChain } from '../../src/pki/chain.ts';
 import { examine } from '../../src/pki/findings.ts';
-import { issue, issueChain, newKey } from '../pki/support.ts';
-import { convertContext, failureOf, handClock, keptLog } from './support.ts';
+import { convertContext, failureOf, handClock, keptLog } from '../support/mount.ts';
+import { issue, issueChain, newKey } from '../support/pki.ts';
 
 const YEAR = 365 * 24 * 3_600_000;
 const { leaf, certificates } = await issueChain();

@@ -9,9 +9,9 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import type { ContentSpec } from '../../src/spc/model.ts';
-import { plainPfx } from '../pki/plain-pfx.ts';
-import { issue, issueChain, keyPem, newKey, pemOf, randomOf } from '../pki/support.ts';
-import { convertContext, fetchedSecret, handClock, keptLog, objectSpec, read, valueContent } from './support.ts';
+import { convertContext, fetchedSecret, handClock, keptLog, objectSpec, read, valueContent } from '../support/mount.ts';
+import { issue, issueChain, keyPem, newKey, pemOf, randomOf } from '../support/pki.ts';
+import { plainPfx } from '../support/plain-pfx.ts';
 
 const PFX = 'application/x-pkcs12';
 const PEM = 'application/x-pem-file';

@@ -3,9 +3,17 @@ import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import type { ContentSpec } from '../../src/spc/model.ts';
-import { issue, issueChain, keyPem, pemOf, sharedKey } from '../pki/support.ts';
-import { has, workshop } from '../pki/tools.ts';
-import { convertContext, fetchedSecret, keptLog, objectSpec, outputsContent, read, valueContent } from './support.ts';
+import {
+  convertContext,
+  fetchedSecret,
+  keptLog,
+  objectSpec,
+  outputsContent,
+  read,
+  valueContent,
+} from '../support/mount.ts';
+import { issue, issueChain, keyPem, pemOf, sharedKey } from '../support/pki.ts';
+import { has, workshop } from '../support/tools.ts';
 
 const PFX = 'application/x-pkcs12';
 const PEM = 'application/x-pem-file';

@@ -5,8 +5,16 @@ import { convertObjects } from '../../src/mount/convert/convert.ts';
 import type { FetchedSpec } from '../../src/mount/fetch.ts';
 import type { FetchedObject } from '../../src/mount/ports.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain, keyPem, pemOf } from '../pki/support.ts';
-import { convertContext, failureOf, fetchedSecret, objectSpec, outputsContent, read, valueContent } from './support.ts';
+import {
+  convertContext,
+  failureOf,
+  fetchedSecret,
+  objectSpec,
+  outputsContent,
+  read,
+  valueContent,
+} from '../support/mount.ts';
+import { issueChain, keyPem, pemOf } from '../support/pki.ts';
 
 const PEM = { contentType: 'application/x-pem-file', certificateBacked: true };
 const PKCS12_TYPE = 'application/x-pkcs12';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { msUntil, systemClock } from '../../src/base/clock.ts';
 import { type Budget, startBudget } from '../../src/mount/deadline.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
-import { failureOf } from './support.ts';
+import { failureOf } from '../support/mount.ts';
 
 const clock = systemClock;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeText } from '../../src/mount/convert/encoding.ts';
-import { failureOf } from './support.ts';
+import { failureOf } from '../support/mount.ts';
 
 describe('objectEncoding', () => {
   it('utf-8 is the text', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { asProviderError, failuresError } from '../../src/mount/failures.ts';
-import { error } from './support.ts';
+import { error } from '../support/mount.ts';
 
 describe('the one error of several failures', () => {
   it('of one object is that object’s', () => {

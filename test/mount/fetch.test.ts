@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fetchObjects } from '../../src/mount/fetch.ts';
 import type { FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
-import { error, failureOf, fetchContext, fetchedSecret, objectSpec } from './support.ts';
+import { error, failureOf, fetchContext, fetchedSecret, objectSpec } from '../support/mount.ts';
 
 /** A vault that answers what it is told to, and keeps what it was asked. */
 function vaultOf(

@@ -3,7 +3,7 @@ import { rememberTexts } from '../../src/mount/manifest-cache.ts';
 import { parseAttributes } from '../../src/spc/attributes.ts';
 import type { Remember } from '../../src/spc/parameter-reader.ts';
 import { parseParameters } from '../../src/spc/parameters.ts';
-import { DEFAULTS } from '../spc/support.ts';
+import { DEFAULTS } from '../support/spc.ts';
 
 const CLASSIC = {
   keyvaultName: 'kv1',

@@ -6,8 +6,8 @@ import type { MountCall } from '../../src/mount/handler.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import type { FetchContext, FetchedObject, ObjectRef } from '../../src/mount/ports.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain } from '../pki/support.ts';
-import { error, failureOf, fetchedSecret, type KeptLog, keptLog } from './support.ts';
+import { error, failureOf, fetchedSecret, type KeptLog, keptLog } from '../support/mount.ts';
+import { issueChain } from '../support/pki.ts';
 
 type Get = (ref: ObjectRef, context: FetchContext) => Promise<FetchedObject> | FetchedObject;
 

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain, keyPem, pemOf, randomOf } from '../pki/support.ts';
-import { convertContext, fetchedSecret, objectSpec, outputsContent, read } from './support.ts';
+import { convertContext, fetchedSecret, objectSpec, outputsContent, read } from '../support/mount.ts';
+import { issueChain, keyPem, pemOf, randomOf } from '../support/pki.ts';
 
 const MUTATED = 10_000;
 const BATCH = 100;

@@ -3,8 +3,16 @@ import { Secret } from '../../src/base/secret.ts';
 import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain, sharedKey } from '../pki/support.ts';
-import { convertContext, failureOf, fetchedSecret, objectSpec, outputsContent, read, valueContent } from './support.ts';
+import {
+  convertContext,
+  failureOf,
+  fetchedSecret,
+  objectSpec,
+  outputsContent,
+  read,
+  valueContent,
+} from '../support/mount.ts';
+import { issueChain, sharedKey } from '../support/pki.ts';
 
 const { leaf, certificates } = await issueChain({ key: sharedKey('p-256') });
 const form = { ...PKCS12_FORMS.keyVault, password: new Secret('secret'), seed: Buffer.alloc(1) };

@@ -6,8 +6,8 @@ import { ProviderError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createMount } from '../../src/mount/mount.ts';
-import { OBJECTS, POD, TENANT, tokensOf } from '../spc/support.ts';
-import { failureOf } from './support.ts';
+import { failureOf } from '../support/mount.ts';
+import { OBJECTS, POD, TENANT, tokensOf } from '../support/spc.ts';
 
 const RAW = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 

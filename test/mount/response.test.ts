@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { assembleAnswer, type MadeFile } from '../../src/mount/response.ts';
-import { failureOf } from './support.ts';
+import { failureOf } from '../support/mount.ts';
 
 const MIB = 1024 * 1024;
 const file = (path: string, bytes = 1, owner = `object ${path}`): MadeFile => ({

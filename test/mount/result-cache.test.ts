@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Memo } from '../../src/mount/convert/result-cache.ts';
-import { error, failureOf, handClock } from './support.ts';
+import { error, failureOf, handClock } from '../support/mount.ts';
 
 const MINUTE = 60_000;
 const patient = () => new AbortController().signal;

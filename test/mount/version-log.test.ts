@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NotedOnce } from '../../src/mount/log-once.ts';
 import { Journal } from '../../src/mount/version-log.ts';
-import { keptLog } from './support.ts';
+import { keptLog } from '../support/mount.ts';
 
 const v = (id: string, version: string) => ({ id, version });
 

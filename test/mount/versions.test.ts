@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ListedVersion } from '../../src/mount/ports.ts';
 import { chooseVersions } from '../../src/mount/versions.ts';
-import { failureOf, objectSpec } from './support.ts';
+import { failureOf, objectSpec } from '../support/mount.ts';
 
 const asked = (history: number, version = '') => objectSpec('s', { history, version });
 const listed = (version: string, createdAt: number, enabled = true): ListedVersion => ({ version, createdAt, enabled });

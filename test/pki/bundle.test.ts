@@ -8,7 +8,7 @@ import { readDer, sequence } from '../../src/pki/der.ts';
 import { bitString, encode, integer, objectId, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain, keyPem, newKey, pemOf, prints, sameKey, sharedKey } from './support.ts';
+import { issueChain, keyPem, newKey, pemOf, prints, sameKey, sharedKey } from '../support/pki.ts';
 
 /** A key made by `openssl genrsa -primes 3 1024`; Node makes none. */
 const THREE_PRIMES =

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { authoritiesOf, pairKey } from '../../src/pki/certified-key.ts';
 import { keyFits } from '../../src/pki/chain.ts';
-import { issue, issueChain, newKey, prints } from './support.ts';
+import { issue, issueChain, newKey, prints } from '../support/pki.ts';
 
 describe('key and leaf', () => {
   it('of several of each are paired: the first key that has a certificate, and what it fits', async () => {

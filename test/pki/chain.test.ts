@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { buildChain, type Chain, pathOf } from '../../src/pki/chain.ts';
 import { subjectOf } from '../../src/pki/names.ts';
-import { type Issued, issue, issueChain, newKey, prints, sharedKey } from './support.ts';
+import { type Issued, issue, issueChain, newKey, prints, sharedKey } from '../support/pki.ts';
 
 /** Subjects of a chain's parts, without the organisation all of them have. */
 function names(chain: Chain) {

@@ -9,7 +9,7 @@ import { encode, explicit, integer, nullValue, objectId, parsed, sequenceOf, set
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { missingFor } from '../../src/pki/write.ts';
-import { issueChain, keyPem, pemOf, prints, sharedKey, spki } from './support.ts';
+import { issueChain, keyPem, pemOf, prints, sharedKey, spki } from '../support/pki.ts';
 
 const { leaf, certificates } = await issueChain({ key: sharedKey('p-256') });
 const key = keyPem(leaf.key);

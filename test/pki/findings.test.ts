@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { signatureAlgorithmOf } from '../../src/pki/certificate.ts';
 import { buildChain } from '../../src/pki/chain.ts';
 import { checkCertificates } from '../../src/pki/findings.ts';
-import { issue, issueChain, newKey, sharedKey } from './support.ts';
+import { issue, issueChain, newKey, sharedKey } from '../support/pki.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 

@@ -8,7 +8,7 @@ import { readDer } from '../../src/pki/der.ts';
 import { encode, integer, objectId, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issue, issueChain, newKey, pemOf, prints, sameKey } from './support.ts';
+import { issue, issueChain, newKey, pemOf, prints, sameKey } from '../support/pki.ts';
 
 const DSA = '1.2.840.10040.4.1';
 const DIFFIE_HELLMAN = '1.2.840.113549.1.3.1';

@@ -16,7 +16,7 @@ import {
 } from '../../src/pki/der-write.ts';
 import { WorkBudget } from '../../src/pki/kdf.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain } from './support.ts';
+import { issueChain } from '../support/pki.ts';
 
 const DATA = '1.2.840.113549.1.7.1';
 const ENCRYPTED_DATA = '1.2.840.113549.1.7.6';

@@ -3,7 +3,7 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { formatInspection } from '../../src/pki/format-inspection.ts';
 import { type Inspection, inspectBundle } from '../../src/pki/inspect.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { type IssuedChain, issue, issueChain, keyPem, pemOf } from './support.ts';
+import { type IssuedChain, issue, issueChain, keyPem, pemOf } from '../support/pki.ts';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
 let chain: IssuedChain;

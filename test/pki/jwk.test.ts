@@ -1,7 +1,7 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { publicKeyPemFromJwk } from '../../src/pki/jwk.ts';
-import { newKey, sharedKey } from './support.ts';
+import { newKey, sharedKey } from '../support/pki.ts';
 
 function jwkOf(type: 'rsa-2048' | 'p-256' | 'p-384' | 'p-521'): { pem: string; jwk: JsonWebKey } {
   const key = createPublicKey(sharedKey(type));

@@ -4,7 +4,7 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { pairKey } from '../../src/pki/certified-key.ts';
 import { pathOf } from '../../src/pki/chain.ts';
 import { type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { type IssuedChain, issueChain, keyPem, pemOf, prints, randomOf } from './support.ts';
+import { type IssuedChain, issueChain, keyPem, pemOf, prints, randomOf } from '../support/pki.ts';
 
 const RUNS = 600;
 const base: Pkcs12Form = {

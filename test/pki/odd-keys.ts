@@ -19,7 +19,7 @@ import { writePem } from '../../src/pki/pem.ts';
 import { writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { publicKeyFromPem } from '../../src/pki/public-key.ts';
 import { missingFor, writeOutput } from '../../src/pki/write.ts';
-import { issue, type KeyType, newKey, randomOf, spki, tlv, withPublicKey } from './support.ts';
+import { issue, type KeyType, newKey, randomOf, spki, tlv, withPublicKey } from '../support/pki.ts';
 
 /** DER taken apart, what stands inside strings included; `prefix` is the octet of unused bits of a BIT STRING. */
 interface Node {

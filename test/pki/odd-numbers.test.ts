@@ -26,8 +26,8 @@ import {
   SM2,
   SM2_KEY,
   sec1,
-} from './odd-samples.ts';
-import { issue, newKey, pemOf, spki, tlv, withPublicKey } from './support.ts';
+} from '../support/odd-samples.ts';
+import { issue, newKey, pemOf, spki, tlv, withPublicKey } from '../support/pki.ts';
 
 const UNSOUND = 'its numbers do not belong together';
 const UNREADABLE = 'private key that cannot be read';

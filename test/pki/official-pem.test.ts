@@ -4,7 +4,7 @@ import { pairKey } from '../../src/pki/certified-key.ts';
 import { type ReadContent, splitPem, upstreamPem, upstreamPemOfText } from '../../src/pki/official-pem.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { type IssuedChain, issue, issueChain, keyPem, pemOf, sharedKey } from './support.ts';
+import { type IssuedChain, issue, issueChain, keyPem, pemOf, sharedKey } from '../support/pki.ts';
 
 let chain: IssuedChain;
 let key: string;

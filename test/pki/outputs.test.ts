@@ -5,7 +5,7 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { pairKey } from '../../src/pki/certified-key.ts';
 import { KEY_FORMATS, OUTPUT_KINDS, PKCS12_PROFILES, traitsOf } from '../../src/pki/outputs.ts';
 import { writeOutput } from '../../src/pki/write.ts';
-import { issueChain } from './support.ts';
+import { issueChain } from '../support/pki.ts';
 
 const seed = Buffer.from('0123456789abcdef');
 const { leaf, certificates } = await issueChain({ keyType: 'rsa-2048', intermediates: 1 });

@@ -3,7 +3,7 @@ import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { withoutMargins } from '../../src/pki/password.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issue, sharedKey } from './support.ts';
+import { issue, sharedKey } from '../support/pki.ts';
 
 const { key, certificate } = await issue({ name: 'broker', key: sharedKey('p-256') });
 const seed = Buffer.alloc(1);

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { splitPem } from '../../src/pki/official-pem.ts';
 import { readPem } from '../../src/pki/pem.ts';
-import { issue, issueChain, keyPem, pemOf, prints } from './support.ts';
-import { has, workshop } from './tools.ts';
+import { issue, issueChain, keyPem, pemOf, prints } from '../support/pki.ts';
+import { has, workshop } from '../support/tools.ts';
 
 const { leaf, certificates } = await issueChain();
 const key = keyPem(leaf.key);

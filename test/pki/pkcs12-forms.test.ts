@@ -16,7 +16,7 @@ import {
   setOf,
 } from '../../src/pki/der-write.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { type IssuedChain, issueChain, prints, sameKey } from './support.ts';
+import { type IssuedChain, issueChain, prints, sameKey } from '../support/pki.ts';
 
 const DATA = '1.2.840.113549.1.7.1';
 const open = { keyCipher: 'none', certificateCipher: 'none', mac: 'none', iterations: 1 } as const;

@@ -12,7 +12,7 @@ import {
   writePkcs12,
   writeTruststore,
 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain, type KeyType, keyPem, prints, sameKey } from './support.ts';
+import { issueChain, type KeyType, keyPem, prints, sameKey } from '../support/pki.ts';
 
 const seed = Buffer.from('version 1');
 const PASSWORDS: readonly (Secret | null)[] = [null, new Secret(''), new Secret('hunter2'), new Secret('pässwörd 🔑')];

@@ -7,9 +7,9 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { pairKey } from '../../src/pki/certified-key.ts';
 import { upstreamPem, upstreamPemOfText } from '../../src/pki/official-pem.ts';
 import { writeOutput } from '../../src/pki/write.ts';
-import { plainPfx } from './plain-pfx.ts';
-import { issueChain, keyPem, newKey, pemOf } from './support.ts';
-import { has, workshop } from './tools.ts';
+import { issueChain, keyPem, newKey, pemOf } from '../support/pki.ts';
+import { plainPfx } from '../support/plain-pfx.ts';
+import { has, workshop } from '../support/tools.ts';
 
 const seed = Buffer.from('version');
 const { dir, put } = workshop();

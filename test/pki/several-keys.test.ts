@@ -9,8 +9,8 @@ import { subjectOf, subjectsOf } from '../../src/pki/names.ts';
 import { upstreamPem, upstreamPemOfText } from '../../src/pki/official-pem.ts';
 import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
 import { missingFor, writeOutput } from '../../src/pki/write.ts';
-import { plainPfx } from './plain-pfx.ts';
-import { type Issued, issue, issueChain, type KeyType, keyPem, newKey, pemOf } from './support.ts';
+import { type Issued, issue, issueChain, type KeyType, keyPem, newKey, pemOf } from '../support/pki.ts';
+import { plainPfx } from '../support/plain-pfx.ts';
 
 const seed = Buffer.from('version');
 const WITH_IDENTITY = ['certificate', 'chain', 'fullChain', 'der', 'privateKey', 'combined', 'pfx'] as const;

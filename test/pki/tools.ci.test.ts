@@ -6,8 +6,8 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { type CertificateMaterial, pairKey } from '../../src/pki/certified-key.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { writeOutput } from '../../src/pki/write.ts';
-import { type IssuedChain, issueChain, type KeyType, prints, sameKey } from './support.ts';
-import { has, workshop } from './tools.ts';
+import { type IssuedChain, issueChain, type KeyType, prints, sameKey } from '../support/pki.ts';
+import { has, workshop } from '../support/tools.ts';
 
 const KEY_TYPES: readonly KeyType[] = ['rsa-2048', 'rsa-pss', 'p-256', 'p-384', 'p-521', 'secp256k1', 'ed25519'];
 const seed = Buffer.from('version');

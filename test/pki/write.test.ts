@@ -8,7 +8,7 @@ import { authoritiesOf, type CertificateMaterial, pairKey } from '../../src/pki/
 import { readDer, sequence } from '../../src/pki/der.ts';
 import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
 import { missingFor, type OutputOptions, writeOutput } from '../../src/pki/write.ts';
-import { type IssuedChain, issue, issueChain, keyPem, newKey, pemOf, prints, sharedKey } from './support.ts';
+import { type IssuedChain, issue, issueChain, keyPem, newKey, pemOf, prints, sharedKey } from '../support/pki.ts';
 
 const options: OutputOptions = { seed: Buffer.from('0123456789abcdef0123456789abcdef') };
 let chain: IssuedChain;

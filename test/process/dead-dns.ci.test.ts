@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { has, workshop } from '../pki/tools.ts';
-import { cloudOf, mountOne } from './hanging.ts';
-import { type Provider, scratch, serve } from './support.ts';
+import { type Provider, scratch, serve } from '../support/process.ts';
+import { cloudOf, mountOne } from '../support/process-hanging.ts';
+import { has, workshop } from '../support/tools.ts';
 
 /** A name server that never answers: who asks for such a name waits for ever, as Node's threads do for a minute. */
 const RESOLVER = `

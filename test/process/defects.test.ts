@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { eventually, type Provider, scratch, serve } from './support.ts';
+import { eventually, type Provider, scratch, serve } from '../support/process.ts';
 
 /** A provider with a defect of its own, which comes to light by SIGWINCH. */
 async function provider(directory: string, defect: string): Promise<Provider> {

@@ -4,8 +4,8 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import exampleSeed from '../../examples/emulator-seed.yaml?raw';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { type Asked, cloudOf, mountOne, silentServer } from './hanging.ts';
-import { type Provider, scratch, serve } from './support.ts';
+import { type Provider, scratch, serve } from '../support/process.ts';
+import { type Asked, cloudOf, mountOne, silentServer } from '../support/process-hanging.ts';
 
 let emulator: Emulator;
 beforeAll(async () => {

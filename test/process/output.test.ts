@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { issue } from '../pki/support.ts';
-import { type Ended, scratch, start } from './support.ts';
+import { issue } from '../support/pki.ts';
+import { type Ended, scratch, start } from '../support/process.ts';
 
 /** A command, the streams it writes to, and its exit code where they can be written. */
 type Row = readonly [name: string, args: readonly string[], writes: 'stdout' | 'stderr' | 'both', code: number];

@@ -1,8 +1,8 @@
 import { closeSync, createReadStream, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { call, grpcClient } from '../server/support.ts';
-import { eventually, type Sink, scratch, serve } from './support.ts';
+import { eventually, type Sink, scratch, serve } from '../support/process.ts';
+import { call, grpcClient } from '../support/server.ts';
 
 const REFUSED = { attributes: '{}', secrets: '{}', permission: '420', targetPath: '/x' };
 

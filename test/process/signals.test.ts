@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { mountOne, silentServer } from './hanging.ts';
-import { scratch, serve, start } from './support.ts';
+import { scratch, serve, start } from '../support/process.ts';
+import { mountOne, silentServer } from '../support/process-hanging.ts';
 
 describe('a provider', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)('ends by %s, and its socket goes', async (signal) => {

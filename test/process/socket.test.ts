@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { csiDriverProvider } from '../../src/wire/contract.ts';
-import { grpcClient, version } from '../server/support.ts';
-import { eventually, type Provider, scratch, serve, start } from './support.ts';
+import { eventually, type Provider, scratch, serve, start } from '../support/process.ts';
+import { grpcClient, version } from '../support/server.ts';
 
 const OK = [200, 'ok'];
 const TAKEN = /Another process took the socket/g;

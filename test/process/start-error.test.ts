@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readLogfmt } from '../cli/logfmt.ts';
-import { scratch, start } from './support.ts';
+import { readLogfmt } from '../support/logfmt.ts';
+import { scratch, start } from '../support/process.ts';
 
 /** A port that somebody has. */
 async function takenPort(): Promise<number> {

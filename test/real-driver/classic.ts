@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { objectsText } from '../e2e/parity-world.ts';
+import { objectsText } from '../support/parity.ts';
 import { WORKLOAD_CLIENT } from './node.ts';
 
 /** What a volume must hold. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { CREDENTIALS_SECRET, EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/fixtures.ts';
 import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { builtProgram } from '../e2e/support.ts';
+import { builtProgram } from '../support/e2e.ts';
 import { startApiServer } from './api-server.ts';
 import { type Driver, type DriverLine, type MountedVolume, NODE_NAME, startDriver } from './driver.ts';
 import { type Kubelet, type PodVolume, startKubelet } from './kubelet.ts';

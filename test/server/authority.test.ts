@@ -7,7 +7,6 @@ import { authorityPin } from '../../src/server/authority.ts';
 import { pinConnection } from '../../src/server/connection.ts';
 import { FrameWalk } from '../../src/server/frames.ts';
 import { AuthorityRewriter, replacementFor } from '../../src/server/hpack.ts';
-import { rawConnection, temporaryDirectory, testServer } from './support.ts';
 import {
   callBlock,
   field,
@@ -22,7 +21,8 @@ import {
   raw,
   type,
   versionCall,
-} from './wire.ts';
+} from '../support/http2.ts';
+import { rawConnection, temporaryDirectory, testServer } from '../support/server.ts';
 
 const SOCKET_PATH = '/var/run/secrets-store-csi-providers/azure.sock';
 const PINNED = 'localhost......................................';

@@ -6,9 +6,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { MountHandler } from '../../src/mount/handler.ts';
 import { RequestBudget } from '../../src/server/requests.ts';
 import { ConnectionRoom, type Use } from '../../src/server/room.ts';
-import { RawClient } from './raw-client.ts';
-import { call, grpcClient, mount, mountRequest, rawConnection, testServer, version } from './support.ts';
-import { callBlock, flag, frame, literal, raw, type } from './wire.ts';
+import { callBlock, flag, frame, literal, raw, type } from '../support/http2.ts';
+import { RawClient } from '../support/http2-client.ts';
+import { call, grpcClient, mount, mountRequest, rawConnection, testServer, version } from '../support/server.ts';
 
 const MiB = 1024 * 1024;
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);

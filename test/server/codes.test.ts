@@ -18,7 +18,7 @@ import {
   silentMeter,
   testServer,
   version,
-} from './support.ts';
+} from '../support/server.ts';
 
 const MOUNT = '/v1alpha1.CSIDriverProvider/Mount';
 const FORBIDDEN: readonly number[] = [

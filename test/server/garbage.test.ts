@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { grpcClient, oneFile, rawConnection, type TestServer, testServer, version } from './support.ts';
-import { callBlock, flag, frame, literal, message, opening, raw, type, versionCall } from './wire.ts';
+import { callBlock, flag, frame, literal, message, opening, raw, type, versionCall } from '../support/http2.ts';
+import { grpcClient, oneFile, rawConnection, type TestServer, testServer, version } from '../support/server.ts';
 
 const ROUNDS = 1000;
 const unexpected = vi.fn();

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { csiDriverProvider, type MountResponse } from '../../src/wire/contract.ts';
-import { mountRequest, oneFile, temporaryDirectory, testServer } from './support.ts';
+import { mountRequest, oneFile, temporaryDirectory, testServer } from '../support/server.ts';
 
 const source = join(import.meta.dirname, '../go-client');
 const directory = mkdtempSync(join(tmpdir(), 'akv-go-'));

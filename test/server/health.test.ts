@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import { type HealthOptions, type HealthTarget, startHealthServer } from '../../src/server/health.ts';
 import { startServer } from '../../src/server/server.ts';
-import { oneFile, silentMeter, temporaryDirectory, testServer } from './support.ts';
+import { oneFile, silentMeter, temporaryDirectory, testServer } from '../support/server.ts';
 
 /** A health server that asks what `target` says. */
 async function probe(target: ReturnType<HealthOptions['target']>, timeoutMs = 5000) {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { csiDriverProvider } from '../../src/wire/contract.ts';
-import { mountRequest } from './support.ts';
+import { mountRequest } from '../support/server.ts';
 
 const KILLS = process.env.REQUIRE_TOOLS ? 25 : 4;
 const PUBLISHERS = 4;

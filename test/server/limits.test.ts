@@ -6,8 +6,8 @@ import { Secret } from '../../src/base/secret.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import type { MountRequest, MountResponse } from '../../src/wire/contract.ts';
-import { block, POD, SECRET, TENANT, tokensOf } from '../spc/support.ts';
-import { call, failure, grpcClient, testServer } from './support.ts';
+import { call, failure, grpcClient, testServer } from '../support/server.ts';
+import { block, POD, SECRET, TENANT, tokensOf } from '../support/spc.ts';
 
 const PARAMETERS = { keyvaultName: 'kv-name', tenantID: TENANT, objects: block(SECRET) };
 const KEY_VAULT = `vault: {name: kv-name, directoryId: ${TENANT}, credentials: {managedIdentity: null}}\nvaultSecret: {name: a}\n`;

@@ -8,7 +8,7 @@ import type { ErrorCode } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import type { Endpoint } from '../../src/server/endpoint.ts';
 import { type Listener, listen } from '../../src/server/listener.ts';
-import { rawConnection, temporaryDirectory } from './support.ts';
+import { rawConnection, temporaryDirectory } from '../support/server.ts';
 
 /** Opens an endpoint; its start went well unless it is said that it did not. */
 async function opened(endpoint: Endpoint, greeting = 'hello', { settled = true } = {}): Promise<Listener> {

@@ -5,8 +5,8 @@ import { type MountOutcome, OUTCOMES } from '../../src/base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../../src/pki/reasons.ts';
 import { boundedLabel, RecentMap } from '../../src/server/bounded.ts';
 import { createMetrics, startMetricsServer } from '../../src/server/metrics.ts';
-import { clockOf, handClock } from '../clocks.ts';
-import { failure, grpcClient, mount, testServer, version } from './support.ts';
+import { clockOf, handClock } from '../support/clocks.ts';
+import { failure, grpcClient, mount, testServer, version } from '../support/server.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

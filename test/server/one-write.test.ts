@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { ProviderError } from '../../src/base/errors.ts';
 import type { MountHandler } from '../../src/mount/handler.ts';
 import { csiDriverProvider } from '../../src/wire/contract.ts';
-import { RawClient } from './raw-client.ts';
-import { call, grpcClient, mountRequest, testServer } from './support.ts';
-import { type Frame, framesOf, type } from './wire.ts';
+import { type Frame, framesOf, type } from '../support/http2.ts';
+import { RawClient } from '../support/http2-client.ts';
+import { call, grpcClient, mountRequest, testServer } from '../support/server.ts';
 
 /** What accepted sockets wrote, one entry a write. */
 let writes: Buffer[] = [];

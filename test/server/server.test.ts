@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import type { MountHandler, MountInput } from '../../src/mount/handler.ts';
 import { startServer } from '../../src/server/server.ts';
+import { callBlock, flag, frame, framesOf, literal, opening, raw, type } from '../support/http2.ts';
 import {
   call,
   failure,
@@ -20,8 +21,7 @@ import {
   temporaryDirectory,
   testServer,
   version,
-} from './support.ts';
-import { callBlock, flag, frame, framesOf, literal, opening, raw, type } from './wire.ts';
+} from '../support/server.ts';
 
 describe('a provider', () => {
   test.each([

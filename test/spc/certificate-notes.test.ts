@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { block, CLASSIC, read } from './support.ts';
+import { block, CLASSIC, read } from '../support/spc.ts';
 
 const PASSWORD = 'objectName: pw\nobjectType: secret\nfiles: {}';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CLOUD_NAMES, cloudFileNamed, resolveCloud } from '../../src/spc/cloud.ts';
-import { CLASSIC, cloudFileOf, read } from './support.ts';
+import { CLASSIC, cloudFileOf, read } from '../support/spc.ts';
 
 function custom(file: unknown, name = 'AzureStackCloud') {
   const text = typeof file === 'string' ? file : JSON.stringify(file);

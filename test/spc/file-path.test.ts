@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { block, objectsError, objectsOf } from './support.ts';
+import { block, objectsError, objectsOf } from '../support/spc.ts';
 
 describe('paths that collide are refused, naming both objects', () => {
   const object = (name: string, more = '') => `objectName: ${name}\nobjectType: secret\n${more}`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
 import type { OutputSpec } from '../../src/spc/model.ts';
-import { type Asked, block, CLASSIC, objectsOf, read } from './support.ts';
+import { type Asked, block, CLASSIC, objectsOf, read } from '../support/spc.ts';
 
 const PASSWORD = 'objectName: pw\nobjectType: secret\nobjectAlias: pw.txt';
 

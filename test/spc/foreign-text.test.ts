@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkManifests } from '../../src/spc/check.ts';
-import { CLASSIC, DEFAULTS, NO_CLOUD_FILE } from './support.ts';
+import { CLASSIC, DEFAULTS, NO_CLOUD_FILE } from '../support/spc.ts';
 
 const CONTEXT = { defaults: DEFAULTS, readCloudFile: NO_CLOUD_FILE, providerNames: ['azure'] };
 

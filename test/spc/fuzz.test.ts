@@ -7,7 +7,7 @@ import { Findings } from '../../src/spc/finding.ts';
 import { parseKeyVaultField } from '../../src/spc/key-vault-field.ts';
 import { parseObjects } from '../../src/spc/objects.ts';
 import { parseYaml } from '../../src/spc/yaml/parse.ts';
-import { block, CLASSIC, DEFAULTS, NO_CLOUD_FILE, read } from './support.ts';
+import { block, CLASSIC, DEFAULTS, NO_CLOUD_FILE, read } from '../support/spc.ts';
 
 const OBJECT_DEFAULTS = { mode: 0o644, split: false, orderChain: true };
 

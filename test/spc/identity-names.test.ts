@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAttributes } from '../../src/spc/attributes.ts';
 import { parseParameters } from '../../src/spc/parameters.ts';
-import { CLASSIC, DEFAULTS, read, TENANT } from './support.ts';
+import { CLASSIC, DEFAULTS, read, TENANT } from '../support/spc.ts';
 
 const NONE = { secrets: 'null' };
 const BEGIN =

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { claimedPrincipal } from '../../src/spc/tokens.ts';
-import { type Asked, CLASSIC, CLIENT_SECRET, jwt, NOW, read, TENANT, tokensOf } from './support.ts';
+import { type Asked, CLASSIC, CLIENT_SECRET, jwt, NOW, read, TENANT, tokensOf } from '../support/spc.ts';
 
 const EXCHANGE = 'api://AzureADTokenExchange';
 const BINDING = 'api://AKSIdentityBinding';

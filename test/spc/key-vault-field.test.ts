@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { ObjectSpec } from '../../src/spc/model.ts';
 import { isPlaceholder } from '../../src/spc/placeholder.ts';
-import { type Asked, read, TENANT } from './support.ts';
+import { type Asked, read, TENANT } from '../support/spc.ts';
 
 const VAULT = `vault:
   name: kv1

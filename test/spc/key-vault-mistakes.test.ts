@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { read, TENANT } from './support.ts';
+import { read, TENANT } from '../support/spc.ts';
 
 const VAULT = `vault:
   name: kv1

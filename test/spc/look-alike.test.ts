@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { block, CLASSIC, read, SECRET } from './support.ts';
+import { block, CLASSIC, read, SECRET } from '../support/spc.ts';
 
 const warningsOf = (field: string) => {
   const { volume, warnings, notes } = read({ ...CLASSIC, objects: block(`${SECRET}\n${field}: x`) });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { block, CLASSIC, fileOf, objectsError, objectsOf, read, SECRET } from './support.ts';
+import { block, CLASSIC, fileOf, objectsError, objectsOf, read, SECRET } from '../support/spc.ts';
 
 describe('objectType', () => {
   it.each(['secret', 'key', 'cert'])('%s', (type) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { block, CLASSIC, fileOf, objectsError, objectsOf, read, SECRET } from './support.ts';
+import { block, CLASSIC, fileOf, objectsError, objectsOf, read, SECRET } from '../support/spc.ts';
 
 it('may be as many as the list may hold, with every field, a comment and quotes', () => {
   const fields = [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Findings } from '../../src/spc/finding.ts';
 import { findingsError } from '../../src/spc/parameters.ts';
-import { type Asked, block, CLASSIC, read } from './support.ts';
+import { type Asked, block, CLASSIC, read } from '../support/spc.ts';
 
 type Parameters = Readonly<Record<string, string | undefined>>;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAttributes } from '../../src/spc/attributes.ts';
 import { parseParameters } from '../../src/spc/parameters.ts';
-import { type Asked, CLASSIC, DEFAULTS, OBJECTS, read, TENANT } from './support.ts';
+import { type Asked, CLASSIC, DEFAULTS, OBJECTS, read, TENANT } from '../support/spc.ts';
 
 type Parameters = Readonly<Record<string, string | undefined>>;
 

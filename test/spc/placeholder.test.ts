@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bracketedPlaceholderIn, isPlaceholder, placeholderIn } from '../../src/spc/placeholder.ts';
-import { block, CLASSIC, read, SECRET, TENANT } from './support.ts';
+import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
 
 const NOBODY = 'is a placeholder that nobody filled in';
 /** Of documentation and of every template language that manifests go through. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkManifests } from '../../src/spc/check.ts';
-import { DEFAULTS, NO_CLOUD_FILE, TENANT } from './support.ts';
+import { DEFAULTS, NO_CLOUD_FILE, TENANT } from '../support/spc.ts';
 
 const CLIENT = '33333333-3333-4333-8333-333333333333';
 const HEAD = `apiVersion: secrets-store.csi.x-k8s.io/v1

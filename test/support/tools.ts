@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { type IssuedChain, keyPem, pemOf } from './support.ts';
+import { type IssuedChain, keyPem, pemOf } from './pki.ts';
 
 /** Whether a tool is there, and the command `args` of it succeeds; a message where not, since its checks are left out. */
 export function has(tool: string, ...args: readonly string[]): boolean {

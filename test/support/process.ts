@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import { builtProgram } from '../e2e/support.ts';
+import { builtProgram } from './e2e.ts';
 
 /** A directory with a short path that is gone after the test. */
 export function scratch(defer: Start['defer'] = onTestFinished): string {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { issueCertificate, NO_NAMES } from '../../src/emulator/world/issue.ts';
-import { CLIENT, CLIENT_SECRET, OTHER_TENANT, openLab, sdkOptions, seedWith, VAULT } from './support.ts';
+import { CLIENT, CLIENT_SECRET, OTHER_TENANT, openLab, sdkOptions, seedWith, VAULT } from './emulator.ts';
 
 export const WORKLOAD = '33333333-3333-3333-3333-333333333333';
 export const CERTIFICATE_APP = '44444444-4444-4444-4444-444444444444';

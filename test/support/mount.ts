@@ -10,7 +10,7 @@ import { NotedOnce } from '../../src/mount/log-once.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject } from '../../src/mount/ports.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
-import { handClock } from '../clocks.ts';
+import { handClock } from './clocks.ts';
 
 export { handClock };
 

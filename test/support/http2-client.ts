@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { rawConnection } from './support.ts';
-import { callBlock, type Frame, flag, frame, framesOf, literal, message, opening, raw, type } from './wire.ts';
+import { callBlock, type Frame, flag, frame, framesOf, literal, message, opening, raw, type } from './http2.ts';
+import { rawConnection } from './server.ts';
 
 const AUTHORITY = Buffer.concat([Buffer.of(literal.plain | 1), raw('localhost')]);
 

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { readBundle } from '../../src/pki/bundle.ts';
-import { type Lab, seedWith } from './support.ts';
+import { type Lab, seedWith } from './emulator.ts';
 
 /** Certificates in every form. */
 export const SEED = seedWith(`

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
-import { call, grpcClient } from '../server/support.ts';
+import { call, grpcClient } from './server.ts';
 
 /** A server that never answers, and the cloud file of a provider that knows no other Azure. */
 export async function silentServer(directory: string, { defer = onTestFinished } = {}) {

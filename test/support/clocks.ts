@@ -1,4 +1,4 @@
-import { type Clock, steadyTime } from '../src/base/clock.ts';
+import { type Clock, steadyTime } from '../../src/base/clock.ts';
 
 /** Clocks that stand still until they are moved. */
 export interface HandClock extends Clock {

@@ -1,6 +1,6 @@
 // Keys and certificates whose numbers contradict each other, with which OpenSSL's callers in Node end the process.
 import { writePem } from '../../src/pki/pem.ts';
-import { type Issued, tlv, withPublicKey } from './support.ts';
+import { type Issued, tlv, withPublicKey } from './pki.ts';
 
 /** Identifiers of an EC key and of curves, as elements. */
 export const EC = '06072a8648ce3d0201';
