@@ -42,7 +42,7 @@ export interface Scenario {
 }
 
 /** What came of letting one contestant work. */
-export interface Outcome<T> {
+export interface TimedResult<T> {
   readonly value: T;
   readonly counts: Counts;
   readonly loop: LoopBlock | undefined;
@@ -53,7 +53,7 @@ export async function withFresh<T>(
   { azure }: Bench,
   { contestant, ...options }: StartOptions & { readonly contestant: Contestant },
   work: (running: Running) => Promise<T>,
-): Promise<Outcome<T>> {
+): Promise<TimedResult<T>> {
   const running = await contestant.start(azure, options);
   try {
     await running.watchFromNow();

@@ -69,19 +69,34 @@ export function runCheck(
       manifests += report.manifests.length;
       const found = locate(report, input.name);
       located.push(...found);
-      if (options.fetch && !found.some(({ severity }) => severity === 'error')) {
+      if (options.fetch && countErrors(found) === 0) {
         const fetched = await fetchFindings({ ...input, options, providerNames, ...deps }, io);
         for (const { spc, finding } of fetched) located.push({ ...finding, file: input.name, manifest: labelOf(spc) });
       }
     }
-    const errors = located.filter(({ severity }) => severity === 'error').length;
-    if (json) io.stdout(`${JSON.stringify({ manifests, errors, findings: located }, undefined, 2)}\n`);
-    else print(located, io);
+    const errors = countErrors(located);
+    (json ? printJson : print)({ manifests, errors, located }, io);
     if (manifests === 0 && errors === 0)
       throw new ProviderError('ERR_BAD_PARAMETERS', `no SecretProviderClass in ${files.join(', ')}`);
-    if (!json) io.stdout(`${summary(manifests, located, errors)}\n`);
+    if (!json) io.stdout(`${summary({ manifests, errors, located })}\n`);
     return errors === 0 ? 0 : 1;
   });
+}
+
+/** The findings of a run over all files. */
+interface Checked {
+  /** SecretProviderClasses found. */
+  readonly manifests: number;
+  readonly errors: number;
+  readonly located: readonly Located[];
+}
+
+function countErrors(findings: readonly Finding[]): number {
+  return findings.filter(({ severity }) => severity === 'error').length;
+}
+
+function printJson({ manifests, errors, located }: Checked, io: Io): void {
+  io.stdout(`${JSON.stringify({ manifests, errors, findings: located }, undefined, 2)}\n`);
 }
 
 function locate({ findings, manifests }: CheckReport, file: string): readonly Located[] {
@@ -96,14 +111,14 @@ function labelOf({ name, namespace }: { readonly name: string; readonly namespac
   return namespace === '' ? name : `${namespace}/${name}`;
 }
 
-function print(located: readonly Located[], io: Io): void {
+function print({ located }: Checked, io: Io): void {
   for (const { file, line, severity, message, manifest } of located) {
     const place = line === undefined ? file : `${file}:${line}`;
     io.stdout(`${printable(`${place}: ${severity}: ${message}${manifest === '' ? '' : ` [${manifest}]`}`)}\n`);
   }
 }
 
-function summary(manifests: number, located: readonly Located[], errors: number): string {
+function summary({ manifests, errors, located }: Checked): string {
   const classes = `${manifests} SecretProviderClass${manifests === 1 ? '' : 'es'} checked`;
   const others = located.length - errors;
   return `${classes}: ${errors} error${errors === 1 ? '' : 's'}, ${others} other finding${others === 1 ? '' : 's'}`;

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { Command } from 'commander';
 import { abortable } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
-import { openStage, type Stage } from './demo/context.ts';
+import { type DemoContext, openDemoContext } from './demo/context.ts';
 import { EXAMPLE_SEED } from './demo/fixtures.ts';
 import { playDemo } from './demo/run.ts';
 import { createScreen, type Screen, wantsColour } from './demo/screen.ts';
@@ -39,18 +39,18 @@ export function runDemo({ keep = false, seed }: DemoCommandOptions, io: Io): Pro
   return exitCodeOf(io, async () => {
     const state = seed === undefined ? EXAMPLE_SEED : (await readInput(seed, io)).text;
     const screen = createScreen(io.stdout, { colour: wantsColour(process.stdout, io.env) });
-    let stage: Stage | undefined;
+    let context: DemoContext | undefined;
     let stopListening = () => {};
     try {
-      stage = await openStage();
-      stopListening = listenForTheEnd(stage);
-      await abortable(playDemo({ screen, stage, seed: state, keep }), stage.signal);
-      if (keep) await interruption(stage.signal);
+      context = await openDemoContext();
+      stopListening = listenForTheEnd(context);
+      await abortable(playDemo({ screen, context, seed: state, keep }), context.signal);
+      if (keep) await interruption(context.signal);
       return 0;
     } catch (error) {
       return report(error, screen);
     } finally {
-      await stage?.close();
+      await context?.close();
       stopListening();
     }
   });
@@ -66,9 +66,9 @@ class Interruption extends Error {
   }
 }
 
-/** Tells the stage of signals. */
-function listenForTheEnd(stage: Stage): () => void {
-  const handlers = SIGNALS.map((signal) => ({ signal, handler: () => stage.fail(new Interruption(signal)) }));
+/** Tells the context of signals. */
+function listenForTheEnd(context: DemoContext): () => void {
+  const handlers = SIGNALS.map((signal) => ({ signal, handler: () => context.fail(new Interruption(signal)) }));
   for (const { signal, handler } of handlers) process.on(signal, handler);
   return () => {
     for (const { signal, handler } of handlers) process.off(signal, handler);

@@ -53,20 +53,24 @@ export function parseGoFlags(
   let previous: FlagSpec | undefined;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? '';
-    const [, name, inline] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
-    if (name === undefined) throw usage(unexpected(arg, previous));
+    const { name, inline } = splitFlag(arg, previous);
     const spec = specs.get(name);
     if (spec === undefined) throw usage(unknown(name, [...specs.keys()]));
-    let text = inline;
-    if (text === undefined && spec.kind !== 'boolean') {
-      text = args[++i];
-      if (text === undefined) throw usage(`flag --${name} needs a value: ${RULE[spec.kind]}`);
-    }
+    const takesNext = inline === undefined && spec.kind !== 'boolean';
+    const text = takesNext ? args[++i] : (inline ?? 'true');
+    if (text === undefined) throw usage(`flag --${name} needs a value: ${RULE[spec.kind]}`);
     if (meaningless.includes(spec)) ignored.add(name);
-    else values.set(spec.name, checked(spec, text ?? 'true'));
+    else values.set(spec.name, checked(spec, text));
     previous = inline === undefined ? spec : undefined;
   }
   return { values, ignored: [...ignored] };
+}
+
+/** Splits `--name=value`; `inline` is undefined without `=`. */
+function splitFlag(arg: string, previous: FlagSpec | undefined): { readonly name: string; readonly inline?: string } {
+  const [, name, inline] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
+  if (name === undefined) throw usage(unexpected(arg, previous));
+  return { name, ...(inline === undefined ? {} : { inline }) };
 }
 
 /** The flags as a table for a help text. */

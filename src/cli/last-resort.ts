@@ -35,7 +35,7 @@ export function catchDefects({ log, end, clock }: LastResort): (message: string,
     if (logging) return;
     logging = true;
     try {
-      log.error(message, { error: kindOf(thrown) });
+      log.error(message, { error: placeOf(thrown) });
     } catch {
       // There is nowhere else to say it.
     } finally {
@@ -45,7 +45,7 @@ export function catchDefects({ log, end, clock }: LastResort): (message: string,
 }
 
 /** Name and place of a foreign error; its message may quote what it choked on. */
-function kindOf(thrown: unknown): string {
+function placeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return typeof thrown;
   const code = 'code' in thrown ? ` ${String(thrown.code)}` : '';
   const place = framesOf(thrown)[0] ?? '';

@@ -26,7 +26,7 @@ export function logLine(fields: LineFields, json: boolean): string {
     if (excess <= 0) break;
     const longest = pairs.reduce((most, pair) => (bytesOf(pair) > bytesOf(most) ? pair : most));
     const room = bytesOf(longest) - excess;
-    longest.text = longestWithin(room, textOf(longest.data), (value) => encode(longest.name, value));
+    longest.text = longestWithin(room, messageText(longest.data), (value) => encode(longest.name, value));
   }
   return line();
 }
@@ -64,11 +64,11 @@ function jsonPair(name: string, data: unknown): string {
 
 /** What is no plain word stands in quotes, with the escapes of JSON, which are those of logfmt. */
 function logfmtPair(name: string, data: unknown): string {
-  const text = textOf(data);
+  const text = messageText(data);
   return `${name}=${/^[!#-<>-[\]-~]+$/.test(text) ? text : escapedUnits(JSON.stringify(text))}`;
 }
 
-function textOf(data: unknown): string {
+function messageText(data: unknown): string {
   return typeof data === 'string' ? data : JSON.stringify(data);
 }
 

@@ -40,7 +40,7 @@ export function readManifests(text: string, source: string): Manifests {
     throw new ProviderError('ERR_BAD_PARAMETERS', reasons.join('\n'));
   }
   const objects = parsed.documents.flatMap(objectsOf);
-  const ofKind = (kind: string) => objects.filter((object) => textOf(object, 'kind') === kind);
+  const ofKind = (kind: string) => objects.filter((object) => textField(object, 'kind') === kind);
   return {
     classes: ofKind('SecretProviderClass').map((object) => readClass(object, source)),
     secrets: ofKind('Secret').map((object) => readSecret(object, source)),
@@ -50,7 +50,7 @@ export function readManifests(text: string, source: string): Manifests {
 function objectsOf(document: Tree): MapTree[] {
   if (document.kind !== 'map') return [];
   const items = document.entries.get('items')?.value;
-  if (items?.kind === 'list' && textOf(document, 'kind')?.endsWith('List')) return items.items.flatMap(objectsOf);
+  if (items?.kind === 'list' && textField(document, 'kind')?.endsWith('List')) return items.items.flatMap(objectsOf);
   return [document];
 }
 
@@ -58,20 +58,29 @@ function readClass(object: MapTree, source: string): SecretProviderClass {
   const { name, namespace } = nameOf(object, source);
   const what = `SecretProviderClass "${name}"`;
   const spec = mapOf(object, 'spec');
-  if (spec === undefined) throw refusal(source, object.line, `${what} has no spec`);
-  const provider = textOf(spec, 'provider') ?? '';
-  if (provider === '') throw refusal(source, spec.line, `${what} names no provider; set spec.provider to "azure"`);
+  if (spec === undefined) throw manifestError(source, object.line, `${what} has no spec`);
+  const provider = textField(spec, 'provider') ?? '';
+  if (provider === '')
+    throw manifestError(source, spec.line, `${what} names no provider; set spec.provider to "azure"`);
   const parameters = mapOf(spec, 'parameters');
   if (parameters === undefined || parameters.entries.size === 0) {
-    throw refusal(source, spec.line, `${what} has no parameters: the driver refuses it before it asks the provider`);
+    throw manifestError(
+      source,
+      spec.line,
+      `${what} has no parameters: the driver refuses it before it asks the provider`,
+    );
   }
   const entries = [...parameters.entries].map(([key, { line, value }]): [string, string] => {
     if (value.kind !== 'text') {
       const remedy = `Kubernetes takes text only; ${value.kind === 'null' ? 'put "" there' : 'put "|" behind the name'}`;
-      throw refusal(source, line, `spec.parameters.${key} of ${what} is ${kindOf(value)}: ${remedy}`);
+      throw manifestError(source, line, `spec.parameters.${key} of ${what} is ${kindOf(value)}: ${remedy}`);
     }
     if (needsQuotes(value)) {
-      throw refusal(source, line, `spec.parameters.${key} of ${what} must be text: write "${value.text}" in quotes`);
+      throw manifestError(
+        source,
+        line,
+        `spec.parameters.${key} of ${what} must be text: write "${value.text}" in quotes`,
+      );
     }
     return [key, value.text];
   });
@@ -85,7 +94,7 @@ function readSecret(object: MapTree, source: string): SecretManifest {
     const decoded = decodeBase64(value.kind === 'text' ? value.text.trim() : '');
     if (!decoded.ok) {
       const remedy = 'encode it, or move it to stringData';
-      throw refusal(source, line, `data.${key} of Secret "${name}" is not base64; ${remedy}`);
+      throw manifestError(source, line, `data.${key} of Secret "${name}" is not base64; ${remedy}`);
     }
     data.set(key, new Secret(decoded.bytes.toString('utf8')));
   }
@@ -97,11 +106,11 @@ function readSecret(object: MapTree, source: string): SecretManifest {
 
 function nameOf(object: MapTree, source: string): { name: string; namespace: string } {
   const metadata = mapOf(object, 'metadata');
-  const name = metadata === undefined ? undefined : textOf(metadata, 'name');
+  const name = metadata === undefined ? undefined : textField(metadata, 'name');
   if (metadata === undefined || name === undefined) {
-    throw refusal(source, object.line, `${textOf(object, 'kind')} has no metadata.name`);
+    throw manifestError(source, object.line, `${textField(object, 'kind')} has no metadata.name`);
   }
-  return { name, namespace: textOf(metadata, 'namespace') ?? '' };
+  return { name, namespace: textField(metadata, 'namespace') ?? '' };
 }
 
 function mapOf(map: MapTree, key: string): MapTree | undefined {
@@ -109,11 +118,11 @@ function mapOf(map: MapTree, key: string): MapTree | undefined {
   return value?.kind === 'map' ? value : undefined;
 }
 
-function textOf(map: MapTree, key: string): string | undefined {
+function textField(map: MapTree, key: string): string | undefined {
   const value = map.entries.get(key)?.value;
   return value?.kind === 'text' ? value.text : undefined;
 }
 
-function refusal(source: string, line: number, reason: string): ProviderError {
+function manifestError(source: string, line: number, reason: string): ProviderError {
   return new ProviderError('ERR_BAD_PARAMETERS', `${source}:${line}: ${reason}`);
 }

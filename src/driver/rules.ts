@@ -2,7 +2,7 @@ import { csiDriverProvider, type MountedFile, type MountResponse, type ObjectVer
 import { MAX_RESPONSE_BYTES } from './client.ts';
 
 /** What the driver makes of an answer. */
-export type Verdict =
+export type ResponseAction =
   /** The volume gets exactly these files, each path once. */
   | {
       readonly kind: 'write';
@@ -18,7 +18,7 @@ const MAX_PATH_BYTES = 4096;
 const MAX_ELEMENT_BYTES = 255;
 
 /** Judges an answer by the driver's rules, in the driver's order. */
-export function judgeResponse(response: MountResponse): Verdict {
+export function judgeResponse(response: MountResponse): ResponseAction {
   const size = csiDriverProvider.Mount.responseSerialize(response).length;
   if (size > MAX_RESPONSE_BYTES) {
     return { kind: 'refused', message: `received message larger than max (${size} vs. ${MAX_RESPONSE_BYTES})` };

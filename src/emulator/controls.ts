@@ -5,9 +5,9 @@ import type { SeedCertificate, SeedKey } from './seed/seed-schema.ts';
 import { issueSpec, keySpec } from './seed/seed-specs.ts';
 import { renewCertificate } from './vault/vault-certificates.ts';
 import { addIssuedCertificate, addKey, addSecret, updateVersion, type VersionOptions } from './vault/vault-write.ts';
-import type { Grant, Identity, ObjectKind, Tenant, Vault, World } from './world/model.ts';
+import type { EmulatedIdentity, Grant, ObjectKind, Tenant, Vault, World } from './world/model.ts';
 import { nowSeconds } from './world/model.ts';
-import type { ObjectStore, ObjectVersion } from './world/object-store.ts';
+import type { ObjectStore, StoredVersion } from './world/object-store.ts';
 import { pemText } from './world/secret-form.ts';
 import { findTenant, isIdentity } from './world/tenants.ts';
 
@@ -132,7 +132,7 @@ function accessControls(world: World): AccessControls {
 }
 
 /** The store of a kind first, then those that follow it. */
-function storesOf(vault: Vault, kind: ObjectKind): readonly ObjectStore<ObjectVersion>[] {
+function storesOf(vault: Vault, kind: ObjectKind): readonly ObjectStore<StoredVersion>[] {
   return kind === 'certificates' ? [vault.certificates, vault.keys, vault.secrets] : [vault[kind]];
 }
 
@@ -152,7 +152,7 @@ function requireTenant(world: World, name: string): Tenant {
   return tenant;
 }
 
-function requireIdentity(tenant: Tenant, reference: string): Identity {
+function requireIdentity(tenant: Tenant, reference: string): EmulatedIdentity {
   const identity = tenant.identities.find((candidate) => isIdentity(candidate, reference));
   if (identity === undefined)
     throw missing(

@@ -32,8 +32,8 @@ export async function startBroker(volumes: BrokerVolumes): Promise<Broker> {
         return;
       }
       isUser(volumes, username, password).then(
-        (known) => (known ? done(null, true) : done(refusal(), false)),
-        () => done(refusal(), false),
+        (known) => (known ? done(null, true) : done(denied(), false)),
+        () => done(denied(), false),
       );
     },
   });
@@ -77,6 +77,6 @@ async function isUser(
   return user !== undefined && password !== undefined && (await passwordFits(password, user.password));
 }
 
-function refusal(): AuthenticateError {
+function denied(): AuthenticateError {
   return Object.assign(new Error('bad user name or password'), { returnCode: BAD_USERNAME_OR_PASSWORD });
 }

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { ProviderClient } from '../../driver/client.ts';
 import type { Emulator } from '../../emulator/emulator.ts';
 import type { MountedKeyPair } from './certificates.ts';
-import type { Stage } from './context.ts';
+import type { DemoContext } from './context.ts';
 import type { ProviderProcess } from './provider-process.ts';
 import type { Screen } from './screen.ts';
 import type { MountedVolume } from './volumes.ts';
@@ -10,7 +10,7 @@ import type { MountedVolume } from './volumes.ts';
 /** What the demo is played with. */
 export interface Play {
   readonly screen: Screen;
-  readonly stage: Stage;
+  readonly context: DemoContext;
   /** YAML of the emulator's state. */
   readonly seed: string;
   /** Whether everything is to go on afterwards. */

@@ -8,7 +8,7 @@ import { messageOf, ProviderError } from '../../base/errors.ts';
 const MAX_BASE_BYTES = 64;
 
 /** Where something is played that must leave nothing behind, however it ends. */
-export interface Stage {
+export interface DemoContext {
   /** A directory of its own, with a short path; gone at the end. */
   readonly directory: string;
   /** Aborts when the play cannot go on; the reason says why. */
@@ -21,7 +21,7 @@ export interface Stage {
 }
 
 /** Makes the directory. Errors: ERR_USAGE where that is not possible. */
-export async function openStage(): Promise<Stage> {
+export async function openDemoContext(): Promise<DemoContext> {
   const directory = await makeDirectory();
   // For an end by an exception that nobody caught, or by a reader of our output who went away.
   const lastResort = () => rmSync(directory, { recursive: true, force: true });

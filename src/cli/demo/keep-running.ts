@@ -13,7 +13,7 @@ const API_VERSION = '7.5';
 /** Prepares everything for a person to go on with, and prints how. */
 export async function leaveRunning(play: Play, running: Running & BrokerAct, volumes: Volumes): Promise<void> {
   const { emulator, root } = running;
-  const { directory } = play.stage;
+  const { directory } = play.context;
   const write = (name: string, text: string) => writeFile(join(directory, name), text, { mode: 0o600 });
   await write('manifests.yaml', printManifests(Object.values(volumes).map(({ rendered }) => rendered)));
   await write('credentials.yaml', credentialsManifest(volumes.listener.rendered.namespace));
@@ -33,7 +33,7 @@ function credentialsManifest(namespace: string): string {
 }
 
 /** Has the broker reload when somebody has mounted a new certificate into its volume. */
-function followFiles({ screen, stage }: Play, { broker }: BrokerAct, { listener }: Volumes): void {
+function followFiles({ screen, context }: Play, { broker }: BrokerAct, { listener }: Volumes): void {
   const file = join(listener.targetDir, 'tls.crt');
   let known: string | undefined;
   const look = async () => {
@@ -47,11 +47,11 @@ function followFiles({ screen, stage }: Play, { broker }: BrokerAct, { listener 
   const timer = setInterval(() => {
     look().catch((error: unknown) => screen.warn(messageOf(error)));
   }, RELOAD_POLL_MS);
-  stage.defer(() => clearInterval(timer));
+  context.defer(() => clearInterval(timer));
 }
 
 function instructions(
-  { stage }: Play,
+  { context }: Play,
   { emulator, provider, broker }: Running & BrokerAct,
   { listener }: Volumes,
 ): readonly string[] {
@@ -62,7 +62,7 @@ function instructions(
   return [
     '',
     `akv="node ${program}"`,
-    `dir=${stage.directory}`,
+    `dir=${context.directory}`,
     '',
     '# the environment the provider runs in: the cloud, and the root of its certificates',
     `export AZURE_ENVIRONMENT_FILEPATH=${provider.cloudFile}`,

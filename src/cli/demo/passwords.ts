@@ -35,9 +35,9 @@ export function parsePasswords(text: string): ReadonlyMap<string, BrokerUser> {
     if (kind === 'attributes') continue;
     const password = parseHash(entries.get('password') ?? '');
     if (password === undefined) {
-      throw refusal(line, 'the user has no password in the form $pbkdf2-sha512$i=…,l=…$salt$hash');
+      throw passwordsError(line, 'the user has no password in the form $pbkdf2-sha512$i=…,l=…$salt$hash');
     }
-    if (users.has(user)) throw refusal(line, 'a user of this name stands further up');
+    if (users.has(user)) throw passwordsError(line, 'a user of this name stands further up');
     users.set(user, { password, attributes: attributes.get(user) ?? new Map() });
   }
   return users;
@@ -61,19 +61,25 @@ function readTables(text: string): readonly Table[] {
   for (const [i, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
-    const [table, quotedUser, bareUser = '', suffix] = TABLE.exec(line) ?? [];
-    const [entry, quotedKey, bareKey = '', value = ''] = ENTRY.exec(line) ?? [];
-    if (table !== undefined) {
-      const kind = suffix === undefined ? 'user' : 'attributes';
-      tables.push({ kind, user: quotedUser ?? bareUser, line: i + 1, entries: new Map() });
-      continue;
-    }
-    if (entry === undefined) throw refusal(i + 1, 'neither [user] nor key = "value"');
-    const current = tables.at(-1);
-    if (current === undefined) throw refusal(i + 1, 'a value before the first [user]');
-    current.entries.set(quotedKey ?? bareKey, value);
+    const table = readHeading(line, i + 1);
+    if (table === undefined) addEntry(tables.at(-1), line, i + 1);
+    else tables.push(table);
   }
   return tables;
+}
+
+/** A table without entries; undefined if the line is no heading. */
+function readHeading(text: string, line: number): Table | undefined {
+  const [table, quotedUser, bareUser = '', suffix] = TABLE.exec(text) ?? [];
+  if (table === undefined) return undefined;
+  return { kind: suffix === undefined ? 'user' : 'attributes', user: quotedUser ?? bareUser, line, entries: new Map() };
+}
+
+function addEntry(table: Table | undefined, text: string, line: number): void {
+  const [entry, quotedKey, bareKey = '', value = ''] = ENTRY.exec(text) ?? [];
+  if (entry === undefined) throw passwordsError(line, 'neither [user] nor key = "value"');
+  if (table === undefined) throw passwordsError(line, 'a value before the first [user]');
+  table.entries.set(quotedKey ?? bareKey, value);
 }
 
 function parseHash(value: string): PasswordHash | undefined {
@@ -83,6 +89,6 @@ function parseHash(value: string): PasswordHash | undefined {
   return { iterations: Number(iterations), salt: Buffer.from(salt, 'base64'), hash };
 }
 
-function refusal(line: number, reason: string): ProviderError {
+function passwordsError(line: number, reason: string): ProviderError {
   return new ProviderError('ERR_BAD_CONTENT', `passwords, line ${line}: ${reason}`);
 }

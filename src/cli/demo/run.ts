@@ -17,7 +17,7 @@ import { mountVolume, showVolume } from './volumes.ts';
 
 const VERSION_TIMEOUT_MS = 5000;
 
-/** Plays the demo on a stage. Rejects with what failed; nothing is taken down here. */
+/** Plays the demo on a context. Rejects with what failed; nothing is taken down here. */
 export async function playDemo(play: Play): Promise<void> {
   const startedAt = performance.now();
   const { screen } = play;
@@ -32,34 +32,34 @@ export async function playDemo(play: Play): Promise<void> {
   if (play.keep) await leaveRunning(play, { ...running, ...act }, volumes);
 }
 
-async function playAzure({ screen, stage, seed }: Play): Promise<Emulator> {
+async function playAzure({ screen, context, seed }: Play): Promise<Emulator> {
   screen.step('A small Azure starts on this machine');
   const emulator = await startEmulator({ seed });
-  stage.defer(() => emulator.close());
+  context.defer(() => emulator.close());
   screen.ok(`Key Vault   ${emulator.vaultUrl(VAULT)}`);
   screen.ok(`Entra ID    ${emulator.authorityHost}`);
   screen.note('stock Azure SDKs talk to it over HTTPS; "akv-csi emulator" runs it alone');
   return emulator;
 }
 
-async function playProvider({ screen, stage }: Play, emulator: Emulator): Promise<Running> {
+async function playProvider({ screen, context }: Play, emulator: Emulator): Promise<Running> {
   screen.step('The provider starts, as on a node');
   const provider = await startProviderProcess({
     program: process.argv[1] ?? '',
-    directory: stage.directory,
+    directory: context.directory,
     emulator,
     // What was changed in the vault is to be seen at once.
     args: ['--cache-ttl=0'],
   });
   const died = () =>
-    stage.fail(new ProviderError('ERR_INTERNAL', `the provider ended; its log:\n${provider.logTail()}`));
+    context.fail(new ProviderError('ERR_INTERNAL', `the provider ended; its log:\n${provider.logTail()}`));
   provider.child.once('exit', died);
-  stage.defer(async () => {
+  context.defer(async () => {
     provider.child.off('exit', died);
     await provider.stop();
   });
   const driver = connectProvider(provider.endpoint);
-  stage.defer(() => driver.close());
+  context.defer(() => driver.close());
   const { runtimeName, runtimeVersion, version } = await driver.version({ deadlineMs: VERSION_TIMEOUT_MS });
   screen.ok(`akv-csi serve, process ${provider.child.pid}, on ${provider.endpoint}`);
   screen.ok(`answers the driver's call Version: ${runtimeName} ${runtimeVersion}, contract ${version}`);
@@ -86,12 +86,12 @@ function playRender({ screen }: Play): readonly RenderedVolume[] {
 }
 
 async function playDriver(
-  { screen, stage }: Play,
+  { screen, context }: Play,
   { driver, root, emulator }: Running,
   rendered: readonly RenderedVolume[],
 ): Promise<Volumes> {
   screen.step('The driver mounts the volumes');
-  const base = join(stage.directory, 'volumes');
+  const base = join(context.directory, 'volumes');
   await mkdir(base);
   const shown: ShownVolume[] = [];
   for (const volume of rendered) {
@@ -115,14 +115,14 @@ async function playDriver(
   return { listener, authentication, bridge };
 }
 
-interface Outcome {
+interface DemoResult {
   readonly volumes: Volumes;
   readonly act: BrokerAct;
   readonly rotated: string;
   readonly seconds: number;
 }
 
-function summarize(screen: Screen, { volumes, act, rotated, seconds }: Outcome): void {
+function summarize(screen: Screen, { volumes, act, rotated, seconds }: DemoResult): void {
   screen.step('Summary');
   const mounted = Object.values(volumes).map(({ rendered, published }: ShownVolume) => [
     rendered.origin.split(',')[0] ?? '',

@@ -2,12 +2,18 @@ import type { X509Certificate } from 'node:crypto';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { publicKeyOf } from '../../pki/public-key.ts';
 import { audiences, type DecodedJwt, decodeJwt, isSignedBy, textClaim, timeClaim } from '../world/jwt.ts';
-import { type FederatedCredential, type Identity, nowSeconds, type Tenant, type World } from '../world/model.ts';
+import {
+  type EmulatedIdentity,
+  type FederatedCredential,
+  nowSeconds,
+  type Tenant,
+  type World,
+} from '../world/model.ts';
 import type { EntraRefuse } from './entra-errors.ts';
 
 /** A client that proved itself; `method` as in {@link issueToken}. */
 export interface ProvenClient {
-  readonly identity: Identity;
+  readonly identity: EmulatedIdentity;
   readonly method: '1' | '2';
 }
 
@@ -45,7 +51,7 @@ export function proveClient(
   return { identity, method: '1' };
 }
 
-function checkSecret(world: World, identity: Identity, given: { refuse: EntraRefuse; secret: string }): void {
+function checkSecret(world: World, identity: EmulatedIdentity, given: { refuse: EntraRefuse; secret: string }): void {
   const known = identity.secrets.find(({ value }) => sameText(value.reveal(), given.secret));
   if (known === undefined) throw given.refuse('badSecret', identity.clientId);
   if (known.expires !== undefined && known.expires <= nowSeconds(world))
@@ -54,7 +60,7 @@ function checkSecret(world: World, identity: Identity, given: { refuse: EntraRef
 
 function checkAssertion(
   world: World,
-  identity: Identity,
+  identity: EmulatedIdentity,
   request: { claim: ClientClaim; refuse: EntraRefuse; assertion: string },
 ): void {
   const { refuse } = request;
@@ -70,7 +76,7 @@ function checkAssertion(
 
 function checkCertificateAssertion(
   token: DecodedJwt,
-  identity: Identity,
+  identity: EmulatedIdentity,
   { claim, refuse }: { claim: ClientClaim; refuse: EntraRefuse },
 ): void {
   const certificate = identity.certificates.find((candidate) => isNamedBy(token, candidate));
@@ -80,7 +86,7 @@ function checkCertificateAssertion(
   if (!audiences(token).some(claim.isOwnEndpoint)) throw refuse('certificateAudience', audiences(token).join(', '));
 }
 
-function checkFederated(token: DecodedJwt, identity: Identity, refuse: EntraRefuse): void {
+function checkFederated(token: DecodedJwt, identity: EmulatedIdentity, refuse: EntraRefuse): void {
   const issuer = textClaim(token, 'iss') ?? '';
   const subject = textClaim(token, 'sub') ?? '';
   const presented = audiences(token);

@@ -1,5 +1,5 @@
 import { type HttpRequest, type HttpResponse, json, text } from '../http/http.ts';
-import { type Identity, nowSeconds, type Tenant, type World } from '../world/model.ts';
+import { type EmulatedIdentity, nowSeconds, type Tenant, type World } from '../world/model.ts';
 import { managedIdentities } from '../world/tenants.ts';
 import { isKnownResource, issueToken } from './tokens.ts';
 
@@ -9,7 +9,7 @@ const NMI_PATH = /^\/host\/token\/?$/;
 /** Where App Service's form of the endpoint is, for SDKs that cannot be pointed to another IMDS. */
 export const APP_SERVICE_PATH = '/msi/token';
 
-type Candidate = { readonly tenant: Tenant; readonly identity: Identity };
+type Candidate = { readonly tenant: Tenant; readonly identity: EmulatedIdentity };
 
 /** Whether a path of the managed-identity listener belongs to pod identity. */
 export function isPodIdentityPath(path: string): boolean {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { vaultSuffixes } from '../http/routing.ts';
 import { signJwt } from '../world/jwt.ts';
-import { type Identity, nowSeconds, type Tenant, type World } from '../world/model.ts';
+import { type EmulatedIdentity, nowSeconds, type Tenant, type World } from '../world/model.ts';
 
 /** An access token with its times in seconds since 1970. */
 export interface IssuedToken {
@@ -29,7 +29,7 @@ export const KEY_VAULT_APP_ID = 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093';
 /** Signs an access token. `method`: how the client proved itself, `1` by a secret, `2` by an assertion. */
 export function issueToken(
   world: World,
-  to: { tenant: Tenant; identity: Identity },
+  to: { tenant: Tenant; identity: EmulatedIdentity },
   options: { audience: string; method: '1' | '2'; clientCapabilities?: readonly string[] },
 ): IssuedToken {
   const { tenant, identity } = to;

@@ -35,7 +35,7 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-type Outcome =
+type Delivery =
   | { readonly kind: 'answer'; readonly response: HttpResponse; readonly bytes?: number }
   | { readonly kind: 'drop' }
   | { readonly kind: 'hang' };
@@ -104,7 +104,7 @@ async function serve(
   send(outgoing, outcome);
 }
 
-async function respond(service: Service, request: HttpRequest, parts: ListenerParts): Promise<Outcome> {
+async function respond(service: Service, request: HttpRequest, parts: ListenerParts): Promise<Delivery> {
   const fault = parts.faults.next(service, request);
   switch (fault?.kind) {
     case undefined:
@@ -133,11 +133,11 @@ async function handled(service: Service, request: HttpRequest, parts: ListenerPa
   }
 }
 
-function truncated(response: HttpResponse, fault: Extract<FaultAction, { kind: 'truncate' }>): Outcome {
+function truncated(response: HttpResponse, fault: Extract<FaultAction, { kind: 'truncate' }>): Delivery {
   return { kind: 'answer', response, bytes: fault.bytes ?? Math.floor(Buffer.byteLength(response.body) / 2) };
 }
 
-function send(outgoing: ServerResponse, outcome: Outcome): void {
+function send(outgoing: ServerResponse, outcome: Delivery): void {
   if (outcome.kind === 'hang') return;
   if (outcome.kind === 'drop') {
     outgoing.socket?.destroy();

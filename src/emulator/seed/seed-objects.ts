@@ -3,13 +3,13 @@ import { Secret } from '../../base/secret.ts';
 import { addCertificate, addIssuedCertificate, addKey, addSecret } from '../vault/vault-write.ts';
 import { type IssueSpec, importedSpec, uploadedMaterial } from '../world/certificates.ts';
 import type { Vault, World } from '../world/model.ts';
-import { type CertificateMaterial, PFX, pemParts, pemText, secretValue } from '../world/secret-form.ts';
+import { PFX, pemParts, pemText, type StoredMaterial, secretValue } from '../world/secret-form.ts';
 import { badSeed } from './seed.ts';
 import type { SeedCertificate, SeedSecret, SeedVault } from './seed-schema.ts';
 import { issueSpec, keySpec, secretForm, seededVersions, versionOptions } from './seed-specs.ts';
 
 /** The seed's named chains, by name. */
-export type Chains = ReadonlyMap<string, { readonly spec: IssueSpec; readonly material: CertificateMaterial }>;
+export type Chains = ReadonlyMap<string, { readonly spec: IssueSpec; readonly material: StoredMaterial }>;
 
 interface Source {
   readonly seed: SeedVault;
@@ -85,7 +85,7 @@ async function addSeededCertificate(
   return addCertificate(world, at, { ...options, material, spec: importedSpec(spec, material) });
 }
 
-async function uploaded(name: string, content: string, password: string | undefined): Promise<CertificateMaterial> {
+async function uploaded(name: string, content: string, password: string | undefined): Promise<StoredMaterial> {
   try {
     return await uploadedMaterial(new Secret(content), password === undefined ? undefined : new Secret(password));
   } catch (thrown) {

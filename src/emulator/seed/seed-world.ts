@@ -5,7 +5,15 @@ import { Secret } from '../../base/secret.ts';
 import { publicKeyFromPem } from '../../pki/public-key.ts';
 import { type Authority, createAuthority, issueMaterial } from '../world/certificates.ts';
 import { publicKeyOfJwk } from '../world/key-material.ts';
-import type { AssertionKey, FederatedCredential, Identity, SigningKey, Tenant, Vault, World } from '../world/model.ts';
+import type {
+  AssertionKey,
+  EmulatedIdentity,
+  FederatedCredential,
+  SigningKey,
+  Tenant,
+  Vault,
+  World,
+} from '../world/model.ts';
 import { ObjectStore } from '../world/object-store.ts';
 import { findTenant } from '../world/tenants.ts';
 import { badSeed } from './seed.ts';
@@ -93,7 +101,7 @@ async function buildChains(seed: Seed, authorities: ReadonlyMap<string, Authorit
 function buildIdentity(
   identity: SeedIdentity,
   context: { now: number; serviceAccountIssuer: string; ownKeys: readonly AssertionKey[] },
-): Identity {
+): EmulatedIdentity {
   const clientId = identity.clientId.toLowerCase();
   return {
     name: identity.name,

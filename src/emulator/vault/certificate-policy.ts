@@ -1,5 +1,5 @@
 import { defaultValidity, type IssueSpec } from '../world/certificates.ts';
-import { DEFAULT_EKUS, isSubject } from '../world/issue.ts';
+import { type AlternativeNames, DEFAULT_EKUS, isSubject, NO_NAMES } from '../world/issue.ts';
 import { DEFAULT_KEY } from '../world/key-material.ts';
 import { type CertificateContentType, KEY_VAULT_FORM, PEM, PFX } from '../world/secret-form.ts';
 import { asObject, type JsonObject, optionalFlag, optionalInteger, optionalText, optionalTexts } from './vault-call.ts';
@@ -43,32 +43,51 @@ export function specFromPolicy(policy: JsonObject, previous: IssueSpec | undefin
   const keyProps = asObject(policy.key_props);
   const x509 = asObject(policy.x509_props);
   const sans = asObject(x509?.sans);
-  const subject = optionalText(x509, 'subject') ?? previous?.subject;
-  if (subject === undefined && sans === undefined)
-    throw badParameter('The policy needs a subject or subject alternative names.');
-  const checkedSubject = subject === undefined || subject === '' ? `CN=${firstName(sans)}` : subject;
-  if (!isSubject(checkedSubject)) throw badParameter(`The subject ${subject} is not a distinguished name.`);
-  const months = optionalInteger(x509, 'validity_months');
-  if (months !== undefined && (months < 1 || months > 1200))
-    throw badParameter('validity_months must be between 1 and 1200.');
-  const names = {
-    dns: optionalTexts(sans, 'dns_names') ?? previous?.names.dns ?? [],
-    ip: optionalTexts(sans, 'ip_addresses') ?? previous?.names.ip ?? [],
-    email: optionalTexts(sans, 'emails') ?? previous?.names.email ?? [],
-  };
+  const subject = requestedSubject(x509, sans, previous);
+  const validity = requestedValidity(x509, previous, now);
+  const names = requestedNames(sans, previous?.names);
   return {
     issuer: optionalText(asObject(policy.issuer), 'name') ?? previous?.issuer ?? 'Self',
-    subject: checkedSubject,
+    subject,
     names,
     ekus: optionalTexts(x509, 'ekus') ?? previous?.ekus ?? DEFAULT_EKUS,
     key: certificateKey(keyProps, previous),
     exportable: optionalFlag(keyProps, 'exportable') ?? previous?.exportable ?? true,
-    validity:
-      months === undefined
-        ? sameLength(previous, now)
-        : { from: defaultValidity(now).from, to: now + months * MONTH_MS },
+    validity,
     contentType: contentTypeOf(policy) ?? previous?.contentType ?? PFX,
     form: previous?.form ?? KEY_VAULT_FORM,
+  };
+}
+
+function requestedSubject(
+  x509: JsonObject | undefined,
+  sans: JsonObject | undefined,
+  previous: IssueSpec | undefined,
+): string {
+  const subject = optionalText(x509, 'subject') ?? previous?.subject;
+  if (subject === undefined && sans === undefined)
+    throw badParameter('The policy needs a subject or subject alternative names.');
+  const checked = subject === undefined || subject === '' ? `CN=${firstName(sans)}` : subject;
+  if (!isSubject(checked)) throw badParameter(`The subject ${subject} is not a distinguished name.`);
+  return checked;
+}
+
+function requestedValidity(
+  x509: JsonObject | undefined,
+  previous: IssueSpec | undefined,
+  now: number,
+): IssueSpec['validity'] {
+  const months = optionalInteger(x509, 'validity_months');
+  if (months === undefined) return sameLength(previous, now);
+  if (months < 1 || months > 1200) throw badParameter('validity_months must be between 1 and 1200.');
+  return { from: defaultValidity(now).from, to: now + months * MONTH_MS };
+}
+
+function requestedNames(sans: JsonObject | undefined, previous: AlternativeNames = NO_NAMES): AlternativeNames {
+  return {
+    dns: optionalTexts(sans, 'dns_names') ?? previous.dns,
+    ip: optionalTexts(sans, 'ip_addresses') ?? previous.ip,
+    email: optionalTexts(sans, 'emails') ?? previous.email,
   };
 }
 

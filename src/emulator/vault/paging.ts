@@ -1,11 +1,11 @@
-import type { VaultCall } from './vault-call.ts';
+import type { VaultRequest } from './vault-call.ts';
 import { badParameter } from './vault-errors.ts';
 
 const MAX_RESULTS = 25;
 
 /** One page of items in the order of their keys, with the link to the next one. */
 export function page<T>(
-  call: VaultCall,
+  call: VaultRequest,
   items: readonly T[],
   shape: { readonly key: (item: T) => string; readonly show: (item: T) => unknown },
 ): { value: unknown[]; nextLink: string | null } {
@@ -28,7 +28,7 @@ function pageSize(text: string | null): number {
   throw badParameter(`Invalid maxresults value: ${text}. It must be between 1 and ${MAX_RESULTS}.`);
 }
 
-function nextLink(call: VaultCall, key: string, size: number): string {
+function nextLink(call: VaultRequest, key: string, size: number): string {
   const token = Buffer.from(JSON.stringify({ NextMarker: key })).toString('base64url');
   const query = `api-version=${encodeURIComponent(call.apiVersion)}&$skiptoken=${token}&maxresults=${size}`;
   return `${call.origin}${call.request.path}?${query}`;

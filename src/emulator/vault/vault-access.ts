@@ -1,7 +1,7 @@
 import { Refusal } from '../http/http.ts';
 import type { Grant, ObjectKind, Vault } from '../world/model.ts';
 import { isIdentity } from '../world/tenants.ts';
-import { vaultError } from './vault-errors.ts';
+import { vaultRefusal } from './vault-errors.ts';
 import type { Caller } from './vault-token.ts';
 
 /** One use of one permission; `name` is absent for what concerns the whole vault. */
@@ -40,7 +40,7 @@ export function requireOpenFirewall(vault: Vault, caller: Caller, address: strin
   const message =
     'Client address is not authorized and caller is not a trusted service.\r\n' +
     `Client address: ${address}\r\nCaller: ${callerText(caller)}\r\n${vaultText(vault)}\r\n`;
-  throw new Refusal(vaultError(403, 'Forbidden', message, 'ForbiddenByFirewall'));
+  throw new Refusal(vaultRefusal(403, 'Forbidden', message, 'ForbiddenByFirewall'));
 }
 
 function covers(grant: Grant, { identity }: Caller, use: Use): boolean {
@@ -66,7 +66,7 @@ function deniedByRbac(vault: Vault, caller: Caller, use: Use): Refusal {
     "DecisionReason: 'DeniedWithNoValidRBAC' ",
     `${vaultText(vault)}\r\n`,
   ].join('\r\n');
-  return new Refusal(vaultError(403, 'Forbidden', message, 'ForbiddenByRbac'));
+  return new Refusal(vaultRefusal(403, 'Forbidden', message, 'ForbiddenByRbac'));
 }
 
 function deniedByPolicy(vault: Vault, caller: Caller, use: Use): Refusal {
@@ -74,7 +74,7 @@ function deniedByPolicy(vault: Vault, caller: Caller, use: Use): Refusal {
     `The user, group or application '${callerText(caller).replace(';iss=', ';numgroups=0;iss=')}' does not have ` +
     `${use.kind} ${use.permission} permission on key vault '${vault.name};location=${vault.region}'. For help resolving ` +
     'this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287';
-  return new Refusal(vaultError(403, 'Forbidden', message, 'AccessDenied'));
+  return new Refusal(vaultRefusal(403, 'Forbidden', message, 'AccessDenied'));
 }
 
 function callerText({ appId, objectId, issuer }: Caller): string {

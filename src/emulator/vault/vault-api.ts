@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { answered, type HttpRequest, type HttpResponse } from '../http/http.ts';
 import type { ObjectKind, World } from '../world/model.ts';
-import type { ObjectVersion } from '../world/object-store.ts';
+import type { StoredVersion } from '../world/object-store.ts';
 import { requireOpenFirewall } from './vault-access.ts';
-import type { VaultCall } from './vault-call.ts';
+import type { VaultRequest } from './vault-call.ts';
 import {
   CERTIFICATES,
   certificatePolicy,
@@ -11,7 +11,7 @@ import {
   getOperation,
   importCertificate,
 } from './vault-certificates.ts';
-import { badParameter, notServed, vaultError } from './vault-errors.ts';
+import { badParameter, notServed, vaultRefusal } from './vault-errors.ts';
 import { createKey, importKey, KEYS, rotateKey } from './vault-keys.ts';
 import {
   type Collection,
@@ -29,7 +29,7 @@ import { getSecret, SECRETS, setSecret } from './vault-secrets.ts';
 import { authenticate } from './vault-token.ts';
 
 type Answer = HttpResponse | Promise<HttpResponse>;
-type Handler = (call: VaultCall, name: string) => Answer;
+type Handler = (call: VaultRequest, name: string) => Answer;
 
 const API_VERSION = /^(2015-06-01|2016-10-01|7\.[0-6](-preview(\.\d+)?)?|2025-06-01-preview|2025-07-01|2026-04-01)$/;
 const OBJECT_NAME = /^[0-9A-Za-z-]{1,127}$/;
@@ -55,7 +55,7 @@ export async function handleVault(world: World, vaultName: string, request: Http
   const vault = world.vaults.get(vaultName.toLowerCase());
   if (vault === undefined) {
     const known = [...world.vaults.values()].map(({ name }) => name).join(', ') || 'none';
-    return vaultError(
+    return vaultRefusal(
       404,
       'VaultNotFound',
       `There is no vault "${vaultName}" here (known: ${known}); in Azure its name would not resolve.`,
@@ -73,7 +73,7 @@ export async function handleVault(world: World, vaultName: string, request: Http
   return { ...response, headers, ...(identity === undefined ? {} : { identity }) };
 }
 
-function dispatch(call: VaultCall): Answer {
+function dispatch(call: VaultRequest): Answer {
   const [collection, ...rest] = segments(call.request.path);
   const deleted = collection?.startsWith('deleted') ?? false;
   const kind = deleted ? collection?.slice('deleted'.length) : collection;
@@ -89,8 +89,8 @@ function dispatch(call: VaultCall): Answer {
   }
 }
 
-function dispatchObject<V extends ObjectVersion>(
-  call: VaultCall,
+function dispatchObject<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   path: readonly string[],
 ): Answer {
@@ -110,8 +110,8 @@ function dispatchObject<V extends ObjectVersion>(
   return collection.kind === 'secrets' ? getSecret(call, address) : getObject(call, collection, address);
 }
 
-function dispatchDeleted<V extends ObjectVersion>(
-  call: VaultCall,
+function dispatchDeleted<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   path: readonly string[],
 ): Answer {
@@ -150,7 +150,7 @@ function requireName(name: string): void {
   if (!OBJECT_NAME.test(name)) throw badParameter(`The request URI contains an invalid name: ${name}`);
 }
 
-function requireVersionId(call: VaultCall, kind: ObjectKind, version: string | undefined): void {
+function requireVersionId(call: VaultRequest, kind: ObjectKind, version: string | undefined): void {
   if (version === undefined || VERSION_ID.test(version)) return;
   if (call.request.method !== 'GET') throw notServed(`${call.request.method} ${call.request.path}`);
   throw badParameter(`The request URI contains an invalid ${kind.slice(0, -1)} version: ${version}`);

@@ -4,7 +4,7 @@ import { badParameter } from './vault-errors.ts';
 import type { Caller } from './vault-token.ts';
 
 /** One accepted call of a vault's data plane. */
-export interface VaultCall {
+export interface VaultRequest {
   readonly world: World;
   readonly vault: Vault;
   readonly caller: Caller;
@@ -18,7 +18,7 @@ export interface VaultCall {
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** The request's JSON body. Refuses what is not an object with 400. */
-export function jsonBody(call: VaultCall): JsonObject {
+export function jsonBody(call: VaultRequest): JsonObject {
   try {
     const body: unknown = JSON.parse(call.request.body.toString('utf8') || '{}');
     const object = asObject(body);

@@ -16,9 +16,9 @@ import {
   ok,
   optionalFlag,
   optionalText,
-  type VaultCall,
+  type VaultRequest,
 } from './vault-call.ts';
-import { badParameter, notFound, vaultError } from './vault-errors.ts';
+import { badParameter, notFound, vaultRefusal } from './vault-errors.ts';
 import { bundleJson, type Collection, objectId, requireFreeName, requireVersion } from './vault-objects.ts';
 import { addCertificate, addIssuedCertificate } from './vault-write.ts';
 
@@ -47,7 +47,7 @@ export const CERTIFICATES: Collection<CertificateVersion> = {
 };
 
 /** `POST /certificates/{name}/create`: answers 202 like Key Vault, and is done when the next call comes. */
-export async function createCertificate(call: VaultCall, name: string): Promise<HttpResponse> {
+export async function createCertificate(call: VaultRequest, name: string): Promise<HttpResponse> {
   requireAccess(call.vault, call.caller, { kind: 'certificates', permission: 'create', name });
   const conflict = refusedName(call, name);
   if (conflict !== undefined) return conflict;
@@ -69,14 +69,14 @@ export async function createCertificate(call: VaultCall, name: string): Promise<
 }
 
 /** `GET` and `PATCH /certificates/{name}/pending`: the operation that made the current version. */
-export async function getOperation(call: VaultCall, name: string): Promise<HttpResponse> {
+export async function getOperation(call: VaultRequest, name: string): Promise<HttpResponse> {
   const permission = call.request.method === 'PATCH' ? 'update' : 'get';
   requireAccess(call.vault, call.caller, { kind: 'certificates', permission, name });
   return ok(await operationJson(call, name));
 }
 
 /** `POST /certificates/{name}/import`: PFX in base64, or PEM; the order of the certificates stays. */
-export async function importCertificate(call: VaultCall, name: string): Promise<HttpResponse> {
+export async function importCertificate(call: VaultRequest, name: string): Promise<HttpResponse> {
   requireAccess(call.vault, call.caller, { kind: 'certificates', permission: 'import', name });
   const conflict = refusedName(call, name);
   if (conflict !== undefined) return conflict;
@@ -96,7 +96,7 @@ export async function importCertificate(call: VaultCall, name: string): Promise<
 }
 
 /** `GET` and `PATCH /certificates/{name}/policy`; a changed policy counts for the next version. */
-export function certificatePolicy(call: VaultCall, name: string): HttpResponse {
+export function certificatePolicy(call: VaultRequest, name: string): HttpResponse {
   const permission = call.request.method === 'PATCH' ? 'update' : 'get';
   requireAccess(call.vault, call.caller, { kind: 'certificates', permission, name });
   const current = requireVersion(call, CERTIFICATES, { name });
@@ -112,7 +112,7 @@ export async function renewCertificate(world: World, vault: Vault, name: string)
   return addIssuedCertificate(world, { vault, name }, { spec: renewed });
 }
 
-async function operationJson(call: VaultCall, name: string): Promise<JsonObject & { request_id: string }> {
+async function operationJson(call: VaultRequest, name: string): Promise<JsonObject & { request_id: string }> {
   const { name: stored, version } = requireVersion(call, CERTIFICATES, { name });
   const { material, spec } = version;
   if (spec.issuer === 'Unknown') throw notFound('certificates', `${name}/pending`);
@@ -136,14 +136,14 @@ async function readUpload(value: string, password: string | undefined) {
   }
 }
 
-function refusedName(call: VaultCall, name: string): HttpResponse | undefined {
+function refusedName(call: VaultRequest, name: string): HttpResponse | undefined {
   requireFreeName(call, CERTIFICATES, name);
   const { certificates, keys, secrets } = call.vault;
   if (certificates.get(name) !== undefined || (keys.get(name) ?? secrets.get(name)) === undefined) return undefined;
-  return vaultError(409, 'Conflict', `The name ${name} belongs to a key or secret that is not a certificate's.`);
+  return vaultRefusal(409, 'Conflict', `The name ${name} belongs to a key or secret that is not a certificate's.`);
 }
 
-function policyId(call: VaultCall, name: string): string {
+function policyId(call: VaultRequest, name: string): string {
   return `${objectId(call, 'certificates', { name })}/policy`;
 }
 

@@ -24,7 +24,7 @@ const STANDARD: Readonly<Record<number, readonly [code: string, message: string]
 };
 
 /** An error in Key Vault's JSON. */
-export function vaultError(status: number, code: string, message: string, innerCode?: string): HttpResponse {
+export function vaultRefusal(status: number, code: string, message: string, innerCode?: string): HttpResponse {
   return json(status, {
     error: { code, message, ...(innerCode === undefined ? {} : { innererror: { code: innerCode } }) },
   });
@@ -33,12 +33,12 @@ export function vaultError(status: number, code: string, message: string, innerC
 /** The error Key Vault sends with a status when nothing more is known; 429 has no `Retry-After`, as in life. */
 export function standardError(status: number): HttpResponse {
   const [code, message] = STANDARD[status] ?? (status < 500 ? ['BadRequest', 'Bad request.'] : STANDARD[500]) ?? [];
-  return vaultError(status, code ?? 'InternalServerError', message ?? '');
+  return vaultRefusal(status, code ?? 'InternalServerError', message ?? '');
 }
 
 /** 400 with what is wrong. */
 export function badParameter(message: string): Refusal {
-  return new Refusal(vaultError(400, 'BadParameter', message));
+  return new Refusal(vaultRefusal(400, 'BadParameter', message));
 }
 
 /** 404 for an object, with its version where one was asked for. */
@@ -48,14 +48,14 @@ export function notFound(kind: ObjectKind, nameOrId: string): Refusal {
     `A ${word} with (name/id) ${nameOrId} was not found in this key vault. If you recently deleted this ${word} ` +
     `you may be able to recover it using the correct recovery command. For help resolving this issue, please see ` +
     'https://go.microsoft.com/fwlink/?linkid=2125182';
-  return new Refusal(vaultError(404, `${code}NotFound`, message));
+  return new Refusal(vaultRefusal(404, `${code}NotFound`, message));
 }
 
 /** 403 for reading a disabled version. */
 export function disabled(kind: ObjectKind): Refusal {
   const { word, code } = NOUNS[kind];
   const message = `Operation get is not allowed on a disabled ${word}.`;
-  return new Refusal(vaultError(403, 'Forbidden', message, `${code}Disabled`));
+  return new Refusal(vaultRefusal(403, 'Forbidden', message, `${code}Disabled`));
 }
 
 /** 409 for a name that a deleted object still holds. */
@@ -64,10 +64,10 @@ export function deletedButRecoverable(kind: ObjectKind, name: string): Refusal {
   const message =
     `${code} ${name} is currently in a deleted but recoverable state, and its name cannot be reused; ` +
     `in this state, the ${word} can only be recovered or purged.`;
-  return new Refusal(vaultError(409, 'Conflict', message, 'ObjectIsDeletedButRecoverable'));
+  return new Refusal(vaultRefusal(409, 'Conflict', message, 'ObjectIsDeletedButRecoverable'));
 }
 
 /** 501 for what the emulator does not play. */
 export function notServed(operation: string): Refusal {
-  return new Refusal(vaultError(501, 'NotImplemented', `${operation} is not part of the emulator.`));
+  return new Refusal(vaultRefusal(501, 'NotImplemented', `${operation} is not part of the emulator.`));
 }

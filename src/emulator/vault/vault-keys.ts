@@ -22,9 +22,9 @@ import {
   optionalInteger,
   optionalText,
   optionalTexts,
-  type VaultCall,
+  type VaultRequest,
 } from './vault-call.ts';
-import { badParameter, vaultError } from './vault-errors.ts';
+import { badParameter, vaultRefusal } from './vault-errors.ts';
 import { bundleJson, type Collection, objectId, requireFreeName, requireVersion } from './vault-objects.ts';
 import { addKey, addPublicKey } from './vault-write.ts';
 
@@ -50,7 +50,7 @@ export const KEYS: Collection<KeyVersion> = {
 };
 
 /** `POST /keys/{name}/create`: a new version. */
-export async function createKey(call: VaultCall, name: string): Promise<HttpResponse> {
+export async function createKey(call: VaultRequest, name: string): Promise<HttpResponse> {
   requireAccess(call.vault, call.caller, { kind: 'keys', permission: 'create', name });
   const body = jsonBody(call);
   const spec = requestedKey(body);
@@ -62,7 +62,7 @@ export async function createKey(call: VaultCall, name: string): Promise<HttpResp
 }
 
 /** `PUT /keys/{name}`: a version from a private key that came from outside. */
-export function importKey(call: VaultCall, name: string): HttpResponse {
+export function importKey(call: VaultRequest, name: string): HttpResponse {
   requireAccess(call.vault, call.caller, { kind: 'keys', permission: 'import', name });
   const body = jsonBody(call);
   const jwk = asObject(body.key);
@@ -78,7 +78,7 @@ export function importKey(call: VaultCall, name: string): HttpResponse {
 }
 
 /** `POST /keys/{name}/rotate`: a new version of the same kind. */
-export async function rotateKey(call: VaultCall, name: string): Promise<HttpResponse> {
+export async function rotateKey(call: VaultRequest, name: string): Promise<HttpResponse> {
   requireAccess(call.vault, call.caller, { kind: 'keys', permission: 'rotate', name });
   const { version } = requireVersion(call, KEYS, { name });
   const refusal = refusedName(call, name);
@@ -104,14 +104,14 @@ export function requestedKey(props: JsonObject): KeySpec {
   return { kty, size, crv: curve };
 }
 
-function created(call: VaultCall, name: string): HttpResponse {
+function created(call: VaultRequest, name: string): HttpResponse {
   return ok(bundleJson(call, KEYS, requireVersion(call, KEYS, { name })));
 }
 
-function refusedName(call: VaultCall, name: string): HttpResponse | undefined {
+function refusedName(call: VaultRequest, name: string): HttpResponse | undefined {
   requireFreeName(call, KEYS, name);
   if (call.vault.certificates.get(name) === undefined) return undefined;
-  return vaultError(
+  return vaultRefusal(
     409,
     'Conflict',
     `The key ${name} belongs to the certificate of that name; change the certificate.`,

@@ -1,22 +1,22 @@
 import type { HttpResponse } from '../http/http.ts';
 import { nowSeconds, type ObjectKind, type Vault } from '../world/model.ts';
-import type { DeletedObject, ObjectStore, ObjectVersion, StoredObject } from '../world/object-store.ts';
+import type { DeletedObject, ObjectStore, StoredObject, StoredVersion } from '../world/object-store.ts';
 import { page } from './paging.ts';
 import { requireAccess } from './vault-access.ts';
-import { attributesOf, type JsonObject, jsonBody, ok, type VaultCall } from './vault-call.ts';
+import { attributesOf, type JsonObject, jsonBody, ok, type VaultRequest } from './vault-call.ts';
 import { deletedButRecoverable, disabled, notFound } from './vault-errors.ts';
 import { updateVersion } from './vault-write.ts';
 
 /** How one kind of object is stored and shown; what the kinds share is done once, here. */
-export interface Collection<V extends ObjectVersion> {
+export interface Collection<V extends StoredVersion> {
   readonly kind: ObjectKind;
   readonly store: (vault: Vault) => ObjectStore<V>;
   /** The permission that changes a version. */
   readonly updatePermission: string;
   /** Stores that follow this one: the key and secret of a certificate. */
-  readonly followers: (vault: Vault) => readonly ObjectStore<ObjectVersion>[];
+  readonly followers: (vault: Vault) => readonly ObjectStore<StoredVersion>[];
   /** The members of a full answer, attributes and tags excepted. */
-  readonly bundle: (call: VaultCall, name: string, version: V) => JsonObject;
+  readonly bundle: (call: VaultRequest, name: string, version: V) => JsonObject;
   /** The members of a list item with this id, attributes and tags excepted. */
   readonly item: (id: string, version: V) => JsonObject;
   /** Applies what only this kind can change. */
@@ -30,7 +30,7 @@ export interface Address {
 }
 
 /** `GET /{kind}`: the current version of every object. */
-export function listObjects<V extends ObjectVersion>(call: VaultCall, collection: Collection<V>): HttpResponse {
+export function listObjects<V extends StoredVersion>(call: VaultRequest, collection: Collection<V>): HttpResponse {
   const { kind } = collection;
   requireAccess(call.vault, call.caller, { kind, permission: 'list' });
   const show = ({ name, versions }: StoredObject<V>) =>
@@ -39,8 +39,8 @@ export function listObjects<V extends ObjectVersion>(call: VaultCall, collection
 }
 
 /** `GET /{kind}/{name}/versions`, ordered by version id as Key Vault does, not by time. */
-export function listVersions<V extends ObjectVersion>(
-  call: VaultCall,
+export function listVersions<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   name: string,
 ): HttpResponse {
@@ -56,8 +56,8 @@ export function listVersions<V extends ObjectVersion>(
 }
 
 /** `GET /{kind}/{name}[/{version}]`. */
-export function getObject<V extends ObjectVersion>(
-  call: VaultCall,
+export function getObject<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   address: Address,
 ): HttpResponse {
@@ -68,8 +68,8 @@ export function getObject<V extends ObjectVersion>(
 }
 
 /** `PATCH /{kind}/{name}[/{version}]`. */
-export function updateObject<V extends ObjectVersion>(
-  call: VaultCall,
+export function updateObject<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   address: Address,
 ): HttpResponse {
@@ -85,8 +85,8 @@ export function updateObject<V extends ObjectVersion>(
 }
 
 /** `DELETE /{kind}/{name}`: soft delete. */
-export function deleteObject<V extends ObjectVersion>(
-  call: VaultCall,
+export function deleteObject<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   name: string,
 ): HttpResponse {
@@ -99,7 +99,7 @@ export function deleteObject<V extends ObjectVersion>(
 }
 
 /** `GET /deleted{kind}`. */
-export function listDeleted<V extends ObjectVersion>(call: VaultCall, collection: Collection<V>): HttpResponse {
+export function listDeleted<V extends StoredVersion>(call: VaultRequest, collection: Collection<V>): HttpResponse {
   const { kind } = collection;
   requireAccess(call.vault, call.caller, { kind, permission: 'list' });
   const show = (object: DeletedObject<V>) => ({
@@ -110,8 +110,8 @@ export function listDeleted<V extends ObjectVersion>(call: VaultCall, collection
 }
 
 /** `GET /deleted{kind}/{name}`, after the caller's right to read has been checked. */
-export function getDeleted<V extends ObjectVersion>(
-  call: VaultCall,
+export function getDeleted<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   name: string,
 ): HttpResponse {
@@ -120,8 +120,8 @@ export function getDeleted<V extends ObjectVersion>(
 }
 
 /** `POST /deleted{kind}/{name}/recover`. */
-export function recoverObject<V extends ObjectVersion>(
-  call: VaultCall,
+export function recoverObject<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   name: string,
 ): HttpResponse {
@@ -134,8 +134,8 @@ export function recoverObject<V extends ObjectVersion>(
 }
 
 /** `DELETE /deleted{kind}/{name}`: for good. */
-export function purgeObject<V extends ObjectVersion>(
-  call: VaultCall,
+export function purgeObject<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   name: string,
 ): HttpResponse {
@@ -147,8 +147,8 @@ export function purgeObject<V extends ObjectVersion>(
 }
 
 /** Refuses with 409 a name that a deleted object still holds. */
-export function requireFreeName<V extends ObjectVersion>(
-  call: VaultCall,
+export function requireFreeName<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   name: string,
 ): void {
@@ -156,8 +156,8 @@ export function requireFreeName<V extends ObjectVersion>(
 }
 
 /** The full answer for one version. */
-export function bundleJson<V extends ObjectVersion>(
-  call: VaultCall,
+export function bundleJson<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   { name, version }: { name: string; version: V },
 ): JsonObject {
@@ -165,13 +165,13 @@ export function bundleJson<V extends ObjectVersion>(
 }
 
 /** The id of an object or of one of its versions. */
-export function objectId(call: VaultCall, kind: ObjectKind, { name, version }: Address): string {
+export function objectId(call: VaultRequest, kind: ObjectKind, { name, version }: Address): string {
   return `${call.origin}/${kind}/${name}${version === undefined ? '' : `/${version}`}`;
 }
 
 /** The stored object's spelling of the name and the version addressed. Refuses with 404. */
-export function requireVersion<V extends ObjectVersion>(
-  call: VaultCall,
+export function requireVersion<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   address: Address,
 ): { name: string; version: V } {
@@ -187,7 +187,7 @@ export function requireVersion<V extends ObjectVersion>(
 }
 
 /** `attributes` and `tags` as JSON. */
-export function attributesJson(version: ObjectVersion): JsonObject {
+export function attributesJson(version: StoredVersion): JsonObject {
   const { enabled, notBefore, expires, created, updated, tags } = version;
   const attributes = {
     enabled,
@@ -201,16 +201,16 @@ export function attributesJson(version: ObjectVersion): JsonObject {
   return { attributes, ...(Object.keys(tags).length === 0 ? {} : { tags }) };
 }
 
-function listItem<V extends ObjectVersion>(
-  call: VaultCall,
+function listItem<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   { name, version }: { name: string; version: V },
 ): JsonObject {
   return { ...collection.item(objectId(call, collection.kind, { name }), version), ...attributesJson(version) };
 }
 
-function getDeletedObject<V extends ObjectVersion>(
-  call: VaultCall,
+function getDeletedObject<V extends StoredVersion>(
+  call: VaultRequest,
   collection: Collection<V>,
   name: string,
 ): HttpResponse {
@@ -220,7 +220,7 @@ function getDeletedObject<V extends ObjectVersion>(
   return ok({ ...withoutValue(bundleJson(call, collection, current)), ...deletionJson(call, collection.kind, object) });
 }
 
-function deletionJson(call: VaultCall, kind: ObjectKind, object: DeletedObject<ObjectVersion>): JsonObject {
+function deletionJson(call: VaultRequest, kind: ObjectKind, object: DeletedObject<StoredVersion>): JsonObject {
   return {
     recoveryId: `${call.origin}/deleted${kind}/${object.name}`,
     deletedDate: object.deletedAt,

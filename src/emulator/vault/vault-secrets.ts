@@ -3,8 +3,8 @@ import type { HttpResponse } from '../http/http.ts';
 import type { SecretVersion } from '../world/model.ts';
 import { type CertificateContentType, PEM, PFX, secretValue } from '../world/secret-form.ts';
 import { requireAccess } from './vault-access.ts';
-import { attributesOf, jsonBody, ok, optionalText, type VaultCall } from './vault-call.ts';
-import { badParameter, disabled, vaultError } from './vault-errors.ts';
+import { attributesOf, jsonBody, ok, optionalText, type VaultRequest } from './vault-call.ts';
+import { badParameter, disabled, vaultRefusal } from './vault-errors.ts';
 import {
   type Address,
   bundleJson,
@@ -45,11 +45,11 @@ export const SECRETS: Collection<SecretVersion> = {
 };
 
 /** `PUT /secrets/{name}`: a new version. */
-export function setSecret(call: VaultCall, name: string): HttpResponse {
+export function setSecret(call: VaultRequest, name: string): HttpResponse {
   requireAccess(call.vault, call.caller, { kind: 'secrets', permission: 'set', name });
   requireFreeName(call, SECRETS, name);
   if (call.vault.certificates.get(name) !== undefined) {
-    return vaultError(
+    return vaultRefusal(
       409,
       'Conflict',
       `The secret ${name} belongs to the certificate of that name; change the certificate.`,
@@ -67,7 +67,7 @@ export function setSecret(call: VaultCall, name: string): HttpResponse {
 }
 
 /** `GET /secrets/{name}[/{version}]`; `outContentType` turns a certificate's PFX into PEM and back. */
-export async function getSecret(call: VaultCall, address: Address): Promise<HttpResponse> {
+export async function getSecret(call: VaultRequest, address: Address): Promise<HttpResponse> {
   const wanted = call.request.query.get('outContentType');
   if (!wanted) return getObject(call, SECRETS, address);
   const contentType = CONTENT_TYPES.find((known) => known === wanted);
@@ -86,7 +86,7 @@ export async function getSecret(call: VaultCall, address: Address): Promise<Http
   return ok(bundleJson(call, SECRETS, { name, version: { ...version, value, contentType } }));
 }
 
-function previousVersion(call: VaultCall, name: string, version: SecretVersion): { previousVersion?: string } {
+function previousVersion(call: VaultRequest, name: string, version: SecretVersion): { previousVersion?: string } {
   if (call.apiVersion < '2025') return {};
   const versions = call.vault.secrets.get(name)?.versions ?? [];
   const previous = versions[versions.findIndex((candidate) => candidate.version === version.version) - 1];

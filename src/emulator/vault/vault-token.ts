@@ -2,15 +2,15 @@ import { isVaultAudience, tokenIssuer } from '../entra/tokens.ts';
 import { type HttpRequest, type HttpResponse, Refusal } from '../http/http.ts';
 import { authorityFor, vaultResource } from '../http/routing.ts';
 import { audiences, decodeJwt, isSignedBy, textClaim, timeClaim } from '../world/jwt.ts';
-import { type Identity, nowSeconds, type Vault, type World } from '../world/model.ts';
-import { vaultError } from './vault-errors.ts';
+import { type EmulatedIdentity, nowSeconds, type Vault, type World } from '../world/model.ts';
+import { vaultRefusal } from './vault-errors.ts';
 
 /** Who calls, by the token's claims; `identity` when the tenant still has it. */
 export interface Caller {
   readonly appId: string;
   readonly objectId: string;
   readonly issuer: string;
-  readonly identity: Identity | undefined;
+  readonly identity: EmulatedIdentity | undefined;
 }
 
 /** Reads and verifies the bearer token. Refuses with 401, Key Vault's challenge and its AKV codes. */
@@ -45,7 +45,7 @@ export function authenticate(world: World, vault: Vault, request: HttpRequest): 
 }
 
 function challenge(world: World, vault: Vault, options: { host: string; message: string }): HttpResponse {
-  const response = vaultError(401, 'Unauthorized', options.message);
+  const response = vaultRefusal(401, 'Unauthorized', options.message);
   const authorization = `${authorityFor(world, options.host)}/${vault.tenant.id}`;
   const header = `Bearer authorization="${authorization}", resource="${vaultResource(options.host)}"`;
   return { ...response, headers: { ...response.headers, 'www-authenticate': header } };

@@ -4,8 +4,8 @@ import { publicKeyOf } from '../../pki/public-key.ts';
 import { type IssueSpec, issueMaterial } from '../world/certificates.ts';
 import { defaultKeyOps, generateKey, type KeySpec, type PublicJwk, publicJwk } from '../world/key-material.ts';
 import { nowSeconds, type Vault, type World } from '../world/model.ts';
-import type { ObjectVersion } from '../world/object-store.ts';
-import { type CertificateMaterial, secretValue } from '../world/secret-form.ts';
+import type { StoredVersion } from '../world/object-store.ts';
+import { type StoredMaterial, secretValue } from '../world/secret-form.ts';
 
 /** Attributes a caller may set on a version; the rest is filled in. Times are seconds since 1970. */
 export interface VersionOptions {
@@ -70,7 +70,7 @@ export async function addIssuedCertificate(
 export async function addCertificate(
   world: World,
   at: { vault: Vault; name: string },
-  options: VersionOptions & { spec: IssueSpec; material: CertificateMaterial },
+  options: VersionOptions & { spec: IssueSpec; material: StoredMaterial },
 ): Promise<string> {
   const { material, spec } = options;
   const { vault, name } = at;
@@ -95,7 +95,7 @@ export async function addCertificate(
 /** Applies a change of attributes to one version; a certificate's goes to its key and secret too. */
 export function updateVersion(
   world: World,
-  versions: readonly (ObjectVersion | undefined)[],
+  versions: readonly (StoredVersion | undefined)[],
   change: Omit<VersionOptions, 'version' | 'created'>,
 ): void {
   for (const version of versions) {
@@ -108,7 +108,7 @@ export function updateVersion(
   }
 }
 
-function newVersion(world: World, options: VersionOptions): ObjectVersion {
+function newVersion(world: World, options: VersionOptions): StoredVersion {
   const created = options.created ?? nowSeconds(world);
   return {
     version: options.version?.toLowerCase() ?? randomBytes(16).toString('hex'),

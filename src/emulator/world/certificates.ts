@@ -7,7 +7,7 @@ import { keyFits } from '../../pki/chain.ts';
 import { publicKeyOf } from '../../pki/public-key.ts';
 import { type AlternativeNames, issueCertificate, NO_NAMES } from './issue.ts';
 import { describeKey, generateKey, type KeySpec, publicJwk } from './key-material.ts';
-import type { CertificateContentType, CertificateMaterial, SecretForm } from './secret-form.ts';
+import type { CertificateContentType, SecretForm, StoredMaterial } from './secret-form.ts';
 
 /** A certificate authority with its private key. */
 export interface Authority {
@@ -60,7 +60,7 @@ export async function createAuthority(
 }
 
 /** Makes key and chain for a spec; `issuer` is its authority, or nothing for a self-signed certificate. */
-export async function issueMaterial(spec: IssueSpec, issuer: Authority | undefined): Promise<CertificateMaterial> {
+export async function issueMaterial(spec: IssueSpec, issuer: Authority | undefined): Promise<StoredMaterial> {
   const key = await requireKey(spec.key);
   const leaf = await issueCertificate({
     subject: spec.subject,
@@ -76,7 +76,7 @@ export async function issueMaterial(spec: IssueSpec, issuer: Authority | undefin
 }
 
 /** Reads PEM or PFX, the latter as bytes or base64. Errors: ERR_BAD_CONTENT. */
-export async function uploadedMaterial(content: Secret, password: Secret | undefined): Promise<CertificateMaterial> {
+export async function uploadedMaterial(content: Secret, password: Secret | undefined): Promise<StoredMaterial> {
   const options = password === undefined ? {} : { password };
   const { keys, certificates } = await readBundle(Buffer.from(content.reveal(), 'utf8'), options);
   const [first, ...rest] = certificates;
@@ -89,7 +89,7 @@ export async function uploadedMaterial(content: Secret, password: Secret | undef
 }
 
 /** The spec of a certificate that came from outside; what it does not tell is taken from `spec`. */
-export function importedSpec(spec: IssueSpec, { leaf }: CertificateMaterial): IssueSpec {
+export function importedSpec(spec: IssueSpec, { leaf }: StoredMaterial): IssueSpec {
   return {
     ...spec,
     issuer: 'Unknown',

@@ -3,8 +3,8 @@ import type { WallClock } from '../../base/clock.ts';
 import type { Secret } from '../../base/secret.ts';
 import type { Authority, IssueSpec } from './certificates.ts';
 import type { PublicJwk } from './key-material.ts';
-import type { ObjectStore, ObjectVersion } from './object-store.ts';
-import type { CertificateMaterial } from './secret-form.ts';
+import type { ObjectStore, StoredVersion } from './object-store.ts';
+import type { StoredMaterial } from './secret-form.ts';
 
 /** A client secret; `expires` in seconds since 1970. */
 export interface ClientSecret {
@@ -35,7 +35,7 @@ export interface ManagedIdentity {
 }
 
 /** An app registration or a managed identity. */
-export interface Identity {
+export interface EmulatedIdentity {
   readonly name: string;
   readonly clientId: string;
   readonly objectId: string;
@@ -50,7 +50,7 @@ export interface Tenant {
   readonly id: string;
   readonly names: readonly string[];
   tokenLifetimeSeconds: number;
-  readonly identities: readonly Identity[];
+  readonly identities: readonly EmulatedIdentity[];
 }
 
 /** Collections of the data plane, by their path segment. */
@@ -65,14 +65,14 @@ export interface Grant {
   readonly objects: readonly string[] | undefined;
 }
 
-export interface SecretVersion extends ObjectVersion {
+export interface SecretVersion extends StoredVersion {
   readonly value: Secret;
   contentType: string | undefined;
   /** True for the secret behind a certificate; its key has the same name and version. */
   readonly managed: boolean;
 }
 
-export interface KeyVersion extends ObjectVersion {
+export interface KeyVersion extends StoredVersion {
   readonly kty: string;
   /** Public members of the key; nothing for `oct`. */
   readonly jwk: PublicJwk;
@@ -80,8 +80,8 @@ export interface KeyVersion extends ObjectVersion {
   readonly managed: boolean;
 }
 
-export interface CertificateVersion extends ObjectVersion {
-  readonly material: CertificateMaterial;
+export interface CertificateVersion extends StoredVersion {
+  readonly material: StoredMaterial;
   spec: IssueSpec;
 }
 

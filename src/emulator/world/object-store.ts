@@ -1,5 +1,5 @@
 /** What every version of a secret, key or certificate has. Times are seconds since 1970. */
-export interface ObjectVersion {
+export interface StoredVersion {
   /** 32 hexadecimal digits. */
   readonly version: string;
   enabled: boolean;
@@ -11,13 +11,13 @@ export interface ObjectVersion {
 }
 
 /** All versions of one name, oldest first; there is always at least one. */
-export interface StoredObject<V extends ObjectVersion> {
+export interface StoredObject<V extends StoredVersion> {
   readonly name: string;
   readonly versions: readonly [V, ...V[]];
 }
 
 /** A soft-deleted object. Times are seconds since 1970. */
-export interface DeletedObject<V extends ObjectVersion> extends StoredObject<V> {
+export interface DeletedObject<V extends StoredVersion> extends StoredObject<V> {
   readonly deletedAt: number;
   readonly purgeAt: number;
 }
@@ -25,7 +25,7 @@ export interface DeletedObject<V extends ObjectVersion> extends StoredObject<V> 
 const RETENTION_SECONDS = 90 * 24 * 3600;
 
 /** The objects of one kind in one vault, by name (case ignored), with soft delete. */
-export class ObjectStore<V extends ObjectVersion> {
+export class ObjectStore<V extends StoredVersion> {
   readonly #live = new Map<string, StoredObject<V>>();
   readonly #deleted = new Map<string, DeletedObject<V>>();
 

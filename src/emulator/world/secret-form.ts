@@ -3,7 +3,7 @@ import { Secret } from '../../base/secret.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../pki/pkcs12-write.ts';
 
 /** Key and certificates of one certificate version. */
-export interface CertificateMaterial {
+export interface StoredMaterial {
   /** Absent when only certificates were uploaded. */
   readonly key: KeyObject | undefined;
   /** Leaf to root when issued here; as uploaded when imported. */
@@ -43,7 +43,7 @@ export type PemPart = (typeof PEM_PARTS)[number];
 
 /** The secret's value: base64 of a PFX, or PEM with the PKCS#8 key first. */
 export async function secretValue(
-  material: CertificateMaterial,
+  material: StoredMaterial,
   options: { contentType: CertificateContentType; form: SecretForm; imported: boolean },
 ): Promise<Secret> {
   const { contentType, form, imported } = options;
@@ -58,7 +58,7 @@ export async function secretValue(
 }
 
 /** PEM text of the parts named, in the order they are named. Certificates that sign themselves are roots. */
-export function pemParts(material: CertificateMaterial, parts: readonly PemPart[]): Secret {
+export function pemParts(material: StoredMaterial, parts: readonly PemPart[]): Secret {
   const issuers = material.chain.filter((certificate) => certificate !== material.leaf);
   const blocks: Readonly<Record<PemPart, () => string>> = {
     key: () => pemText(material.key, []),
@@ -81,7 +81,7 @@ export function pemText(key: KeyObject | undefined, certificates: readonly X509C
 
 /** Key Vault writes what it issued leaf to root in PEM and root to leaf in PFX, and keeps the order of an upload. */
 function ordered(
-  material: CertificateMaterial,
+  material: StoredMaterial,
   options: { contentType: CertificateContentType; form: SecretForm; imported: boolean },
 ): readonly X509Certificate[] {
   const { order } = options.form;

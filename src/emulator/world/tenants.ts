@@ -1,4 +1,4 @@
-import type { Identity, Tenant, World } from './model.ts';
+import type { EmulatedIdentity, Tenant, World } from './model.ts';
 
 /** The tenant with this id or name. */
 export function findTenant(tenants: readonly Tenant[], idOrName: string): Tenant | undefined {
@@ -7,13 +7,15 @@ export function findTenant(tenants: readonly Tenant[], idOrName: string): Tenant
 }
 
 /** Whether `reference` (name, client id or object id) means this identity. */
-export function isIdentity(identity: Identity, reference: string): boolean {
+export function isIdentity(identity: EmulatedIdentity, reference: string): boolean {
   const wanted = reference.toLowerCase();
   return [identity.name.toLowerCase(), identity.clientId, identity.objectId].includes(wanted);
 }
 
 /** All identities that can be had from a managed-identity endpoint, with their tenants. */
-export function managedIdentities(world: World): readonly { readonly tenant: Tenant; readonly identity: Identity }[] {
+export function managedIdentities(
+  world: World,
+): readonly { readonly tenant: Tenant; readonly identity: EmulatedIdentity }[] {
   return world.tenants.flatMap((tenant) =>
     tenant.identities.filter(({ managed }) => managed !== undefined).map((identity) => ({ tenant, identity })),
   );

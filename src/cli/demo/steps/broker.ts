@@ -20,19 +20,19 @@ export interface BrokerAct {
 
 /** Starts a broker from the mounted files, and lets clients in and not in. */
 export async function playBroker(
-  { screen, stage }: Play,
+  { screen, context }: Play,
   { root }: Pick<Running, 'root'>,
   { listener, authentication, bridge }: Volumes,
 ): Promise<BrokerAct> {
   screen.step('An MQTT broker starts from the mounted files');
   const broker = await startBroker({ tls: listener.targetDir, passwords: authentication.targetDir });
-  stage.defer(broker.close);
+  context.defer(broker.close);
   const { port } = broker;
   screen.ok(`broker on mqtts://localhost:${port} with tls.crt, tls.key, ca.crt and passwords.toml`);
 
   const trust = { port, root: root.toString() };
   const client = await connectClient({ ...trust, ...BROKER_USER });
-  stage.defer(() => client.endAsync(true));
+  context.defer(() => client.endAsync(true));
   requireShown(client, listener.keyPair?.leaf);
   screen.ok(`${BROKER_USER.username} connects with its password, trusting ${subjectOf(root)} only`);
   await deliver(client, client);

@@ -73,12 +73,16 @@ async function showNewCertificate(
   return renewed.leaf;
 }
 
-async function showReload({ screen, stage }: Play, running: Running & BrokerAct, leaf: X509Certificate): Promise<void> {
+async function showReload(
+  { screen, context }: Play,
+  running: Running & BrokerAct,
+  leaf: X509Certificate,
+): Promise<void> {
   const { broker, client, root } = running;
   await broker.reload();
   screen.ok('the broker reloads its TLS files');
   const newcomer = await connectClient({ port: broker.port, root: root.toString(), ...BROKER_USER });
-  stage.defer(() => newcomer.endAsync(true));
+  context.defer(() => newcomer.endAsync(true));
   requireShown(newcomer, leaf);
   screen.ok(`a new connection sees the new certificate, ${leaf.serialNumber}`);
   await deliver(client, newcomer);
