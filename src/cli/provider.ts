@@ -4,6 +4,7 @@ import { readTrust } from '../azure/http/trust.ts';
 import { CLUSTER_CA_FILE } from '../azure/login/token-proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import type { MountHandler } from '../mount/handler.ts';
 import { createMount } from '../mount/mount.ts';
@@ -30,6 +31,8 @@ export type DirectMount = (cloud: CloudOptions, log: Logger) => Promise<MountHan
 /** The provider without its server. */
 export interface Provider {
   readonly mount: MountHandler;
+  /** The caches of the provider. The provider sweeps them itself. */
+  readonly sweeper: Sweeper;
   /** Does now what the first Mount would have to wait for; asks nobody anything. */
   warmUp(): Promise<void>;
   /** From now on a Mount fails that waits two seconds for a name server: it may never answer. The others go on. */
@@ -37,6 +40,8 @@ export interface Provider {
   close(): Promise<void>;
 }
 
+/** Time between two sweeps: at most this much longer than its time does anything stay in memory. */
+const SWEEP_MS = 10_000;
 /** Go's names of processor architectures, which the official provider's user agent has. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 
@@ -66,7 +71,10 @@ export async function createProvider(
   const { cloudName, orderChain, split, certificatePolicy } = settings;
   const defaults = { cloudName, orderChain, split };
   const readCloudFile = cloudFilesOf(settings, env);
+  const sweeper = new Sweeper(clock);
+  const sweeping = setInterval(() => sweeper.sweep(), SWEEP_MS).unref();
   return {
+    sweeper,
     mount: createMount({
       vaults: azure.vaults,
       defaults,
@@ -74,6 +82,7 @@ export async function createProvider(
       certificatePolicy,
       telemetry,
       clock,
+      sweeper,
       log,
       confidential: proxyPasswords(env),
     }),
@@ -82,7 +91,10 @@ export async function createProvider(
       await warmUp(defaults);
     },
     stop: () => azure.stop(),
-    close: async () => azure.close(),
+    async close() {
+      clearInterval(sweeping);
+      azure.close();
+    },
   };
 }
 

@@ -1,11 +1,11 @@
-import { RecentlyUsed } from '../base/recently-used.ts';
+import { Cache } from '../base/cache.ts';
 
 /** Texts remembered; the oldest are forgotten and may be said again. */
 const MAX_NOTED = 2000;
 
 /** Says things once instead of at every rotation. */
 export class NotedOnce {
-  readonly #said = new RecentlyUsed<true>({ entries: MAX_NOTED });
+  readonly #said = new Cache<true>({ entries: MAX_NOTED });
 
   /** Calls `say` unless `key` was noted before. */
   note(key: string, say: () => void): void {

@@ -1,4 +1,4 @@
-import { RecentlyUsed } from '../base/recently-used.ts';
+import { Cache } from '../base/cache.ts';
 import type { ReadText, Remember } from '../spc/parameter-reader.ts';
 
 /** Estimated bytes of all that is kept: as much as the two largest lists of objects take. */
@@ -13,13 +13,13 @@ const FINDING_BYTES = 512;
  * Bounded by bytes; what is unused for longest goes first. It is what manifests say, which is no secret.
  */
 export function rememberTexts(): Remember {
-  const kept = new RecentlyUsed<ReadText>({ bytes: MAX_BYTES });
+  const kept = new Cache<ReadText>({ bytes: MAX_BYTES });
   return <T extends ReadText>(key: string, read: () => T): T => {
     const known = kept.get(key);
     // Under one key there is what one function read, of one type.
     if (known !== undefined) return known as T;
     const fresh = read();
-    kept.set(key, fresh, 2 * key.length + sizeOf(fresh));
+    kept.set(key, fresh, { bytes: 2 * key.length + sizeOf(fresh) });
     return fresh;
   };
 }

@@ -2,6 +2,7 @@ import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { Redactor } from '../base/redact.ts';
+import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { nextTurn } from '../base/turns.ts';
 import {
@@ -42,6 +43,8 @@ export interface MountDeps {
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  /** Drops from memory what was made of earlier values. */
+  readonly sweeper: Sweeper;
   readonly log: Logger;
   /** Secrets of the provider itself, such as the password of a proxy: they stand in no message. */
   readonly confidential?: readonly string[];
@@ -84,12 +87,12 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
 
 /** The handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */
 export function createMount(deps: MountDeps): MountHandler {
-  const { clock } = deps;
+  const { clock, sweeper } = deps;
   const memory = {
     journal: new Journal(),
     noted: new NotedOnce(),
     names: new VolumeNames(),
-    contents: new Contents(clock),
+    contents: new Contents(sweeper),
     remember: rememberTexts(),
   };
   let mounts = 0;

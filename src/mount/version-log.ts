@@ -1,5 +1,5 @@
+import { Cache } from '../base/cache.ts';
 import type { Logger } from '../base/log.ts';
-import { RecentlyUsed } from '../base/recently-used.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
 
 /** Volumes remembered; more than a node has. */
@@ -8,7 +8,7 @@ const MAX_VOLUMES = 1000;
 /** Remembers which versions each volume was last answered with, so that a rotation is seen in the log. */
 export class Journal {
   /** As JSON, which takes a fifth of the memory. */
-  readonly #volumes = new RecentlyUsed<string>({ entries: MAX_VOLUMES });
+  readonly #volumes = new Cache<string>({ entries: MAX_VOLUMES });
 
   /** Writes a line for each object whose version is another than last time. */
   record(volume: string, objectVersions: readonly ObjectVersion[], log: Logger): void {

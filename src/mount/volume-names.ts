@@ -2,7 +2,7 @@
  * What a volume is called in log and metrics. Drivers up to v1.5 name the SecretProviderClass at the first mount of a
  * volume only, so it is remembered by target path. Every Mount asks here; nothing is refused.
  */
-import { RecentlyUsed } from '../base/recently-used.ts';
+import { Cache } from '../base/cache.ts';
 
 /** Volumes remembered; more than a node has. */
 const MAX_VOLUMES = 1000;
@@ -11,7 +11,7 @@ const TARGET_PATH = /[\\/]volumes[\\/]kubernetes\.io~csi[\\/]([^\\/]{1,253})[\\/
 
 /** Remembers the SecretProviderClass of each volume. */
 export class VolumeNames {
-  readonly #classes = new RecentlyUsed<string>({ entries: MAX_VOLUMES });
+  readonly #classes = new Cache<string>({ entries: MAX_VOLUMES });
 
   /**
    * The SecretProviderClass of the volume at `targetPath`: as given, or else as given before, or else the volume's own

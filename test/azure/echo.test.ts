@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import { type Lab, READER, SUBJECT, startLab, TENANT, WORKLOAD } from '../support/azure.ts';
@@ -91,6 +92,7 @@ beforeAll(async () => {
       certificatePolicy: 'warn',
       telemetry: silentTelemetry,
       clock: systemClock,
+      sweeper: new Sweeper(systemClock),
       log: log.log,
       confidential: [PROXY_PASSWORD],
     })(

@@ -10,6 +10,7 @@ import { connectAzure } from '../../src/azure/azure.ts';
 import { findServerName } from '../../src/azure/login/binding-server-name.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { createMount } from '../../src/mount/mount.ts';
@@ -134,6 +135,7 @@ function providerWith({
     certificatePolicy: 'warn',
     telemetry: silentTelemetry,
     clock: systemClock,
+    sweeper: new Sweeper(systemClock),
     log: silentLogger,
   });
   const request = requestOf({

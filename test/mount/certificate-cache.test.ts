@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { type ContentSource, Contents, digestOf } from '../../src/mount/convert/certificate-cache.ts';
 import { convertObjects } from '../../src/mount/convert/convert.ts';
@@ -40,7 +41,7 @@ const patient = () => new AbortController().signal;
 /** Contents with a count of what is read for them. */
 function countedContents(clock = handClock()) {
   let reads = 0;
-  const contents = new Contents(clock, (...args) => {
+  const contents = new Contents(new Sweeper(clock), (...args) => {
     reads++;
     return readBundle(...args);
   });
@@ -81,7 +82,7 @@ describe('a content that many Mounts want', () => {
     const [first, ...others] = await Promise.all(Array.from({ length: 5 }, () => filesOf(contents, ...all)));
     others.push(await filesOf(contents, ...all));
     for (const other of others) expect(other).toEqual(first);
-    expect(first).toEqual(await filesOf(new Contents(handClock()), ...all));
+    expect(first).toEqual(await filesOf(new Contents(new Sweeper(handClock())), ...all));
     expect(reads()).toBe(1);
   });
 
@@ -255,7 +256,7 @@ it('prints nothing of what it keeps', async () => {
 
 it('takes no more of a value that is too long than shows it', async () => {
   const seen: number[] = [];
-  const contents = new Contents(systemClock, (value, options) => {
+  const contents = new Contents(new Sweeper(systemClock), (value, options) => {
     seen.push(value.length);
     return readBundle(value, options);
   });

@@ -1,6 +1,7 @@
 import { setImmediate as nextImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { type MountOutcome, type ObjectExpiry, silentTelemetry } from '../../src/base/telemetry.ts';
 import type { MountCall } from '../../src/mount/handler.ts';
 import { createMount } from '../../src/mount/mount.ts';
@@ -35,6 +36,7 @@ function mountOf(get: Get) {
       },
     },
     clock: systemClock,
+    sweeper: new Sweeper(systemClock),
     log,
   });
   return { mount, lines, outcomes, expiries, opened };

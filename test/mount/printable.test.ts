@@ -4,6 +4,7 @@ import { CloudFiles } from '../../src/azure/cloud-files.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import { failureOf } from '../support/mount.ts';
@@ -27,6 +28,7 @@ const mount = createMount({
   certificatePolicy: 'warn',
   telemetry: silentTelemetry,
   clock: systemClock,
+  sweeper: new Sweeper(systemClock),
   log: silentLogger,
 });
 

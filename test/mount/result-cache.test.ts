@@ -1,26 +1,31 @@
 import { describe, expect, it } from 'vitest';
-import { Memo } from '../../src/mount/convert/result-cache.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
+import { ResultCache } from '../../src/mount/convert/result-cache.ts';
 import { error, failureOf, handClock } from '../support/mount.ts';
 
 const MINUTE = 60_000;
 const patient = () => new AbortController().signal;
 
-/** A memo of buffers, with what it had made. */
-function memoOf(maxBytes = 80_000) {
+/** A cache of buffers, with the keys of what was made for it. */
+function cacheOf(maxBytes = 80_000) {
   const clock = handClock();
-  const memo = new Memo<Buffer>({ clock, maxBytes, idleMs: 10 * MINUTE, sizeOf: ({ length }) => length });
+  const cache = new ResultCache<Buffer>(new Sweeper(clock), {
+    maxBytes,
+    idleMs: 10 * MINUTE,
+    sizeOf: ({ length }) => length,
+  });
   const made: string[] = [];
   const ask = (key: string, size = 1) =>
-    memo.once(key, patient(), async () => {
+    cache.once(key, patient(), async () => {
       made.push(key);
       return Buffer.alloc(size);
     });
-  return { memo, clock, made, ask };
+  return { cache, clock, made, ask };
 }
 
 describe('the same work', () => {
   it('is done once for all who ask at the same time, and for those who ask later', async () => {
-    const { ask, made } = memoOf();
+    const { ask, made } = cacheOf();
     const results = await Promise.all(Array.from({ length: 5 }, () => ask('a')));
     results.push(await ask('a'));
     expect(new Set(results).size).toBe(1);
@@ -28,7 +33,7 @@ describe('the same work', () => {
   });
 
   it('goes on for the others where one who asked goes away', async () => {
-    const { memo } = memoOf();
+    const { cache } = cacheOf();
     const leaves = new AbortController();
     const begun: AbortSignal[] = [];
     let finish = () => {};
@@ -38,8 +43,8 @@ describe('the same work', () => {
         finish = () => resolve(Buffer.from('x'));
       });
     };
-    const first = memo.once('a', leaves.signal, work);
-    const second = memo.once('a', patient(), work);
+    const first = cache.once('a', leaves.signal, work);
+    const second = cache.once('a', patient(), work);
     leaves.abort(new Error('gone'));
     await expect(first).rejects.toThrow('gone');
     finish();
@@ -48,10 +53,10 @@ describe('the same work', () => {
   });
 
   it('ends where all who asked go away, and begins anew for the next', async () => {
-    const { memo, ask, made } = memoOf();
+    const { cache, ask, made } = cacheOf();
     const leaves = new AbortController();
     const ended = new Promise<string>((resolve) => {
-      memo
+      cache
         .once('a', leaves.signal, (signal) => {
           return new Promise((_, reject) => {
             signal.addEventListener('abort', () => {
@@ -69,16 +74,16 @@ describe('the same work', () => {
   });
 
   it('is not begun for one who is gone already', async () => {
-    const { memo, made, ask } = memoOf();
+    const { cache, made, ask } = cacheOf();
     await ask('a');
-    await expect(memo.once('a', AbortSignal.abort(new Error('gone')), () => ask('b'))).rejects.toThrow('gone');
+    await expect(cache.once('a', AbortSignal.abort(new Error('gone')), () => ask('b'))).rejects.toThrow('gone');
     expect(made).toEqual(['a']);
   });
 });
 
 describe('what is kept', () => {
   it('is what was used last, as far as the bytes go', async () => {
-    const { ask, made } = memoOf();
+    const { ask, made } = cacheOf();
     // Each counts 512 bytes more than its own.
     for (let i = 0; i < 8; i++) await ask(`${i}`, 9_000);
     await ask('0', 9_000);
@@ -91,7 +96,7 @@ describe('what is kept', () => {
   });
 
   it('are no more than two thousand results', async () => {
-    const { ask, made } = memoOf(100_000_000);
+    const { ask, made } = cacheOf(100_000_000);
     for (let i = 0; i <= 2000; i++) await ask(`${i}`);
     made.length = 0;
     await ask('2000');
@@ -101,13 +106,13 @@ describe('what is kept', () => {
   });
 
   it('is nothing that takes more than an eighth of all', async () => {
-    const { ask, made } = memoOf();
+    const { ask, made } = cacheOf();
     for (const key of ['small', 'large', 'small', 'large']) await ask(key, key === 'large' ? 10_000 : 1);
     expect(made).toEqual(['small', 'large', 'large']);
   });
 
   it('goes when nobody wanted it for its time, however often others are wanted', async () => {
-    const { ask, made, clock } = memoOf();
+    const { ask, made, clock } = cacheOf();
     await ask('idle');
     await ask('busy');
     clock.time += 6 * MINUTE;
@@ -119,7 +124,7 @@ describe('what is kept', () => {
   });
 
   it.each([-60 * MINUTE, 24 * 60 * MINUTE])('goes in its time where the wall clock is set by %s ms', async (byMs) => {
-    const { ask, made, clock } = memoOf();
+    const { ask, made, clock } = cacheOf();
     await ask('a');
     clock.offBy = byMs;
     clock.time += 10 * MINUTE;
@@ -130,11 +135,11 @@ describe('what is kept', () => {
 
 describe('work that fails', () => {
   const failing = (code: Parameters<typeof error>[0]) => {
-    const { memo, clock } = memoOf();
+    const { cache, clock } = cacheOf();
     let tries = 0;
     const ask = () =>
       failureOf(
-        memo.once('a', patient(), async () => {
+        cache.once('a', patient(), async () => {
           tries++;
           throw error(code, 'no');
         }),

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { Secret } from '../../src/base/secret.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import type { MountRequest, MountResponse } from '../../src/wire/contract.ts';
@@ -33,6 +34,7 @@ function countingMount() {
     certificatePolicy: 'warn',
     telemetry: silentTelemetry,
     clock: systemClock,
+    sweeper: new Sweeper(systemClock),
     log: silentLogger,
   });
   return { mount, reads: () => reads };

@@ -2,6 +2,7 @@ import { later } from '../../src/base/clock.ts';
 import { type ErrorCode, ProviderError } from '../../src/base/errors.ts';
 import type { LogFields, Logger } from '../../src/base/log.ts';
 import { Secret } from '../../src/base/secret.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { Contents } from '../../src/mount/convert/certificate-cache.ts';
 import type { ConvertContext } from '../../src/mount/convert/convert.ts';
@@ -94,7 +95,7 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
     vaultName: 'kv',
     certificatePolicy: 'warn',
     clock,
-    contents: new Contents(clock),
+    contents: new Contents(new Sweeper(clock)),
     telemetry: silentTelemetry,
     log: keptLog().log,
     noted: new NotedOnce(),

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../base/clock.ts';
 import type { Secret } from '../../base/secret.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import { nextTurn } from '../../base/turns.ts';
 import { type CertificateBundle, MAX_CONTENT_BYTES, readBundle } from '../../pki/bundle.ts';
 import { type CertificateMaterial, pairKey } from '../../pki/certified-key.ts';
 import { type Examination, examine } from '../../pki/findings.ts';
 import { OUTPUT_KINDS, type OutputKind } from '../../pki/outputs.ts';
 import { hasKey, isAbsentFor, missingFor } from '../../pki/write.ts';
-import { Memo } from './result-cache.ts';
+import { ResultCache } from './result-cache.ts';
 
 /** A value as it came from the vault, and what opens it. */
 export interface ContentSource {
@@ -66,22 +66,16 @@ const OBJECT_BYTES = 14 * 1024;
  * Whoever gets anything from here presented the same bytes and the same password, so that identities need no part in it.
  */
 export class Contents {
-  readonly #open: Memo<OpenContent>;
-  readonly #facts: Memo<ContentFacts>;
-  readonly #files: Memo<Buffer>;
+  readonly #open: ResultCache<OpenContent>;
+  readonly #facts: ResultCache<ContentFacts>;
+  readonly #files: ResultCache<Buffer>;
   readonly #read: typeof readBundle;
 
-  constructor(clock: Clock, read: typeof readBundle = readBundle) {
+  constructor(sweeper: Sweeper, read: typeof readBundle = readBundle) {
     this.#read = read;
-    const limits = { clock, idleMs: IDLE_MS };
-    this.#open = new Memo({ clock, idleMs: OPEN_IDLE_MS, maxBytes: MEBIBYTE, sizeOf: sizeOfOpen });
-    this.#facts = new Memo({ ...limits, maxBytes: MEBIBYTE, sizeOf: sizeOfFacts });
-    this.#files = new Memo({ ...limits, maxBytes: 2 * MEBIBYTE, sizeOf: ({ length }) => length });
-  }
-
-  /** Drops what is past its time; called at each Mount, so that keys do not outlive it in memory. */
-  dropIdle(): void {
-    for (const memo of [this.#open, this.#facts, this.#files]) memo.dropIdle();
+    this.#open = new ResultCache(sweeper, { idleMs: OPEN_IDLE_MS, maxBytes: MEBIBYTE, sizeOf: sizeOfOpen });
+    this.#facts = new ResultCache(sweeper, { idleMs: IDLE_MS, maxBytes: MEBIBYTE, sizeOf: sizeOfFacts });
+    this.#files = new ResultCache(sweeper, { idleMs: IDLE_MS, maxBytes: 2 * MEBIBYTE, sizeOf: ({ length }) => length });
   }
 
   /** One content for one Mount, whose end ends the work on it unless others wait for it. */

@@ -48,7 +48,6 @@ const PARALLEL = 4;
  * Errors: one that names every object that failed.
  */
 export async function convertObjects(all: readonly FetchedSpec[], context: ConvertContext): Promise<Converted> {
-  context.contents.dropIdle();
   const { contents, signal, vaultName } = context;
   const conversion = { all, vaultName, tools: { contents, signal, watch: new CertificateWatch(context) } };
   const results: (Converted | FailedObject)[] = [];

@@ -1,13 +1,17 @@
-import { type Clock, Lifetime } from '../../base/clock.ts';
-import { ProviderError } from '../../base/errors.ts';
-import { RecentlyUsed } from '../../base/recently-used.ts';
-import { Secret } from '../../base/secret.ts';
-import { SingleFlight } from '../../base/single-flight.ts';
+/**
+ * Runs the same work once: Mounts that ask for a result at the same time share the work, and its result is kept for later
+ * ones. `certificate-cache.ts` keeps in it what it makes of certificates. Failures are kept for a minute where the content
+ * is bad; other failures are not kept.
+ */
 
-/** How much a {@link Memo} keeps, and for how long. */
-export interface MemoLimits<T> {
-  readonly clock: Clock;
-  /** Of all results together; one alone may have an eighth of it. */
+import { Cache } from '../../base/cache.ts';
+import { ProviderError } from '../../base/errors.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
+
+/** How much a {@link ResultCache} keeps, and for how long. */
+export interface ResultLimits<T> {
+  /** Bytes of all results together; one result may have an eighth of it. */
   readonly maxBytes: number;
   /** A result is dropped when nobody asked for it for this long. */
   readonly idleMs: number;
@@ -24,82 +28,43 @@ const OVERHEAD_BYTES = 512;
  */
 const FAILURE_MS = 60_000;
 
-interface Kept<T> {
-  readonly outcome: Secret<T> | ProviderError;
-  /** Of a result until nobody has asked for it for too long, of a failure until the work is tried again. */
-  life: Lifetime;
-}
+type Outcome<T> = { readonly result: T } | { readonly error: ProviderError };
 
-/**
- * Does the same work once: who asks at the same time shares it, and its result stays for those to come. Bounded by bytes
- * and number; the result unused for longest goes first.
- */
-export class Memo<T> {
-  readonly #limits: MemoLimits<T>;
+/** Work that is shared while it runs, and whose results are kept. Bounded by bytes and number. */
+export class ResultCache<T> {
+  readonly #sizeOf: (result: T) => number;
   readonly #flights = new SingleFlight<T>();
-  readonly #kept: RecentlyUsed<Kept<T>>;
+  readonly #kept: Cache<Outcome<T>>;
 
-  constructor(limits: MemoLimits<T>) {
-    this.#limits = limits;
-    this.#kept = new RecentlyUsed({ entries: MAX_RESULTS, bytes: limits.maxBytes });
+  constructor(sweeper: Sweeper, { maxBytes, idleMs, sizeOf }: ResultLimits<T>) {
+    this.#sizeOf = sizeOf;
+    this.#kept = new Cache({ entries: MAX_RESULTS, bytes: maxBytes, entryBytes: maxBytes / 8, idleMs, sweeper });
   }
 
   /**
-   * The result under `key`, made by `work` where there is none. Errors: those of `work`, of which ERR_BAD_CONTENT is
-   * kept for a minute and no other; the signal's reason when it aborts, while `work` goes on for others who wait.
+   * The result under `key`, made by `work` where there is none.
+   * Throws: the errors of `work`, of which ERR_BAD_CONTENT is kept for a minute and no other; the signal's reason when it
+   * aborts, while `work` goes on for others who wait.
    */
   async once(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
-    this.dropIdle();
-    const outcome = this.#take(key);
-    if (outcome instanceof ProviderError) throw outcome;
-    return outcome === undefined
-      ? this.#flights.run(key, signal, (own) => this.#work(key, own, work))
-      : outcome.reveal();
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return this.#flights.run(key, signal, (own) => this.#run(key, own, work));
+    if ('error' in kept) throw kept.error;
+    return kept.result;
   }
 
-  /** Drops what nobody asked for in its time; asking for anything does so too. */
-  dropIdle(): void {
-    for (const [key, { life }] of this.#kept) {
-      if (!life.over) break;
-      this.#kept.delete(key);
-    }
-  }
-
-  async #work(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #run(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
       const result = await work(signal);
-      this.#keep(key, new Secret(result), this.#limits.sizeOf(result));
+      this.#kept.set(key, { result }, { bytes: OVERHEAD_BYTES + this.#sizeOf(result) });
       return result;
     } catch (error) {
       const lasts = error instanceof ProviderError && error.code === 'ERR_BAD_CONTENT';
-      if (lasts && !signal.aborted) this.#keep(key, error, error.message.length);
+      if (lasts && !signal.aborted) {
+        this.#kept.set(key, { error }, { bytes: OVERHEAD_BYTES + error.message.length, ttlMs: FAILURE_MS });
+      }
       throw error;
     }
-  }
-
-  #take(key: string): Kept<T>['outcome'] | undefined {
-    const kept = this.#kept.peek(key);
-    if (kept === undefined) return undefined;
-    if (kept.life.over) {
-      this.#kept.delete(key);
-      return undefined;
-    }
-    if (kept.outcome instanceof ProviderError) return kept.outcome;
-    kept.life = this.#lifeOf(kept.outcome);
-    this.#kept.get(key);
-    return kept.outcome;
-  }
-
-  #keep(key: string, outcome: Kept<T>['outcome'], ownBytes: number): void {
-    const { maxBytes } = this.#limits;
-    const bytes = ownBytes + OVERHEAD_BYTES;
-    this.#kept.delete(key);
-    if (bytes <= maxBytes / 8) this.#kept.set(key, { outcome, life: this.#lifeOf(outcome) }, bytes);
-  }
-
-  #lifeOf(outcome: Kept<T>['outcome']): Lifetime {
-    const { clock, idleMs } = this.#limits;
-    return new Lifetime(clock, outcome instanceof ProviderError ? FAILURE_MS : idleMs);
   }
 }

@@ -1,0 +1,160 @@
+/**
+ * The bounded cache that all parts of the provider use: by entries, bytes, time to live, idle time and shares of owners.
+ * Where entries expire, the cache registers with a sweeper, so that secrets also leave the memory of an idle node.
+ * Values that are too large for the cache are not kept.
+ */
+
+import { Lifetime } from './clock.ts';
+import type { Sweepable, Sweeper } from './sweeper.ts';
+
+/** Bounds of a {@link Cache}; a bound that is absent does not apply. */
+export interface CacheLimits {
+  readonly entries?: number;
+  /** Bytes of all entries together. */
+  readonly bytes?: number;
+  /** Bytes of one entry; a larger one is not kept. Default: `bytes`. */
+  readonly entryBytes?: number;
+  /** An entry expires when it was not used for this long. */
+  readonly idleMs?: number;
+  /** Required for entries that expire. */
+  readonly sweeper?: Sweeper;
+}
+
+/** How one value is kept. */
+export interface EntryOptions {
+  /** Estimated size in memory. Default: 0. */
+  readonly bytes?: number;
+  /** As how many entries the value counts. Default: 1. */
+  readonly count?: number;
+  /** The value expires after this time, whether it is used or not; 0 or less: it is not kept. */
+  readonly ttlMs?: number;
+  /** The principal that is charged for the entry: when the cache is full, the owner that holds most loses an entry. */
+  readonly owner?: string;
+}
+
+interface Entry<V> {
+  readonly value: V;
+  readonly holding: Holding;
+  readonly bytes: number;
+  readonly count: number;
+  readonly life: Lifetime | undefined;
+  idle: Lifetime | undefined;
+}
+
+/** The entries of one owner. */
+interface Holding {
+  readonly owner: string;
+  /** In the order of use, the least recently used first. */
+  readonly keys: Set<string>;
+  bytes: number;
+  count: number;
+}
+
+/**
+ * A bounded map. When it is full, the owner that holds most loses its least recently used entry; without owners, that is
+ * the least recently used entry of all. An expired entry is never returned.
+ */
+export class Cache<V> implements Sweepable {
+  readonly #limits: CacheLimits;
+  readonly #entries = new Map<string, Entry<V>>();
+  readonly #holdings = new Map<string, Holding>();
+  #bytes = 0;
+  #count = 0;
+
+  constructor(limits: CacheLimits) {
+    this.#limits = limits;
+    limits.sweeper?.add(this);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The value. The entry counts as used now. */
+  get(key: string): V | undefined {
+    const entry = this.#live(key);
+    if (entry === undefined) return undefined;
+    entry.holding.keys.delete(key);
+    entry.holding.keys.add(key);
+    entry.idle = this.#lifetime(this.#limits.idleMs);
+    return entry.value;
+  }
+
+  /** The value. The entry keeps its place and its idle time. */
+  peek(key: string): V | undefined {
+    return this.#live(key)?.value;
+  }
+
+  /** Milliseconds until the entry expires unless it is used; `Infinity` for one that does not expire, 0 for none. */
+  leftMs(key: string): number {
+    const entry = this.#live(key);
+    return entry === undefined ? 0 : Math.min(entry.life?.leftMs ?? Infinity, entry.idle?.leftMs ?? Infinity);
+  }
+
+  /** Keeps a value, as used now, in place of an earlier one. A value that is too large is not kept. */
+  set(key: string, value: V, { bytes = 0, count = 1, ttlMs, owner = '' }: EntryOptions = {}): void {
+    this.delete(key);
+    const { entries: maxCount = Infinity, bytes: maxBytes = Infinity, entryBytes = maxBytes, idleMs } = this.#limits;
+    if (bytes > entryBytes || count > maxCount || (ttlMs !== undefined && ttlMs <= 0)) return;
+    const holding = this.#holdings.get(owner) ?? { owner, keys: new Set(), bytes: 0, count: 0 };
+    this.#holdings.set(owner, holding);
+    const [life, idle] = [this.#lifetime(ttlMs), this.#lifetime(idleMs)];
+    this.#entries.set(key, { value, holding, bytes, count, life, idle });
+    holding.keys.add(key);
+    this.#charge(holding, bytes, count);
+    while (this.#bytes > maxBytes) this.#makeRoom('bytes');
+    while (this.#count > maxCount) this.#makeRoom('count');
+  }
+
+  delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    const { holding, bytes, count } = entry;
+    this.#entries.delete(key);
+    holding.keys.delete(key);
+    this.#charge(holding, -bytes, -count);
+    if (holding.keys.size === 0) this.#holdings.delete(holding.owner);
+  }
+
+  sweep(): void {
+    for (const key of this.#entries.keys()) this.#live(key);
+  }
+
+  /** The entries that have not expired, owner by owner, the least recently used first. */
+  *[Symbol.iterator](): IterableIterator<readonly [string, V]> {
+    for (const { keys } of this.#holdings.values()) {
+      for (const key of keys) {
+        const entry = this.#live(key);
+        if (entry !== undefined) yield [key, entry.value];
+      }
+    }
+  }
+
+  /** The entry under `key`; an expired one is dropped. */
+  #live(key: string): Entry<V> | undefined {
+    const entry = this.#entries.get(key);
+    if (entry?.life?.over !== true && entry?.idle?.over !== true) return entry;
+    this.delete(key);
+    return undefined;
+  }
+
+  #lifetime(ms: number | undefined): Lifetime | undefined {
+    if (ms === undefined) return undefined;
+    if (this.#limits.sweeper === undefined) throw new Error('a cache without sweeper keeps nothing for a limited time');
+    return new Lifetime(this.#limits.sweeper.clock, ms);
+  }
+
+  #charge(holding: Holding, bytes: number, count: number): void {
+    holding.bytes += bytes;
+    holding.count += count;
+    this.#bytes += bytes;
+    this.#count += count;
+  }
+
+  #makeRoom(by: 'bytes' | 'count'): void {
+    let largest: Holding | undefined;
+    for (const holding of this.#holdings.values()) if (holding[by] > (largest?.[by] ?? 0)) largest = holding;
+    const [oldest] = largest?.keys ?? [];
+    if (oldest !== undefined) this.delete(oldest);
+  }
+}

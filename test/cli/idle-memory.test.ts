@@ -1,0 +1,64 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { silentLogger } from '../../src/base/log.ts';
+import { silentTelemetry } from '../../src/base/telemetry.ts';
+import { createProvider, type Provider } from '../../src/cli/provider.ts';
+import { parseServeFlags } from '../../src/cli/serve-flags.ts';
+import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import { handClock } from '../support/clocks.ts';
+import { requestOf, seedWith } from '../support/parity.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const SEED = seedWith({ vault: '    certificates: [{name: web, subject: CN=web.example}]' });
+
+const clock = handClock(Date.now());
+const directory = mkdtempSync(join(tmpdir(), 'akv-idle-'));
+let emulator: Emulator;
+let provider: Provider;
+
+beforeAll(async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  emulator = await startEmulator({ seed: SEED, clock });
+  const file = (name: string, text: string) => {
+    writeFileSync(join(directory, name), text);
+    return join(directory, name);
+  };
+  const env = {
+    SSL_CERT_FILE: file('ca.pem', emulator.caPem),
+    AZURE_ENVIRONMENT_FILEPATH: file('cloud.json', emulator.cloudFile),
+  };
+  const surroundings = { env, log: silentLogger, telemetry: silentTelemetry, clock };
+  provider = await createProvider(parseServeFlags(['--cloud-name=AzureStackCloud']), surroundings);
+});
+afterAll(async () => {
+  await provider.close();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+  await emulator.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** Lets time pass on a node to which no Mount comes; the sweep that follows is due within ten seconds. */
+function idle(ms: number): number {
+  clock.time += ms;
+  vi.advanceTimersByTime(10 * SECOND);
+  return provider.sweeper.size;
+}
+
+it('what one Mount left in memory goes in its time, though no further Mount comes', async () => {
+  const request = requestOf({ objects: [{ objectName: 'web', objectType: 'secret' }] });
+  const { files } = await provider.mount(
+    { attributes: request.attributes, secrets: request.secrets, permission: request.permission },
+    { timeoutMs: 30 * SECOND, signal: new AbortController().signal },
+  );
+  expect(String(files[0]?.contents)).toContain('PRIVATE KEY');
+  // The opened private key, the facts of the certificate, and the file.
+  expect(provider.sweeper.size).toBe(3);
+  expect(idle(59 * SECOND)).toBe(3);
+  expect(idle(SECOND)).toBe(2);
+  expect(idle(8 * MINUTE)).toBe(2);
+  expect(idle(MINUTE)).toBe(0);
+});
