@@ -73,24 +73,30 @@ export class BundleReader {
     }
   }
 
-  async #addBlock({ label, der, encrypted }: PemBlock): Promise<void> {
-    const isKey = KEY_LABELS.includes(label) || label === 'ENCRYPTED PRIVATE KEY';
+  async #addBlock(block: PemBlock): Promise<void> {
+    const { label, der, encrypted } = block;
     const shape = shapeOf(der);
     const inner = shape === undefined && encrypted === undefined ? this.#textIn(der) : undefined;
     if (inner !== undefined) return this.#addNested(inner);
-    if (isKey && encrypted !== undefined) return this.#addOldEncryptedKey(encrypted, der);
-    if (isKey && shape !== undefined && !SHAPES_OF_KEYS.includes(shape)) throw misplaced(shape, 'private key');
-    if (isKey) return shape === 'encrypted private key' ? this.#addElement(der) : this.#addKey(readDer(der).raw);
-    if (CERTIFICATE_LABELS.includes(label)) {
-      // Windows' "certutil -encode" calls everything CERTIFICATE.
-      if (shape === 'PKCS#12 file (PFX)' || shape === 'PKCS#7 collection') return this.#addElement(der);
-      if (shape !== undefined && shape !== 'certificate') throw misplaced(shape, 'certificate');
-      return this.#addCertificate(readDer(der).raw);
-    }
+    if (KEY_LABELS.includes(label) || label === 'ENCRYPTED PRIVATE KEY') return this.#addKeyBlock(block, shape);
+    if (CERTIFICATE_LABELS.includes(label)) return this.#addCertificateBlock(der, shape);
     if (label === 'PKCS12') return this.addPkcs12(der);
     if (label === 'PKCS7' || label === 'CMS') return this.#addPkcs7(sequence(readDer(der)));
     this.passedOver.add(FOREIGN_LABELS[label] ?? label);
     if (label.endsWith('PRIVATE KEY')) this.unreadKey ??= FOREIGN_LABELS[label] ?? unreadKeyNamed(label);
+  }
+
+  async #addKeyBlock({ der, encrypted }: PemBlock, shape: Shape | undefined): Promise<void> {
+    if (encrypted !== undefined) return this.#addOldEncryptedKey(encrypted, der);
+    if (shape !== undefined && !SHAPES_OF_KEYS.includes(shape)) throw misplaced(shape, 'private key');
+    return shape === 'encrypted private key' ? this.#addElement(der) : this.#addKey(readDer(der).raw);
+  }
+
+  async #addCertificateBlock(der: Buffer, shape: Shape | undefined): Promise<void> {
+    // Windows' "certutil -encode" labels every content CERTIFICATE.
+    if (shape === 'PKCS#12 file (PFX)' || shape === 'PKCS#7 collection') return this.#addElement(der);
+    if (shape !== undefined && shape !== 'certificate') throw misplaced(shape, 'certificate');
+    return this.#addCertificate(readDer(der).raw);
   }
 
   /** PEM in the base64 of a block, which somebody encoded and wrapped in BEGIN and END again. */

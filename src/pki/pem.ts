@@ -114,13 +114,8 @@ function* allBegun(text: string): Generator<Begun> {
       const sameLine = before !== undefined && before.end >= lineStart ? before : undefined;
       const margin = marginOf(text, sameLine?.end ?? lineStart, start);
       const bodyStart = labelEnd + DASHES.length;
-      const joined = sameLine === undefined || JOINED.test(margin);
-      const goesOn = sameLine === undefined && /\s/.test(margin) ? GOES_ON_INDENTED : GOES_ON;
-      const isMeant = joined && goesOn.test(text.slice(bodyStart, bodyStart + MAX_MARGIN));
-      // On one line with the whole block before, as where all line breaks are gone, there may be text in between.
-      const follows = joined || sameLine?.block?.line === line ? sameLine?.place : PLACE.text;
-      const place = follows ?? placeBehind(margin);
-      const begun = readBegun(text, { label, line, bodyStart, place, isMeant });
+      const surroundings = { line, bodyStart, margin, sameLine };
+      const begun = readBegun(text, { label, line, bodyStart, ...placeIn(text, surroundings) });
       yield begun;
       if (begun.block !== undefined) {
         before = begun;
@@ -129,6 +124,23 @@ function* allBegun(text: string): Generator<Begun> {
     }
     start = text.indexOf(BEGIN, next);
   }
+}
+
+/** A BEGIN line, the text before it on its line, and the block that ends on that line, if there is one. */
+interface Surroundings {
+  readonly line: number;
+  readonly bodyStart: number;
+  readonly margin: string;
+  readonly sameLine: Begun | undefined;
+}
+
+function placeIn(text: string, { line, bodyStart, margin, sameLine }: Surroundings): Pick<Begun, 'place' | 'isMeant'> {
+  const joined = sameLine === undefined || JOINED.test(margin);
+  const goesOn = sameLine === undefined && /\s/.test(margin) ? GOES_ON_INDENTED : GOES_ON;
+  const isMeant = joined && goesOn.test(text.slice(bodyStart, bodyStart + MAX_MARGIN));
+  // Text may stand between two whole blocks of one line, as where all line breaks are gone.
+  const follows = joined || sameLine?.block?.line === line ? sameLine?.place : PLACE.text;
+  return { isMeant, place: follows ?? placeBehind(margin) };
 }
 
 /** What stands before a BEGIN on its line; of a long text, enough to know it for one. */
