@@ -238,19 +238,22 @@ export class ParameterReader {
    */
   reportUnknown(): void {
     for (const name of this.#unknown(CLASSIC_NAMES)) {
-      if (this.#standsIn(name)) continue;
-      const identity = identityHint(name);
-      const near = identity === undefined ? nearest(name, ALL_NAMES) : undefined;
-      const hint = identity ?? (near === undefined ? undefined : `did you mean ${quote(near)}?`);
-      const message = `parameter ${quote(name)} is unknown and ignored${hint === undefined ? '' : `; ${hint}`}`;
-      if (KEY_VAULT_NAMES.includes(name))
-        this.note(name, `parameter "${name}" stands beside keyVault only; it is ignored`);
-      else if (identity !== undefined && !this.#namesIdentity()) this.warning(name, message);
-      else this.note(name, message);
+      if (!this.#standsIn(name)) this.#reportOneUnknown(name);
     }
     if (this.text('userAssignedIdentityID') !== '' && !this.#namesIdentity()) {
       this.warning('userAssignedIdentityID', `userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`);
     }
+  }
+
+  #reportOneUnknown(name: string): void {
+    const besideKeyVault = `parameter "${name}" stands beside keyVault only; it is ignored`;
+    const identity = identityHint(name);
+    const near = identity === undefined ? nearest(name, ALL_NAMES) : undefined;
+    const hint = identity ?? (near === undefined ? undefined : `did you mean ${quote(near)}?`);
+    const message = `parameter ${quote(name)} is unknown and ignored${hint === undefined ? '' : `; ${hint}`}`;
+    if (KEY_VAULT_NAMES.includes(name)) this.note(name, besideKeyVault);
+    else if (identity !== undefined && !this.#namesIdentity()) this.warning(name, message);
+    else this.note(name, message);
   }
 
   /** Whether an unknown parameter is named by the error about the one that is missing. */

@@ -189,13 +189,8 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   reader.refuseUnknown(['keyvaultName', 'objects']);
   const layout = readLayout(reader);
   const use = readUse(reader);
-  const fileName = reader.text('fileName');
-  const problem = fileName === '' ? undefined : filePathProblem(fileName);
-  if (problem !== undefined) reader.error('fileName', `fileName is no usable path: ${problem.text}`);
-  const modeText = reader.text('filePermission');
-  const mode = modeText === '' ? undefined : parseFileMode(modeText);
-  if (modeText !== '' && mode === undefined) reader.error('filePermission', fileModeRule(modeText));
-  const defaults = reader.objectDefaults(mode);
+  const fileName = readFileName(reader);
+  const defaults = reader.objectDefaults(readMode(reader));
   const { field, objects } = reader.readText('keyVault', { layout, use, fileName, defaults }, readKeyVaultText);
   const cloud = reader.cloud();
   if (field === undefined)
@@ -210,6 +205,20 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   }
   const identity = reader.identity(field.identity, directoryId);
   return { cloud, tenantId: directoryId, identity, vaultName, objects, literals };
+}
+
+function readFileName(reader: ParameterReader): string {
+  const text = reader.text('fileName');
+  const problem = text === '' ? undefined : filePathProblem(text);
+  if (problem !== undefined) reader.error('fileName', `fileName is no usable path: ${problem.text}`);
+  return text;
+}
+
+function readMode(reader: ParameterReader): number | undefined {
+  const text = reader.text('filePermission');
+  const mode = text === '' ? undefined : parseFileMode(text);
+  if (text !== '' && mode === undefined) reader.error('filePermission', fileModeRule(text));
+  return mode;
 }
 
 const LAYOUT_OF_VALUE =

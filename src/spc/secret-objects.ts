@@ -5,6 +5,7 @@ import { traitsOf } from '../pki/outputs.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { secretKeyProblem, subdomainProblem } from './kubernetes-names.ts';
+import type { ObjectSpec, OutputSpec } from './model.ts';
 import { type VolumeFile, type VolumeFiles, valueContentOf } from './volume-files.ts';
 import { needsQuotes } from './yaml/scalar.ts';
 import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
@@ -133,18 +134,16 @@ function tlsProblem(key: string, file: VolumeFile): string | undefined {
   const { output, object } = file;
   if (object === undefined) return lacks;
   if (output !== undefined) {
-    const { encoding, holdsKey, holdsCertificates } = traitsOf(output.output);
-    if (encoding === 'der' || (encoding === 'pkcs12' && !holdsKey))
-      return 'the driver reads PEM, or a PFX; take fullChain and privateKey';
-    if (!(isKey ? holdsKey : holdsCertificates))
-      return `${lacks}; take the output ${isKey ? 'privateKey' : 'fullChain'}`;
-    if (encoding === 'pem') return undefined;
-    if (output.passwordFrom !== undefined)
-      return 'the driver opens a PFX with the empty password only; leave passwordFrom out';
-    if (output.pfxForm === 'modern')
-      return 'the driver cannot read a PFX in modern form; set format: legacy, or take fullChain and privateKey';
-    return undefined;
+    const { holdsKey, holdsCertificates } = traitsOf(output.output);
+    const isThere = isKey ? holdsKey : holdsCertificates;
+    const other = `${lacks}; take the output ${isKey ? 'privateKey' : 'fullChain'}`;
+    return encodingProblem(output) ?? (isThere ? undefined : other);
   }
+  return valueProblem(object, file, isKey);
+}
+
+/** What keeps the driver from using a file in the official provider's way. */
+function valueProblem(object: ObjectSpec, file: VolumeFile, isKey: boolean): string | undefined {
   if (object.type === 'key')
     return 'objectType: key gives the public key; take the certificate with objectType: secret';
   if (isKey && object.type === 'cert')
@@ -152,6 +151,17 @@ function tlsProblem(key: string, file: VolumeFile): string | undefined {
   const { format = '', encoding = '' } = valueContentOf(file) ?? {};
   if (format === 'pfx' && encoding === 'utf-8')
     return 'the driver cannot read a PFX as base64 text; add objectEncoding: base64, or leave objectFormat out';
+  return undefined;
+}
+
+/** What keeps the driver from opening a file of a certificate. */
+function encodingProblem({ output, passwordFrom, pfxForm }: OutputSpec): string | undefined {
+  const { encoding, holdsKey } = traitsOf(output);
+  if (encoding === 'pem') return undefined;
+  if (encoding === 'der' || !holdsKey) return 'the driver reads PEM, or a PFX; take fullChain and privateKey';
+  if (passwordFrom !== undefined) return 'the driver opens a PFX with the empty password only; leave passwordFrom out';
+  if (pfxForm === 'modern')
+    return 'the driver cannot read a PFX in modern form; set format: legacy, or take fullChain and privateKey';
   return undefined;
 }
 

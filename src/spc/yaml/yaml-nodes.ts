@@ -114,18 +114,21 @@ export class DocumentReader {
   #readDirectives(): void {
     const seen = new Set<string>();
     for (;;) {
-      const { kind, text, handle, mark } = this.#tokens.peek();
-      if (kind !== 'version directive' && kind !== 'tag directive') return;
-      this.#tokens.take();
-      if (kind === 'version directive') {
-        if (seen.has('%YAML')) throw new YamlProblem(mark.line, 'found duplicate %YAML directive');
-        if (text !== '1.1') throw new YamlProblem(mark.line, 'found incompatible YAML document');
-        seen.add('%YAML');
-      } else {
-        if (seen.has(handle)) throw new YamlProblem(mark.line, 'found duplicate %TAG directive');
-        seen.add(handle);
-        this.#tags.set(handle, text);
-      }
+      const token = this.#tokens.takeIf('version directive') ?? this.#tokens.takeIf('tag directive');
+      if (token === undefined) return;
+      const name = token.kind === 'version directive' ? '%YAML' : token.handle;
+      this.#readDirective(token, seen.has(name));
+      seen.add(name);
+    }
+  }
+
+  #readDirective({ kind, text, handle, mark }: Token, isSeen: boolean): void {
+    if (kind === 'version directive') {
+      if (isSeen) throw new YamlProblem(mark.line, 'found duplicate %YAML directive');
+      if (text !== '1.1') throw new YamlProblem(mark.line, 'found incompatible YAML document');
+    } else {
+      if (isSeen) throw new YamlProblem(mark.line, 'found duplicate %TAG directive');
+      this.#tags.set(handle, text);
     }
   }
 
@@ -143,17 +146,27 @@ export class DocumentReader {
     const { anchor, tag } = this.#properties();
     const { kind, mark, text, style } = tokens.peek();
     const place = { line: mark.line, anchor };
-    if (indentless && kind === '-') return { kind: 'list', ...place, items: this.#indentlessItems(depth) };
     if (kind === 'scalar') {
       tokens.take();
       return { kind, ...place, text, style, tag: tag ?? '' };
     }
-    if (kind === '[') return { kind: 'list', ...place, items: this.#flowItems(depth) };
-    if (kind === '{') return { kind: 'map', ...place, pairs: this.#flowPairs(depth) };
-    if (block && kind === 'block sequence start') return { kind: 'list', ...place, items: this.#blockItems(depth) };
-    if (block && kind === 'block mapping start') return { kind: 'map', ...place, pairs: this.#blockPairs(depth) };
+    const collection = this.#collection(kind, { block, indentless, depth });
+    if (collection !== undefined) return { ...collection, ...place };
     if (anchor !== '' || tag !== undefined) return this.#empty(line, tag, anchor);
     throw new YamlProblem(this.#blame(), 'did not find expected node content');
+  }
+
+  /** The list or map that begins with a token of this kind, if one does. */
+  #collection(
+    kind: TokenKind,
+    { block, indentless, depth }: Context,
+  ): Pick<ListNode, 'kind' | 'items'> | Pick<MapNode, 'kind' | 'pairs'> | undefined {
+    if (indentless && kind === '-') return { kind: 'list', items: this.#indentlessItems(depth) };
+    if (kind === '[') return { kind: 'list', items: this.#flowItems(depth) };
+    if (kind === '{') return { kind: 'map', pairs: this.#flowPairs(depth) };
+    if (block && kind === 'block sequence start') return { kind: 'list', items: this.#blockItems(depth) };
+    if (block && kind === 'block mapping start') return { kind: 'map', pairs: this.#blockPairs(depth) };
+    return undefined;
   }
 
   /** Anchor and tag of a value, in either order. */

@@ -70,24 +70,38 @@ export function readQuoted(source: Source, json: boolean): string {
     if (source.atDocumentMark()) throw new YamlProblem(line, 'found unexpected document indicator');
     if (source.atEnd) throw new YamlProblem(line, 'found unexpected end of stream');
     const gap = new Gap();
-    while (!isSpaceOrEnd(source.peek())) {
-      const char = source.peek();
-      if (char === quote) {
-        source.skip();
-        if (quote === '"' || source.peek() !== quote) return text;
-        text += source.read();
-      } else if (char === '\\' && quote === '"') {
-        source.skip();
-        if (isBreak(source.peek())) {
-          gap.escape(source);
-          break;
-        }
-        text += readEscape(source, json);
-      } else text += source.read();
-    }
+    const word = readQuotedWord(source, { quote, json, gap });
+    text += word.text;
+    if (word.ends) return text;
     while (!source.atEnd && isSpaceOrEnd(source.peek())) gap.read(source);
     text += gap.fold();
   }
+}
+
+/** How a scalar in quotes is read, and the gap behind the word. */
+interface Quoting {
+  readonly quote: string;
+  readonly json: boolean;
+  readonly gap: Gap;
+}
+
+/** Reads up to a blank, a line break or the closing quote; `ends` is true where the scalar ends. */
+function readQuotedWord(source: Source, { quote, json, gap }: Quoting): { text: string; ends: boolean } {
+  let text = '';
+  while (!isSpaceOrEnd(source.peek())) {
+    const char = source.read();
+    if (char === quote) {
+      if (quote === '"' || source.peek() !== quote) return { text, ends: true };
+      text += source.read();
+    } else if (char === '\\' && quote === '"') {
+      if (isBreak(source.peek())) {
+        gap.escape(source);
+        break;
+      }
+      text += readEscape(source, json);
+    } else text += char;
+  }
+  return { text, ends: false };
 }
 
 function readEscape(source: Source, json: boolean): string {
@@ -141,14 +155,18 @@ export function readPlain(source: Source, indent: number, flow: boolean): PlainT
       gap = new Gap();
     }
     if (source.atEnd || !isSpaceOrEnd(source.peek())) break;
-    while (!source.atEnd && isSpaceOrEnd(source.peek())) {
-      if (gap.broken && source.column < indent && source.peek() === '\t')
-        throw new YamlProblem(source.line, 'found a tab character that violates indentation');
-      gap.read(source);
-    }
+    readPlainGap(source, gap, indent);
     if (!flow && source.column < indent) break;
   }
   return { text, endsLine: gap.broken };
+}
+
+function readPlainGap(source: Source, gap: Gap, indent: number): void {
+  while (!source.atEnd && isSpaceOrEnd(source.peek())) {
+    if (gap.broken && source.column < indent && source.peek() === '\t')
+      throw new YamlProblem(source.line, 'found a tab character that violates indentation');
+    gap.read(source);
+  }
 }
 
 function endsPlain(source: Source, flow: boolean): boolean {

@@ -75,6 +75,18 @@ export class Tokens {
 
   /** `spaced`: what begins with the character ends with it. */
   #fetchInDocument(char: string, spaced: boolean): void {
+    if (this.#fetchSign(char)) return;
+    if ((char === '|' || char === '>') && !this.#inFlow) this.#fetchBlockScalar();
+    else if (char === '-' && spaced) this.#fetchBlockEntry();
+    else if (char === '?' && (this.#inFlow || spaced)) this.#fetchKey();
+    else if (char === ':' && (this.#inFlow || spaced)) this.#fetchValue();
+    else if (NEVER_PLAIN.has(char))
+      throw new YamlProblem(this.#source.line, 'found character that cannot start any token');
+    else this.#fetchPlain();
+  }
+
+  /** Fetches the token of a character that begins one token only; false for any other character. */
+  #fetchSign(char: string): boolean {
     if (char === '[' || char === '{') this.#fetchFlowStart(char);
     else if (char === ']' || char === '}') this.#fetchFlowEnd(char);
     else if (char === ',') this.#fetchFlowEntry();
@@ -82,13 +94,8 @@ export class Tokens {
     else if (char === '&') this.#fetchName('anchor');
     else if (char === '!') this.#fetchTag();
     else if (char === '"' || char === "'") this.#fetchQuoted();
-    else if ((char === '|' || char === '>') && !this.#inFlow) this.#fetchBlockScalar();
-    else if (char === '-' && spaced) this.#fetchBlockEntry();
-    else if (char === '?' && (this.#inFlow || spaced)) this.#fetchKey();
-    else if (char === ':' && (this.#inFlow || spaced)) this.#fetchValue();
-    else if (NEVER_PLAIN.has(char))
-      throw new YamlProblem(this.#source.line, 'found character that cannot start any token');
-    else this.#fetchPlain();
+    else return false;
+    return true;
   }
 
   get #inFlow(): boolean {

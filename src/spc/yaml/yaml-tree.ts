@@ -97,24 +97,33 @@ class TreeBuilder {
     let merged: MapTree[] = [];
     for (const [key, value] of pairs) {
       const name = this.build(key, depth + 1);
-      const { line } = name;
-      const entry = { line, value: this.build(value, depth + 1) };
-      const word = name.kind === 'text' ? name.text : '';
-      const known = lines.get(word);
-      if (name.kind === 'map' || name.kind === 'list') {
-        this.#fail('a key must be text; a text that begins with a bracket or a brace belongs in quotes', line);
-      } else if (known !== undefined) {
-        this.#fail(`mapping key ${quote(word)} already defined at line ${known}`, line);
-      } else {
-        lines.set(word, line);
-        if (isMerge(key)) merged = this.#merged(entry);
-        else own.set(word, entry);
-      }
+      const entry = { line: name.line, value: this.build(value, depth + 1) };
+      const word = this.#newKey(name, lines);
+      if (word === undefined) continue;
+      if (isMerge(key)) merged = this.#merged(entry);
+      else own.set(word, entry);
     }
     for (const { entries } of merged) {
       for (const [name, entry] of entries) if (!own.has(name)) own.set(name, entry);
     }
     return own;
+  }
+
+  /** The text of a key that its map does not have yet, put into `lines`; undefined, and an error, for any other. */
+  #newKey(name: Tree, lines: Map<string, number>): string | undefined {
+    const { line } = name;
+    if (name.kind === 'map' || name.kind === 'list') {
+      this.#fail('a key must be text; a text that begins with a bracket or a brace belongs in quotes', line);
+      return undefined;
+    }
+    const word = name.kind === 'text' ? name.text : '';
+    const known = lines.get(word);
+    if (known !== undefined) {
+      this.#fail(`mapping key ${quote(word)} already defined at line ${known}`, line);
+      return undefined;
+    }
+    lines.set(word, line);
+    return word;
   }
 
   #merged({ line, value }: MapEntry): MapTree[] {
