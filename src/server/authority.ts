@@ -12,6 +12,7 @@
  */
 import {
   FRAME_HEADER_BYTES,
+  type FrameHead,
   type FrameVisitor,
   frameFlag,
   frameType,
@@ -62,28 +63,42 @@ function pinned(input: Buffer, block: HeaderBlock, rewriter: AuthorityRewriter):
 
 /** The header block that `input` begins with. */
 function readBlock(input: Buffer): HeaderBlock | Visit {
-  const fragments: Buffer[] = [];
-  let head: { flags: number; streamId: number; priority: Buffer } | undefined;
-  for (let at = 0; at <= MAX_BLOCK_BYTES && fragments.length < MAX_BLOCK_FRAMES; ) {
-    if (input.length < at + FRAME_HEADER_BYTES) return { kind: 'incomplete', bytes: at + FRAME_HEADER_BYTES };
-    const { length, type, flags, streamId } = readHead(input.subarray(at));
-    if (type !== (head === undefined ? frameType.headers : frameType.continuation) || length > MAX_FRAME_BYTES) break;
-    if (head !== undefined && head.streamId !== streamId) break;
-    const end = at + FRAME_HEADER_BYTES + length;
-    if (input.length < end) return { kind: 'incomplete', bytes: end };
-    const payload = input.subarray(at + FRAME_HEADER_BYTES, end);
-    if (head === undefined) {
-      const content = headersContent(payload, flags);
-      if (content === undefined) break;
-      head = { flags, streamId, priority: content.priority };
-      fragments.push(content.fragment);
-    } else {
-      fragments.push(payload);
-    }
-    if (flags & frameFlag.endHeaders) return { kind: 'block', bytes: end, ...head, fragments };
-    at = end;
+  const first = frameAt(input, 0, ({ type }) => type === frameType.headers);
+  if (first.kind !== 'frame') return first;
+  const { flags, streamId } = first;
+  const content = headersContent(first.payload, flags);
+  if (content === undefined) return GIVE_UP;
+  const head = { flags, streamId, priority: content.priority };
+  const fragments = [content.fragment];
+  let last = first;
+  while (!(last.flags & frameFlag.endHeaders)) {
+    if (last.end > MAX_BLOCK_BYTES || fragments.length >= MAX_BLOCK_FRAMES) return GIVE_UP;
+    const next = frameAt(input, last.end, (head) => head.type === frameType.continuation && head.streamId === streamId);
+    if (next.kind !== 'frame') return next;
+    fragments.push(next.payload);
+    last = next;
   }
-  return { kind: 'giveUp' };
+  return { kind: 'block', bytes: last.end, ...head, fragments };
+}
+
+const GIVE_UP: Visit = { kind: 'giveUp' };
+
+/** A frame as it lies in the input. */
+interface Frame extends FrameHead {
+  readonly kind: 'frame';
+  readonly payload: Buffer;
+  /** Where the next frame begins. */
+  readonly end: number;
+}
+
+function frameAt(input: Buffer, at: number, isWanted: (head: FrameHead) => boolean): Frame | Visit {
+  const payloadAt = at + FRAME_HEADER_BYTES;
+  if (input.length < payloadAt) return { kind: 'incomplete', bytes: payloadAt };
+  const head = readHead(input.subarray(at));
+  if (!isWanted(head) || head.length > MAX_FRAME_BYTES) return GIVE_UP;
+  const end = payloadAt + head.length;
+  if (input.length < end) return { kind: 'incomplete', bytes: end };
+  return { kind: 'frame', ...head, payload: input.subarray(payloadAt, end), end };
 }
 
 /** Payload of a HEADERS frame without its padding; `undefined` if it is shorter than its flags say. */

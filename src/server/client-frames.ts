@@ -88,19 +88,25 @@ function settingsVisitor(answers: Answers): FrameVisitor {
     }
     const bytes = FRAME_HEADER_BYTES + length;
     if (input.length < bytes) return { kind: 'incomplete', bytes };
-    const kept: Buffer[] = [];
-    for (let at = FRAME_HEADER_BYTES; at < bytes; at += SETTING_BYTES) {
-      const identifier = input.readUInt16BE(at);
-      const value = input.readUInt32BE(at + 2);
-      if (identifier === INITIAL_WINDOW_SIZE && value <= MAX_WINDOW) answers.setInitialWindow(value);
-      else if (identifier !== HEADER_TABLE_SIZE) kept.push(input.subarray(at, at + SETTING_BYTES));
-    }
+    const kept = readSettings(input.subarray(FRAME_HEADER_BYTES, bytes), answers);
     if (first) kept.push(setting(HEADER_TABLE_SIZE, 0), setting(INITIAL_WINDOW_SIZE, MAX_WINDOW));
     const by = [makeFrame({ type: frameType.settings, flags, streamId }, Buffer.concat(kept))];
     if (first) by.push(windowUpdate(MAX_WINDOW - DEFAULT_WINDOW));
     first = false;
     return { kind: 'replace', bytes, by };
   };
+}
+
+/** Tells `answers` of the initial window. Returns the settings that the HTTP/2 server gets as they came. */
+function readSettings(payload: Buffer, answers: Answers): Buffer[] {
+  const kept: Buffer[] = [];
+  for (let at = 0; at < payload.length; at += SETTING_BYTES) {
+    const identifier = payload.readUInt16BE(at);
+    const value = payload.readUInt32BE(at + 2);
+    if (identifier === INITIAL_WINDOW_SIZE && value <= MAX_WINDOW) answers.setInitialWindow(value);
+    else if (identifier !== HEADER_TABLE_SIZE) kept.push(payload.subarray(at, at + SETTING_BYTES));
+  }
+  return kept;
 }
 
 /** Tells `answers` of the room, and the HTTP/2 server that the client took all it was sent. */

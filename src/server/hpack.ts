@@ -49,26 +49,33 @@ export class AuthorityRewriter {
     const parts: Buffer[] = [];
     let copied = 0;
     while (cursor.at < block.length) {
-      const first = block.readUInt8(cursor.at);
-      if (first >= 0x80) {
-        cursor.integer(7);
-      } else if (first >= 0x20 && first < 0x40) {
-        cursor.integer(5);
-      } else {
-        const indexing = first >= 0x40;
-        const isAuthority = this.#isAuthority(cursor, cursor.integer(indexing ? 6 : 4));
-        if (indexing) this.#remember(isAuthority);
-        const valueAt = cursor.at;
-        const value = cursor.string();
-        if (!isAuthority) continue;
-        const length = value.huffman ? huffmanLength(value.bytes) : value.bytes.length;
-        parts.push(block.subarray(copied, valueAt), integer7(length), replacementFor(length));
-        copied = cursor.at;
-      }
+      const value = this.#readField(cursor);
+      if (value === undefined) continue;
+      const length = value.huffman ? huffmanLength(value.bytes) : value.bytes.length;
+      parts.push(block.subarray(copied, value.at), integer7(length), replacementFor(length));
+      copied = cursor.at;
     }
     if (copied === 0) return block;
     parts.push(block.subarray(copied));
     return Buffer.concat(parts);
+  }
+
+  /** Passes one field, or one size update. Returns the value of a literal `:authority`, and undefined for any other. */
+  #readField(cursor: Cursor): Text | undefined {
+    const first = cursor.block.readUInt8(cursor.at);
+    if (first >= 0x80) {
+      cursor.integer(7);
+      return undefined;
+    }
+    if (first >= 0x20 && first < 0x40) {
+      cursor.integer(5);
+      return undefined;
+    }
+    const indexing = first >= 0x40;
+    const isAuthority = this.#isAuthority(cursor, cursor.integer(indexing ? 6 : 4));
+    if (indexing) this.#remember(isAuthority);
+    const value = cursor.string();
+    return isAuthority ? value : undefined;
   }
 
   #isAuthority(cursor: Cursor, nameIndex: number): boolean {
@@ -86,6 +93,14 @@ export class AuthorityRewriter {
 }
 
 class NotHpack extends Error {}
+
+/** A string of a block, as it is coded. */
+interface Text {
+  /** Where its length begins. */
+  readonly at: number;
+  readonly huffman: boolean;
+  readonly bytes: Buffer;
+}
 
 /** Reads the primitive types of RFC 7541 section 5, one after the other. */
 class Cursor {
@@ -108,13 +123,14 @@ class Cursor {
     throw new NotHpack();
   }
 
-  string(): { readonly huffman: boolean; readonly bytes: Buffer } {
-    const huffman = this.at < this.block.length && this.block.readUInt8(this.at) >= 0x80;
+  string(): Text {
+    const { at } = this;
+    const huffman = at < this.block.length && this.block.readUInt8(at) >= 0x80;
     const length = this.integer(7);
     const start = this.at;
     this.at += length;
     if (this.at > this.block.length) throw new NotHpack();
-    return { huffman, bytes: this.block.subarray(start, this.at) };
+    return { at, huffman, bytes: this.block.subarray(start, this.at) };
   }
 
   #octet(): number {

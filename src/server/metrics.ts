@@ -1,12 +1,12 @@
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { ObjectExpiry, Outcome, Telemetry } from '../base/telemetry.ts';
+import type { MountOutcome, ObjectExpiry, Outcome, Telemetry } from '../base/telemetry.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
 import { boundedLabel, boundedSet, RecentMap } from './bounded.ts';
 import type { CallMeter } from './guard.ts';
 import { type HttpEndpoint, type HttpOptions, serveHttp } from './http.ts';
-import type { Instruments, MountRecord } from './instruments.ts';
+import type { InstrumentSources, Instruments, MountRecord } from './instruments.ts';
 import type { SocketMeter } from './socket-watch.ts';
 
 /** Everything the program counts. */
@@ -45,53 +45,86 @@ const KEEP_MS = 1000;
  * Collects the metrics. The Prometheus library is loaded by the first thing counted, which comes after the first answer:
  * loading it takes as long as all the rest of the start.
  */
-export function createMetrics({
-  version,
-  objectNames,
-  clock,
-  log,
-  logLinesDropped = () => 0,
-}: MetricsOptions): Metrics {
-  const mounts = new RecentMap<MountRecord>({ clock, maxEntries: MAX_MOUNTS, idleMs: IDLE_MS });
-  const expiries = new RecentMap<readonly ObjectExpiry[]>({ clock, maxEntries: MAX_EXPIRIES, idleMs: IDLE_MS });
-  const objectLabel = objectNames ? boundedLabel(MAX_OBJECT_NAMES) : () => '';
+export function createMetrics(options: MetricsOptions): Metrics {
+  const { objectNames, clock, log } = options;
+  const figures: Figures = {
+    mounts: new RecentMap({ clock, maxEntries: MAX_MOUNTS, idleMs: IDLE_MS }),
+    expiries: new RecentMap({ clock, maxEntries: MAX_EXPIRIES, idleMs: IDLE_MS }),
+    objectLabel: objectNames ? boundedLabel(MAX_OBJECT_NAMES) : () => '',
+    mountsInFlight: 0,
+    socketLost: 0,
+  };
+  let loading: Promise<Instruments> | undefined;
+  const load = () => {
+    loading ??= import('./instruments.ts').then(({ loadInstruments }) => loadInstruments(sourcesOf(figures, options)));
+    return loading;
+  };
+  const count: Count = (write) => {
+    load()
+      .then(write)
+      .catch((thrown: unknown) => log.warn('Cannot count', { error: messageOf(thrown) }));
+  };
+  return {
+    ...requestCounters(count, figures, objectNames),
+    mountFinished: (outcome) => record(outcome, figures),
+    socketLost: () => void figures.socketLost++,
+    callStarted(method) {
+      if (method === MOUNT_METHOD) figures.mountsInFlight++;
+    },
+    callEnded({ method, code, errorCode, seconds }) {
+      if (method === MOUNT_METHOD) figures.mountsInFlight--;
+      const message = code === 'OK' ? '' : errorCode || code;
+      count(({ grpcRequest }) =>
+        grpcRequest.observe({ grpc_method: method, grpc_code: code, grpc_message: message }, seconds),
+      );
+    },
+    text: async () => (await load()).text(),
+  };
+}
+
+/** The figures that are kept here and read by a scrape. */
+interface Figures {
+  readonly mounts: RecentMap<MountRecord>;
+  readonly expiries: RecentMap<readonly ObjectExpiry[]>;
+  readonly objectLabel: (objectName: string) => string;
+  mountsInFlight: number;
+  socketLost: number;
+}
+
+/** Writes to the instruments of the library, once they are loaded. */
+type Count = (write: (instruments: Instruments) => void) => void;
+
+function sourcesOf(figures: Figures, options: MetricsOptions): InstrumentSources {
+  const { version, objectNames, clock, logLinesDropped = () => 0 } = options;
+  return {
+    version,
+    objectNames,
+    now: () => clock.wall(),
+    mountsInFlight: () => figures.mountsInFlight,
+    logLinesDropped,
+    socketLost: () => figures.socketLost,
+    mounts: () => worst(figures.mounts.values()),
+    expiries: () => soonest(figures.expiries.values().flat(), figures.objectLabel),
+  };
+}
+
+/** What is counted of reads, tokens and certificates. */
+function requestCounters(
+  count: Count,
+  { objectLabel }: Figures,
+  objectNames: boolean,
+): Omit<Telemetry, 'mountFinished'> {
   const objectSeries = boundedSet(MAX_OBJECT_SERIES);
   const vaultLabel = boundedLabel(MAX_VAULTS);
   const asked = new Set<string>();
   const identityLabel = boundedLabel(MAX_IDENTITIES);
   const reasonLabel = boundedLabel(MAX_REASONS);
-  let mountsInFlight = 0;
-  let socketLost = 0;
-
-  let loading: Promise<Instruments> | undefined;
-  const load = () => {
-    loading ??= import('./instruments.ts').then(({ loadInstruments }) =>
-      loadInstruments({
-        version,
-        objectNames,
-        now: () => clock.wall(),
-        mountsInFlight: () => mountsInFlight,
-        logLinesDropped,
-        socketLost: () => socketLost,
-        mounts: () => worst(mounts.values()),
-        expiries: () => soonest(expiries.values().flat(), objectLabel),
-      }),
-    );
-    return loading;
-  };
-  const count = (write: (instruments: Instruments) => void) => {
-    load()
-      .then(write)
-      .catch((thrown: unknown) => log.warn('Cannot count', { error: messageOf(thrown) }));
-  };
-
   const named = (labels: Record<string, string>, objectName: string) => {
     if (!objectNames) return labels;
     const label = objectLabel(objectName);
     const series = JSON.stringify([...Object.values(labels), label]);
     return { ...labels, object_name: label === 'other' || objectSeries(series) ? label : 'other' };
   };
-
   return {
     keyVaultRequest(objectType, objectName, seconds, outcome) {
       const labels = { object_type: objectType, error: errorLabel(outcome) };
@@ -117,29 +150,19 @@ export function createMetrics({
     certificateWarning(reason) {
       count(({ certificateWarnings }) => certificateWarnings.inc({ reason: reasonLabel(reason) }));
     },
-    mountFinished({ volume, namespace, pod, secretProviderClass, ok, finishedAt, expiries: ofVolume }) {
-      if (ok) expiries.set(volume, ofVolume, Math.max(1, ofVolume.length));
-      else expiries.touch(volume);
-      const before = mounts.get(volume);
-      mounts.set(volume, {
-        names: { namespace, pod, secretProviderClass },
-        lastSuccessAt: ok ? finishedAt : before?.lastSuccessAt,
-        consecutiveFailures: ok ? 0 : (before?.consecutiveFailures ?? 0) + 1,
-      });
-    },
-    socketLost: () => void socketLost++,
-    callStarted(method) {
-      if (method === MOUNT_METHOD) mountsInFlight++;
-    },
-    callEnded({ method, code, errorCode, seconds }) {
-      if (method === MOUNT_METHOD) mountsInFlight--;
-      const message = code === 'OK' ? '' : errorCode || code;
-      count(({ grpcRequest }) =>
-        grpcRequest.observe({ grpc_method: method, grpc_code: code, grpc_message: message }, seconds),
-      );
-    },
-    text: async () => (await load()).text(),
   };
+}
+
+function record(outcome: MountOutcome, { mounts, expiries }: Figures): void {
+  const { volume, namespace, pod, secretProviderClass, ok, finishedAt, expiries: ofVolume } = outcome;
+  if (ok) expiries.set(volume, ofVolume, Math.max(1, ofVolume.length));
+  else expiries.touch(volume);
+  const before = mounts.get(volume);
+  mounts.set(volume, {
+    names: { namespace, pod, secretProviderClass },
+    lastSuccessAt: ok ? finishedAt : before?.lastSuccessAt,
+    consecutiveFailures: ok ? 0 : (before?.consecutiveFailures ?? 0) + 1,
+  });
 }
 
 /** As the official provider has it, success is the empty text. Differs: a failure is its class, not its whole message. */
