@@ -1,3 +1,8 @@
+/**
+ * Makes the errors of this room: content that cannot become keys, certificates or the requested file. Every reader and
+ * writer of `pki/` throws them through these functions. OpenSSL's own messages never leave the room.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 
 /**

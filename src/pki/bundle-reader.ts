@@ -1,3 +1,8 @@
+/**
+ * Collects the private keys and certificates of a content, block by block and element by element. `bundle.ts` calls it.
+ * It refuses damaged keys and certificates, and more of them than any real content holds.
+ */
+
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { nextTurn } from '../base/turns.ts';
 import { badContent, naming } from './bad-content.ts';

@@ -1,3 +1,8 @@
+/**
+ * Reads a content from a vault as private keys and certificates, whatever its format is. Conversion, `inspect`, the
+ * login with a client certificate and the emulator call it. It refuses a content that holds neither.
+ */
+
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { Secret } from '../base/secret.ts';
 import { nextTurn } from '../base/turns.ts';
@@ -43,7 +48,7 @@ const PASSWORD_REMEDY =
  * certificates, PKCS#7 collections. What a block or an element is, its content says and not its label.
  * The cost is bounded whatever the content, and no turn of the event loop takes more than a few milliseconds of it.
  *
- * Errors: ERR_BAD_CONTENT with a message that says what was found and what to do, never the content; the signal's
+ * Throws: ERR_BAD_CONTENT with a message that says what was found and what to do, never the content; the signal's
  * reason when it aborts.
  */
 export async function readBundle(content: Buffer, options: ReadOptions = {}): Promise<CertificateBundle> {

@@ -1,3 +1,8 @@
+/**
+ * Reads facts of a certificate that Node does not give, or gives as text: dates, signature algorithm, key usage.
+ * The search for issuers, the findings and `inspect` call it. It refuses nothing: damaged parts count as absent.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import { type Der, expect, octets, oid, readDer, sequence, TAG } from './der.ts';
 import { OID } from './pkcs12-oids.ts';

@@ -1,3 +1,8 @@
+/**
+ * Pairs the private keys of a content with its certificates, and sorts the certificates into a chain. Conversion,
+ * `inspect` and the login with a client certificate call it. It refuses nothing: the writers decide what is missing.
+ */
+
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { nextTurn } from '../base/turns.ts';
 import type { CertificateBundle } from './bundle.ts';

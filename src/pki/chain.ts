@@ -1,3 +1,8 @@
+/**
+ * Orders certificates from the leaf to the root by verified signatures. Pairing, the writers and conversion call it.
+ * It refuses nothing: certificates without a place in the path are listed as unrelated.
+ */
+
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { validTo } from './certificate.ts';
 import { type Candidate, compareTexts, IssuerSearch, type SearchOptions } from './issuers.ts';

@@ -1,3 +1,8 @@
+/**
+ * Encrypts and decrypts with the ciphers of PKCS#12 and of encrypted keys, in short slices of the event loop. The
+ * password-based schemes and the writer of PKCS#12 call it. It refuses to write RC4.
+ */
+
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import forge from 'node-forge';
 import { nextTurn } from '../base/turns.ts';

@@ -1,6 +1,9 @@
-// Elliptic curves by what the DER of a key says of them, before OpenSSL sees the key: Node 20 and 22 end the process where
-// the numbers of an EC key do not fit its curve. The readers of private and of public keys call it. A curve that is not
-// listed, and parameters written out that are those of no listed curve, are no curve here.
+/**
+ * Finds the elliptic curve of a key in the DER of its parameters, before OpenSSL sees the key. The readers of private and
+ * public keys call it: Node 20 and 22 end the process if the numbers of an EC key do not fit its curve. A curve that is not
+ * in the table, by name or by its numbers, is unknown.
+ */
+
 import { hash } from 'node:crypto';
 import { type Der, octets, oid, sequence, TAG } from './der.ts';
 

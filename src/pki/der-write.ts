@@ -1,3 +1,7 @@
+/**
+ * Writes DER with node-forge's ASN.1. The writer of PKCS#12 and the reader of private keys call it.
+ */
+
 import forge from 'node-forge';
 
 /** A structure to be written as DER. */

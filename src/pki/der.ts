@@ -1,3 +1,8 @@
+/**
+ * Reads DER and BER element by element, without a copy. Every parser of this room calls it. It refuses elements that are
+ * truncated, malformed, or nested too deep.
+ */
+
 import { badContent } from './bad-content.ts';
 
 /**

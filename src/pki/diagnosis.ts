@@ -1,5 +1,8 @@
-// Says what a content is that holds neither keys nor certificates, by what is innermost and not by what it is called.
-// `bundle.ts` calls it for its message. It never quotes the content, but for names in JSON and single characters.
+/**
+ * Describes a content that holds neither keys nor certificates, by its innermost bytes and not by its name. `bundle.ts`
+ * calls it for an error message. It never quotes the content, except names in JSON and single characters.
+ */
+
 import { decodeBase64 } from '../base/encoding.ts';
 import { printable } from '../base/printable.ts';
 import { TAG } from './der.ts';

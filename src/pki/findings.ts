@@ -1,3 +1,8 @@
+/**
+ * Finds what is wrong with a chain and its key: dates, missing issuers, weak signatures, missing names. Conversion and
+ * `inspect` call it. It refuses nothing: a finding is a warning or a note, never an error.
+ */
+
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import {
   alternativeNamesOf,

@@ -1,3 +1,7 @@
+/**
+ * Formats an inspection as text for a terminal. `akv-csi inspect` calls it. It prints no values of keys.
+ */
+
 import type { InspectedCertificate, Inspection } from './inspect.ts';
 
 const FORMATS: Readonly<Record<Inspection['format'], string>> = { pkcs12: 'PKCS#12 (PFX)', pem: 'PEM', der: 'DER' };

@@ -1,3 +1,8 @@
+/**
+ * Describes keys, certificates, chain, findings and possible outputs of a content as plain data. `akv-csi inspect` calls
+ * it. The result holds no values of keys.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import type { CertificateBundle } from './bundle.ts';
 import { alternativeNamesOf, signatureAlgorithmOf, validFrom, validTo } from './certificate.ts';

@@ -1,3 +1,8 @@
+/**
+ * Finds the issuers of certificates by name, key identifier and verified signature. The chain and the pairing of keys call
+ * it. The number of signatures is bounded; certificates beyond the bound count as not issued by one another.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import { nextTurn } from '../base/turns.ts';
 import { validFrom, validTo } from './certificate.ts';

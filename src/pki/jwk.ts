@@ -1,3 +1,8 @@
+/**
+ * Writes the public key that Key Vault returns for a key object as PEM. Conversion calls it for `objectType: key`. It
+ * refuses key types and curves that the official provider refuses, in its words.
+ */
+
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { badContent } from './bad-content.ts';
 
@@ -19,7 +24,7 @@ const COORDINATE_BYTES: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * PEM (`PUBLIC KEY`) of an RSA or EC key, also of one held in an HSM. Errors: ERR_BAD_CONTENT, for keys that have no
+ * PEM (`PUBLIC KEY`) of an RSA or EC key, also of one held in an HSM. Throws: ERR_BAD_CONTENT, for keys that have no
  * public part or a curve that is not supported in the words of the official provider.
  */
 export function publicKeyPemFromJwk(fields: JwkFields): string {

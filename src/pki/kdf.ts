@@ -1,3 +1,8 @@
+/**
+ * Derives keys from passwords: PBKDF1, PBKDF2, scrypt and the derivation of PKCS#12. The password-based schemes, the
+ * reader and the writer of PKCS#12 call it. It refuses a file that asks for more work than its budget allows.
+ */
+
 import { hash, pbkdf2, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { nextTurn, onPool } from '../base/turns.ts';

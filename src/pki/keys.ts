@@ -1,6 +1,8 @@
-// Private keys out of their DER. The reader of contents calls it. OpenSSL gets a key only when its numbers have been held
-// against each other: Node takes keys whose parts contradict each other, and such a key "fits" its certificate until the
-// first handshake, or ends the process (Node 20 and 22). A key that would be slow to read is refused too.
+/**
+ * Reads private keys from DER. The reader of contents calls it. It refuses a key whose numbers contradict each other (Node
+ * accepts some of these, and Node 20 and 22 end the process over others) and a key that is slow to read.
+ */
+
 import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto';
 import { badContent } from './bad-content.ts';
 import { type Curve, curveOf, significant } from './curves.ts';
@@ -41,7 +43,7 @@ export function keyEncodingOf(fields: readonly Der[]): KeyEncoding | undefined {
 /**
  * A private key from its DER, whatever it is called: OpenSSL too reads what it finds. An EC key without public part, as
  * Java writes them, gets it, since Go and others refuse to read it without.
- * Errors: ERR_BAD_CONTENT.
+ * Throws: ERR_BAD_CONTENT.
  */
 export function importPrivateKey(der: Buffer): KeyObject {
   checkKeySize(der);

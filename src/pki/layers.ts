@@ -1,6 +1,9 @@
-// Takes the layers off a content until keys or certificates show: base64, hexadecimal, UTF-16, JSON, bytes stored as
-// characters. `bundle.ts` reads what is innermost, `diagnosis.ts` says what it is where it cannot be read. Refuses
-// nothing: every layer makes the content smaller, and there are at most six.
+/**
+ * Removes the layers of a content until keys or certificates show: base64, hexadecimal, UTF-16, JSON, bytes stored as
+ * characters. `bundle.ts` reads the innermost content, `diagnosis.ts` describes it if it cannot be read. It refuses nothing:
+ * every layer makes the content smaller, and at most six are removed.
+ */
+
 import { parseJson } from '../base/json.ts';
 import { Secret } from '../base/secret.ts';
 import { readDer, TAG } from './der.ts';

@@ -1,3 +1,8 @@
+/**
+ * Writes the names of certificates for messages: on one line, bounded in length, printable. Findings, writers and
+ * `inspect` call it.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import { dayOf, validTo } from './certificate.ts';
 

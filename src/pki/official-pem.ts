@@ -1,3 +1,8 @@
+/**
+ * Writes a certificate as the official provider does: one PEM file, and the two files of its flag for separate files.
+ * Conversion calls it for objects without `files`. It refuses nothing: PEM that cannot be read passes as it came.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import type { CertificateBundle } from './bundle.ts';
 import { KEY_LABELS } from './bundle-reader.ts';

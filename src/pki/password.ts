@@ -1,3 +1,8 @@
+/**
+ * Prepares the passwords that may open a content, and describes oddities of a password that does not. The readers of
+ * encrypted content call it. It refuses passwords that are longer than any in use.
+ */
+
 import { Secret } from '../base/secret.ts';
 import { badContent } from './bad-content.ts';
 

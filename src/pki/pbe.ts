@@ -1,3 +1,8 @@
+/**
+ * Decrypts content that is encrypted with a password (PKCS#5 and PKCS#12 schemes). The readers of PKCS#12 and of
+ * encrypted keys call it. It refuses schemes, digests and ciphers that it does not know.
+ */
+
 import { badContent } from './bad-content.ts';
 import { type Cipher, type CipherKey, decrypt } from './ciphers.ts';
 import { type Der, octets, oid, sequence, smallInteger, TAG } from './der.ts';

@@ -1,5 +1,8 @@
-// Reads and writes PEM. Every reader of contents calls it. It refuses a block that was begun and is cut off or damaged;
-// text that only mentions BEGIN is passed over, as OpenSSL passes it over.
+/**
+ * Reads and writes PEM. Every reader of contents calls it. It refuses a block that is cut off or damaged; text that only
+ * mentions BEGIN is skipped, as OpenSSL skips it.
+ */
+
 import { decodeBase64 } from '../base/encoding.ts';
 import { badContent } from './bad-content.ts';
 import { boundaryFault, faultAt, lineAt } from './text-faults.ts';

@@ -1,3 +1,7 @@
+/**
+ * The object identifiers of PKCS#7, PKCS#12 and Java's truststores. The readers and the writer of these formats use them.
+ */
+
 /** Object identifiers of PKCS#7 and PKCS#12 (RFC 5652, RFC 7292) and of Java's truststores. */
 export const OID = {
   data: '1.2.840.113549.1.7.1',

@@ -1,3 +1,8 @@
+/**
+ * Writes PKCS#12 files: key stores and Java truststores. `write.ts` calls it for files, the emulator for the values of its
+ * secrets. The same contents and seed give the same bytes.
+ */
+
 import { createHash, createHmac, hash, type KeyObject, type X509Certificate } from 'node:crypto';
 import type { Secret } from '../base/secret.ts';
 import { refusing } from './bad-content.ts';

@@ -1,6 +1,9 @@
-// Public keys by their DER: what they are called, and whether OpenSSL may look at one. Readers of certificates, the search
-// for issuers and the emulator call it. A key is refused whose numbers cannot be those of its kind, as Node 20 and 22 end
-// the process over such a key, and one that is slow to verify with.
+/**
+ * Names public keys by their DER and imports them for verification. Readers of certificates, the search for issuers and
+ * the emulator call it. It refuses a key whose numbers cannot belong to its kind (Node 20 and 22 end the process over such
+ * a key) and a key that is slow to verify with.
+ */
+
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { badContent, refusing } from './bad-content.ts';
 import { curveOf, significant } from './curves.ts';
@@ -82,7 +85,7 @@ function nameOf(algorithm: Der | undefined, modulus: () => Der | undefined): str
   }
 }
 
-/** The certificate's key, ready to verify with. Errors: ERR_BAD_CONTENT where it is none or would be slow. */
+/** The certificate's key, ready to verify with. Throws: ERR_BAD_CONTENT where it is none or would be slow. */
 export function publicKeyOf(certificate: X509Certificate): KeyObject {
   return refusing(UNREADABLE, () => {
     checkKeyInfo(keyInfoOf(certificate));
@@ -90,7 +93,7 @@ export function publicKeyOf(certificate: X509Certificate): KeyObject {
   });
 }
 
-/** The first key of a PEM text: PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE. Errors: ERR_BAD_CONTENT. */
+/** The first key of a PEM text: PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE. Throws: ERR_BAD_CONTENT. */
 export function publicKeyFromPem(text: string): KeyObject {
   const { label = '', der: key = Buffer.alloc(0) } = readPem(text)[0] ?? {};
   return refusing(UNREADABLE, () => {

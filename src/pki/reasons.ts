@@ -1,7 +1,9 @@
 /**
- * What can be wrong with a certificate; a bounded set, fit for a metric label. The findings name it, and the metrics begin
- * with all of them: this file stands alone, so that they need not load the rest.
+ * Lists what can be wrong with a certificate, as labels of a metric. The findings and the metrics use it. It imports
+ * nothing, so that the metrics do not load the rest of the room.
  */
+
+/** The reasons, a bounded set; the counter of warnings begins at 0 for each of them. */
 export const CERTIFICATE_REASONS = [
   'expired',
   'not_yet_valid',
@@ -20,5 +22,5 @@ export const CERTIFICATE_REASONS = [
   'no_client_certificate',
 ] as const;
 
-/** What can be wrong with a certificate: see {@link CERTIFICATE_REASONS}. */
+/** One of {@link CERTIFICATE_REASONS}. */
 export type CertificateReason = (typeof CERTIFICATE_REASONS)[number];

@@ -1,5 +1,8 @@
-// Tells what an element of DER is by its structure, whatever somebody called it. `bundle-reader.ts` calls it for each
-// block of PEM and each element of DER. Nothing is refused: what is damaged has no shape.
+/**
+ * Tells the kind of a DER element by its structure, whatever its label says. `bundle-reader.ts` calls it for each block of
+ * PEM and each element of DER. It refuses nothing: a damaged element has no shape.
+ */
+
 import { type Der, oid, readDer, sequence, TAG } from './der.ts';
 import { keyEncodingOf } from './keys.ts';
 import { isPkcs12 } from './pkcs12-read.ts';

@@ -1,5 +1,7 @@
-// Says where a text stops being PEM or base64, and by which character. `pem.ts` and `diagnosis.ts` call it for their
-// messages; it refuses nothing. A line of a message names at most one character of the content, never more.
+/**
+ * Finds the place where a text stops being PEM or base64. `pem.ts` and `diagnosis.ts` call it for their messages. It
+ * refuses nothing. One line of a message names at most one character of the content.
+ */
 
 /** `-`, and marks that are typed or pasted in place of it. */
 const DASHES = '-\\u2010-\\u2015\\u2212\\ufe58\\ufe63\\uff0d';

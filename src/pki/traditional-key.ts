@@ -1,3 +1,8 @@
+/**
+ * Decrypts private keys in OpenSSL's traditional encryption (`Proc-Type: 4,ENCRYPTED`, before OpenSSL 1.0). The reader of
+ * contents calls it. It refuses ciphers that it does not know.
+ */
+
 import { hash } from 'node:crypto';
 import { badContent } from './bad-content.ts';
 import { type Cipher, decrypt } from './ciphers.ts';

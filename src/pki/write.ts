@@ -1,3 +1,8 @@
+/**
+ * Writes the files of a certificate, one for each kind of `outputs.ts`. Conversion calls it; `inspect` asks it what can be
+ * written. It refuses an output whose key or certificates are missing or do not belong together.
+ */
+
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { Secret } from '../base/secret.ts';
 import { badContent, refusing } from './bad-content.ts';
@@ -24,7 +29,7 @@ export interface OutputOptions {
  * Writes one output: PEM in 64 columns with LF, PKCS#12 or DER. The same material and options give the same bytes.
  * `chain` is empty where the leaf needs no intermediates.
  *
- * Errors: ERR_BAD_CONTENT where the file cannot be made, saying what is missing and what to do.
+ * Throws: ERR_BAD_CONTENT where the file cannot be made, saying what is missing and what to do.
  */
 export async function writeOutput(
   output: OutputKind,
@@ -78,7 +83,7 @@ export function certificatesPem(certificates: readonly X509Certificate[]): strin
   return certificates.map((certificate) => certificate.toString()).join('');
 }
 
-/** A private key as PEM. Errors: ERR_BAD_CONTENT where the format is not made for this kind of key. */
+/** A private key as PEM. Throws: ERR_BAD_CONTENT where the format is not made for this kind of key. */
 export function privateKeyPem(key: KeyObject | undefined, format: KeyFormat = 'pkcs8'): string {
   if (key === undefined) return '';
   const kind = KEY_KINDS[format];

@@ -3,6 +3,7 @@
  * is too small for it, in as few as that allows, one such answer at a time. `connection.ts` hands in what the HTTP/2
  * server sends and writes what comes out. Frames that belong to no answer pass at once; nothing is refused.
  */
+
 import { FRAME_HEADER_BYTES, type FrameHead, frameFlag, frameType, makeHead, readHead, type Visit } from './frames.ts';
 import { finalReset } from './resets.ts';
 

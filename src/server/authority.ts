@@ -10,6 +10,7 @@
  * large) is handed on untouched, and so is everything after it. nghttp2 then ends the connection, or the stream, with the
  * error the protocol asks for.
  */
+
 import {
   FRAME_HEADER_BYTES,
   type FrameHead,

@@ -1,3 +1,8 @@
+/**
+ * Binds a server to its socket or port. The gRPC listener and the HTTP endpoints call it. An endpoint that cannot be opened
+ * is refused with the reason and the remedy.
+ */
+
 import { existsSync } from 'node:fs';
 import type { ListenOptions, Server } from 'node:net';
 import { dirname } from 'node:path';

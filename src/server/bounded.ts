@@ -1,3 +1,8 @@
+/**
+ * Bounds the metrics: the number of volumes that are remembered, and the values and lengths of labels. `metrics.ts` and
+ * `instruments.ts` use it. A value beyond the bound becomes the label `other`.
+ */
+
 import { type Clock, Lifetime } from '../base/clock.ts';
 import { printable } from '../base/printable.ts';
 import { clip } from '../base/words.ts';

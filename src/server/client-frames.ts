@@ -3,6 +3,7 @@
  * takes over flow control and header compression, so that the server makes answers whole and `answers.ts` may send them
  * in another order. Called by `connection.ts`. Nothing is refused: what breaks the protocol is handed on to the server.
  */
+
 import { type Answers, DEFAULT_WINDOW, MAX_WINDOW } from './answers.ts';
 import { authorityPin } from './authority.ts';
 import {

@@ -1,3 +1,8 @@
+/**
+ * Wraps the socket of a client in a connection that pins its authorities and sends its answers whole. `server.ts` makes
+ * one for each socket and gives it to grpc-js. A client that holds more memory than its share is disconnected.
+ */
+
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';

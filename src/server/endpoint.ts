@@ -1,3 +1,8 @@
+/**
+ * Reads and writes the value of `--endpoint`. `serve`, the listener and the health check call it. It refuses any text that
+ * is neither `unix://path` nor `tcp://host:port`.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 
 /** Where the provider listens. */
@@ -8,7 +13,7 @@ export type Endpoint =
 
 /**
  * Reads the value of `--endpoint`: `unix://<path>` or `tcp://<host>:<port>`, the scheme in any letter case.
- * Raises `ERR_USAGE`.
+ * Throws: ERR_USAGE.
  */
 export function parseEndpoint(text: string): Endpoint {
   const [, scheme, rest] = /^(unix|tcp):\/\/(.+)$/i.exec(text) ?? [];

@@ -6,6 +6,7 @@
  * object is what the first interceptor is given, so the guard puts itself in front of that one method: whatever ends a
  * call, the handlers' own statuses included, ends it here.
  */
+
 import {
   ResponderBuilder,
   ServerInterceptingCall,

@@ -1,3 +1,7 @@
+/**
+ * Serves the liveness probe. `serve` starts it. The probe fails if the socket is not answered by this very process.
+ */
+
 import { messageOf } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 import { type HttpAnswer, type HttpEndpoint, serveHttp } from './http.ts';
@@ -26,7 +30,7 @@ export interface HealthTarget {
  * Serves the liveness probe: 200 `ok` if this very server answers `Version` over a new connection to the endpoint, else
  * 503 and why. That proves the way a driver takes: the socket file, the accept queue, the event loop. A provider that is
  * stopping is in order, though it takes no calls: 200 `stopping`. Probes that come while a check runs share its result.
- * Raises `ERR_USAGE` naming the port.
+ * Throws: ERR_USAGE naming the port.
  *
  * Differs: the official provider calls `Health/Check`, takes any answer for its own, and says nothing if it cannot listen.
  */

@@ -3,6 +3,7 @@
  * (connections, headers, the time to ask and to take the answer), and one answer is made for all who ask at the same time.
  * Requests with a body are refused.
  */
+
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Clock, msSince, type SteadyTime, systemClock } from '../base/clock.ts';
@@ -70,7 +71,7 @@ export const HTTP_LIMITS: HttpLimits = {
   checkMs: 1000,
 };
 
-/** Starts a plain HTTP server. Raises `ERR_USAGE` naming the port if it cannot listen. */
+/** Starts a plain HTTP server. Throws: ERR_USAGE naming the port if it cannot listen. */
 export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   const { purpose, host = '', port, path, limits = HTTP_LIMITS } = options;
   const answer = sharedAnswer(options);

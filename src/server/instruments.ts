@@ -1,3 +1,8 @@
+/**
+ * Registers the metrics with the Prometheus library. `metrics.ts` loads this file on its first use, as the library is slow
+ * to load. It bounds the texts that become labels.
+ */
+
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { type MountOutcome, type ObjectExpiry, OUTCOMES } from '../base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../pki/reasons.ts';

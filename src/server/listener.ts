@@ -2,6 +2,7 @@
  * Takes the connections of an endpoint, a Unix socket or a TCP port; `server.ts` calls it. Stopping loses none that was
  * made before. Refuses endpoints that cannot be opened.
  */
+
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../base/log.ts';
@@ -38,7 +39,7 @@ export interface ListenerOptions {
   readonly watchMs: number;
 }
 
-/** Opens an endpoint. Raises `ERR_USAGE` if that cannot be done on this machine. */
+/** Opens an endpoint. Throws: ERR_USAGE if that cannot be done on this machine. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { endpoint, log, onConnection } = options;
   const doors = new Doors(onConnection, log);

@@ -1,3 +1,8 @@
+/**
+ * Counts what the program reports through `Telemetry`, and serves the figures to Prometheus. `serve` makes it. Labels that
+ * a manifest or a vault chooses are bounded.
+ */
+
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -204,7 +209,7 @@ function worst(records: readonly MountRecord[]): readonly MountRecord[] {
   return [...found.values()];
 }
 
-/** Serves `/metrics` and nothing else. Raises `ERR_USAGE` naming the port. */
+/** Serves `/metrics` and nothing else. Throws: ERR_USAGE naming the port. */
 export function startMetricsServer(where: MetricsEndpoint): Promise<HttpEndpoint> {
   const { metrics, ...address } = where;
   return serveHttp({

@@ -3,6 +3,7 @@
  * reset as a gRPC code, and three of them as one that must not leave a Mount (see `status.ts`). Node answers a request of
  * more than 128 header fields with ENHANCE_YOUR_CALM, for one, which a client takes for RESOURCE_EXHAUSTED.
  */
+
 import { constants } from 'node:http2';
 import { FRAME_HEADER_BYTES } from './frames.ts';
 

@@ -1,3 +1,8 @@
+/**
+ * Starts and stops the gRPC server: listener, connections, guard and services. `serve` calls it. It bounds connections,
+ * calls and message sizes, and stops without loss of a running call.
+ */
+
 import { randomUUID } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
@@ -61,7 +66,7 @@ const DEFAULT_DRAIN_MS = 20_000;
 /** For the last answers to reach their callers. */
 const FLUSH_MS = 500;
 
-/** Starts the gRPC server of the provider. Raises `ERR_USAGE` if it cannot listen. */
+/** Starts the gRPC server of the provider. Throws: ERR_USAGE if it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, drainMs = DEFAULT_DRAIN_MS, watchMs = WATCH_MS } = options;
   // The library complains of malformed metadata on stderr, in a format of its own.

@@ -1,3 +1,8 @@
+/**
+ * Implements the gRPC services: `Version` and `Mount` of the provider, and the health check. `server.ts` adds them to the
+ * server. Every failure of a Mount leaves as a status of `status.ts`.
+ */
+
 import {
   Metadata,
   type Server,

@@ -3,6 +3,7 @@
  * any more. `listener.ts` starts it. The socket is bound again where nobody listens there; from another process it is
  * never taken back, as two would take it from each other for ever, so the one that started last keeps it.
  */
+
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { refusesConnections, type SocketFile } from './unix-socket.ts';
@@ -18,7 +19,7 @@ export interface SocketWatchOptions {
   readonly path: string;
   /** The file as it was bound last. */
   readonly file: () => SocketFile;
-  /** Binds again where nobody listens. Returns whether it did; raises `ERR_USAGE`. */
+  /** Binds again where nobody listens. Returns whether it did; throws ERR_USAGE. */
   readonly bindAgain: () => Promise<boolean>;
   readonly log: Logger;
   readonly lost: () => void;

@@ -1,3 +1,8 @@
+/**
+ * Turns an error of the provider into a gRPC status. The services and the guard call it. Only final codes leave the
+ * process: the other ones make the kubelet keep a volume that is empty.
+ */
+
 import { Metadata, status } from '@grpc/grpc-js';
 import type { ErrorCode, ProviderError } from '../base/errors.ts';
 import { printableLines } from '../base/printable.ts';

@@ -9,6 +9,7 @@
  * The directory is not created: in a cluster it is a volume of the host, and where that is missing a directory of our own
  * would hide the mistake from everybody but the driver, which would never see the socket.
  */
+
 import { randomBytes } from 'node:crypto';
 import { linkSync, lstatSync, readdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
@@ -36,7 +37,7 @@ export interface SocketFile {
   remove(): void;
 }
 
-/** Listens at a path, in place of whoever did before. Raises `ERR_USAGE`. */
+/** Listens at a path, in place of whoever did before. Throws: ERR_USAGE. */
 export async function takeSocket(server: Server, path: string): Promise<SocketFile> {
   requireRoom(path);
   requireReplaceable(path);
@@ -53,7 +54,7 @@ export async function takeSocket(server: Server, path: string): Promise<SocketFi
   return socketFile({ path, ours, aside });
 }
 
-/** Listens at a path where nobody else does; undefined where someone does. Raises `ERR_USAGE`. */
+/** Listens at a path where nobody else does; undefined where someone does. Throws: ERR_USAGE. */
 export async function takeFreeSocket(server: Server, path: string): Promise<SocketFile | undefined> {
   const left = identity(path);
   if (left !== undefined) {

@@ -2,6 +2,7 @@
  * Asks whoever listens on an endpoint for its `Version`, over a connection of its own: for the health check, and to say
  * who had the socket before, or took it. Each call is bounded in time.
  */
+
 import { Client, credentials, type Metadata } from '@grpc/grpc-js';
 import { systemClock } from '../base/clock.ts';
 import { CONTRACT_VERSION, csiDriverProvider, type VersionResponse } from '../wire/contract.ts';

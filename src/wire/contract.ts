@@ -1,3 +1,8 @@
+/**
+ * Loads the gRPC contract between driver and provider from the files in `proto/`. The server, the driver's side and
+ * `mount/` use its types. A request is decoded without `current_object_version`, which the provider does not use.
+ */
+
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
