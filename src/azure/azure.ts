@@ -4,7 +4,7 @@ import type { Telemetry } from '../base/telemetry.ts';
 import { Agents } from './http/agents.ts';
 import { SilentHosts } from './http/silent-hosts.ts';
 import { createTransport, rememberMetadata } from './http/transport.ts';
-import { NMI_HOST } from './login/pod-identity.ts';
+import { NMI_HOST } from './login/modes/pod-identity.ts';
 import { TokenPool } from './login/token-pool.ts';
 import { TokenProxy, type TokenProxyOptions } from './login/token-proxy.ts';
 import { AzureVaults } from './vault/vault-reader.ts';

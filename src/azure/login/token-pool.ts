@@ -11,9 +11,9 @@ import type { Identity } from '../../spc/model.ts';
 import { outcomeOf } from '../http/outcome.ts';
 import { HASTY_PAUSE_MS } from '../http/retry-after.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
-import { type LoginPlace, loginPlace } from './login.ts';
-import { describeIdentity, type Proof, principalKey, proofOf } from './principal.ts';
-import { type AcquiredToken, acquireToken, type TokenTransport } from './token-request.ts';
+import type { Proof, TokenTransport } from './identity-mode.ts';
+import { describeIdentity, type LoginPlace, loginPlace, principalKey, proofOf } from './identity-modes.ts';
+import { type AcquiredToken, acquireToken } from './token-request.ts';
 
 /** Tokens kept at most; the one not used for longest goes first. */
 const MAX_TOKENS = 1000;
@@ -82,7 +82,7 @@ interface Claimant {
   readonly cloud: Cloud;
   readonly principal: string;
   readonly place: LoginPlace;
-  readonly proof: Proof | undefined;
+  readonly proof: Proof;
 }
 
 interface Pooled {
@@ -132,7 +132,7 @@ export class TokenPool {
     const { clock } = this.#options;
     const key = keyOf(claimant.principal, use.resource);
     const pooled = this.#tokens.peek(key);
-    if (!this.#isProven(claimant)) return this.#acquire(claimant, use, `proof ${claimant.proof?.digest} ${key}`);
+    if (!this.#isProven(claimant)) return this.#acquire(claimant, use, `proof ${tokenDigest(claimant.proof)} ${key}`);
     if (pooled === undefined || pooled.token === use.refused) {
       return this.#acquire(claimant, use, `token ${key} ${use.claims ?? ''}`);
     }
@@ -148,8 +148,17 @@ export class TokenPool {
     return pooled.token;
   }
 
+  /** True if the claimant may use what is pooled for its principal. A proof of an unknown kind never may. */
   #isProven({ principal, proof }: Claimant): boolean {
-    return proof === undefined || this.#proofs.peek(`${principal} ${proof.digest}`) === true;
+    switch (proof.by) {
+      case 'key':
+      case 'node':
+        return true;
+      case 'token':
+        return this.#proofs.peek(`${principal} ${proof.digest}`) === true;
+      default:
+        return false;
+    }
   }
 
   async #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
@@ -211,10 +220,14 @@ export class TokenPool {
     const freshMs = Math.min(refreshAt === undefined ? lifeMs : refreshAt - now, lifeMs - margin(REFRESH_MARGIN));
     const pooled = { token, fresh: new Lifetime(clock, Math.max(REFRESH_RETRY_MS, freshMs)) };
     this.#tokens.set(keyOf(principal, resource), pooled, { ttlMs: lifeMs - margin(EXPIRY_MARGIN) });
-    if (proof === undefined) return;
+    if (proof.by !== 'token') return;
     const goodMs = proof.expiresAt === undefined ? lifeMs : proof.expiresAt - now;
     this.#proofs.set(`${principal} ${proof.digest}`, true, { ttlMs: goodMs });
   }
+}
+
+function tokenDigest(proof: Proof): string {
+  return proof.by === 'token' ? proof.digest : '';
 }
 
 /** Whether Entra said no to what the identity proves itself by, rather than failed. */
