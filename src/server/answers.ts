@@ -1,74 +1,74 @@
 /**
- * Holds the frames of each answer until the last is there, so that it leaves in one write, or, where the client's window
- * is too small for it, in as few as that allows, one such answer at a time. `connection.ts` hands in what the HTTP/2
- * server sends and writes what comes out. Frames that belong to no answer pass at once; nothing is refused.
+ * Holds the frames of each answer until its last frame is made, so that the answer leaves in one write. If the window of
+ * the client is too small, the answer leaves in as few writes as the window allows, one such answer at a time.
+ * `connection.ts` passes the output of the HTTP/2 server through it. Other frames pass at once; nothing is refused.
  */
 
 import { FRAME_HEADER_BYTES, type FrameHead, frameFlag, frameType, makeHead, readHead, type Visit } from './frames.ts';
 import { finalReset } from './resets.ts';
 
-/** Of a stream and of a connection, where the client says nothing else (RFC 9113 section 6.9.2). */
+/** The window of a stream and of a connection, unless the client sets another one (RFC 9113 section 6.9.2). */
 export const DEFAULT_WINDOW = 65_535;
-/** No window is larger. */
+/** The largest window. */
 export const MAX_WINDOW = 0x7fff_ffff;
-/** What a header block begins with when the table of HPACK shrinks to nothing (RFC 7541 section 6.3). */
+/** The first octet of a header block that sets the size of the HPACK table to 0 (RFC 7541 section 6.3). */
 const EMPTY_TABLE = 0x20;
 
 interface AnswerFrame {
   readonly head: FrameHead;
-  /** In pieces as they came. */
+  /** The payload in the pieces in which it came. */
   readonly payload: Buffer[];
 }
 
-/** One answer as far as it has been made, less what has left. */
+/** The part of one answer that is made and has not been sent. */
 interface Answer {
   readonly frames: AnswerFrame[];
   /** Octets of DATA in `frames`. */
   data: number;
-  /** What the client gave this stream beyond the initial window, less what was sent. */
+  /** The window updates of this stream, less the octets that were sent. */
   credit: number;
-  /** Whether the last header block or DATA frame of it has come. */
+  /** True if the last header block or DATA frame has come. */
   ending: boolean;
 }
 
-/** Answers being made, answers that wait, and the room the client has for them. */
+/** The answers that are being made or wait to be sent, and the windows of the client. */
 export class Answers {
   readonly #open = new Map<number, Answer>();
-  /** Complete answers, in the order in which they became so. */
+  /** Complete answers, in the order of their completion. */
   readonly #ready = new Map<number, Answer>();
   #unsentBytes = 0;
   #newest = 0;
-  /** Of DATA the client still takes on this connection, and the most it ever took at once. */
+  /** The octets of DATA that the client accepts on this connection now, and the most that it ever accepted at once. */
   #window = DEFAULT_WINDOW;
   #largestWindow = DEFAULT_WINDOW;
   #initialWindow = DEFAULT_WINDOW;
-  /** The stream whose answer leaves in parts. */
+  /** The stream whose answer is sent in parts. */
   #parted: number | undefined;
   #made = 0;
   #emptyTable = false;
   readonly #answered: (streamId: number) => void;
 
-  /** `answered` is told of each stream on which the HTTP/2 server has nothing more to say. */
+  /** `answered` is called for each stream on which the HTTP/2 server sends no more frames. */
   constructor(answered: (streamId: number) => void) {
     this.#answered = answered;
   }
 
-  /** Calls whose answer has not left completely. */
+  /** The number of calls whose answer has not been sent completely. */
   get calls(): number {
     return this.#open.size + this.#ready.size;
   }
 
-  /** The last stream that was opened; 0 before there was one. */
+  /** The stream that was opened last; 0 before the first. */
   get newest(): number {
     return this.#newest;
   }
 
-  /** Complete answers that have not left completely. */
+  /** The number of complete answers that have not been sent completely. */
   get unsent(): number {
     return this.#ready.size;
   }
 
-  /** Octets of DATA of complete answers that have not left. */
+  /** The unsent octets of DATA of complete answers. */
   get unsentBytes(): number {
     return this.#unsentBytes;
   }
@@ -80,7 +80,7 @@ export class Answers {
     this.#open.set(streamId, { frames: [], data: 0, credit: 0, ending: false });
   }
 
-  /** The client wants no answer on this stream any more. */
+  /** The client no longer wants an answer on this stream. */
   drop(streamId: number): void {
     this.#open.delete(streamId);
     this.#remove(streamId);
@@ -91,7 +91,7 @@ export class Answers {
     this.#initialWindow = bytes;
   }
 
-  /** The client takes more on a stream, or on the whole connection where `streamId` is 0. */
+  /** The client accepts more on a stream, or on the whole connection if `streamId` is 0. */
   grant(streamId: number, bytes: number): void {
     if (streamId === 0) {
       this.#window = Math.min(MAX_WINDOW, this.#window + bytes);
@@ -102,7 +102,7 @@ export class Answers {
     if (answer !== undefined) answer.credit = Math.min(MAX_WINDOW, answer.credit + bytes);
   }
 
-  /** Octets of DATA the HTTP/2 server has made since this was last asked for. */
+  /** The octets of DATA that the HTTP/2 server has made since the last call of this method. */
   takeMade(): number {
     const made = this.#made;
     this.#made = 0;
@@ -129,8 +129,8 @@ export class Answers {
   }
 
   /**
-   * What is to leave now, as one write: a whole answer, or a part of one that is larger than the window. An answer that
-   * waits for room in the connection's window is not overtaken.
+   * The next write: a whole answer, or a part of an answer that is larger than the window. No answer overtakes one that
+   * waits for the window of the connection.
    */
   next(): Buffer[] | undefined {
     for (const [streamId, answer] of this.#ready) {
@@ -149,31 +149,31 @@ export class Answers {
     return undefined;
   }
 
-  /** Whether a whole answer waits for the client to take what was sent before. */
+  /** True if a whole answer waits until the client has read earlier ones. */
   get waits(): boolean {
     return this.#ready.size > 0 && this.#parted === undefined;
   }
 
   /**
-   * Whether the client has yet to tell of room it is bound to make: it tells when it took a quarter (Go) or half (nghttp2)
-   * of the window, and says nothing of less.
+   * True if the client still owes a window update. A client sends one after it has read a quarter (Go) or half (nghttp2)
+   * of the window, and none before.
    */
   get roomIsDue(): boolean {
     return this.#window < this.#largestWindow / 2;
   }
 
-  /** Lets the answer that waits leave in parts. */
+  /** Allows the waiting answer to be sent in parts. */
   partFirst(): void {
     const [first] = this.#ready.keys();
     this.#parted ??= first;
   }
 
-  /** Whether the client is likely to make room for all of `answer` by itself. */
+  /** True if the client will probably accept all of `answer` without a ping. */
   #mayFit(answer: Answer): boolean {
     return answer.data <= Math.min(this.#largestWindow, this.#initialWindow + answer.credit);
   }
 
-  /** Takes a frame that may be the last of its answer, once all of it is there. */
+  /** Takes a complete frame that may be the last of its answer. */
   #holdWhole(head: FrameHead, input: Buffer): Visit {
     const bytes = FRAME_HEADER_BYTES + head.length;
     if (input.length < bytes) return { kind: 'incomplete', bytes };
@@ -195,7 +195,7 @@ export class Answers {
   #takeData(head: FrameHead): (piece: Buffer) => void {
     this.#made += head.length;
     const answer = this.#open.get(head.streamId);
-    // The client has reset the stream, and the HTTP/2 server has yet to see it.
+    // The client has reset the stream; the HTTP/2 server does not know it yet.
     if (answer === undefined) return () => {};
     const payload: Buffer[] = [];
     answer.frames.push({ head, payload });
@@ -210,7 +210,7 @@ export class Answers {
     this.#open.get(head.streamId)?.frames.push({ head: { ...head, length: kept.length }, payload: [kept] });
   }
 
-  /** A reset follows an answer that is complete, and leaves in the place of one that is not. */
+  /** A reset is sent after a complete answer, and instead of an incomplete one. */
   #reset(head: FrameHead, frame: Buffer): readonly Buffer[] {
     const answer = this.#ready.get(head.streamId);
     if (answer !== undefined) {
@@ -228,7 +228,7 @@ export class Answers {
     if (this.#parted === streamId) this.#parted = undefined;
   }
 
-  /** The frames of `answer` up to and with `bytes` of its DATA, taken from it. */
+  /** Removes the first frames of `answer`, up to `bytes` octets of DATA, and returns them. */
   #send(answer: Answer, bytes: number): Buffer[] {
     this.#window -= bytes;
     this.#unsentBytes -= bytes;
@@ -253,7 +253,7 @@ export class Answers {
     return out;
   }
 
-  /** A frame that is no DATA; the first header block that leaves tells of the shrunken table, whichever was told to. */
+  /** A frame other than DATA. The first header block that is sent carries the new size of the HPACK table. */
   #written({ head, payload }: AnswerFrame): Buffer[] {
     if (!this.#emptyTable || head.type !== frameType.headers) return [makeHead(head), ...payload];
     this.#emptyTable = false;
@@ -261,7 +261,7 @@ export class Answers {
   }
 }
 
-/** The first `bytes` of `pieces`, taken from them. */
+/** Removes the first `bytes` octets of `pieces` and returns them. */
 function taken(pieces: Buffer[], bytes: number): Buffer[] {
   const out: Buffer[] = [];
   for (let left = bytes; left > 0; ) {

@@ -3,12 +3,12 @@
  * refuses a `/` there and resets the stream before any handler runs. So the authority of each request is replaced before
  * nghttp2 sees it.
  *
- * Everything but header blocks passes as it came. A header block is held until it is complete; one without a literal
- * `:authority` passes as it came too, and a rewritten one goes out in frames of its own, without padding.
+ * Only header blocks are changed. A header block is held until it is complete. A block without a literal `:authority`
+ * passes unchanged; a rewritten block is sent in new frames, without padding.
  *
- * There is no error of our own: what is not understood here (a broken frame sequence, a block that is not HPACK or too
- * large) is handed on untouched, and so is everything after it. nghttp2 then ends the connection, or the stream, with the
- * error the protocol asks for.
+ * This file raises no error. Input that it does not understand (a broken frame sequence, a block that is not HPACK or too
+ * large) passes unchanged, and so does all input after it. nghttp2 then ends the connection or the stream with the error
+ * of the protocol.
  */
 
 import {
@@ -24,9 +24,9 @@ import {
 } from './frames.ts';
 import { AuthorityRewriter } from './hpack.ts';
 
-/** Header blocks that go on after this much pass unread; what a driver sends is below 500 octets. */
+/** Longer header blocks pass unread; a driver sends less than 500 octets. */
 const MAX_BLOCK_BYTES = 65_536;
-/** nghttp2 itself allows 8 CONTINUATION frames behind one HEADERS frame. */
+/** nghttp2 allows 8 CONTINUATION frames after one HEADERS frame. */
 const MAX_BLOCK_FRAMES = 16;
 
 const PRIORITY_BYTES = 5;
@@ -42,10 +42,10 @@ export function authorityPin(): FrameVisitor {
   };
 }
 
-/** One header block as it lies in the input. */
+/** One header block of the input. */
 interface HeaderBlock {
   readonly kind: 'block';
-  /** Length of its frames. */
+  /** The length of its frames, in octets. */
   readonly bytes: number;
   readonly flags: number;
   readonly streamId: number;
@@ -62,7 +62,7 @@ function pinned(input: Buffer, block: HeaderBlock, rewriter: AuthorityRewriter):
   return { kind: 'replace', bytes, by };
 }
 
-/** The header block that `input` begins with. */
+/** Reads the header block at the start of `input`. */
 function readBlock(input: Buffer): HeaderBlock | Visit {
   const first = frameAt(input, 0, ({ type }) => type === frameType.headers);
   if (first.kind !== 'frame') return first;
@@ -84,11 +84,11 @@ function readBlock(input: Buffer): HeaderBlock | Visit {
 
 const GIVE_UP: Visit = { kind: 'giveUp' };
 
-/** A frame as it lies in the input. */
+/** One complete frame of the input. */
 interface Frame extends FrameHead {
   readonly kind: 'frame';
   readonly payload: Buffer;
-  /** Where the next frame begins. */
+  /** The offset of the next frame. */
   readonly end: number;
 }
 
@@ -112,7 +112,7 @@ function headersContent(payload: Buffer, flags: number): { priority: Buffer; fra
   return { priority: payload.subarray(start, fragmentStart), fragment: payload.subarray(fragmentStart, end) };
 }
 
-/** A HEADERS frame with `fragment`, and CONTINUATION frames where it does not fit into one. */
+/** A HEADERS frame with `fragment`, and CONTINUATION frames for the rest if it is too long for one frame. */
 function writeBlock({ flags, streamId, priority }: HeaderBlock, fragment: Buffer): Buffer[] {
   const payload = Buffer.concat([priority, fragment]);
   const frames: Buffer[] = [];

@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 
-/** Listens. Throws: the error that `explain` makes of the system's. */
+/** Listens. Throws: the result of `explain` for the error of the system. */
 export function bind(server: Server, where: ListenOptions, explain: (error: Error) => ProviderError): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: Error) => reject(explain(error));
@@ -32,15 +32,15 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host name is not known; correct --endpoint',
 };
 
-/** Permission bits do not hold root back. */
+/** Permission bits do not apply to root. */
 const ROOT_REFUSED =
   'root may not write there, so that SELinux or AppArmor keeps it out, or a capability is dropped; run the container privileged ' +
   "(the chart's value linux.privileged), or with the SELinux type spc_t";
 
-/** The error of an endpoint that cannot be opened: where, why and what to do. */
+/** The error of an endpoint that cannot be opened, with the reason and the remedy. */
 export function cannotListen(endpoint: Endpoint, error: unknown, userId = process.getuid?.()): ProviderError {
   const unix = endpoint.kind === 'unix';
-  // libuv says EACCES for a missing directory too.
+  // libuv reports EACCES for a missing directory too.
   const missing = unix && !existsSync(dirname(endpoint.path));
   const code = missing ? 'ENOENT' : ((error as NodeJS.ErrnoException).code ?? '');
   const refused = unix && (code === 'EACCES' || code === 'EPERM') && userId === 0;
@@ -50,7 +50,7 @@ export function cannotListen(endpoint: Endpoint, error: unknown, userId = proces
   return new ProviderError('ERR_USAGE', `Cannot listen on ${where}: ${reason}`, { cause: error });
 }
 
-/** The error of a port of this node that cannot be opened; `purpose` says what it is for and which flag moves it. */
+/** The error of a port of this node that cannot be opened; `purpose` names its use and its flag. */
 export function cannotListenOnPort(port: number, purpose: string, error: Error): ProviderError {
   const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
   const reason = inUse ? 'another process of this node listens there' : messageOf(error);

@@ -7,7 +7,7 @@ import { type Clock, Lifetime } from '../base/clock.ts';
 import { printable } from '../base/printable.ts';
 import { clip } from '../base/words.ts';
 
-/** How much a {@link RecentMap} holds. */
+/** The limits of a {@link RecentMap}. */
 export interface RecentMapLimits {
   readonly clock: Clock;
   /** An entry may count as several. */
@@ -15,7 +15,7 @@ export interface RecentMapLimits {
   readonly idleMs: number;
 }
 
-/** A map of what was touched lately: at most `maxEntries`, and nothing that has been idle for `idleMs`. */
+/** A map of recently used entries: at most `maxEntries`, and none that was idle for `idleMs`. */
 export class RecentMap<V> {
   readonly #entries = new Map<string, { readonly value: V; readonly count: number; readonly idle: Lifetime }>();
   readonly #limits: RecentMapLimits;
@@ -29,7 +29,7 @@ export class RecentMap<V> {
     return this.#entries.get(key)?.value;
   }
 
-  /** Puts a value in that counts as `count` entries. */
+  /** Stores a value that counts as `count` entries. */
   set(key: string, value: V, count = 1): void {
     this.#delete(key);
     this.#entries.set(key, { value, count, idle: new Lifetime(this.#limits.clock, this.#limits.idleMs) });
@@ -37,13 +37,13 @@ export class RecentMap<V> {
     this.#prune();
   }
 
-  /** Keeps what is there as if it had come now. */
+  /** Restarts the idle time of an entry. */
   touch(key: string): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined) this.set(key, entry.value, entry.count);
   }
 
-  /** What is left, the longest untouched first. */
+  /** The values, the longest idle first. */
   values(): V[] {
     this.#prune();
     return [...this.#entries.values()].map(({ value }) => value);
@@ -63,14 +63,14 @@ export class RecentMap<V> {
 }
 
 /**
- * A text that a caller or a manifest gives, as the value of a label: printable, of at most 200 characters. Line feeds
- * stay, as Prometheus' format escapes them itself.
+ * A text of a caller or a manifest as the value of a label: printable, at most 200 characters. Line feeds stay, since
+ * the format of Prometheus escapes them.
  */
 export function labelText(text: string): string {
   return clip(text).split('\n').map(printable).join('\n');
 }
 
-/** Whether a value is one of the first `max` different ones it is asked about. */
+/** Returns a function that is true for the first `max` different values, and false for all others. */
 export function boundedSet(max: number): (value: string) => boolean {
   const known = new Set<string>();
   return (value) => {
@@ -80,8 +80,8 @@ export function boundedSet(max: number): (value: string) => boolean {
 }
 
 /**
- * Lets the first `max` different values through, as {@link labelText}, and calls every further one `other`, so that a
- * label stays bounded.
+ * Returns a function that maps the first `max` different values to their {@link labelText}, and all others to `other`, so
+ * that a label stays bounded.
  */
 export function boundedLabel(max: number): (value: string) => string {
   const known = boundedSet(max);

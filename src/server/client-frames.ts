@@ -1,7 +1,7 @@
 /**
- * Reads along in what a client sends, before the HTTP/2 server sees it: pins authorities, counts unfinished requests and
- * takes over flow control and header compression, so that the server makes answers whole and `answers.ts` may send them
- * in another order. Called by `connection.ts`. Nothing is refused: what breaks the protocol is handed on to the server.
+ * Reads the frames of a client before the HTTP/2 server gets them. It pins authorities, counts unfinished requests, and
+ * takes over flow control and header compression, so that the server makes whole answers and `answers.ts` may reorder
+ * them. `connection.ts` calls it. It refuses nothing: frames that break the protocol pass to the server.
  */
 
 import { type Answers, DEFAULT_WINDOW, MAX_WINDOW } from './answers.ts';
@@ -26,22 +26,22 @@ const SETTING_BYTES = 6;
 const HEADER_TABLE_SIZE = 1;
 const INITIAL_WINDOW_SIZE = 4;
 
-/** What {@link clientWalk} keeps informed. */
+/** The receivers of the events of {@link clientWalk}. */
 export interface ClientListeners {
   readonly answers: Answers;
   readonly requests: UnfinishedRequests;
-  /** The client answered a {@link roomPing}: it has processed all it was sent before. */
+  /** The client answered a {@link roomPing}: it has processed everything that was sent before. */
   ponged(): void;
 }
 
 const ROOM_PING = Buffer.from('akv room', 'latin1');
 
-/** A ping of our own, which the HTTP/2 server does not learn of. */
+/** A ping that this program sends and the HTTP/2 server does not see. */
 export function roomPing(): Buffer {
   return makeFrame({ type: frameType.ping, flags: 0, streamId: 0 }, ROOM_PING);
 }
 
-/** Walks the client's half of a connection. */
+/** Walks the frames that the client sends. */
 export function clientWalk({ answers, requests, ponged }: ClientListeners): FrameWalk {
   const pin = authorityPin();
   const settings = settingsVisitor(answers);
@@ -79,7 +79,7 @@ export function clientWalk({ answers, requests, ponged }: ClientListeners): Fram
   });
 }
 
-/** Tells `answers` of the initial window, and the HTTP/2 server of the largest one and of no header table. */
+/** Passes the initial window to `answers`; the HTTP/2 server gets the largest window and no header table instead. */
 function settingsVisitor(answers: Answers): FrameVisitor {
   let first = true;
   return (input) => {
@@ -98,7 +98,7 @@ function settingsVisitor(answers: Answers): FrameVisitor {
   };
 }
 
-/** Tells `answers` of the initial window. Returns the settings that the HTTP/2 server gets as they came. */
+/** Passes the initial window to `answers`. Returns the settings that go to the HTTP/2 server unchanged. */
 function readSettings(payload: Buffer, answers: Answers): Buffer[] {
   const kept: Buffer[] = [];
   for (let at = 0; at < payload.length; at += SETTING_BYTES) {
@@ -110,7 +110,7 @@ function readSettings(payload: Buffer, answers: Answers): Buffer[] {
   return kept;
 }
 
-/** Tells `answers` of the room, and the HTTP/2 server that the client took all it was sent. */
+/** Passes the window update to `answers`; the HTTP/2 server is told that the client has read everything. */
 function readWindowUpdate(input: Buffer, { length, streamId }: FrameHead, answers: Answers): Visit {
   const bytes = FRAME_HEADER_BYTES + length;
   if (length !== 4) return { kind: 'pass' };
@@ -138,7 +138,7 @@ function setting(identifier: number, value: number): Buffer {
   return entry;
 }
 
-/** For the whole connection. */
+/** A window update of the whole connection. */
 function windowUpdate(bytes: number): Buffer {
   const increment = Buffer.alloc(4);
   increment.writeUInt32BE(bytes, 0);

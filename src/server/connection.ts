@@ -12,39 +12,39 @@ import { FRAME_HEADER_BYTES, FrameWalk, frameType, readHead, type Visit } from '
 import { RequestBudget, type UnfinishedRequests } from './requests.ts';
 import type { Use } from './room.ts';
 
-/** The HTTP/2 server's side of one connection. */
+/** The stream that the HTTP/2 server gets for one connection. */
 export interface PinnedConnection extends Duplex {
   readonly use: Use;
-  /** Resolves when every answer that is complete has left, or cannot leave any more. */
+  /** Resolves when every complete answer was sent, or can no longer be sent. */
   delivered(): Promise<void>;
 }
 
 /**
- * What the HTTP/2 server is given for `socket`: each request names a host as its authority, each answer leaves as a
- * whole, each reset is final. `budget` bounds what the connections of a server hold of unfinished requests.
+ * Wraps `socket` for the HTTP/2 server: each request has a host as its authority, each answer is sent as a whole, each
+ * reset has a final code. `budget` bounds the unfinished requests of all connections of a server.
  */
 export function pinConnection(socket: Socket, budget = new RequestBudget(Number.POSITIVE_INFINITY)): PinnedConnection {
   return new Pinned(socket, budget);
 }
 
-/** Input that the session is given in one turn of the event loop: a few Mounts, of which a hundred may come at once. */
+/** The octets of input that the session gets in one turn of the event loop: a few of up to a hundred Mounts. */
 const TURN_BYTES = 4 * 1024;
-/** Answers that are ready at the same time leave together, up to about so much. */
+/** Answers that are ready at the same time are sent together, up to about this size. */
 const WRITE_BYTES = 32 * 1024;
-/** Complete answers that wait for their client; with more, the session makes no further ones. */
+/** The limit of complete, unsent answers; above it the session makes no further answers. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
-/** Up to here it is cheaper to copy the pieces of a write into one than to hand them over one by one. */
+/** Up to this size, one copied buffer is cheaper than a write of several buffers. */
 const COPY_BYTES = 8 * 1024;
-/** How long an answer waits for a client that does not even answer a ping, before it leaves in parts. */
+/** How long an answer waits for a client that does not answer a ping, before it is sent in parts. */
 const WAIT_FOR_ROOM_MS = 2000;
-/** How long the client of a connection that is over has to read why. */
+/** How long a client may read the reason after its connection was ended. */
 const LINGER_MS = 1000;
 
 /**
- * Node lets an HTTP/2 session use any stream through an adapter that cannot write once it is shutting down, and throws
- * from a callback nobody can catch when the session tries. So the session is never shown the end of input or an error,
- * after either of which it would do both: when the socket is done, or broken, this is destroyed, and the session with it.
- * HTTP/2 has no half-closed connections, so nobody waits for an answer then.
+ * Node connects an HTTP/2 session to a stream through an adapter. That adapter cannot write once it shuts down, and throws
+ * from a callback that nobody can catch if the session writes. A session shuts down and writes after the end of the input
+ * and after an error, so it never sees either: if the socket ends or fails, this stream is destroyed, and the session with
+ * it. HTTP/2 has no half-closed connections, so no client waits for an answer then.
  */
 class Pinned extends Duplex implements PinnedConnection {
   readonly #socket: Socket;
@@ -53,18 +53,18 @@ class Pinned extends Duplex implements PinnedConnection {
   readonly #answers = new Answers((streamId) => this.#requests.end(streamId));
   readonly #fromClient: FrameWalk;
   readonly #toClient = new FrameWalk(0, (input) => this.#visitAnswer(input));
-  /** Input for later turns; the socket is paused while there is any. */
+  /** Input for later turns; while there is some, the socket is paused. */
   #waiting: Buffer[] = [];
-  /** While an answer waits for room, and nothing else left. */
+  /** Set while an answer waits for the window and no other answer can be sent. */
   #wait: { readonly timer: NodeJS.Timeout; pinged: boolean } | undefined;
   #unansweredPings = 0;
   #ponged = false;
-  /** Runs while the client of a connection that is over reads. */
+  /** Runs while the client reads the reason for the end of its connection. */
   #lingerTimer: NodeJS.Timeout | undefined;
-  /** The server said why it ends the connection, and reads no more of it. */
+  /** The server has sent the reason for the end of the connection, and reads no more. */
   #over = false;
   #onDelivered: (() => void)[] = [];
-  /** Lets the session write on. */
+  /** Resumes the writing of the session. */
   #goOn: (() => void) | undefined;
 
   constructor(socket: Socket, budget: RequestBudget) {
@@ -109,7 +109,7 @@ class Pinned extends Duplex implements PinnedConnection {
     );
   }
 
-  /** The session is over, and answers may still wait for the client to make room. */
+  /** The session has ended; answers may still wait for the window of the client. */
   override _final(done: () => void): void {
     this.#waiting = [];
     this.#socket.resume();
@@ -130,14 +130,14 @@ class Pinned extends Duplex implements PinnedConnection {
     if (this.destroyed || this.#over) return;
     const pieces = this.#fromClient.walk(chunk);
     if (this.destroyed) return;
-    // The session says what is wrong with it, to the stream or to the connection.
+    // The session reports its own errors to the stream or the connection.
     if (this.#fromClient.gaveUp) this.#linger();
     if (!this.writableEnded) {
       this.#waiting.push(...pieces);
       this.#feed();
     }
     this.#pump();
-    // What the client says of its room may follow the answer to the ping.
+    // A window update of the client may follow its answer to the ping.
     if (this.#ponged) this.#takePong();
   }
 
@@ -166,7 +166,7 @@ class Pinned extends Duplex implements PinnedConnection {
     return { kind: 'pass' };
   }
 
-  /** Takes what the session writes. It goes on at once where that is held, so that it makes the rest of the answer. */
+  /** Takes the output of the session. While it is held, the session may continue at once, so that it makes the rest of the answer. */
   #send(chunks: readonly Buffer[], done: () => void): void {
     const pieces = chunks.flatMap((chunk) => this.#toClient.walk(chunk));
     if (pieces.length === 0) this.#goOn = done;
@@ -179,7 +179,7 @@ class Pinned extends Duplex implements PinnedConnection {
     this.#pump();
   }
 
-  /** Writes the answers that may leave, as long as the socket takes them. No answer is spread over two writes. */
+  /** Writes the answers that may be sent, as long as the socket accepts them. No answer is split over two writes. */
   #pump(): void {
     while (!this.#socket.destroyed && this.#socket.writableLength === 0) {
       const pieces: Buffer[] = [];
@@ -205,8 +205,8 @@ class Pinned extends Duplex implements PinnedConnection {
   }
 
   /**
-   * The client makes room as it reads, but may keep some of it back. Once it has answered a ping that follows all it was
-   * sent, no more comes by itself.
+   * The client sends window updates as it reads, but not for all that it has read. After it has answered a ping that
+   * follows everything that was sent, no further update comes by itself.
    */
   #waitForRoom(): void {
     this.#wait ??= { timer: setTimeout(() => this.#partAnswer(), WAIT_FOR_ROOM_MS), pinged: false };
@@ -232,7 +232,7 @@ class Pinned extends Duplex implements PinnedConnection {
     this.#wait = undefined;
   }
 
-  /** One write to the socket; `done` when it has taken all. */
+  /** One write to the socket; `done` is called when the socket has accepted it. */
   #write(pieces: readonly Buffer[], done: () => void): void {
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (bytes <= COPY_BYTES) {
@@ -247,7 +247,7 @@ class Pinned extends Duplex implements PinnedConnection {
     this.#socket.uncork();
   }
 
-  /** A session may keep a connection that is broken: the client is given time to read why, and then it is cut. */
+  /** A session may keep a broken connection: the client gets time to read the reason, then the connection is cut. */
   #linger(): void {
     this.#lingerTimer ??= setTimeout(() => this.destroy(), LINGER_MS);
   }

@@ -1,11 +1,12 @@
 /**
- * HTTP/2 frames (RFC 9113 section 4.1) in a stream of chunks cut anywhere. Frames are walked by their length; nothing is
- * held back but a frame header that is not complete and what the visitor asks to see as a whole.
+ * Walks HTTP/2 frames (RFC 9113 section 4.1) in a stream of chunks of any size, by their length. The readers of both
+ * directions of a connection use it. It refuses nothing, and holds only incomplete frame headers and frames that the
+ * visitor wants to see as a whole.
  */
 
-/** Length, type, flags and stream of a frame. */
+/** The size of a frame header: length, type, flags and stream. */
 export const FRAME_HEADER_BYTES = 9;
-/** What an endpoint that does not say otherwise accepts (RFC 9113 section 6.5.2); Node does not say otherwise. */
+/** The default limit of an endpoint (RFC 9113 section 6.5.2); Node sends no other one. */
 export const MAX_FRAME_BYTES = 16_384;
 
 /** Types of frames (RFC 9113 section 6). */
@@ -25,14 +26,14 @@ export const frameFlag = { ack: 0x1, endStream: 0x1, endHeaders: 0x4, padded: 0x
 
 /** The header of a frame. */
 export interface FrameHead {
-  /** Of the payload, in octets. */
+  /** The length of the payload, in octets. */
   readonly length: number;
   readonly type: number;
   readonly flags: number;
   readonly streamId: number;
 }
 
-/** The frame header that `input` begins with; at least {@link FRAME_HEADER_BYTES} octets have to be there. */
+/** Reads the frame header at the start of `input`, which must have at least {@link FRAME_HEADER_BYTES} octets. */
 export function readHead(input: Buffer): FrameHead {
   return {
     length: input.readUIntBE(0, 3),
@@ -57,18 +58,18 @@ export function makeFrame(head: Omit<FrameHead, 'length'>, payload: Buffer): Buf
   return Buffer.concat([makeHead({ ...head, length: payload.length }), payload]);
 }
 
-/** What becomes of the frame that `input` begins with. */
+/** The decision of a visitor on the frame at the start of `input`. */
 export type Visit =
-  /** It passes as it came; its payload goes to `take`, piece by piece and without the header, where there is one. */
+  /** The frame passes unchanged. If `take` is set, its payload goes there instead, in pieces and without the header. */
   | { readonly kind: 'pass'; readonly take?: (piece: Buffer) => void }
-  /** The visitor decides when it has seen `bytes` of the input. */
+  /** The visitor decides once it has `bytes` octets of the input. */
   | { readonly kind: 'incomplete'; readonly bytes: number }
-  /** `by` goes out instead of the first `bytes` of the input, which end a frame. */
+  /** `by` is sent instead of the first `bytes` octets of the input, which are whole frames. */
   | { readonly kind: 'replace'; readonly bytes: number; readonly by: readonly Buffer[] }
-  /** This is not what the visitor knows; from here on everything passes unread. */
+  /** The visitor does not understand the input; from here on everything passes unread. */
   | { readonly kind: 'giveUp' };
 
-/** Looks at input that begins with a frame; the header is complete, the payload may not be. */
+/** Decides on the frame at the start of the input. The header is complete; the payload may be incomplete. */
 export type FrameVisitor = (input: Buffer) => Visit;
 
 /** Walks one direction of one connection. */
@@ -76,9 +77,9 @@ export class FrameWalk {
   readonly #visit: FrameVisitor;
   #held: Buffer[] = [];
   #heldBytes = 0;
-  /** Held input is looked at again once there is this much of it. */
+  /** The size at which held input is looked at again. */
   #needed = 0;
-  /** Octets to pass on before the next frame header, and to whom if not to the other side. */
+  /** The octets that pass before the next frame header, and their receiver if it is not the other side. */
   #passing: number;
   #take: ((piece: Buffer) => void) | undefined;
   #gaveUp = false;
@@ -89,12 +90,12 @@ export class FrameWalk {
     this.#visit = visit;
   }
 
-  /** Whether the input was not understood, and passes unread since. */
+  /** True once the input was not understood and passes unread. */
   get gaveUp(): boolean {
     return this.#gaveUp;
   }
 
-  /** What to hand on now that `chunk` has come. */
+  /** Returns the output for the next chunk of input. */
   walk(chunk: Buffer): Buffer[] {
     if (this.#gaveUp) return [chunk];
     this.#held.push(chunk);
@@ -108,7 +109,7 @@ export class FrameWalk {
     return out;
   }
 
-  /** Moves what is decided from `input` to `out`; returns where the rest begins. */
+  /** Moves decided frames from `input` to `out`; returns the offset of the rest. */
   #walkInput(input: Buffer, out: Buffer[]): number {
     this.#needed = 0;
     for (let at = 0; at < input.length; ) {

@@ -1,10 +1,11 @@
 /**
- * Stands between gRPC and the handlers and owns how every call ends.
+ * Decides how every call ends: with a final code, and reported to the metrics. `server.ts` puts it between gRPC and the
+ * handlers.
  *
- * grpc-js makes statuses of its own (an expired deadline, a message that is too large, one that cannot be decoded), and
- * sends them through the `sendStatus` of its innermost call object, below the reach of interceptors' responders. That
- * object is what the first interceptor is given, so the guard puts itself in front of that one method: whatever ends a
- * call, the handlers' own statuses included, ends it here.
+ * grpc-js makes statuses of its own (an expired deadline, a message that is too large, one that cannot be decoded). It
+ * sends them through `sendStatus` of its innermost call object, which the responders of interceptors do not see. The first
+ * interceptor gets that object, so the guard replaces this one method: every status of a call passes through it, those of
+ * the handlers included.
  */
 
 import {
@@ -23,14 +24,14 @@ import { type CallStatus, ERROR_CODE_TRAILER, finalStatus, goName } from './stat
 export interface CallEnd {
   /** Full name, `/v1alpha1.CSIDriverProvider/Mount`. */
   readonly method: string;
-  /** The gRPC code in Go's spelling; `Canceled` where the caller went away before there was an answer. */
+  /** The gRPC code in Go's spelling; `Canceled` if the caller went away before the answer. */
   readonly code: string;
-  /** Our error code, empty for a call that succeeded or was ended by gRPC itself. */
+  /** The provider's error code; empty for a call that succeeded or was ended by gRPC. */
   readonly errorCode: string;
   readonly seconds: number;
 }
 
-/** Told of each call as it begins and ends. */
+/** Gets the start and the end of each call. */
 export interface CallMeter {
   callStarted(method: string): void;
   callEnded(end: CallEnd): void;
@@ -39,11 +40,11 @@ export interface CallMeter {
 /** The guard of one server. */
 export interface CallGuard {
   readonly interceptor: ServerInterceptor;
-  /** Calls whose request is complete and whose answer is not. */
+  /** The number of calls whose request is complete and whose answer is not. */
   inFlight(): number;
   /** Resolves when {@link CallGuard.inFlight} is 0. */
   idle(): Promise<void>;
-  /** Ends every open call, those whose request is not complete included, with UNKNOWN and this message. */
+  /** Ends every open call with UNKNOWN and this message, also those whose request is incomplete. */
   endAll(message: string): void;
 }
 
@@ -86,7 +87,7 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
       }),
     };
     const listener = new ServerListenerBuilder()
-      // A call that its caller has given up before has no metadata, and grpc-js never tells of its end.
+      // A call that was cancelled before has no metadata, and grpc-js never reports its end.
       .withOnReceiveMetadata((metadata, next) => {
         open.add(call);
         meter.callStarted(path);
@@ -114,7 +115,7 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
   };
 }
 
-/** Makes every status `inner` sends final and tells `onSent` of it; returns the way to send one. */
+/** Makes every status of `inner` final and reports it to `onSent`; returns a function that sends a status. */
 function takeOver(
   inner: ServerInterceptingCallInterface,
   log: Logger,
@@ -126,7 +127,7 @@ function takeOver(
     try {
       send(final);
     } catch (error) {
-      // grpc-js calls this from timers and promises, where a throw would end the process.
+      // grpc-js calls this from timers and promises, where an exception would end the process.
       log.error('Cannot send the status of a call', { error: messageOf(error) });
     }
     onSent(final);

@@ -13,13 +13,13 @@ export interface HealthOptions {
   readonly host?: string;
   readonly port: number;
   readonly path: string;
-  /** For one check. */
+  /** The time limit of one check. */
   readonly timeoutMs: number;
-  /** The provider, or why there is none to be asked. */
+  /** The provider, or the reason why there is none. */
   readonly target: () => HealthTarget | 'starting' | 'stopping';
 }
 
-/** The server that has to answer. */
+/** The server that must answer. */
 export interface HealthTarget {
   readonly endpoint: Endpoint;
   /** See `RunningServer`. */
@@ -28,11 +28,11 @@ export interface HealthTarget {
 
 /**
  * Serves the liveness probe: 200 `ok` if this very server answers `Version` over a new connection to the endpoint, else
- * 503 and why. That proves the way a driver takes: the socket file, the accept queue, the event loop. A provider that is
- * stopping is in order, though it takes no calls: 200 `stopping`. Probes that come while a check runs share its result.
+ * 503 and the reason. The check takes the path of a driver: socket file, accept queue, event loop. A provider that is
+ * stopping takes no calls and is healthy: 200 `stopping`. Probes during a check share its result.
  * Throws: ERR_USAGE naming the port.
  *
- * Differs: the official provider calls `Health/Check`, takes any answer for its own, and says nothing if it cannot listen.
+ * Differs: the official provider calls `Health/Check`, accepts the answer of any process, and logs nothing if it cannot listen.
  */
 export function startHealthServer({ target, timeoutMs, ...where }: HealthOptions): Promise<HttpEndpoint> {
   let running: Promise<HttpAnswer> | undefined;

@@ -1,39 +1,40 @@
 /**
- * HPACK (RFC 7541), as much of it as it takes to replace the value of `:authority` in a header block.
+ * Replaces the value of `:authority` in a header block of HPACK (RFC 7541). `authority.ts` calls it. For a block that is not
+ * HPACK it returns nothing, and the connection passes unread from there on.
  *
- * A block is walked by lengths; nothing is decoded but the number of characters in one Huffman string. Each field keeps
- * its representation (indexed, literal with or without indexing, never indexed), and a replaced value keeps its decoded
- * length. That is what keeps the two dynamic tables in step: the client's and the server's hold the same entries in the
- * same order, entry for entry of the same size (RFC 7541 section 4.1 counts decoded characters), so they also evict
- * alike, and an index the client sends later means the same field here, with the new value already in it.
+ * A block is walked by lengths; only the number of characters of a Huffman string is decoded. Each field keeps its
+ * representation (indexed, literal with or without indexing, never indexed), and a replaced value keeps its decoded
+ * length. So the dynamic tables of client and server hold the same entries in the same order, and each pair of entries has
+ * the same size (RFC 7541 section 4.1 counts decoded characters). Both tables evict alike, and an index that the client
+ * sends later names the same field on both sides, with the new value in it.
  *
- * A name may itself be a reference to an entry of the dynamic table, so the walk remembers which of the newest entries
- * are named `:authority`. Evictions need no bookkeeping for that: entries are counted from the newest, and a reference to
- * an evicted one is an error whoever reads it.
+ * A name may be a reference to an entry of the dynamic table, so the walk remembers which of the newest entries are named
+ * `:authority`. It need not track evictions: entries are counted from the newest, and a reference to an evicted entry is
+ * an error for every reader.
  */
 
-/** What an authority becomes: `localhost`, cut or filled with dots to the length of the value it replaces. */
+/** The new value of an authority: `localhost`, cut or filled with dots to the length of the old value. */
 export function replacementFor(length: number): Buffer {
   return Buffer.from('localhost'.slice(0, length).padEnd(length, '.'), 'latin1');
 }
 
 const AUTHORITY_NAME = Buffer.from(':authority', 'latin1');
-/** The only Huffman coding there is of `:authority` (RFC 7541 appendix B; the rest of the last octet is ones). */
+/** The only Huffman coding of `:authority` (RFC 7541 appendix B; the rest of the last octet is ones). */
 const AUTHORITY_NAME_HUFFMAN = Buffer.from('b83b5339ec327d7f', 'hex');
 /** Index of `:authority` in the static table (RFC 7541 appendix A). */
 const STATIC_AUTHORITY = 1;
 const STATIC_ENTRIES = 61;
-/** An entry takes 32 octets at least, and a Node server allows the client's table 4096. */
+/** An entry takes at least 32 octets, and a Node server allows 4096 octets for the table of the client. */
 const MAX_DYNAMIC_ENTRIES = 128;
 
-/** Rewrites the header blocks of one direction of one connection, in the order they are sent. */
+/** Rewrites the header blocks of one direction of one connection, in the order in which they are sent. */
 export class AuthorityRewriter {
-  /** Whether each entry of the dynamic table is named `:authority`, newest first. */
+  /** For each entry of the dynamic table, newest first: true if it is named `:authority`. */
   #entries: boolean[] = [];
 
   /**
    * The block with the value of each literal `:authority` replaced; `block` itself if it has none, `undefined` if it is
-   * not HPACK. After `undefined` this object is of no more use.
+   * not HPACK. After `undefined` this object must not be used.
    */
   rewrite(block: Buffer): Buffer | undefined {
     try {
@@ -94,15 +95,15 @@ export class AuthorityRewriter {
 
 class NotHpack extends Error {}
 
-/** A string of a block, as it is coded. */
+/** A string of a block, still coded. */
 interface Text {
-  /** Where its length begins. */
+  /** The offset of its length. */
   readonly at: number;
   readonly huffman: boolean;
   readonly bytes: Buffer;
 }
 
-/** Reads the primitive types of RFC 7541 section 5, one after the other. */
+/** Reads the primitive types of RFC 7541 section 5. */
 class Cursor {
   readonly block: Buffer;
   at = 0;
@@ -150,16 +151,16 @@ function integer7(value: number): Buffer {
 }
 
 /**
- * How many codes of each length the Huffman code of RFC 7541 appendix B has, by length in bits. The code is canonical
- * (codes of one length are consecutive, and the first follows from the shorter ones), so this is enough to find where
- * each symbol ends.
+ * The number of codes of each length, in bits, of the Huffman code of RFC 7541 appendix B. The code is canonical (codes of
+ * one length are consecutive, and the first follows from the shorter ones), so these numbers are enough to find the end
+ * of each symbol.
  */
 const CODES_BY_LENGTH: readonly number[] = [
   0, 0, 0, 0, 0, 10, 26, 32, 6, 0, 5, 3, 2, 6, 2, 3, 0, 0, 0, 3, 8, 13, 26, 29, 12, 4, 15, 19, 29, 0, 4,
 ];
 const END_OF_STRING = 0x3fffffff;
 
-/** Number of characters a Huffman string decodes to. */
+/** The number of characters of a Huffman string. */
 function huffmanLength(bytes: Buffer): number {
   let symbols = 0;
   let code = 0;

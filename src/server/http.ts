@@ -1,7 +1,6 @@
 /**
- * The HTTP endpoints for probes and scrapes; `health.ts` and `metrics.ts` start one each. What callers hold is bounded
- * (connections, headers, the time to ask and to take the answer), and one answer is made for all who ask at the same time.
- * Requests with a body are refused.
+ * Serves HTTP for probes and scrapes; `health.ts` and `metrics.ts` start one endpoint each. Connections, headers and times
+ * are bounded, and requests at the same time share one answer. Requests with a body are refused.
  */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -19,48 +18,48 @@ export interface HttpEndpoint {
 
 /** Where an HTTP endpoint listens and what it serves: one path, any method; everything else is 404. */
 export interface HttpOptions {
-  /** What the endpoint is for and which flag moves it, for the message when it cannot listen. */
+  /** The use of the endpoint and the flag of its port, for the error message. */
   readonly purpose: string;
-  /** Every interface where absent or empty. */
+  /** Every interface if absent or empty. */
   readonly host?: string;
-  /** 0 lets the system choose. */
+  /** The system chooses the port if 0. */
   readonly port: number;
-  /** Begins with `/`. */
+  /** The path, which begins with `/`. */
   readonly path: string;
   answer(): Promise<HttpAnswer>;
-  /** How long an answer with status 200 is given again, from when it was asked for; not at all where absent. */
+  /** How long an answer with status 200 is reused, counted from its request; it is not reused if absent. */
   readonly keepMs?: number;
-  /** The machine's where absent. */
+  /** The system clock if absent. */
   readonly clock?: Pick<Clock, 'steady'>;
-  /** {@link HTTP_LIMITS} where absent. */
+  /** {@link HTTP_LIMITS} if absent. */
   readonly limits?: HttpLimits;
 }
 
-/** What is served. */
+/** An HTTP answer. */
 export interface HttpAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
 }
 
-/** What callers of one endpoint may hold. */
+/** The limits of the callers of one endpoint. */
 export interface HttpLimits {
-  /** One more costs one that has sent no request, else one that waits for none of its answers, else the oldest. */
+  /** One more closes a connection without a request, else one without an open request, else the oldest. */
   readonly connections: number;
-  /** Request line and headers. */
+  /** The size of request line and headers. */
   readonly headerBytes: number;
-  /** For the whole request, from its first byte or, on a new connection, from when that is made. */
+  /** The time for a whole request, from its first byte or, on a new connection, from the start of the connection. */
   readonly requestMs: number;
-  /** Until the client has taken the answer. */
+  /** The time until the client has taken the answer. */
   readonly answerMs: number;
-  /** Between two requests of a connection. */
+  /** The time between two requests of a connection. */
   readonly idleMs: number;
   readonly requestsPerConnection: number;
-  /** How often connections are looked at for the times above. */
+  /** How often connections are checked against these times. */
   readonly checkMs: number;
 }
 
-/** Far above what a kubelet and a Prometheus need. */
+/** The default limits, far above the needs of a kubelet and a Prometheus. */
 export const HTTP_LIMITS: HttpLimits = {
   connections: 16,
   headerBytes: 2048,
@@ -75,7 +74,7 @@ export const HTTP_LIMITS: HttpLimits = {
 export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   const { purpose, host = '', port, path, limits = HTTP_LIMITS } = options;
   const answer = sharedAnswer(options);
-  /** Requests of a connection that are not answered; absent where there was none. */
+  /** The number of open requests of a connection; absent before its first request. */
   const pending = new WeakMap<Socket, number>();
   const use = (socket: Socket): Use => {
     const requests = pending.get(socket);
@@ -116,16 +115,16 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   };
 }
 
-/** An answer as bytes, which all responses with it share. */
+/** An answer as bytes, shared by all responses with it. */
 interface Served {
   readonly status: number;
   readonly contentType: string;
   readonly body: Buffer;
-  /** The connection ends with it. */
+  /** The connection is closed after it. */
   readonly last?: boolean;
 }
 
-/** Makes one answer at a time, for all who ask meanwhile and for `keepMs`. */
+/** Makes one answer at a time, for all requests meanwhile and for `keepMs` afterwards. */
 function sharedAnswer({ answer, keepMs = 0, clock = systemClock }: HttpOptions): () => Promise<Served> {
   let shared: { readonly askedAt: SteadyTime; readonly served: Promise<Served>; made: boolean } | undefined;
   const make = async () => {

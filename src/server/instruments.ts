@@ -9,7 +9,7 @@ import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
 import type { Identity } from '../spc/model.ts';
 import { labelText } from './bounded.ts';
 
-/** The metrics as Prometheus knows them. The two histograms have the official provider's names, buckets and labels. */
+/** The metrics of the Prometheus library. The two histograms have the official provider's names, buckets and labels. */
 export interface Instruments {
   readonly keyVaultRequest: Histogram;
   readonly grpcRequest: Histogram;
@@ -23,7 +23,7 @@ export interface Instruments {
 /** The labels of a volume. */
 export type MountNames = Pick<MountOutcome, 'namespace' | 'pod' | 'secretProviderClass'>;
 
-/** How the Mounts of one volume went lately. */
+/** The results of the recent Mounts of one volume. */
 export interface MountRecord {
   readonly names: MountNames;
   /** Milliseconds since 1970. */
@@ -31,7 +31,7 @@ export interface MountRecord {
   readonly consecutiveFailures: number;
 }
 
-/** What is read when somebody asks for the metrics. */
+/** The figures that a scrape reads. */
 export interface InstrumentSources {
   readonly version: string;
   readonly objectNames: boolean;
@@ -54,7 +54,7 @@ const IDENTITY_KINDS: Readonly<Record<Identity['kind'], true>> = {
   'pod-identity': true,
 };
 const BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10, 15, 30];
-/** On every series of the official provider's. */
+/** The labels of every series of the official provider. */
 const COMMON_LABELS = {
   provider: 'azure',
   os_type: process.platform === 'win32' ? 'windows' : process.platform,
@@ -93,7 +93,7 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
   };
 }
 
-/** Our own counters. Every series that can be known begins at 0: `increase()` does not see a first event otherwise. */
+/** The counters that only this provider has. Every series that is known beforehand begins at 0: otherwise `increase()` misses the first event. */
 function addCounters(registers: Registry[]) {
   const counters = {
     vaultRetries: new Counter({
@@ -144,7 +144,7 @@ function addInfo(registry: Registry, version: string): void {
   }).set({ version, node_version: process.versions.node }, 1);
 }
 
-/** Counters of what the process has lost, which count where they have to be counted without this library. */
+/** Counters of losses. They are counted elsewhere, since the library may not be loaded yet. */
 function addProcess(registry: Registry, { logLinesDropped, socketLost }: InstrumentSources): void {
   const registers = [registry];
   new Counter({
@@ -168,7 +168,7 @@ function addProcess(registry: Registry, { logLinesDropped, socketLost }: Instrum
   });
 }
 
-/** Gauges that are filled when somebody asks, so that what the sources have forgotten is gone here too. */
+/** Gauges that are filled by a scrape, so that they hold nothing that the sources have forgotten. */
 function addMounts(registry: Registry, { mountsInFlight, mounts }: InstrumentSources): void {
   const registers = [registry];
   new Gauge({
@@ -203,7 +203,7 @@ function addMounts(registry: Registry, { mountsInFlight, mounts }: InstrumentSou
   });
 }
 
-/** When objects expire, as a time and as what is left until then. */
+/** The expiry of objects, as a time and as the seconds until then. */
 function addExpiries(registry: Registry, { now, expiries }: InstrumentSources): void {
   const registers = [registry];
   const labelNames = ['namespace', 'pod', 'object_type', 'object_name'];

@@ -1,6 +1,6 @@
 /**
- * Takes the connections of an endpoint, a Unix socket or a TCP port; `server.ts` calls it. Stopping loses none that was
- * made before. Refuses endpoints that cannot be opened.
+ * Accepts the connections of an endpoint, a Unix socket or a TCP port. `server.ts` calls it. A stop loses no connection that
+ * was made before. It refuses endpoints that cannot be opened.
  */
 
 import { createServer, type Server, type Socket } from 'node:net';
@@ -13,29 +13,29 @@ import { type SocketFile, takeFreeSocket, takeSocket } from './unix-socket.ts';
 
 /** An open endpoint. */
 export interface Listener {
-  /** Where it listens; the port the system chose where the endpoint said 0. */
+  /** The open endpoint; for port 0, with the port that the system chose. */
   readonly endpoint: Endpoint;
   /** See {@link SocketFile.settle}. */
   settle(): void;
   /** Removes the socket file if it is still ours. */
   abandon(): void;
   /**
-   * Removes the socket file if it is still ours, takes the connections that were made before that, and then no more. Open
-   * connections stay.
+   * Removes the socket file if it is still ours, accepts the connections that were made before, and then no more. Open
+   * connections stay open.
    */
   stopAccepting(): Promise<void>;
-  /** Gives the connections `graceMs` to end by themselves, cuts the others, and resolves when all are gone. */
+  /** Waits `graceMs` for the connections to end, cuts the others, and resolves when all are closed. */
   close(graceMs: number): Promise<void>;
 }
 
-/** What {@link listen} needs. */
+/** Options of {@link listen}. */
 export interface ListenerOptions {
   readonly endpoint: Endpoint;
   readonly log: Logger;
   readonly onConnection: (socket: Socket) => void;
   /** Called when another process took or removed the socket. */
   readonly lost: () => void;
-  /** How often the socket is looked after, in milliseconds. */
+  /** How often the socket is checked, in milliseconds. */
   readonly watchMs: number;
 }
 
@@ -49,7 +49,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     const unwatched = opened.unwatch();
     opened.abandon();
     await unwatched;
-    // It may have been bound again meanwhile.
+    // The socket may have been bound again meanwhile.
     opened.abandon();
     await doors.retire();
   };
@@ -70,7 +70,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 }
 
 type Opened = Pick<Listener, 'endpoint' | 'settle' | 'abandon'> & {
-  /** Resolves when the socket is not looked after any more. */
+  /** Resolves when the socket is no longer checked. */
   unwatch(): Promise<void>;
 };
 
@@ -101,15 +101,15 @@ async function openTcp(doors: Doors, endpoint: Endpoint & { kind: 'tcp' }): Prom
   return { endpoint: { ...endpoint, port: bound }, unwatch: async () => {}, settle() {}, abandon() {} };
 }
 
-/** A TCP port goes on receiving connections while it is open. */
+/** The limit of turns for a TCP port, which receives connections for as long as it is open. */
 const MAX_RETIRING_TURNS = 1000;
 
-/** The servers of an endpoint, of which the last one opened receives new connections, and all connections. */
+/** The servers of an endpoint and all their connections. The server that was opened last gets the new connections. */
 class Doors {
   readonly #onConnection: (socket: Socket) => void;
   readonly #log: Logger;
   readonly #sockets = new Set<Socket>();
-  /** Servers that are not closed, and when they will be. */
+  /** Servers that are not closed, each with the promise of its end. */
   readonly #closed = new Map<Server, Promise<void>>();
   #accepted = 0;
 
@@ -118,7 +118,7 @@ class Doors {
     this.#log = log;
   }
 
-  /** Opens one as `bindTo` says, which returns undefined for none, and then retires the others. */
+  /** Opens a server with `bindTo`, and then retires the others. If `bindTo` returns undefined, no server was opened. */
   async open<T>(bindTo: (server: Server) => Promise<T>): Promise<T> {
     const server = createServer({ noDelay: true }, (socket) => this.#take(socket));
     const bound = await bindTo(server);
@@ -133,10 +133,10 @@ class Doors {
     return bound;
   }
 
-  /** Takes what has been connected, and then closes the servers that are open. */
+  /** Accepts the connections that were made, and then closes the open servers. */
   async retire(): Promise<void> {
     const open = [...this.#closed.keys()];
-    // A connection nobody has accepted yet would be reset. libuv accepts one in each turn of the event loop.
+    // A connection that is not accepted yet would be reset. libuv accepts one in each turn of the event loop.
     for (let turn = 0, before = -1; turn < MAX_RETIRING_TURNS && before !== this.#accepted; turn++) {
       before = this.#accepted;
       await eventLoopTurn();

@@ -14,41 +14,41 @@ import { type HttpEndpoint, type HttpOptions, serveHttp } from './http.ts';
 import type { InstrumentSources, Instruments, MountRecord } from './instruments.ts';
 import type { SocketMeter } from './socket-watch.ts';
 
-/** Everything the program counts. */
+/** Receives everything that the program counts. */
 export interface Metrics extends Telemetry, CallMeter, SocketMeter {
-  /** All of it in Prometheus' text format. */
+  /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
 }
 
-/** What {@link createMetrics} needs. */
+/** Options of {@link createMetrics}. */
 export interface MetricsOptions {
-  /** Of this program, without a leading `v`. */
+  /** The version of this program, without a leading `v`. */
   readonly version: string;
-  /** Whether the label `object_name` is filled: the first hundred names, `other` for the rest. */
+  /** True if the label `object_name` is filled: the first hundred names, `other` for the rest. */
   readonly objectNames: boolean;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Log lines dropped since the start; none where absent. */
+  /** The number of log lines dropped since the start; 0 if absent. */
   readonly logLinesDropped?: (stream: 'stdout' | 'stderr') => number;
 }
 
-/** Volumes: those of the pods that a node has, and of many that it had within a day. */
+/** The limit of volumes: those of all pods of a node, and of many that it had within a day. */
 const MAX_MOUNTS = 1000;
 const MAX_EXPIRIES = 2000;
-/** Without rotation a volume is mounted once. */
+/** Figures of a volume are kept for a day: without rotation a volume is mounted only once. */
 const IDLE_MS = 24 * 3_600_000;
 const MAX_OBJECT_NAMES = 100;
-/** Combinations of object type, name and outcome that have a series of their own, of seventeen lines each. */
+/** The limit of series of object type, name and outcome; each has seventeen lines. */
 const MAX_OBJECT_SERIES = 200;
 const MAX_VAULTS = 100;
 const MAX_IDENTITIES = 100;
 const MAX_REASONS = 50;
-/** Scrapes of one second are answered with one rendering. */
+/** Scrapes within one second share one text. */
 const KEEP_MS = 1000;
 
 /**
- * Collects the metrics. The Prometheus library is loaded by the first thing counted, which comes after the first answer:
- * loading it takes as long as all the rest of the start.
+ * Collects the metrics. The Prometheus library is loaded by the first count, which comes after the first answer: loading it
+ * takes as long as the rest of the start.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
   const { objectNames, clock, log } = options;
@@ -113,7 +113,7 @@ function sourcesOf(figures: Figures, options: MetricsOptions): InstrumentSources
   };
 }
 
-/** What is counted of reads, tokens and certificates. */
+/** The counters of reads, tokens and certificates. */
 function requestCounters(
   count: Count,
   { objectLabel }: Figures,
@@ -170,12 +170,12 @@ function record(outcome: MountOutcome, { mounts, expiries }: Figures): void {
   });
 }
 
-/** As the official provider has it, success is the empty text. Differs: a failure is its class, not its whole message. */
+/** The label `error`, empty for success as in the official provider. Differs: a failure is named by its class, not by its message. */
 function errorLabel(outcome: Outcome): string {
   return outcome === 'ok' ? '' : outcome;
 }
 
-/** Where {@link startMetricsServer} listens, and what it serves. */
+/** Options of {@link startMetricsServer}. */
 export interface MetricsEndpoint extends Pick<HttpOptions, 'host' | 'port' | 'clock' | 'limits'> {
   readonly metrics: Pick<Metrics, 'text'>;
 }

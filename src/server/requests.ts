@@ -1,9 +1,9 @@
 /**
- * Counts requests that have begun and not ended, over all connections of a server, as they hold memory for as long as
- * their client likes. Where they hold more than there is room for, the connection that holds most is cut.
+ * Counts the unfinished requests of all connections of a server: the client decides how long they hold memory. `server.ts`
+ * makes the budget, the connections report to it. Above the budget, the connection that holds most is cut.
  */
 
-/** What an unfinished request counts for beside its octets: the HTTP/2 stream and the call behind it. */
+/** The cost of an unfinished request besides its octets: its HTTP/2 stream and its call. */
 const REQUEST_BYTES = 8 * 1024;
 
 /** The unfinished requests of all connections. */
@@ -16,14 +16,14 @@ export class RequestBudget {
     this.#maxBytes = maxBytes;
   }
 
-  /** For one connection; `cut` has to end it, and is called at most once. */
+  /** Adds a connection; `cut` must end it and is called at most once. */
   connection(cut: () => void): UnfinishedRequests {
     const requests: UnfinishedRequests = new UnfinishedRequests((bytes) => this.#change(bytes), cut);
     this.#connections.add(requests);
     return requests;
   }
 
-  /** The connection is gone. */
+  /** The connection has ended. */
   forget(requests: UnfinishedRequests): void {
     if (this.#connections.delete(requests)) this.#bytes -= requests.bytes;
   }
@@ -50,23 +50,23 @@ export class UnfinishedRequests {
     this.cut = cut;
   }
 
-  /** What they hold. */
+  /** The memory that they hold. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** A stream was opened whose request has not ended with that. */
+  /** A stream was opened, and its request has not ended. */
   open(streamId: number): void {
     if (!this.#requests.has(streamId)) this.#set(streamId, REQUEST_BYTES);
   }
 
-  /** So many octets came on a stream. */
+  /** Octets of a request have come on a stream. */
   receive(streamId: number, bytes: number): void {
     const before = this.#requests.get(streamId);
     if (before !== undefined) this.#set(streamId, before + bytes);
   }
 
-  /** The request is complete, or nobody waits for the rest of it. */
+  /** The request is complete, or its rest is no longer expected. */
   end(streamId: number): void {
     if (!this.#requests.has(streamId)) return;
     this.#set(streamId, 0);

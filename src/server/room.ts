@@ -1,12 +1,12 @@
 /**
- * Room for a bounded number of connections of one listener; `server.ts` and `http.ts` ask it. A new connection is let in,
- * and one that is used less makes room for it, so that a probe or a driver finds a way in however many others are open.
+ * Bounds the number of connections of one listener. `server.ts` and `http.ts` call it. Above the limit, a connection that
+ * is used less is closed for a new one, or the new one is refused, so that probes and drivers can always connect.
  */
 
-/** `unused` has asked for nothing yet, `idle` was answered, `busy` waits for an answer. */
+/** A connection is `unused` before its first request, `busy` while it waits for an answer, else `idle`. */
 export type Use = 'unused' | 'idle' | 'busy';
 
-/** What {@link ConnectionRoom} has to know of a connection. */
+/** The part of a connection that {@link ConnectionRoom} uses. */
 export interface Guest {
   destroy(): unknown;
   once(event: 'close', gone: () => void): unknown;
@@ -23,12 +23,12 @@ export class ConnectionRoom {
     this.#whenAllBusy = whenAllBusy;
   }
 
-  /** Connections that are open. */
+  /** The number of open connections. */
   get size(): number {
     return this.#guests.size;
   }
 
-  /** Lets `guest` in, at the cost of the oldest that is used least where there is no room. */
+  /** Admits `guest`. Above the limit, the oldest of the least used connections is closed. */
   admit(guest: Guest, use: () => Use): void {
     const leaving = this.#guests.size < this.#max ? undefined : this.#leastUsed(guest);
     this.#guests.set(guest, use);

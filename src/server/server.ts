@@ -19,57 +19,57 @@ import { addServices } from './service.ts';
 import type { SocketMeter } from './socket-watch.ts';
 import { type Answerer, whoAnswers } from './version-call.ts';
 
-/** What {@link startServer} needs. */
+/** Options of {@link startServer}. */
 export interface ServerOptions {
   readonly endpoint: Endpoint;
   readonly mount: MountHandler;
-  /** Of this program, without a leading `v`. */
+  /** The version of this program, without a leading `v`. */
   readonly version: string;
   readonly log: Logger;
   readonly meter: CallMeter & Partial<SocketMeter>;
-  /** How long {@link RunningServer.stop} waits for calls that are being answered; 20 s where absent. */
+  /** How long {@link RunningServer.stop} waits for running calls; 20 s if absent. */
   readonly drainMs?: number;
-  /** How often the socket is looked after, in milliseconds; each second where absent. */
+  /** How often the socket is checked, in milliseconds; each second if absent. */
   readonly watchMs?: number;
 }
 
-/** A provider that answers. */
+/** A server that answers calls. */
 export interface RunningServer {
-  /** Where it listens; the port the system chose where the endpoint said 0. */
+  /** The open endpoint; for port 0, with the port that the system chose. */
   readonly endpoint: Endpoint;
-  /** Differs from server to server; its answers to `Version` carry it. */
+  /** An id that differs from server to server; the answers to `Version` carry it. */
   readonly instance: string;
-  /** Calls that are being answered. */
+  /** The number of running calls. */
   inFlight(): number;
   /**
-   * Takes no more connections, lets the calls that are being answered finish within the bound, ends the others with a
-   * final code, and resolves when every connection is closed. Clients are told at once (GOAWAY) that their next call
-   * belongs to a successor, so no call is lost.
+   * Accepts no more connections, waits for running calls until the time limit, ends the others with a final code, and
+   * resolves when every connection is closed. Clients get GOAWAY at once and send their next call to the successor, so
+   * no call is lost.
    */
   stop(): Promise<void>;
-  /** The start went well: from now on a predecessor's socket is not put back when this server stops. */
+  /** The start succeeded: from now on, a stop does not restore the socket of the predecessor. */
   settle(): void;
   /** Removes the socket file if it is still ours, for a process that ends at once. */
   abandon(): void;
 }
 
-/** What the driver's own client accepts in an answer, and more than it ever sends. */
+/** The limit of the driver's client for an answer; its requests are smaller. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** A driver has one connection, and so has a probe. */
+/** The limit of connections; a driver has one, and so has a probe. */
 const MAX_CONNECTIONS = 64;
-/** On one connection; a node has a few hundred volumes, and the driver's client queues what is more. */
+/** The limit of calls on one connection. A node has a few hundred volumes; the client of the driver queues further calls. */
 const MAX_CONCURRENT_CALLS = 512;
-/** Over all connections: a hundred requests of 100 KB that come at the same time, and half as much again. */
+/** The limit over all connections: a hundred requests of 100 KB at the same time, and half as much again. */
 const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024;
 const WATCH_MS = 1000;
 const DEFAULT_DRAIN_MS = 20_000;
-/** For the last answers to reach their callers. */
+/** The time for the last answers to reach their callers. */
 const FLUSH_MS = 500;
 
 /** Starts the gRPC server of the provider. Throws: ERR_USAGE if it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, drainMs = DEFAULT_DRAIN_MS, watchMs = WATCH_MS } = options;
-  // The library complains of malformed metadata on stderr, in a format of its own.
+  // The library reports malformed metadata on stderr, in its own format.
   setLogger({ error: (complaint) => log.debug('gRPC library', { complaint: String(complaint) }) });
   const guard = guardCalls(options.meter, log);
   const server = new Server({
@@ -136,9 +136,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /**
- * grpc-js refuses a request with an unknown method or content type without asking whether its stream is still there, and
- * Node's `respond` throws if it is not: one reset at the right moment would end the process. There is no public place
- * between the two.
+ * Keeps a lost stream from ending the process. grpc-js refuses a request with an unknown method or content type without a
+ * check of its stream, and `respond` of Node throws if the stream was reset. No public function stands between the two.
  */
 function surviveLostStreams(server: Server, log: Logger): void {
   const name = '_streamHandler';
@@ -153,7 +152,7 @@ function surviveLostStreams(server: Server, log: Logger): void {
   });
 }
 
-/** Who answers on the socket that is about to be replaced, if someone does. */
+/** The process that answers on the socket that is about to be replaced, if there is one. */
 async function predecessorAt(endpoint: Endpoint): Promise<Answerer | undefined> {
   if (endpoint.kind !== 'unix') return undefined;
   return access(endpoint.path).then(

@@ -27,13 +27,13 @@ import {
 import { statusOf } from './status.ts';
 import { INSTANCE_HEADER } from './version-call.ts';
 
-/** The name the official provider answers `Version` with; tools recognise the provider by it. */
+/** The name in the official provider's answer to `Version`; tools recognise the provider by it. */
 export const RUNTIME_NAME = 'secrets-store-csi-driver-provider-azure';
 
-/** What the services need. */
+/** Options of {@link addServices}. */
 export interface ServiceOptions {
   readonly mount: MountHandler;
-  /** Of this program, without a leading `v`. */
+  /** The version of this program, without a leading `v`. */
   readonly version: string;
   /** See `RunningServer`. */
   readonly instance: string;
@@ -78,7 +78,7 @@ async function runMount(
   const abort = new AbortController();
   const cancel = () => abort.abort();
   call.once('cancelled', cancel);
-  // gRPC makes a date of the time that the caller gives.
+  // gRPC turns the time limit of the caller into a date.
   const timeoutMs = Number(call.getDeadline()) - systemClock.wall();
   try {
     const { files, objectVersions } = await mount(
@@ -87,7 +87,7 @@ async function runMount(
     );
     return { objectVersion: objectVersions, files };
   } finally {
-    // grpc-js calls every call cancelled once it has its answer.
+    // grpc-js reports every call as cancelled after its answer.
     call.off('cancelled', cancel);
   }
 }
@@ -109,7 +109,7 @@ function asProviderError(thrown: unknown, log: Logger): ProviderError {
   );
 }
 
-/** Says SERVING for every service name, as the official provider does: an answer at all is the news. */
+/** Answers SERVING for every service name, as the official provider does: any answer proves that the process runs. */
 const healthService: UntypedServiceImplementation = {
   Check(_call: unknown, respond: sendUnaryData<{ status: string }>) {
     respond(null, { status: 'SERVING' });

@@ -1,7 +1,7 @@
 /**
- * Looks after the socket file while the provider serves: another process may take or remove it, and nobody would call us
- * any more. `listener.ts` starts it. The socket is bound again where nobody listens there; from another process it is
- * never taken back, as two would take it from each other for ever, so the one that started last keeps it.
+ * Checks the socket file while the provider serves: another process may take or remove it, and then no driver reaches this
+ * one. `listener.ts` starts it. The socket is bound again if no process listens there. It is never taken back from another
+ * process, since two would take it from each other without end: the process that started last keeps it.
  */
 
 import { messageOf } from '../base/errors.ts';
@@ -9,33 +9,33 @@ import type { Logger } from '../base/log.ts';
 import { refusesConnections, type SocketFile } from './unix-socket.ts';
 import { whoAnswers } from './version-call.ts';
 
-/** Told when the socket is lost. */
+/** Counts the losses of the socket. */
 export interface SocketMeter {
   socketLost(): void;
 }
 
-/** What a {@link SocketWatch} needs. */
+/** Options of a {@link SocketWatch}. */
 export interface SocketWatchOptions {
   readonly path: string;
-  /** The file as it was bound last. */
+  /** The file that was bound last. */
   readonly file: () => SocketFile;
-  /** Binds again where nobody listens. Returns whether it did; throws ERR_USAGE. */
+  /** Binds the socket again if no process listens. Returns true if it did. Throws: ERR_USAGE. */
   readonly bindAgain: () => Promise<boolean>;
   readonly log: Logger;
   readonly lost: () => void;
-  /** How often it looks, in milliseconds. */
+  /** How often the file is checked, in milliseconds. */
   readonly everyMs: number;
 }
 
-/** `taken` where somebody else listens at the path, `dead` where nobody listens on what stands there. */
+/** `taken`: another process listens at the path; `dead`: no process listens on the file at the path. */
 type Found = 'ours' | 'taken' | 'dead' | 'gone';
 
-/** Looks at the socket again and again from its making on. */
+/** Checks the socket at intervals, from its construction on. */
 export class SocketWatch {
   readonly #options: SocketWatchOptions;
-  /** What the last look has found. */
+  /** The result of the last check. */
   #before: Found = 'ours';
-  /** Why it could not be bound when that was tried last. */
+  /** Why the last attempt to bind failed. */
   #failure = '';
   #binding = Promise.resolve();
   #stopped = false;
@@ -47,8 +47,8 @@ export class SocketWatch {
   }
 
   /**
-   * Ends it. Resolves when nothing is being bound any more; it does not wait for the file system, whose threads may
-   * all be busy.
+   * Ends the checks. Resolves when no bind is running; it does not wait for the file system, whose threads may all be
+   * busy.
    */
   stop(): Promise<void> {
     this.#stopped = true;
@@ -66,7 +66,7 @@ export class SocketWatch {
 
   async #look(): Promise<void> {
     const found = await this.#find();
-    // Then it is we who have removed it.
+    // This process has removed the file.
     if (this.#stopped) return;
     if (found !== this.#before) this.#note(found);
     this.#before = found;

@@ -8,10 +8,10 @@ import type { ErrorCode, ProviderError } from '../base/errors.ts';
 import { printableLines } from '../base/printable.ts';
 
 /**
- * The gRPC codes a Mount may end with. The kubelet takes CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED and
- * UNAVAILABLE as "perhaps still going on" and keeps the target directory; driver v1.6 then finds it fresh, skips the
- * mount, answers OK, and the pod runs with a volume that stays empty. Every other code is final: the kubelet cleans up
- * and tries again. OUT_OF_RANGE, DATA_LOSS and ALREADY_EXISTS are final too and have no use here.
+ * The gRPC codes that may end a Mount. After CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE the
+ * kubelet assumes that the Mount may still run, and keeps the target directory. Driver v1.6 then finds the directory
+ * fresh, skips the mount and answers OK: the pod runs with a volume that stays empty. Every other code is final: the
+ * kubelet cleans up and tries again. OUT_OF_RANGE, DATA_LOSS and ALREADY_EXISTS are final too and are not used here.
  */
 export type FinalCode =
   | status.UNKNOWN
@@ -23,7 +23,7 @@ export type FinalCode =
   | status.INTERNAL
   | status.UNAUTHENTICATED;
 
-/** The gRPC code of each of our error codes; none of them is one the kubelet waits on. */
+/** The gRPC code of each error code of the provider; all of them are final. */
 export const STATUS_OF: Readonly<Record<ErrorCode, FinalCode>> = {
   ERR_BAD_REQUEST: status.INVALID_ARGUMENT,
   ERR_BAD_PARAMETERS: status.INVALID_ARGUMENT,
@@ -44,10 +44,10 @@ export const STATUS_OF: Readonly<Record<ErrorCode, FinalCode>> = {
   ERR_INTERNAL: status.INTERNAL,
 };
 
-/** Trailer that carries our own error code beside the gRPC one, for clients that want to know more precisely. */
+/** The trailer with the provider's error code, for clients that need more than the gRPC code. */
 export const ERROR_CODE_TRAILER = 'akv-csi-error';
 
-/** What a call ends with. */
+/** The status of a call. */
 export interface CallStatus {
   readonly code: status;
   readonly details: string;
@@ -61,7 +61,7 @@ export function statusOf({ code, message }: ProviderError): CallStatus & { reado
   return { code: STATUS_OF[code], details: message, metadata };
 }
 
-/** The five codes that must not leave, and what leaves in their place; they come from gRPC itself, never from us. */
+/** The five codes that are not final, and their replacements. They come from gRPC only, never from the provider. */
 const REPLACEMENTS: Partial<Record<status, { readonly code: FinalCode; readonly meaning: string }>> = {
   [status.CANCELLED]: { code: status.UNKNOWN, meaning: 'The call was cancelled' },
   [status.DEADLINE_EXCEEDED]: {
@@ -73,7 +73,7 @@ const REPLACEMENTS: Partial<Record<status, { readonly code: FinalCode; readonly 
   [status.UNAVAILABLE]: { code: status.UNKNOWN, meaning: 'The provider cannot answer now' },
 };
 
-/** `ended` with a code that is final and a message that fits into the trailers. */
+/** Returns `ended` with a final code and a message that fits into the trailers. */
 export function finalStatus(ended: CallStatus): CallStatus {
   const replacement = REPLACEMENTS[ended.code];
   const details = replacement === undefined ? ended.details : `${replacement.meaning}: ${ended.details}`;
@@ -81,14 +81,14 @@ export function finalStatus(ended: CallStatus): CallStatus {
 }
 
 /**
- * Clients limit the size of trailers (some gRPC implementations to 8 KiB), and the message travels percent-encoded.
+ * The limit of a percent-encoded message: clients limit the size of trailers, some gRPC implementations to 8 KiB.
  */
 const MAX_ENCODED_BYTES = 6144;
 const SHORTENED = ' … (shortened; the log of the provider has the whole message)';
 
 /**
- * `message` cut to what trailers carry, its control characters escaped; half a surrogate pair, which could not be encoded
- * at all, becomes U+FFFD.
+ * Returns `message` cut to the size of trailers, with control characters escaped. Half a surrogate pair, which cannot be
+ * encoded, becomes U+FFFD.
  */
 export function fitMessage(message: string): string {
   const text = printableLines(Buffer.from(message, 'utf8').toString('utf8'));
@@ -124,7 +124,7 @@ const GO_NAMES: Readonly<Record<status, string>> = {
   [status.UNAUTHENTICATED]: 'Unauthenticated',
 };
 
-/** A gRPC code as Go spells it, the way the official provider's metrics do. */
+/** A gRPC code in the spelling of Go, as in the official provider's metrics. */
 export function goName(code: status): string {
   return GO_NAMES[code];
 }

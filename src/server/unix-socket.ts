@@ -1,13 +1,14 @@
 /**
- * The file of the listening socket: how it is taken at the start, taken again when it was lost, and removed at the end.
+ * Binds the file of the listening socket at the start, binds it again after a loss, and removes it at the end. The listener
+ * and the watch of the socket call it. It refuses to replace anything but a socket or an empty file.
  *
- * A Unix socket is bound under a private name beside the public one and then moved there, so that whoever connects
- * finds either the predecessor or its successor, never nothing. Node unlinks the name it bound when a server closes,
- * whoever owns that name by then; the private one is gone by that time, and the public one we remove ourselves, while it
- * is still ours (same device and inode; our open socket keeps that inode from being given to another file).
+ * A Unix socket is bound under a private name beside the public one and then renamed, so that a client always finds the
+ * predecessor or its successor. Node unlinks the name that it bound when a server closes, even if another process owns that
+ * name by then. The private name no longer exists at that time. This file removes the public name, if it is still ours
+ * (same device and inode; the open socket keeps the inode from being reused).
  *
- * The directory is not created: in a cluster it is a volume of the host, and where that is missing a directory of our own
- * would hide the mistake from everybody but the driver, which would never see the socket.
+ * The directory is not created: in a cluster it is a volume of the host. If that volume is missing, a new directory would
+ * hide the mistake, and the driver would never see the socket.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -20,24 +21,24 @@ import { ProviderError } from '../base/errors.ts';
 import { bind, cannotListen } from './bind.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** `sun_path` of Linux holds 108 octets, the last of them NUL; libuv cuts what is longer without a word. */
+/** `sun_path` of Linux holds 108 octets, the last of them NUL; libuv truncates a longer path without an error. */
 const MAX_PATH_BYTES = 107;
 const PRIVATE_SUFFIX_BYTES = 3;
 const PRIVATE_SUFFIX_LENGTH = 1 + 2 * PRIVATE_SUFFIX_BYTES;
-/** A private name this young may belong to a provider that is just starting. */
+/** A younger private name may belong to a provider that is starting. */
 const ABANDONED_AFTER_MS = 10_000;
 
 /** The socket file of a server that listens. */
 export interface SocketFile {
-  /** What stands at its path now. */
+  /** The owner of the file at the path. */
   look(): Promise<'ours' | 'other' | 'gone'>;
-  /** The start went well: the predecessor's socket is not needed any more. */
+  /** The start succeeded: the socket of the predecessor is no longer needed. */
   settle(): void;
-  /** Removes the file if it is still ours; before {@link SocketFile.settle} the predecessor's stands there again. */
+  /** Removes the file if it is still ours; before {@link SocketFile.settle} the predecessor's socket is restored. */
   remove(): void;
 }
 
-/** Listens at a path, in place of whoever did before. Throws: ERR_USAGE. */
+/** Listens at a path and replaces a predecessor. Throws: ERR_USAGE. */
 export async function takeSocket(server: Server, path: string): Promise<SocketFile> {
   requireRoom(path);
   requireReplaceable(path);
@@ -54,7 +55,7 @@ export async function takeSocket(server: Server, path: string): Promise<SocketFi
   return socketFile({ path, ours, aside });
 }
 
-/** Listens at a path where nobody else does; undefined where someone does. Throws: ERR_USAGE. */
+/** Listens at a path; returns undefined if another process listens there. Throws: ERR_USAGE. */
 export async function takeFreeSocket(server: Server, path: string): Promise<SocketFile | undefined> {
   const left = identity(path);
   if (left !== undefined) {
@@ -64,7 +65,7 @@ export async function takeFreeSocket(server: Server, path: string): Promise<Sock
   const { privatePath, ours } = await bindPrivately(server, path);
   if (left !== undefined && identity(path) === left) unlinkQuietly(path);
   try {
-    // Unlike a rename, it replaces nobody who came meanwhile.
+    // Unlike a rename, a link does not replace a socket that was made meanwhile.
     linkSync(privatePath, path);
     return socketFile({ path, ours, aside: undefined });
   } catch (error) {
@@ -76,10 +77,10 @@ export async function takeFreeSocket(server: Server, path: string): Promise<Sock
   }
 }
 
-/** What `connect` says of a path where nobody listens; the last two are those of a symbolic link that leads nowhere. */
+/** The errors of `connect` for a path where no process listens; the last two are those of a dangling symbolic link. */
 const NOBODY: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT', 'ELOOP']);
 
-/** Whether nobody listens at a path where there is a file. */
+/** True if a file exists at the path and no process listens on it. */
 export function refusesConnections(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
@@ -94,7 +95,7 @@ export function refusesConnections(path: string): Promise<boolean> {
 interface Taken {
   readonly path: string;
   readonly ours: string | undefined;
-  /** Where the predecessor's socket is kept. */
+  /** The second name of the predecessor's socket. */
   readonly aside: string | undefined;
 }
 
@@ -109,7 +110,7 @@ function socketFile({ path, ours, aside: kept }: Taken): SocketFile {
       try {
         return identityOf(await lstat(path)) === ours ? 'ours' : 'other';
       } catch (error) {
-        // Where it cannot be told, nobody has been seen to take it.
+        // If the owner cannot be read, the file counts as not taken.
         return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'ours';
       }
     },
@@ -122,7 +123,7 @@ function socketFile({ path, ours, aside: kept }: Taken): SocketFile {
   };
 }
 
-/** A second name for the socket of the predecessor, if there is one and we may give it one. */
+/** Makes a second name for the socket of the predecessor, if there is one and the file system allows it. */
 function keepAside(path: string): string | undefined {
   if (stat(path)?.isSocket() !== true) return undefined;
   const aside = privateName(path);
@@ -149,8 +150,8 @@ function requireRoom(path: string): void {
 }
 
 /**
- * The umask belongs to the whole process, but `listen` binds a pipe before it returns, so nothing else of ours runs under
- * this one. The file thus never has more rights than 0600, not even for a moment.
+ * Binds under a private name. The umask belongs to the whole process, but `listen` binds a pipe before it returns, so no
+ * other code runs under this umask. The file thus never has more permissions than 0600.
  */
 async function bindPrivately(server: Server, path: string) {
   const privatePath = privateName(path);
@@ -166,7 +167,7 @@ async function bindPrivately(server: Server, path: string) {
   return { privatePath, ours: identity(privatePath) };
 }
 
-/** A socket is replaced, and so is an empty file, such as a volume mount leaves; anything else is not ours to remove. */
+/** A socket is replaced, and so is an empty file, which a volume mount may leave; anything else is refused. */
 function requireReplaceable(path: string): void {
   const found = stat(path);
   if (found === undefined || found.isSocket() || (found.isFile() && found.size === 0)) return;
@@ -176,7 +177,7 @@ function requireReplaceable(path: string): void {
   );
 }
 
-/** Removes private names that a provider killed between bind and rename left, if nobody listens on them. */
+/** Removes private names of providers that were killed between bind and rename, if no process listens on them. */
 async function removeAbandoned(path: string): Promise<void> {
   const prefix = `${basename(path)}.`;
   for (const name of list(dirname(path))) {
@@ -217,7 +218,7 @@ function renameQuietly(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch {
-    // There is nothing else to be put there.
+    // There is no predecessor to restore.
   }
 }
 
@@ -226,6 +227,6 @@ function unlinkQuietly(path: string | undefined): void {
   try {
     unlinkSync(path);
   } catch {
-    // Gone already, or the directory is: both are what was wanted.
+    // The file or its directory is already removed.
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Asks whoever listens on an endpoint for its `Version`, over a connection of its own: for the health check, and to say
- * who had the socket before, or took it. Each call is bounded in time.
+ * Calls `Version` on an endpoint over a new connection. The health check calls it, and so do the start and the watch of the
+ * socket, to name the process that listens there. Each call has a time limit.
  */
 
 import { Client, credentials, type Metadata } from '@grpc/grpc-js';
@@ -8,21 +8,21 @@ import { systemClock } from '../base/clock.ts';
 import { CONTRACT_VERSION, csiDriverProvider, type VersionResponse } from '../wire/contract.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** Header of an answer to `Version` that tells one process of this program from another. */
+/** The header of an answer to `Version` that identifies one process of this program. */
 export const INSTANCE_HEADER = 'akv-csi-instance';
 
-/** A start waits as long where the predecessor hangs, and so does a signal that comes meanwhile. */
+/** How long a start waits for a predecessor that hangs; a signal in this time waits too. */
 const ASK_MS = 2000;
 
-/** Who answered. */
+/** The process that answered. */
 export interface Answerer {
   readonly runtimeName: string;
   readonly runtimeVersion: string;
-  /** Differs from process to process; empty for other programs. */
+  /** The id of the process; empty for other programs. */
   readonly instance: string;
 }
 
-/** Calls `Version`. Rejects with gRPC's error where no answer comes within `timeoutMs`. */
+/** Calls `Version`. Rejects with the error of gRPC if no answer comes within `timeoutMs`. */
 export async function callVersion(endpoint: Endpoint, timeoutMs: number): Promise<Answerer> {
   const { path, requestSerialize, responseDeserialize } = csiDriverProvider.Version;
   const client = new Client(targetOf(endpoint), credentials.createInsecure(), {
@@ -57,7 +57,7 @@ export async function callVersion(endpoint: Endpoint, timeoutMs: number): Promis
   }
 }
 
-/** Who answers on an endpoint; undefined where nobody does within two seconds. */
+/** The process that answers on an endpoint; undefined if none answers within two seconds. */
 export async function whoAnswers(endpoint: Endpoint): Promise<Answerer | undefined> {
   return callVersion(endpoint, ASK_MS).catch(() => undefined);
 }

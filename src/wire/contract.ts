@@ -15,7 +15,7 @@ export const CONTRACT_VERSION = 'v1alpha1';
 
 /** An object of the vault and the version of it that is mounted. */
 export interface ObjectVersion {
-  /** `secret/<name>`, `key/<name>`, `cert/<name>`, with `/<i>` behind it in version history. */
+  /** `secret/<name>`, `key/<name>` or `cert/<name>`, followed by `/<i>` in version history. */
   readonly id: string;
   readonly version: string;
 }
@@ -65,8 +65,8 @@ const mountRequest = mountRequestAsServed();
 const mountResponse = provider.lookupType('v1alpha1.MountResponse');
 
 /**
- * What a server reads of a request. `current_object_version` is passed over: nothing needs it, and 4 MiB of it would be
- * two million objects.
+ * The request as a server decodes it. `current_object_version` is skipped: the provider does not use it, and 4 MiB of it
+ * would be two million objects.
  */
 function mountRequestAsServed(): protobuf.Type {
   const type = protobuf.parse(providerProto).root.lookupType('v1alpha1.MountRequest');
@@ -78,7 +78,7 @@ function mountRequestAsServed(): protobuf.Type {
 /** `v1alpha1.CSIDriverProvider`: `Version` and `Mount` (`proto/service.proto`). */
 export const csiDriverProvider = {
   Version,
-  // proto-loader would copy the whole answer, all files included, before it writes it.
+  // proto-loader would copy the whole answer, with all files, before it writes it.
   Mount: {
     ...Mount,
     requestDeserialize: (bytes: Buffer) => mountRequest.toObject(mountRequest.decode(bytes), { defaults: true }),
