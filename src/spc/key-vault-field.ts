@@ -46,6 +46,10 @@ const REFERENCES = ['vaultSecret', 'vaultCert', 'vaultCaChainCert', 'vaultCaChai
 type Reference = (typeof REFERENCES)[number];
 /** Name of a field, and of its file. */
 const USERNAME = 'username';
+/** Names of the fields of `keyVault`. */
+export const KEY_VAULT_FIELDS = ['vault', ...REFERENCES, USERNAME] as const;
+/** Names of the fields of each object in `keyVault`. */
+export const REFERENCE_FIELDS = ['name', 'version', 'filePermission', 'files', 'keyFormat', 'passwordFrom'] as const;
 
 const LAYOUTS: Readonly<
   Record<FileLayout, { fullChain: string; privateKey: string; authorities: { output: OutputKind; path: string } }>
@@ -94,7 +98,7 @@ export function parseKeyVaultField(
   const document = readMap(text, findings, firstLine);
   if (document === undefined) return undefined;
   const fields = new Fields(findings, document, 'keyVault');
-  fields.onlyKnown(['vault', ...REFERENCES, USERNAME], 'error');
+  fields.onlyKnown(KEY_VAULT_FIELDS, 'error');
   const vault = parseVault(fields);
   const literals = parseUsername(fields, siblings.defaults.mode);
   return { ...vault, objects: parseReferences(fields, findings, siblings), literals };
@@ -166,7 +170,7 @@ function hasFiles(fields: Fields): boolean {
 
 function parseReference(object: Fields, context: ReferenceContext): NamedObject {
   const { findings, siblings, reference } = context;
-  object.onlyKnown(['name', 'version', 'filePermission', 'files', 'keyFormat', 'passwordFrom'], 'error');
+  object.onlyKnown(REFERENCE_FIELDS, 'error');
   const name = object.filledIn('name', 'the name of the object in the Key Vault', objectNameProblem);
   const versionText = object.text('version');
   const placeholder = placeholderIn(versionText);

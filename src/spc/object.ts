@@ -21,7 +21,14 @@ const TEXTS = [
   'objectEncoding',
   'filePermission',
 ] as const;
-const KNOWN = [...TEXTS, 'objectVersionHistory', 'files', 'keyFormat', 'passwordFrom'];
+/** Names of the fields of an object in `objects`. */
+export const OBJECT_FIELDS: readonly string[] = [
+  ...TEXTS,
+  'objectVersionHistory',
+  'files',
+  'keyFormat',
+  'passwordFrom',
+];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
 
@@ -63,7 +70,7 @@ interface ObjectReader {
 
 /** Reads the fields of one object of the `objects` parameter; mistakes in the official provider's order and words. */
 export function parseObject(fields: Fields, context: ObjectContext): NamedObject {
-  reportUnknownFields(fields, KNOWN);
+  reportUnknownFields(fields, OBJECT_FIELDS);
   const texts = readTexts(fields, context.index);
   const history = readHistory(fields, context.index);
   const { objectName: name, objectType, objectVersion } = texts;
@@ -164,7 +171,7 @@ function readFileName({ fields, texts, fail }: ObjectReader): string {
   if (fields.has('files') || (unreadable && path === '')) return '';
   const problem = filePathProblem(path);
   if (problem === undefined) return path;
-  const typo = objectName === '' && !fields.isFull ? misspelt('objectName', fields.names, KNOWN) : undefined;
+  const typo = objectName === '' && !fields.isFull ? misspelt('objectName', fields.names, OBJECT_FIELDS) : undefined;
   fail(
     field,
     typo === undefined ? problem.text : `${problem.text}; "${typo}" is unknown, did you mean "${field}"?`,

@@ -15,7 +15,15 @@ import type { Findings } from './finding.ts';
 import type { OutputSpec } from './model.ts';
 import { kindOf } from './yaml/tree.ts';
 
-const OUTPUT_FIELDS = ['path', 'filePermission', 'keyFormat', 'format', 'passwordFrom', 'optional'];
+/** Names of the fields of an output in `files`. */
+export const OUTPUT_FIELDS: readonly string[] = [
+  'path',
+  'filePermission',
+  'keyFormat',
+  'format',
+  'passwordFrom',
+  'optional',
+];
 
 /** An output as the manifest has it: the password still named, not found. */
 export type NamedOutput = Omit<OutputSpec, 'passwordFrom'> & {

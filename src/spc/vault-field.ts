@@ -12,7 +12,10 @@ export interface VaultField {
   readonly identity: IdentityRequest;
 }
 
-const CREDENTIAL_KINDS = ['servicePrincipalLocalSecretName', 'workloadIdentity', 'managedIdentity'] as const;
+/** Names of the fields of `vault`. */
+export const VAULT_FIELDS = ['name', 'directoryId', 'credentials'] as const;
+/** Names of the fields of `credentials`. */
+export const CREDENTIAL_KINDS = ['servicePrincipalLocalSecretName', 'workloadIdentity', 'managedIdentity'] as const;
 const SECRET_MEANING = 'the name of the Secret with clientid and clientsecret';
 const DIRECTORY_MEANING = 'the Microsoft Entra tenant ID (directory ID) of the Key Vault';
 const FEDERATED_MEANING = 'the client ID of the identity that is federated with the service account';
@@ -27,7 +30,7 @@ export function parseVault(keyVault: Fields): VaultField {
     // An identity that asks for no credentials: what is missing is missing once.
     return { vaultName: '', directoryId: '', identity: { kind: 'pod-identity' } };
   }
-  vault.onlyKnown(['name', 'directoryId', 'credentials'], 'error');
+  vault.onlyKnown(VAULT_FIELDS, 'error');
   return {
     vaultName: vault.filledIn('name', 'the name of the Key Vault', vaultNameProblem),
     directoryId: directoryIdOf(vault),

@@ -12,7 +12,6 @@ import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { createTransport, rememberMetadata } from '../../src/azure/http/transport.ts';
 import { readTrust, type TrustSources } from '../../src/azure/http/trust.ts';
 import { TokenProxy } from '../../src/azure/login/token-proxy.ts';
-import { Sweeper } from '../../src/base/sweeper.ts';
 import { handClock } from '../support/clocks.ts';
 import { issue, keyPem } from '../support/pki.ts';
 
@@ -157,7 +156,7 @@ describe('OpenID metadata', () => {
           bodyAsText: bodies[asked++] ?? null,
         }),
       },
-      new Sweeper(handClock()),
+      handClock(),
     );
     await Promise.all([client.sendRequest(request()), client.sendRequest(request())]);
     expect(asked).toBe(1);
@@ -176,7 +175,7 @@ describe('OpenID metadata', () => {
           return { status: 200, request: one, headers: one.headers, bodyAsText: '{}' };
         },
       },
-      new Sweeper(handClock()),
+      handClock(),
     );
     const [first, second] = await Promise.allSettled([client.sendRequest(request()), client.sendRequest(request())]);
     expect([first.status, second.status]).toEqual(['rejected', 'fulfilled']);

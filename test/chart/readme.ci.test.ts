@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
-import { chartDir, findHelm, refusal, render, type Tree } from './helm.ts';
+import { parseAllDocuments } from 'yaml';
+import { markdownFiles, textOf } from '../support/markdown.ts';
+import { findHelm, refusal, render, type Tree } from './helm.ts';
 
 const helm = findHelm();
-const texts = ['README.md', '../../README.md'].map((file) => readFileSync(join(chartDir, file), 'utf8'));
+const texts = markdownFiles().map(textOf);
 const blocks = (language: string) =>
   texts.flatMap((text) =>
     [...text.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block),
@@ -13,7 +12,7 @@ const blocks = (language: string) =>
 
 /** Values files of the texts; what has a kind is a manifest. */
 const valuesFiles = blocks('yaml')
-  .map((block) => parse(block) as Tree)
+  .flatMap((block) => parseAllDocuments(block).map((document) => document.toJS() as Tree))
   .filter((values) => values.kind === undefined);
 /** Arguments `--set …` of each `helm install` of this chart. */
 const installs = blocks('sh')

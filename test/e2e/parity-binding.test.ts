@@ -123,7 +123,6 @@ function providerWith({
     pinnedCacheTtlMs: 0,
     telemetry: silentTelemetry,
     clock: systemClock,
-    sweeper: new Sweeper(systemClock),
   });
   const mount = createMount({
     vaults: azure.vaults,

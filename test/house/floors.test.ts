@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { SERVE_FLAGS, serveHelp } from '../../src/cli/serve-flags.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const src = join(root, 'src');
@@ -112,14 +111,5 @@ describe('keys of others', () => {
       'pki/keys.ts',
       'pki/public-key.ts',
     ]);
-  });
-});
-
-describe('flags of serve', () => {
-  it.each(SERVE_FLAGS.map(({ name }) => name))('--%s stands in the help and in the README', (name) => {
-    // The whole word: --v is not in --version.
-    const flag = new RegExp(`--${name}(?![-\\w])`);
-    expect(serveHelp()).toMatch(flag);
-    expect(readFileSync(join(root, 'README.md'), 'utf8')).toMatch(flag);
   });
 });

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import { type MountOutcome, OUTCOMES } from '../../src/base/telemetry.ts';
@@ -314,16 +313,6 @@ describe('our own metrics', () => {
     metrics.vaultRetry('prod-kv', 'retried');
     metrics.vaultAsked('prod-kv');
     expect(await samples(metrics, 'akv_csi_vault_retries_total')).toContain('reason="retried",vault="prod-kv" 1');
-  });
-
-  test('stand in the README, all of them', async () => {
-    const { metrics } = metricsAt();
-    const given = [...(await metrics.text()).matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name);
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    const told = [...readme.matchAll(/^\| `(\w+)`(?: \([^|]*\))? \| (?:counter|gauge|histogram) \|/gm)].map(
-      ([, name]) => name,
-    );
-    expect(told.toSorted()).toEqual(given.toSorted());
   });
 
   test('survive labels with anything in them', async () => {

@@ -4,10 +4,9 @@
  * `TokenPool` ask their questions through it. It refuses nothing to a Mount with a deadline.
  */
 import { isRestError } from '@azure/core-rest-pipeline';
-import { Cache } from '../../base/cache.ts';
 import { type Clock, Lifetime, msSince, type SteadyTime } from '../../base/clock.ts';
 import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
-import type { Sweeper } from '../../base/sweeper.ts';
+import { RecentlyUsed } from '../../base/recently-used.ts';
 import { HOST_HINT, hostInWords } from '../../mount/phase.ts';
 import { AnsweredError } from './answered.ts';
 import { networkFailure } from './network-error.ts';
@@ -63,12 +62,11 @@ interface Listening {
 /** Hosts that took a request and said nothing. */
 export class SilentHosts {
   readonly #clock: Clock;
-  readonly #unanswered = new Cache<Unanswered>({ entries: MAX_REQUESTS });
-  readonly #suspected: Cache<true>;
+  readonly #unanswered = new RecentlyUsed<Unanswered>({ entries: MAX_REQUESTS });
+  readonly #suspected = new RecentlyUsed<Lifetime>({ entries: MAX_HOSTS });
 
-  constructor(sweeper: Sweeper) {
-    this.#clock = sweeper.clock;
-    this.#suspected = new Cache({ entries: MAX_HOSTS, sweeper });
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /**
@@ -108,7 +106,7 @@ export class SilentHosts {
   }
 
   #isSuspected({ host }: HostQuestion): boolean {
-    return this.#suspected.peek(host) === true;
+    return this.#suspected.peek(host)?.over === false;
   }
 
   /** Waits until the host has been silent for too long: not for requests that wait for their turn, nor beyond a suspicion. */
@@ -141,7 +139,7 @@ export class SilentHosts {
     const times = (this.#unanswered.peek(key)?.times ?? 0) + 1;
     const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1));
     this.#unanswered.set(key, { pause: new Lifetime(this.#clock, pauseMs), times });
-    this.#suspected.set(question.host, true, { ttlMs: SUSPICION_MS });
+    this.#suspected.set(question.host, new Lifetime(this.#clock, SUSPICION_MS));
   }
 
   #forget(question: HostQuestion): void {

@@ -9,39 +9,30 @@
  */
 export type Tree = MapTree | ListTree | TextTree | NullTree;
 
-/**
- * Where a value stands in its text. Anchor, tag and comments around it are left out. A value that an alias or a merge brings
- * in has the place where it is written, outside of the map or list that holds it.
- */
-export interface Span {
-  /** From 1. */
-  readonly line: number;
-  /** Offset of the first character, in UTF-16 code units from 0. */
-  readonly start: number;
-  /** Offset behind the last character: equal to `start` for a null that is not written. */
-  readonly end: number;
-}
-
 /** A mapping, in the order of the text. */
-export interface MapTree extends Span {
+export interface MapTree {
   readonly kind: 'map';
+  readonly line: number;
   readonly entries: ReadonlyMap<string, MapEntry>;
 }
 
-/** A value of a mapping, and the place of its key. */
-export interface MapEntry extends Span {
+/** A value of a mapping, and the line of its key. */
+export interface MapEntry {
+  readonly line: number;
   readonly value: Tree;
 }
 
 /** A sequence. */
-export interface ListTree extends Span {
+export interface ListTree {
   readonly kind: 'list';
+  readonly line: number;
   readonly items: readonly Tree[];
 }
 
 /** A scalar. */
-export interface TextTree extends Span {
+export interface TextTree {
   readonly kind: 'text';
+  readonly line: number;
   readonly text: string;
   readonly quoted: boolean;
   /** Line on which the text itself begins: for a block scalar the line after its header. */
@@ -49,16 +40,14 @@ export interface TextTree extends Span {
 }
 
 /** `null`, `~` or nothing at all. */
-export interface NullTree extends Span {
+export interface NullTree {
   readonly kind: 'null';
+  readonly line: number;
 }
 
 /** A place where YAML cannot be read, and why. */
 export interface YamlError {
-  /** From 1. */
   readonly line: number;
-  /** Offset in the text, in UTF-16 code units from 0. */
-  readonly offset: number;
   readonly message: string;
 }
 

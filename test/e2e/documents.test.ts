@@ -1,0 +1,154 @@
+/** Mounts the manifests of the documents on the emulator, as a reader copies them. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { Secret } from '../../src/base/secret.ts';
+import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { readManifests } from '../../src/driver/manifests.ts';
+import { publish } from '../../src/driver/publish.ts';
+import { readBundle } from '../../src/pki/bundle.ts';
+import { checkManifests } from '../../src/spc/check.ts';
+import { CREDENTIALS, mountInto, startWorld, type World } from '../support/e2e.ts';
+import { codeBlocks, markdownFiles, textOf } from '../support/markdown.ts';
+
+const WORKLOAD = '33333333-3333-3333-3333-333333333333';
+const EXCHANGE = 'api://AzureADTokenExchange';
+const SEED = `
+tenants:
+  - id: "${TENANT}"
+    identities:
+      - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
+      - {name: workload, clientId: "${WORKLOAD}", federated: [{subject: "system:serviceaccount:default:app"}]}
+authorities:
+  - {name: root, subject: CN=Root, key: {kty: RSA}}
+  - {name: intermediate, subject: CN=Intermediate, issuer: root, key: {kty: RSA}}
+vaults:
+  - name: my-key-vault
+    tenant: "${TENANT}"
+    grants: [{identity: app, secrets: [get]}, {identity: workload, secrets: [get]}]
+    certificates:
+      - {name: web, issuer: intermediate, subject: CN=web, dns: [web.example], key: {kty: RSA}}
+      - {name: my-server-certificate, issuer: intermediate, subject: CN=server, dns: [server.example], key: {kty: RSA}}
+    secrets: [{name: web-pfx-password, value: changeit}, {name: db-password, value: hunter2}]
+`;
+
+/** A Pod, as far as these tests read it. */
+interface PodManifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec: {
+    readonly serviceAccountName?: string;
+    readonly containers: readonly { readonly volumeMounts: readonly { name: string; mountPath: string }[] }[];
+    readonly volumes: readonly {
+      readonly name: string;
+      readonly csi: {
+        readonly driver: string;
+        readonly volumeAttributes: { readonly secretProviderClass: string };
+        readonly nodePublishSecretRef?: { readonly name: string };
+      };
+    }[];
+  };
+}
+
+const manifests = (page: string) => codeBlocks(textOf(page), 'yaml').filter((text) => text.includes('\nkind: '));
+const classesOf = (page: string) => manifests(page).flatMap((text) => readManifests(text, page).classes);
+
+let world: World;
+beforeAll(async () => {
+  world = await startWorld({ seed: SEED });
+});
+afterAll(() => world?.close());
+
+test.each(markdownFiles().filter((page) => manifests(page).length > 0))('check finds nothing in %s', async (page) => {
+  const context = {
+    defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },
+    providerNames: ['azure'],
+    readCloudFile: () => Promise.reject(new Error('the examples name no cloud')),
+  };
+  for (const text of manifests(page)) {
+    const { findings, manifests: checked } = await checkManifests(text, context);
+    expect(
+      [...findings, ...checked.flatMap((one) => one.findings)].filter(({ severity }) => severity !== 'note'),
+    ).toEqual([]);
+    expect(checked).toHaveLength(1);
+  }
+});
+
+describe('the README’s examples', () => {
+  const [keyVaultText = '', classicText = ''] = manifests('README.md');
+  const shown = codeBlocks(textOf('README.md'), 'sh').flatMap((text) => text.split('\n'));
+
+  it('are one of each form', () => {
+    expect(classesOf('README.md').map(({ parameters }) => 'keyVault' in parameters)).toEqual([true, false]);
+  });
+
+  it.each([
+    ['keyVault', keyVaultText, ['ca.crt', 'tls.crt', 'tls.key'], /^-----BEGIN CERTIFICATE-----/],
+    ['classic', classicText, ['db-password', 'tls/web.pem'], /^hunter2$/],
+  ])('mount the files that the kubectl line shows: %s', async (_, text, files, content) => {
+    const [spc] = readManifests(text, 'README.md').classes;
+    const pod = parseAllDocuments(text)
+      .map((document) => document.toJS() as PodManifest)
+      .find(({ kind }) => kind === 'Pod');
+    if (spc === undefined || pod === undefined) throw new Error('the example has no class or no Pod');
+    const [volume] = pod.spec.volumes;
+    const [mounted] = pod.spec.containers.flatMap(({ volumeMounts }) => volumeMounts);
+    const { metadata } = pod;
+    expect(volume?.csi.driver).toBe('secrets-store.csi.k8s.io');
+    expect(volume?.csi.volumeAttributes.secretProviderClass).toBe(spc.name);
+    expect(mounted?.name).toBe(volume?.name);
+    expect(metadata.namespace ?? '').toBe(spc.namespace);
+
+    const namespace = metadata.namespace ?? 'default';
+    const serviceAccount = pod.spec.serviceAccountName ?? 'default';
+    const subject = `system:serviceaccount:${namespace}:${serviceAccount}`;
+    const token = world.emulator.issueServiceAccountToken({ audience: EXCHANGE, subject });
+    const expirationTimestamp = new Date(Date.now() + 3_600_000).toISOString();
+    const targetDir = join(world.directory, spc.name);
+    const { files: written } = await publish(world.client, {
+      parameters: spc.parameters,
+      volumeAttributes: { ...volume?.csi.volumeAttributes },
+      pod: { name: metadata.name, namespace, uid: '6ba7b810-9dad-41d1-80b4-00c04fd430c8', serviceAccount },
+      targetDir,
+      tokens: new Secret(JSON.stringify({ [EXCHANGE]: { token, expirationTimestamp } })),
+      ...(volume?.csi.nodePublishSecretRef === undefined ? {} : { nodePublishSecret: CREDENTIALS }),
+    });
+    expect(written.map(({ path }) => path).toSorted()).toEqual(files);
+
+    const kubectl = shown.find((line) => line.startsWith('kubectl') && line.includes(` exec ${metadata.name} -- cat `));
+    expect(kubectl?.includes('--namespace') ? kubectl.split(' ')[2] : 'default').toBe(namespace);
+    const [, path = ''] = kubectl?.split(`cat ${mounted?.mountPath}/`) ?? [];
+    expect(readFileSync(join(targetDir, path), 'utf8')).toMatch(content);
+  });
+});
+
+describe('the examples of certificate-files.md', () => {
+  it('are one of each form', () => {
+    const forms = classesOf('docs/certificate-files.md').map(({ parameters }) => 'keyVault' in parameters);
+    expect(forms).toEqual([false, true]);
+  });
+
+  it('write what they promise', async () => {
+    const [classic = {}, keyVault = {}] = classesOf('docs/certificate-files.md').map(({ parameters }) => parameters);
+    const password = new Secret('changeit');
+    const web = await mountInto(world, 'web', classic);
+    expect(web.files.map(({ path, mode }) => [path, mode.toString(8)]).sort()).toEqual([
+      ['ca.crt', '640'],
+      ['tls.crt', '644'],
+      ['tls.key', '600'],
+      ['trust.p12', '640'],
+      ['web.pfx', '640'],
+    ]);
+    const read = (name: string) => readFileSync(join(web.targetDir, name));
+    expect(read('tls.key').toString()).toMatch(/^-----BEGIN RSA PRIVATE KEY-----/);
+    expect(new X509Certificate(read('tls.crt')).checkPrivateKey(createPrivateKey(read('tls.key')))).toBe(true);
+    expect((await readBundle(read('web.pfx'), { password })).certificates).toHaveLength(3);
+    const server = await mountInto(world, 'server', keyVault);
+    expect(server.files.map(({ path }) => path).sort()).toEqual(['ca.crt', 'server.pem', 'server.pfx']);
+    const pfx = readFileSync(join(server.targetDir, 'server.pfx'));
+    expect((await readBundle(pfx, { password })).keys).toHaveLength(1);
+    await expect(readBundle(pfx)).rejects.toThrow('protected by a password');
+  });
+});

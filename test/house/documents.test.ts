@@ -1,0 +1,149 @@
+/** Compares the tables of the documents with the code, in both directions: a page lists each name, and no other. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { describe, expect, it, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger } from '../../src/base/log.ts';
+import { SERVE_FLAGS, serveHelp } from '../../src/cli/serve-flags.ts';
+import { OUTPUT_KINDS, traitsOf } from '../../src/pki/outputs.ts';
+import { createMetrics } from '../../src/server/metrics.ts';
+import { STATUS_OF } from '../../src/server/status.ts';
+import { KEY_VAULT_FIELDS, REFERENCE_FIELDS } from '../../src/spc/key-vault-field.ts';
+import { OBJECT_FIELDS } from '../../src/spc/object.ts';
+import { OUTPUT_FIELDS } from '../../src/spc/outputs.ts';
+import { CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-reader.ts';
+import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
+import { firstColumn, links, markdownFiles, root, section, tableRows, textOf } from '../support/markdown.ts';
+
+const exposition = () =>
+  createMetrics({ version: '1.2.3', objectNames: true, clock: systemClock, log: silentLogger }).text();
+
+describe('parameters.md', () => {
+  it.each<[string, string, readonly string[]]>([
+    ['parameters of the classic form', 'Parameters of the classic form', CLASSIC_NAMES],
+    ['fields of an object', 'Fields of an object in `objects`', OBJECT_FIELDS],
+    ['parameters of the keyVault form', 'Parameters next to `keyVault`', KEY_VAULT_NAMES],
+    ['fields of keyVault', 'Fields of `keyVault`', KEY_VAULT_FIELDS],
+    ['fields of vault', 'Fields of `vault`', VAULT_FIELDS],
+    ['fields of credentials', 'Fields of `credentials`', CREDENTIAL_KINDS],
+    ['fields of an object of keyVault', 'Fields of each object', REFERENCE_FIELDS],
+  ])('lists the %s', (_, heading, known) => {
+    expect(firstColumn(section('docs/parameters.md', heading)).toSorted()).toEqual([...known].toSorted());
+  });
+});
+
+describe('certificate-files.md', () => {
+  const page = 'docs/certificate-files.md';
+
+  it('lists the outputs in the order of the code', () => {
+    expect(firstColumn(section(page, 'Outputs'))).toEqual(OUTPUT_KINDS);
+  });
+
+  it('lists the fields of an output', () => {
+    expect(firstColumn(section(page, 'Fields of an output')).toSorted()).toEqual([...OUTPUT_FIELDS].toSorted());
+  });
+
+  it.each(OUTPUT_KINDS)('lists the extra fields of %s', (kind) => {
+    const { takesKeyFormat, takesPassword, takesProfile, mayBeOptional } = traitsOf(kind);
+    const fields = [
+      ...(takesKeyFormat ? ['keyFormat'] : []),
+      ...(takesProfile ? ['format'] : []),
+      ...(takesPassword ? ['passwordFrom'] : []),
+      ...(mayBeOptional ? ['optional'] : []),
+    ];
+    const row = tableRows(section(page, 'Outputs')).find(([first]) => first === `\`${kind}\``);
+    expect(row?.[2]).toBe(fields.map((field) => `\`${field}\``).join(', '));
+  });
+});
+
+describe('flags.md', () => {
+  const rows = tableRows(section('docs/flags.md', 'Flags of `serve`'));
+
+  it('lists the flags of serve', () => {
+    const listed = firstColumn(section('docs/flags.md', 'Flags of `serve`'));
+    expect(listed.toSorted()).toEqual(SERVE_FLAGS.map(({ name }) => `--${name}`).toSorted());
+  });
+
+  it.each(SERVE_FLAGS.map(({ name, fallback }) => [name, fallback]))('gives the default of --%s', (name, fallback) => {
+    const row = rows.find(([first]) => first === `\`--${name}\``);
+    expect(row?.[1]).toBe(fallback === '' ? 'empty' : `\`${fallback}\``);
+    // The whole word: --v is not in --version.
+    expect(serveHelp()).toMatch(new RegExp(`--${name}(?![-\\w])`));
+  });
+
+  it('lists the environment variables of the help', () => {
+    const [, told = ''] = serveHelp().split('Environment:');
+    const named = [...told.matchAll(/\b[A-Z]+(?:_[A-Z]+)+\b/g)].map(([name]) => name);
+    expect(firstColumn(section('docs/flags.md', 'Environment')).toSorted()).toEqual(named.toSorted());
+  });
+});
+
+test('errors.md lists the error codes, each with its gRPC code', () => {
+  const rows = tableRows(section('docs/errors.md', 'Error codes')).map(([code, grpc]) => [code, grpc]);
+  const known = Object.entries(STATUS_OF).map(([code, grpc]) => [`\`${code}\``, `\`${status[grpc]}\``]);
+  expect(rows.toSorted()).toEqual(known.toSorted());
+});
+
+test('metrics.md lists the metrics, each with its type', async () => {
+  const known = [...(await exposition()).matchAll(/^# TYPE (\w+) (\w+)/gm)].map(([, name, type]) => [
+    `\`${name}\``,
+    type,
+  ]);
+  const rows = tableRows(textOf('docs/metrics.md')).map(([name, type]) => [name, type]);
+  expect(rows.toSorted()).toEqual(known.toSorted());
+});
+
+test('identity-modes.md lists the identities that metrics name', async () => {
+  const known = [...(await exposition()).matchAll(/^akv_csi_token_requests_total\{identity="([^"]+)"/gm)];
+  const names = new Set(known.map(([, name = '']) => name));
+  expect(names.size).toBeGreaterThan(0);
+  expect(firstColumn(textOf('docs/identity-modes.md')).toSorted()).toEqual([...names].toSorted());
+});
+
+describe('README.md', () => {
+  it('has 150 lines at most', () => {
+    expect(textOf('README.md').split('\n').length - 1).toBeLessThanOrEqual(150);
+  });
+
+  it('lists the commands of the program', () => {
+    const help = execFileSync('node', [join(root, 'dist/main.js'), '--help'], { encoding: 'utf8' });
+    const [, told = ''] = help.split('Commands:\n');
+    const known = [...told.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name).filter((name) => name !== 'help');
+    const listed = firstColumn(section('README.md', 'Commands')).map((text) => text.split(' ')[1]);
+    expect(listed).toEqual(known);
+  });
+});
+
+describe('docs/README.md', () => {
+  it('lists the pages of docs/', () => {
+    const pages = markdownFiles()
+      .filter((path) => /^docs\/[^/]+\.md$/.test(path) && path !== 'docs/README.md')
+      .map((path) => path.slice('docs/'.length));
+    const listed = links('docs/README.md').filter((target) => !target.includes('/'));
+    expect(listed.toSorted()).toEqual(pages.toSorted());
+  });
+});
+
+describe.each(markdownFiles())('links of %s', (page) => {
+  it('lead to files that exist, and to headings that they have', () => {
+    const broken = links(page).filter((link) => {
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(join(root, target))) return true;
+      return anchor !== undefined && !anchors(target).includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+});
+
+/** Anchors of a page's headings, as GitHub makes them. */
+function anchors(page: string): readonly string[] {
+  return [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
