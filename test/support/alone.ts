@@ -1,0 +1,13 @@
+/**
+ * The test files that need a process of their own, because they set AZURE_POD_IDENTITY_AUTHORITY_HOST, which
+ * @azure/identity reads once a process. vitest.config.ts reads this list, and test/house/alone.test.ts holds it complete.
+ */
+export const ALONE: readonly string[] = [
+  'test/azure/identities.test.ts',
+  'test/azure/login-answers.test.ts',
+  'test/azure/no-imds.test.ts',
+  'test/azure/rotation-worker.test.ts',
+  'test/e2e/parity-identity.test.ts',
+  'test/e2e/parity-key-vault-form.test.ts',
+  'test/emulator/managed-identity.test.ts',
+];
