@@ -1,9 +1,10 @@
 import type { Clock } from '../base/clock.ts';
+import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { Agents } from './http/agents.ts';
 import { SilentHosts } from './http/silent-hosts.ts';
 import { createTransport, rememberMetadata } from './http/transport.ts';
-import { NMI_HOST } from './login/pod-identity.ts';
+import { NMI_HOST } from './login/modes/pod-identity.ts';
 import { TokenPool } from './login/token-pool.ts';
 import { TokenProxy, type TokenProxyOptions } from './login/token-proxy.ts';
 import { AzureVaults } from './vault/vault-reader.ts';
@@ -21,6 +22,8 @@ export interface AzureOptions {
   readonly pinnedCacheTtlMs: number;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  /** Drops expired values, tokens and metadata from memory. */
+  readonly sweeper: Sweeper;
   /** Bound of one HTTP request, in milliseconds. */
   readonly requestTimeoutMs?: number;
   /** Host and port of pod identity's NMI, if it is not where every node has it. */
@@ -39,17 +42,17 @@ export interface Azure {
 
 /** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Asks nobody anything yet. */
 export function connectAzure(options: AzureOptions): Azure {
-  const { userAgent, telemetry, clock, cacheTtlMs, pinnedCacheTtlMs } = options;
+  const { userAgent, telemetry, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST } = options;
   const agents = new Agents(options.trust);
   const transport = createTransport({ agents, userAgent, timeoutMs });
   const proxy = new TokenProxy({ ...options.tokenProxy, lookup: agents.lookup }, (agent) =>
-    rememberMetadata(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs }), clock),
+    rememberMetadata(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs }), sweeper),
   );
-  const silent = new SilentHosts(clock);
+  const silent = new SilentHosts(sweeper);
   const tokens = new TokenPool({
     transport: {
-      client: rememberMetadata(transport, clock),
+      client: rememberMetadata(transport, sweeper),
       tokenProxy: () => proxy.client(),
       tokenProxyHost: proxy.host,
       nmiHost,
@@ -58,6 +61,7 @@ export function connectAzure(options: AzureOptions): Azure {
     silent,
     telemetry,
     clock,
+    sweeper,
   });
   const connections = {
     prepare: (url: string) => agents.prepare(url),
@@ -70,6 +74,7 @@ export function connectAzure(options: AzureOptions): Azure {
     ...connections,
     telemetry,
     clock,
+    sweeper,
     cacheTtlMs,
     pinnedCacheTtlMs,
   });
@@ -78,7 +83,6 @@ export function connectAzure(options: AzureOptions): Azure {
     warmUp: () => agents.warmUp(),
     stop: () => agents.stopLookups(),
     close() {
-      vaults.close();
       agents.close();
     },
   };

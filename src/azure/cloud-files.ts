@@ -2,7 +2,7 @@
 // chooses the name: only regular files below the operator's directory are read, and what lies outside of it is not told.
 
 import { dirname, resolve } from 'node:path';
-import { RecentlyUsed } from '../base/recently-used.ts';
+import { Cache } from '../base/cache.ts';
 import { clip, quote } from '../base/words.ts';
 import type { CloudFile } from '../spc/cloud.ts';
 import { type FileStamp, readRegularFile, realPathOf, stampOf, UnreadableFile } from './http/regular-file.ts';
@@ -32,7 +32,7 @@ export class CloudFiles {
   readonly #ownFile: string;
   readonly #ownPath: string;
   readonly #readFile: typeof readRegularFile;
-  readonly #known = new RecentlyUsed<{ readonly stamp: FileStamp; readonly text: string }>(KEPT);
+  readonly #known = new Cache<{ readonly stamp: FileStamp; readonly text: string }>(KEPT);
   readonly #reading = new Map<string, Promise<string>>();
 
   constructor({ directory, ownFile, readFile = readRegularFile }: CloudFileSources) {
@@ -104,7 +104,7 @@ export class CloudFiles {
   async #read(realPath: string): Promise<string> {
     try {
       const { text, stamp } = await this.#readFile(realPath, MAX_BYTES);
-      this.#known.set(realPath, { stamp, text }, 2 * text.length);
+      this.#known.set(realPath, { stamp, text }, { bytes: 2 * text.length });
       return text;
     } finally {
       this.#reading.delete(realPath);

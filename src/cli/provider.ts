@@ -50,6 +50,7 @@ export async function createProvider(
   settings: ProviderSettings,
   { env, log, telemetry, clock }: ProviderSurroundings,
 ): Promise<Provider> {
+  const sweeper = new Sweeper(clock);
   const azure = connectAzure({
     userAgent: userAgentOf(settings.customUserAgent),
     trust: await readTrust({
@@ -67,11 +68,11 @@ export async function createProvider(
     pinnedCacheTtlMs: settings.pinnedCacheTtlMs,
     telemetry,
     clock,
+    sweeper,
   });
   const { cloudName, orderChain, split, certificatePolicy } = settings;
   const defaults = { cloudName, orderChain, split };
   const readCloudFile = cloudFilesOf(settings, env);
-  const sweeper = new Sweeper(clock);
   const sweeping = setInterval(() => sweeper.sweep(), SWEEP_MS).unref();
   return {
     sweeper,

@@ -122,7 +122,10 @@ function parseItem(item: Tree, context: ObjectContext): NamedObject | undefined 
     noteLater(findings, path, parsed.laterLine);
     tree = parsed.document;
   }
-  if (tree === undefined || tree.kind === 'null') tree = { kind: 'map', line: item.line, entries: new Map() };
+  if (tree === undefined || tree.kind === 'null') {
+    const { line, start, end } = item;
+    tree = { kind: 'map', line, start, end, entries: new Map() };
+  }
   if (tree.kind !== 'map') {
     const reason = `cannot unmarshal ${goValue(tree)} into types.KeyVaultObject`;
     const remedy = `${path} must be a map with objectName and objectType, not ${kindOf(tree)}`;

@@ -92,8 +92,14 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Issuer and subject that a service-account token names, unverified; undefined where it names none. */
-export function claimedPrincipal(token: Secret): { readonly issuer: string; readonly subject: string } | undefined {
+/** Issuer and subject that a service-account token names, unverified. */
+export interface ClaimedPrincipal {
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+/** Issuer and subject of a token; undefined where it names none. */
+export function claimedPrincipal(token: Secret): ClaimedPrincipal | undefined {
   const claims = jwtClaims(token.reveal());
   if (typeof claims?.iss !== 'string' || typeof claims.sub !== 'string') return undefined;
   return { issuer: claims.iss, subject: claims.sub };

@@ -12,6 +12,7 @@ import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { createTransport, rememberMetadata } from '../../src/azure/http/transport.ts';
 import { readTrust, type TrustSources } from '../../src/azure/http/trust.ts';
 import { TokenProxy } from '../../src/azure/login/token-proxy.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { handClock } from '../support/clocks.ts';
 import { issue, keyPem } from '../support/pki.ts';
 
@@ -156,7 +157,7 @@ describe('OpenID metadata', () => {
           bodyAsText: bodies[asked++] ?? null,
         }),
       },
-      handClock(),
+      new Sweeper(handClock()),
     );
     await Promise.all([client.sendRequest(request()), client.sendRequest(request())]);
     expect(asked).toBe(1);
@@ -175,7 +176,7 @@ describe('OpenID metadata', () => {
           return { status: 200, request: one, headers: one.headers, bodyAsText: '{}' };
         },
       },
-      handClock(),
+      new Sweeper(handClock()),
     );
     const [first, second] = await Promise.allSettled([client.sendRequest(request()), client.sendRequest(request())]);
     expect([first.status, second.status]).toEqual(['rejected', 'fulfilled']);

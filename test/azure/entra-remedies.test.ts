@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { serverWords } from '../../src/azure/http/server-words.ts';
-import { entraRemedy } from '../../src/azure/login/entra-remedies.ts';
+import { modeOf } from '../../src/azure/login/identity-modes.ts';
 import { loginError } from '../../src/azure/login/login-error.ts';
 import { Secret } from '../../src/base/secret.ts';
+import type { Identity } from '../../src/spc/model.ts';
 import { reader, workload } from '../support/azure.ts';
 
 const claims = { iss: 'https://oidc.example/c1/', sub: 'system:serviceaccount:prod:web' };
@@ -17,6 +18,10 @@ const certified = {
   certificate: new Secret('x'),
   password: undefined,
 } as const;
+
+function entraRemedy(identity: Identity, code: string | undefined, text: string): string {
+  return modeOf(identity).remedy(identity, { code, text });
+}
 
 const CREDENTIAL = /issuer "https:\/\/oidc\.example\/c1\/", subject "system:serviceaccount:prod:web", audience "api:/;
 const ADD = /^add a federated identity credential .*some minutes/;
@@ -72,7 +77,6 @@ describe('the next step after a refusal of Entra ID', () => {
   ] as const)('IMDS that answers %i has words of its own', (status, words) => {
     const answer = { status, body: '', requestId: undefined };
     const witness = {
-      phase: 'imds',
       host: '169.254.169.254',
       answer,
       failure: undefined,

@@ -1,7 +1,8 @@
 import { RestError } from '@azure/core-rest-pipeline';
 import { describe, expect, it } from 'vitest';
-import { type LoginWitness, loginError } from '../../src/azure/login/login-error.ts';
-import { describeIdentity } from '../../src/azure/login/principal.ts';
+import { describeIdentity } from '../../src/azure/login/identity-modes.ts';
+import type { LoginWitness } from '../../src/azure/login/login-attempt.ts';
+import { loginError } from '../../src/azure/login/login-error.ts';
 import { vaultError } from '../../src/azure/vault/vault-error.ts';
 import type { ProviderError } from '../../src/base/errors.ts';
 import { failuresError } from '../../src/mount/failures.ts';
@@ -58,7 +59,6 @@ function notLoggedIn(code: number, identity: Identity): ProviderError {
   const body = JSON.stringify({ error: 'invalid_client', error_description: `AADSTS${code}: ${long}` });
   const answer = { status: 401, body, requestId: 'r' };
   const witness: LoginWitness = {
-    phase: 'entra',
     host: 'login.microsoftonline.com',
     answer,
     failure: undefined,

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import { SilentHosts } from '../../src/azure/http/silent-hosts.ts';
 import { steadyTime } from '../../src/base/clock.ts';
 import { ProviderError } from '../../src/base/errors.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { startBudget } from '../../src/mount/deadline.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
@@ -165,7 +166,7 @@ describe('the one worker that rotates all pods of a node', () => {
     ['EAI_AGAIN', true],
     ['EHOSTUNREACH', true],
   ])('takes %s of a login for silence: %s', async (remoteCode, silent) => {
-    const hosts = new SilentHosts(clock);
+    const hosts = new SilentHosts(new Sweeper(clock));
     const question = { phase: 'entra', host: 'login', request: 'token', failed: () => 'Cannot log in' } as const;
     const asker = { hasty: true, signal: new AbortController().signal };
     const failed = hosts.listen(question, asker, async () => {

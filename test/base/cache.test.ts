@@ -114,6 +114,39 @@ describe('the owners of a cache', () => {
     }
   });
 
+  it('change nothing about bounds and times: only what was last set is returned, and only in its time', () => {
+    const step = fc.record({
+      key: fc.nat(20).map(String),
+      bytes: fc.nat(20),
+      ttlMs: fc.nat(50),
+      passes: fc.nat(10),
+      does: fc.constantFrom('set', 'set', 'get', 'sweep'),
+      owner: fc.constantFrom('a', 'b', 'c'),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const clock = handClock();
+        const cache = new Cache<{ bytes: number; until: number }>({ bytes: 30, sweeper: new Sweeper(clock) });
+        const last = new Map<string, object>();
+        for (const { key, bytes, ttlMs, passes, does, owner } of steps) {
+          clock.time += passes;
+          if (does === 'sweep') cache.sweep();
+          else if (does === 'get') {
+            const found = cache.get(key);
+            if (found === undefined) continue;
+            expect(found).toBe(last.get(key));
+            expect(found.until).toBeGreaterThan(clock.time);
+          } else {
+            const value = { bytes, until: clock.time + ttlMs };
+            last.set(key, value);
+            cache.set(key, value, { owner, ttlMs, bytes });
+          }
+        }
+        expect([...cache].reduce((sum, [, { bytes }]) => sum + bytes, 0)).toBeLessThanOrEqual(30);
+      }),
+    );
+  });
+
   it('are charged no more for an entry that another owner took over', () => {
     const cache = new Cache<number>({ bytes: 100 });
     cache.set('x', 1, { owner: 'a', bytes: 60 });

@@ -12,6 +12,7 @@ import { requestOf, seedWith } from '../support/parity.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
 const SEED = seedWith({ vault: '    certificates: [{name: web, subject: CN=web.example}]' });
 
 const clock = handClock(Date.now());
@@ -55,10 +56,24 @@ it('what one Mount left in memory goes in its time, though no further Mount come
     { timeoutMs: 30 * SECOND, signal: new AbortController().signal },
   );
   expect(String(files[0]?.contents)).toContain('PRIVATE KEY');
-  // The opened private key, the facts of the certificate, and the file.
-  expect(provider.sweeper.size).toBe(3);
-  expect(idle(59 * SECOND)).toBe(3);
-  expect(idle(SECOND)).toBe(2);
-  expect(idle(8 * MINUTE)).toBe(2);
-  expect(idle(MINUTE)).toBe(0);
+  // Of the vault the value, of Entra ID the token and the metadata; of the certificate its opened key, its facts, a file.
+  expect(provider.sweeper.size).toBe(6);
+  const left = [
+    ['the value, after 30 seconds', idle(30 * SECOND)],
+    ['nothing before the minute is over', idle(29 * SECOND)],
+    ['the opened key, after a minute', idle(SECOND)],
+    ['nothing before ten minutes are over', idle(8 * MINUTE)],
+    ['facts and file, after ten minutes', idle(MINUTE)],
+    ['the token, ahead of its end', idle(50 * MINUTE)],
+    ['the metadata, after a day', idle(24 * HOUR)],
+  ];
+  expect(left).toEqual([
+    ['the value, after 30 seconds', 5],
+    ['nothing before the minute is over', 5],
+    ['the opened key, after a minute', 4],
+    ['nothing before ten minutes are over', 4],
+    ['facts and file, after ten minutes', 2],
+    ['the token, ahead of its end', 1],
+    ['the metadata, after a day', 0],
+  ]);
 });

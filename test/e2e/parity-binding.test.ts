@@ -123,6 +123,7 @@ function providerWith({
     pinnedCacheTtlMs: 0,
     telemetry: silentTelemetry,
     clock: systemClock,
+    sweeper: new Sweeper(systemClock),
   });
   const mount = createMount({
     vaults: azure.vaults,

@@ -9,7 +9,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 const READERS: Readonly<Record<string, string>> = {
   'base/clock.ts': 'is the clock',
   'azure/vault/vault-reader.ts': 'a Retry-After that is a date',
-  'azure/login/token-request.ts': 'a Retry-After that is a date',
+  'azure/login/login-attempt.ts': 'a Retry-After that is a date',
   'azure/login/token-pool.ts': 'the end of a token, which becomes a lifetime on arrival',
   'mount/convert/certificate-watch.ts': 'dates of certificates',
   'mount/mount.ts': "the end of a pod's token",

@@ -5,7 +5,7 @@ import { createECDH, generateKeyPairSync, getCurves, hash, type KeyObject } from
 import { openSync, writeFileSync, writeSync } from 'node:fs';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { readTrust } from '../../src/azure/http/trust.ts';
-import { pemOfClientCertificate } from '../../src/azure/login/client-certificate.ts';
+import { pemOfClientCertificate } from '../../src/azure/login/modes/client-certificate.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';

@@ -149,7 +149,7 @@ const OVER: readonly (readonly [string, MountRequest, string])[] = [
   [
     'an object that stands for many',
     objects(`- &a "${long(200_000)}"\n${'- *a\n'.repeat(400)}`),
-    'its aliases unfold without measure',
+    'aliases that unfold to too many values',
   ],
   [
     'objects in objects',

@@ -115,7 +115,7 @@ const STRICTER: readonly RegExp[] = [
   /^cannot decode !!\w+ as a /,
   /^!!binary value contains invalid base64 data/,
   // An anchor that holds itself.
-  /^it nests deeper than 100, or its aliases unfold without measure/,
+  /^it nests deeper than 100, or holds aliases that unfold to too many values/,
 ];
 
 /** Deliberate: what Go refuses and we take. */

@@ -2,11 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseManifests } from '../../src/spc/yaml/manifests.ts';
 import { parseFirstDocument, parseYaml } from '../../src/spc/yaml/parse.ts';
-import { plainOf } from '../../src/spc/yaml/tree.ts';
+import { plainOf, type YamlError } from '../../src/spc/yaml/tree.ts';
+
+function lineAndMessage({ line, message }: YamlError) {
+  return { line, message };
+}
 
 function plain(text: string): unknown {
   const parsed = parseYaml(text);
-  return parsed.ok ? parsed.documents.map(plainOf) : parsed.errors;
+  return parsed.ok ? parsed.documents.map(plainOf) : parsed.errors.map(lineAndMessage);
 }
 
 describe('YAML as the manifests need it', () => {
@@ -107,7 +111,7 @@ describe('the YAML of Go, beside that of version 1.2', () => {
 describe('a file of manifests', () => {
   function manifests(text: string): unknown {
     const parsed = parseManifests(text);
-    return parsed.ok ? parsed.documents.map(plainOf) : parsed.errors;
+    return parsed.ok ? parsed.documents.map(plainOf) : parsed.errors.map(lineAndMessage);
   }
 
   it('is cut at lines that begin with three dashes, and lines are those of the file', () => {

@@ -1,6 +1,7 @@
 import { type Azure, type AzureOptions, connectAzure } from '../../src/azure/azure.ts';
 import { type Clock, later, systemClock, type WallClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry, type Telemetry } from '../../src/base/telemetry.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
@@ -104,6 +105,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     pinnedCacheTtlMs,
     telemetry,
     clock,
+    sweeper: new Sweeper(clock),
   });
   const name = options.hosts === undefined ? 'AzureStackCloud' : 'AzurePublicCloud';
   const cloud = resolveCloud(name, { name: 'cloud', text: emulator.cloudFile });

@@ -2,7 +2,7 @@ import type http from 'node:http';
 import { isIP } from 'node:net';
 import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
-import { RecentlyUsed } from '../../base/recently-used.ts';
+import { Cache } from '../../base/cache.ts';
 import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './bounded-agents.ts';
 import { GRACE_MS, Lookups } from './lookups.ts';
 import { TunnelAgent } from './tunnel.ts';
@@ -54,7 +54,7 @@ export class Agents implements AgentSource {
   readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS, lookup: this.lookup });
   readonly #proxied = new Map<string, TunnelAgent>();
   /** By origin: the environment, which says which hosts are reached by proxy, stays as it is. */
-  readonly #ways = new RecentlyUsed<Way>({ entries: MAX_WAYS });
+  readonly #ways = new Cache<Way>({ entries: MAX_WAYS });
   #https: BoundedHttpsAgent | undefined;
   #secureContext: tls.SecureContext | undefined;
 

@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { RecentlyUsed } from '../../base/recently-used.ts';
+import { Cache } from '../../base/cache.ts';
 import { inWords, type Tried } from './addresses.ts';
 
 /** Settings of agents whose connections do not hang. */
@@ -85,7 +85,7 @@ export class BoundedHttpsAgent extends https.Agent {
   readonly #pending = new PendingConnections();
   readonly #idle = new IdleConnections();
   /** By host and port. */
-  readonly #sessions = new RecentlyUsed<Buffer>({ entries: MAX_SESSIONS });
+  readonly #sessions = new Cache<Buffer>({ entries: MAX_SESSIONS });
   /** Connections of each host. */
   readonly #open = new Map<string, number>();
   /** Connections that wait for their first request, by host and port. */

@@ -4,9 +4,10 @@
  * `TokenPool` ask their questions through it. It refuses nothing to a Mount with a deadline.
  */
 import { isRestError } from '@azure/core-rest-pipeline';
+import { Cache } from '../../base/cache.ts';
 import { type Clock, Lifetime, msSince, type SteadyTime } from '../../base/clock.ts';
 import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
-import { RecentlyUsed } from '../../base/recently-used.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import { HOST_HINT, hostInWords } from '../../mount/phase.ts';
 import { AnsweredError } from './answered.ts';
 import { networkFailure } from './network-error.ts';
@@ -62,11 +63,12 @@ interface Listening {
 /** Hosts that took a request and said nothing. */
 export class SilentHosts {
   readonly #clock: Clock;
-  readonly #unanswered = new RecentlyUsed<Unanswered>({ entries: MAX_REQUESTS });
-  readonly #suspected = new RecentlyUsed<Lifetime>({ entries: MAX_HOSTS });
+  readonly #unanswered = new Cache<Unanswered>({ entries: MAX_REQUESTS });
+  readonly #suspected: Cache<true>;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(sweeper: Sweeper) {
+    this.#clock = sweeper.clock;
+    this.#suspected = new Cache({ entries: MAX_HOSTS, sweeper });
   }
 
   /**
@@ -106,7 +108,7 @@ export class SilentHosts {
   }
 
   #isSuspected({ host }: HostQuestion): boolean {
-    return this.#suspected.peek(host)?.over === false;
+    return this.#suspected.peek(host) === true;
   }
 
   /** Waits until the host has been silent for too long: not for requests that wait for their turn, nor beyond a suspicion. */
@@ -139,7 +141,7 @@ export class SilentHosts {
     const times = (this.#unanswered.peek(key)?.times ?? 0) + 1;
     const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1));
     this.#unanswered.set(key, { pause: new Lifetime(this.#clock, pauseMs), times });
-    this.#suspected.set(question.host, new Lifetime(this.#clock, SUSPICION_MS));
+    this.#suspected.set(question.host, true, { ttlMs: SUSPICION_MS });
   }
 
   #forget(question: HostQuestion): void {

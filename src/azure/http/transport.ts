@@ -7,9 +7,9 @@ import {
   type PipelineResponse,
   RestError,
 } from '@azure/core-rest-pipeline';
-import { type Clock, Lifetime } from '../../base/clock.ts';
-import { RecentlyUsed } from '../../base/recently-used.ts';
+import { Cache } from '../../base/cache.ts';
 import { Redactor } from '../../base/redact.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import { nextTurn } from '../../base/turns.ts';
 import { addressesOf } from './addresses.ts';
 import type { AgentSource } from './agents.ts';
@@ -201,29 +201,24 @@ const METADATA_TTL_MS = 24 * 60 * 60 * 1000;
  * Asks for a login host's OpenID metadata once a day. Every credential object would ask anew, which for clouds that the
  * SDK does not know by heart is a round trip more at each login.
  */
-export function rememberMetadata(client: HttpClient, clock: Clock): HttpClient {
-  const known = new RecentlyUsed<{ readonly response: ReturnType<HttpClient['sendRequest']>; readonly life: Lifetime }>(
-    {
-      entries: MAX_METADATA,
-    },
-  );
+export function rememberMetadata(client: HttpClient, sweeper: Sweeper): HttpClient {
+  const known = new Cache<Promise<PipelineResponse>>({ entries: MAX_METADATA, sweeper });
   return {
     async sendRequest(request) {
       const { url } = request;
       if (request.method !== 'GET' || !url.includes(METADATA_PATH)) return client.sendRequest(request);
       const kept = known.get(url);
-      if (kept?.life.over === false) {
-        const response = await kept.response.catch(() => undefined);
+      if (kept !== undefined) {
+        const response = await kept.catch(() => undefined);
         // Many wait for it, and each has a request to begin.
         await nextTurn();
         // The one who asked may have gone, which is no reason for the others to fail.
         return response === undefined ? client.sendRequest(request) : { ...response, request };
       }
       const response = client.sendRequest(request);
-      const entry = { response, life: new Lifetime(clock, METADATA_TTL_MS) };
-      known.set(url, entry);
+      known.set(url, response, { ttlMs: METADATA_TTL_MS });
       const forget = () => {
-        if (known.peek(url) === entry) known.delete(url);
+        if (known.peek(url) === response) known.delete(url);
       };
       response.then(({ status, bodyAsText }) => {
         if (status !== 200 || !isMetadata(bodyAsText)) forget();

@@ -1,11 +1,20 @@
-// What to do where Entra ID refuses a login, by its code. Called where a login is explained. A code that is not here is
-// not guessed at: it is looked up at Entra's own page.
+/**
+ * The next step where Entra ID refuses a login, by its code. Called by the identity modes that log in there. A code that
+ * is not in the table is not guessed at: the message names Entra's own page about it.
+ */
 
-import type { Identity } from '../../spc/model.ts';
-import { claimedPrincipal, WORKLOAD_IDENTITY_AUDIENCE } from '../../spc/tokens.ts';
+import { type ClaimedPrincipal, WORKLOAD_IDENTITY_AUDIENCE } from '../../spc/tokens.ts';
+import type { LoginRefusal } from './identity-mode.ts';
 
-/** An identity that logs in at Entra ID with something of its own. */
-export type Applicant = Extract<Identity, { readonly clientId: string; readonly tenantId: string }>;
+/** The facts of a refused identity that a next step names. */
+export interface Applicant {
+  readonly clientId: string;
+  readonly tenantId: string;
+  /** Issuer and subject of the pod's token, where the identity has one. */
+  readonly claimed?: ClaimedPrincipal | undefined;
+  /** The next step where Entra ID does not accept the signature; default: that of a token. */
+  readonly badSignature?: string;
+}
 
 type Remedy = string | ((applicant: Applicant) => string);
 
@@ -64,8 +73,10 @@ const BY_WORDS: readonly (readonly [RegExp, Remedy])[] = [
   [/conditional access/i, CONDITIONAL_ACCESS],
 ];
 
-/** The next step after a refusal of Entra ID. `code` is such as `AADSTS70021`, undefined where it named none. */
-export function entraRemedy(applicant: Applicant, code: string | undefined, text: string): string {
+/** The next step after a refusal of Entra ID; `refusal` is undefined where Entra ID was not asked. */
+export function entraRemedy(applicant: Applicant, refusal: LoginRefusal | undefined): string {
+  if (refusal === undefined) return `check tenant ${applicant.tenantId} and client ${applicant.clientId}`;
+  const { code, text } = refusal;
   const remedy = REMEDIES.get(code ?? '') ?? BY_WORDS.find(([words]) => words.test(text))?.[1] ?? lookUp(code);
   return typeof remedy === 'string' ? remedy : remedy(applicant);
 }
@@ -89,15 +100,13 @@ function correctCase(applicant: Applicant): string {
 }
 
 /** What the credential must say, ready to be pasted. */
-function claimOf(applicant: Applicant): string | undefined {
-  const claimed = 'token' in applicant ? claimedPrincipal(applicant.token) : undefined;
+function claimOf({ claimed }: Applicant): string | undefined {
   if (claimed === undefined) return undefined;
   return `issuer "${claimed.issuer}", subject "${claimed.subject}", audience "${WORKLOAD_IDENTITY_AUDIENCE}"`;
 }
 
-function issuerReachable(applicant: Applicant): string {
-  const issuer = 'token' in applicant ? claimedPrincipal(applicant.token)?.issuer : undefined;
-  const where = issuer === undefined ? '' : ` "${issuer}"`;
+function issuerReachable({ claimed }: Applicant): string {
+  const where = claimed === undefined ? '' : ` "${claimed.issuer}"`;
   return `Entra ID cannot read the OpenID documents of the cluster's issuer${where}: they must be public, with a certificate of a public authority`;
 }
 
@@ -105,8 +114,9 @@ function wrongApplication({ tenantId, clientId }: Applicant): string {
   return `check the client ID ${clientId} and the tenant ID ${tenantId}: there is no such application in this tenant`;
 }
 
-function unknownSignature(applicant: Applicant): string {
-  return applicant.kind === 'client-certificate'
-    ? `add the client certificate to the application ${applicant.clientId} in Entra ID; the one that was sent is not registered there`
-    : `Entra ID does not accept the signature of the token: check that the cluster's issuer publishes the key that signs it`;
+function unknownSignature({ badSignature }: Applicant): string {
+  return (
+    badSignature ??
+    `Entra ID does not accept the signature of the token: check that the cluster's issuer publishes the key that signs it`
+  );
 }

@@ -1,22 +1,15 @@
+/**
+ * Explains a login that failed: the identity, the service, its answer and the next step. Called where a token was asked
+ * for. The next step comes from the identity mode. Nothing of the SDK's error is passed on that may quote the request.
+ */
+
 import { type ErrorCode, messageOf, ProviderError } from '../../base/errors.ts';
 import type { Identity } from '../../spc/model.ts';
 import { networkFailure, noAnswer } from '../http/network-error.ts';
 import { serverWords } from '../http/server-words.ts';
-import { entraRemedy } from './entra-remedies.ts';
-import type { LoginPlace } from './login.ts';
-import { describeIdentity } from './principal.ts';
-
-/** What the wire showed of a login. */
-export interface LoginWitness {
-  readonly phase: LoginPlace['phase'];
-  /** Asked last. */
-  host: string;
-  /** `body` is empty where the answer is a success, which holds a token. */
-  answer: { readonly status: number; readonly body: string; readonly requestId: string | undefined } | undefined;
-  failure: unknown;
-  /** How long it asked to wait last, in milliseconds. */
-  retryAfterMs: number | undefined;
-}
+import type { LoginFaults, LoginPhase, LoginRefusal } from './identity-mode.ts';
+import { describeIdentity, modeOf } from './identity-modes.ts';
+import type { LoginWitness } from './login-attempt.ts';
 
 /** What is known of a login that failed. */
 export interface LoginFailure {
@@ -31,19 +24,19 @@ export interface LoginFailure {
  */
 export function loginError({ identity, witness, error }: LoginFailure): ProviderError {
   if (error instanceof ProviderError) return error;
-  const { phase, host, answer } = witness;
+  const { phase, faults, remedy } = modeOf(identity);
+  const { host, answer } = witness;
   const failed = `Cannot log in as ${describeIdentity(identity)}`;
   const at = `${SERVICE[phase]} at ${host}`;
   if (answer !== undefined) return refusal({ identity, failed: `${failed}: ${at}`, witness }, answer);
   const network = networkFailure(witness.failure) ?? networkFailure(error);
   const details = { phase, host };
   if (network === undefined) {
-    // Nothing was asked: the SDK takes offence at what the manifest says.
-    const text = `${failed}: ${serverWords(messageOf(error))}; ${unaskedRemedy(identity)}`;
+    // No service was asked: the SDK refused what the manifest says.
+    const text = `${failed}: ${serverWords(messageOf(error))}; ${remedy(identity, undefined)}`;
     return new ProviderError('ERR_AUTHENTICATION', text, { details });
   }
-  const hint = phase === 'imds' ? '; only Azure VMs have this endpoint, and pods may be kept from it' : '';
-  return new ProviderError('ERR_UNREACHABLE', `${failed}: ${noAnswer(at, network)}${hint}`, {
+  return new ProviderError('ERR_UNREACHABLE', `${failed}: ${noAnswer(at, network)}${faults.unreachable}`, {
     details: { ...details, remoteCode: network.code },
   });
 }
@@ -58,7 +51,8 @@ function refusal(
   { identity, failed, witness }: Refused,
   { status, body, requestId }: NonNullable<LoginWitness['answer']>,
 ): ProviderError {
-  const { phase, host, retryAfterMs } = witness;
+  const { phase } = modeOf(identity);
+  const { host, retryAfterMs } = witness;
   const text = textOf(body);
   const remoteCode = /AADSTS\d+/.exec(text)?.[0];
   const said = status === 200 ? '' : sentence(text, remoteCode);
@@ -70,7 +64,7 @@ function refusal(
     ...(requestId === undefined ? {} : { requestId }),
     ...(remoteCode === undefined ? {} : { remoteCode }),
   };
-  const { code, next } = meaning({ identity, phase }, { status, remoteCode, text });
+  const { code, next } = meaning(identity, status, { code: remoteCode, text });
   const answered = status === 200 ? '200 something that is no token' : `${status} ${remoteCode ?? ''}`.trim();
   const reason = `${failed} answered ${answered}; ${next}`;
   const words = said === '' ? '' : `; it says: ${said}`;
@@ -83,45 +77,33 @@ const REFUSALS: readonly number[] = [400, 401, 403];
 const FAULT = /^(temporarily_unavailable|server_error)\b/;
 
 function meaning(
-  { identity, phase }: { readonly identity: Identity; readonly phase: LoginPlace['phase'] },
-  { status, remoteCode, text }: { status: number; remoteCode: string | undefined; text: string },
+  identity: Identity,
+  status: number,
+  refusal: LoginRefusal,
 ): { readonly code: ErrorCode; readonly next: string } {
+  const { faults, remedy } = modeOf(identity);
+  const { text } = refusal;
   if (status === 429)
     return { code: 'ERR_THROTTLED', next: 'it takes no more logins for a while; it is asked again when that is over' };
-  // It refuses in JSON; anything else was said by somebody in between.
-  if (REFUSALS.includes(status) && FAULT.test(text)) return { code: 'ERR_VAULT', next: faultRemedy(503, phase) };
-  if (REFUSALS.includes(status) && text !== '')
-    return { code: 'ERR_AUTHENTICATION', next: remedy(identity, remoteCode, text) };
-  return { code: 'ERR_VAULT', next: faultRemedy(status, phase) };
+  if (REFUSALS.includes(status) && FAULT.test(text)) return { code: 'ERR_VAULT', next: faultRemedy(503, faults) };
+  // A service refuses in JSON; any other answer comes from a host in between.
+  if (REFUSALS.includes(status) && text !== '') return { code: 'ERR_AUTHENTICATION', next: remedy(identity, refusal) };
+  return { code: 'ERR_VAULT', next: faultRemedy(status, faults) };
 }
 
-const PROXIES = 'check proxies between node and host';
-
-/** What IMDS means by statuses that it does not explain in its body. It is never asked through a proxy of the environment. */
-const IMDS_FAULTS: Readonly<Record<number, string>> = {
-  403: 'something on the node keeps pods from IMDS (169.254.169.254), such as a network policy or IMDS restriction of the cluster: allow the provider, or let it use the network of the node (hostNetwork)',
-  404: 'IMDS is being updated, or the node is no Azure VM; it is asked again at the next mount',
-  410: 'IMDS is being updated, for 70 seconds at most; it is asked again at the next mount',
-};
-
-/** The next step where a login was not refused, but has met a fault or somebody else. */
-function faultRemedy(status: number, phase: LoginPlace['phase']): string {
-  const imds = phase === 'imds' ? IMDS_FAULTS[status] : undefined;
-  if (imds !== undefined) return imds;
-  const between =
-    phase === 'imds' ? 'check what takes requests to 169.254.169.254 on the node in place of IMDS' : PROXIES;
+/** The next step where a service failed, or another host answered in its place. */
+function faultRemedy(status: number, { byStatus, between }: LoginFaults): string {
+  const known = byStatus[status];
+  if (known !== undefined) return known;
   if (status >= 500) return 'the service, or a proxy before it, has a fault';
   if (status >= 300 && status < 400) {
     return `it redirects no login, so that something in between has answered, such as the sign-in page of a network; ${between}`;
   }
   if (status === 408) return `it did not receive the request in time; check the network of the node; ${between}`;
-  if (phase === 'entra' && status === 404) {
-    return `nothing takes logins at this address; check activeDirectoryEndpoint of the cloud file, if there is one; ${between}`;
-  }
   return between;
 }
 
-const SERVICE: Readonly<Record<LoginPlace['phase'], string>> = {
+const SERVICE: Readonly<Record<LoginPhase, string>> = {
   entra: 'Entra ID',
   imds: 'the managed identity endpoint (IMDS)',
   nmi: "pod identity's NMI",
@@ -146,29 +128,4 @@ function sentence(text: string, code: string | undefined): string {
   const start = code === undefined ? 0 : text.indexOf(code) + code.length;
   const line = text.slice(start).split(/\r?\n| Trace ID:| Correlation ID:| - Correlation| - Trace/)[0] ?? '';
   return serverWords(line.replace(/^\s*:\s*/, ''));
-}
-
-function remedy(identity: Identity, code: string | undefined, text: string): string {
-  switch (identity.kind) {
-    case 'managed-identity':
-      if (/multiple user assigned/i.test(text)) {
-        return 'the node has several user-assigned identities: name one by userAssignedIdentityID (its client ID)';
-      }
-      return identity.clientId === ''
-        ? 'turn on the system-assigned identity of the node, or name a user-assigned one by userAssignedIdentityID (its client ID)'
-        : `assign the identity ${identity.clientId} to the node (userAssignedIdentityID takes the client ID, not the resource or object ID)`;
-    case 'pod-identity':
-      return 'check that NMI runs on the node and that an AzureIdentityBinding selects the pod';
-    case 'service-principal':
-    case 'client-certificate':
-    case 'workload-identity':
-    case 'identity-binding':
-      return entraRemedy(identity, code, text);
-  }
-}
-
-/** Where the SDK refused what it was given, before it asked anybody. */
-function unaskedRemedy(identity: Identity): string {
-  if (!('tenantId' in identity)) return remedy(identity, undefined, '');
-  return `check tenant ${identity.tenantId} and client ${identity.clientId}`;
 }

@@ -1,18 +1,19 @@
 import { delay } from '../../base/abort.ts';
+import { Cache } from '../../base/cache.ts';
 import { type Clock, Lifetime } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
-import { RecentlyUsed } from '../../base/recently-used.ts';
 import type { Secret } from '../../base/secret.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import type { Outcome, Telemetry } from '../../base/telemetry.ts';
 import type { Cloud } from '../../spc/cloud.ts';
 import type { Identity } from '../../spc/model.ts';
 import { outcomeOf } from '../http/outcome.ts';
 import { HASTY_PAUSE_MS } from '../http/retry-after.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
-import { type LoginPlace, loginPlace } from './login.ts';
-import { describeIdentity, type Proof, principalKey, proofOf } from './principal.ts';
-import { type AcquiredToken, acquireToken, type TokenTransport } from './token-request.ts';
+import type { Proof, TokenTransport } from './identity-mode.ts';
+import { describeIdentity, type LoginPlace, loginPlace, principalKey, proofOf } from './identity-modes.ts';
+import { type AcquiredToken, acquireToken } from './token-request.ts';
 
 /** Tokens kept at most; the one not used for longest goes first. */
 const MAX_TOKENS = 1000;
@@ -73,6 +74,7 @@ export interface TokenPoolOptions {
   readonly silent: SilentHosts;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  readonly sweeper: Sweeper;
 }
 
 interface Claimant {
@@ -80,17 +82,13 @@ interface Claimant {
   readonly cloud: Cloud;
   readonly principal: string;
   readonly place: LoginPlace;
-  readonly proof: Proof | undefined;
+  readonly proof: Proof;
 }
 
 interface Pooled {
   readonly token: Secret;
-  /** Past this the token is not handed out. */
-  readonly usable: Lifetime;
   /** Past this it is renewed in the background. */
   fresh: Lifetime;
-  /** Past this it is forgotten. */
-  idle: Lifetime;
 }
 
 /**
@@ -102,17 +100,19 @@ interface Pooled {
 export class TokenPool {
   readonly #options: TokenPoolOptions;
   /** By principal and resource, in the order of use. */
-  readonly #tokens = new RecentlyUsed<Pooled>({ entries: MAX_TOKENS });
-  /** Service-account tokens that Entra accepted, by principal and digest, and how long each is good. */
-  readonly #proofs = new RecentlyUsed<Lifetime>({ entries: MAX_PROOFS });
+  readonly #tokens: Cache<Pooled>;
+  /** Service-account tokens that Entra accepted, by principal and digest, for as long as each is good. */
+  readonly #proofs: Cache<true>;
   readonly #flights = new SingleFlight<Secret>();
   /** Logins whose host asked to wait, by flight: nobody asks before the wait is over. */
-  readonly #throttled = new RecentlyUsed<{ readonly error: ProviderError; readonly pause: Lifetime }>({
-    entries: MAX_THROTTLED,
-  });
+  readonly #throttled: Cache<ProviderError>;
 
   constructor(options: TokenPoolOptions) {
     this.#options = options;
+    const { sweeper } = options;
+    this.#tokens = new Cache({ entries: MAX_TOKENS, idleMs: IDLE_MS, sweeper });
+    this.#proofs = new Cache({ entries: MAX_PROOFS, sweeper });
+    this.#throttled = new Cache({ entries: MAX_THROTTLED, sweeper });
   }
 
   /** The login of an identity; nobody is asked yet. */
@@ -128,21 +128,14 @@ export class TokenPool {
     };
   }
 
-  /** Forgets what is idle or over. */
-  sweep(): void {
-    for (const [key, { usable, idle }] of this.#tokens) if (usable.over || idle.over) this.#tokens.delete(key);
-    for (const [key, good] of this.#proofs) if (good.over) this.#proofs.delete(key);
-  }
-
   async #token(claimant: Claimant, use: TokenUse): Promise<Secret> {
     const { clock } = this.#options;
     const key = keyOf(claimant.principal, use.resource);
     const pooled = this.#tokens.peek(key);
-    if (!this.#isProven(claimant)) return this.#acquire(claimant, use, `proof ${claimant.proof?.digest} ${key}`);
-    if (pooled === undefined || pooled.token === use.refused || pooled.usable.over) {
+    if (!this.#isProven(claimant)) return this.#acquire(claimant, use, `proof ${tokenDigest(claimant.proof)} ${key}`);
+    if (pooled === undefined || pooled.token === use.refused) {
       return this.#acquire(claimant, use, `token ${key} ${use.claims ?? ''}`);
     }
-    pooled.idle = new Lifetime(clock, IDLE_MS);
     this.#tokens.get(key);
     if (pooled.fresh.over) {
       pooled.fresh = new Lifetime(clock, REFRESH_RETRY_MS);
@@ -155,24 +148,32 @@ export class TokenPool {
     return pooled.token;
   }
 
+  /** True if the claimant may use what is pooled for its principal. A proof of an unknown kind never may. */
   #isProven({ principal, proof }: Claimant): boolean {
-    return proof === undefined || this.#proofs.peek(`${principal} ${proof.digest}`)?.over === false;
+    switch (proof.by) {
+      case 'key':
+      case 'node':
+        return true;
+      case 'token':
+        return this.#proofs.peek(`${principal} ${proof.digest}`) === true;
+      default:
+        return false;
+    }
   }
 
   async #acquire(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
-    const { clock } = this.#options;
     const patienceMs = use.hasty === true ? HASTY_PAUSE_MS : PATIENT_MS;
     for (let waits = 0; ; waits++) {
       const throttled = this.#throttled.peek(flight);
-      const waitMs = throttled?.pause.leftMs ?? 0;
-      if (throttled !== undefined && waitMs > patienceMs) throw throttled.error;
+      const waitMs = this.#throttled.leftMs(flight);
+      if (throttled !== undefined && waitMs > patienceMs) throw throttled;
       if (waitMs > 0) await delay(waitMs, use.signal);
       try {
         return await this.#ask(claimant, use, flight);
       } catch (error) {
         const askedMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
         if (!(error instanceof ProviderError) || askedMs === undefined) throw error;
-        this.#throttled.set(flight, { error, pause: new Lifetime(clock, Math.min(MAX_THROTTLED_MS, askedMs)) });
+        this.#throttled.set(flight, error, { ttlMs: Math.min(MAX_THROTTLED_MS, askedMs) });
         // Shorter ones have been waited for, and came again.
         if (waits === MAX_WAITS || askedMs <= HASTY_PAUSE_MS) throw error;
       }
@@ -217,16 +218,16 @@ export class TokenPool {
     const lifeMs = givenMs > MIN_LIFE_MS ? Math.min(MAX_LIFE_MS, givenMs) : UNKNOWN_LIFE_MS;
     const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
     const freshMs = Math.min(refreshAt === undefined ? lifeMs : refreshAt - now, lifeMs - margin(REFRESH_MARGIN));
-    this.#tokens.set(keyOf(principal, resource), {
-      token,
-      usable: new Lifetime(clock, lifeMs - margin(EXPIRY_MARGIN)),
-      fresh: new Lifetime(clock, Math.max(REFRESH_RETRY_MS, freshMs)),
-      idle: new Lifetime(clock, IDLE_MS),
-    });
-    if (proof === undefined) return;
+    const pooled = { token, fresh: new Lifetime(clock, Math.max(REFRESH_RETRY_MS, freshMs)) };
+    this.#tokens.set(keyOf(principal, resource), pooled, { ttlMs: lifeMs - margin(EXPIRY_MARGIN) });
+    if (proof.by !== 'token') return;
     const goodMs = proof.expiresAt === undefined ? lifeMs : proof.expiresAt - now;
-    this.#proofs.set(`${principal} ${proof.digest}`, new Lifetime(clock, goodMs));
+    this.#proofs.set(`${principal} ${proof.digest}`, true, { ttlMs: goodMs });
   }
+}
+
+function tokenDigest(proof: Proof): string {
+  return proof.by === 'token' ? proof.digest : '';
 }
 
 /** Whether Entra said no to what the identity proves itself by, rather than failed. */

@@ -1,7 +1,12 @@
-import type { Clock } from '../../base/clock.ts';
+import { Cache } from '../../base/cache.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import { Party } from './gate.ts';
-import { ValueCache } from './value-cache.ts';
+
+/** Bytes of values kept at most; one value may have an eighth of it. */
+const MAX_BYTES = 3 * 1024 * 1024;
+/** Part of its time by which a value may expire early, so that values read together are not read again together. */
+const JITTER = 0.1;
 
 /** How to read what is not there. */
 export interface SharedRead<T> {
@@ -20,12 +25,15 @@ export interface SharedRead<T> {
 export class SharedReads<T> {
   readonly #flights = new SingleFlight<T>();
   readonly #parties = new Map<string, Party>();
-  readonly #cache: ValueCache<T>;
+  readonly #cache: Cache<T>;
   readonly #bytesOf: (value: T) => number;
 
-  constructor(clock: Clock, bytesOf: (value: T) => number) {
-    this.#cache = new ValueCache(clock);
+  readonly #random: () => number;
+
+  constructor(sweeper: Sweeper, bytesOf: (value: T) => number, random: () => number = Math.random) {
+    this.#cache = new Cache({ bytes: MAX_BYTES, entryBytes: MAX_BYTES / 8, sweeper });
     this.#bytesOf = bytesOf;
+    this.#random = random;
   }
 
   /** What was read a moment ago. */
@@ -52,16 +60,12 @@ export class SharedReads<T> {
       this.#parties.set(key, own);
       try {
         const value = await read(own, inner);
-        this.#cache.set(key, value, { owner, ttlMs, bytes: this.#bytesOf(value) });
+        const lifeMs = ttlMs * (1 - JITTER * this.#random());
+        this.#cache.set(key, value, { owner, ttlMs: lifeMs, bytes: this.#bytesOf(value) });
         return value;
       } finally {
         if (this.#parties.get(key) === own) this.#parties.delete(key);
       }
     });
-  }
-
-  /** Drops what is past its time. */
-  sweep(): void {
-    this.#cache.sweep();
   }
 }

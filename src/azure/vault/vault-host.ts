@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { VaultAccess } from '../../mount/ports.ts';
-import type { LoginPlace } from '../login/login.ts';
-import { describeIdentity } from '../login/principal.ts';
+import type { LoginPlace } from '../login/identity-modes.ts';
+import { describeIdentity } from '../login/identity-modes.ts';
 import type { Login, TokenPool } from '../login/token-pool.ts';
 import type { VaultGate } from './gate.ts';
 import type { VaultClient } from './vault-client.ts';

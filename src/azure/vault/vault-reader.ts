@@ -1,5 +1,6 @@
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import { type Clock, msSince } from '../../base/clock.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import { nextTurn } from '../../base/turns.ts';
 import type {
@@ -25,8 +26,6 @@ import { Visit } from './visit.ts';
 
 /** Vaults whose clients are kept; the one not used for longest goes first. */
 const MAX_VAULTS = 200;
-/** How often what is past its time is dropped. */
-const SWEEP_MS = 60_000;
 /** What an entry of a listing takes in memory. */
 const LISTED_BYTES = 200;
 
@@ -46,6 +45,7 @@ export interface AzureVaultsOptions {
   readonly pinnedCacheTtlMs: number;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  readonly sweeper: Sweeper;
 }
 
 type Volume = Parameters<VaultAccess['open']>[0];
@@ -56,19 +56,11 @@ export class AzureVaults implements VaultAccess {
   readonly #hosts = new Map<string, VaultHost>();
   readonly #objects: SharedReads<FetchedObject>;
   readonly #listings: SharedReads<readonly ListedVersion[]>;
-  readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: AzureVaultsOptions) {
     this.#options = options;
-    this.#objects = new SharedReads(options.clock, bytesOfObject);
-    this.#listings = new SharedReads(options.clock, (versions) => (versions.length + 1) * LISTED_BYTES);
-    this.#sweeper = setInterval(() => {
-      for (const part of [this.#objects, this.#listings, options.tokens]) part.sweep();
-    }, SWEEP_MS).unref();
-  }
-
-  close(): void {
-    clearInterval(this.#sweeper);
+    this.#objects = new SharedReads(options.sweeper, bytesOfObject);
+    this.#listings = new SharedReads(options.sweeper, (versions) => (versions.length + 1) * LISTED_BYTES);
   }
 
   open(volume: Volume): VaultReader {

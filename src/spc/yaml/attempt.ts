@@ -36,7 +36,7 @@ export function attempt<T>(firstLine: number, read: () => T): { readonly value: 
     if (!(error instanceof YamlProblem)) throw error;
     const remedy = REMEDIES[error.message];
     const message = remedy === undefined ? error.message : `${error.message}; ${remedy}`;
-    return { problem: { line: error.line + firstLine, message } };
+    return { problem: { line: error.line + firstLine, offset: error.offset, message } };
   }
 }
 

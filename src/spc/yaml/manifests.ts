@@ -36,7 +36,7 @@ export function readManifestParts(file: string): readonly ManifestPart[] {
     const end = text.indexOf('\n', at) + 1;
     if (text.startsWith('---', at)) {
       const rest = text.slice(at + 3, end).trim();
-      const read: ParsedYaml = { ok: false, errors: [{ line, message: BAD_SEPARATOR }] };
+      const read: ParsedYaml = { ok: false, errors: [{ line, offset: at, message: BAD_SEPARATOR }] };
       if (rest !== '' && !rest.startsWith('#')) return [{ text, line: 1, read }];
       if (at > begin.at) {
         parts.push({ text: text.slice(begin.at, at), line: begin.line });

@@ -16,15 +16,19 @@ const PLAIN_MAP = /^(?:[A-Za-z]{1,100}: [A-Za-z0-9][\w./-]*\n)+$/;
 export function plainMap(text: string, firstLine: number): MapTree | undefined {
   if (!PLAIN_MAP.test(text)) return undefined;
   const entries = new Map<string, MapEntry>();
+  let at = 0;
   for (const [index, pair] of text.trimEnd().split('\n').entries()) {
     const line = firstLine + index;
+    const start = at;
     const colon = pair.indexOf(':');
     const [key, word] = [pair.slice(0, colon), pair.slice(colon + 2)];
     if (entries.has(key) || NULL_WORDS.has(key)) return undefined;
+    const span = { line, start: start + colon + 2, end: start + pair.length };
     const value: Tree = NULL_WORDS.has(word)
-      ? { kind: 'null', line }
-      : { kind: 'text', line, text: word, quoted: false, textLine: line };
-    entries.set(key, { line, value });
+      ? { kind: 'null', ...span }
+      : { kind: 'text', ...span, text: word, quoted: false, textLine: line };
+    entries.set(key, { line, start, end: start + colon, value });
+    at = span.end + 1;
   }
-  return { kind: 'map', line: firstLine, entries };
+  return { kind: 'map', line: firstLine, start: 0, end: at - 1, entries };
 }

@@ -9,30 +9,39 @@
  */
 export type Tree = MapTree | ListTree | TextTree | NullTree;
 
-/** A mapping, in the order of the text. */
-export interface MapTree {
-  readonly kind: 'map';
+/**
+ * Where a value stands in its text. Anchor, tag and comments around it are left out. A value that an alias or a merge brings
+ * in has the place where it is written, outside of the map or list that holds it.
+ */
+export interface Span {
+  /** From 1. */
   readonly line: number;
+  /** Offset of the first character, in UTF-16 code units from 0. */
+  readonly start: number;
+  /** Offset behind the last character: equal to `start` for a null that is not written. */
+  readonly end: number;
+}
+
+/** A mapping, in the order of the text. */
+export interface MapTree extends Span {
+  readonly kind: 'map';
   readonly entries: ReadonlyMap<string, MapEntry>;
 }
 
-/** A value of a mapping, and the line of its key. */
-export interface MapEntry {
-  readonly line: number;
+/** A value of a mapping, and the place of its key. */
+export interface MapEntry extends Span {
   readonly value: Tree;
 }
 
 /** A sequence. */
-export interface ListTree {
+export interface ListTree extends Span {
   readonly kind: 'list';
-  readonly line: number;
   readonly items: readonly Tree[];
 }
 
 /** A scalar. */
-export interface TextTree {
+export interface TextTree extends Span {
   readonly kind: 'text';
-  readonly line: number;
   readonly text: string;
   readonly quoted: boolean;
   /** Line on which the text itself begins: for a block scalar the line after its header. */
@@ -40,14 +49,16 @@ export interface TextTree {
 }
 
 /** `null`, `~` or nothing at all. */
-export interface NullTree {
+export interface NullTree extends Span {
   readonly kind: 'null';
-  readonly line: number;
 }
 
 /** A place where YAML cannot be read, and why. */
 export interface YamlError {
+  /** From 1. */
   readonly line: number;
+  /** Offset in the text, in UTF-16 code units from 0. */
+  readonly offset: number;
   readonly message: string;
 }
 

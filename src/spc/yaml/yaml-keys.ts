@@ -42,7 +42,7 @@ export class SimpleKeys {
   /** No colon can come any more for what may be a key in the innermost bracket. */
   remove(): void {
     const key = this.#keys[this.depth];
-    if (key?.required) throw new YamlProblem(key.mark.line, "could not find expected ':'");
+    if (key?.required) throw new YamlProblem(key.mark, "could not find expected ':'");
     this.#clear(this.depth);
   }
 
@@ -63,7 +63,7 @@ export class SimpleKeys {
     const key = this.#keys[level];
     if (key === undefined) return undefined;
     if (key.mark.line === line && key.mark.index + MAX_LENGTH >= index) return key;
-    if (key.required) throw new YamlProblem(key.mark.line, "could not find expected ':'");
+    if (key.required) throw new YamlProblem(key.mark, "could not find expected ':'");
     this.#clear(level);
     return undefined;
   }

@@ -1,6 +1,6 @@
 // Puts the tokens of a YAML stream together into documents, by the grammar of libyaml. Called by tree.ts. Refuses what
 // stands where it cannot, anchors that are not there, and nesting beyond a bound.
-import { YamlProblem } from './yaml-source.ts';
+import { type Mark, YamlProblem } from './yaml-source.ts';
 import type { Token, TokenKind, TokenOptions } from './yaml-token.ts';
 import { Tokens } from './yaml-tokens.ts';
 
@@ -9,6 +9,10 @@ export type YamlNode = ScalarNode | ListNode | MapNode | AliasNode;
 
 interface Placed {
   readonly line: number;
+  /** Offset of its first character; anchor and tag stand before it. */
+  readonly start: number;
+  /** Offset behind its last character. */
+  readonly end: number;
   /** Empty where there is none. */
   readonly anchor: string;
 }
@@ -74,8 +78,8 @@ export class DocumentReader {
   readonly #maxDepth: number;
   #tags = new Map(TAGS_ALWAYS);
   #first = true;
-  /** Lines of the brackets that are open. */
-  readonly #brackets: number[] = [];
+  /** Places of the brackets that are open. */
+  readonly #brackets: Mark[] = [];
 
   constructor(text: string, { maxDepth, ...options }: TokenOptions & { readonly maxDepth: number }) {
     this.#tokens = new Tokens(text, options);
@@ -95,7 +99,7 @@ export class DocumentReader {
     if (!bare) {
       this.#readDirectives();
       const start = tokens.takeIf('document start');
-      if (start === undefined) throw new YamlProblem(tokens.peek().mark.line, 'did not find expected <document start>');
+      if (start === undefined) throw new YamlProblem(tokens.peek().mark, 'did not find expected <document start>');
     }
     const empty = !bare && END_OF_DOCUMENT.has(tokens.peek().kind);
     const root = empty ? this.#empty() : this.#node({ block: true, indentless: false, depth: 0 });
@@ -124,35 +128,37 @@ export class DocumentReader {
 
   #readDirective({ kind, text, handle, mark }: Token, isSeen: boolean): void {
     if (kind === 'version directive') {
-      if (isSeen) throw new YamlProblem(mark.line, 'found duplicate %YAML directive');
-      if (text !== '1.1') throw new YamlProblem(mark.line, 'found incompatible YAML document');
+      if (isSeen) throw new YamlProblem(mark, 'found duplicate %YAML directive');
+      if (text !== '1.1') throw new YamlProblem(mark, 'found incompatible YAML document');
     } else {
-      if (isSeen) throw new YamlProblem(mark.line, 'found duplicate %TAG directive');
+      if (isSeen) throw new YamlProblem(mark, 'found duplicate %TAG directive');
       this.#tags.set(handle, text);
     }
   }
 
-  /** A value that is not written. */
+  /** A value that is not written; it stands behind the last token. */
   #empty(line = this.#tokens.peek().mark.line, tag = '', anchor = ''): ScalarNode {
-    return { kind: 'scalar', line, anchor, text: '', style: 'plain', tag };
+    const { end } = this.#tokens;
+    return { kind: 'scalar', line, start: end, end, anchor, text: '', style: 'plain', tag };
   }
 
   #node({ block, indentless, depth }: Context): YamlNode {
     const tokens = this.#tokens;
-    const { line } = tokens.peek().mark;
-    if (depth > this.#maxDepth) throw new YamlProblem(line, `it nests deeper than ${this.#maxDepth}`);
+    const first = tokens.peek().mark;
+    if (depth > this.#maxDepth) throw new YamlProblem(first, `it nests deeper than ${this.#maxDepth}`);
     const alias = tokens.takeIf('alias');
-    if (alias !== undefined) return { kind: 'alias', line, anchor: '', name: alias.text };
+    if (alias !== undefined)
+      return { kind: 'alias', line: first.line, start: first.index, end: alias.end, anchor: '', name: alias.text };
     const { anchor, tag } = this.#properties();
-    const { kind, mark, text, style } = tokens.peek();
-    const place = { line: mark.line, anchor };
+    const { kind, mark, end, text, style } = tokens.peek();
+    const place = { line: mark.line, start: mark.index, anchor };
     if (kind === 'scalar') {
       tokens.take();
-      return { kind, ...place, text, style, tag: tag ?? '' };
+      return { kind, ...place, end, text, style, tag: tag ?? '' };
     }
     const collection = this.#collection(kind, { block, indentless, depth });
-    if (collection !== undefined) return { ...collection, ...place };
-    if (anchor !== '' || tag !== undefined) return this.#empty(line, tag, anchor);
+    if (collection !== undefined) return { ...collection, ...place, end: tokens.end };
+    if (anchor !== '' || tag !== undefined) return this.#empty(first.line, tag, anchor);
     throw new YamlProblem(this.#blame(), 'did not find expected node content');
   }
 
@@ -181,7 +187,7 @@ export class DocumentReader {
   #tagOf({ handle, text, mark }: Token): string {
     if (handle === '') return text;
     const prefix = this.#tags.get(handle);
-    if (prefix === undefined) throw new YamlProblem(mark.line, 'found undefined tag handle');
+    if (prefix === undefined) throw new YamlProblem(mark, 'found undefined tag handle');
     return prefix + text;
   }
 
@@ -203,7 +209,7 @@ export class DocumentReader {
     const start = tokens.take().mark;
     const items = this.#items(new Set(['-', 'block end']), depth);
     if (tokens.takeIf('block end') === undefined)
-      throw new YamlProblem(this.#blame(start.line), "did not find expected '-' indicator");
+      throw new YamlProblem(this.#blame(start), "did not find expected '-' indicator");
     return items;
   }
 
@@ -224,15 +230,15 @@ export class DocumentReader {
     const pairs: (readonly [YamlNode, YamlNode])[] = [];
     for (let sign = tokens.takeIf('key'); sign !== undefined; sign = tokens.takeIf('key'))
       pairs.push(this.#pair(sign, END_OF_VALUE, { block: true, indentless: true, depth }));
-    if (tokens.takeIf('block end') === undefined) throw this.#noKey(start.line);
+    if (tokens.takeIf('block end') === undefined) throw this.#noKey(start);
     return pairs;
   }
 
   /** What is behind a quote that was closed by the opening one of a later text is no key. */
-  #noKey(start: number): YamlProblem {
-    const line = this.#blame(start);
-    const quote = this.#tokens.quoteEndingOn(line);
-    if (quote === undefined) return new YamlProblem(line, 'did not find expected key');
+  #noKey(start: Mark): YamlProblem {
+    const place = this.#blame(start);
+    const quote = this.#tokens.quoteEndingOn(place.line);
+    if (quote === undefined) return new YamlProblem(place, 'did not find expected key');
     return new YamlProblem(
       quote,
       'did not find expected key; the quote that opens here is closed on a later line, before other text',
@@ -244,7 +250,9 @@ export class DocumentReader {
     return this.#inBrackets(']', () => {
       const sign = this.#tokens.takeIf('key');
       if (sign === undefined) return this.#node({ ...how, depth: depth + 1 });
-      return { kind: 'map', line: sign.mark.line, anchor: '', pairs: [this.#pair(sign, new Set([',', ']']), how)] };
+      const { line, index } = sign.mark;
+      const pairs = [this.#pair(sign, new Set([',', ']']), how)];
+      return { kind: 'map', line, start: index, end: this.#tokens.end, anchor: '', pairs };
     });
   }
 
@@ -261,7 +269,7 @@ export class DocumentReader {
   /** What `read` gives for each entry up to the closing bracket. */
   #inBrackets<T>(close: ']' | '}', read: () => T): T[] {
     const tokens = this.#tokens;
-    this.#brackets.push(tokens.take().mark.line);
+    this.#brackets.push(tokens.take().mark);
     const entries: T[] = [];
     while (tokens.takeIf(close) === undefined) {
       if (entries.length > 0 && tokens.takeIf(',') === undefined)
@@ -273,9 +281,9 @@ export class DocumentReader {
     return entries;
   }
 
-  /** The line of what cannot stand where it is; at the end of the text that of the bracket or block that is open. */
-  #blame(start?: number): number {
+  /** The place of a token that cannot stand there; at the end of the text that of the bracket or block that is open. */
+  #blame(start?: Mark): Mark {
     const { kind, mark } = this.#tokens.peek();
-    return kind === 'stream end' ? (this.#brackets.at(-1) ?? start ?? mark.line) : mark.line;
+    return kind === 'stream end' ? (this.#brackets.at(-1) ?? start ?? mark) : mark;
   }
 }

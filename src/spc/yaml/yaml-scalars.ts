@@ -1,6 +1,6 @@
 // Reads the three kinds of YAML scalars from their first character to their last, as libyaml does. Used by the scanner.
 // Refuses quotes that are not closed, escapes that do not exist and tabs where indentation counts.
-import { isBlank, isBreak, isBreakOrEnd, isSpaceOrEnd, type Source, YamlProblem } from './yaml-source.ts';
+import { isBlank, isBreak, isBreakOrEnd, isSpaceOrEnd, type Mark, type Source, YamlProblem } from './yaml-source.ts';
 
 /** Line breaks and blanks between two parts of a scalar, as they are folded. */
 class Gap {
@@ -63,12 +63,12 @@ const MAX_CODE = 0x10_ffff;
 
 /** Reads a scalar in single or double quotes. `json` allows what JSON has beyond YAML: `\/` and surrogate pairs. */
 export function readQuoted(source: Source, json: boolean): string {
-  const { line } = source;
+  const { mark } = source;
   const quote = source.read();
   let text = '';
   for (;;) {
-    if (source.atDocumentMark()) throw new YamlProblem(line, 'found unexpected document indicator');
-    if (source.atEnd) throw new YamlProblem(line, 'found unexpected end of stream');
+    if (source.atDocumentMark()) throw new YamlProblem(mark, 'found unexpected document indicator');
+    if (source.atEnd) throw new YamlProblem(mark, 'found unexpected end of stream');
     const gap = new Gap();
     const word = readQuotedWord(source, { quote, json, gap });
     text += word.text;
@@ -105,12 +105,12 @@ function readQuotedWord(source: Source, { quote, json, gap }: Quoting): { text: 
 }
 
 function readEscape(source: Source, json: boolean): string {
-  const { line } = source;
+  const { mark } = source;
   const char = source.read();
   const known = ESCAPES[char] ?? (json && char === '/' ? '/' : undefined);
   if (known !== undefined) return known;
   const digits = HEX_DIGITS[char];
-  if (digits === undefined) throw new YamlProblem(line, 'found unknown escape character');
+  if (digits === undefined) throw new YamlProblem(mark, 'found unknown escape character');
   const code = readHex(source, digits);
   const isHigh = code >= 0xd800 && code <= 0xdbff;
   if (json && isHigh && source.peek() === '\\' && source.peek(1) === 'u') {
@@ -119,15 +119,14 @@ function readEscape(source: Source, json: boolean): string {
     if (low >= 0xdc00 && low <= 0xdfff) return String.fromCharCode(code, low);
   }
   if ((code >= 0xd800 && code <= 0xdfff) || code > MAX_CODE)
-    throw new YamlProblem(line, 'found invalid Unicode character escape code');
+    throw new YamlProblem(mark, 'found invalid Unicode character escape code');
   return String.fromCodePoint(code);
 }
 
 function readHex(source: Source, digits: number): number {
   let hex = '';
   while (hex.length < digits) {
-    if (!/^[0-9A-Fa-f]$/.test(source.peek()))
-      throw new YamlProblem(source.line, 'did not find expected hexdecimal number');
+    if (!/^[0-9A-Fa-f]$/.test(source.peek())) throw new YamlProblem(source, 'did not find expected hexdecimal number');
     hex += source.read();
   }
   return Number.parseInt(hex, 16);
@@ -136,6 +135,8 @@ function readHex(source: Source, digits: number): number {
 /** A plain scalar. */
 export interface PlainText {
   readonly text: string;
+  /** Offset behind its last character. */
+  readonly end: number;
   /** True where its last line break was read: a key may begin behind it. */
   readonly endsLine: boolean;
 }
@@ -145,6 +146,7 @@ const FLOW_SIGNS = new Set([',', '?', '[', ']', '{', '}']);
 /** Reads a plain scalar; `indent` is the least column of its further lines outside brackets, `flow` is true inside. */
 export function readPlain(source: Source, indent: number, flow: boolean): PlainText {
   let text = '';
+  let end = source.index;
   let gap = new Gap();
   for (;;) {
     if (source.atDocumentMark() || source.peek() === '#') break;
@@ -152,19 +154,20 @@ export function readPlain(source: Source, indent: number, flow: boolean): PlainT
     while (!isSpaceOrEnd(source.peek()) && !endsPlain(source, flow)) source.skip();
     if (source.index > start) {
       text += gap.fold() + source.text.slice(start, source.index);
+      end = source.index;
       gap = new Gap();
     }
     if (source.atEnd || !isSpaceOrEnd(source.peek())) break;
     readPlainGap(source, gap, indent);
     if (!flow && source.column < indent) break;
   }
-  return { text, endsLine: gap.broken };
+  return { text, end, endsLine: gap.broken };
 }
 
 function readPlainGap(source: Source, gap: Gap, indent: number): void {
   while (!source.atEnd && isSpaceOrEnd(source.peek())) {
     if (gap.broken && source.column < indent && source.peek() === '\t')
-      throw new YamlProblem(source.line, 'found a tab character that violates indentation');
+      throw new YamlProblem(source, 'found a tab character that violates indentation');
     gap.read(source);
   }
 }
@@ -177,13 +180,21 @@ function endsPlain(source: Source, flow: boolean): boolean {
 /** How a block scalar ends: without line break, with one, or with all that there are. */
 type Chomping = '-' | '' | '+';
 
+/** A block scalar. */
+export interface BlockText {
+  readonly text: string;
+  /** Offset behind its last line; empty lines below it count where they are part of the text. */
+  readonly end: number;
+}
+
 /** Reads a block scalar; `parentIndent` is the column of the collection that it stands in, -1 outside of any. */
-export function readBlock(source: Source, parentIndent: number): string {
-  const { line } = source;
+export function readBlock(source: Source, parentIndent: number): BlockText {
+  const { mark } = source;
   const literal = source.read() === '|';
-  const { chomping, increment } = readHeader(source, line);
+  const { chomping, increment } = readHeader(source, mark);
   const given = increment === 0 ? 0 : Math.max(parentIndent, 0) + increment;
-  let { breaks, indent } = readIndentation(source, { indent: given, least: parentIndent + 1 });
+  let end = source.index;
+  let { breaks, indent, breaksEnd } = readIndentation(source, { indent: given, least: parentIndent + 1 });
   let text = '';
   let lastBreak = '';
   let afterBlank = false;
@@ -194,12 +205,14 @@ export function readBlock(source: Source, parentIndent: number): string {
     afterBlank = blank;
     text += source.readRest();
     lastBreak = source.atEnd ? '' : source.readBreak();
-    ({ breaks, indent } = readIndentation(source, { indent, least: 0 }));
+    end = source.index;
+    ({ breaks, indent, breaksEnd } = readIndentation(source, { indent, least: 0 }));
   }
-  return text + (chomping === '-' ? '' : lastBreak) + (chomping === '+' ? breaks : '');
+  text += (chomping === '-' ? '' : lastBreak) + (chomping === '+' ? breaks : '');
+  return { text, end: chomping === '+' ? breaksEnd : end };
 }
 
-function readHeader(source: Source, line: number): { chomping: Chomping; increment: number } {
+function readHeader(source: Source, mark: Mark): { chomping: Chomping; increment: number } {
   let chomping: Chomping = '';
   let increment = 0;
   for (let signs = 0; signs < 2; signs++) {
@@ -207,12 +220,12 @@ function readHeader(source: Source, line: number): { chomping: Chomping; increme
     if ((char === '+' || char === '-') && chomping === '') chomping = char;
     else if (/^[0-9]$/.test(char) && increment === 0) increment = Number(char);
     else break;
-    if (char === '0') throw new YamlProblem(line, 'found an indentation indicator equal to 0');
+    if (char === '0') throw new YamlProblem(mark, 'found an indentation indicator equal to 0');
     source.skip();
   }
   source.skipBlanks();
   if (source.peek() === '#') source.readRest();
-  if (!isBreakOrEnd(source.peek())) throw new YamlProblem(line, 'did not find expected comment or line break');
+  if (!isBreakOrEnd(source.peek())) throw new YamlProblem(mark, 'did not find expected comment or line break');
   if (!source.atEnd) source.readBreak();
   return { chomping, increment };
 }
@@ -221,16 +234,18 @@ function readHeader(source: Source, line: number): { chomping: Chomping; increme
 function readIndentation(
   source: Source,
   { indent, least }: { readonly indent: number; readonly least: number },
-): { breaks: string; indent: number } {
+): { breaks: string; indent: number; breaksEnd: number } {
   let breaks = '';
+  let breaksEnd = source.index;
   let widest = 0;
   for (;;) {
     while ((indent === 0 || source.column < indent) && source.peek() === ' ') source.skip();
     widest = Math.max(widest, source.column);
     if ((indent === 0 || source.column < indent) && source.peek() === '\t')
-      throw new YamlProblem(source.line, 'found a tab character where an indentation space is expected');
+      throw new YamlProblem(source, 'found a tab character where an indentation space is expected');
     if (!isBreak(source.peek())) break;
     breaks += source.readBreak();
+    breaksEnd = source.index;
   }
-  return { breaks, indent: indent === 0 ? Math.max(widest, least, 1) : indent };
+  return { breaks, breaksEnd, indent: indent === 0 ? Math.max(widest, least, 1) : indent };
 }

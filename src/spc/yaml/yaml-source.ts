@@ -8,13 +8,15 @@ export interface Mark {
   readonly column: number;
 }
 
-/** Why a text cannot be read, in the words of Go's reader, and the line (from 0) to look at. */
+/** Why a text cannot be read, in the words of Go's reader, and the line and offset (from 0) to look at. */
 export class YamlProblem extends Error {
   readonly line: number;
+  readonly offset: number;
 
-  constructor(line: number, message: string) {
+  constructor({ line, index }: Pick<Mark, 'line' | 'index'>, message: string) {
     super(message);
     this.line = line;
+    this.offset = index;
   }
 }
 
@@ -63,7 +65,8 @@ export class Source {
     const forbidden = FORBIDDEN.exec(this.text.replace(/[\u{10000}-\u{10ffff}]/gu, '  '));
     if (forbidden !== null) {
       const before = this.text.slice(0, forbidden.index).replaceAll('\r\n', '\n');
-      throw new YamlProblem(before.split(/[\n\r\u0085\u2028\u2029]/).length - 1, 'control characters are not allowed');
+      const line = before.split(/[\n\r\u0085\u2028\u2029]/).length - 1;
+      throw new YamlProblem({ line, index: forbidden.index }, 'control characters are not allowed');
     }
   }
 

@@ -13,24 +13,24 @@ const MAX_DIGITS = 9;
 
 /** Reads a directive with its line. */
 export function readDirective(source: Source): Directive {
-  const { line } = source;
+  const { mark } = source;
   source.skip();
   const name = readWord(source);
-  if (name === '') throw new YamlProblem(line, 'could not find expected directive name');
-  if (!isSpaceOrEnd(source.peek())) throw new YamlProblem(line, 'found unexpected non-alphabetical character');
+  if (name === '') throw new YamlProblem(mark, 'could not find expected directive name');
+  if (!isSpaceOrEnd(source.peek())) throw new YamlProblem(mark, 'found unexpected non-alphabetical character');
   source.skipBlanks();
   const directive = name === 'YAML' ? readVersion(source) : name === 'TAG' ? readPrefix(source) : undefined;
-  if (directive === undefined) throw new YamlProblem(line, 'found unknown directive name');
+  if (directive === undefined) throw new YamlProblem(mark, 'found unknown directive name');
   source.skipBlanks();
   if (source.peek() === '#') source.readRest();
-  if (!isBreakOrEnd(source.peek())) throw new YamlProblem(line, 'did not find expected comment or line break');
+  if (!isBreakOrEnd(source.peek())) throw new YamlProblem(mark, 'did not find expected comment or line break');
   if (!source.atEnd) source.readBreak();
   return directive;
 }
 
 function readVersion(source: Source): Directive {
   const major = readNumber(source);
-  if (source.peek() !== '.') throw new YamlProblem(source.line, "did not find expected digit or '.' character");
+  if (source.peek() !== '.') throw new YamlProblem(source, "did not find expected digit or '.' character");
   source.skip();
   return { kind: 'version directive', text: `${major}.${readNumber(source)}`, handle: '' };
 }
@@ -38,35 +38,34 @@ function readVersion(source: Source): Directive {
 function readNumber(source: Source): number {
   let digits = '';
   while (/^[0-9]$/.test(source.peek())) digits += source.read();
-  if (digits === '') throw new YamlProblem(source.line, 'did not find expected version number');
-  if (digits.length > MAX_DIGITS) throw new YamlProblem(source.line, 'found extremely long version number');
+  if (digits === '') throw new YamlProblem(source, 'did not find expected version number');
+  if (digits.length > MAX_DIGITS) throw new YamlProblem(source, 'found extremely long version number');
   return Number(digits);
 }
 
 function readPrefix(source: Source): Directive {
   const handle = readHandle(source);
-  if (handle !== '!' && !handle.endsWith('!')) throw new YamlProblem(source.line, "did not find expected '!'");
+  if (handle !== '!' && !handle.endsWith('!')) throw new YamlProblem(source, "did not find expected '!'");
   if (!isSpaceOrEnd(source.peek()) || isBreakOrEnd(source.peek()))
-    throw new YamlProblem(source.line, 'did not find expected whitespace');
+    throw new YamlProblem(source, 'did not find expected whitespace');
   source.skipBlanks();
   const text = readUri(source, '');
-  if (!isSpaceOrEnd(source.peek()))
-    throw new YamlProblem(source.line, 'did not find expected whitespace or line break');
+  if (!isSpaceOrEnd(source.peek())) throw new YamlProblem(source, 'did not find expected whitespace or line break');
   return { kind: 'tag directive', text, handle };
 }
 
 /** Reads a tag: its handle, empty where the rest is the whole tag, and the rest. */
 export function readTag(source: Source): { readonly handle: string; readonly text: string } {
-  const { line } = source;
+  const { mark } = source;
   const tag = source.peek(1) === '<' ? readVerbatim(source) : readShort(source);
-  if (!isSpaceOrEnd(source.peek())) throw new YamlProblem(line, 'did not find expected whitespace or line break');
+  if (!isSpaceOrEnd(source.peek())) throw new YamlProblem(mark, 'did not find expected whitespace or line break');
   return tag;
 }
 
 function readVerbatim(source: Source): { handle: string; text: string } {
   source.skip(2);
   const text = readUri(source, '');
-  if (source.peek() !== '>') throw new YamlProblem(source.line, "did not find the expected '>'");
+  if (source.peek() !== '>') throw new YamlProblem(source, "did not find the expected '>'");
   source.skip();
   return { handle: '', text };
 }
@@ -79,7 +78,7 @@ function readShort(source: Source): { handle: string; text: string } {
 }
 
 function readHandle(source: Source): string {
-  if (source.peek() !== '!') throw new YamlProblem(source.line, "did not find expected '!'");
+  if (source.peek() !== '!') throw new YamlProblem(source, "did not find expected '!'");
   const handle = source.read() + readWord(source);
   return source.peek() === '!' ? handle + source.read() : handle;
 }
@@ -88,7 +87,7 @@ function readUri(source: Source, head: string, mayBeEmpty = false): string {
   let uri = head;
   while (isWordChar(source.peek()) || URI_CHARS.has(source.peek()))
     uri += source.peek() === '%' ? readUriEscape(source) : source.read();
-  if (uri === '' && !mayBeEmpty) throw new YamlProblem(source.line, 'did not find expected tag URI');
+  if (uri === '' && !mayBeEmpty) throw new YamlProblem(source, 'did not find expected tag URI');
   return uri;
 }
 
@@ -96,14 +95,14 @@ function readUriEscape(source: Source): string {
   let escaped = '';
   while (source.peek() === '%') {
     const octet = source.text.slice(source.index, source.index + 3);
-    if (!/^%[0-9A-Fa-f]{2}$/.test(octet)) throw new YamlProblem(source.line, 'did not find URI escaped octet');
+    if (!/^%[0-9A-Fa-f]{2}$/.test(octet)) throw new YamlProblem(source, 'did not find URI escaped octet');
     escaped += octet;
     source.skip(3);
   }
   try {
     return decodeURIComponent(escaped);
   } catch {
-    throw new YamlProblem(source.line, 'found an incorrect leading UTF-8 octet');
+    throw new YamlProblem(source, 'found an incorrect leading UTF-8 octet');
   }
 }
 

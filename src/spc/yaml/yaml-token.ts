@@ -28,6 +28,8 @@ export type TokenKind =
 export interface Token {
   readonly kind: TokenKind;
   readonly mark: Mark;
+  /** Offset behind its last character; that of the mark where it stands for indentation. */
+  readonly end: number;
   /** Text of a scalar, name of an anchor or alias, suffix of a tag, prefix of a tag directive, version of a directive. */
   readonly text: string;
   /** Handle of a tag or tag directive. */

@@ -18,13 +18,14 @@ export class Tokens {
   readonly #lookahead: number;
   readonly #queue: Token[] = [];
   #taken = 0;
+  #end = 0;
   #ended = false;
   #indent = -1;
   readonly #indents: number[] = [];
   #keyAllowed = true;
   readonly #keys = new SimpleKeys();
   /** Where the quotes begin that go over several lines, by the line on which they end. */
-  readonly #longQuotes = new Map<number, number>();
+  readonly #longQuotes = new Map<number, Mark>();
 
   constructor(text: string, options: TokenOptions) {
     this.#source = new Source(text);
@@ -36,7 +37,7 @@ export class Tokens {
   peek(): Token {
     this.#fill();
     const [token] = this.#queue;
-    if (token === undefined) throw new YamlProblem(this.#source.line, 'found unexpected end of stream');
+    if (token === undefined) throw new YamlProblem(this.#source, 'found unexpected end of stream');
     return token;
   }
 
@@ -45,11 +46,17 @@ export class Tokens {
     const token = this.peek();
     this.#queue.shift();
     this.#taken++;
+    if (token.kind !== 'block end') this.#end = token.end;
     return token;
   }
 
-  /** The line on which a quote begins that ends on this one. */
-  quoteEndingOn(line: number): number | undefined {
+  /** Offset behind the last token taken; the end of a block is no character. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The place at which a quote begins that ends on this line. */
+  quoteEndingOn(line: number): Mark | undefined {
     return this.#longQuotes.get(line);
   }
 
@@ -80,8 +87,7 @@ export class Tokens {
     else if (char === '-' && spaced) this.#fetchBlockEntry();
     else if (char === '?' && (this.#inFlow || spaced)) this.#fetchKey();
     else if (char === ':' && (this.#inFlow || spaced)) this.#fetchValue();
-    else if (NEVER_PLAIN.has(char))
-      throw new YamlProblem(this.#source.line, 'found character that cannot start any token');
+    else if (NEVER_PLAIN.has(char)) throw new YamlProblem(this.#source, 'found character that cannot start any token');
     else this.#fetchPlain();
   }
 
@@ -114,12 +120,12 @@ export class Tokens {
   }
 
   #push(kind: TokenKind, mark: Mark, more: Partial<Token> = {}): void {
-    this.#queue.push({ kind, mark, text: '', handle: '', style: 'plain', ...more });
+    this.#queue.push({ kind, mark, end: this.#source.index, text: '', handle: '', style: 'plain', ...more });
   }
 
   /** Puts a token in front of one that is in the queue. */
   #insert(kind: TokenKind, mark: Mark, before: number): void {
-    this.#queue.splice(before - this.#taken, 0, { kind, mark, text: '', handle: '', style: 'plain' });
+    this.#queue.splice(before - this.#taken, 0, { kind, mark, end: mark.index, text: '', handle: '', style: 'plain' });
   }
 
   /** Begins a block collection if what stands here is indented further than the last one. */
@@ -174,8 +180,9 @@ export class Tokens {
   #fetchDocumentMark(): void {
     this.#indentZero();
     const { mark } = this.#source;
-    this.#push(this.#source.peek() === '-' ? 'document start' : 'document end', mark);
+    const kind = this.#source.peek() === '-' ? 'document start' : 'document end';
     this.#source.skip(3);
+    this.#push(kind, mark);
   }
 
   #fetchFlowStart(kind: '[' | '{'): void {
@@ -235,12 +242,13 @@ export class Tokens {
   }
 
   #needKeyAllowed(otherwise: string): void {
-    if (!this.#keyAllowed) throw new YamlProblem(this.#source.line, otherwise);
+    if (!this.#keyAllowed) throw new YamlProblem(this.#source, otherwise);
   }
 
   #pushSign(kind: TokenKind): void {
-    this.#push(kind, this.#source.mark);
+    const { mark } = this.#source;
     this.#source.skip();
+    this.#push(kind, mark);
   }
 
   #fetchName(kind: 'alias' | 'anchor'): void {
@@ -253,7 +261,7 @@ export class Tokens {
     while (isWordChar(source.peek())) source.skip();
     const text = source.text.slice(start, source.index);
     if (text === '' || !(isSpaceOrEnd(source.peek()) || AFTER_NAME.has(source.peek())))
-      throw new YamlProblem(mark.line, 'did not find expected alphabetic or numeric character');
+      throw new YamlProblem(mark, 'did not find expected alphabetic or numeric character');
     this.#push(kind, mark, { text });
   }
 
@@ -268,7 +276,7 @@ export class Tokens {
     this.#keys.remove();
     this.#keyAllowed = true;
     const { mark } = this.#source;
-    this.#push('scalar', mark, { text: readBlock(this.#source, this.#indent), style: 'block' });
+    this.#push('scalar', mark, { ...readBlock(this.#source, this.#indent), style: 'block' });
   }
 
   #fetchQuoted(): void {
@@ -276,15 +284,15 @@ export class Tokens {
     this.#keyAllowed = false;
     const { mark } = this.#source;
     this.#push('scalar', mark, { text: readQuoted(this.#source, this.#options.json), style: 'quoted' });
-    if (this.#source.line > mark.line) this.#longQuotes.set(this.#source.line, mark.line);
+    if (this.#source.line > mark.line) this.#longQuotes.set(this.#source.line, mark);
   }
 
   #fetchPlain(): void {
     this.#saveKey();
     this.#keyAllowed = false;
     const { mark } = this.#source;
-    const { text, endsLine } = readPlain(this.#source, this.#indent + 1, this.#inFlow);
+    const { text, end, endsLine } = readPlain(this.#source, this.#indent + 1, this.#inFlow);
     if (endsLine) this.#keyAllowed = true;
-    this.#push('scalar', mark, { text });
+    this.#push('scalar', mark, { text, end });
   }
 }

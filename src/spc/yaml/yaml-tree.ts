@@ -1,7 +1,7 @@
 // Makes the tree of a YAML document out of its nodes: aliases and merges are written out, tags applied. Called by tree.ts.
 // Refuses duplicate keys, keys that are no text, unknown anchors, and aliases that unfold without measure.
 import { quote } from '../../base/words.ts';
-import type { MapEntry, MapTree, Tree, YamlError } from './tree.ts';
+import type { MapEntry, MapTree, Span, Tree, YamlError } from './tree.ts';
 import type { MapNode, ScalarNode, YamlDocument, YamlNode } from './yaml-nodes.ts';
 import { isMerge, readScalar } from './yaml-types.ts';
 
@@ -25,6 +25,8 @@ export interface ReadOptions {
   readonly textLength: number;
   /** Number of the text's first line. */
   readonly firstLine: number;
+  /** Offset of the text in the one that it is part of; 0 by default. */
+  readonly firstOffset?: number;
   /** What the tag `!` says: that its value is text, as for kubectl, or nothing, as for the official provider. */
   readonly tag?: 'text' | 'nothing';
 }
@@ -41,53 +43,59 @@ class TreeBuilder {
   readonly #anchors = new Map<string, YamlNode>();
   readonly #anchored = new Set<YamlNode>();
   readonly #firstLine: number;
+  readonly #firstOffset: number;
   readonly #tagIsText: boolean;
   #left: number;
   #charsLeft: number;
 
-  constructor({ textLength, firstLine, tag = 'nothing' }: ReadOptions) {
+  constructor({ textLength, firstLine, firstOffset = 0, tag = 'nothing' }: ReadOptions) {
     this.#left = textLength + MAX_UNFOLDED;
     this.#charsLeft = textLength + MAX_UNFOLDED_CHARS;
     this.#firstLine = firstLine;
+    this.#firstOffset = firstOffset;
     this.#tagIsText = tag === 'text';
   }
 
   build(node: YamlNode, depth: number): Tree {
-    const line = node.line + this.#firstLine;
+    const span = this.#spanOf(node);
     if (node.kind === 'scalar') this.#charsLeft -= node.text.length;
     if (--this.#left < 0 || this.#charsLeft < 0 || depth > MAX_DEPTH) {
-      this.#fail(`it nests deeper than ${MAX_DEPTH}, or its aliases unfold without measure`, line);
-      return { kind: 'null', line };
+      this.#fail(`it nests deeper than ${MAX_DEPTH}, or holds aliases that unfold to too many values`, span);
+      return { kind: 'null', ...span };
     }
     if (node.kind === 'alias') {
       const target = this.#anchors.get(node.name);
       if (target !== undefined) return this.build(target, depth + 1);
-      this.#fail(`unknown anchor ${quote(node.name)} referenced`, line);
-      return { kind: 'null', line };
+      this.#fail(`unknown anchor ${quote(node.name)} referenced`, span);
+      return { kind: 'null', ...span };
     }
     if (node.anchor !== '' && !this.#anchored.has(node)) {
       this.#anchored.add(node);
       this.#anchors.set(node.anchor, node);
     }
-    if (node.kind === 'map') return { kind: 'map', line, entries: this.#entries(node, depth) };
+    if (node.kind === 'map') return { kind: 'map', ...span, entries: this.#entries(node, depth) };
     if (node.kind === 'list')
-      return { kind: 'list', line, items: node.items.map((item) => this.build(item, depth + 1)) };
-    return this.#scalar(node, line);
+      return { kind: 'list', ...span, items: node.items.map((item) => this.build(item, depth + 1)) };
+    return this.#scalar(node, span);
   }
 
-  #scalar(node: ScalarNode, line: number): Tree {
+  #spanOf({ line, start, end }: YamlNode): Span {
+    return { line: line + this.#firstLine, start: start + this.#firstOffset, end: end + this.#firstOffset };
+  }
+
+  #scalar(node: ScalarNode, span: Span): Tree {
     const read = readScalar(node.tag === '!' && this.#tagIsText ? { ...node, style: 'quoted' } : node);
-    if (read.kind === 'null') return { kind: 'null', line };
+    if (read.kind === 'null') return { kind: 'null', ...span };
     if (read.kind === 'wrong') {
-      this.#fail(read.message, line);
-      return { kind: 'null', line };
+      this.#fail(read.message, span);
+      return { kind: 'null', ...span };
     }
     return {
       kind: 'text',
-      line,
+      ...span,
       text: read.text,
       quoted: read.quoted,
-      textLine: node.style === 'block' ? line + 1 : line,
+      textLine: node.style === 'block' ? span.line + 1 : span.line,
     };
   }
 
@@ -97,7 +105,8 @@ class TreeBuilder {
     let merged: MapTree[] = [];
     for (const [key, value] of pairs) {
       const name = this.build(key, depth + 1);
-      const entry = { line: name.line, value: this.build(value, depth + 1) };
+      const { line, start, end } = name;
+      const entry = { line, start, end, value: this.build(value, depth + 1) };
       const word = this.#newKey(name, lines);
       if (word === undefined) continue;
       if (isMerge(key)) merged = this.#merged(entry);
@@ -111,30 +120,29 @@ class TreeBuilder {
 
   /** The text of a key that its map does not have yet, put into `lines`; undefined, and an error, for any other. */
   #newKey(name: Tree, lines: Map<string, number>): string | undefined {
-    const { line } = name;
     if (name.kind === 'map' || name.kind === 'list') {
-      this.#fail('a key must be text; a text that begins with a bracket or a brace belongs in quotes', line);
+      this.#fail('a key must be text; a text that begins with a bracket or a brace belongs in quotes', name);
       return undefined;
     }
     const word = name.kind === 'text' ? name.text : '';
     const known = lines.get(word);
     if (known !== undefined) {
-      this.#fail(`mapping key ${quote(word)} already defined at line ${known}`, line);
+      this.#fail(`mapping key ${quote(word)} already defined at line ${known}`, name);
       return undefined;
     }
-    lines.set(word, line);
+    lines.set(word, name.line);
     return word;
   }
 
-  #merged({ line, value }: MapEntry): MapTree[] {
+  #merged({ value, ...key }: MapEntry): MapTree[] {
     const sources = value.kind === 'list' ? value.items : [value];
     const maps = sources.filter((source) => source.kind === 'map');
     if (maps.length === sources.length) return maps;
-    this.#fail('map merge requires map or sequence of maps as the value', line);
+    this.#fail('map merge requires map or sequence of maps as the value', key);
     return [];
   }
 
-  #fail(message: string, line: number): void {
-    if (this.errors.length < MAX_ERRORS) this.errors.push({ line, message });
+  #fail(message: string, { line, start }: Span): void {
+    if (this.errors.length < MAX_ERRORS) this.errors.push({ line, offset: start, message });
   }
 }

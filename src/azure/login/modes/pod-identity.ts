@@ -1,34 +1,43 @@
-import type { AccessToken } from '@azure/core-auth';
-import { createHttpHeaders, createPipelineRequest, type HttpClient } from '@azure/core-rest-pipeline';
-import { type ErrorCode, ProviderError } from '../../base/errors.ts';
-import type { Identity } from '../../spc/model.ts';
-import { serverWords } from '../http/server-words.ts';
+/**
+ * AAD pod identity (deprecated by its makers): NMI, a service on the node, gives out the token of a pod. Refusals have
+ * the official provider's texts.
+ */
+
+import { createHttpHeaders, createPipelineRequest } from '@azure/core-rest-pipeline';
+import { type ErrorCode, ProviderError } from '../../../base/errors.ts';
+import { serverWords } from '../../http/server-words.ts';
+import { CHECK_PROXIES } from '../entra.ts';
+import type { GivenToken, IdentityMode, IdentityOf, LoginRequest } from '../identity-mode.ts';
+import { sendFor } from '../login-attempt.ts';
 
 /** Where AAD pod identity's NMI listens on every node. */
 export const NMI_HOST = 'localhost:2579';
 
-/** What is asked of NMI, and over which connections. */
-export interface PodIdentityRequest {
-  readonly identity: Identity & { kind: 'pod-identity' };
-  /** Host and port of NMI. */
-  readonly host: string;
-  /** Resource of the token. */
-  readonly resource: string;
-  readonly client: HttpClient;
-}
+/** AAD pod identity. */
+export const podIdentity: IdentityMode<'pod-identity'> = {
+  phase: 'nmi',
+  host: (_, { nmiHost }) => nmiHost,
+  client: async ({ client }) => client,
+  proxiesEntra: false,
+  faults: { byStatus: {}, between: CHECK_PROXIES, unreachable: '' },
+  describe: ({ podNamespace, podName }) => `pod identity of ${podNamespace}/${podName}`,
+  keyParts: ({ podNamespace, podName }) => [podNamespace, podName],
+  proof: () => ({ by: 'node' }),
+  acquire: askNmi,
+  remedy: () => 'check that NMI runs on the node and that an AzureIdentityBinding selects the pod',
+};
 
-/**
- * Asks the node's NMI (AAD pod identity, deprecated by its makers) for the pod's token.
- * Errors: with the official provider's texts, ERR_AUTHENTICATION, or ERR_THROTTLED and ERR_VAULT where NMI did not refuse;
- * errors of the transport.
- */
-export async function podIdentityToken({ identity, host, resource, client }: PodIdentityRequest): Promise<AccessToken> {
+/** Errors: ERR_AUTHENTICATION, or ERR_THROTTLED and ERR_VAULT where NMI did not refuse; those of the transport. */
+async function askNmi(
+  { podName, podNamespace }: IdentityOf<'pod-identity'>,
+  { host, resource, attempt }: LoginRequest,
+): Promise<GivenToken> {
   const request = createPipelineRequest({
     url: `http://${host}/host/token/?resource=${encodeURIComponent(resource)}`,
-    headers: createHttpHeaders({ podname: identity.podName, podns: identity.podNamespace }),
+    headers: createHttpHeaders({ podname: podName, podns: podNamespace }),
     allowInsecureConnection: true,
   });
-  const { status, bodyAsText } = await client.sendRequest(request);
+  const { status, bodyAsText } = await sendFor(attempt, request);
   const refuse = (message: string) =>
     new ProviderError(codeOf(status), message, { details: { httpStatus: status, host, phase: 'nmi' } });
   if (status !== 200) {
@@ -44,11 +53,7 @@ export async function podIdentityToken({ identity, host, resource, client }: Pod
     throw refuse('nmi did not return expected values in response: token and clientid');
   }
   const expiresOn = Number(token?.expires_on);
-  return {
-    token: accessToken,
-    expiresOnTimestamp: Number.isFinite(expiresOn) ? expiresOn * 1000 : 0,
-    tokenType: 'Bearer',
-  };
+  return { token: accessToken, expiresOnTimestamp: Number.isFinite(expiresOn) ? expiresOn * 1000 : 0 };
 }
 
 /** NMI refuses with 400, 403 and 404; the rest is a fault, or somebody else's answer. */

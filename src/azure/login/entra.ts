@@ -1,0 +1,62 @@
+/**
+ * What the identity modes that log in at Entra ID have in common: the service, the options of the SDK's credentials, the
+ * parts of an application's key.
+ */
+
+import { createHash } from 'node:crypto';
+import type { TokenCredential } from '@azure/core-auth';
+import type { Secret } from '../../base/secret.ts';
+import type { GivenToken, LoginRequest, LoginService } from './identity-mode.ts';
+import { clientOf } from './login-attempt.ts';
+
+/** What to check between node and a service that is asked through the proxy of the environment. */
+export const CHECK_PROXIES = 'check proxies between node and host';
+
+/** Entra ID of the cloud. */
+export const ENTRA: LoginService = {
+  phase: 'entra',
+  host: ({ authorityHost }) => new URL(authorityHost).host,
+  client: async ({ client }) => client,
+  proxiesEntra: false,
+  faults: {
+    byStatus: {
+      404: `nothing takes logins at this address; check activeDirectoryEndpoint of the cloud file, if there is one; ${CHECK_PROXIES}`,
+    },
+    between: CHECK_PROXIES,
+    unreachable: '',
+  },
+};
+
+/** Options of a credential of the SDK that serves one attempt. */
+export function credentialOptions({ cloud, attempt }: LoginRequest) {
+  return {
+    authorityHost: cloud.authorityHost,
+    disableInstanceDiscovery: cloud.custom || attempt.proxiesEntra,
+    retryOptions: { maxRetries: 3, retryDelayInMs: 500, maxRetryDelayInMs: 4000 },
+    httpClient: clientOf(attempt),
+  };
+}
+
+/** Asks for the token by a credential of the SDK. Errors: those of the SDK. */
+export async function tokenOf(credential: TokenCredential, { resource, claims }: LoginRequest): Promise<GivenToken> {
+  const options = { enableCae: true, ...(claims === undefined ? {} : { claims }) };
+  const token = await credential.getToken(`${resource}/.default`, options);
+  if (token === null) throw new Error('the credential gave no token');
+  return token;
+}
+
+/** Tenant and client ID in the key of a principal: Entra does not tell their letter case apart. */
+export function applicationParts({
+  tenantId,
+  clientId,
+}: {
+  readonly tenantId: string;
+  readonly clientId: string;
+}): readonly string[] {
+  return [tenantId.toLowerCase(), clientId.toLowerCase()];
+}
+
+/** SHA-256 of a secret, in base64url. */
+export function digestOf(secret: Secret): string {
+  return createHash('sha256').update(secret.reveal()).digest('base64url');
+}

@@ -1,0 +1,113 @@
+/**
+ * The contract of an identity mode: everything that logins need to know of one kind of identity. Each file in `modes/`
+ * implements it, `identity-modes.ts` lists them, and `TokenPool` works with them. A mode that leaves a member out does
+ * not compile.
+ */
+
+import type { AccessToken } from '@azure/core-auth';
+import type { HttpClient } from '@azure/core-rest-pipeline';
+import type { WallClock } from '../../base/clock.ts';
+import type { ErrorDetails } from '../../base/errors.ts';
+import type { Cloud } from '../../spc/cloud.ts';
+import type { Identity } from '../../spc/model.ts';
+import type { LoginAttempt } from './login-attempt.ts';
+
+/** The identities of one kind, or of several. */
+export type IdentityOf<K extends Identity['kind']> = Extract<Identity, { readonly kind: K }>;
+
+/** Phase of a Mount in which an identity logs in. */
+export type LoginPhase = Exclude<NonNullable<ErrorDetails['phase']>, 'vault'>;
+
+/** Services that give out tokens in place of the cloud: host and port. */
+export interface LoginHosts {
+  /** Pod identity's NMI. */
+  readonly nmiHost: string;
+  /** The cluster's token proxy, for identity binding. */
+  readonly tokenProxyHost: string;
+}
+
+/** The connections to services that give out tokens. */
+export interface TokenTransport extends LoginHosts {
+  readonly client: HttpClient;
+  /** The connections of identity binding. Errors: see `TokenProxy`. */
+  readonly tokenProxy: () => Promise<HttpClient>;
+  /** For a `Retry-After` that is a date. */
+  readonly clock: WallClock;
+}
+
+/** The next steps where a service did not refuse a login but failed, or did not answer. */
+export interface LoginFaults {
+  /** For single statuses. */
+  readonly byStatus: Readonly<Record<number, string>>;
+  /** What to check between node and service. */
+  readonly between: string;
+  /** What to know where the service does not answer; empty: nothing. */
+  readonly unreachable: string;
+}
+
+/** A service that gives out tokens. */
+export interface LoginService {
+  readonly phase: LoginPhase;
+  /** Its host and port. */
+  readonly host: (cloud: Cloud, hosts: LoginHosts) => string;
+  readonly client: (transport: TokenTransport) => Promise<HttpClient>;
+  /** True where it takes requests that are addressed to Entra ID and forwards them. */
+  readonly proxiesEntra: boolean;
+  readonly faults: LoginFaults;
+}
+
+/** One token that is asked for. */
+export interface LoginRequest {
+  readonly cloud: Cloud;
+  /** Host and port of the service. */
+  readonly host: string;
+  /** Such as `https://vault.azure.net`. */
+  readonly resource: string;
+  /** Claims of a challenge (CAE), JSON. */
+  readonly claims: string | undefined;
+  readonly attempt: LoginAttempt;
+}
+
+/** A token as the SDK gives it; times in milliseconds since 1970. */
+export type GivenToken = Pick<AccessToken, 'token' | 'expiresOnTimestamp' | 'refreshAfterTimestamp'>;
+
+/** What the service said when it refused a login. */
+export interface LoginRefusal {
+  /** Such as `AADSTS70021`; undefined where it named none. */
+  readonly code: string | undefined;
+  readonly text: string;
+}
+
+/**
+ * How the owner of a pooled token is proven. A request with `token` opens the pooled token only after the service has
+ * accepted that very token once. A kind of identity without one of these proofs is refused.
+ */
+export type Proof =
+  /** A token of the request that the principal's key does not hold. */
+  | {
+      readonly by: 'token';
+      /** SHA-256 of the token. */
+      readonly digest: string;
+      /** End of the token by its own claim, in milliseconds since 1970; undefined where it does not say. */
+      readonly expiresAt: number | undefined;
+    }
+  /** The principal's key holds the whole credential, so that another credential is another principal. */
+  | { readonly by: 'key' }
+  /** The node proves it: the service answers requests of the node, and the request brings no credential. */
+  | { readonly by: 'node' };
+
+/** One kind of identity. */
+export interface IdentityMode<K extends Identity['kind'] = Identity['kind']> extends LoginService {
+  /** The identity in the words of a message; nothing secret. */
+  readonly describe: (identity: IdentityOf<K>) => string;
+  /**
+   * Everything that the service decides by, for the key of the principal. Secrets go in as digests. Of a
+   * service-account token only issuer and subject, since the kubelet renews the token.
+   */
+  readonly keyParts: (identity: IdentityOf<K>) => readonly string[];
+  readonly proof: (identity: IdentityOf<K>) => Proof;
+  /** Asks the service for one token. Errors: those of the SDK, which `loginError` explains, or a `ProviderError`. */
+  readonly acquire: (identity: IdentityOf<K>, request: LoginRequest) => Promise<GivenToken>;
+  /** The next step after a refusal; `refusal` is undefined where the SDK refused its input before it asked the service. */
+  readonly remedy: (identity: IdentityOf<K>, refusal: LoginRefusal | undefined) => string;
+}

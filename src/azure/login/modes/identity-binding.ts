@@ -1,0 +1,19 @@
+/** AKS identity binding: the token proxy of the cluster exchanges the service-account token of the pod. */
+
+import { CHECK_PROXIES } from '../entra.ts';
+import type { IdentityMode } from '../identity-mode.ts';
+import { exchangePodToken, podTokenKeyParts, podTokenProof, podTokenRemedy, subjectInWords } from '../pod-token.ts';
+
+/** AKS identity binding. */
+export const identityBinding: IdentityMode<'identity-binding'> = {
+  phase: 'token-proxy',
+  host: (_, { tokenProxyHost }) => tokenProxyHost,
+  client: ({ tokenProxy }) => tokenProxy(),
+  proxiesEntra: true,
+  faults: { byStatus: {}, between: CHECK_PROXIES, unreachable: '' },
+  describe: (identity) => `identity binding of ${identity.clientId}${subjectInWords(identity)}`,
+  keyParts: podTokenKeyParts,
+  proof: podTokenProof,
+  acquire: exchangePodToken,
+  remedy: podTokenRemedy,
+};
