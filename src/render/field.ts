@@ -1,4 +1,3 @@
-import { isScalar, parseDocument } from 'yaml';
 import type { Attributes } from '../spc/attributes.ts';
 import { type Finding, Findings } from '../spc/finding.ts';
 import type { IdentityRequest } from '../spc/identity.ts';
@@ -8,7 +7,7 @@ import type { ParameterDefaults } from '../spc/parameter-reader.ts';
 import { parseParameters } from '../spc/parameters.ts';
 import { isPlaceholder } from '../spc/placeholder.ts';
 import { parseYaml } from '../spc/yaml/parse.ts';
-import type { Tree } from '../spc/yaml/tree.ts';
+import { childOf, type Tree } from '../spc/yaml/tree.ts';
 
 /** One file that the provider will put into the volume. */
 export interface ExpectedFile {
@@ -65,13 +64,16 @@ export function readField(text: string, siblings: Readonly<Record<string, string
   };
 }
 
-/** The text with a placeholder in `vault.directoryId` replaced; any other value stays. */
+/** The text with a placeholder in `vault.directoryId` replaced; any other value, and one behind an alias, stays. */
 export function fillDirectoryId(text: string, directoryId: string): string {
-  const node = parseDocument(text, { schema: 'failsafe' }).getIn(['vault', 'directoryId'], true);
-  if (!isScalar(node) || !isPlaceholder(String(node.value)) || !node.range) return text;
-  const [start, end] = node.range;
-  const lineEnd = text.slice(start, end).endsWith('\n') ? '\n' : '';
-  return `${text.slice(0, start)}${directoryId}${lineEnd}${text.slice(end)}`;
+  const parsed = parseYaml(text);
+  const vault = childOf(parsed.ok ? parsed.documents[0] : undefined, 'vault');
+  const entry = vault?.kind === 'map' ? vault.entries.get('directoryId') : undefined;
+  const value = entry?.value;
+  if (entry === undefined || value?.kind !== 'text' || !isPlaceholder(value.text) || value.start < entry.end)
+    return text;
+  const lineEnd = text.slice(value.start, value.end).endsWith('\n') ? '\n' : '';
+  return `${text.slice(0, value.start)}${directoryId}${lineEnd}${text.slice(value.end)}`;
 }
 
 function withoutPlaceholder(finding: Finding, tree: Tree | undefined): Finding {
@@ -83,8 +85,5 @@ function withoutPlaceholder(finding: Finding, tree: Tree | undefined): Finding {
 }
 
 function valueAt(tree: Tree | undefined, path: readonly string[]): Tree | undefined {
-  return path.reduce<Tree | undefined>(
-    (at, name) => (at?.kind === 'map' ? at.entries.get(name)?.value : undefined),
-    tree,
-  );
+  return path.reduce(childOf, tree);
 }

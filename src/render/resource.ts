@@ -1,0 +1,54 @@
+/**
+ * Tells which map of a document is a resource: a Kubernetes object, an item of a typed list, or a resource of an ARM template.
+ * Called by find.ts for every map on the way to a `keyVault` field.
+ */
+
+import { childOf, type MapTree } from '../spc/yaml/tree.ts';
+
+/** The Kubernetes object, or resource of an ARM template, that a field belongs to; texts are empty where it does not say. */
+export interface Resource {
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly isArm?: true;
+}
+
+/** The resource of a map that stands in none. */
+export const NO_RESOURCE: Resource = { kind: '', name: '', namespace: '' };
+
+/** Returns the resource that begins at a map, or undefined where none does. `path` leads to the map from the outer resource. */
+export function resourceAt(map: MapTree, outer: Resource, path: readonly (string | number)[]): Resource | undefined {
+  return kubernetesResourceAt(map, outer, path) ?? armResourceAt(map, outer);
+}
+
+function kubernetesResourceAt(map: MapTree, outer: Resource, path: readonly (string | number)[]): Resource | undefined {
+  const kind = textAt(map, 'kind');
+  const isItem = outer.kind.endsWith('List') && path.length === 2 && path[0] === 'items';
+  const isObject = kind !== '' && (map.entries.has('metadata') || map.entries.has('apiVersion'));
+  if (!isObject && !isItem) return undefined;
+  return {
+    kind: kind || outer.kind.slice(0, -'List'.length),
+    name: textAt(map, 'metadata', 'name') || textAt(map, 'metadata', 'generateName'),
+    namespace: textAt(map, 'metadata', 'namespace'),
+  };
+}
+
+/** An ARM resource has the type `Namespace/type/of/child` and the name `parent/child`; inside its parent it has its own part. */
+function armResourceAt(map: MapTree, outer: Resource): Resource | undefined {
+  const type = textAt(map, 'type');
+  const name = textAt(map, 'name');
+  const isInner = outer.isArm === true && !type.includes('/');
+  if (type === '' || name === '' || !map.entries.has('properties')) return undefined;
+  if (!isInner && !/^[\w.-]+\/[\w./-]+$/.test(type)) return undefined;
+  return {
+    kind: type.split('/').at(-1) ?? type,
+    name: isInner ? `${outer.name}/${name}` : name,
+    namespace: '',
+    isArm: true,
+  };
+}
+
+function textAt(map: MapTree, ...path: readonly string[]): string {
+  const value = path.reduce(childOf, map);
+  return value?.kind === 'text' ? value.text : '';
+}
