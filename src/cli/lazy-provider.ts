@@ -1,7 +1,7 @@
 import type { Provider } from './provider.ts';
 
 /** A provider that is loaded when it is first needed: it is the half of the program, and a start is over before. */
-export function lateProvider(load: () => Promise<Provider>): Omit<Provider, 'sweeper'> {
+export function lateProvider(load: () => Promise<Provider>): Provider {
   let loading: Promise<Provider> | undefined;
   const provider = () => {
     loading ??= load();

@@ -23,6 +23,8 @@ export interface ProviderSurroundings {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  /** Default: one of the provider's own. The provider sweeps it while it runs. */
+  readonly sweeper?: Sweeper;
 }
 
 /** Sets up the provider inside this process. */
@@ -31,8 +33,6 @@ export type DirectMount = (cloud: CloudOptions, log: Logger) => Promise<MountHan
 /** The provider without its server. */
 export interface Provider {
   readonly mount: MountHandler;
-  /** The caches of the provider. The provider sweeps them itself. */
-  readonly sweeper: Sweeper;
   /** Does now what the first Mount would have to wait for; asks nobody anything. */
   warmUp(): Promise<void>;
   /** From now on a Mount fails that waits two seconds for a name server: it may never answer. The others go on. */
@@ -48,9 +48,8 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '3
 /** Puts the mount pipeline and Azure together. */
 export async function createProvider(
   settings: ProviderSettings,
-  { env, log, telemetry, clock }: ProviderSurroundings,
+  { env, log, telemetry, clock, sweeper = new Sweeper(clock) }: ProviderSurroundings,
 ): Promise<Provider> {
-  const sweeper = new Sweeper(clock);
   const azure = connectAzure({
     userAgent: userAgentOf(settings.customUserAgent),
     trust: await readTrust({
@@ -75,7 +74,6 @@ export async function createProvider(
   const readCloudFile = cloudFilesOf(settings, env);
   const sweeping = setInterval(() => sweeper.sweep(), SWEEP_MS).unref();
   return {
-    sweeper,
     mount: createMount({
       vaults: azure.vaults,
       defaults,

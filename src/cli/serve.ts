@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { Sweeper } from '../base/sweeper.ts';
 import { type Endpoint, parseEndpoint } from '../server/endpoint.ts';
 import type { CallMeter } from '../server/guard.ts';
 import { startHealthServer } from '../server/health.ts';
@@ -86,10 +87,12 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
 
   const clock = systemClock;
   const { metricsObjectNames: objectNames } = options;
-  const metrics = createMetrics({ version: VERSION, objectNames, clock, log, logLinesDropped: output.dropped });
+  const sweeper = new Sweeper(clock);
+  const logLinesDropped = output.dropped;
+  const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, log, logLinesDropped });
   const provider = lateProvider(async () => {
     const { createProvider } = await import('./provider.ts');
-    return createProvider(options, { env, log, telemetry: metrics, clock });
+    return createProvider(options, { env, log, telemetry: metrics, clock, sweeper });
   });
   const heap = keepHeapSmall(metrics);
   const firstAnswer = afterFirstCall(heap.meter, async () => {

@@ -1,66 +1,10 @@
 /**
- * Bounds the metrics: the number of volumes that are remembered, and the values and lengths of labels. `metrics.ts` and
- * `instruments.ts` use it. A value beyond the bound becomes the label `other`.
+ * Bounds the labels of metrics: the number of their values, and the length of each. `metrics.ts` and `instruments.ts` use
+ * it. A value beyond the bound becomes the label `other`.
  */
 
-import { type Clock, Lifetime } from '../base/clock.ts';
 import { printable } from '../base/printable.ts';
 import { clip } from '../base/words.ts';
-
-/** The limits of a {@link RecentMap}. */
-export interface RecentMapLimits {
-  readonly clock: Clock;
-  /** An entry may count as several. */
-  readonly maxEntries: number;
-  readonly idleMs: number;
-}
-
-/** A map of recently used entries: at most `maxEntries`, and none that was idle for `idleMs`. */
-export class RecentMap<V> {
-  readonly #entries = new Map<string, { readonly value: V; readonly count: number; readonly idle: Lifetime }>();
-  readonly #limits: RecentMapLimits;
-  #count = 0;
-
-  constructor(limits: RecentMapLimits) {
-    this.#limits = limits;
-  }
-
-  get(key: string): V | undefined {
-    return this.#entries.get(key)?.value;
-  }
-
-  /** Stores a value that counts as `count` entries. */
-  set(key: string, value: V, count = 1): void {
-    this.#delete(key);
-    this.#entries.set(key, { value, count, idle: new Lifetime(this.#limits.clock, this.#limits.idleMs) });
-    this.#count += count;
-    this.#prune();
-  }
-
-  /** Restarts the idle time of an entry. */
-  touch(key: string): void {
-    const entry = this.#entries.get(key);
-    if (entry !== undefined) this.set(key, entry.value, entry.count);
-  }
-
-  /** The values, the longest idle first. */
-  values(): V[] {
-    this.#prune();
-    return [...this.#entries.values()].map(({ value }) => value);
-  }
-
-  #prune(): void {
-    for (const [key, { idle }] of this.#entries) {
-      if (this.#count <= this.#limits.maxEntries && !idle.over) return;
-      this.#delete(key);
-    }
-  }
-
-  #delete(key: string): void {
-    this.#count -= this.#entries.get(key)?.count ?? 0;
-    this.#entries.delete(key);
-  }
-}
 
 /**
  * A text of a caller or a manifest as the value of a label: printable, at most 200 characters. Line feeds stay, since

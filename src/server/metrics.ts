@@ -3,12 +3,14 @@
  * a manifest or a vault chooses are bounded.
  */
 
+import { Cache } from '../base/cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { Sweeper } from '../base/sweeper.ts';
 import type { MountOutcome, ObjectExpiry, Outcome, Telemetry } from '../base/telemetry.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
-import { boundedLabel, boundedSet, RecentMap } from './bounded.ts';
+import { boundedLabel, boundedSet } from './bounded.ts';
 import type { CallMeter } from './guard.ts';
 import { type HttpEndpoint, type HttpOptions, serveHttp } from './http.ts';
 import type { InstrumentSources, Instruments, MountRecord } from './instruments.ts';
@@ -27,6 +29,8 @@ export interface MetricsOptions {
   /** True if the label `object_name` is filled: the first hundred names, `other` for the rest. */
   readonly objectNames: boolean;
   readonly clock: Clock;
+  /** Drops figures of volumes that are gone. */
+  readonly sweeper: Sweeper;
   readonly log: Logger;
   /** The number of log lines dropped since the start; 0 if absent. */
   readonly logLinesDropped?: (stream: 'stdout' | 'stderr') => number;
@@ -51,10 +55,10 @@ const KEEP_MS = 1000;
  * takes as long as the rest of the start.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { objectNames, clock, log } = options;
+  const { objectNames, sweeper, log } = options;
   const figures: Figures = {
-    mounts: new RecentMap({ clock, maxEntries: MAX_MOUNTS, idleMs: IDLE_MS }),
-    expiries: new RecentMap({ clock, maxEntries: MAX_EXPIRIES, idleMs: IDLE_MS }),
+    mounts: new Cache({ entries: MAX_MOUNTS, idleMs: IDLE_MS, sweeper }),
+    expiries: new Cache({ entries: MAX_EXPIRIES, idleMs: IDLE_MS, sweeper }),
     objectLabel: objectNames ? boundedLabel(MAX_OBJECT_NAMES) : () => '',
     mountsInFlight: 0,
     socketLost: 0,
@@ -89,8 +93,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 /** The figures that are kept here and read by a scrape. */
 interface Figures {
-  readonly mounts: RecentMap<MountRecord>;
-  readonly expiries: RecentMap<readonly ObjectExpiry[]>;
+  readonly mounts: Cache<MountRecord>;
+  readonly expiries: Cache<readonly ObjectExpiry[]>;
   readonly objectLabel: (objectName: string) => string;
   mountsInFlight: number;
   socketLost: number;
@@ -108,8 +112,12 @@ function sourcesOf(figures: Figures, options: MetricsOptions): InstrumentSources
     mountsInFlight: () => figures.mountsInFlight,
     logLinesDropped,
     socketLost: () => figures.socketLost,
-    mounts: () => worst(figures.mounts.values()),
-    expiries: () => soonest(figures.expiries.values().flat(), figures.objectLabel),
+    mounts: () => worst([...figures.mounts].map(([, record]) => record)),
+    expiries: () =>
+      soonest(
+        [...figures.expiries].flatMap(([, ofVolume]) => ofVolume),
+        figures.objectLabel,
+      ),
   };
 }
 
@@ -160,9 +168,9 @@ function requestCounters(
 
 function record(outcome: MountOutcome, { mounts, expiries }: Figures): void {
   const { volume, namespace, pod, secretProviderClass, ok, finishedAt, expiries: ofVolume } = outcome;
-  if (ok) expiries.set(volume, ofVolume, Math.max(1, ofVolume.length));
-  else expiries.touch(volume);
-  const before = mounts.get(volume);
+  if (ok) expiries.set(volume, ofVolume, { count: Math.max(1, ofVolume.length) });
+  else expiries.get(volume);
+  const before = mounts.peek(volume);
   mounts.set(volume, {
     names: { namespace, pod, secretProviderClass },
     lastSuccessAt: ok ? finishedAt : before?.lastSuccessAt,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createProvider, type Provider } from '../../src/cli/provider.ts';
 import { parseServeFlags } from '../../src/cli/serve-flags.ts';
@@ -16,6 +17,7 @@ const HOUR = 60 * MINUTE;
 const SEED = seedWith({ vault: '    certificates: [{name: web, subject: CN=web.example}]' });
 
 const clock = handClock(Date.now());
+const sweeper = new Sweeper(clock);
 const directory = mkdtempSync(join(tmpdir(), 'akv-idle-'));
 let emulator: Emulator;
 let provider: Provider;
@@ -31,7 +33,7 @@ beforeAll(async () => {
     SSL_CERT_FILE: file('ca.pem', emulator.caPem),
     AZURE_ENVIRONMENT_FILEPATH: file('cloud.json', emulator.cloudFile),
   };
-  const surroundings = { env, log: silentLogger, telemetry: silentTelemetry, clock };
+  const surroundings = { env, log: silentLogger, telemetry: silentTelemetry, clock, sweeper };
   provider = await createProvider(parseServeFlags(['--cloud-name=AzureStackCloud']), surroundings);
 });
 afterAll(async () => {
@@ -46,7 +48,7 @@ afterAll(async () => {
 function idle(ms: number): number {
   clock.time += ms;
   vi.advanceTimersByTime(10 * SECOND);
-  return provider.sweeper.size;
+  return sweeper.size;
 }
 
 it('what one Mount left in memory goes in its time, though no further Mount comes', async () => {
@@ -57,7 +59,7 @@ it('what one Mount left in memory goes in its time, though no further Mount come
   );
   expect(String(files[0]?.contents)).toContain('PRIVATE KEY');
   // Of the vault the value, of Entra ID the token and the metadata; of the certificate its opened key, its facts, a file.
-  expect(provider.sweeper.size).toBe(6);
+  expect(sweeper.size).toBe(6);
   const left = [
     ['the value, after 30 seconds', idle(30 * SECOND)],
     ['nothing before the minute is over', idle(29 * SECOND)],

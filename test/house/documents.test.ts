@@ -6,6 +6,7 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, it, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { SERVE_FLAGS, serveHelp } from '../../src/cli/serve-flags.ts';
 import { OUTPUT_KINDS, traitsOf } from '../../src/pki/outputs.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
@@ -18,7 +19,13 @@ import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
 import { firstColumn, links, markdownFiles, root, section, tableRows, textOf } from '../support/markdown.ts';
 
 const exposition = () =>
-  createMetrics({ version: '1.2.3', objectNames: true, clock: systemClock, log: silentLogger }).text();
+  createMetrics({
+    version: '1.2.3',
+    objectNames: true,
+    clock: systemClock,
+    sweeper: new Sweeper(systemClock),
+    log: silentLogger,
+  }).text();
 
 describe('parameters.md', () => {
   it.each<[string, string, readonly string[]]>([

@@ -1,8 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
 import { type MountOutcome, OUTCOMES } from '../../src/base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../../src/pki/reasons.ts';
-import { boundedLabel, RecentMap } from '../../src/server/bounded.ts';
+import { boundedLabel } from '../../src/server/bounded.ts';
 import { createMetrics, startMetricsServer } from '../../src/server/metrics.ts';
 import { clockOf, handClock } from '../support/clocks.ts';
 import { failure, grpcClient, mount, testServer, version } from '../support/server.ts';
@@ -12,10 +13,12 @@ const HOUR = 60 * MINUTE;
 
 function metricsAt(start = 1_700_000_000_000, objectNames = true) {
   let now = start;
+  const clock = clockOf(() => now);
   const metrics = createMetrics({
     version: '1.2.3',
     objectNames,
-    clock: clockOf(() => now),
+    clock,
+    sweeper: new Sweeper(clock),
     log: silentLogger,
   });
   const advance = (ms: number) => {
@@ -384,29 +387,5 @@ describe('a bounded label', () => {
   test('lets the first values through for good', () => {
     const label = boundedLabel(2);
     expect(['a', 'b', 'c', 'a', 'd', 'b'].map(label)).toEqual(['a', 'b', 'other', 'a', 'other', 'b']);
-  });
-});
-
-describe('a map of the recent', () => {
-  test('drops the longest untouched first', () => {
-    const map = new RecentMap<number>({ clock: handClock(), maxEntries: 2, idleMs: 100 });
-    map.set('a', 1);
-    map.set('b', 2);
-    map.set('a', 3);
-    map.set('c', 4);
-    expect(map.values()).toEqual([3, 4]);
-    expect(map.get('b')).toBeUndefined();
-  });
-
-  test('drops what was idle', () => {
-    const clock = handClock();
-    const map = new RecentMap<number>({ clock, maxEntries: 9, idleMs: 100 });
-    map.set('a', 1);
-    clock.time += 50;
-    map.set('b', 2);
-    clock.time += 50;
-    expect(map.values()).toEqual([2]);
-    clock.time += 50;
-    expect(map.values()).toEqual([]);
   });
 });
