@@ -3,9 +3,10 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Item, openWorld, type ParityWorld, seedWith, VAULT } from '../support/parity.ts';
 import { issue, randomOf } from '../support/pki.ts';
+import { rounds } from '../support/rounds.ts';
 
 /** Of each kind; many more where the CI runs. */
-const MUTATED = process.env.REQUIRE_TOOLS === undefined ? 60 : 400;
+const MUTATED = rounds(60, 400);
 const NEVER: readonly status[] = [
   status.CANCELLED,
   status.DEADLINE_EXCEEDED,

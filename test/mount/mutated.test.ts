@@ -5,8 +5,9 @@ import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { convertContext, fetchedSecret, objectSpec, outputsContent, read } from '../support/mount.ts';
 import { issueChain, keyPem, pemOf, randomOf } from '../support/pki.ts';
+import { rounds } from '../support/rounds.ts';
 
-const MUTATED = 10_000;
+const MUTATED = rounds(600, 10_000);
 const BATCH = 100;
 const PFX = { contentType: 'application/x-pkcs12', certificateBacked: true };
 const OUTPUTS = [
@@ -27,7 +28,7 @@ function mutate(pfx: Buffer, random: () => number): Buffer {
   return bytes;
 }
 
-it('ten thousand mutated PFX files are all answered, and the Mounts between them are right', {
+it(`${MUTATED} mutated PFX files are all answered, and the Mounts between them are right`, {
   timeout: 600_000,
 }, async () => {
   const chain = await issueChain();

@@ -7,9 +7,10 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FULL, rounds } from '../support/rounds.ts';
 
-const ROUNDS = process.env.REQUIRE_TOOLS ? 10_000 : 400;
-const SEEDS = process.env.REQUIRE_TOOLS ? [1, 2] : [1];
+const ROUNDS = rounds(400, 10_000);
+const SEEDS = FULL ? [1, 2] : [1];
 
 let directory: string;
 beforeAll(async () => {

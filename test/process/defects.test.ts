@@ -2,6 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventually, type Provider, scratch, serve } from '../support/process.ts';
+import { FULL } from '../support/rounds.ts';
 
 /** A provider with a defect of its own, which comes to light by SIGWINCH. */
 async function provider(directory: string, defect: string): Promise<Provider> {
@@ -42,7 +43,7 @@ describe('a provider with a defect', () => {
   });
 
   // It takes the whole time that a stop may take.
-  it.skipIf(!process.env.REQUIRE_TOOLS)(
+  it.skipIf(!FULL)(
     'ends where it cannot stop',
     async () => {
       const defect = `process.on('SIGWINCH', () => { require('node:net').Server.prototype.close = () => {}; });`;

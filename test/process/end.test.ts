@@ -6,6 +6,7 @@ import exampleSeed from '../../examples/emulator-seed.yaml?raw';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { type Provider, scratch, serve } from '../support/process.ts';
 import { type Asked, cloudOf, mountOne, silentServer } from '../support/process-hanging.ts';
+import { FULL } from '../support/rounds.ts';
 
 let emulator: Emulator;
 beforeAll(async () => {
@@ -77,7 +78,7 @@ describe('a provider that is told to stop', () => {
     expect(provider.output('stdout')).toMatch(/ msg=Stopped\n$/);
   });
 
-  it.skipIf(!process.env.REQUIRE_TOOLS)(
+  it.skipIf(!FULL)(
     'gives Mounts that wait no more than their 20 s, and ends',
     async () => {
       const run = async (kind: Kind) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { issue } from '../support/pki.ts';
 import { type Ended, scratch, start } from '../support/process.ts';
+import { FULL } from '../support/rounds.ts';
 
 /** A command, the streams it writes to, and its exit code where they can be written. */
 type Row = readonly [name: string, args: readonly string[], writes: 'stdout' | 'stderr' | 'both', code: number];
@@ -50,7 +51,7 @@ const CASES = [...AT_WORK, ...HELP].flatMap(([name, args, writes, code]) =>
 /** All of them take a while; and the emulator goes on where nothing is broken. */
 const chosen = CASES.filter(({ name, stream, used }) => {
   if (stream === 'stderr' && ['emulator', 'demo'].includes(name)) return false;
-  return process.env.REQUIRE_TOOLS ? true : !name.endsWith('--help') && used;
+  return FULL ? true : !name.endsWith('--help') && used;
 });
 
 const MANIFEST = `apiVersion: secrets-store.csi.x-k8s.io/v1

@@ -5,6 +5,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { csiDriverProvider } from '../../src/wire/contract.ts';
 import { eventually, type Provider, scratch, serve, start } from '../support/process.ts';
+import { FULL } from '../support/rounds.ts';
 import { grpcClient, version } from '../support/server.ts';
 
 const OK = [200, 'ok'];
@@ -68,7 +69,7 @@ describe('a provider whose socket is removed', () => {
 });
 
 /** The first row; all of them take a while. */
-const chosen = <Row>(rows: readonly Row[]) => (process.env.REQUIRE_TOOLS ? rows : rows.slice(0, 1));
+const chosen = <Row>(rows: readonly Row[]) => (FULL ? rows : rows.slice(0, 1));
 
 /** What is made under a name, to be moved to the path of the socket in one step, between two looks at it. */
 type Place = (name: string, path: string) => void | Promise<void>;
@@ -152,7 +153,7 @@ describe('two providers with one socket', () => {
     expect(await younger.metric('akv_csi_socket_lost_total')).toBe(0);
   });
 
-  it.skipIf(!process.env.REQUIRE_TOOLS)('they do not take it from each other', async () => {
+  it.skipIf(!FULL)('they do not take it from each other', async () => {
     const { path, older, younger } = await both();
     const before = inode(path);
     // Three looks at it.
@@ -163,7 +164,7 @@ describe('two providers with one socket', () => {
     expect(younger.output('stderr')).toBe('');
   });
 
-  it.skipIf(!process.env.REQUIRE_TOOLS)('of three, one serves when the youngest is killed', async () => {
+  it.skipIf(!FULL)('of three, one serves when the youngest is killed', async () => {
     const { path, older, younger } = await both();
     const youngest = await serve(path);
     await ousted(younger);

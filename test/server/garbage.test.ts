@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { callBlock, flag, frame, literal, message, opening, raw, type, versionCall } from '../support/http2.ts';
+import { rounds } from '../support/rounds.ts';
 import { grpcClient, oneFile, rawConnection, type TestServer, testServer, version } from '../support/server.ts';
 
-const ROUNDS = 1000;
+const ROUNDS = rounds(100, 1000);
 const unexpected = vi.fn();
 
 beforeAll(() => {
@@ -96,7 +97,7 @@ const KINDS: Record<string, () => Buffer> = {
   },
 };
 
-test.each(Object.entries(KINDS))('survives a thousand times %s', async (_name, make) => {
+test.each(Object.entries(KINDS))(`survives ${ROUNDS} times %s`, async (_name, make) => {
   const server = await testServer();
   await inBatches(server, make);
   expect(unexpected.mock.calls).toEqual([]);
@@ -110,7 +111,7 @@ test.each(Object.entries(KINDS))('survives a thousand times %s', async (_name, m
 test('survives clients that vanish in the middle of an answer', async () => {
   const files = [{ path: 'a', mode: 420, contents: Buffer.alloc(1_000_000) }];
   const server = await testServer({ mount: async (...call) => ({ ...(await oneFile(...call)), files }) });
-  for (let round = 0; round < 200; round++) {
+  for (let round = 0; round < ROUNDS / 5; round++) {
     const socket = await rawConnection(server.path);
     socket.write(conversation);
     await new Promise<void>((resolve) => socket.once('data', () => resolve()));

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { csiDriverProvider } from '../../src/wire/contract.ts';
+import { rounds } from '../support/rounds.ts';
 import { mountRequest } from '../support/server.ts';
 
-const KILLS = process.env.REQUIRE_TOOLS ? 25 : 4;
+const KILLS = rounds(4, 25);
 const PUBLISHERS = 4;
 const SIZES = [10, 700, 30_000, 4000, 17_000];
 

@@ -7,10 +7,11 @@ import { parseManifests } from '../../src/spc/yaml/manifests.ts';
 import { parseFirstDocument } from '../../src/spc/yaml/parse.ts';
 import { int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
 import type { Tree } from '../../src/spc/yaml/tree.ts';
+import { rounds } from '../support/rounds.ts';
 import { TABLE, TextMaker } from './yaml-texts.ts';
 
 /** Generated texts beside the table: some in every run, more before a change lands. */
-const GENERATED = process.env.REQUIRE_TOOLS === '1' ? 30_000 : 2000;
+const GENERATED = rounds(2000, 30_000);
 const TEXTS = [
   'objectName',
   'objectAlias',

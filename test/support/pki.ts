@@ -51,8 +51,28 @@ export interface IssuedChain {
   readonly certificates: readonly X509Certificate[];
 }
 
-/** A new private key. */
+/** How many RSA keys of a kind a test process makes: they are slow to make. */
+const RSA_KEYS: Readonly<Partial<Record<KeyType, number>>> = {
+  'rsa-1024': 2,
+  'rsa-2048': 4,
+  'rsa-4096': 1,
+  'rsa-pss': 2,
+};
+
+const made = new Map<KeyType, { readonly keys: KeyObject[]; asked: number }>();
+
+/** A private key: a new one, or, for RSA, in turn one of the few of this process. None is a {@link sharedKey}. */
 export function newKey(type: KeyType): KeyObject {
+  const most = RSA_KEYS[type];
+  if (most === undefined) return generateKey(type);
+  const { keys, asked } = made.get(type) ?? { keys: [], asked: 0 };
+  const key = keys[asked % most] ?? generateKey(type);
+  keys[asked % most] = key;
+  made.set(type, { keys, asked: asked + 1 });
+  return key;
+}
+
+function generateKey(type: KeyType): KeyObject {
   switch (type) {
     case 'rsa-1024':
     case 'rsa-2048':
@@ -80,7 +100,7 @@ const reusable = new Map<string, KeyObject>();
 export function sharedKey(type: KeyType, name = ''): KeyObject {
   const known = reusable.get(`${type} ${name}`);
   if (known !== undefined) return known;
-  const key = newKey(type);
+  const key = generateKey(type);
   reusable.set(`${type} ${name}`, key);
   return key;
 }
