@@ -1,6 +1,6 @@
 import type { Attributes } from '../spc/attributes.ts';
 import { type Finding, Findings } from '../spc/finding.ts';
-import type { IdentityRequest } from '../spc/identity.ts';
+import type { IdentityRequest } from '../spc/identities/table.ts';
 import { parseKeyVaultField } from '../spc/key-vault-field.ts';
 import type { OutputSpec } from '../spc/model.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';

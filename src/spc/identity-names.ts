@@ -1,16 +1,10 @@
-// Tells which parameters were meant to name an identity although they are no parameters: misspelt ones, and names of other
-// tools. Called where parameters are read; what is ignored here decides who logs in.
+/**
+ * Finds parameters that were meant to name an identity but are none: misspelt ones, and names of other tools. Called
+ * where parameters are read. A parameter that is ignored by mistake here would let another identity log in.
+ */
 
 import { nearest } from '../base/words.ts';
-
-/** Parameters of the classic form that choose the identity. */
-const IDENTITY_NAMES: readonly string[] = [
-  'clientID',
-  'useVMManagedIdentity',
-  'userAssignedIdentityID',
-  'usePodIdentity',
-  'useAzureTokenProxy',
-];
+import { IDENTITY_PARAMETERS } from './identities/table.ts';
 
 /** No name that is meant has more characters. */
 const MAX_NAME = 60;
@@ -42,12 +36,12 @@ const MEANT: readonly (readonly [RegExp, string])[] = [
 
 /** What to do about a parameter that is none and was meant to name the identity, as the end of a sentence; undefined otherwise. */
 export function identityHint(name: string): string | undefined {
-  if (name.length > MAX_NAME || IDENTITY_NAMES.includes(name)) return undefined;
+  if (name.length > MAX_NAME || IDENTITY_PARAMETERS.includes(name)) return undefined;
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const same = IDENTITY_NAMES.find((known) => known.toLowerCase() === plain);
+  const same = IDENTITY_PARAMETERS.find((known) => known.toLowerCase() === plain);
   if (same !== undefined) return `did you mean "${same}"?`;
   const meant = MEANT.find(([pattern]) => pattern.test(plain))?.[1];
   if (meant !== undefined) return meant;
-  const near = nearest(plain, IDENTITY_NAMES);
+  const near = nearest(plain, IDENTITY_PARAMETERS);
   return near === undefined ? undefined : `did you mean "${near}"?`;
 }

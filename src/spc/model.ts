@@ -1,30 +1,10 @@
 import type { ObjectType } from '../base/objects.ts';
-import type { Secret } from '../base/secret.ts';
 import type { KeyFormat, OutputKind, Pkcs12Profile } from '../pki/outputs.ts';
 import type { Pod } from './attributes.ts';
 import type { Cloud } from './cloud.ts';
+import type { Identity } from './identities/table.ts';
 
-/** Who asks the vault. Two identities that are equal in every field may share what they read. */
-export type Identity =
-  | {
-      readonly kind: 'service-principal';
-      readonly tenantId: string;
-      readonly clientId: string;
-      readonly clientSecret: Secret;
-    }
-  | {
-      readonly kind: 'client-certificate';
-      readonly tenantId: string;
-      readonly clientId: string;
-      /** PEM of certificate and key, or a PFX in base64. */
-      readonly certificate: Secret;
-      readonly password: Secret | undefined;
-    }
-  | { readonly kind: 'workload-identity'; readonly tenantId: string; readonly clientId: string; readonly token: Secret }
-  | { readonly kind: 'identity-binding'; readonly tenantId: string; readonly clientId: string; readonly token: Secret }
-  /** `clientId` is empty for the system-assigned identity. */
-  | { readonly kind: 'managed-identity'; readonly clientId: string }
-  | { readonly kind: 'pod-identity'; readonly podName: string; readonly podNamespace: string };
+export type { Identity };
 
 /** One file made from a certificate. */
 export interface OutputSpec {

@@ -4,7 +4,8 @@ import { misspelt, nearest, quote } from '../base/words.ts';
 import { type Attributes, lengthProblem, type NodePublishSecret } from './attributes.ts';
 import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
-import { type IdentityRequest, requestProblem, resolveIdentity } from './identity.ts';
+import { FLAGGED_ROWS, IDENTITY_PARAMETERS, type IdentityRequest, NAMED_ROWS } from './identities/table.ts';
+import { requestProblem, resolveIdentity } from './identity.ts';
 import { identityHint } from './identity-names.ts';
 import type { Identity, ObjectSpec } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
@@ -65,11 +66,7 @@ export const CLASSIC_NAMES: readonly string[] = [
   'tenantId',
   'cloudName',
   'cloudEnvFileName',
-  'usePodIdentity',
-  'useVMManagedIdentity',
-  'useAzureTokenProxy',
-  'userAssignedIdentityID',
-  'clientID',
+  ...IDENTITY_PARAMETERS,
   'objects',
   'resourceGroup',
   'subscriptionId',
@@ -221,7 +218,7 @@ export class ParameterReader {
     const { pod, tokens } = this.#attributes;
     const { secret, now } = facts;
     const ignored = secret === undefined && request.kind === 'service-principal' ? this.ignoredIdentities() : [];
-    const resolved = resolveIdentity(request, tenantId, { pod, tokens, secret, now, ignored });
+    const resolved = resolveIdentity(request, { tenantId, pod, tokens, secret, now, ignored });
     if (resolved.ok) return resolved.identity;
     this.error(CREDENTIALS, resolved.message, resolved.stage);
     return undefined;
@@ -284,8 +281,8 @@ export class ParameterReader {
 
   /** Whether the manifest names an identity of its own, so that no service principal is needed. */
   #namesIdentity(): boolean {
-    const modes = ['useVMManagedIdentity', 'usePodIdentity', 'useAzureTokenProxy'];
-    return this.text('clientID') !== '' || modes.some((name) => parseGoBoolean(this.text(name)) === true);
+    const flagged = FLAGGED_ROWS.some(({ flag }) => parseGoBoolean(this.text(flag)) === true);
+    return flagged || NAMED_ROWS.some(({ text }) => this.text(text) !== '');
   }
 
   #names(): readonly string[] {

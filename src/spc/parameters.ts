@@ -4,7 +4,8 @@ import type { Attributes } from './attributes.ts';
 import { type Cloud, cloudFileNamed, type ReadCloudFile } from './cloud.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import { Findings } from './finding.ts';
-import type { IdentityRequest } from './identity.ts';
+import { rowOf } from './identities/table.ts';
+import { chooseIdentity } from './identity.ts';
 import {
   type CertificateUse,
   type FileLayout,
@@ -94,7 +95,7 @@ interface Manifest {
 
 function readClassicForm(reader: ParameterReader): Manifest {
   reader.reportUnknown();
-  const mode = readIdentityMode(reader);
+  const readIdentity = chooseIdentity(reader);
   const vaultName = reader.text('keyvaultName');
   if (vaultName === '')
     reader.missing(
@@ -108,57 +109,19 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const cloud = reader.cloud();
   if (cloud?.custom === false && reader.text('cloudEnvFileName') !== '')
     reader.note('cloudEnvFileName', 'cloudEnvFileName is read only with cloudName AzureStackCloud');
-  const request = requestOf(mode, reader);
+  const request = readIdentity();
   const identity = reader.identity(request, tenantId);
   const objects = readObjects(reader);
   const vaultProblem = vaultName === '' ? undefined : vaultNameProblem(vaultName);
   if (vaultProblem !== undefined) reader.error('keyvaultName', `failed to get vault: ${vaultProblem}`, 'vault');
-  const proof = request.kind !== 'managed-identity' && request.kind !== 'pod-identity';
-  const badTenant = tenantId === '' || !proof ? undefined : tenantProblem(tenantId);
+  const { needsTenant } = rowOf(request);
+  const badTenant = tenantId === '' || !needsTenant ? undefined : tenantProblem(tenantId);
   if (badTenant !== undefined)
     reader.error(tenantName, `failed to get keyvault client: invalid tenantID: ${badTenant}`, 'client');
-  const doubt = proof ? tenantDoubt(tenantId) : undefined;
+  const doubt = needsTenant ? tenantDoubt(tenantId) : undefined;
   if (doubt !== undefined) reader.warning(tenantName, `${tenantName} ${quote(tenantId)} ${doubt}`);
   reader.notePlaceholders();
   return { cloud, tenantId, identity, vaultName, objects, literals: [] };
-}
-
-type IdentityMode = 'usePodIdentity' | 'useVMManagedIdentity' | 'useAzureTokenProxy' | 'none';
-
-function readIdentityMode(reader: ParameterReader): IdentityMode {
-  const modes = (['usePodIdentity', 'useVMManagedIdentity', 'useAzureTokenProxy'] as const).filter((name) =>
-    reader.flag(name),
-  );
-  const [mode = 'none', other] = modes;
-  if (other !== undefined) {
-    const rule =
-      'only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, or useAzureTokenProxy';
-    reader.error(other, rule, 'parameters');
-  }
-  return mode;
-}
-
-/** `Differs:` the official provider reads the pod's token in every mode as soon as there is a `clientID`. */
-function requestOf(mode: IdentityMode, reader: ParameterReader): IdentityRequest {
-  switch (mode) {
-    case 'useVMManagedIdentity': {
-      const assigned = reader.clientId('userAssignedIdentityID');
-      if (assigned === '' && reader.text('clientID') !== '') {
-        const remedy = 'name a user-assigned identity by userAssignedIdentityID';
-        const message = `clientID has no meaning with useVMManagedIdentity; ${remedy}`;
-        reader.warning('clientID', message);
-      }
-      return { kind: 'managed-identity', clientId: assigned };
-    }
-    case 'usePodIdentity':
-      return { kind: 'pod-identity' };
-    case 'useAzureTokenProxy':
-      return { kind: 'identity-binding', clientId: reader.clientId('clientID') };
-    case 'none': {
-      const clientId = reader.clientId('clientID');
-      return clientId === '' ? { kind: 'service-principal', secretName: '' } : { kind: 'workload-identity', clientId };
-    }
-  }
 }
 
 /** `Differs:` no object at all is a success for the official provider, and then an unexplained failure of the driver. */

@@ -1,8 +1,13 @@
+/**
+ * Reads the `vault` field of a `keyVault` field: name, tenant and credentials. Called by the reader of that field.
+ * Refuses fields that it does not know, and more than one kind of credentials.
+ */
+
 import type { Fields } from './fields.ts';
-import type { IdentityRequest } from './identity.ts';
-import { subdomainProblem } from './kubernetes-names.ts';
+import { SECRET_MEANING } from './identities/service-principal.ts';
+import { CREDENTIAL_FIELDS, type IdentityRequest } from './identities/table.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
-import { clientIdDoubt, placeholderIn, tenantDoubt } from './placeholder.ts';
+import { tenantDoubt } from './placeholder.ts';
 
 /** The `vault` field of a `keyVault` field, read. */
 export interface VaultField {
@@ -15,11 +20,8 @@ export interface VaultField {
 /** Names of the fields of `vault`. */
 export const VAULT_FIELDS = ['name', 'directoryId', 'credentials'] as const;
 /** Names of the fields of `credentials`. */
-export const CREDENTIAL_KINDS = ['servicePrincipalLocalSecretName', 'workloadIdentity', 'managedIdentity'] as const;
-const SECRET_MEANING = 'the name of the Secret with clientid and clientsecret';
+export const CREDENTIAL_KINDS: readonly string[] = CREDENTIAL_FIELDS.map(({ field }) => field);
 const DIRECTORY_MEANING = 'the Microsoft Entra tenant ID (directory ID) of the Key Vault';
-const FEDERATED_MEANING = 'the client ID of the identity that is federated with the service account';
-const MANAGED_MEANING = 'the client ID of a user-assigned identity; leave it out for the system-assigned one';
 
 /** Reads which vault, and with whose credentials. */
 export function parseVault(keyVault: Fields): VaultField {
@@ -47,54 +49,21 @@ function parseCredentials(vault: Fields): IdentityRequest {
     return none;
   }
   credentials.onlyKnown(CREDENTIAL_KINDS, 'error');
-  const given = CREDENTIAL_KINDS.filter((kind) => credentials.has(kind));
-  const [first, second] = given;
-  if (second !== undefined) vault.error('credentials', `must hold only one of ${given.join(' and ')}`);
+  const [first, ...others] = CREDENTIAL_FIELDS.filter(({ field }) => credentials.has(field));
   if (first === undefined) {
     vault.error('credentials', `must hold one of ${CREDENTIAL_KINDS.join(', ')}`);
     return none;
   }
-  switch (first) {
-    case 'servicePrincipalLocalSecretName':
-      return { kind: 'service-principal', secretName: secretNameOf(credentials, first) };
-    case 'workloadIdentity': {
-      const identity = credentials.map(first);
-      identity?.onlyKnown(['clientId'], 'error');
-      return { kind: 'workload-identity', clientId: clientIdOf(identity, FEDERATED_MEANING) };
-    }
-    case 'managedIdentity':
-      return { kind: 'managed-identity', clientId: managedClientId(credentials, first) };
+  if (others.length > 0) {
+    const given = [first, ...others].map(({ field }) => field);
+    vault.error('credentials', `must hold only one of ${given.join(' and ')}`);
   }
+  return first.read(credentials);
 }
 
 function directoryIdOf(vault: Fields): string {
   const text = vault.filledIn('directoryId', DIRECTORY_MEANING, tenantProblem);
-  warnOf(vault, 'directoryId', tenantDoubt(text));
+  const doubt = tenantDoubt(text);
+  if (doubt !== undefined) vault.warning('directoryId', doubt);
   return text;
-}
-
-/** The pod's volume names the Secret, so a name that cannot be one hinders no Mount. */
-function secretNameOf(credentials: Fields, field: string): string {
-  const name = credentials.filledIn(field, SECRET_MEANING);
-  if (name !== '' && placeholderIn(name) === undefined) warnOf(credentials, field, subdomainProblem(name));
-  return name;
-}
-
-function clientIdOf(identity: Fields | undefined, meaning: string): string {
-  const text = identity?.filledIn('clientId', meaning) ?? '';
-  if (identity !== undefined && text !== '' && placeholderIn(text) === undefined)
-    warnOf(identity, 'clientId', clientIdDoubt(text));
-  return text;
-}
-
-function warnOf(fields: Fields, name: string, doubt: string | undefined): void {
-  if (doubt !== undefined) fields.warning(name, doubt);
-}
-
-/** Nothing behind the name, or no `clientId` in it: the system-assigned identity. */
-function managedClientId(credentials: Fields, name: string): string {
-  if (credentials.value(name)?.kind === 'null') return '';
-  const identity = credentials.map(name);
-  identity?.onlyKnown(['clientId'], 'error');
-  return identity?.has('clientId') ? clientIdOf(identity, MANAGED_MEANING) : '';
 }

@@ -1,0 +1,13 @@
+/** Reads client IDs below `keyVault.vault.credentials`. Called by the rows of modes that have one there. */
+
+import type { Fields } from '../fields.ts';
+import { clientIdDoubt, placeholderIn } from '../placeholder.ts';
+
+/** The `clientId` of a credential, with a warning where it looks like none; empty where it is missing. */
+export function clientIdOf(credential: Fields | undefined, meaning: string): string {
+  const text = credential?.filledIn('clientId', meaning) ?? '';
+  if (credential === undefined || text === '' || placeholderIn(text) !== undefined) return text;
+  const doubt = clientIdDoubt(text);
+  if (doubt !== undefined) credential.warning('clientId', doubt);
+  return text;
+}

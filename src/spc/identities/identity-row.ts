@@ -1,0 +1,57 @@
+/**
+ * The contract of a row of the identity table: how a manifest asks for one mode of identity, and what has to come with
+ * the request. Each file beside this one holds a row, `table.ts` lists them, `identity.ts` works with them.
+ */
+
+import type { Secret } from '../../base/secret.ts';
+import type { NodePublishSecret, Pod } from '../attributes.ts';
+import type { Fields } from '../fields.ts';
+import type { Stage } from '../finding.ts';
+
+/** The parameters of the classic form, as `ParameterReader` reads them. */
+export interface ClassicParameters {
+  /** Empty where the parameter is not there. */
+  readonly text: (name: string) => string;
+  /** The same of a client ID; one that nobody filled in is an error. */
+  readonly clientId: (name: string) => string;
+  readonly warning: (name: string, message: string) => void;
+}
+
+/** The credentials that came with a request. */
+export interface Credentials {
+  readonly tenantId: string;
+  readonly pod: Pod;
+  readonly tokens: Secret | undefined;
+  readonly secret: NodePublishSecret | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Sentences about parameters that are ignored and were meant to name another identity; default: none. */
+  readonly ignored?: readonly string[];
+}
+
+/** The identity with its credentials, or what is missing and how to provide it. */
+export type Resolution<I> =
+  | { readonly ok: true; readonly identity: I }
+  /** Default of `stage`: `parameters`. */
+  | { readonly ok: false; readonly reason: string; readonly stage?: Stage };
+
+/** One mode of identity. `R` is what a manifest asks for, `I` the identity with its credentials. */
+export interface IdentityRow<R extends { readonly kind: string }, I extends { readonly kind: string }> {
+  /** The official provider's name of the mode, part of its error texts. */
+  readonly officialMode: string;
+  /** Parameter of the classic form that chooses the mode; undefined for the mode of manifests that choose none. */
+  readonly chosenBy: { readonly flag: string } | { readonly text: string } | undefined;
+  /** Further parameters of the classic form that only this mode reads. */
+  readonly parameters: readonly string[];
+  readonly readClassic: (parameters: ClassicParameters) => R;
+  /** Field of `keyVault.vault.credentials` that chooses the mode; undefined where that form does not have it. */
+  readonly credential: { readonly field: string; readonly read: (credentials: Fields) => R } | undefined;
+  /** True if the identity logs in at the tenant that the manifest names. */
+  readonly needsTenant: boolean;
+  /** Audience of the pod's token that the identity logs in with; undefined where it needs none. */
+  readonly audience: string | undefined;
+  /** A required field that the request lacks; undefined where it is whole. */
+  readonly problem: (request: R) => string | undefined;
+  /** Finds the credentials. Reads only those that the identity uses. */
+  readonly resolve: (request: R, credentials: Credentials) => Resolution<I>;
+}

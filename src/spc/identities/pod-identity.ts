@@ -1,0 +1,28 @@
+/** AAD pod identity (deprecated by its makers): chosen by `usePodIdentity`, logs in by the name of the pod. */
+
+import type { IdentityRow } from './identity-row.ts';
+
+interface Request {
+  readonly kind: 'pod-identity';
+}
+
+interface PodIdentity extends Request {
+  readonly podName: string;
+  readonly podNamespace: string;
+}
+
+/** AAD pod identity. */
+export const podIdentity: IdentityRow<Request, PodIdentity> = {
+  officialMode: 'PodIdentity',
+  chosenBy: { flag: 'usePodIdentity' },
+  parameters: [],
+  readClassic: () => ({ kind: 'pod-identity' }),
+  credential: undefined,
+  needsTenant: false,
+  audience: undefined,
+  problem: () => undefined,
+  resolve: ({ kind }, { pod }) => ({
+    ok: true,
+    identity: { kind, podName: pod.name, podNamespace: pod.namespace },
+  }),
+};
