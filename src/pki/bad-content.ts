@@ -6,15 +6,14 @@
 import { ProviderError } from '../base/errors.ts';
 
 /**
- * The error of this room: content that cannot become keys, certificates or the file asked for.
- * What leaves the room stands on its own after `object "x": `. Inside, a reader says only what it found
- * ("is truncated") and {@link naming} puts the subject before it.
+ * The error of this room. A message that leaves the room is complete after `object "x": `. Inside the room, a reader gives
+ * only its observation ("is truncated"), and {@link naming} puts the subject before it.
  */
 export function badContent(message: string, cause?: unknown): ProviderError {
   return new ProviderError('ERR_BAD_CONTENT', message, cause === undefined ? {} : { cause });
 }
 
-/** Runs `job`; an error of OpenSSL, of which Node has many kinds, becomes a {@link badContent} with `message`. */
+/** Runs `job`; any error of OpenSSL becomes a {@link badContent} with `message`. */
 export function refusing<T>(message: string, job: () => T): T {
   try {
     return job();
@@ -24,7 +23,7 @@ export function refusing<T>(message: string, job: () => T): T {
   }
 }
 
-/** Runs `job`; the subject goes before the message of a {@link badContent} it throws. */
+/** Runs `job`; puts the subject before the message of a {@link badContent} that it throws. */
 export async function naming<T>(subject: string, job: () => Promise<T> | T): Promise<T> {
   try {
     return await job();

@@ -16,9 +16,9 @@ import { type Pkcs12Access, readPkcs12 } from './pkcs12-read.ts';
 import { type Shape, shapeOf } from './shape.ts';
 import { decryptOldKey, readOldEncryption } from './traditional-key.ts';
 
-/** Labels that hold a private key without encryption. */
+/** Labels of blocks with a private key that is not encrypted. */
 export const KEY_LABELS: readonly string[] = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
-/** What people take for a key or a certificate, and what to do about it. */
+/** Contents that are mistaken for a key or a certificate, with the remedy. */
 const FOREIGN = {
   'PUBLIC KEY': 'a public key',
   'CERTIFICATE REQUEST': 'a certificate request (CSR); take the certificate that the CA issued for it',
@@ -35,22 +35,22 @@ const REMEDIES = {
   'private key': 'put the private key in its place, or name the block after what it holds',
   certificate: 'put the certificate in its place, or name the block after what it holds',
 } as const;
-/** All the roots that a browser trusts are some hundred and fifty. */
+/** A browser trusts about 150 roots. */
 const MAX_CERTIFICATES = 256;
-/** A certificate with a thousand names takes thirty thousand, one with a signature of the next age fifty thousand. */
+/** A certificate with a thousand names takes 30,000 bytes, one with a post-quantum signature 50,000. */
 const MAX_CERTIFICATE_BYTES = 64 * 1024;
 const MAX_KEYS = 20;
 
-/** Collects keys and certificates; each is opened in its own turn of the event loop. */
+/** Collects keys and certificates; each one is opened in a new turn of the event loop. */
 export class BundleReader {
   readonly keys: KeyObject[] = [];
   readonly certificates: X509Certificate[] = [];
-  /** What stood in the content and is neither key nor certificate. */
+  /** Parts of the content that are neither keys nor certificates, as nouns. */
   readonly passedOver = new Set<string>();
-  /** The first private key among what was passed over: content that has one is not content without a key. */
+  /** The first private key among the skipped parts: a content with such a key does not count as one without a key. */
   unreadKey: string | undefined;
   readonly #access: Pkcs12Access;
-  /** Whether the text being read stood in a block; it is not looked for in its own blocks. */
+  /** True while the text of a block is read; a block inside that text is not searched again. */
   #isNested = false;
 
   constructor(access: Pkcs12Access) {
@@ -69,7 +69,7 @@ export class BundleReader {
     }
   }
 
-  /** One element after the other, as concatenated files have them; a line break or zeros after them are no harm. */
+  /** Reads elements one after the other, as in concatenated files. A line break or zeros may follow them. */
   async addDer(bytes: Buffer): Promise<void> {
     for (let offset = 0; bytes[offset] === TAG.sequence; ) {
       const { raw } = readDer(bytes, offset);
@@ -104,7 +104,7 @@ export class BundleReader {
     return this.#addCertificate(readDer(der).raw);
   }
 
-  /** PEM in the base64 of a block, which somebody encoded and wrapped in BEGIN and END again. */
+  /** PEM inside the base64 of a block: a PEM file that was encoded and wrapped in BEGIN and END again. */
   #textIn(der: Buffer): string | undefined {
     const core = this.#isNested ? undefined : peel(der).core;
     return core?.kind === 'pem' ? core.text : undefined;
@@ -116,7 +116,7 @@ export class BundleReader {
     this.#isNested = false;
   }
 
-  /** Tells what a DER element is by its shape. */
+  /** Reads a DER element according to its shape. */
   async #addElement(der: Buffer): Promise<void> {
     switch (shapeOf(der)) {
       case 'private key':
@@ -156,7 +156,7 @@ export class BundleReader {
     this.#keep(key ?? keyStaysShut(this.#access));
   }
 
-  /** The encryption of OpenSSL before 1.0 (`Proc-Type: 4,ENCRYPTED`), whose derivation costs nothing. */
+  /** The encryption of OpenSSL before 1.0 (`Proc-Type: 4,ENCRYPTED`), whose key derivation is cheap. */
   async #addOldEncryptedKey(headers: string, content: Buffer): Promise<void> {
     const { budget, passwords } = this.#access;
     const encryption = readOldEncryption(headers);
@@ -222,7 +222,7 @@ function keyStaysShut({ passwordGiven, passwordRemark, passwordRemedy }: Pkcs12A
   );
 }
 
-/** A block whose content is something else than its label says. */
+/** The error of a block whose content does not match its label. */
 function misplaced(shape: Shape, wanted: 'private key' | 'certificate'): Error {
   return badContent(`holds a ${shape}, not a ${wanted}; ${REMEDIES[wanted]}`);
 }

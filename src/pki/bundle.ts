@@ -13,29 +13,29 @@ import { WorkBudget } from './kdf.ts';
 import { type Core, peel } from './layers.ts';
 import { passwordCandidates, passwordRemark } from './password.ts';
 
-/** Keys and certificates of one content, each kind in the order of the content. */
+/** The keys and certificates of one content, in the order of the content. */
 export interface CertificateBundle {
   readonly format: 'pkcs12' | 'pem' | 'der';
   readonly keys: readonly KeyObject[];
   readonly certificates: readonly X509Certificate[];
-  /** A private key in a form that is not read, as a noun with the remedy; absent where there is none. */
+  /** A private key in an unsupported form, as a noun with the remedy; absent if there is none. */
   readonly unreadKey: string | undefined;
-  /** What else stands there, as nouns, such as a certificate request. */
+  /** Other parts of the content, as nouns, such as a certificate request. */
   readonly passedOver: readonly string[];
 }
 
 /** Options of {@link readBundle}. */
 export interface ReadOptions {
-  /** What the vault calls the content; used in messages only, since the content itself is the better witness. */
+  /** The content type of the vault. It is used in messages only: the format is read from the content. */
   readonly contentType?: string;
-  /** Of PKCS#12 and encrypted keys. */
+  /** The password of PKCS#12 and encrypted keys. */
   readonly password?: Secret;
-  /** What to do where a password is needed and none is given, for the message; default the words for a manifest. */
+  /** The remedy in the message for a missing password; by default the one for a manifest. */
   readonly passwordRemedy?: string;
   readonly signal?: AbortSignal;
 }
 
-/** The longest content that is read: ten times what a Key Vault secret can hold, and room for all the roots a browser trusts. */
+/** The longest content that is read: ten times the size of a Key Vault secret, enough for all roots of a browser. */
 export const MAX_CONTENT_BYTES = 256 * 1024;
 /** Some tools apply base64 twice. */
 const MAX_PLAIN_LAYERS = 2;
@@ -44,12 +44,12 @@ const PASSWORD_REMEDY =
   'store it without a password, or name the secret that holds its password by "passwordFrom" beside "files"';
 
 /**
- * Reads PKCS#12, PEM or DER under the layers that `layers.ts` knows, base64 above all: private keys of any kind,
- * certificates, PKCS#7 collections. What a block or an element is, its content says and not its label.
- * The cost is bounded whatever the content, and no turn of the event loop takes more than a few milliseconds of it.
+ * Reads PKCS#12, PEM or DER under the layers of `layers.ts`, such as base64: private keys of any kind, certificates, PKCS#7
+ * collections. The kind of a block or element is read from its content, not from its label. The cost is bounded for any
+ * content, and no turn of the event loop takes more than a few milliseconds.
  *
- * Throws: ERR_BAD_CONTENT with a message that says what was found and what to do, never the content; the signal's
- * reason when it aborts.
+ * Throws: ERR_BAD_CONTENT with a message that names the finding and the remedy, never the content; the reason of the
+ * signal if it aborts.
  */
 export async function readBundle(content: Buffer, options: ReadOptions = {}): Promise<CertificateBundle> {
   await nextTurn(options.signal);
@@ -89,17 +89,17 @@ function addTo(reader: BundleReader, core: Core): Promise<void> {
   }
 }
 
-/** Whether content is PKCS#12 or base64 of it. */
+/** True if the content is PKCS#12 or base64 of it. */
 export function looksLikePkcs12(content: Buffer): boolean {
   return plainCoreOf(content) === 'pkcs12';
 }
 
-/** Whether content is a text with PEM blocks, or base64 of one. */
+/** True if the content is a text with PEM blocks, or base64 of one. */
 export function looksLikePem(content: Buffer): boolean {
   return plainCoreOf(content) === 'pem';
 }
 
-/** What a content is under nothing but base64: what is under more is a value of its own kind until somebody asks for `files`. */
+/** The content without its base64. A content under other layers is a plain value unless the manifest asks for `files`. */
 function plainCoreOf(content: Buffer): Core['kind'] | undefined {
   if (content.length > MAX_CONTENT_BYTES) return undefined;
   const { core, layers } = peel(content);

@@ -17,15 +17,15 @@ export function validTo(certificate: X509Certificate): number {
   return Date.parse(certificate.validTo);
 }
 
-/** A day as people write it in messages, `2026-11-23`. */
+/** A day for messages, such as `2026-11-23`. */
 export function dayOf(milliseconds: number): string {
   return Number.isFinite(milliseconds) ? new Date(milliseconds).toISOString().slice(0, 10) : 'an unreadable date';
 }
 
-/** Digest of a signature that collisions have been found for. */
+/** A digest with known collisions. */
 export type WeakDigest = 'SHA-1' | 'MD5' | 'MD2';
 
-/** How a certificate is signed: the usual name, or the identifier where it is not known here. */
+/** The signature algorithm of a certificate: its usual name, or its identifier if it is unknown. */
 export interface SignatureAlgorithm {
   readonly name: string;
   readonly weak?: WeakDigest;
@@ -52,7 +52,7 @@ const SIGNATURES: Readonly<Record<string, SignatureAlgorithm>> = {
 };
 const RSA_PSS = '1.2.840.113549.1.1.10';
 
-/** The algorithm the issuer signed with; Node does not tell. */
+/** The algorithm of the issuer's signature; Node does not give it. */
 export function signatureAlgorithmOf(certificate: X509Certificate): SignatureAlgorithm {
   try {
     const [, algorithm] = sequence(readDer(certificate.raw));
@@ -73,7 +73,7 @@ function pssAlgorithm(parameters: Der | undefined): SignatureAlgorithm {
   return { name: `RSA-PSS with ${digest?.replace(/^sha(?!3-)/, 'sha-').toUpperCase() ?? name}` };
 }
 
-/** Subject alternative names as Node writes them, such as `DNS:broker.example`; it gives null for damaged ones. */
+/** Subject alternative names as Node writes them, such as `DNS:broker.example`. Damaged ones become null. */
 export function alternativeNamesOf(certificate: X509Certificate): readonly string[] {
   const text: string | null | undefined = certificate.subjectAltName;
   return text === undefined || text === null || text === '' ? [] : text.split(/, (?=[A-Za-z ]+:)/);
@@ -82,7 +82,7 @@ export function alternativeNamesOf(certificate: X509Certificate): readonly strin
 const KEY_USAGE = '2.5.29.15';
 const KEY_CERT_SIGN = 0x04;
 
-/** Whether its key usage says that it issues certificates; Node does not tell. */
+/** True if the key usage allows the certificate to issue others; Node does not give it. */
 export function issuesCertificates(certificate: X509Certificate): boolean {
   try {
     const [tbs] = sequence(readDer(certificate.raw));

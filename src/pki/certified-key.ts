@@ -9,32 +9,32 @@ import type { CertificateBundle } from './bundle.ts';
 import { type Chain, chainIn, keyFits, pathOf } from './chain.ts';
 import { IssuerSearch, type SearchOptions } from './issuers.ts';
 
-/** A certificate ready to be written: what a bundle means, once its parts have found their places. */
+/** The parts of a bundle in their roles: key, chain and authorities, ready to be written. */
 export interface CertificateMaterial {
-  /** Absent where the content holds none, as for a key that cannot be exported. */
+  /** Absent if the content holds none, for example because the key cannot be exported. */
   readonly key: KeyObject | undefined;
   readonly chain: Chain;
-  /** Whether `key` belongs to the chain's leaf. */
+  /** True if `key` belongs to the leaf of the chain. */
   readonly fits: boolean;
-  /** What the outputs `ca` and `truststore` hold. */
+  /** The certificates of the outputs `ca` and `truststore`. */
   readonly authorities: readonly X509Certificate[];
-  /** Leaves of other private keys, each with its key in the content: which of the servers is meant, nobody can tell. */
+  /** Leaves of other private keys in the content. Nothing tells which of these servers is meant. */
   readonly rivals: readonly X509Certificate[];
-  /** A private key in a form that is not read, and what to do about it. */
+  /** A private key in an unsupported form, with the remedy. */
   readonly unreadKey: string | undefined;
-  /** What else the content holds, as nouns, such as a certificate request. */
+  /** Other parts of the content, as nouns, such as a certificate request. */
   readonly passedOver?: readonly string[];
 }
 
-/** What is paired: a bundle, or keys and certificates from elsewhere. */
+/** The input of the pairing: a bundle, or keys and certificates of another source. */
 export type Unpaired = Pick<CertificateBundle, 'keys' | 'certificates'> &
   Partial<Pick<CertificateBundle, 'unreadKey' | 'passedOver'>>;
 
 /**
- * Pairs key and leaf of a bundle and orders the chain. Of several keys that have a certificate the first in the content
- * is taken, and the others' leaves are its `rivals`: nothing that a renewal changes has a say. Copies of one key are one
- * key, and the key of a CA that issued another key's leaf is none of a server. Where no key fits any certificate, the
- * first key is given with `fits: false`.
+ * Pairs key and leaf of a bundle and orders the chain. If several keys have a certificate, the first in the content is
+ * taken, and the leaves of the others are its `rivals`; the choice does not depend on anything that a renewal changes.
+ * Copies of one key count once. The key of a CA that issued the leaf of another key is not a server's. If no key fits any
+ * certificate, the result has the first key and `fits: false`.
  */
 export async function pairKey(bundle: Unpaired, options: SearchOptions = {}): Promise<CertificateMaterial> {
   const { keys, certificates, unreadKey, passedOver = [] } = bundle;
@@ -57,8 +57,8 @@ export async function pairKey(bundle: Unpaired, options: SearchOptions = {}): Pr
 }
 
 /**
- * Reads a bundle as a collection of CA certificates: all of them are `authorities`, in the bundle's order without
- * doubles, except leaves whose private key is there too.
+ * Reads a bundle as a collection of CA certificates: all of them are `authorities`, in the order of the bundle without
+ * duplicates, except leaves whose private key is in the bundle.
  */
 export async function authoritiesOf(bundle: Unpaired, options: SearchOptions = {}): Promise<CertificateMaterial> {
   const material = await pairKey(bundle, options);
@@ -78,7 +78,7 @@ interface Pair {
   readonly owned: ReadonlySet<string>;
 }
 
-/** Without the keys of CAs on the paths of the others. */
+/** The pairs without those of CAs on the paths of the others. */
 function serversAmong(pairs: readonly Pair[]): readonly Pair[] {
   const paths = pairs.map(({ chain }) => [...printsOf(pathOf(chain).slice(1))]);
   const isIssuer = ({ owned }: Pair, own: number) =>

@@ -9,43 +9,43 @@ import { type Candidate, compareTexts, IssuerSearch, type SearchOptions } from '
 import { issuerOf } from './names.ts';
 
 /**
- * Certificates in the places they have in a chain. Every step of the path is a verified signature. The same
- * certificates give the same chain, whatever their order, unless one key has certificates of several names. A self-signed
- * leaf is its own root: it stands in both places.
+ * Certificates by their place in a chain. Every step of the path is a verified signature. The order of the certificates
+ * does not change the chain, unless one key has certificates of several names. A self-signed leaf is its own root: it has
+ * both places.
  */
 export interface Chain {
-  /** The certificate the private key fits; without a key, the one that issued none of the others. */
+  /** The certificate of the private key; without a key, the one that issued none of the others. */
   readonly leaf?: X509Certificate;
-  /** What lies between leaf and root, the leaf's issuer first. */
+  /** The certificates between leaf and root, the issuer of the leaf first. */
   readonly intermediates: readonly X509Certificate[];
   /** Self-signed certificates: the one that ends the path first, then other CAs. */
   readonly roots: readonly X509Certificate[];
-  /** What has no place in the path and is no root: strangers, other servers, cross-signed doubles. */
+  /** Other certificates that are not roots: unrelated ones, other servers, cross-signed duplicates. */
   readonly unrelated: readonly X509Certificate[];
-  /** Whether the path ends in a self-signed certificate. */
+  /** True if the path ends in a self-signed certificate. */
   readonly complete: boolean;
-  /** Distinguished name of the issuer that an incomplete path lacks; absent where the path runs in a circle. */
+  /** The distinguished name of the missing issuer of an incomplete path; absent if the path is a circle. */
   readonly missingIssuer?: string;
 }
 
-/** What {@link buildChain} knows besides the certificates. */
+/** Options of {@link buildChain}. */
 export interface ChainOptions extends SearchOptions {
   readonly key?: KeyObject;
 }
 
-/** Leaves compared by the path they have, if there are several. */
+/** The limit of leaves whose paths are compared. */
 const MAX_LEAVES = 8;
 
 /**
  * Orders certificates into a chain by issuer and subject, key identifiers and verified signatures. Where certificates
  * are cross-signed, a path to a self-signed certificate on which nothing expires before the leaf is preferred, then the
- * shortest, then the one that is valid longest. The time of day plays no part: the same certificates stay the same chain.
+ * shortest, then the one that is valid longest. The current time does not matter: the same certificates always give the same chain.
  */
 export async function buildChain(certificates: readonly X509Certificate[], options: ChainOptions = {}): Promise<Chain> {
   return chainIn(await IssuerSearch.among(certificates, options), options.key);
 }
 
-/** The chain of `key` among the certificates of a search, which may serve several keys. */
+/** The chain of `key` in a search; one search may serve several keys. */
 export async function chainIn(search: IssuerSearch, key: KeyObject | undefined): Promise<Chain> {
   const paths: Path[] = [];
   for (const leaf of leavesOf(search, key)) paths.push(await bestPath(leaf, search));
@@ -66,13 +66,13 @@ export async function chainIn(search: IssuerSearch, key: KeyObject | undefined):
   };
 }
 
-/** The path's certificates from the leaf to the root, each once. */
+/** The certificates of the path from the leaf to the root, each once. */
 export function pathOf({ leaf, intermediates, roots, complete }: Chain): readonly X509Certificate[] {
   const end = complete ? roots.slice(0, 1) : [];
   return [...new Set([...(leaf === undefined ? [] : [leaf]), ...intermediates, ...end])];
 }
 
-/** Whether the certificate holds the public part of this private key. */
+/** True if the certificate holds the public part of this private key. */
 export function keyFits(key: KeyObject, certificate: X509Certificate): boolean {
   try {
     return certificate.checkPrivateKey(key);
@@ -82,8 +82,8 @@ export function keyFits(key: KeyObject, certificate: X509Certificate): boolean {
 }
 
 /**
- * The leaves that may be meant, servers before CAs: those the key fits, of the name that stands first in the content;
- * else those nobody else was issued by, in the order of their names. A renewal changes neither.
+ * The possible leaves, servers before CAs: the certificates of the key, with the name that is first in the content;
+ * without a key, the certificates that issued no other, ordered by name. A renewal changes neither.
  */
 function leavesOf(search: IssuerSearch, key: KeyObject | undefined): readonly Candidate[] {
   const fitting = key === undefined ? [] : search.own.filter(({ certificate }) => keyFits(key, certificate));
@@ -97,7 +97,7 @@ function leavesOf(search: IssuerSearch, key: KeyObject | undefined): readonly Ca
   return leaves.toSorted((a, b) => compareTexts(a.subject, b.subject)).slice(0, MAX_LEAVES);
 }
 
-/** Applies each test that leaves at least one. */
+/** Applies each test, unless no candidate passes it. */
 function narrow(
   candidates: readonly Candidate[],
   tests: readonly ((candidate: Candidate) => boolean)[],
@@ -114,20 +114,20 @@ function isServer({ certificate }: Candidate): boolean {
   return !certificate.ca;
 }
 
-/** From a leaf towards a root. */
+/** A path from a leaf towards a root. */
 interface Path {
   readonly steps: readonly Candidate[];
   readonly complete: boolean;
 }
 
-/** The shortest path of certificates that outlive the leaf; failing that, of any. */
+/** The shortest path of certificates that outlive the leaf; if there is none, of any. */
 async function bestPath(leaf: Candidate, search: IssuerSearch): Promise<Path> {
   const end = validTo(leaf.certificate);
   const lasting = await shortestPath(leaf, search, ({ certificate }) => validTo(certificate) < end);
   return lasting.complete ? lasting : shortestPath(leaf, search, () => false);
 }
 
-/** Breadth first to the nearest self-signed certificate; failing that, to the farthest reached. */
+/** Searches breadth first for the nearest self-signed certificate; if there is none, returns the longest path. */
 async function shortestPath(leaf: Candidate, search: IssuerSearch, skip: (one: Candidate) => boolean): Promise<Path> {
   const childOf = new Map<Candidate, Candidate | undefined>([[leaf, undefined]]);
   let farthest = leaf;
@@ -153,7 +153,7 @@ function pathTo(end: Candidate, childOf: ReadonlyMap<Candidate, Candidate | unde
   return path;
 }
 
-/** Complete paths first, then those that get far; equal ones stay in the order of their leaves. */
+/** Complete paths first, then longer ones; equal ones stay in the order of their leaves. */
 function comparePaths(a: Path, b: Path): number {
   if (a.complete !== b.complete) return a.complete ? -1 : 1;
   return a.complete ? 0 : b.steps.length - a.steps.length;

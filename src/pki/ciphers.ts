@@ -8,30 +8,30 @@ import forge from 'node-forge';
 import { nextTurn } from '../base/turns.ts';
 import { badContent } from './bad-content.ts';
 
-/** A cipher: one Node has, or RC2 and RC4, which OpenSSL 3 keeps from Node. Sizes in bytes. */
+/** A cipher of Node, or RC2 or RC4, which OpenSSL 3 does not offer. Sizes are in bytes. */
 export type Cipher =
   | { readonly kind: 'native'; readonly name: string; readonly keySize: number; readonly ivSize: number }
   | { readonly kind: 'rc2'; readonly keySize: number; readonly effectiveBits: number; readonly ivSize: 8 }
   | { readonly kind: 'rc4'; readonly keySize: number; readonly ivSize: 0 };
 
-/** Key and initialisation vector, of the sizes their cipher names. */
+/** Key and initialisation vector, in the sizes of their cipher. */
 export interface CipherKey {
   readonly key: Buffer;
   readonly iv: Buffer;
 }
 
-/** Bytes the ciphers written in JavaScript take in one slice of the event loop, about a millisecond. */
+/** The bytes of one slice of the ciphers written in JavaScript, about a millisecond. */
 const SLICE_BYTES = 1024;
-/** The same for native ciphers: triple DES, the slowest, takes two milliseconds. */
+/** The bytes of one slice of native ciphers; the slowest, triple DES, takes two milliseconds. */
 const NATIVE_SLICE_BYTES = 32 * SLICE_BYTES;
 
-/** What is decrypted, and for whom. */
+/** The input of a decryption. */
 interface Encrypted {
   readonly content: Buffer;
   readonly signal: AbortSignal | undefined;
 }
 
-/** `undefined` where the padding is wrong, which with these ciphers is what a wrong password looks like. */
+/** Decrypts. Returns `undefined` if the padding is wrong, the sign of a wrong password. */
 export async function decrypt(cipher: Cipher, key: CipherKey, input: Encrypted): Promise<Buffer | undefined> {
   switch (cipher.kind) {
     case 'native':
@@ -43,7 +43,7 @@ export async function decrypt(cipher: Cipher, key: CipherKey, input: Encrypted):
   }
 }
 
-/** Encrypts with PKCS#7 padding. RC4 is read only. */
+/** Encrypts with PKCS#7 padding. Throws for RC4, which is only read. */
 export function encrypt(cipher: Cipher, { key, iv }: CipherKey, content: Buffer): Buffer {
   switch (cipher.kind) {
     case 'native': {
@@ -80,7 +80,7 @@ async function decryptNatively(
   }
 }
 
-/** Each slice starts the cipher anew behind the slice before: its buffers slow down as they grow. */
+/** Each slice starts a new cipher after the last one, since the buffers of one cipher slow down as they grow. */
 async function decryptRc2(
   effectiveBits: number,
   { key, iv }: CipherKey,
@@ -120,7 +120,7 @@ async function decryptRc4(key: Buffer, { content, signal }: Encrypted): Promise<
   return plain;
 }
 
-/** DES is triple DES with one key three times, two-key triple DES is it with the first key again. */
+/** DES is triple DES with one key three times. Two-key triple DES repeats its first key. */
 function nativeKey(name: string, key: Buffer): Buffer {
   return name === 'des-ede3-cbc' ? Buffer.alloc(24, key) : key;
 }

@@ -7,7 +7,7 @@
 import { hash } from 'node:crypto';
 import { type Der, octets, oid, sequence, TAG } from './der.ts';
 
-/** A curve: OpenSSL's name of it, its object identifier, and the bytes of a coordinate, which bound a private number too. */
+/** A curve: its name in OpenSSL, its object identifier, and the bytes of a coordinate or a private number. */
 export interface Curve {
   readonly name: string;
   readonly id: string;
@@ -15,8 +15,8 @@ export interface Curve {
 }
 
 /**
- * Every curve of OpenSSL that has an object identifier: that, the name, the bytes of a coordinate, and SHA-256 in
- * base64url of the curve's numbers, as {@link digestOf} writes them.
+ * Every curve of OpenSSL that has an object identifier: identifier, name, bytes of a coordinate, and the SHA-256 of its
+ * numbers from {@link digestOf}, in base64url.
  */
 const TABLE = `
   1.3.132.0.6 secp112r1 14 EDXhkrfENut0zHO_fCMijiKCKf2zsmZ45g5jzoSnkFU
@@ -104,21 +104,21 @@ const ROWS = TABLE.trim()
   .split('\n')
   .map((row) => row.trim().split(' '));
 
-/** Every curve that is read here. */
+/** Every supported curve. */
 export const CURVES: readonly Curve[] = ROWS.map(([id = '', name = '', bytes]) => ({ id, name, bytes: Number(bytes) }));
 
 const BY_ID: ReadonlyMap<string, Curve> = new Map(CURVES.map((curve) => [curve.id, curve]));
-/** Where curves of two names have the same numbers, the one that stands first. */
+/** If two curves have the same numbers, the first one is taken. */
 const BY_DIGEST: ReadonlyMap<string, Curve> = new Map(
   CURVES.map((curve, row) => [ROWS[row]?.[3] ?? '', curve] as const).reverse(),
 );
 
-/** The curve that the parameters of an EC key name or write out; `undefined` where it is none of the known ones. */
+/** The curve of the parameters of an EC key, given by name or by numbers; `undefined` if it is unknown. */
 export function curveOf(parameters: Der | undefined): Curve | undefined {
   return parameters?.tag === TAG.oid ? BY_ID.get(oid(parameters)) : BY_DIGEST.get(digestOf(sequence(parameters)));
 }
 
-/** The numbers of a field, the curve, the x of its base point and the order of that (RFC 3279 section 2.3.5). */
+/** Digests the numbers of field and curve, the x of the base point and its order (RFC 3279 section 2.3.5). */
 function digestOf([, field, curve, base, order]: readonly Der[]): string {
   const [a, b] = sequence(curve);
   const point = octets(base);
@@ -128,7 +128,7 @@ function digestOf([, field, curve, base, order]: readonly Der[]): string {
   return hash('sha256', numbers.map((bytes) => significant(bytes).toString('hex')).join(' '), 'base64url');
 }
 
-/** The bytes of a number without the zeros before them. */
+/** The bytes of a number without leading zeros. */
 export function significant(bytes: Buffer = Buffer.alloc(0)): Buffer {
   const start = bytes.findIndex((byte) => byte !== 0);
   return start === -1 ? bytes.subarray(bytes.length) : bytes.subarray(start);

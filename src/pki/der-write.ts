@@ -69,7 +69,7 @@ export function bmpString(text: string): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.BMPSTRING, false, text);
 }
 
-/** DER that exists already, such as an exported private key. */
+/** Existing DER, such as an exported private key. */
 export function parsed(der: Buffer): Asn1 {
   return asn1.fromDer(der.toString('latin1'));
 }

@@ -7,7 +7,7 @@ import { badContent } from './bad-content.ts';
 
 /**
  * One element of DER or BER. `tag` is the identifier octet (tag numbers above 30 keep only their first octet),
- * `content` what is inside, `raw` the whole encoding.
+ * `content` is the value, `raw` the whole encoding.
  */
 export interface Der {
   readonly tag: number;
@@ -32,16 +32,15 @@ const CONSTRUCTED = 0x20;
 const MAX_ELEMENTS = 10_000;
 const MAX_DEPTH = 32;
 
-/** Elements looked at so far, counted across the elements without length of one list. */
+/** The number of elements read so far in one list of elements without length. */
 interface Walk {
   elements: number;
 }
 
 /**
- * Reads the element at `offset`. Nothing is copied and nothing below the element is read, so that the cost is bounded
- * by what a caller descends into: the reason for not using node-forge here, which builds the whole tree first.
- * Indefinite lengths (BER, as some Java and Apple writers use) are walked to their end, 32 levels deep and over ten
- * thousand elements at most.
+ * Reads the element at `offset`, without a copy and without its children. So a caller pays only for the elements that it
+ * reads; node-forge would build the whole tree first. Indefinite lengths (BER, as some Java and Apple writers use) are
+ * walked to their end, at most 32 levels deep and over 10,000 elements.
  */
 export function readDer(bytes: Buffer, offset = 0): Der {
   return readElement(bytes, { offset, depth: 0, walk: { elements: 0 } });
@@ -67,7 +66,7 @@ function readElement(bytes: Buffer, at: { offset: number; depth: number; walk: W
   return { tag, content: bytes.subarray(position, end), raw: bytes.subarray(offset, end) };
 }
 
-/** The elements inside a constructed element. */
+/** The children of a constructed element. Throws: ERR_BAD_CONTENT for a primitive one. */
 export function childrenOf(der: Der): readonly Der[] {
   if ((der.tag & CONSTRUCTED) === 0) throw badContent('is damaged: a value stands where a structure belongs');
   return readAll(der.content);
@@ -85,25 +84,25 @@ export function readAll(bytes: Buffer): readonly Der[] {
   return elements;
 }
 
-/** The children of a SEQUENCE; an error if it is anything else. */
+/** The children of a SEQUENCE. Throws: ERR_BAD_CONTENT for any other element. */
 export function sequence(der: Der | undefined): readonly Der[] {
   return childrenOf(expect(der, TAG.sequence));
 }
 
-/** The element itself if its tag is `tag`; an error if it is absent or another. */
+/** Returns the element if it has this tag. Throws: ERR_BAD_CONTENT if it is absent or has another tag. */
 export function expect(der: Der | undefined, tag: number): Der {
   if (der === undefined) return truncated();
   if (der.tag !== tag) throw badContent('is damaged: its ASN.1 structure is not what its kind prescribes');
   return der;
 }
 
-/** The octets of an OCTET STRING, or of one tagged implicitly, also where BER splits it into parts (one level). */
+/** The octets of an OCTET STRING, or of an implicitly tagged one, also if BER splits it into parts (one level). */
 export function octets(der: Der | undefined, tag: number = TAG.octetString): Buffer {
   if (der?.tag !== (tag | CONSTRUCTED)) return expect(der, tag).content;
   return Buffer.concat(childrenOf(der).map((part) => expect(part, TAG.octetString).content));
 }
 
-/** A non-negative INTEGER; `Infinity` where a double cannot hold it exactly. */
+/** A non-negative INTEGER; `Infinity` if a double cannot hold it exactly. */
 export function smallInteger(der: Der | undefined): number {
   const bytes = expect(der, TAG.integer).content;
   if (bytes.length === 0 || (bytes[0] ?? 0) > 0x7f) throw badContent('is damaged: a number is empty or negative');

@@ -9,11 +9,11 @@ import { TAG } from './der.ts';
 import { jsonOf, latin1Of, type Peeled, peel } from './layers.ts';
 import { boundaryFault, faultAt } from './text-faults.ts';
 
-/** More than a Key Vault secret can hold. */
+/** More bytes than a Key Vault secret can hold. */
 const MAX_SECRET_BYTES = 64 * 1024;
 const EXPECTED = 'PKCS#12 (PFX), PEM or DER, or base64 of one of them, is expected';
 const KEYTOOL = 'convert it with "keytool -importkeystore -deststoretype pkcs12" and store the result';
-/** What files of other kinds begin with, in hexadecimal, and what to do about each. */
+/** The first bytes of other kinds of files, in hexadecimal, each with a noun and the remedy. */
 const MAGIC: readonly (readonly [string, string])[] = [
   ['feedfeed', `is a Java keystore (JKS); ${KEYTOOL}`],
   ['cececece', `is a Java keystore (JCEKS); ${KEYTOOL}`],
@@ -33,7 +33,7 @@ const MAX_MEMBERS = 20;
 const MAX_DEPTH = 4;
 const MAX_NAME = 60;
 
-/** What the content is, to follow the words `the content`: ` is a Java keystore (JKS); convert it …`. */
+/** A description that follows the words `the content`, such as ` is a Java keystore (JKS); convert it …`. */
 export function describeUnknown(content: Buffer, peeled: Peeled, contentType: string | undefined): string {
   const { innermost, layers } = peeled;
   const wrapped = layers.length === 0 ? '' : `, once decoded from ${layers.join(' and ')},`;
@@ -47,7 +47,7 @@ export function describeUnknown(content: Buffer, peeled: Peeled, contentType: st
   return ` is ${seen}${fault}${named}${goWords(content, contentType)}; ${EXPECTED}`;
 }
 
-/** The clause, with a blank before it. */
+/** The clause, with a leading space. */
 function recognised(bytes: Buffer): string | undefined {
   const start = bytes.toString('hex', 0, 20);
   const magic = MAGIC.find(([hex]) => start.startsWith(hex))?.[1];
@@ -81,7 +81,7 @@ function describeJson(bytes: Buffer): string | undefined {
   return `is JSON without keys or certificates; ${EXPECTED}`;
 }
 
-/** Texts in JSON, with the way to each. */
+/** The texts in a JSON value, each with its path. */
 function membersOf(value: object, path: string, depth: number): readonly (readonly [string, string])[] {
   return Object.entries(value).flatMap(([name, member]: [string, unknown]) => {
     const at = `${path}${path === '' ? '' : '.'}${name.slice(0, MAX_NAME)}`;
@@ -91,12 +91,12 @@ function membersOf(value: object, path: string, depth: number): readonly (readon
   });
 }
 
-/** DER of more than a few bytes. */
+/** True for DER of more than a few bytes. */
 function startsDer([first, second = 0]: Buffer): boolean {
   return first === TAG.sequence && second >= 0x80 && second <= 0x84;
 }
 
-/** Where a text that begins as base64 has a character that does not belong there. */
+/** The place of a foreign character in a text that begins as base64. */
 function strayIn(bytes: Buffer): string {
   const text = latin1Of(bytes);
   const begins = MOSTLY_BASE64.test(text.trimStart().replace(/^["']/, ''));
@@ -104,7 +104,7 @@ function strayIn(bytes: Buffer): string {
   return at > 0 ? `: it is base64 up to ${faultAt(text, at)}` : '';
 }
 
-/** What the official provider says of a PFX that is not base64, for those who search for it. */
+/** The official provider's message for a PFX that is not base64, so that a search for it succeeds. */
 function goWords(content: Buffer, contentType: string | undefined): string {
   if (contentType !== 'application/x-pkcs12' || content.length > MAX_SECRET_BYTES) return '';
   const decoded = decodeBase64(content.toString('latin1'));

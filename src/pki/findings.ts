@@ -21,7 +21,7 @@ import type { CertificateReason } from './reasons.ts';
 export interface CertificateFinding {
   readonly reason: CertificateReason;
   readonly message: string;
-  /** Whether it is right for most: worth a line for people who ask, and no warning. */
+  /** True if the certificate is usually correct: a note for `inspect` and `check`, not a warning. */
   readonly isNote?: true;
 }
 
@@ -30,30 +30,30 @@ const MAX_NAMED = 3;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
-/** A certificate's time, in milliseconds since 1970. */
+/** The validity of a certificate, in milliseconds since 1970. */
 interface Validity {
   readonly subject: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** What {@link examine} knows besides chain and key. */
+/** Options of {@link examine}. */
 export interface ExamineOptions {
-  /** Leaves whose own private keys are there too. */
+  /** Leaves of other private keys in the content. */
   readonly rivals?: readonly X509Certificate[];
-  /** What becomes of certificates without a place in the chain; default `are left out of it`. */
+  /** The clause on certificates without a place in the chain; default `are left out of it`. */
   readonly others?: string;
 }
 
-/** What is wrong with a chain at any time, and when its certificates are valid: texts and dates only. */
+/** The findings on a chain that do not depend on the time, and the validity of its certificates: texts and dates only. */
 export interface Examination {
   readonly lasting: readonly CertificateFinding[];
   readonly validities: readonly Validity[];
 }
 
 /**
- * Checks a chain and its key as servers, brokers and clients will, before they do. `now` is in milliseconds since 1970.
- * Nothing here keeps a file from being written: whether an expired certificate may be delivered is policy.
+ * Makes the checks of servers, brokers and clients before they see the certificate. `now` is in milliseconds since 1970. A
+ * finding never prevents a file: a policy would have to decide on expired certificates.
  */
 export function checkCertificates(
   chain: Chain,
@@ -64,7 +64,7 @@ export function checkCertificates(
 }
 
 /**
- * The part of {@link checkCertificates} that costs something and is the same at any time.
+ * The part of {@link checkCertificates} that is expensive and does not depend on the time.
  */
 export function examine(
   chain: Chain,
@@ -88,12 +88,12 @@ export function examine(
   };
 }
 
-/** The part of {@link checkCertificates} that depends on the time and costs nothing. */
+/** The part of {@link checkCertificates} that depends on the time and is cheap. */
 export function findingsAt({ lasting, validities }: Examination, now: number): readonly CertificateFinding[] {
   return [...validities.flatMap((validity) => checkValidity(validity, now)), ...lasting];
 }
 
-/** What is wrong with certificates that stand for CAs. A self-signed one that is no CA's can be trusted for itself. */
+/** The findings on certificates of CAs. A self-signed certificate that is not a CA's can be trusted for itself. */
 export function checkAuthorities(
   authorities: readonly X509Certificate[],
   roots: readonly X509Certificate[],
@@ -145,13 +145,13 @@ function whatIsMissing(chain: Chain): string {
     : `the certificate of its issuer "${missingIssuer}" is missing; import the certificate with its whole chain, or name a secret that holds the CA certificates`;
 }
 
-/** Whether a certificate with the name of the missing issuer is there, whose key did not make the signature. */
+/** True if a certificate has the name of the missing issuer, but its key did not make the signature. */
 function hasNamesake(chain: Chain): boolean {
   const all = [...pathOf(chain), ...chain.roots, ...chain.unrelated];
   return all.some((other) => subjectOf(other) === chain.missingIssuer);
 }
 
-/** What to say of a chain that ends before its root, which servers and clients do not send. */
+/** The remark on a chain that ends before its root, which servers and clients do not send. */
 export function rightIfRoot(missingIssuer: string): string {
   return `the certificate of the issuer "${missingIssuer}" is not in here: right if it is the root, which servers do not send; an intermediate belongs here, or clients cannot verify the chain`;
 }
@@ -168,7 +168,7 @@ function rsaBits(certificate: X509Certificate): number | undefined {
   return kind === 'RSA' || kind === 'RSA-PSS' ? Number(bits) : undefined;
 }
 
-/** A root is trusted for itself, and nobody looks at its signature unless it is the server's own certificate. */
+/** The signature of a root is not verified by anyone, unless the root is the server's own certificate. */
 function checkSignature(certificate: X509Certificate): readonly CertificateFinding[] {
   const { name, weak } = signatureAlgorithmOf(certificate);
   if (weak === undefined) return [];
@@ -184,7 +184,7 @@ function checkKeyAlgorithms(path: readonly X509Certificate[]): readonly Certific
   return [{ reason: 'mixed_key_algorithms', message }];
 }
 
-/** The leaf, unless it is there as a CA. `openssl req -x509` makes CAs of servers too, but they do not say they issue. */
+/** The leaf, unless it is a CA. `openssl req -x509` marks servers as CAs too, but without the key usage to issue. */
 function serverOf({ leaf }: Chain, key: KeyObject | undefined): X509Certificate | undefined {
   return leaf?.ca && (key === undefined || issuesCertificates(leaf)) ? undefined : leaf;
 }
@@ -195,7 +195,7 @@ function checkAlternativeNames(server: X509Certificate | undefined): readonly Ce
   return [{ reason: 'no_san', message }];
 }
 
-/** A certificate for clients alone is looked up by its subject. Node calls the extended key usage `keyUsage`. */
+/** True unless the certificate is for clients only, which are found by subject. Node names the extended key usage `keyUsage`. */
 function servesTls({ keyUsage }: X509Certificate): boolean {
   const usages: readonly string[] | null | undefined = keyUsage;
   return usages === undefined || usages === null || usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH);

@@ -6,7 +6,7 @@ import type { InspectedCertificate, Inspection } from './inspect.ts';
 
 const FORMATS: Readonly<Record<Inspection['format'], string>> = { pkcs12: 'PKCS#12 (PFX)', pem: 'PEM', der: 'DER' };
 
-/** Writes an inspection for people: what is there, the chain as a tree, what is wrong, what would be written. */
+/** Formats an inspection: contents, the chain as a tree, findings, outputs. */
 export function formatInspection(inspection: Inspection): string {
   const sections = [
     [`${FORMATS[inspection.format]}: ${countOf(inspection)}`],
@@ -39,7 +39,7 @@ function keyLine({ kind, fits }: Inspection['keys'][number]): string {
   return `  ${kind}, ${fits === null ? 'fits no certificate here' : `fits ${fits}`}`;
 }
 
-/** The root on top, what it issued below, to the leaf. */
+/** The chain from the root at the top to the leaf. */
 function chainLines({ chain, certificates }: Inspection): readonly string[] {
   const path = chain.path.map((index) => certificates[index]).filter((certificate) => certificate !== undefined);
   const missing = chain.missingIssuer === null ? [] : [`  ${chain.missingIssuer} (missing here)`];
@@ -74,7 +74,7 @@ function findingLines({ findings }: Inspection, wanted: 'warning' | 'note'): rea
   return findings.flatMap(({ severity, reason, message }) => (severity === wanted ? `  ${reason}: ${message}` : []));
 }
 
-/** Outputs that cannot be made for one reason share a line. */
+/** Outputs that fail for the same reason share a line. */
 function outputLines({ outputs }: Inspection): readonly string[] {
   const lines: { readonly names: string[]; readonly text: string }[] = [];
   for (const { output, holds, problem } of outputs) {

@@ -14,7 +14,7 @@ import { OUTPUT_KINDS, type OutputKind, traitsOf } from './outputs.ts';
 import { describeKey, publicKeyNameOf } from './public-key.ts';
 import { certificatesFor, hasKey, missingFor } from './write.ts';
 
-/** A certificate in plain data; times are ISO 8601, empty where the certificate holds no readable one. */
+/** A certificate in plain data; times are ISO 8601, empty if the certificate holds no readable one. */
 export interface InspectedCertificate {
   readonly subject: string;
   readonly issuer: string;
@@ -29,24 +29,24 @@ export interface InspectedCertificate {
   readonly place: 'leaf' | 'intermediate' | 'root' | 'unrelated';
 }
 
-/** What the provider would write for one output, or why it cannot. */
+/** The file that the provider would write for one output, or the reason why it cannot. */
 export interface InspectedOutput {
   readonly output: OutputKind;
   readonly possible: boolean;
-  /** What the file holds, in its order: subjects of certificates, `private key (<kind>)`. */
+  /** The contents of the file, in its order: subjects of certificates, `private key (<kind>)`. */
   readonly holds: readonly string[];
-  /** Why the file cannot be made; null where it can. */
+  /** Why the file cannot be made; null if it can. */
   readonly problem: string | null;
 }
 
-/** One thing to say about the certificates: a warning is what the provider warns of, a note is none of its business. */
+/** One finding: a warning is logged by a Mount, a note is shown by `inspect` only. */
 export interface InspectedFinding extends Omit<CertificateFinding, 'isNote'> {
   readonly severity: 'warning' | 'note';
 }
 
 /**
- * What is inside a content, without the values of keys: plain JSON data, the shape of `akv-csi inspect --json`.
- * Fields are added, never renamed or taken away.
+ * The description of a content, without the values of keys: plain JSON data, the shape of `akv-csi inspect --json`.
+ * Fields may be added, but never renamed or removed.
  */
 export interface Inspection {
   readonly format: CertificateBundle['format'];
@@ -54,7 +54,7 @@ export interface Inspection {
   readonly keys: readonly { readonly kind: string; readonly fits: string | null }[];
   /** In the order of the content. */
   readonly certificates: readonly InspectedCertificate[];
-  /** Whether the leaf's private key is there; null without a leaf or without a key. */
+  /** True if the content holds the private key of the leaf; null without a leaf or without a key. */
   readonly keyFitsLeaf: boolean | null;
   readonly chain: {
     /** Indexes into `certificates`, from leaf to root. */
@@ -66,7 +66,7 @@ export interface Inspection {
   readonly outputs: readonly InspectedOutput[];
 }
 
-/** Says what a bundle holds; `now` in milliseconds since 1970. */
+/** Describes a bundle; `now` is in milliseconds since 1970. */
 export async function inspectBundle(bundle: CertificateBundle, { now }: { readonly now: number }): Promise<Inspection> {
   const material = await pairKey(bundle);
   const { chain, key, fits, rivals } = material;
@@ -96,7 +96,7 @@ export async function inspectBundle(bundle: CertificateBundle, { now }: { readon
   };
 }
 
-/** A file of certificates alone, such as a mounted tls.crt, has no root by design. */
+/** A missing root is a note for a file of certificates only, such as a mounted tls.crt, which has none by design. */
 function judge(finding: CertificateFinding, { key, chain }: CertificateMaterial): InspectedFinding {
   const { reason, message, isNote } = finding;
   const { missingIssuer } = chain;

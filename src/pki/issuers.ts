@@ -8,24 +8,24 @@ import { nextTurn } from '../base/turns.ts';
 import { validFrom, validTo } from './certificate.ts';
 import { publicKeyOf } from './public-key.ts';
 
-/** Signatures verified in one search: a path through all certificates of a content, and each against itself. */
+/** The limit of verified signatures in one search: a path through all certificates of a content, and each one against itself. */
 const MAX_SIGNATURES = 512;
 
-/** Certificates of one subject that are looked at; more bear one name only where somebody means harm. */
+/** The limit of certificates with one subject; only a hostile content has more. */
 const MAX_SAME_SUBJECT = 64;
 
-/** Signatures that may turn out wrong in one search: a hostile collection must not cost more. */
+/** The limit of wrong signatures in one search, which bounds the cost of a hostile collection. */
 const MAX_FAILED_SIGNATURES = MAX_SAME_SUBJECT;
 
-/** A certificate under search, with what is asked of it often. */
+/** A certificate of a search, with its facts that are read often. */
 export interface Candidate {
   readonly certificate: X509Certificate;
-  /** Subject and issuer in the form they are compared in. */
+  /** Subject and issuer, normalised for comparison. */
   readonly subject: string;
   readonly issuer: string;
-  /** Whether subject and issuer are the same name: self-signed, unless another key of that name signed it. */
+  /** True if subject and issuer have the same name: self-signed, unless another key of that name signed it. */
   readonly selfIssued: boolean;
-  /** Its place in the content; doubles have that of the first. */
+  /** Its place in the content; duplicates have the place of the first. */
   readonly position: number;
 }
 
@@ -37,13 +37,13 @@ interface Named {
 const NOBODY: Named = { fitting: [], others: [] };
 
 /**
- * Who issued whom among some certificates. Lists are in one order whatever the input's: the longest valid first.
- * The cost is bounded: names are compared first, each pair's signature is verified once and in its own turn of the
- * event loop, and after {@link MAX_FAILED_SIGNATURES} wrong ones or {@link MAX_SIGNATURES} in all the rest counts as
- * wrong.
+ * Finds issuers among certificates. The order of a result does not depend on the order of the input: the longest valid
+ * certificate is first. The cost is bounded: names are compared first, and the signature of each pair is verified once, in
+ * a new turn of the event loop. After {@link MAX_FAILED_SIGNATURES} wrong signatures, or {@link MAX_SIGNATURES} in all,
+ * the rest counts as wrong.
  */
 export class IssuerSearch {
-  /** The certificates themselves, without doubles. */
+  /** The certificates of the content, without duplicates. */
   readonly own: readonly Candidate[];
   readonly #namedBy: ReadonlyMap<Candidate, Named>;
   readonly #namedIssuers = new Set<Candidate>();
@@ -66,7 +66,7 @@ export class IssuerSearch {
     }
   }
 
-  /** A search among `certificates` and those of `extra`; names and key identifiers are compared now. */
+  /** Starts a search among `certificates` and `extra`; names and key identifiers are compared at once. */
   static async among(
     certificates: readonly X509Certificate[],
     { extra = [], signal }: SearchOptions = {},
@@ -97,17 +97,17 @@ export class IssuerSearch {
     return new IssuerSearch(own, namedBy, signal);
   }
 
-  /** Whether another of the own certificates names this one as its issuer (signatures not looked at). */
+  /** True if another certificate of the content names this one as its issuer; signatures are not verified. */
   isNamedAsIssuer(candidate: Candidate): boolean {
     return this.#namedIssuers.has(candidate);
   }
 
-  /** Whether the certificate is signed with its own key. */
+  /** True if the certificate is signed with its own key. */
   async isSelfSigned(candidate: Candidate): Promise<boolean> {
     return candidate.selfIssued && (await this.#isSignedBy(candidate, candidate));
   }
 
-  /** The other certificates that signed this one, except those `skip` names; key identifiers that match come first. */
+  /** The other certificates that signed this one, except those in `skip`; matching key identifiers come first. */
   async issuersOf(
     candidate: Candidate,
     skip: (issuer: Candidate) => boolean = () => false,
@@ -139,7 +139,7 @@ export class IssuerSearch {
 }
 
 /**
- * The certificates that are not signed with their own key, in their order. What key usage says plays no part, as in
+ * The certificates that are not signed with their own key, in their order. Key usage does not matter, as in
  * {@link IssuerSearch.isSelfSigned}: Key Vault's self-signed certificates say that they issue none.
  */
 export async function withoutRoots(
@@ -156,14 +156,14 @@ export async function withoutRoots(
   return left;
 }
 
-/** Certificates to search among besides, and who may call the search off. */
+/** Further certificates for a search, and the signal that ends it. */
 export interface SearchOptions {
-  /** Certificates from elsewhere, taken only where they complete a path. */
+  /** Certificates of another source, which are used only to complete a path. */
   readonly extra?: readonly X509Certificate[];
   readonly signal?: AbortSignal;
 }
 
-/** The certificates whose subject is this one's issuer, parted by whether key identifier and usage fit too. */
+/** The certificates whose subject is this one's issuer, divided by whether key identifier and usage match too. */
 function namedAmong(issuers: readonly Candidate[], candidate: Candidate): Named {
   const others = issuers.filter((issuer) => issuer !== candidate);
   const fits = (issuer: Candidate) => candidate.certificate.checkIssued(issuer.certificate);
@@ -185,14 +185,14 @@ function candidateOf(certificate: X509Certificate, position: number): Candidate 
   return { certificate, subject, issuer, selfIssued: subject === issuer, position };
 }
 
-/** Names are compared without case and multiple spaces, as RFC 5280 section 7.1 wants. Node gives none for an empty one. */
+/** Normalises a name: case and repeated spaces do not matter (RFC 5280 section 7.1). Node gives none for an empty name. */
 function comparable(name: string | undefined): string {
   return (name ?? '').toLowerCase().replace(/[^\S\n]+/g, ' ');
 }
 
 /**
- * The longest valid first, then the newest. Between equals names decide, which stay the same when a certificate is
- * renewed; the fingerprint, which does not, only tells certificates apart that serve the same names.
+ * The longest valid first, then the newest. Equal ones are ordered by name, which a renewal does not change. The fingerprint,
+ * which a renewal changes, only orders certificates with the same names.
  */
 function compareCandidates(a: Candidate, b: Candidate): number {
   return (

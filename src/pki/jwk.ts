@@ -6,7 +6,7 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { badContent } from './bad-content.ts';
 
-/** A public key as Key Vault gives it; numbers are big-endian bytes, or base64url of them. */
+/** A public key as Key Vault returns it; numbers are big-endian bytes, or base64url of them. */
 export interface JwkFields {
   readonly kty?: string | undefined;
   readonly n?: Uint8Array | string | undefined;
@@ -16,7 +16,7 @@ export interface JwkFields {
   readonly y?: Uint8Array | string | undefined;
 }
 
-/** Curves and the size of their coordinates in bytes. */
+/** The size of the coordinates of each curve, in bytes. */
 const COORDINATE_BYTES: ReadonlyMap<string, number> = new Map([
   ['P-256', 32],
   ['P-384', 48],
@@ -51,14 +51,14 @@ function exportPem(key: JsonWebKey): string {
   }
 }
 
-/** Modulus and exponent of RSA are odd, and OpenSSL writes keys with any. */
+/** Requires an odd number: modulus and exponent of RSA are odd, but OpenSSL writes any key. */
 function odd(name: string, value: Uint8Array | string | undefined): string {
   const bytes = bytesOf(name, value);
   if (((bytes.at(-1) ?? 0) & 1) === 0) throw badContent(`the key read from the vault is damaged: "${name}" is even`);
   return bytes.toString('base64url');
 }
 
-/** Coordinates have a fixed size, and some services drop their leading zeros. */
+/** Pads a coordinate to its fixed size, since some services drop leading zeros. */
 function coordinate(name: string, value: Uint8Array | string | undefined, size: number): string {
   const bytes = bytesOf(name, value);
   const surplus = Math.max(0, bytes.length - size);

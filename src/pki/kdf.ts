@@ -11,7 +11,7 @@ import { badContent } from './bad-content.ts';
 const pbkdf2Async = promisify(pbkdf2);
 const scryptAsync = promisify<Buffer, Buffer, number, object, Buffer>(scrypt);
 
-/** Digests the key derivations use: size of the result and of the blocks they work on, in bytes. */
+/** The digests of the key derivations: size of the result and of the blocks, in bytes. */
 export const DIGESTS = {
   md5: { size: 16, block: 64 },
   sha1: { size: 20, block: 64 },
@@ -32,16 +32,16 @@ const MAX_ITERATIONS = 1_000_000;
 const MAX_WORK = 10_000_000;
 const MAX_SALT_BYTES = 1024;
 const MAX_SCRYPT_BYTES = 64 * 1024 * 1024;
-/** A kilobyte of scrypt takes as long as four digests. */
+/** A kilobyte of scrypt takes the time of four digests. */
 const SCRYPT_BLOCKS = 4;
 const MAX_KEY_BYTES = 64;
-/** Digests in one slice of the event loop, about a millisecond. */
+/** The digests of one slice of the event loop, about a millisecond. */
 const SLICE = 1024;
 
 /**
- * What one file may cost. Iteration counts come from the file, so that a hostile one could ask for hours:
- * no count above a million (OpenSSL takes 2048, Java 10,000, GnuTLS 600,000), and ten million digests in all: some ten
- * seconds of slices that others interleave with.
+ * Bounds the cost of one file. Iteration counts come from the file, so a hostile file could ask for hours of work. The
+ * limits are a million per count (OpenSSL uses 2048, Java 10,000, GnuTLS 600,000) and ten million digests in all: about
+ * ten seconds, in slices between which other work runs.
  */
 export class WorkBudget {
   readonly signal: AbortSignal | undefined;
@@ -66,7 +66,7 @@ export class WorkBudget {
   }
 }
 
-/** Inputs of a key derivation; `size` is the length of the result in bytes. */
+/** The input of a key derivation; `size` is the length of the result in bytes. */
 export interface Derivation {
   readonly digest: Digest;
   readonly password: Buffer;
@@ -75,7 +75,7 @@ export interface Derivation {
   readonly size: number;
 }
 
-/** What a PKCS#12 derivation is for (RFC 7292 appendix B.3). */
+/** The purpose of a PKCS#12 derivation (RFC 7292 appendix B.3). */
 export const PURPOSE = { key: 1, iv: 2, mac: 3 } as const;
 
 /** PBKDF2 (RFC 8018) on Node's thread pool. */
@@ -110,8 +110,8 @@ export async function deriveByScrypt(
 }
 
 /**
- * The key derivation of PKCS#12 itself (RFC 7292 appendix B.2): nothing native offers it, so the loop is here,
- * cut into slices.
+ * The key derivation of PKCS#12 itself (RFC 7292 appendix B.2): no native function offers it, so it is a
+ * loop here, cut into slices.
  */
 export async function deriveByPkcs12(input: Derivation, purpose: number, budget: WorkBudget): Promise<Buffer> {
   checkSizes(input);
@@ -130,7 +130,7 @@ export async function deriveByPkcs12(input: Derivation, purpose: number, budget:
   return Buffer.concat(parts).subarray(0, input.size);
 }
 
-/** PBKDF1 (RFC 8018), which old encrypted PKCS#8 files use. */
+/** PBKDF1 (RFC 8018), used by old encrypted PKCS#8 files. */
 export async function deriveByPbkdf1(input: Derivation, budget: WorkBudget): Promise<Buffer> {
   checkSizes(input);
   budget.spend(input.iterations, 1);
@@ -139,7 +139,7 @@ export async function deriveByPbkdf1(input: Derivation, budget: WorkBudget): Pro
   return derived.subarray(0, input.size);
 }
 
-/** Digests a digest `times` times. Results travel as Latin-1 strings, which costs Node half of what buffers do. */
+/** Applies a digest `times` times. Intermediate results are Latin-1 strings, at half the cost of buffers in Node. */
 async function iterateDigest(
   digest: Digest,
   start: Buffer,
@@ -154,7 +154,7 @@ async function iterateDigest(
   return value;
 }
 
-/** Repeats `bytes` up to a multiple of `block`; nothing stays nothing. */
+/** Repeats `bytes` up to a multiple of `block`; an empty buffer stays empty. */
 function stretch(bytes: Buffer, block: number): Buffer {
   const size = block * Math.ceil(bytes.length / block);
   return size === 0 ? Buffer.alloc(0) : Buffer.alloc(size, bytes);

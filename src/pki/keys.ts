@@ -10,28 +10,28 @@ import { type Der, expect, octets, oid, readDer, sequence, smallInteger, TAG } f
 import { bitString, encode, explicit, integer, objectId, octetString, parsed, sequenceOf } from './der-write.ts';
 import { FIXED_SIZES, KEY_OID } from './public-key.ts';
 
-/** RSA with 16,384 bits, the most OpenSSL computes with, takes nine thousand. */
+/** An RSA key of 16,384 bits, the maximum of OpenSSL, takes nine thousand bytes. */
 const MAX_KEY_BYTES = 16 * 1024;
 /**
- * Reading a DSA or Diffie-Hellman key makes OpenSSL compute its public part with the numbers in it, which takes minutes
- * if they are chosen for that: DSA keys have a fixed size of secret, and TLS never takes the others.
+ * OpenSSL computes the public part of a DSA or Diffie-Hellman key from the numbers in it, which takes minutes for hostile
+ * numbers. So DSA keys must have their fixed size of secret; TLS does not use Diffie-Hellman keys.
  */
 const MAX_DSA_KEY_BYTES = 1200;
 const MAX_DSA_SECRET_BYTES = 33;
-/** Primes of an RSA key beyond the two; OpenSSL takes five in all. */
+/** The limit of primes of an RSA key beyond two; OpenSSL accepts five in all. */
 const MAX_MORE_PRIMES = 3;
 
 /** Encodings of an unencrypted private key. */
 type KeyEncoding = 'pkcs8' | 'pkcs1' | 'sec1';
 
-/** A key as OpenSSL will get it, and whether its numbers belong together. */
+/** A key for OpenSSL; `sound` is true if its numbers belong together. */
 interface ReadKey {
   readonly type: 'pkcs8' | 'pkcs1';
   readonly der: Buffer;
   readonly sound: boolean;
 }
 
-/** How the DER of an unencrypted private key is encoded, by its shape; `undefined` where it is none. */
+/** The encoding of the DER of an unencrypted private key, by its shape; `undefined` if it is none. */
 export function keyEncodingOf(fields: readonly Der[]): KeyEncoding | undefined {
   const [first, second] = fields.map(({ tag }) => tag);
   if (first !== TAG.integer) return undefined;
@@ -41,8 +41,8 @@ export function keyEncodingOf(fields: readonly Der[]): KeyEncoding | undefined {
 }
 
 /**
- * A private key from its DER, whatever it is called: OpenSSL too reads what it finds. An EC key without public part, as
- * Java writes them, gets it, since Go and others refuse to read it without.
+ * Reads a private key from its DER; its label does not matter, as in OpenSSL. An EC key without public part, as Java writes
+ * it, gets one, since Go and others refuse a key without it.
  * Throws: ERR_BAD_CONTENT.
  */
 export function importPrivateKey(der: Buffer): KeyObject {
@@ -64,7 +64,7 @@ export function importPrivateKey(der: Buffer): KeyObject {
   }
 }
 
-/** Refuses a private key that no one uses: what is done with its numbers grows faster than they. */
+/** Refuses a private key above the size limit: the cost of its numbers grows faster than their size. */
 export function checkKeySize(der: Buffer): void {
   if (der.length > MAX_KEY_BYTES) throw badContent(`holds a private key of ${der.length} bytes, too large for any use`);
 }
@@ -74,9 +74,9 @@ function unreadable(error: unknown): Error {
 }
 
 /**
- * Node takes what some earlier operation left in OpenSSL's error queue for a failure of this one (`equals` of keys of
- * two kinds leaves something). The failure empties the queue, so that a second one is real. A key that cannot be written
- * is none.
+ * Node reports an error that an earlier operation left in OpenSSL's error queue as a failure of this one (`equals` of keys
+ * of two kinds leaves one). The failure empties the queue, so a second failure is real. A key that cannot be written is
+ * refused.
  */
 function createKey({ der, type }: ReadKey): KeyObject {
   const input = { key: der, format: 'der', type } as const;
@@ -92,7 +92,7 @@ function createKey({ der, type }: ReadKey): KeyObject {
   }
 }
 
-/** `undefined`: an EC key whose curve is none of the known ones. */
+/** Returns `undefined` for an EC key on an unknown curve. */
 function readKey(der: Buffer): ReadKey | undefined {
   const fields = sequence(readDer(der));
   switch (keyEncodingOf(fields)) {
@@ -127,12 +127,12 @@ function readPkcs8(der: Buffer, [version, algorithm, wrapped]: readonly Der[]): 
   }
 }
 
-/** Without the public key that Bouncy Castle, ring and others put behind the private one (RFC 5958): OpenSSL refuses it. */
+/** Leaves out the public key that Bouncy Castle, ring and others write after the private one (RFC 5958): OpenSSL refuses it. */
 function pkcs8(algorithm: Der | undefined, secret: Buffer): Buffer {
   return encode(sequenceOf(integer(0), parsed(expect(algorithm, TAG.sequence).raw), octetString(secret)));
 }
 
-/** RFC 5915. What OpenSSL gets is written anew from numbers that were looked at. */
+/** Reads RFC 5915. The key for OpenSSL is written anew from the checked numbers. */
 function readEcKey([, number, ...optional]: readonly Der[], outer?: Der): ReadKey | undefined {
   const inside = (n: number) => optional.find(({ tag }) => tag === TAG.context(n))?.content;
   const inner = inside(0);
@@ -150,7 +150,7 @@ function readEcKey([, number, ...optional]: readonly Der[], outer?: Der): ReadKe
   return { type: 'pkcs8', der: encode(sequenceOf(integer(0), algorithm, octetString(key))), sound: true };
 }
 
-/** The public point of a private number, in the form of the published one; `undefined` where there is none or another. */
+/** The public point of a private number, in the form of the published one; `undefined` if there is none or it differs. */
 function publicPoint({ name, bytes }: Curve, secret: Buffer, published: Buffer | undefined): Buffer | undefined {
   if (secret.length > bytes) return undefined;
   try {
@@ -164,7 +164,7 @@ function publicPoint({ name, bytes }: Curve, secret: Buffer, published: Buffer |
   }
 }
 
-/** RFC 8017 appendix A.1.2, with more than two primes too. */
+/** True if the numbers belong together (RFC 8017 appendix A.1.2, also with more than two primes). */
 function isSoundRsa(fields: readonly Der[]): boolean {
   const [version, n, e, d, p, q, dp, dq, qInverse] = fields.slice(0, 9).map(unsigned);
   if (qInverse === undefined) throw new Error('no RSA key');
@@ -189,7 +189,7 @@ function isSoundDsa(der: Buffer, parameters: readonly Der[], secret: Der): boole
   return p % 2n === 1n && 1n < q && q < p && 1n < g && g < p && 0n < x && x < q;
 }
 
-/** OpenSSL reads all numbers of a key without sign, since some writers forget the zero in front. */
+/** OpenSSL reads all numbers of a key as unsigned, since some writers omit the leading zero. */
 function unsigned(der: Der): bigint {
   return BigInt(`0x0${expect(der, TAG.integer).content.toString('hex')}`);
 }

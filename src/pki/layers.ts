@@ -9,23 +9,23 @@ import { Secret } from '../base/secret.ts';
 import { readDer, TAG } from './der.ts';
 import { isPkcs12 } from './pkcs12-read.ts';
 
-/** What keys and certificates come in. */
+/** A format of keys and certificates, with the bytes or the text. */
 export type Core =
   | { readonly kind: 'pkcs12' | 'der'; readonly bytes: Buffer }
   | { readonly kind: 'pem'; readonly text: string };
 
-/** What a content can be wrapped in. */
+/** A layer that a content can be wrapped in. */
 export type Layer = 'base64' | 'hexadecimal' | 'UTF-16' | 'JSON' | 'characters';
 
 /** A content without its layers. */
 export interface Peeled {
-  /** From the outside. */
+  /** The layers, the outermost first. */
   readonly layers: readonly Layer[];
-  /** What is left when no layer is known any more. */
+  /** The bytes inside the last known layer. */
   readonly innermost: Buffer;
-  /** Absent where `innermost` is nothing that is read. */
+  /** Absent if `innermost` has no supported format. */
   readonly core?: Core;
-  /** The password that stands beside a PFX in JSON. */
+  /** The password beside a PFX in JSON. */
   readonly password?: Secret;
 }
 
@@ -42,16 +42,16 @@ const HEX = /^(?:[0-9A-Fa-f]{2}){8,}$/;
 const ASCII = /^[\t\n\r -~]*$/;
 /** `data:application/x-pkcs12;base64,` of a web page. */
 const DATA_URL = /^\s*data:[\w.+/;=-]{0,100};base64,/;
-/** What is neither base64 nor hexadecimal and stands between: blanks, quotes, escaped line breaks. */
+/** Separators in base64 or hexadecimal text: blanks, quotes, escaped line breaks. */
 const BETWEEN = /[\s"']|\\{1,8}[nr]/g;
-/** As many bytes show whether each second one is zero. */
+/** The number of bytes that are checked for zeros in every second place. */
 const UTF16_SAMPLE = 64;
 /** Windows-1252 from 0x80 to 0x9f; the rest of it is Latin-1. */
 const WINDOWS_1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
-/** How DER, Java keystores and UTF-16 with its mark begin. */
+/** The first bytes of DER, Java keystores and UTF-16 with its byte order mark. */
 const BINARY = /^(?:30(?:8[0-4]|2|[67])|feedfeed|cececece|fffe|feff)/;
 
-/** The content without its layers. The cost is that of a few passes over it. */
+/** Removes the layers of a content, at the cost of a few passes over it. */
 export function peel(content: Buffer): Peeled {
   const layers: Layer[] = [];
   let innermost = content;
@@ -68,12 +68,12 @@ export function peel(content: Buffer): Peeled {
   }
 }
 
-/** Latin-1, which keeps every byte, without the mark of byte order. Enough for PEM, whose own characters are ASCII. */
+/** Latin-1, which keeps every byte, without the byte order mark. This suffices for PEM, which is ASCII. */
 export function latin1Of(bytes: Buffer): string {
   return bytes.toString('latin1').replace(/^\xef\xbb\xbf/, '');
 }
 
-/** The value of a JSON text within the limits of a content; `undefined` where it is none. */
+/** The value of a JSON text within the limits of a content; `undefined` if it is not JSON. */
 export function jsonOf(bytes: Buffer): unknown {
   const text = bytes
     .toString('utf8')
@@ -103,12 +103,12 @@ function innerOf(bytes: Buffer): Inner | undefined {
   return fromJson(bytes) ?? fromCharacters(bytes);
 }
 
-/** The text of UTF-16, with its mark or with a zero in every second byte. */
+/** The text of UTF-16, which has a byte order mark or a zero in every second byte. */
 function fromUtf16(bytes: Buffer): string | undefined {
   const [first, second] = bytes;
   const sample = bytes.subarray(0, Math.min(UTF16_SAMPLE, bytes.length & ~1));
   const zeros = (rest: number) => sample.filter((byte, i) => byte === 0 && i % 2 === rest).length;
-  // A few characters beyond Latin-1 are no obstacle.
+  // A few characters beyond Latin-1 are accepted.
   const isText = (high: number) => sample.length >= 8 && zeros(high) * 2 > sample.length * 0.8 && zeros(1 - high) === 0;
   const even = bytes.subarray(0, bytes.length & ~1);
   if (first === 0xff && second === 0xfe) return even.toString('utf16le', 2);
@@ -129,7 +129,7 @@ function fromJson(bytes: Buffer): Inner | undefined {
   return typeof password === 'string' ? { ...inner, password: new Secret(password) } : inner;
 }
 
-/** Bytes of which somebody made one character each, as reading a binary file as Latin-1 or Windows-1252 does. */
+/** Bytes that were converted to one character each, as if a binary file had been read as Latin-1 or Windows-1252. */
 function fromCharacters(bytes: Buffer): Inner | undefined {
   const text = bytes.toString('utf8').replace(/^\ufeff/, '');
   const start = bytesOfCharacters(text.slice(0, 4));

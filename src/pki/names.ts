@@ -7,7 +7,7 @@ import type { X509Certificate } from 'node:crypto';
 import { dayOf, validTo } from './certificate.ts';
 
 const MAX_NAME_LENGTH = 300;
-/** What RFC 5280 allows, 20 bytes in hexadecimal. */
+/** The limit of RFC 5280, 20 bytes in hexadecimal. */
 const MAX_SERIAL_LENGTH = 40;
 const MAX_NAMED = 3;
 
@@ -22,8 +22,8 @@ export function issuerOf(certificate: X509Certificate): string {
 }
 
 /**
- * Subjects in quotes, told apart by serial number and validity where two are the same, or where one of `besides` has
- * it too; the first few, then how many more.
+ * Subjects in quotes. Equal subjects, also those of `besides`, get serial number and validity. The list has the first few
+ * and the number of the others.
  */
 export function subjectsOf(certificates: readonly X509Certificate[], besides: readonly X509Certificate[] = []): string {
   const subjects = certificates.map(subjectOf);
@@ -40,7 +40,7 @@ export function subjectsOf(certificates: readonly X509Certificate[], besides: re
   return texts.length === 0 ? (last ?? '') : `${texts.join(', ')} and ${last}`;
 }
 
-/** The subject's last common name, if it has one. */
+/** The last common name of the subject, if it has one. */
 export function commonNameOf(certificate: X509Certificate): string | undefined {
   const names = (certificate.subject ?? '').split('\n').filter((part) => part.startsWith('CN='));
   return (
@@ -52,8 +52,8 @@ export function commonNameOf(certificate: X509Certificate): string | undefined {
 }
 
 /**
- * Node leaves an empty name undefined, whatever its types say. What goes into messages has a bounded length and no
- * control characters.
+ * A name for messages, of bounded length and without control characters. Node gives `undefined` for an empty name, against
+ * its types.
  */
 function oneLine(name: string | undefined): string {
   const line = (name ?? '')

@@ -12,28 +12,28 @@ import { CERTIFICATE_LABELS, type PemBlock, readPem, writePem } from './pem.ts';
 import { isPkcs12 } from './pkcs12-read.ts';
 import { certificatesPem, privateKeyPem } from './write.ts';
 
-/** Blocks of a damaged text that are looked at one by one; more than a Key Vault secret can hold. */
+/** The limit of blocks of a damaged text that are read one by one; a Key Vault secret cannot hold as many. */
 const MAX_PIECES = 1000;
 const WHOLE_BLOCK = /^-----BEGIN ([A-Z0-9 ]{1,64})-----[\s\S]*?^-----END \1-----/m;
 
 const NOTHING_BUT_PEM = /^[\s"'`\ufeff]{0,100}-----BEGIN /;
 const BOUNDARY_LINE = /^-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----\s*$/;
-/** BEGIN itself, a header, base64, or nothing. */
+/** A line of a block: BEGIN, a header, base64, or an empty line. */
 const BODY_LINE = /^(?:-----BEGIN |[A-Za-z0-9-]{1,64}: |[A-Za-z0-9+/=]*$)/;
 
-/** A content that was read, and what it means. */
+/** A content with its keys and certificates in their roles. */
 export interface ReadContent {
   readonly bundle: CertificateBundle;
   readonly material: CertificateMaterial;
 }
 
 /**
- * The official provider's one file for a PFX: private keys as PKCS#8, then the certificates. With `order`
- * (`--construct-pem-chain`) the key of the leaf stands first among the keys, and the chain from leaf to root first among
+ * The single file of the official provider for a PFX: private keys as PKCS#8, then the certificates. With `order`
+ * (`--construct-pem-chain`) the key of the leaf is first among the keys, and the chain from leaf to root is first among
  * the certificates; readers take the first of each.
  *
- * Differs: the official provider keeps the order of an incomplete chain and fails on a doubled root; here doubles are
- * dropped and what fits stands behind the leaf.
+ * Differs: the official provider keeps the order of an incomplete chain and fails on a duplicate root. Here duplicates are
+ * dropped, and the known part of the chain follows the leaf.
  */
 export function upstreamPem({ bundle, material }: ReadContent, order: boolean): string {
   const keys = order ? ownKeyFirst(bundle.keys, { bundle, material }) : bundle.keys;
@@ -42,8 +42,9 @@ export function upstreamPem({ bundle, material }: ReadContent, order: boolean): 
 }
 
 /**
- * The official provider's one file for PEM content: the content byte for byte, unless its lines are lost, or `order` is
- * wanted and key and certificates do not stand in the order of {@link upstreamPem}. `content` is what was read of `text`.
+ * The single file of the official provider for PEM content. The content is unchanged byte for byte, with two exceptions:
+ * its line breaks are lost, or `order` is set and the blocks are not in the order of {@link upstreamPem}. The second
+ * parameter is the result of reading `text`.
  *
  * Differs: the official provider never changes PEM.
  */
@@ -56,7 +57,7 @@ export function upstreamPemOfText(text: string, { bundle, material }: ReadConten
   if (isSame(certificates, bundle.certificates) && isSame(keys, bundle.keys)) return asTheyStand;
   const certificateBlocks = blocks.filter(isCertificateBlock);
   const keyBlocks = blocks.filter(isKeyBlock);
-  // What is inside of other blocks, key and chain perhaps, cannot be moved.
+  // Keys and certificates inside other blocks cannot be moved.
   const isComplete = certificateBlocks.length === bundle.certificates.length && keyBlocks.length === bundle.keys.length;
   if (!isComplete) return asTheyStand;
   const orderedKeys = [...ownKeyFirst(keyBlocks, { bundle, material })];
@@ -66,8 +67,8 @@ export function upstreamPemOfText(text: string, { bundle, material }: ReadConten
 }
 
 /**
- * The parts of such a file for `--write-cert-and-key-in-separate-files`: all CERTIFICATE blocks, and all others. Blocks
- * that cannot be read are left out, as the official provider leaves them out: the whole file beside has them.
+ * Splits such a file for `--write-cert-and-key-in-separate-files`: all CERTIFICATE blocks, and all others. Blocks that
+ * cannot be read are left out, as in the official provider; the whole file still has them.
  */
 export function splitPem(text: string): { readonly certificates: string; readonly keys: string } {
   const blocks = readableBlocks(text);
@@ -79,8 +80,8 @@ export function splitPem(text: string): { readonly certificates: string; readonl
 }
 
 /**
- * Whether a text has blocks that are found here, and not by OpenSSL, Go and others: these want BEGIN, END and what is
- * between on lines of their own.
+ * True if a text has blocks that this reader finds, but OpenSSL, Go and others do not: they need line breaks after BEGIN
+ * and before END.
  */
 export function hasLostLines(text: string): boolean {
   if (!text.includes('-----BEGIN ')) return false;
@@ -88,7 +89,7 @@ export function hasLostLines(text: string): boolean {
   return found > blocksOnLines(text);
 }
 
-/** The same of a text that is nothing but PEM; JSON and the like may hold PEM in a form of their own. */
+/** As {@link hasLostLines}, for a text that is only PEM; JSON and others may hold PEM in their own form. */
 export function isPemWithLostLines(text: string): boolean {
   return NOTHING_BUT_PEM.test(text) && hasLostLines(text);
 }
@@ -104,7 +105,7 @@ function blocksOnLines(text: string): number {
   return count;
 }
 
-/** Where a text cannot be read as a whole, the blocks that begin and end with a line of it are read one by one. */
+/** Reads the blocks that begin and end with a line one by one, if the text cannot be read as a whole. */
 function readableBlocks(text: string): readonly PemBlock[] {
   const whole = blocksOf(text);
   if (whole !== undefined) return whole;
@@ -120,7 +121,7 @@ function blocksOf(text: string): readonly PemBlock[] | undefined {
   }
 }
 
-/** The chain's certificates from leaf to root, then the others in the order they have, each once. */
+/** The certificates of the chain from leaf to root, then the others in their order, each once. */
 function inChainOrder({ certificates }: CertificateBundle, { chain }: CertificateMaterial): readonly X509Certificate[] {
   const distinct = new Map<string, X509Certificate>();
   for (const certificate of [...pathOf(chain), ...certificates]) {
@@ -129,7 +130,7 @@ function inChainOrder({ certificates }: CertificateBundle, { chain }: Certificat
   return [...distinct.values()];
 }
 
-/** What stands for the keys of a bundle, in their order, with the one of the leaf before the others. */
+/** Moves the entry of the key of the leaf before the others; `keys` has one entry for each key of the bundle. */
 function ownKeyFirst<T>(keys: readonly T[], { bundle, material }: ReadContent): readonly T[] {
   const isOwn = (_: T, i: number) => bundle.keys[i] === material.key;
   return [...keys.filter(isOwn), ...keys.filter((one, i) => !isOwn(one, i))];

@@ -3,7 +3,7 @@
  * `spc/` checks manifests against this table, `pki/write.ts` has one writer for each of its rows. Imports nothing.
  */
 
-/** What one kind of file is, and which settings it takes. */
+/** The traits of one kind of file, and the settings that it takes. */
 export interface OutputTraits {
   readonly encoding: 'pem' | 'pkcs12' | 'der';
   /** The file holds the private key. */
@@ -16,7 +16,7 @@ export interface OutputTraits {
   readonly takesPassword: boolean;
   /** A {@link Pkcs12Profile} can be chosen. */
   readonly takesProfile: boolean;
-  /** The file may be declared optional: a valid certificate need not bring its contents along. */
+  /** The file may be declared optional, since a valid certificate may lack its contents. */
   readonly mayBeOptional: boolean;
 }
 

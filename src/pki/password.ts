@@ -7,7 +7,7 @@ import { Secret } from '../base/secret.ts';
 import { badContent } from './bad-content.ts';
 
 /**
- * A password as the algorithms take it: `bmp` for the derivation of PKCS#12 (UTF-16, big-endian, two zero bytes at
+ * A password in the encodings of the algorithms: `bmp` for the derivation of PKCS#12 (UTF-16, big-endian, two zero bytes at
  * the end), `utf8` for PBKDF2, PBKDF1 and scrypt.
  */
 export interface PasswordBytes {
@@ -17,7 +17,7 @@ export interface PasswordBytes {
 
 const MAX_PASSWORD_LENGTH = 4096;
 
-/** The zero-length password Windows and Key Vault use, which is not the empty one. */
+/** The zero-length password of Windows and Key Vault, which differs from the empty one. */
 const NULL_PASSWORD: PasswordBytes = { bmp: Buffer.alloc(0), utf8: Buffer.alloc(0) };
 
 /** Encodes a password; `null` is the zero-length one. */
@@ -26,8 +26,8 @@ export function passwordBytes(password: Secret | null): PasswordBytes {
 }
 
 /**
- * A password as it is meant: without the byte order mark that an editor puts before a text, and without the line breaks
- * that `echo` and editors leave at its end. Opening a content and writing one take the same off.
+ * A password without the byte order mark that editors put before a text, and without the line breaks that `echo` and
+ * editors put at its end. Readers and writers of content remove the same characters.
  */
 export function withoutMargins(password: Secret): Secret {
   const text = password.reveal().replace(/^\ufeff/, '');
@@ -37,9 +37,9 @@ export function withoutMargins(password: Secret): Secret {
 }
 
 /**
- * The passwords to try, likeliest first. Without one: the empty password in its two forms (OpenSSL's and Key Vault's).
- * With one: the text without its margins, for letters beyond ASCII the form OpenSSL before 1.1 wrote, and the empty
- * ones, since a file without password needs none.
+ * The passwords to try, the likeliest first. Without a given one: the empty password in its two forms (OpenSSL's and Key
+ * Vault's). With one: the text without its margins, for letters beyond ASCII the form of OpenSSL before 1.1, and the empty
+ * ones, since the file may have no password.
  */
 export function passwordCandidates(passwords: readonly Secret[]): readonly PasswordBytes[] {
   const texts = new Set<string>();
@@ -56,7 +56,7 @@ export function passwordCandidates(passwords: readonly Secret[]): readonly Passw
 
 const MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
 const QUOTED = /^\s*(?:(["'`]).*\1|[\u2018\u201c\u201e].*[\u2018\u2019\u201c\u201d])\s*$/s;
-/** What is rarely meant to belong to a password; looked for in it without its margins. */
+/** Characters that rarely belong to a password; the search ignores its margins. */
 const ODDITIES: readonly (readonly [string, RegExp])[] = [
   ['is empty', /^$/],
   ['consists of blanks', /^\s+$/],
@@ -65,7 +65,7 @@ const ODDITIES: readonly (readonly [string, RegExp])[] = [
   ['stands in quotes', QUOTED],
 ];
 
-/** What is odd about passwords that open nothing, to follow `check that password`; empty where nothing is. */
+/** The oddity of passwords that open nothing, to follow `check that password`; empty if there is none. */
 export function passwordRemark(passwords: readonly Secret[]): string {
   const odd = ODDITIES.filter(([, form]) => passwords.some((one) => form.test(withoutMargins(one).reveal())));
   const marked = passwords.some((one) => MARK.test(one.reveal())) ? ['begins with a byte order mark'] : [];

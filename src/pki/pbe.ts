@@ -32,7 +32,7 @@ const des: Cipher = { kind: 'native', name: 'des-ede3-cbc', keySize: 8, ivSize: 
 const rc2 = (bits: number): Cipher => ({ kind: 'rc2', keySize: bits / 8, effectiveBits: bits, ivSize: 8 });
 const block128 = (name: string, keySize: number): Cipher => ({ kind: 'native', name, keySize, ivSize: 16 });
 
-/** Schemes whose identifier says everything: RFC 7292 appendix C with SHA-1, RFC 8018 PBES1. */
+/** Schemes whose identifier names KDF, digest and cipher: RFC 7292 appendix C with SHA-1, RFC 8018 PBES1. */
 const OLD_SCHEMES: Readonly<Record<string, { kdf: 'pkcs12' | 'pbkdf1'; digest: Digest; cipher: Cipher }>> = {
   '1.2.840.113549.1.12.1.1': { kdf: 'pkcs12', digest: 'sha1', cipher: { kind: 'rc4', keySize: 16, ivSize: 0 } },
   '1.2.840.113549.1.12.1.2': { kdf: 'pkcs12', digest: 'sha1', cipher: { kind: 'rc4', keySize: 5, ivSize: 0 } },
@@ -67,7 +67,7 @@ export const CIPHERS: Readonly<Record<string, Cipher>> = {
   '1.3.14.3.2.7': des,
 };
 const RC2_CBC = '1.2.840.113549.3.2';
-/** RC2's parameter to its key bits (RFC 8018 appendix B.2.3). */
+/** The key bits of each RC2 parameter (RFC 8018 appendix B.2.3). */
 const RC2_VERSIONS: Readonly<Record<number, number>> = { 160: 40, 120: 64, 58: 128 };
 
 /** HMACs of PBKDF2 and PBMAC1, by identifier. */
@@ -83,8 +83,8 @@ export const HMACS: Readonly<Record<string, Digest>> = {
 };
 
 /**
- * Decrypts what a password protects. Tries each of `passwords` until the result satisfies `plausible`
- * (padding alone is right by chance once in 256 times); `undefined` if none does.
+ * Decrypts with each of `passwords` until a result satisfies `plausible`, since the padding is right by chance once in 256
+ * times. Returns `undefined` if none does.
  */
 export async function decryptWithPassword(
   algorithm: Der | undefined,
@@ -105,7 +105,7 @@ export async function decryptWithPassword(
   return undefined;
 }
 
-/** How to decrypt: the cipher, and its key from a password. */
+/** A scheme: the cipher, and the derivation of its key from a password. */
 interface Scheme {
   readonly cipher: Cipher;
   /** The form of the password that `derive` takes. */
@@ -159,7 +159,7 @@ function readPbes2(parameters: Der | undefined, budget: WorkBudget): Scheme {
   return { cipher, encoding: 'utf8', derive: async (password) => ({ key: await derive(password), iv }) };
 }
 
-/** The key derivation function of PBES2 or PBMAC1. `size` is the key's, in bytes, where the file does not say. */
+/** The key derivation function of PBES2 or PBMAC1. `size` is the size of the key in bytes, if the file does not give it. */
 export function readKdf(
   algorithm: Der | undefined,
   size: number | undefined,

@@ -9,73 +9,74 @@ import { boundaryFault, faultAt, lineAt } from './text-faults.ts';
 
 /** One block of a PEM text. */
 export interface PemBlock {
-  /** What stands after BEGIN, such as `CERTIFICATE`. */
+  /** The label after BEGIN, such as `CERTIFICATE`. */
   readonly label: string;
   readonly der: Buffer;
-  /** Of an old encrypted key (RFC 1421): the whole block with its headers again, tidied. */
+  /** The whole block of an old encrypted key (RFC 1421), with its headers, normalised. */
   readonly encrypted?: string;
-  /** Line of its BEGIN, from 1. */
+  /** The line of its BEGIN, from 1. */
   readonly line: number;
 }
 
-/** Labels of blocks that hold one certificate; OpenSSL's trusted ones hold something more behind it. */
+/** Labels of blocks that hold one certificate; those of OpenSSL's trusted certificates hold further data after it. */
 export const CERTIFICATE_LABELS: readonly string[] = ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'];
 
 const BEGIN = '-----BEGIN ';
 const DASHES = '-----';
 const LABEL = /^[A-Z0-9 ]{1,64}$/;
 const MAX_BLOCKS = 1000;
-/** `Proc-Type` and `DEK-Info` take less than a hundred; Go writes any others. */
+/** `Proc-Type` and `DEK-Info` take less than a hundred characters; Go writes any others. */
 const MAX_HEADERS_LENGTH = 1000;
-/** What is looked at before a BEGIN and behind it. */
+/** The number of characters that are read before and after a BEGIN. */
 const MAX_MARGIN = 100;
 const SEQUENCE = 0x30;
 
-/** Nothing but blanks, marks of byte order included, as UTF-8 or as Latin-1 reads it. */
+/** Only blanks and byte order marks, read as UTF-8 or as Latin-1. */
 const BLANK = /^(?:\s|\xef\xbb\xbf|\xc2)*$/;
-/** The beginning of a value: a quote, or a name and what sets it. */
+/** The beginning of a value: a quote, or a name and its separator. */
 const VALUE = /^\s*(?:["'`]|[\w.-]+\s*=\s*["'`]?|[\w.-]+\s*:\s*["'`])$/;
-/** What stands between two blocks of one line: blanks, line breaks as two characters, quotes, commas. */
+/** Separators between two blocks of one line: blanks, line breaks as two characters, quotes, commas. */
 const JOINED = /^(?:\s|\\+[nrt]|["'`,])*$/;
-/** How a block goes on behind its BEGIN: with a line break, base64 or headers, and not with words. */
+/** The continuation of a block after its BEGIN: a line break, base64 or headers, but not words. */
 const GOES_ON = /^[^\S\r\n]*(?:$|[\r\n]|\\{1,8}[nr]|[A-Za-z0-9+/=]{16}|Proc-Type:)/;
-/** The same for one that is indented, as an example within a text may be: the next line too is no words. */
+/** The same for an indented block, which may be an example in a text: the next line must not be words either. */
 const GOES_ON_INDENTED = /^(?:\s|\\{1,8}[nr])*(?:$|[A-Za-z0-9+/=]{16}|Proc-Type:)/;
 
-/** How another block ends. */
+/** The end of another block. */
 const OTHER_END = /^-----END ([A-Z0-9 ]{1,64})-----/;
-/** White space, and line breaks that went through JSON, once or several times. */
+/** White space, and line breaks that were escaped in JSON, once or several times. */
 const SPACE = /\s+|\\{1,8}(?:[nrt]|u000[9ad])/gi;
-/** Characters of base64 that some writers of JSON escape. */
+/** Characters of base64 that some JSON writers escape. */
 const ESCAPED = /\\{1,8}(?:\/|u00(?:2b|2f|3d))/gi;
 const BREAK = /\r\n?|\\{1,8}[nr]/g;
-/** The header with the vector of the cipher, which has 16 digits with DES and 32 with all others. */
+/** The header with the vector of the cipher, which has 16 digits for DES and 32 for all others. */
 const DEK_INFO = /DEK-Info:\s*(?:DES[A-Z0-9-]{0,20}\s*,\s*[0-9A-Fa-f]{16}|[A-Z0-9-]{1,30}\s*,\s*[0-9A-Fa-f]{32})/i;
 const BEFORE_DEK_INFO = /\s*(?=DEK-Info:)/;
-/** What is foreign to base64, and padding with something behind it. */
+/** Characters that are not base64, and padding that is not at the end. */
 const STRAY = /[^A-Za-z0-9+/=\s]|=(?=\s*[A-Za-z0-9+/])|=(?=\s*=\s*=)/;
 
-/** Where a BEGIN stands: at the start of a line, at the start of a value, or within a text. */
+/** The place of a BEGIN: at the start of a line, at the start of a value, or within a text. */
 const PLACE = { line: 0, value: 1, text: 2 } as const;
 
-/** A BEGIN with what follows: the block, or why it is none. */
+/** A BEGIN with its block, or with the reason why it has none. */
 interface Begun {
   readonly place: number;
-  /** Whether it is meant as a block, so that one that cannot be read is damaged. */
+  /** True if it is meant as a block: if it cannot be read, it is damaged. */
   readonly isMeant: boolean;
-  /** Offset behind the block. */
+  /** The offset after the block. */
   readonly end: number;
   readonly block: PemBlock | undefined;
-  /** Why there is no block; it costs a pass over the text. */
+  /** The reason why there is no block; it costs a pass over the text. */
   readonly damage: () => string;
 }
 
 /**
- * The blocks of a PEM text (RFC 7468) in their order. Text between blocks is passed over; inside, so are white space
- * and the two characters `\n`, which remain where a PEM went through JSON or an environment variable.
+ * The blocks of a PEM text (RFC 7468) in their order. Text between blocks is skipped. Inside a block, white space and the
+ * two characters `\n` are skipped, which remain after JSON or an environment variable.
  *
- * A block begins at the start of a line, directly behind another, or on a line that holds all of one. Only in a text without such a block it may
- * begin anywhere, as in JSON; where the first one is a value (`NAME="-----BEGIN …`), so may be the others.
+ * A block begins at the start of a line, directly after another block, or on a line that holds a whole block. Only in a
+ * text without such a block it may begin anywhere, as in JSON. If the first one is a value (`NAME="-----BEGIN …`), the
+ * others may be values too.
  */
 export function readPem(text: string): readonly PemBlock[] {
   const blocks: { readonly place: number; readonly block: PemBlock }[] = [];
@@ -99,7 +100,7 @@ function unreadableBoundary(text: string): string | undefined {
   return fault === undefined ? undefined : `has no block that can be read: ${fault}`;
 }
 
-/** The last of the places whose blocks count. */
+/** The last of the places whose blocks are read. */
 function lastPlace(places: readonly number[]): number {
   if (!places.includes(PLACE.line)) return PLACE.text;
   return places.find((place) => place !== PLACE.text) ?? PLACE.line;
@@ -146,7 +147,7 @@ function placeIn(text: string, { line, bodyStart, margin, sameLine }: Surroundin
   return { isMeant, place: follows ?? placeBehind(margin) };
 }
 
-/** What stands before a BEGIN on its line; of a long text, enough to know it for one. */
+/** The text before a BEGIN on its line; of a long one, only a substitute. */
 function marginOf(text: string, from: number, start: number): string {
   return start - from > MAX_MARGIN ? 'text' : text.slice(from, start);
 }
@@ -171,7 +172,7 @@ function readBegun(text: string, { label, line, bodyStart, place, isMeant }: Beg
   }
   const read = readBlock(text, { label, line, bodyStart, bodyEnd });
   if (typeof read === 'function') return damage(() => `has a block ${label} (line ${line}) ${read()}`);
-  // Words can be base64 by accident.
+  // Words may be base64 by accident.
   const isSure = place === PLACE.line && isMeant;
   if (!isSure && read.der[0] !== SEQUENCE && read.encrypted === undefined) {
     return damage(() => `has a block ${label} (line ${line}) that holds nothing of that kind: it is damaged`);
@@ -179,13 +180,13 @@ function readBegun(text: string, { label, line, bodyStart, place, isMeant }: Beg
   return { place, isMeant, end: bodyEnd + marker.length, block: read, damage: () => '' };
 }
 
-/** Writes one block: 64 columns, LF, LF at the end. */
+/** Writes one block: 64 columns, LF as line break, also at the end. */
 export function writePem(label: string, der: Buffer): string {
   const body = der.toString('base64').replace(/.{1,64}/g, '$&\n');
   return `-----BEGIN ${label}-----\n${body}-----END ${label}-----\n`;
 }
 
-/** Why a block has no end. */
+/** The reason why a block has no end. */
 function endFault(text: string, { label, bodyStart, bodyEnd }: Omit<Body, 'line'>): string {
   const end = bodyEnd === -1 ? text.length : bodyEnd;
   const [, other] = bodyEnd === -1 ? [] : (OTHER_END.exec(text.slice(end, end + MAX_MARGIN)) ?? []);
@@ -196,13 +197,13 @@ function endFault(text: string, { label, bodyStart, bodyEnd }: Omit<Body, 'line'
   return fault === undefined ? 'without its END: it is cut off or damaged' : `without its END: ${fault}`;
 }
 
-/** Where a block stands in its text. */
+/** The position of a block in its text. */
 interface Body extends Pick<PemBlock, 'label' | 'line'> {
   readonly bodyStart: number;
   readonly bodyEnd: number;
 }
 
-/** The block, or why there is none. */
+/** Returns the block, or a function that gives the reason why there is none. */
 function readBlock(text: string, { label, line, bodyStart, bodyEnd }: Body): PemBlock | (() => string) {
   const body = text.slice(bodyStart, bodyEnd);
   const isEncrypted = body.includes('Proc-Type:');
@@ -218,7 +219,7 @@ function readBlock(text: string, { label, line, bodyStart, bodyEnd }: Body): Pem
   return { ...block, encrypted };
 }
 
-/** Headers end with a line; where the line breaks are gone, those of an old encrypted key end with the vector of its cipher. */
+/** The headers end with a line. If the line breaks are lost, those of an old encrypted key end with the vector of its cipher. */
 function headersEnd(body: string, isEncrypted: boolean): number {
   const colon = body.lastIndexOf(':');
   const dekInfo = isEncrypted ? DEK_INFO.exec(body) : null;
@@ -226,7 +227,7 @@ function headersEnd(body: string, isEncrypted: boolean): number {
   return colon === -1 || colon < dekInfoEnd ? Math.max(0, dekInfoEnd) : body.indexOf('\n', colon) + 1;
 }
 
-/** Where and why `data`, which stands at `offset`, is no base64. */
+/** The place and the reason why `data`, which begins at `offset`, is not base64. */
 function dataFault(text: string, data: string, offset: number): string {
   const masked = data
     .replace(SPACE, (space) => ' '.repeat(space.length))
@@ -241,7 +242,7 @@ function unescaped(sequence: string): string {
   return sequence.endsWith('/') ? '/' : String.fromCharCode(Number.parseInt(sequence.slice(-2), 16));
 }
 
-/** Lines of rising offsets, each character looked at once. */
+/** Finds the lines of ascending offsets; each character is read once. */
 class LineCounter {
   readonly #text: string;
   #line = 1;

@@ -11,20 +11,20 @@ import type { PasswordBytes } from './password.ts';
 import { decryptWithPassword, PBE, readHmac, readKdf } from './pbe.ts';
 import { OID } from './pkcs12-oids.ts';
 
-/** What a file holds, in its order: private keys as PKCS#8, certificates as X.509, both DER. */
+/** The contents of a file, in its order: private keys as PKCS#8, certificates as X.509, both DER. */
 export interface Pkcs12Items {
   readonly keys: readonly Buffer[];
   readonly certificates: readonly Buffer[];
 }
 
-/** Passwords to try and the work they may cost. */
+/** The passwords to try and the budget for them. */
 export interface Pkcs12Access {
   readonly passwords: readonly PasswordBytes[];
-  /** Whether somebody gave a password, for the message when none of `passwords` opens the file. */
+  /** True if a password was given; it decides the message if none of `passwords` opens the file. */
   readonly passwordGiven: boolean;
-  /** What is odd about the password given, to follow `check that password`. */
+  /** The oddity of the given password, to follow `check that password`. */
   readonly passwordRemark: string;
-  /** What to do where a password is needed and none was given. */
+  /** The remedy if a password is needed and none was given. */
   readonly passwordRemedy: string;
   readonly budget: WorkBudget;
 }
@@ -34,7 +34,7 @@ const MAX_NESTING = 4;
 
 /**
  * Reads PKCS#12 (RFC 7292), checks its integrity (MAC or PBMAC1, RFC 9579) and decrypts it. Attributes, CRLs and
- * secrets in it are passed over. Errors say what is wrong with the file.
+ * secrets in it are skipped. Throws: ERR_BAD_CONTENT, which names the fault of the file.
  */
 export async function readPkcs12(der: Buffer, access: Pkcs12Access): Promise<Pkcs12Items> {
   const [, authSafe, macData] = sequence(readDer(der));
@@ -47,7 +47,7 @@ export async function readPkcs12(der: Buffer, access: Pkcs12Access): Promise<Pkc
   return { keys: reader.keys, certificates: reader.certificates };
 }
 
-/** Whether DER starts as PKCS#12 does: version 3 and a PKCS#7 content. */
+/** True if DER starts like PKCS#12: version 3 and a PKCS#7 content. */
 export function isPkcs12(der: Buffer): boolean {
   try {
     const [version, content] = sequence(readDer(der));
@@ -118,7 +118,7 @@ async function readSafeContents(contents: Buffer, reader: Reader, depth: number)
   }
 }
 
-/** The passwords with the one that verifies first. */
+/** The passwords, with the one that verifies moved to the front. */
 async function verify(safe: Buffer, macData: Der, access: Pkcs12Access): Promise<readonly PasswordBytes[]> {
   const [digestInfo, saltElement, iterationsElement] = sequence(macData);
   const [algorithm, expectedElement] = sequence(digestInfo);
@@ -164,7 +164,7 @@ function readMac(
   };
 }
 
-/** The words in brackets are the official provider's, for those who search for them. */
+/** The words in brackets are the official provider's, so that a search for them succeeds. */
 function notOpened({
   passwordGiven,
   passwordRemark,

@@ -29,23 +29,23 @@ import { type PasswordBytes, passwordBytes } from './password.ts';
 import { CIPHERS, derivePkcs12Key, HMACS, PBE } from './pbe.ts';
 import { OID } from './pkcs12-oids.ts';
 
-/** How to protect the private key. */
+/** The protection of the private key. */
 export type Pkcs12KeyCipher = 'aes-256-cbc' | 'aes-128-cbc' | '3des' | 'none';
-/** How to protect the certificates. */
+/** The protection of the certificates. */
 export type Pkcs12CertificateCipher = Pkcs12KeyCipher | 'rc2-40';
-/** The integrity check over the whole. */
+/** The integrity check of the whole file. */
 export type Pkcs12Mac = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'none';
 
-/** How a PKCS#12 file is protected. */
+/** The protection of a PKCS#12 file. */
 export interface Pkcs12Form {
   /** `null` is the zero-length password of Windows and Key Vault; `new Secret('')` the empty one (two zero bytes). */
   readonly password: Secret | null;
   readonly keyCipher: Pkcs12KeyCipher;
   readonly certificateCipher: Pkcs12CertificateCipher;
   readonly mac: Pkcs12Mac;
-  /** Of each key derivation. */
+  /** The iterations of each key derivation. */
   readonly iterations: number;
-  /** Of the MAC's key derivation, where it differs. */
+  /** The iterations of the key derivation of the MAC, if they differ. */
   readonly macIterations?: number;
   /** Salts come from this and the contents: the same seed and contents give the same bytes. */
   readonly seed: Buffer;
@@ -54,9 +54,9 @@ export interface Pkcs12Form {
 type FormTable = Readonly<Record<Pkcs12Profile | 'keyVault', Omit<Pkcs12Form, 'password' | 'seed'>>>;
 
 /**
- * Forms in use, with OpenSSL's and Key Vault's iteration counts (the password lies beside the file in the same volume,
- * so that more would only slow the Mount): `modern` for OpenSSL 3, Java 8u301, Windows Server 2019 and later; `legacy` for what is older;
- * `keyVault` as Key Vault itself answers (give it the password `null`).
+ * The forms, with the iteration counts of OpenSSL and Key Vault. More iterations would only slow the Mount, since the
+ * password is usually in the same volume. `modern` is for OpenSSL 3, Java 8u301, Windows Server 2019 and later; `legacy` for
+ * older readers; `keyVault` is the form of Key Vault itself (its password is `null`).
  */
 export const PKCS12_FORMS = {
   modern: { keyCipher: 'aes-256-cbc', certificateCipher: 'aes-256-cbc', mac: 'sha256', iterations: 2048 },
@@ -64,17 +64,17 @@ export const PKCS12_FORMS = {
   keyVault: { keyCipher: '3des', certificateCipher: 'rc2-40', mac: 'sha1', iterations: 2000, macIterations: 1 },
 } as const satisfies FormTable;
 
-/** What goes into a file: certificates stay in the order given. */
+/** The contents of a file; certificates keep their order. */
 export interface Pkcs12Contents {
   readonly key?: KeyObject | undefined;
   readonly certificates: readonly X509Certificate[];
-  /** Java calls it alias. */
+  /** The alias in Java. */
   readonly friendlyName?: string | undefined;
 }
 
 /**
  * Writes PKCS#12 (RFC 7292). Key and leaf (the first certificate the key fits) share a localKeyId.
- * node-forge's own writer knows RSA keys and a SHA-1 MAC only, hence this one.
+ * node-forge's own writer supports only RSA keys and a SHA-1 MAC.
  */
 export async function writePkcs12(contents: Pkcs12Contents, form: Pkcs12Form): Promise<Buffer> {
   const { key, certificates, friendlyName } = contents;
@@ -95,9 +95,9 @@ export async function writePkcs12(contents: Pkcs12Contents, form: Pkcs12Form): P
   return sealed(parts, protection);
 }
 
-/** Password and seed of a truststore; `form` is `modern` unless an old Java (before 8u301) has to read it. */
+/** Password and seed of a truststore; `form` is `modern` by default; Java before 8u301 needs `legacy`. */
 export interface TruststoreOptions {
-  /** Without one nothing is encrypted and nothing sealed: Java opens the file with any password and with none. */
+  /** Without one, nothing is encrypted or protected by a MAC: Java opens the file with any password and with none. */
   readonly password: Secret | undefined;
   readonly seed: Buffer;
   readonly form?: Pkcs12Profile;
@@ -105,7 +105,7 @@ export interface TruststoreOptions {
 
 /**
  * Writes a PKCS#12 file whose certificates Java's KeyStore lists as trusted entries: each has the attribute
- * trustedKeyUsage (any purpose) and an alias of its own, made of its common name.
+ * trustedKeyUsage (any purpose) and a unique alias, made of its common name.
  */
 export async function writeTruststore(
   certificates: readonly X509Certificate[],
@@ -126,7 +126,7 @@ export async function writeTruststore(
   return sealed([await certificatePart(bags, protection)], protection);
 }
 
-/** The form with what its use needs: password bytes, work budget, salts. */
+/** A form with its password bytes, work budget and salts. */
 class Protection {
   readonly form: Pkcs12Form;
   readonly password: PasswordBytes;
@@ -139,7 +139,7 @@ class Protection {
     this.#contentDigest = contentDigest;
   }
 
-  /** Bytes that look random and are the same for the same seed and contents. */
+  /** Pseudorandom bytes; the same seed and contents give the same bytes. */
   salt(use: string, size: number): Buffer {
     const { keyCipher, certificateCipher, mac } = this.form;
     return createHmac('sha256', this.form.seed)
@@ -255,7 +255,7 @@ function digestOf(parts: readonly Buffer[]): Buffer {
   return digest.digest();
 }
 
-/** One alias each: the common name in lower case, as Java compares them, numbered where it repeats. */
+/** The aliases: the common names in lower case, as Java compares them, numbered if they repeat. */
 function aliasesOf(certificates: readonly X509Certificate[]): readonly string[] {
   const taken = new Set<string>();
   return certificates.map((certificate) => {

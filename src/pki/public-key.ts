@@ -34,7 +34,7 @@ const KIND_NAMES: Readonly<Record<string, string>> = {
 };
 const CURVE_NAMES: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
 
-/** Bytes of the keys that have one size, the private ones too. */
+/** The bytes of keys of a fixed size, public and private. */
 export const FIXED_SIZES: Readonly<Record<string, number>> = {
   [KEY_OID.x25519]: 32,
   [KEY_OID.x448]: 56,
@@ -42,7 +42,7 @@ export const FIXED_SIZES: Readonly<Record<string, number>> = {
   [KEY_OID.ed448]: 57,
 };
 
-/** Keys in use; with the most OpenSSL computes with, one signature takes ten or twenty milliseconds. */
+/** The limits of keys; with the maximum of OpenSSL, one signature takes ten to twenty milliseconds. */
 const MAX_DSA_BITS = 3072;
 const MAX_RSA_BITS = 16_384;
 const MAX_RSA_EXPONENT_BITS = 64;
@@ -50,13 +50,13 @@ const MAX_RSA_EXPONENT_BITS = 64;
 const UNREADABLE = 'has a public key of a kind unknown here, or a damaged one';
 const UNSOUND = 'has a public key whose numbers are not those of its kind: it is damaged';
 
-/** Kind and size of a private key, as people write it: `RSA 2048`, `EC P-256`, `Ed25519`. */
+/** The kind and size of a private key: `RSA 2048`, `EC P-256`, `Ed25519`. */
 export function describeKey(key: KeyObject): string {
   const [, algorithm, secret] = sequence(readDer(key.export({ format: 'der', type: 'pkcs8' })));
   return nameOf(algorithm, () => sequence(readDer(octets(secret)))[1]);
 }
 
-/** Kind and size of the certificate's key, `RSA 2048`; `unknown` where its DER does not tell. */
+/** The kind and size of the key of a certificate, such as `RSA 2048`; `unknown` if its DER does not give it. */
 export function publicKeyNameOf(certificate: X509Certificate): string {
   try {
     const [algorithm, key] = sequence(keyInfoOf(certificate));
@@ -85,7 +85,7 @@ function nameOf(algorithm: Der | undefined, modulus: () => Der | undefined): str
   }
 }
 
-/** The certificate's key, ready to verify with. Throws: ERR_BAD_CONTENT where it is none or would be slow. */
+/** The key of a certificate, for verification. Throws: ERR_BAD_CONTENT if it is not a key or is slow. */
 export function publicKeyOf(certificate: X509Certificate): KeyObject {
   return refusing(UNREADABLE, () => {
     checkKeyInfo(keyInfoOf(certificate));
@@ -107,14 +107,14 @@ export function publicKeyFromPem(text: string): KeyObject {
   });
 }
 
-/** SubjectPublicKeyInfo of a certificate: what comes sixth, behind the version, which may be absent. */
+/** The SubjectPublicKeyInfo of a certificate: the sixth element after the optional version. */
 function keyInfoOf(certificate: X509Certificate): Der {
   const [tbs] = sequence(readDer(certificate.raw));
   const fields = sequence(tbs);
   return expect(fields[fields[0]?.tag === TAG.context(0) ? 6 : 5], TAG.sequence);
 }
 
-/** Refuses a SubjectPublicKeyInfo that OpenSSL must not see. Kinds unknown here are OpenSSL's to judge. */
+/** Refuses a SubjectPublicKeyInfo that OpenSSL must not read. Unknown kinds are left to OpenSSL. */
 function checkKeyInfo(info: Der): void {
   const [algorithm, key] = sequence(info);
   const [identifier, parameters] = sequence(algorithm);
@@ -144,7 +144,7 @@ function isRsa([n, e]: readonly Der[]): boolean {
   return isOdd(n) && bits <= MAX_RSA_BITS && isOdd(e) && exponentBits > 1 && exponentBits <= MAX_RSA_EXPONENT_BITS;
 }
 
-/** A point in one of the two forms that certificates may have (RFC 5480); the one at infinity is `00`. */
+/** True for a point in one of the two forms of certificates (RFC 5480); the point at infinity is `00`. */
 function isPoint(point: Buffer, size: number): boolean {
   if (size === 0) return false;
   return point[0] === 4
@@ -162,7 +162,7 @@ function isOdd(number: Der | undefined): boolean {
   return ((expect(number, TAG.integer).content.at(-1) ?? 0) & 1) === 1;
 }
 
-/** Bits of a number. OpenSSL reads all of them without sign, since some writers forget the zero in front. */
+/** The bits of a number. OpenSSL reads all numbers as unsigned, since some writers omit the leading zero. */
 function bitLength(number: Der | undefined): number {
   const bytes = significant(expect(number, TAG.integer).content);
   return bytes.length === 0 ? 0 : bytes.length * 8 - Math.clz32(bytes[0] ?? 0) + 24;

@@ -7,7 +7,7 @@ import { type Der, oid, readDer, sequence, TAG } from './der.ts';
 import { keyEncodingOf } from './keys.ts';
 import { isPkcs12 } from './pkcs12-read.ts';
 
-/** What the structure of an element shows. */
+/** The kind of an element, by its structure. */
 export type Shape =
   | 'private key'
   | 'encrypted private key'
@@ -17,7 +17,7 @@ export type Shape =
   | 'PKCS#7 collection'
   | 'PKCS#12 file (PFX)';
 
-/** The shape of the first element of `der`; `undefined` where it has none that is known here. */
+/** The shape of the first element of `der`; `undefined` if it is unknown. */
 export function shapeOf(der: Buffer): Shape | undefined {
   try {
     const element = readDer(der);
@@ -37,7 +37,7 @@ function shapeOfFields(fields: readonly Der[]): Shape | undefined {
   return second === TAG.bitString ? 'public key' : undefined;
 }
 
-/** A certificate request has the shape of a certificate, and a name where that has its signature algorithm. */
+/** A certificate request has the shape of a certificate, with a name in the place of the signature algorithm. */
 function isRequest(info: Der | undefined): boolean {
   const [version, , , attributes] = sequence(info).map(({ tag }) => tag);
   return version === TAG.integer && (attributes === undefined || attributes === TAG.context(0));

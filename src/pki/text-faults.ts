@@ -3,18 +3,18 @@
  * refuses nothing. One line of a message names at most one character of the content.
  */
 
-/** `-`, and marks that are typed or pasted in place of it. */
+/** `-`, and characters that are typed or pasted instead of it. */
 const DASHES = '-\\u2010-\\u2015\\u2212\\ufe58\\ufe63\\uff0d';
 const BOUNDARY = /\b(?:BEGIN|END) [A-Z0-9 ]{0,60}[A-Z0-9]/gi;
 const LEFT = new RegExp(`([${DASHES}]{0,20})([^\\S\\r\\n]{0,10})$`, 'u');
 const RIGHT = new RegExp(`^([^\\S\\r\\n]{0,10})([${DASHES}]{0,20})`, 'u');
-/** What is looked at on either side of the words. */
+/** The number of characters that are read on each side of the words. */
 const MARGIN = 30;
 const LABELS = /^\S+ (?:.* )?(?:CERTIFICATE|KEY|CERTIFICATE REQUEST|CRL|PKCS7|PKCS12|CMS)$/i;
-/** What a character may take in UTF-8. */
+/** The maximum of bytes of a character in UTF-8. */
 const MAX_UTF8 = 4;
 
-/** Characters that nobody sees, or takes for others. */
+/** Characters that are invisible or look like others. */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0x09, 'a tab'],
   [0x20, 'a blank'],
@@ -54,8 +54,8 @@ export function lineAt(text: string, offset: number): number {
 }
 
 /**
- * What is wrong with the first line of a text that is meant to begin or end a block of PEM and does not, as a clause;
- * `undefined` where there is no such line. The text is Latin-1 and begins on `firstLine`.
+ * The fault of the first line that is meant to begin or end a block of PEM and does not, as a clause; `undefined` if there is
+ * no such line. The text is Latin-1 and begins on `firstLine`.
  */
 export function boundaryFault(latin1: string, firstLine = 1): string | undefined {
   const text = utf8Of(latin1);
@@ -96,7 +96,7 @@ function named(code: number): string {
   return `U+${code.toString(16).toUpperCase().padStart(4, '0')}${name === undefined ? '' : ` (${name})`}`;
 }
 
-/** Text that was read as Latin-1, read as UTF-8; as it is where it holds more than Latin-1. */
+/** Decodes a text as UTF-8 that was read as Latin-1; a text with other characters stays unchanged. */
 function utf8Of(latin1: string): string {
   return /[^\0-\xff]/.test(latin1) ? latin1 : Buffer.from(latin1, 'latin1').toString('utf8');
 }

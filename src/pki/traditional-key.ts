@@ -10,7 +10,7 @@ import { type Cipher, decrypt } from './ciphers.ts';
 const aes = (bits: number): Cipher => ({ kind: 'native', name: `aes-${bits}-cbc`, keySize: bits / 8, ivSize: 16 });
 const camellia = (bits: number): Cipher => ({ ...aes(bits), kind: 'native', name: `camellia-${bits}-cbc` });
 
-/** Ciphers of `DEK-Info`, by the name OpenSSL gives them. */
+/** The ciphers of `DEK-Info`, by their names in OpenSSL. */
 const CIPHERS: Readonly<Record<string, Cipher>> = {
   'DES-EDE3-CBC': { kind: 'native', name: 'des-ede3-cbc', keySize: 24, ivSize: 8 },
   'DES-CBC': { kind: 'native', name: 'des-ede3-cbc', keySize: 8, ivSize: 8 },
@@ -24,15 +24,15 @@ const CIPHERS: Readonly<Record<string, Cipher>> = {
 const DEK_INFO = /^DEK-Info:\s*([A-Za-z0-9-]+),\s*([0-9A-Fa-f]+)\s*$/m;
 const SALT_BYTES = 8;
 
-/** What the headers of an old encrypted key say. */
+/** The headers of an old encrypted key. */
 export interface OldEncryption {
   readonly cipher: Cipher;
   readonly iv: Buffer;
 }
 
 /**
- * Reads `DEK-Info` out of a key's headers (RFC 1421, as OpenSSL before 1.0 wrote them). Node could open such a key, but
- * whatever comes out of it then, a key that takes minutes to read included.
+ * Reads `DEK-Info` from the headers of a key (RFC 1421, as OpenSSL before 1.0 wrote them). Node could open such a key, but
+ * without a check of the result, which may be a key that takes minutes to read.
  */
 export function readOldEncryption(headers: string): OldEncryption {
   const [, name = '', hex = ''] = DEK_INFO.exec(headers) ?? [];
@@ -47,7 +47,7 @@ export function readOldEncryption(headers: string): OldEncryption {
   return { cipher, iv };
 }
 
-/** Decrypts with a key made of MD5, password and the vector's beginning; `undefined` where the padding is wrong. */
+/** Decrypts with a key made by MD5 from the password and the start of the vector; `undefined` if the padding is wrong. */
 export function decryptOldKey(
   { cipher, iv }: OldEncryption,
   password: Buffer,

@@ -13,23 +13,23 @@ import { type KeyFormat, type OutputKind, type Pkcs12Profile, traitsOf } from '.
 import { PKCS12_FORMS, writePkcs12, writeTruststore } from './pkcs12-write.ts';
 import { describeKey, publicKeyNameOf } from './public-key.ts';
 
-/** How an output is written. */
+/** The settings of a written output. */
 export interface OutputOptions {
-  /** Default PKCS#8, the one every reader takes. */
+  /** The default is PKCS#8, which every reader accepts. */
   readonly keyFormat?: KeyFormat;
-  /** Of `pfx` and `truststore`; default `modern`. */
+  /** The profile of `pfx` and `truststore`; default `modern`. */
   readonly pfxForm?: Pkcs12Profile;
-  /** Of `pfx`, by default the empty one, and of `truststore`, by default none at all. */
+  /** The password. By default `pfx` has the empty one, and `truststore` has none. */
   readonly password?: Secret;
-  /** Salts of `pfx` and `truststore` come from this and the contents: give the object's version. */
+  /** The salts of `pfx` and `truststore` are made from this and the contents; callers pass the version of the object. */
   readonly seed: Buffer;
 }
 
 /**
  * Writes one output: PEM in 64 columns with LF, PKCS#12 or DER. The same material and options give the same bytes.
- * `chain` is empty where the leaf needs no intermediates.
+ * `chain` is empty if the leaf needs no intermediates.
  *
- * Throws: ERR_BAD_CONTENT where the file cannot be made, saying what is missing and what to do.
+ * Throws: ERR_BAD_CONTENT if the file cannot be made; the message names the missing part and the remedy.
  */
 export async function writeOutput(
   output: OutputKind,
@@ -60,7 +60,7 @@ export function certificatesFor(output: OutputKind, material: CertificateMateria
   return CONTENTS[output].certificates(material);
 }
 
-/** Why an output cannot be made of the material, as an error message; `undefined` where it can. */
+/** Why an output cannot be made of the material, as an error message; `undefined` if it can. */
 export function missingFor(output: OutputKind, material: CertificateMaterial): string | undefined {
   return CONTENTS[output].missing(material);
 }
@@ -83,7 +83,7 @@ export function certificatesPem(certificates: readonly X509Certificate[]): strin
   return certificates.map((certificate) => certificate.toString()).join('');
 }
 
-/** A private key as PEM. Throws: ERR_BAD_CONTENT where the format is not made for this kind of key. */
+/** A private key as PEM. Throws: ERR_BAD_CONTENT if the format does not fit the kind of key. */
 export function privateKeyPem(key: KeyObject | undefined, format: KeyFormat = 'pkcs8'): string {
   if (key === undefined) return '';
   const kind = KEY_KINDS[format];
@@ -127,7 +127,7 @@ function missingAuthorities({ authorities }: CertificateMaterial): string | unde
   return 'it holds no root (self-signed) certificate; add it to the certificate in the vault, or name a secret that holds the CA certificates';
 }
 
-/** Choosing for the user would serve another name than the one meant. */
+/** Refuses several servers in one content: a choice could serve the wrong name. */
 function severalServers({ chain, rivals }: CertificateMaterial): string | undefined {
   if (chain.leaf === undefined || rivals.length === 0) return undefined;
   const named = subjectsOf([chain.leaf, ...rivals]);
