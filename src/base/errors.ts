@@ -1,3 +1,5 @@
+import type { Phase } from './phases.ts';
+
 /**
  * What can go wrong, as stable codes. A code says what kind of thing failed; the message says the rest.
  * `server/status.ts` turns a code into a gRPC status, `cli/` into an exit code.
@@ -51,7 +53,7 @@ export interface ErrorDetails {
   /** How long the remote side asked to wait, in milliseconds. */
   readonly retryAfterMs?: number;
   /** What was being done when it failed. */
-  readonly phase?: 'entra' | 'imds' | 'nmi' | 'token-proxy' | 'vault';
+  readonly phase?: Phase;
 }
 
 /** Options of {@link ProviderError}. */

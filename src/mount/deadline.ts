@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { type Clock, later, type SteadyTime } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
+import { hostHint, hostInWords } from '../base/phases.ts';
 import type { MountCall } from './handler.ts';
 import type { Progress } from './pending-waits.ts';
-import { HOST_HINT, hostInWords } from './phase.ts';
 
 /**
  * Bound of a Mount whose caller sent no deadline. That is the rotation of a driver up to v1.5: the files are there, it
@@ -75,7 +75,7 @@ function timeout(givenMs: number | undefined, progress: Progress): ProviderError
     return `${hostInWords(phase, host)}${known === '' ? '' : ` (${known})`}`;
   });
   const what = waiting.length === 0 ? '' : `, waiting for ${waiting.sort().join(' and ')}`;
-  const hints = [...new Set(waits.map(({ phase }) => `; ${HOST_HINT[phase]}`))].sort().join('');
+  const hints = [...new Set(waits.map(({ phase }) => `; ${hostHint(phase)}`))].sort().join('');
   const message = `failed to mount objects, error: context deadline exceeded: timed out (${whose})${what}${hints}`;
   const details = longest === undefined ? {} : { phase: longest.phase, host: longest.host };
   return new ProviderError('ERR_TIMEOUT', message, { details });

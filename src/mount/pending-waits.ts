@@ -1,9 +1,9 @@
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
-import type { ErrorDetails } from '../base/errors.ts';
+import type { Phase } from '../base/phases.ts';
 
 /** Something a Mount waits for. */
 export interface Wait {
-  readonly phase: NonNullable<ErrorDetails['phase']>;
+  readonly phase: Phase;
   readonly host: string;
   /** What is known about the wait when it is asked for; empty: nothing. */
   readonly state?: () => string;

@@ -6,9 +6,9 @@
 import { isRestError } from '@azure/core-rest-pipeline';
 import { Cache } from '../../base/cache.ts';
 import { type Clock, Lifetime, msSince, type SteadyTime } from '../../base/clock.ts';
-import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
+import { ProviderError } from '../../base/errors.ts';
+import { hostHint, hostInWords, type Phase } from '../../base/phases.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
-import { HOST_HINT, hostInWords } from '../../mount/phase.ts';
 import { AnsweredError } from './answered.ts';
 import { networkFailure } from './network-error.ts';
 
@@ -27,7 +27,7 @@ const MAX_HOSTS = 200;
 
 /** What is asked of a host. */
 export interface HostQuestion {
-  readonly phase: NonNullable<ErrorDetails['phase']>;
+  readonly phase: Phase;
   readonly host: string;
   /** Equal requests have equal names. */
   readonly request: string;
@@ -153,7 +153,7 @@ export class SilentHosts {
 /** Without figures: a text that stays the same is one event of the pod, not one for each attempt. */
 function refusal({ phase, host, failed, allFailed = failed }: HostQuestion): ProviderError {
   const text =
-    `${hostInWords(phase, host)} does not answer; ${HOST_HINT[phase]}; this mount has no deadline, as in the rotation of ` +
+    `${hostInWords(phase, host)} does not answer; ${hostHint(phase)}; this mount has no deadline, as in the rotation of ` +
     'drivers up to v1.5, and does not hold up the others: it is tried again in a while';
   const reason = `${allFailed()}: ${text}`;
   return new ProviderError('ERR_UNREACHABLE', `${failed()}: ${text}`, { details: { phase, host }, reason });

@@ -7,7 +7,7 @@
 import type { AccessToken } from '@azure/core-auth';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { WallClock } from '../../base/clock.ts';
-import type { ErrorDetails } from '../../base/errors.ts';
+import type { Phase } from '../../base/phases.ts';
 import type { Cloud } from '../../spc/cloud.ts';
 import type { Identity } from '../../spc/model.ts';
 import type { LoginAttempt } from './login-attempt.ts';
@@ -16,7 +16,7 @@ import type { LoginAttempt } from './login-attempt.ts';
 export type IdentityOf<K extends Identity['kind']> = Extract<Identity, { readonly kind: K }>;
 
 /** Phase of a Mount in which an identity logs in. */
-export type LoginPhase = Exclude<NonNullable<ErrorDetails['phase']>, 'vault'>;
+export type LoginPhase = Exclude<Phase, 'vault'>;
 
 /** Services that give out tokens in place of the cloud: host and port. */
 export interface LoginHosts {

@@ -4,10 +4,11 @@
  */
 
 import { type ErrorCode, messageOf, ProviderError } from '../../base/errors.ts';
+import { serviceInWords } from '../../base/phases.ts';
 import type { Identity } from '../../spc/model.ts';
 import { networkFailure, noAnswer } from '../http/network-error.ts';
 import { serverWords } from '../http/server-words.ts';
-import type { LoginFaults, LoginPhase, LoginRefusal } from './identity-mode.ts';
+import type { LoginFaults, LoginRefusal } from './identity-mode.ts';
 import { describeIdentity, modeOf } from './identity-modes.ts';
 import type { LoginWitness } from './login-attempt.ts';
 
@@ -27,7 +28,7 @@ export function loginError({ identity, witness, error }: LoginFailure): Provider
   const { phase, faults, remedy } = modeOf(identity);
   const { host, answer } = witness;
   const failed = `Cannot log in as ${describeIdentity(identity)}`;
-  const at = `${SERVICE[phase]} at ${host}`;
+  const at = serviceInWords(phase, host);
   if (answer !== undefined) return refusal({ identity, failed: `${failed}: ${at}`, witness }, answer);
   const network = networkFailure(witness.failure) ?? networkFailure(error);
   const details = { phase, host };
@@ -102,13 +103,6 @@ function faultRemedy(status: number, { byStatus, between }: LoginFaults): string
   if (status === 408) return `it did not receive the request in time; check the network of the node; ${between}`;
   return between;
 }
-
-const SERVICE: Readonly<Record<LoginPhase, string>> = {
-  entra: 'Entra ID',
-  imds: 'the managed identity endpoint (IMDS)',
-  nmi: "pod identity's NMI",
-  'token-proxy': "the cluster's token proxy",
-};
 
 /** What a refusal says: `error` and `error_description` of its JSON; empty where it is none. */
 function textOf(body: string): string {
