@@ -1,6 +1,7 @@
 import { quote } from '../base/words.ts';
 import type { OutputKind } from '../pki/outputs.ts';
 import { noteOutputs } from './certificate-notes.ts';
+import { type OutputsContent, outputsContent, valueContent } from './contents.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
@@ -64,17 +65,6 @@ const LAYOUTS: Readonly<
 
 /** Of {@link yamlSize}; a field with everything in it has about two hundred. */
 const MAX_SIZE = 2000;
-
-type OutputsContent = Extract<ContentSpec, { kind: 'outputs' }>;
-
-const NO_OUTPUTS: OutputsContent = {
-  kind: 'outputs',
-  role: 'certificate',
-  outputs: [],
-  forClient: false,
-  chainFrom: undefined,
-  passwordFrom: undefined,
-};
 
 interface ReferenceContext {
   readonly reference: Reference;
@@ -206,15 +196,7 @@ function contentOf(name: string, { reference, given, certificate, siblings }: Re
   switch (reference) {
     case 'vaultSecret':
       if (certificate === 'vaultSecret') return certificateContent(siblings, chainIndex);
-      return {
-        kind: 'value',
-        path: fileName === '' ? name : fileName,
-        mode: defaults.mode,
-        format: '',
-        encoding: 'utf-8',
-        split: false,
-        orderChain: true,
-      };
+      return valueContent({ path: fileName === '' ? name : fileName, mode: defaults.mode });
     case 'vaultCert':
       return certificateContent(siblings, chainIndex);
     case 'vaultCaChainCert':
@@ -226,7 +208,7 @@ function contentOf(name: string, { reference, given, certificate, siblings }: Re
 function certificateContent(siblings: KeyVaultSiblings, chainIndex: number): ContentSpec {
   const chainFrom = chainIndex === -1 ? undefined : chainIndex;
   const outputs = certificateOutputs(siblings.layout, chainFrom !== undefined);
-  return { ...NO_OUTPUTS, outputs, chainFrom, forClient: isForClient(siblings) };
+  return outputsContent({ outputs, chainFrom, forClient: isForClient(siblings) });
 }
 
 /** Leaf with its intermediates, key, and the authorities unless a chain secret brings them. */
@@ -246,14 +228,14 @@ function chainContent(siblings: KeyVaultSiblings, besideCertificate: boolean): C
   const { fullChain, privateKey, authorities } = LAYOUTS[layout];
   const { output: kind, path } = authorities;
   if (besideCertificate) {
-    return { ...NO_OUTPUTS, role: 'chain', outputs: layout === 'client' ? [] : [output(kind, path, 'required')] };
+    return outputsContent({ role: 'chain', outputs: layout === 'client' ? [] : [output(kind, path, 'required')] });
   }
   const outputs = [
     output('fullChain', fullChain, 'with-key'),
     output('privateKey', privateKey, 'with-key'),
     output(kind, path, 'beside-key'),
   ];
-  return { ...NO_OUTPUTS, role: 'chain', outputs, forClient: isForClient(siblings) };
+  return outputsContent({ role: 'chain', outputs, forClient: isForClient(siblings) });
 }
 
 /** Files named as a client's are a client's; in the other layout a certificate is a server's where nothing is said. */
@@ -262,7 +244,7 @@ function isForClient({ use, layout }: KeyVaultSiblings): boolean {
 }
 
 function outputsOf(content: ContentSpec): OutputsContent {
-  if (content.kind !== 'outputs') return NO_OUTPUTS;
+  if (content.kind !== 'outputs') return outputsContent();
   return { ...content, outputs: [], forClient: content.role === 'certificate' && content.forClient };
 }
 

@@ -1,6 +1,7 @@
 import type { ObjectType } from '../base/objects.ts';
 import { clip, misspelt, nearest, quote } from '../base/words.ts';
 import { noteOutputs, noteValueFile } from './certificate-notes.ts';
+import { outputsContent, valueContent } from './contents.ts';
 import type { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings, Stage } from './finding.ts';
@@ -94,21 +95,14 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
       if (fields.has(field)) fail(field, `${field} needs a files map beside it`);
     }
     noteValueFile(fields, path, texts);
-    const content = valueContent(texts, path, { ...context.defaults, mode: mode ?? 0 });
+    const content = contentOf(texts, path, { ...context.defaults, mode: mode ?? 0 });
     return { ...common, spec: { ...common.spec, content }, outputs: [], passwordFrom: '' };
   }
   checkBesideFiles(reader, history);
   const keyFormat = parseKeyFormat(fields, 'pkcs8');
   const outputs = parseFiles(fields, context.findings, { mode: mode ?? 0, keyFormat });
   noteOutputs(fields, outputs);
-  const content: ContentSpec = {
-    kind: 'outputs',
-    role: 'certificate',
-    outputs: [],
-    forClient: false,
-    chainFrom: undefined,
-    passwordFrom: undefined,
-  };
+  const content = outputsContent();
   return { ...common, spec: { ...common.spec, content }, outputs, passwordFrom: fields.text('passwordFrom') };
 }
 
@@ -224,16 +218,15 @@ function checkBesideFiles({ fields, texts, fail }: ObjectReader, history: number
   }
 }
 
-function valueContent(texts: Texts, path: string, defaults: ObjectDefaults): ContentSpec {
+function contentOf(texts: Texts, path: string, { mode, split, orderChain }: ObjectDefaults): ContentSpec {
   const format = texts.objectFormat.toLowerCase();
   const encoding = texts.objectEncoding.toLowerCase();
-  return {
-    kind: 'value',
+  return valueContent({
     path,
-    mode: defaults.mode,
+    mode,
     format: format === 'pem' || format === 'pfx' ? format : '',
     encoding: encoding === 'base64' || encoding === 'hex' ? encoding : 'utf-8',
-    split: defaults.split,
-    orderChain: defaults.orderChain,
-  };
+    split,
+    orderChain,
+  });
 }

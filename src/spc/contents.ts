@@ -1,0 +1,32 @@
+/**
+ * Makes the content of an object: one constructor for each kind, with what is the same for objects that do not say. Called by
+ * the readers of both forms of parameters. A new field of a content gets its default value here.
+ */
+
+import type { ContentSpec } from './model.ts';
+
+/** The official provider's one file. */
+export type ValueContent = Extract<ContentSpec, { kind: 'value' }>;
+
+/** Files made from a certificate or a chain. */
+export type OutputsContent = Extract<ContentSpec, { kind: 'outputs' }>;
+
+/** The value as one file; by default text as it is, with chains in order. */
+export function valueContent(
+  given: Pick<ValueContent, 'path' | 'mode'> & Partial<Omit<ValueContent, 'kind'>>,
+): ValueContent {
+  return { kind: 'value', format: '', encoding: 'utf-8', split: false, orderChain: true, ...given };
+}
+
+/** Files of a certificate; by default none, for a server, without references to other objects. */
+export function outputsContent(given: Partial<Omit<OutputsContent, 'kind'>> = {}): OutputsContent {
+  return {
+    kind: 'outputs',
+    role: 'certificate',
+    outputs: [],
+    forClient: false,
+    chainFrom: undefined,
+    passwordFrom: undefined,
+    ...given,
+  };
+}
