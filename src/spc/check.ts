@@ -7,7 +7,7 @@ import type { Finding } from './finding.ts';
 import { Findings } from './finding.ts';
 import { foreignDocument, foreignFile, foreignKind } from './foreign-text.ts';
 import { namespaceProblem, subdomainProblem } from './kubernetes-names.ts';
-import { CLASSIC_NAMES } from './parameter-reader.ts';
+import { CLASSIC_NAMES } from './parameter-names.ts';
 import { withPlaceholder } from './placeholder.ts';
 import { checkSecretObjects } from './secret-objects.ts';
 import { type ManifestPart, readManifestParts } from './yaml/manifests.ts';

@@ -1,15 +1,22 @@
 import { ProviderError } from '../base/errors.ts';
 import { parseGoBoolean } from '../base/go.ts';
-import { misspelt, nearest, quote } from '../base/words.ts';
+import { quote } from '../base/words.ts';
 import { type Attributes, lengthProblem, type NodePublishSecret } from './attributes.ts';
 import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
-import { FLAGGED_ROWS, IDENTITY_PARAMETERS, type IdentityRequest, NAMED_ROWS } from './identities/table.ts';
+import type { IdentityRequest } from './identities/table.ts';
 import { requestProblem, resolveIdentity } from './identity.ts';
-import { identityHint } from './identity-names.ts';
 import type { Identity, ObjectSpec } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
+import { ALL_NAMES, CLASSIC_NAMES, TEXTS } from './parameter-names.ts';
 import { clientIdDoubt, placeholderIn, withPlaceholder } from './placeholder.ts';
+import {
+  ignoredIdentities,
+  misspeltFor,
+  type UnknownParameter,
+  unknownBesideKeyVault,
+  unknownInClassic,
+} from './unknown-parameters.ts';
 
 /** Path of findings about what came with the request, not about the manifest. */
 export const CREDENTIALS = 'credentials';
@@ -59,43 +66,8 @@ export interface ParameterContext {
   readonly remember?: Remember;
 }
 
-/** Names of the classic form's parameters, those among them that have no effect here included. */
-export const CLASSIC_NAMES: readonly string[] = [
-  'keyvaultName',
-  'tenantID',
-  'tenantId',
-  'cloudName',
-  'cloudEnvFileName',
-  ...IDENTITY_PARAMETERS,
-  'objects',
-  'resourceGroup',
-  'subscriptionId',
-];
-
-/** Names of the `keyVault` form's parameters. */
-export const KEY_VAULT_NAMES: readonly string[] = [
-  'keyVault',
-  'fileLayout',
-  'certificateUse',
-  'fileName',
-  'filePermission',
-  'cloudName',
-  'cloudEnvFileName',
-];
-
-const ALL_NAMES = [...CLASSIC_NAMES, ...KEY_VAULT_NAMES];
-
 /** Of a parameter that is no text of objects: names, IDs, flags and paths. */
 const MAX_VALUE_BYTES = 4096;
-/** Parameters with limits of their own. */
-const TEXTS: readonly string[] = ['objects', 'keyVault'];
-
-/** Unknown parameters that are compared with those of identities, and hints that are shown, where there is no identity. */
-const MAX_UNKNOWN = 100;
-const MAX_HINTS = 3;
-
-const BESIDE_MANAGED = 'it has a meaning beside useVMManagedIdentity: "true" only; set that, too';
-
 /** Reads single parameters and reports on them. */
 export class ParameterReader {
   readonly findings = new Findings();
@@ -158,7 +130,7 @@ export class ParameterReader {
 
   /** Reports that a parameter is not there, with the misspelt one that may be meant to be it. */
   missing(name: string, message: string): void {
-    const typo = misspelt(name, this.#names(), ALL_NAMES);
+    const typo = misspeltFor(name, this.#attributes.parameters);
     const hint = typo === undefined ? '' : `; did you mean it by ${quote(typo)}?`;
     this.findings.error(name, `${message}${hint}`, { line: this.line(typo ?? name), stage: 'parameters' });
   }
@@ -217,7 +189,10 @@ export class ParameterReader {
     if (facts === undefined) return undefined;
     const { pod, tokens } = this.#attributes;
     const { secret, now } = facts;
-    const ignored = secret === undefined && request.kind === 'service-principal' ? this.ignoredIdentities() : [];
+    const ignored =
+      secret === undefined && request.kind === 'service-principal'
+        ? ignoredIdentities(this.#attributes.parameters)
+        : [];
     const resolved = resolveIdentity(request, { tenantId, pod, tokens, secret, now, ignored });
     if (resolved.ok) return resolved.identity;
     this.error(CREDENTIALS, resolved.message, resolved.stage);
@@ -229,68 +204,17 @@ export class ParameterReader {
     return { mode: mode ?? this.#context.request?.mode ?? 0o644, orderChain, split };
   }
 
-  /**
-   * Reports the parameters that the classic form does not know: a warning where one was meant to name the identity, and
-   * nothing else does.
-   */
+  /** Reports the parameters that the classic form does not know; see {@link unknownInClassic}. */
   reportUnknown(): void {
-    for (const name of this.#unknown(CLASSIC_NAMES)) {
-      if (!this.#standsIn(name)) this.#reportOneUnknown(name);
-    }
-    if (this.text('userAssignedIdentityID') !== '' && !this.#namesIdentity()) {
-      this.warning('userAssignedIdentityID', `userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`);
-    }
-  }
-
-  #reportOneUnknown(name: string): void {
-    const besideKeyVault = `parameter "${name}" stands beside keyVault only; it is ignored`;
-    const identity = identityHint(name);
-    const near = identity === undefined ? nearest(name, ALL_NAMES) : undefined;
-    const hint = identity ?? (near === undefined ? undefined : `did you mean ${quote(near)}?`);
-    const message = `parameter ${quote(name)} is unknown and ignored${hint === undefined ? '' : `; ${hint}`}`;
-    if (KEY_VAULT_NAMES.includes(name)) this.note(name, besideKeyVault);
-    else if (identity !== undefined && !this.#namesIdentity()) this.warning(name, message);
-    else this.note(name, message);
-  }
-
-  /** Whether an unknown parameter is named by the error about the one that is missing. */
-  #standsIn(name: string): boolean {
-    const missing = ['keyvaultName', 'objects', ...(this.text('tenantId') === '' ? ['tenantID'] : [])];
-    return missing.some((one) => this.text(one) === '' && misspelt(one, this.#names(), ALL_NAMES) === name);
-  }
-
-  /** What the request ignores and was meant to name the identity, with what to do, such as `"clientId" is ignored: …`. */
-  ignoredIdentities(): readonly string[] {
-    const unknown = this.#unknown(CLASSIC_NAMES).slice(0, MAX_UNKNOWN);
-    const hints = unknown.flatMap((name) => {
-      const hint = identityHint(name);
-      return hint === undefined ? [] : [`parameter ${quote(name)} is ignored: ${hint}`];
-    });
-    const alone = this.text('userAssignedIdentityID') !== '' && hints.length === 0;
-    return alone ? [`userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`] : hints.slice(0, MAX_HINTS);
+    this.#report(unknownInClassic(this.#attributes.parameters));
   }
 
   /** Refuses the parameters that the `keyVault` form does not know, but for those reported already. */
   refuseUnknown(reported: readonly string[]): void {
-    for (const name of this.#unknown([...KEY_VAULT_NAMES, ...reported])) {
-      const near = CLASSIC_NAMES.includes(name) ? undefined : nearest(name, KEY_VAULT_NAMES);
-      const rule = `beside keyVault stand only ${KEY_VAULT_NAMES.slice(1).join(', ')}`;
-      this.error(name, `parameter ${quote(name)} is unknown; ${near === undefined ? rule : `did you mean "${near}"?`}`);
-    }
+    this.#report(unknownBesideKeyVault(this.#attributes.parameters, reported));
   }
 
-  /** Whether the manifest names an identity of its own, so that no service principal is needed. */
-  #namesIdentity(): boolean {
-    const flagged = FLAGGED_ROWS.some(({ flag }) => parseGoBoolean(this.text(flag)) === true);
-    return flagged || NAMED_ROWS.some(({ text }) => this.text(text) !== '');
-  }
-
-  #names(): readonly string[] {
-    return [...this.#attributes.parameters.keys()];
-  }
-
-  /** Names with a domain (`example.com/x`) are volume attributes of others and none of our business. */
-  #unknown(known: readonly string[]): readonly string[] {
-    return this.#names().filter((name) => !known.includes(name) && !name.includes('/') && name !== 'providerName');
+  #report(unknown: readonly UnknownParameter[]): void {
+    for (const { name, severity, message } of unknown) this[severity](name, message);
   }
 }

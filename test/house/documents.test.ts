@@ -14,7 +14,7 @@ import { STATUS_OF } from '../../src/server/status.ts';
 import { KEY_VAULT_FIELDS, REFERENCE_FIELDS } from '../../src/spc/key-vault-field.ts';
 import { OBJECT_FIELDS } from '../../src/spc/object.ts';
 import { OUTPUT_FIELDS } from '../../src/spc/outputs.ts';
-import { CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-reader.ts';
+import { CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-names.ts';
 import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
 import { firstColumn, links, markdownFiles, root, section, tableRows, textOf } from '../support/markdown.ts';
 

@@ -1,0 +1,104 @@
+/**
+ * Tells about parameters that neither form knows: what each may be meant to be, and whether one was meant to name the
+ * identity. Called by the reader of parameters. In the classic form they are ignored, as the official provider ignores them;
+ * in the `keyVault` form they are refused.
+ */
+
+import { parseGoBoolean } from '../base/go.ts';
+import { misspelt, nearest, quote } from '../base/words.ts';
+import type { Finding } from './finding.ts';
+import { FLAGGED_ROWS, NAMED_ROWS } from './identities/table.ts';
+import { identityHint } from './identity-names.ts';
+import { ALL_NAMES, CLASSIC_NAMES, KEY_VAULT_NAMES } from './parameter-names.ts';
+
+/** Something to say about one parameter. */
+export interface UnknownParameter {
+  readonly name: string;
+  readonly severity: Finding['severity'];
+  readonly message: string;
+}
+
+type Parameters = ReadonlyMap<string, string>;
+
+/** Unknown parameters that are compared with those of identities, and hints that are shown, where there is no identity. */
+const MAX_UNKNOWN = 100;
+const MAX_HINTS = 3;
+
+const BESIDE_MANAGED = 'it has a meaning beside useVMManagedIdentity: "true" only; set that, too';
+
+/** The misspelt parameter that may be meant to be the one of this name, which is missing. */
+export function misspeltFor(name: string, parameters: Parameters): string | undefined {
+  return misspelt(name, [...parameters.keys()], ALL_NAMES);
+}
+
+/**
+ * The parameters that the classic form does not know: a warning where one was meant to name the identity and no other
+ * parameter names one, else a note. Parameters that the error about a missing one names are left out.
+ */
+export function unknownInClassic(parameters: Parameters): readonly UnknownParameter[] {
+  const hasIdentity = namesIdentity(parameters);
+  const unknown = unknownNames(parameters, CLASSIC_NAMES)
+    .filter((name) => !isTakenForMissing(name, parameters))
+    .map((name) => aboutUnknown(name, hasIdentity));
+  if (textOf(parameters, 'userAssignedIdentityID') === '' || hasIdentity) return unknown;
+  const message = `userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`;
+  return [...unknown, { name: 'userAssignedIdentityID', severity: 'warning', message }];
+}
+
+/** The parameters that the `keyVault` form does not know, as errors; those that are reported already are left out. */
+export function unknownBesideKeyVault(
+  parameters: Parameters,
+  reported: readonly string[],
+): readonly UnknownParameter[] {
+  return unknownNames(parameters, [...KEY_VAULT_NAMES, ...reported]).map((name) => {
+    const near = CLASSIC_NAMES.includes(name) ? undefined : nearest(name, KEY_VAULT_NAMES);
+    const rule = `beside keyVault stand only ${KEY_VAULT_NAMES.slice(1).join(', ')}`;
+    const message = `parameter ${quote(name)} is unknown; ${near === undefined ? rule : `did you mean "${near}"?`}`;
+    return { name, severity: 'error', message };
+  });
+}
+
+/** The parameters that were meant to name the identity and are ignored, such as `parameter "clientId" is ignored: …`. */
+export function ignoredIdentities(parameters: Parameters): readonly string[] {
+  const unknown = unknownNames(parameters, CLASSIC_NAMES).slice(0, MAX_UNKNOWN);
+  const hints = unknown.flatMap((name) => {
+    const hint = identityHint(name);
+    return hint === undefined ? [] : [`parameter ${quote(name)} is ignored: ${hint}`];
+  });
+  const alone = textOf(parameters, 'userAssignedIdentityID') !== '' && hints.length === 0;
+  return alone ? [`userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`] : hints.slice(0, MAX_HINTS);
+}
+
+function aboutUnknown(name: string, hasIdentity: boolean): UnknownParameter {
+  if (KEY_VAULT_NAMES.includes(name)) {
+    return { name, severity: 'note', message: `parameter "${name}" stands beside keyVault only; it is ignored` };
+  }
+  const identity = identityHint(name);
+  const near = identity === undefined ? nearest(name, ALL_NAMES) : undefined;
+  const hint = identity ?? (near === undefined ? undefined : `did you mean ${quote(near)}?`);
+  const message = `parameter ${quote(name)} is unknown and ignored${hint === undefined ? '' : `; ${hint}`}`;
+  return { name, severity: identity !== undefined && !hasIdentity ? 'warning' : 'note', message };
+}
+
+/** True if the error about a missing parameter names this unknown one. */
+function isTakenForMissing(name: string, parameters: Parameters): boolean {
+  const missing = ['keyvaultName', 'objects', ...(textOf(parameters, 'tenantId') === '' ? ['tenantID'] : [])];
+  return missing.some((one) => textOf(parameters, one) === '' && misspeltFor(one, parameters) === name);
+}
+
+/** True if the manifest itself names an identity, so that no service principal is needed. */
+function namesIdentity(parameters: Parameters): boolean {
+  const flagged = FLAGGED_ROWS.some(({ flag }) => parseGoBoolean(textOf(parameters, flag)) === true);
+  return flagged || NAMED_ROWS.some(({ text }) => textOf(parameters, text) !== '');
+}
+
+/** Names with a domain, such as `example.com/x`, are volume attributes of other programs and are left out. */
+function unknownNames(parameters: Parameters, known: readonly string[]): readonly string[] {
+  return [...parameters.keys()].filter(
+    (name) => !known.includes(name) && !name.includes('/') && name !== 'providerName',
+  );
+}
+
+function textOf(parameters: Parameters, name: string): string {
+  return parameters.get(name) ?? '';
+}
