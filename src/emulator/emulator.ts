@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { systemClock, type WallClock } from '../base/clock.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import { type Controls, createControls } from './controls.ts';
@@ -41,6 +42,8 @@ export interface EmulatorOptions {
   readonly onRequest?: (record: RequestRecord) => void;
   /** PEM of a CA and its private key that signs the listener's certificate; absent: a new one. */
   readonly ca?: string;
+  /** RSA private key that signs tokens; absent: a new one. */
+  readonly tokenKey?: KeyObject | undefined;
   /** Further DNS names to answer for, such as `*.vault.azure.net` and `login.microsoftonline.com`. */
   readonly hosts?: readonly string[];
 }
@@ -86,7 +89,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const seed = parseSeed(options.seed);
   // Clients check the listener's certificate by the machine's clock, whatever time the world inside has.
   const [world, certificate] = await Promise.all([
-    buildWorld(seed, { clock, hosts }),
+    buildWorld(seed, { clock, hosts, tokenKey: options.tokenKey }),
     createServerCertificate(
       { vaults: seed.vaults.map(({ name }) => name), hosts, listen: host },
       { now: systemClock.wall(), ca: options.ca },

@@ -8,6 +8,7 @@ import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
 import { type Cloud, resolveCloud } from '../../src/spc/cloud.ts';
 import type { Identity } from '../../src/spc/model.ts';
+import { tokenKey } from './pki.ts';
 
 /** Tenant of all seeds here. */
 export const TENANT = '11111111-1111-1111-1111-111111111111';
@@ -94,7 +95,12 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     trusted = true,
     requestTimeoutMs = 30_000,
   } = options;
-  const emulator = await startEmulator({ seed, clock: options.world ?? clock, hosts: options.hosts ?? [] });
+  const emulator = await startEmulator({
+    seed,
+    tokenKey: tokenKey(),
+    clock: options.world ?? clock,
+    hosts: options.hosts ?? [],
+  });
   const azure = connectAzure({
     userAgent: 'csi-secrets-store/0.0.0 (linux/amd64)',
     requestTimeoutMs,

@@ -10,6 +10,7 @@ import { connectProvider, type ProviderClient } from '../../src/driver/client.ts
 import { type PublishRequest, publish } from '../../src/driver/publish.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { type RenderedVolume, render } from '../../src/render/render.ts';
+import { tokenKey } from './pki.ts';
 
 /** Directory of the built program. */
 export const distDirectory = fileURLToPath(new URL('../../dist', import.meta.url));
@@ -68,7 +69,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) await undo();
   };
   try {
-    const emulator = await startEmulator({ seed });
+    const emulator = await startEmulator({ seed, tokenKey: tokenKey() });
     undos.push(() => emulator.close());
     const provider = await startProviderProcess({ program, directory, emulator, args: serveArgs, env });
     undos.push(() => provider.stop());

@@ -5,6 +5,7 @@ import { CertificateClient } from '@azure/keyvault-certificates';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/emulator.ts';
+import { tokenKey } from './pki.ts';
 
 export const TENANT = '11111111-1111-1111-1111-111111111111';
 export const OTHER_TENANT = '99999999-9999-9999-9999-999999999999';
@@ -59,7 +60,7 @@ export function identityOptions({ emulator, agent }: Pick<Lab, 'emulator' | 'age
 }
 
 export async function openLab(seed: string, options: Partial<EmulatorOptions> = {}): Promise<Lab> {
-  const emulator = await startEmulator({ seed, ...options });
+  const emulator = await startEmulator({ seed, tokenKey: tokenKey(), ...options });
   const agent = new https.Agent({ ca: emulator.caPem, lookup: toLoopback, keepAlive: true });
   const credential = new ClientSecretCredential(TENANT, CLIENT, CLIENT_SECRET, identityOptions({ emulator, agent }));
   const url = emulator.vaultUrl(VAULT);

@@ -13,6 +13,7 @@ import { type CallOptions, connectProvider, type ProviderClient } from '../../sr
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/emulator.ts';
 import { startServer } from '../../src/server/server.ts';
 import type { MountRequest, MountResponse } from '../../src/wire/contract.ts';
+import { tokenKey } from './pki.ts';
 
 export const TENANT = '11111111-1111-1111-1111-111111111111';
 export const CLIENT = '22222222-2222-2222-2222-222222222222';
@@ -73,7 +74,7 @@ export interface ParityWorld {
 
 /** Opens a world. */
 export async function openWorld(seed: string, options: Partial<EmulatorOptions> = {}): Promise<ParityWorld> {
-  const emulator = await startEmulator({ seed, ...options });
+  const emulator = await startEmulator({ seed, tokenKey: tokenKey(), ...options });
   const directory = mkdtempSync(join(tmpdir(), 'akv-parity-'));
   const file = (name: string, text: string) => {
     const path = join(directory, name);

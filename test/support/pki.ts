@@ -105,6 +105,9 @@ export function sharedKey(type: KeyType, name = ''): KeyObject {
   return key;
 }
 
+/** The key that signs the tokens of all emulators of a test process. */
+export const tokenKey = (): KeyObject => sharedKey('rsa-2048', 'tokens of Entra');
+
 let serials = 0;
 
 /** Issues one certificate. */

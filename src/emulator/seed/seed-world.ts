@@ -1,4 +1,4 @@
-import { createHash, generateKeyPair, randomUUID, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPair, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { WallClock } from '../../base/clock.ts';
 import { Secret } from '../../base/secret.ts';
@@ -28,13 +28,21 @@ const DEFAULT_SERVICE_ACCOUNT_ISSUER = 'https://kubernetes.default.svc.cluster.l
 const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange';
 const DEFAULT_LIFETIME_SECONDS = 3599;
 
+/** Options of {@link buildWorld}. */
+export interface WorldOptions {
+  readonly clock: WallClock;
+  readonly hosts: readonly string[];
+  /** RSA private key that signs Entra's tokens; absent: a new one. */
+  readonly tokenKey?: KeyObject | undefined;
+}
+
 /** Makes everything a seed describes, keys and certificates included. Errors: ERR_BAD_PARAMETERS. */
-export async function buildWorld(seed: Seed, options: { clock: WallClock; hosts: readonly string[] }): Promise<World> {
+export async function buildWorld(seed: Seed, options: WorldOptions): Promise<World> {
   const problems = checkSeed(seed);
   if (problems.length > 0) throw badSeed(problems);
   const now = options.clock.wall();
   const [tokenKey, serviceAccountKey, authorities] = await Promise.all([
-    signingKey('rsa'),
+    options.tokenKey === undefined ? signingKey('rsa') : signingKeyOf(options.tokenKey),
     signingKey('ec'),
     buildAuthorities(seed, now),
   ]);
@@ -72,12 +80,17 @@ export async function buildWorld(seed: Seed, options: { clock: WallClock; hosts:
 }
 
 async function signingKey(type: 'rsa' | 'ec'): Promise<SigningKey> {
-  const pair =
+  const { privateKey } =
     type === 'rsa'
       ? await generatePair('rsa', { modulusLength: 2048 })
       : await generatePair('ec', { namedCurve: 'prime256v1' });
-  const spki = pair.publicKey.export({ type: 'spki', format: 'der' });
-  return { ...pair, kid: createHash('sha1').update(spki).digest('base64url') };
+  return signingKeyOf(privateKey);
+}
+
+function signingKeyOf(privateKey: KeyObject): SigningKey {
+  const publicKey = createPublicKey(privateKey);
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  return { privateKey, publicKey, kid: createHash('sha1').update(spki).digest('base64url') };
 }
 
 async function buildAuthorities(seed: Seed, now: number): Promise<ReadonlyMap<string, Authority>> {
