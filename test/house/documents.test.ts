@@ -1,6 +1,6 @@
 /** Compares the tables of the documents with the code, in both directions: a page lists each name, and no other. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it, test } from 'vitest';
@@ -131,6 +131,49 @@ describe('docs/README.md', () => {
     const listed = links('docs/README.md').filter((target) => !target.includes('/'));
     expect(listed.toSorted()).toEqual(pages.toSorted());
   });
+});
+
+describe('decisions', () => {
+  const folder = 'docs/decisions/';
+  const pages = markdownFiles()
+    .filter((path) => path.startsWith(folder) && path !== `${folder}README.md`)
+    .map((path) => path.slice(folder.length))
+    .toSorted();
+
+  it('are numbered without gaps', () => {
+    const numbers = pages.map((page) => /^(\d{4})-[a-z0-9-]+\.md$/.exec(page)?.[1]);
+    expect(numbers).toEqual(pages.map((_, index) => String(index + 1).padStart(4, '0')));
+  });
+
+  it('are in the index, by number and title', () => {
+    const rows = tableRows(textOf(`${folder}README.md`));
+    const titled = pages.map((page) => {
+      const number = page.slice(0, 4);
+      const [, title] = new RegExp(`^# ${number}\\. (.+)$`, 'm').exec(textOf(folder + page)) ?? [];
+      return [`[${number}](${page})`, title];
+    });
+    expect(rows).toEqual(titled);
+  });
+
+  it.each(pages)('%s has the five parts, and a date', (page) => {
+    const text = textOf(folder + page);
+    expect([...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading)).toEqual([
+      'Context',
+      'Decision',
+      'Alternatives',
+      'Figure and date',
+      'What would change it',
+    ]);
+    expect(section(folder + page, 'Figure and date')).toMatch(/^Decided \d{4}-\d\d-\d\d\./m);
+  });
+});
+
+test('ARCHITECTURE.md has 120 lines at most, and an entry for each room', () => {
+  expect(textOf('ARCHITECTURE.md').split('\n').length - 1).toBeLessThanOrEqual(120);
+  const rooms = readdirSync(join(root, 'src'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `${name}/`);
+  expect(firstColumn(section('ARCHITECTURE.md', 'Where to begin')).toSorted()).toEqual(rooms.toSorted());
 });
 
 describe.each(markdownFiles())('links of %s', (page) => {
