@@ -24,23 +24,27 @@ export function decodeHex(text: string): Decoded {
   return { ok: true, bytes: Buffer.from(text, 'hex') };
 }
 
-/** Where Go stops: at a foreign character, behind misplaced padding, or at the start of a group that is cut off. */
+/** The offset that Go reports: of a foreign character, behind misplaced padding, or of a group that is cut off. */
 function base64Offset(text: string): number {
-  const skipNewlines = (at: number) => at + (/^[\r\n]*/.exec(text.slice(at))?.[0].length ?? 0);
   const foreign = text.search(FOREIGN);
   const start = foreign === -1 ? text.length : foreign;
   let filled = text.slice(0, start).replace(/[\r\n]/g, '').length % 4;
   for (let at = start; at < text.length; at++) {
     const char = text[at] ?? '';
     if (char === '\r' || char === '\n') continue;
-    if (!BASE64_INVALID.test(char)) filled = (filled + 1) % 4;
-    else if (char !== '=' || filled < 2) return at;
-    else if (filled === 3) return skipNewlines(at + 1);
-    else {
-      const second = skipNewlines(at + 1);
-      if (second === text.length) return second;
-      return text[second] === '=' ? skipNewlines(second + 1) : second - 1;
-    }
+    if (BASE64_INVALID.test(char)) return char !== '=' || filled < 2 ? at : paddingOffset(text, at, filled);
+    filled = (filled + 1) % 4;
   }
   return text.length - filled;
+}
+
+/** The same offset where padding begins at `at`, in a group that has two or three characters. */
+function paddingOffset(text: string, at: number, filled: number): number {
+  const next = skipNewlines(text, at + 1);
+  if (filled === 3 || next === text.length) return next;
+  return text[next] === '=' ? skipNewlines(text, next + 1) : next - 1;
+}
+
+function skipNewlines(text: string, at: number): number {
+  return at + (/^[\r\n]*/.exec(text.slice(at))?.[0].length ?? 0);
 }

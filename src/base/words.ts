@@ -1,9 +1,14 @@
+/**
+ * Helps to write messages: names the known word nearest to a misspelt one, lists words, and makes the text of a caller or
+ * server short and printable. Words longer than a hundred characters are not compared.
+ */
+
 import { printable } from './printable.ts';
 
 const MAX_SHOWN = 200;
-/** Words that are searched for a misspelt one. */
+/** Maximum number of words that are searched for a misspelt one. */
 const MAX_GIVEN = 100;
-/** No known name has half as many characters. */
+/** Longest word that is compared; no known name has half as many characters. */
 const MAX_COMPARED = 100;
 
 /** The known name nearest to `word` (edit distance at most a third of its length, case ignored), if there is one. */
@@ -27,49 +32,60 @@ export function misspelt(name: string, given: readonly string[], known: readonly
     .find((word) => !known.includes(word) && nearest(word, known)?.toLowerCase() === name.toLowerCase());
 }
 
-/** `"a", "b" or "c"`. */
+/** Words as a list in a message: `"a", "b" or "c"`. */
 export function oneOf(words: readonly string[]): string {
   const quoted = words.map((word) => `"${word}"`);
   const last = quoted.pop() ?? '';
   return quoted.length === 0 ? last : `${quoted.join(', ')} or ${last}`;
 }
 
-/** A text of somebody else for a message: short enough to read. */
+/** A foreign text for a message, cut to a length that can be read. */
 export function clip(text: string): string {
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
-/** A text of somebody else for a message: in quotes, printable, on one line, short enough to read. */
+/** A foreign text for a message: in quotes, printable, on one line, cut to a length that can be read. */
 export function quote(text: string): string {
   return printable(JSON.stringify(clip(text)));
 }
 
 /**
- * Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). Ends with a number above
- * `limit` as soon as it cannot be less.
+ * The number of insertions, deletions, substitutions and swaps of neighbours (optimal string alignment) between two words.
+ * The computation stops with a number above `limit` when the distance cannot be less.
  */
 function editDistance(a: string, b: string, limit: number): number {
-  let beforePrevious: number[] = [];
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let beforePrevious: readonly number[] = [];
+  let previous: readonly number[] = Array.from({ length: b.length + 1 }, (_, j) => j);
   let leastBefore = 0;
   for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    let least = i;
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const swap =
-        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-          ? (beforePrevious[j - 2] ?? 0) + 1
-          : substitution;
-      const cell = Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substitution, swap);
-      current[j] = cell;
-      if (cell < least) least = cell;
-    }
-    // A swap looks back two rows.
+    const current = nextRow({ a, b, i, previous, beforePrevious });
+    const least = Math.min(...current);
+    // A swap uses the row before the previous one.
     if (least > limit && leastBefore > limit) return least;
     leastBefore = least;
     beforePrevious = previous;
     previous = current;
   }
   return previous[b.length] ?? 0;
+}
+
+interface Rows {
+  readonly a: string;
+  readonly b: string;
+  /** Number of the row, which is the length of the part of `a` that is compared. */
+  readonly i: number;
+  readonly previous: readonly number[];
+  readonly beforePrevious: readonly number[];
+}
+
+/** One row of the table: the distances of the first `i` characters of `a` to each beginning of `b`. */
+function nextRow({ a, b, i, previous, beforePrevious }: Rows): readonly number[] {
+  const row = [i];
+  for (let j = 1; j <= b.length; j++) {
+    const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+    const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+    const swap = isSwap ? (beforePrevious[j - 2] ?? 0) + 1 : substitution;
+    row[j] = Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitution, swap);
+  }
+  return row;
 }

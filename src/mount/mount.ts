@@ -77,9 +77,17 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   await nextTurn(context.signal);
   const fetched = await fetchObjects(volume.objects, vaults.open(volume), context);
   await nextTurn(context.signal);
-  const { vaultName } = volume;
-  const surroundings = { ...journey, vaultName, log: report.log, signal: context.signal };
-  const { made, unwritten } = await convertObjects(fetched, surroundings);
+  const { certificatePolicy, clock, telemetry, noted, contents } = journey;
+  const { made, unwritten } = await convertObjects(fetched, {
+    vaultName: volume.vaultName,
+    certificatePolicy,
+    clock,
+    telemetry,
+    log: report.log,
+    noted,
+    contents,
+    signal: context.signal,
+  });
   await nextTurn(context.signal);
   report.converted(fetched);
   return assembleAnswer([...made, ...volume.literals.map(fileOfLiteral)], unwritten);

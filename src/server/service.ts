@@ -63,7 +63,7 @@ function providerService({ mount, version, instance, log }: ServiceOptions): Unt
       runMount(mount, call)
         .then(
           (response) => respond(null, response),
-          (thrown: unknown) => respond(statusOf(asProviderError(thrown, log))),
+          (thrown: unknown) => respond(statusOf(thrown instanceof ProviderError ? thrown : defectError(thrown, log))),
         )
         .catch((thrown: unknown) => log.error('Cannot answer a Mount', { error: messageOf(thrown) }));
     },
@@ -96,8 +96,7 @@ async function runMount(
  * Anything but a `ProviderError` is a defect of ours. Its message stays out of the answer and of the log: it may quote
  * what it choked on, as the messages of `JSON.parse` do.
  */
-function asProviderError(thrown: unknown, log: Logger): ProviderError {
-  if (thrown instanceof ProviderError) return thrown;
+function defectError(thrown: unknown, log: Logger): ProviderError {
   const error = thrown instanceof Error ? thrown : undefined;
   log.error('Mount failed by a defect of the provider', {
     kind: error?.name ?? typeof thrown,

@@ -90,12 +90,11 @@ export function read(object: ObjectSpec, ...fetched: readonly FetchedObject[]): 
 }
 
 export function convertContext(more: Partial<ConvertContext> = {}): ConvertContext {
-  const clock = more.clock ?? handClock();
   return {
     vaultName: 'kv',
     certificatePolicy: 'warn',
-    clock,
-    contents: new Contents(new Sweeper(clock)),
+    clock: handClock(),
+    contents: new Contents(new Sweeper(handClock())),
     telemetry: silentTelemetry,
     log: keptLog().log,
     noted: new NotedOnce(),

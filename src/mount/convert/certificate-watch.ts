@@ -1,17 +1,29 @@
+import type { WallClock } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Telemetry } from '../../base/telemetry.ts';
 import { type CertificateFinding, type Examination, findingsAt } from '../../pki/findings.ts';
 import type { CertificateReason } from '../../pki/reasons.ts';
-import type { ConvertContext } from './convert.ts';
+import type { NotedOnce } from '../log-once.ts';
+
+/** What a {@link CertificateWatch} reports to, and when it refuses. */
+export interface WatchOptions {
+  readonly certificatePolicy: 'warn' | 'enforce';
+  readonly clock: WallClock;
+  readonly telemetry: Pick<Telemetry, 'certificateWarning'>;
+  readonly log: Logger;
+  readonly noted: NotedOnce;
+}
 
 /** What is wrong with a certificate for its date: `--certificate-policy enforce` refuses a mount for it. */
 export const DATE_REASONS: readonly CertificateReason[] = ['expired', 'not_yet_valid'];
 
 /** Looks at every certificate on its way into a volume, and says what a server would say later. */
 export class CertificateWatch {
-  readonly #context: ConvertContext;
+  readonly #options: WatchOptions;
 
-  constructor(context: ConvertContext) {
-    this.#context = context;
+  constructor(options: WatchOptions) {
+    this.#options = options;
   }
 
   /**
@@ -20,7 +32,7 @@ export class CertificateWatch {
    * Errors: ERR_BAD_CONTENT for expired and not yet valid ones where the policy is to enforce.
    */
   look(name: string, examinations: readonly Examination[], reasons?: readonly CertificateReason[]): void {
-    const { certificatePolicy, clock, log, noted } = this.#context;
+    const { certificatePolicy, clock, log, noted } = this.#options;
     const now = clock.wall();
     for (const finding of examinations.flatMap((examination) => findingsAt(examination, now))) {
       const { reason, message, isNote } = finding;
@@ -39,7 +51,7 @@ export class CertificateWatch {
   /** Reports one thing: a log line once, a count each time. */
   tell(name: string, finding: CertificateFinding): void {
     const { reason, message } = finding;
-    const { telemetry, log, noted } = this.#context;
+    const { telemetry, log, noted } = this.#options;
     telemetry.certificateWarning(reason);
     noted.note(`${name} ${reason} ${message}`, () => log.warn('Certificate warning', fieldsOf(name, finding)));
   }

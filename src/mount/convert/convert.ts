@@ -1,28 +1,19 @@
-import type { Clock } from '../../base/clock.ts';
-import type { Logger } from '../../base/log.ts';
-import type { Telemetry } from '../../base/telemetry.ts';
 import { nextTurn } from '../../base/turns.ts';
 import type { ObjectSpec } from '../../spc/model.ts';
 import type { ObjectVersion } from '../../wire/contract.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from '../failures.ts';
 import type { FetchedSpec } from '../fetch.ts';
-import type { NotedOnce } from '../log-once.ts';
 import type { FetchedObject } from '../ports.ts';
 import type { MadeFile } from '../response.ts';
 import type { Contents } from './certificate-cache.ts';
-import { CertificateWatch } from './certificate-watch.ts';
+import { CertificateWatch, type WatchOptions } from './certificate-watch.ts';
 import { convertOutputs, LenderFailure } from './outputs.ts';
 import { convertValue } from './value.ts';
 
 /** What conversion reports to, and what it remembers of earlier ones. */
-export interface ConvertContext {
+export interface ConvertContext extends WatchOptions {
   /** Where the objects come from, for messages. */
   readonly vaultName: string;
-  readonly certificatePolicy: 'warn' | 'enforce';
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
-  readonly log: Logger;
-  readonly noted: NotedOnce;
   readonly contents: Contents;
   readonly signal: AbortSignal;
 }
@@ -31,13 +22,6 @@ export interface ConvertContext {
 export interface Converted {
   readonly made: readonly MadeFile[];
   readonly unwritten: readonly ObjectVersion[];
-}
-
-/** One file to be; its source is added by who knows the object. */
-export interface FileDraft {
-  readonly path: string;
-  readonly mode: number;
-  readonly contents: Buffer;
 }
 
 /** Objects of one Mount that are converted at the same time: derivations on Node's thread pool overlap with the rest. */

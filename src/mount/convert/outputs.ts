@@ -11,6 +11,7 @@ import { withoutMargins } from '../../pki/password.ts';
 import { CERTIFICATE_REASONS, type CertificateReason } from '../../pki/reasons.ts';
 import { writeOutput } from '../../pki/write.ts';
 import type { ContentSpec, OutputSpec } from '../../spc/model.ts';
+import type { MountedFile } from '../../wire/contract.ts';
 import type { FetchedSpec } from '../fetch.ts';
 import type { FetchedObject } from '../ports.ts';
 import {
@@ -22,7 +23,6 @@ import {
   type Understanding,
 } from './certificate-cache.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
-import type { FileDraft } from './convert.ts';
 
 type OutputsSpec = Extract<ContentSpec, { kind: 'outputs' }>;
 type FetchedSecret = Extract<FetchedObject, { type: 'secret' }>;
@@ -61,7 +61,7 @@ export class LenderFailure extends Error {
  * decided by what the content has; what it has and cannot be written is an error.
  * Errors: ERR_BAD_CONTENT; {@link LenderFailure}.
  */
-export async function convertOutputs(fetched: FetchedObject, context: OutputsContext): Promise<readonly FileDraft[]> {
+export async function convertOutputs(fetched: FetchedObject, context: OutputsContext): Promise<readonly MountedFile[]> {
   const { content, name, watch, all } = context;
   const { outputs, role } = content;
   if (outputs.length === 0) return [];
@@ -71,7 +71,7 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
   const { hasKey, examinations, missing } = facts;
   watch.look(name, examinations, reasonsFor(content, hasKey));
   if (content.forClient && role === 'chain' && !hasKey) watch.tell(name, noClientCertificate(outputs, facts));
-  const drafts: FileDraft[] = [];
+  const drafts: MountedFile[] = [];
   for (const { output, path, mode, presence, passwordFrom, ...options } of outputs) {
     if (isLeftOut(output, presence, facts)) continue;
     const lack = missing.get(output);

@@ -8,6 +8,7 @@ import { writePem } from '../../pki/pem.ts';
 import type { CertificateReason } from '../../pki/reasons.ts';
 import { writeOutput } from '../../pki/write.ts';
 import type { ContentSpec } from '../../spc/model.ts';
+import type { MountedFile } from '../../wire/contract.ts';
 import type { FetchedObject } from '../ports.ts';
 import {
   bytesOf,
@@ -18,7 +19,6 @@ import {
   type Understanding,
 } from './certificate-cache.ts';
 import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
-import type { FileDraft } from './convert.ts';
 import { decodeText } from './encoding.ts';
 
 type ValueSpec = Extract<ContentSpec, { kind: 'value' }>;
@@ -65,9 +65,9 @@ const LINE_BREAKS_LOST: CertificateFinding = {
  * certificates as PEM.
  * Errors: ERR_BAD_CONTENT.
  */
-export async function convertValue(fetched: FetchedObject, context: ValueContext): Promise<readonly FileDraft[]> {
+export async function convertValue(fetched: FetchedObject, context: ValueContext): Promise<readonly MountedFile[]> {
   const { content, path, contents, signal } = context;
-  const single = (text: string): readonly FileDraft[] => [{ path, mode: content.mode, contents: Buffer.from(text) }];
+  const single = (text: string): readonly MountedFile[] => [{ path, mode: content.mode, contents: Buffer.from(text) }];
   switch (fetched.type) {
     case 'secret':
       return convertSecret(fetched, context);
@@ -79,10 +79,10 @@ export async function convertValue(fetched: FetchedObject, context: ValueContext
   }
 }
 
-async function convertSecret(fetched: FetchedSecret, context: ValueContext): Promise<readonly FileDraft[]> {
+async function convertSecret(fetched: FetchedSecret, context: ValueContext): Promise<readonly MountedFile[]> {
   const { content, path } = context;
   const { mode, encoding, format } = content;
-  const draft = (suffix: string, value: string | Buffer): FileDraft => {
+  const draft = (suffix: string, value: string | Buffer): MountedFile => {
     const contents = typeof value !== 'string' && encoding === 'utf-8' ? value : decodeText(value.toString(), encoding);
     return { path: `${path}${suffix}`, mode, contents };
   };
