@@ -7,7 +7,7 @@ import { createTransport, rememberMetadata } from './http/transport.ts';
 import { NMI_HOST } from './login/modes/pod-identity.ts';
 import { TokenPool } from './login/token-pool.ts';
 import { TokenProxy, type TokenProxyOptions } from './login/token-proxy.ts';
-import { AzureVaults } from './vault/vault-reader.ts';
+import { AzureVaults } from './vault/vaults.ts';
 
 /** Bound of one HTTP request. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -63,15 +63,12 @@ export function connectAzure(options: AzureOptions): Azure {
     clock,
     sweeper,
   });
-  const connections = {
-    prepare: (url: string) => agents.prepare(url),
-    holdBack: (url: string) => agents.holdBack(url),
-  };
   const vaults = new AzureVaults({
     tokens,
     silent,
     transport,
-    ...connections,
+    prepare: (url) => agents.prepare(url),
+    holdBack: (url) => agents.pending.holdBack(url),
     telemetry,
     clock,
     sweeper,

@@ -1,48 +1,69 @@
+/**
+ * Shares work: callers that ask for the same at the same time wait for one piece of work. The token pool, the vault reader
+ * and the result cache use it. It keeps no results.
+ */
+
 import { abortable } from './abort.ts';
 
-interface Flight<T> {
+interface Work<T> {
   readonly promise: Promise<T>;
   readonly controller: AbortController;
   waiting: number;
 }
 
+/** One caller's share of the work under a key. */
+export interface Flight<T> {
+  /** The outcome of the work. Throws: the errors of the work. */
+  readonly outcome: Promise<T>;
+  /** The caller waits no longer; to be called once. The work is aborted when no caller waits for it any more. */
+  readonly leave: () => void;
+}
+
 /** Runs the same work once for all who ask for it at the same time. */
 export class SingleFlight<T> {
-  readonly #flights = new Map<string, Flight<T>>();
+  readonly #running = new Map<string, Work<T>>();
 
   /** True while work under this key is under way. */
   has(key: string): boolean {
-    return this.#flights.has(key);
+    return this.#running.has(key);
+  }
+
+  /** Joins the work under `key`, or starts it at once. */
+  join(key: string, start: (signal: AbortSignal) => Promise<T>): Flight<T> {
+    const running = this.#running.get(key);
+    const work = running === undefined || running.controller.signal.aborted ? this.#start(key, start) : running;
+    work.waiting++;
+    return {
+      outcome: work.promise,
+      leave: () => {
+        // Of work that is done nothing is left to abort, and an abort is not cheap.
+        if (--work.waiting === 0 && this.#running.get(key) === work) work.controller.abort();
+      },
+    };
   }
 
   /**
-   * Joins the work under `key`, or starts it. Rejects when `signal` aborts; the work itself is aborted when nobody waits
-   * for it any more.
+   * Joins the work under `key`, or starts it, and waits for it.
+   * Throws: the errors of the work; the reason of `signal` as soon as it aborts.
    */
   async run(key: string, signal: AbortSignal, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
-    let flight = this.#flights.get(key);
-    if (flight === undefined || flight.controller.signal.aborted) {
-      const controller = new AbortController();
-      const own: Flight<T> = {
-        controller,
-        waiting: 0,
-        promise: start(controller.signal).finally(() => this.#land(key, own)),
-      };
-      own.promise.catch(() => {});
-      flight = own;
-      this.#flights.set(key, flight);
-    }
-    flight.waiting++;
+    const { outcome, leave } = this.join(key, start);
     try {
-      return await abortable(flight.promise, signal);
+      return await abortable(outcome, signal);
     } finally {
-      // Of work that is done nothing is left to abort, and an abort is not cheap.
-      if (--flight.waiting === 0 && this.#flights.get(key) === flight) flight.controller.abort();
+      leave();
     }
   }
 
-  #land(key: string, flight: Flight<T>): void {
-    if (this.#flights.get(key) === flight) this.#flights.delete(key);
+  #start(key: string, start: (signal: AbortSignal) => Promise<T>): Work<T> {
+    const controller = new AbortController();
+    const land = () => {
+      if (this.#running.get(key) === work) this.#running.delete(key);
+    };
+    const work: Work<T> = { controller, waiting: 0, promise: start(controller.signal).finally(land) };
+    work.promise.catch(() => {});
+    this.#running.set(key, work);
+    return work;
   }
 }

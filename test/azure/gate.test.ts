@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Party, VaultGate, type Verdict } from '../../src/azure/vault/gate.ts';
+import { type GateRequest, VaultGate, type Verdict } from '../../src/azure/vault/gate.ts';
 import { later, systemClock } from '../../src/base/clock.ts';
 
 class Throttled extends Error {
@@ -41,11 +41,10 @@ class Vault {
     return this.started.map(({ name }) => name);
   }
 
-  send(mountId: number | Party, name: string, signal = new AbortController().signal): Promise<void> {
-    const party = typeof mountId === 'number' ? new Party(mountId) : mountId;
-    return this.gate
+  send(mountId: number | GateRequest, name: string, signal = new AbortController().signal): Promise<void> {
+    const request = typeof mountId === 'number' ? this.gate.enter(name, mountId) : mountId;
+    return request
       .pass(
-        party,
         signal,
         () =>
           new Promise<void>((resolve, reject) => {
@@ -104,10 +103,9 @@ describe('the gate of a vault', () => {
   it('starts a request at the first turn of any Mount that waits for it', async () => {
     const vault = new Vault(gateWith());
     sendMany(vault, 1, 150);
-    const party = new Party(1);
-    void vault.send(party, 'shared');
-    void vault.gate.join(party, 2);
-    void vault.gate.join(party, 2);
+    void vault.send(vault.gate.enter('shared', 1), 'shared');
+    vault.gate.find('shared')?.join(2);
+    vault.gate.find('shared')?.join(2);
     await vault.answer('1/0');
     await vault.answer('1/1');
     expect(vault.names().slice(32)).toEqual(['1/32', 'shared']);
@@ -231,16 +229,25 @@ describe('after a 429 the gate', () => {
     const vault = new Vault(gateWith(() => 0));
     const start = systemClock.steady();
     const at = (ms: number) => ({ deadlineAt: later(start, ms), hasty: false });
-    const [short, long] = [vault.gate.patience(at(5_000)), vault.gate.patience(at(20_000))];
+    const left: [number, unknown][] = [];
+    const wait = (ms: number) => {
+      vault.gate.patiently(at(ms), new Promise(() => {})).catch((reason: unknown) => left.push([ms, reason]));
+    };
+    wait(5_000);
+    wait(20_000);
     void vault.send(1, 'first');
     const refusal = new Throttled(10_000);
     await vault.answer('first', refusal);
-    expect([short.signal.aborted, long.signal.aborted]).toEqual([true, false]);
-    expect(short.signal.reason).toBe(refusal);
-    expect(vault.gate.patience(at(6_000)).signal.aborted).toBe(true);
-    expect(vault.gate.patience(at(12_000)).signal.aborted).toBe(false);
+    expect(left.map(([ms]) => ms)).toEqual([5_000]);
+    expect(left[0]?.[1]).toBe(refusal);
+    expect(() => vault.gate.refuseLongPause(at(6_000))).toThrow(refusal);
+    expect(() => vault.gate.refuseLongPause(at(12_000))).not.toThrow();
+    wait(6_000);
+    wait(12_000);
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(vault.gate.patience(at(10_001)).signal.aborted).toBe(false);
+    wait(10_001);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(left.map(([ms]) => ms)).toEqual([5_000, 6_000]);
   });
 
   it('serves everybody in the end, never more than 32 of one round at a time', async () => {
@@ -267,7 +274,8 @@ describe('after a 429 the gate', () => {
             if (outcome === 'throttled for 1 s') throw new Throttled(1_000);
           };
           return gate
-            .pass(new Party(mount), controller.signal, work)
+            .enter(`${index}`, mount)
+            .pass(controller.signal, work)
             .catch(() => {})
             .finally(() => settled++);
         });

@@ -14,10 +14,8 @@ function readsOf({ chance = 0 } = {}) {
     (bytes) => bytes,
     () => chance,
   );
-  const read = (key: string, { owner = 'o', ttlMs = 1000, bytes = 10 } = {}) => {
-    const signal = new AbortController().signal;
-    return reads.run(key, { mountId: 1, signal, owner, ttlMs, join: () => {}, read: async () => bytes });
-  };
+  const read = (key: string, { owner = 'o', ttlMs = 1000, bytes = 10 } = {}) =>
+    reads.join(key, { owner, ttlMs }, async () => bytes).outcome;
   const kept = (owner: string, of: number) =>
     Array.from({ length: of }, (_, i) => reads.kept(`${owner} ${i}`)).filter((value) => value !== undefined).length;
   return { clock, sweeper, reads, read, kept };

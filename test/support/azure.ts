@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Azure, type AzureOptions, connectAzure } from '../../src/azure/azure.ts';
 import { type Clock, later, systemClock, type WallClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
@@ -128,8 +129,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         vaultName,
         vaultUrl: `https://${vaultName}.${cloud.vaultSuffix}`,
       }),
-    context: (given = {}) => ({
-      signal: new AbortController().signal,
+    context: ({ signal = new AbortController().signal, ...given } = {}) => ({
+      signal: withListeners(signal),
       deadlineAt: later(clock.steady(), 60_000),
       hasty: false,
       progress: new Progress(clock),
@@ -143,6 +144,12 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       await emulator.close();
     },
   };
+}
+
+/** All reads of a Mount listen to its one signal, as `startBudget` allows them. */
+function withListeners(signal: AbortSignal): AbortSignal {
+  setMaxListeners(0, signal);
+  return signal;
 }
 
 /** The service principal that may read everything. */

@@ -4,6 +4,7 @@ import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
 import { Cache } from '../../base/cache.ts';
 import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './bounded-agents.ts';
+import { PendingConnections } from './held-back.ts';
 import { GRACE_MS, Lookups } from './lookups.ts';
 import { TunnelAgent } from './tunnel.ts';
 
@@ -51,6 +52,8 @@ export class Agents implements AgentSource {
   readonly #lookups = new Lookups();
   /** How names become addresses. */
   readonly lookup = this.#lookups.lookup;
+  /** Connections to HTTPS hosts that are not up yet. */
+  readonly pending = new PendingConnections();
   readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS, lookup: this.lookup });
   readonly #proxied = new Map<string, TunnelAgent>();
   /** By origin: the environment, which says which hosts are reached by proxy, stays as it is. */
@@ -87,14 +90,6 @@ export class Agents implements AgentSource {
     if (agent === this.#https) this.#https.prepare(hostname, port === '' ? 443 : Number(port));
   }
 
-  /** Gives up connections to a URL's host that are not up yet; see `HELD_BACK`. */
-  holdBack(url: string): void {
-    const { hostname, port } = new URL(url);
-    for (const agent of [this.#https, ...this.#proxied.values()]) {
-      agent?.holdBack(hostname, port === '' ? 443 : Number(port));
-    }
-  }
-
   /** See {@link Lookups.stop}. */
   stopLookups(): void {
     this.#lookups.stop(GRACE_MS);
@@ -128,6 +123,7 @@ export class Agents implements AgentSource {
       ...SHARED,
       connectTimeoutMs: this.#connectTimeoutMs,
       lookup: this.lookup,
+      pending: this.pending,
       secureContext: this.#secureContext,
     };
   }

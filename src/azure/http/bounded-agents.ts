@@ -4,33 +4,15 @@ import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Cache } from '../../base/cache.ts';
 import { inWords, type Tried } from './addresses.ts';
+import { PendingConnections } from './held-back.ts';
+import { coded } from './network-error.ts';
 
 /** Settings of agents whose connections do not hang. */
 export interface BoundedAgentOptions extends https.AgentOptions {
   /** Bound of one connection: DNS, TCP and TLS together, in milliseconds. */
   readonly connectTimeoutMs: number;
-}
-
-/** Code of a connection that was given up because its request shall wait. */
-export const HELD_BACK = 'HELD_BACK';
-
-/** Connections that are not up yet, and whom they are for. */
-export class PendingConnections {
-  readonly #giveUp = new Map<symbol, { readonly target: string; readonly giveUp: (error: Error) => void }>();
-
-  /** Notes one. Returns what is to be called when it is up or failed. */
-  add(target: string, giveUp: (error: Error) => void): () => void {
-    const key = Symbol(target);
-    this.#giveUp.set(key, { target, giveUp });
-    return () => this.#giveUp.delete(key);
-  }
-
-  /** Gives up those to a host; their requests, which nobody has seen, fail with {@link HELD_BACK}. */
-  holdBack(host: string, port: number): void {
-    for (const { target, giveUp } of [...this.#giveUp.values()]) {
-      if (target === `${host}:${port}`) giveUp(coded(HELD_BACK, 'held back'));
-    }
-  }
+  /** Where connections are noted until they are up. Default: a note of the agent's own, which nobody reads. */
+  readonly pending?: PendingConnections;
 }
 
 /** Idle connections kept while requests come and go, over all hosts. */
@@ -82,7 +64,7 @@ const PREPARED_MS = 10_000;
  */
 export class BoundedHttpsAgent extends https.Agent {
   readonly #timeoutMs: number;
-  readonly #pending = new PendingConnections();
+  readonly #pending: PendingConnections;
   readonly #idle = new IdleConnections();
   /** By host and port. */
   readonly #sessions = new Cache<Buffer>({ entries: MAX_SESSIONS });
@@ -91,10 +73,11 @@ export class BoundedHttpsAgent extends https.Agent {
   /** Connections that wait for their first request, by host and port. */
   readonly #prepared = new Map<string, Socket>();
 
-  constructor({ connectTimeoutMs, ...options }: BoundedAgentOptions) {
+  constructor({ connectTimeoutMs, pending = new PendingConnections(), ...options }: BoundedAgentOptions) {
     // The sessions are kept here: those of the agent would leave out the connections that are prepared.
     super({ ...options, maxCachedSessions: 0 });
     this.#timeoutMs = connectTimeoutMs;
+    this.#pending = pending;
   }
 
   override createConnection(...[options, ...rest]: Parameters<https.Agent['createConnection']>) {
@@ -150,11 +133,6 @@ export class BoundedHttpsAgent extends https.Agent {
     super.reuseSocket(...args);
   }
 
-  /** See {@link PendingConnections.holdBack}. */
-  holdBack(host: string, port: number): void {
-    this.#pending.holdBack(host, port);
-  }
-
   /** Closes every connection, those that wait for their first request included. */
   override destroy(): void {
     for (const socket of [...this.#prepared.values()]) socket.destroy();
@@ -184,11 +162,6 @@ const STUCK = {
   connect: ['ETIMEDOUT', 'no connection'],
   secureConnect: ['TLS_TIMEOUT', 'no answer to the TLS handshake'],
 } as const;
-
-/** An error as Node's network throws it. */
-export function coded(code: string, text: string): Error {
-  return Object.assign(new Error(text), { code });
-}
 
 interface Watch {
   readonly host: string | null | undefined;

@@ -4,7 +4,7 @@
  */
 import dns, { type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { coded } from './bounded-agents.ts';
+import { coded } from './network-error.ts';
 import { readRegularFile, realPathOf } from './regular-file.ts';
 
 /** Code of a connection that was given up because the provider stops. */

@@ -176,3 +176,8 @@ function placeOf(error: Error & Partial<FailedPlace>) {
   const { proxy, atProxy } = error;
   return { proxy, atProxy: atProxy === true, addresses: addressesOf(error).slice(0, MAX_ADDRESSES) };
 }
+
+/** An error as Node's network throws it. */
+export function coded(code: string, text: string): Error {
+  return Object.assign(new Error(text), { code });
+}

@@ -13,8 +13,7 @@ import type { Sweeper } from '../../base/sweeper.ts';
 import { nextTurn } from '../../base/turns.ts';
 import { addressesOf } from './addresses.ts';
 import type { AgentSource } from './agents.ts';
-import { coded } from './bounded-agents.ts';
-import type { FailedPlace } from './network-error.ts';
+import { coded, type FailedPlace } from './network-error.ts';
 
 /** What every request goes out with. */
 export interface TransportOptions {

@@ -4,8 +4,9 @@ import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { abortable } from '../../base/abort.ts';
-import { type BoundedAgentOptions, coded, IdleConnections, PendingConnections } from './bounded-agents.ts';
-import type { FailedPlace } from './network-error.ts';
+import { type BoundedAgentOptions, IdleConnections } from './bounded-agents.ts';
+import { PendingConnections } from './held-back.ts';
+import { coded, type FailedPlace } from './network-error.ts';
 
 /**
  * An agent whose connections go through a proxy and are up in time, or fail with a code that names the layer. The
@@ -14,13 +15,17 @@ import type { FailedPlace } from './network-error.ts';
 export class TunnelAgent extends HttpsProxyAgent<string> {
   readonly #secureContext: SecureContext | undefined;
   readonly #timeoutMs: number;
-  readonly #pending = new PendingConnections();
+  readonly #pending: PendingConnections;
   readonly #idle = new IdleConnections();
 
-  constructor(proxy: string, { connectTimeoutMs, ...options }: BoundedAgentOptions) {
+  constructor(
+    proxy: string,
+    { connectTimeoutMs, pending = new PendingConnections(), ...options }: BoundedAgentOptions,
+  ) {
     super(proxy, options);
     this.#secureContext = options.secureContext;
     this.#timeoutMs = connectTimeoutMs;
+    this.#pending = pending;
   }
 
   override isSecureEndpoint(): boolean {
@@ -85,10 +90,5 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   override reuseSocket(...args: Parameters<HttpsProxyAgent<string>['reuseSocket']>): void {
     this.#idle.delete(args[0]);
     super.reuseSocket(...args);
-  }
-
-  /** See {@link PendingConnections.holdBack}. */
-  holdBack(host: string, port: number): void {
-    this.#pending.holdBack(host, port);
   }
 }

@@ -1,4 +1,5 @@
 import { type Clock, Lifetime, msUntil, type SteadyTime } from '../../base/clock.ts';
+import { networkFailure } from '../http/network-error.ts';
 import { HASTY_PAUSE_MS } from '../http/retry-after.ts';
 
 /** Requests to one vault at the same time. */
@@ -41,17 +42,30 @@ interface Waiter {
   readonly start: () => void;
 }
 
-/** The Mounts that wait for one request. Its turn comes with the first turn of any of them. */
-export class Party {
+/** One request over all of its tries. Its turn comes with the first turn of any of the Mounts that wait for it. */
+export interface GateRequest {
+  /** Since when the vault owes it an answer, over all tries; undefined while it waits for its turn. */
+  readonly unansweredSince: SteadyTime | undefined;
+  /** Lets another Mount wait for it too. */
+  join(mountId: number): void;
+  /** Runs `work` when its turn comes. Throws: the errors of `work`; the reason of `signal` if it aborts before. */
+  pass<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  /** It is answered, or given up. */
+  end(): void;
+}
+
+/** The state of a {@link GateRequest}. */
+interface Entry {
   readonly mounts: Set<number>;
   /** Set while the request waits. */
   waiter: Waiter | undefined;
-  /** Since when the vault owes an answer to the request, whatever became of tries; undefined: it waits for its turn. */
   unansweredSince: SteadyTime | undefined;
+}
 
-  constructor(mountId: number) {
-    this.mounts = new Set([mountId]);
-  }
+/** A Mount that waits for an answer; it leaves as soon as a pause is too long for it. */
+interface Patient {
+  readonly limit: PauseLimit;
+  readonly leave: (refusal: unknown) => void;
 }
 
 /**
@@ -62,8 +76,8 @@ export class VaultGate {
   readonly #options: Required<VaultGateOptions>;
   /** Waiting requests by Mount; Mounts take turns in the order of this map. */
   readonly #queues = new Map<number, Waiter[]>();
-  /** Who leaves as soon as a pause is too long for it. */
-  readonly #limits = new Map<AbortController, PauseLimit>();
+  readonly #requests = new Map<string, GateRequest>();
+  readonly #patients = new Set<Patient>();
   /** Requests under way. */
   #inFlight = 0;
   /** Those of them that started since the last pause. */
@@ -90,8 +104,57 @@ export class VaultGate {
     return this.#inFlight === 0 && this.#queues.size === 0 && this.pauseMs === 0;
   }
 
-  /** Runs `work` when it is the turn of one of the party. Rejects with the signal's reason if that aborts before. */
-  pass<T>(party: Party, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  /** A new request, known under `key` until it ends. */
+  enter(key: string, mountId: number): GateRequest {
+    const entry: Entry = { mounts: new Set([mountId]), waiter: undefined, unansweredSince: undefined };
+    const request: GateRequest = {
+      get unansweredSince() {
+        return entry.unansweredSince;
+      },
+      join: (other) => this.#join(entry, other),
+      pass: (signal, work) => this.#pass(entry, signal, work),
+      end: () => {
+        if (this.#requests.get(key) === request) this.#requests.delete(key);
+      },
+    };
+    this.#requests.set(key, request);
+    return request;
+  }
+
+  /** The request under `key`, if there is one that has not ended. */
+  find(key: string): GateRequest | undefined {
+    return this.#requests.get(key);
+  }
+
+  /** The outcome of `work`. Throws: the refusal of the vault, as soon as a pause is too long; `work` itself goes on. */
+  patiently<T>(limit: PauseLimit, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const patient = { limit, leave: reject };
+      this.#patients.add(patient);
+      work.then(resolve, reject).finally(() => this.#patients.delete(patient));
+      this.#dismiss(patient);
+    });
+  }
+
+  /** Throws the refusal of the vault where there is a pause that is too long. */
+  refuseLongPause(limit: PauseLimit): void {
+    if (this.outlasts(limit)) throw this.#cause;
+  }
+
+  /** True if there is a pause that is too long. */
+  outlasts({ deadlineAt, hasty }: PauseLimit): boolean {
+    const { pauseMs } = this;
+    if (hasty && pauseMs > HASTY_PAUSE_MS) return true;
+    return pauseMs > 0 && pauseMs >= msUntil(this.#options.clock, deadlineAt);
+  }
+
+  #join(entry: Entry, mountId: number): void {
+    if (entry.mounts.has(mountId)) return;
+    entry.mounts.add(mountId);
+    if (entry.waiter !== undefined) this.#enqueue(mountId, entry.waiter);
+  }
+
+  #pass<T>(entry: Entry, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason);
@@ -99,13 +162,14 @@ export class VaultGate {
       }
       const leave = () => {
         signal.removeEventListener('abort', abort);
-        party.waiter = undefined;
-        for (const mountId of party.mounts) this.#forget(mountId, waiter);
+        entry.waiter = undefined;
+        for (const mountId of entry.mounts) this.#forget(mountId, waiter);
       };
       const waiter: Waiter = {
         start: () => {
           leave();
-          resolve(this.#run(work));
+          entry.unansweredSince ??= this.#options.clock.steady();
+          resolve(this.#run(entry, work));
         },
       };
       const abort = () => {
@@ -113,36 +177,14 @@ export class VaultGate {
         reject(signal.reason);
       };
       signal.addEventListener('abort', abort, { once: true });
-      party.waiter = waiter;
-      for (const mountId of party.mounts) this.#enqueue(mountId, waiter);
+      entry.waiter = waiter;
+      for (const mountId of entry.mounts) this.#enqueue(mountId, waiter);
       this.#next();
     });
   }
 
-  /** Lets another Mount wait for the party's request too. */
-  join(party: Party, mountId: number): void {
-    if (party.mounts.has(mountId)) return;
-    party.mounts.add(mountId);
-    if (party.waiter !== undefined) this.#enqueue(mountId, party.waiter);
-  }
-
-  /** A signal that aborts as soon as there is a pause that is too long; its reason is the vault's refusal. */
-  patience(limit: PauseLimit): { readonly signal: AbortSignal; readonly dispose: () => void } {
-    const controller = new AbortController();
-    this.#limits.set(controller, limit);
-    this.#dismiss(controller, limit);
-    return { signal: controller.signal, dispose: () => this.#limits.delete(controller) };
-  }
-
-  /** Whether there is a pause that is too long for somebody. */
-  outlasts({ deadlineAt, hasty }: PauseLimit): boolean {
-    const { pauseMs } = this;
-    if (hasty && pauseMs > HASTY_PAUSE_MS) return true;
-    return pauseMs > 0 && pauseMs >= msUntil(this.#options.clock, deadlineAt);
-  }
-
-  #dismiss(controller: AbortController, limit: PauseLimit): void {
-    if (this.outlasts(limit)) controller.abort(this.#cause);
+  #dismiss({ limit, leave }: Patient): void {
+    if (this.outlasts(limit)) leave(this.#cause);
   }
 
   #widen(): void {
@@ -165,10 +207,10 @@ export class VaultGate {
     this.#limit = 1;
     this.#running = 0;
     this.#options.onPause();
-    for (const [controller, limit] of this.#limits) this.#dismiss(controller, limit);
+    for (const patient of this.#patients) this.#dismiss(patient);
   }
 
-  async #run<T>(work: () => Promise<T>): Promise<T> {
+  async #run<T>(entry: Entry, work: () => Promise<T>): Promise<T> {
     const pause = this.#pauses;
     let verdict: Verdict = 'answered';
     this.#inFlight++;
@@ -176,6 +218,8 @@ export class VaultGate {
     try {
       return await work();
     } catch (error) {
+      // Over tries that found the network down, the vault still owes the answer.
+      if (networkFailure(error) === undefined) entry.unansweredSince = undefined;
       verdict = this.#options.judge(error);
       if (typeof verdict === 'object' && pause === this.#pauses) this.#close(verdict.retryAfterMs, error);
       throw error;

@@ -14,7 +14,7 @@ export interface VaultQuestion {
   readonly operation: 'read' | 'list the versions of';
   readonly vaultName: string;
   readonly host: string;
-  /** See `describeIdentity`. */
+  /** The identity in words; see `describeIdentity`. */
   readonly identity: string;
 }
 

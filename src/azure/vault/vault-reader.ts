@@ -1,208 +1,202 @@
-import type { HttpClient } from '@azure/core-rest-pipeline';
-import { type Clock, msSince } from '../../base/clock.ts';
-import type { Sweeper } from '../../base/sweeper.ts';
+/**
+ * Reads objects and version listings from one vault, for one Mount. `AzureVaults` makes a reader for each Mount, and
+ * `fetchObjects` asks it for all objects at the same time. Nothing is answered before the identity of this Mount is
+ * proven, not even from memory.
+ */
+
+import { abortable } from '../../base/abort.ts';
+import { type Clock, msSince, type SteadyTime } from '../../base/clock.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import { nextTurn } from '../../base/turns.ts';
-import type {
-  FetchContext,
-  FetchedObject,
-  ListedVersion,
-  ObjectRef,
-  VaultAccess,
-  VaultReader,
-} from '../../mount/ports.ts';
+import type { FetchContext, FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../mount/ports.ts';
 import { outcomeOf } from '../http/outcome.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
-import type { TokenPool } from '../login/token-pool.ts';
-import { type Party, VaultGate } from './gate.ts';
-import { persist } from './read-with-retries.ts';
-import { type SharedRead, SharedReads } from './shared-reads.ts';
-import { isThrottling, judge } from './throttling.ts';
-import { VaultClient } from './vault-client.ts';
+import type { GateRequest } from './gate.ts';
+import { readWithRetries } from './read-with-retries.ts';
+import type { SharedReads } from './shared-reads.ts';
+import { isThrottling } from './throttling.ts';
+import type { VaultCall } from './vault-client.ts';
 import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } from './vault-error.ts';
-import { startSession, type VaultHost, type VaultSession } from './vault-host.ts';
-import { bytesOfObject, fetchedFromWire, listedFromWire } from './vault-json.ts';
-import { Visit } from './visit.ts';
+import { fetchedFromWire, listedFromWire } from './vault-json.ts';
+import type { VaultSession } from './vault-session.ts';
 
-/** Vaults whose clients are kept; the one not used for longest goes first. */
-const MAX_VAULTS = 200;
-/** What an entry of a listing takes in memory. */
-const LISTED_BYTES = 200;
-
-/** What {@link AzureVaults} works with. */
-export interface AzureVaultsOptions {
-  readonly tokens: TokenPool;
+/** What all readers share. */
+export interface ReaderOptions {
+  readonly objects: SharedReads<FetchedObject>;
+  readonly listings: SharedReads<readonly ListedVersion[]>;
   readonly silent: SilentHosts;
-  /** Connections, user agent: what every request needs. */
-  readonly transport: HttpClient;
   /** Opens a connection to a vault that has none. */
   readonly prepare: (vaultUrl: string) => void;
-  /** Keeps requests from a vault that wait for their connection. */
-  readonly holdBack: (vaultUrl: string) => void;
   /** How long a current version answers repeats, in milliseconds; 0: never. */
   readonly cacheTtlMs: number;
   /** The same for versions that the manifest names. */
   readonly pinnedCacheTtlMs: number;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
-  readonly sweeper: Sweeper;
 }
 
-type Volume = Parameters<VaultAccess['open']>[0];
+/** One read: the question, how it is sent, and how its answer is understood and kept. */
+interface Read<T> {
+  readonly question: VaultQuestion;
+  /** Equal reads of one principal have equal keys. */
+  readonly key: string;
+  readonly shared: SharedReads<T>;
+  readonly ttlMs: number;
+  readonly send: (call: VaultCall) => Promise<unknown>;
+  readonly understand: (body: unknown) => T;
+}
 
-/** Key Vault through the Azure SDK: one login a principal, one gate a vault, one request for equal reads at a time. */
-export class AzureVaults implements VaultAccess {
-  readonly #options: AzureVaultsOptions;
-  readonly #hosts = new Map<string, VaultHost>();
-  readonly #objects: SharedReads<FetchedObject>;
-  readonly #listings: SharedReads<readonly ListedVersion[]>;
+/** The reader of one Mount. */
+export class SessionReader implements VaultReader {
+  readonly #session: VaultSession;
+  readonly #options: ReaderOptions;
+  #login: Promise<void> | undefined;
 
-  constructor(options: AzureVaultsOptions) {
+  constructor(session: VaultSession, options: ReaderOptions) {
+    this.#session = session;
     this.#options = options;
-    this.#objects = new SharedReads(options.sweeper, bytesOfObject);
-    this.#listings = new SharedReads(options.sweeper, (versions) => (versions.length + 1) * LISTED_BYTES);
   }
 
-  open(volume: Volume): VaultReader {
-    const session = startSession(volume, this.#host(volume.vaultUrl), this.#options.tokens);
-    let visit: Visit | undefined;
-    const visitOf = (context: FetchContext) => {
-      visit ??= new Visit(session, context, this.#options.prepare);
-      return visit;
-    };
-    return {
-      get: (ref, context) => this.#get(visitOf(context), ref),
-      listVersions: (ref, context) => this.#list(visitOf(context), ref),
-    };
-  }
-
-  #get(visit: Visit, ref: ObjectRef): Promise<FetchedObject> {
-    const { cacheTtlMs, pinnedCacheTtlMs, telemetry, clock } = this.#options;
-    const { session } = visit;
-    const question = { ...ref, operation: 'read' } as const;
-    return this.#read(visit, question, {
-      shared: this.#objects,
+  get(ref: ObjectRef, context: FetchContext): Promise<FetchedObject> {
+    const { objects: shared, cacheTtlMs, pinnedCacheTtlMs } = this.#options;
+    const { client } = this.#session.host;
+    return this.#read(context, {
+      ...this.#ask(ref, 'read'),
+      shared,
       ttlMs: ref.version === '' ? cacheTtlMs : pinnedCacheTtlMs,
-      read: async (party, signal) => {
-        const body = await persist({ session, telemetry, party, signal, clock }, (options) =>
-          session.host.client.get(ref, options),
-        );
-        return fetchedFromWire(ref, body);
-      },
+      send: (call) => client.get(ref, call),
+      understand: (body) => fetchedFromWire(ref, body),
     });
   }
 
-  #list(visit: Visit, { type, name }: Omit<ObjectRef, 'version'>): Promise<readonly ListedVersion[]> {
-    const { cacheTtlMs, telemetry, clock } = this.#options;
-    const { session } = visit;
-    const question = { type, name, version: '', operation: 'list the versions of' } as const;
-    return this.#read(visit, question, {
-      shared: this.#listings,
-      ttlMs: cacheTtlMs,
-      read: async (party, signal) => {
-        const pages = await persist({ session, telemetry, party, signal, clock }, (options) =>
-          session.host.client.listVersions({ type, name }, options),
-        );
-        return pages.flatMap((page) => listedFromWire({ type, name }, page));
-      },
+  listVersions({ type, name }: Omit<ObjectRef, 'version'>, context: FetchContext): Promise<readonly ListedVersion[]> {
+    const { listings: shared, cacheTtlMs: ttlMs } = this.#options;
+    const { client } = this.#session.host;
+    return this.#read(context, {
+      ...this.#ask({ type, name, version: '' }, 'list the versions of'),
+      shared,
+      ttlMs,
+      send: (call) => client.listVersions({ type, name }, call),
+      understand: (pages) => (pages as readonly unknown[]).flatMap((page) => listedFromWire({ type, name }, page)),
     });
   }
 
-  /**
-   * What the vault answers, from memory where it was read a moment ago, and one request for all of the same principal
-   * who ask at the same time. Each caller proves itself first: without a token of its own nobody gets anything.
-   */
-  async #read<T>(visit: Visit, question: Asked, plan: Plan<T>): Promise<T> {
-    const { telemetry, clock } = this.#options;
-    const { session, context } = visit;
-    const startedAt = clock.steady();
-    const report = (error?: unknown) => {
-      const seconds = msSince(clock, startedAt) / 1000;
-      telemetry.keyVaultRequest(question.type, question.name, seconds, error === undefined ? 'ok' : outcomeOf(error));
-    };
-    const key = keyOf(session, question);
+  /** One read: prove the identity → look in memory → share the read → wait for a turn → send → explain. */
+  async #read<T>(context: FetchContext, read: Read<T>): Promise<T> {
+    const startedAt = this.#options.clock.steady();
     try {
-      await visit.login();
-      // A Mount asks for all its objects at the same time: each request begins in a turn of its own.
-      if (plan.shared.kept(key) === undefined && !plan.shared.has(key)) await nextTurn(context.signal);
-      const kept = plan.shared.kept(key);
-      const lookup = kept !== undefined ? 'hit' : plan.shared.has(key) ? 'shared' : 'miss';
-      telemetry.cacheLookup(lookup);
+      await this.#proveIdentity(context);
+      const { kept, found } = await this.#lookInMemory(context, read);
       if (kept !== undefined) return kept;
-      const value = await this.#wait(visit, question, plan);
-      if (lookup === 'miss') report();
+      const value = await this.#shareRead(context, read, (signal) => this.#waitAndSend(context, read, signal));
+      if (found === 'miss') this.#report(read, startedAt);
       return value;
     } catch (error) {
-      // Why the caller goes is the caller's to say.
-      const { aborted, reason } = context.signal;
-      const explained = aborted ? reason : vaultError({ ...question, ...whereabouts(session) }, error);
-      report(explained);
+      const explained = this.#explain(context, read, error);
+      this.#report(read, startedAt, explained);
       throw explained;
     }
   }
 
-  /** The read itself, again after each pause that the vault asks for; a pause that is too long for this Mount ends it at once. */
-  async #wait<T>(visit: Visit, asked: Asked, { shared, ttlMs, read }: Plan<T>): Promise<T> {
-    const { session, context } = visit;
-    const { gate } = session.host;
-    const { mountId, progress, hasty } = context;
-    const key = keyOf(session, asked);
-    const failed = {
-      failed: () => describeQuestion({ ...asked, ...whereabouts(session) }),
-      allFailed: () => describeQuestions({ ...asked, ...whereabouts(session) }),
+  /**
+   * Gets a token of this Mount's own, once for all of its reads; see `Login`. Many Mounts may wait for one token: each
+   * goes on in a turn of the event loop of its own.
+   */
+  #proveIdentity({ signal, progress, hasty }: FetchContext): Promise<void> {
+    const { host, login, resource: first } = this.#session;
+    const prove = async () => {
+      const resource = host.resource ?? first;
+      // A Mount that has to log in will read from the vault after it; the connection can be opened meanwhile.
+      if (!login.has(resource)) this.#options.prepare(host.url);
+      await progress.during(login.place, login.token({ resource, signal, hasty }));
+      await nextTurn(signal);
     };
-    const question = { phase: 'vault', host: session.hostName, request: key, ...failed } as const;
+    this.#login ??= prove();
+    return this.#login;
+  }
+
+  /** The value that was read a moment ago, or where it is to come from. */
+  async #lookInMemory<T>({ signal }: FetchContext, { key, shared }: Read<T>) {
+    // A Mount asks for all its objects at the same time: each request begins in a turn of its own.
+    if (shared.kept(key) === undefined && !shared.has(key)) await nextTurn(signal);
+    const kept = shared.kept(key);
+    const found = kept !== undefined ? 'hit' : shared.has(key) ? 'shared' : 'miss';
+    this.#options.telemetry.cacheLookup(found);
+    return { kept, found };
+  }
+
+  /**
+   * Joins the equal read under way, or starts it, and again after each pause that the vault asks for. The Mount leaves it
+   * when its time ends, at once when a pause is too long for it, and without a deadline when the vault is silent.
+   */
+  async #shareRead<T>(context: FetchContext, read: Read<T>, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal: whole, hasty, mountId, progress } = context;
+    const { host, hostName, login } = this.#session;
+    const { gate } = host;
     const state = () => (gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
-    const join = (party: Party) => gate.join(party, mountId);
     for (;;) {
+      let request: GateRequest | undefined;
+      const asker = { hasty, signal: whole, unansweredSince: () => request?.unansweredSince };
       try {
-        return await visit.patiently((whole) => {
-          let party: Party | undefined;
-          const asker = { hasty, signal: whole, unansweredSince: () => party?.unansweredSince };
-          return this.#options.silent.listen(question, asker, (signal) => {
-            const flight = shared.run(key, { mountId, signal, owner: session.login.principal, ttlMs, join, read });
-            party = shared.party(key);
-            return progress.during({ phase: 'vault', host: session.hostName, state }, flight);
-          });
+        return await this.#options.silent.listen(this.#hostQuestion(read), asker, async (signal) => {
+          signal.throwIfAborted();
+          gate.refuseLongPause(context);
+          const flight = read.shared.join(read.key, { owner: login.principal, ttlMs: read.ttlMs }, start);
+          request = gate.find(read.key);
+          request?.join(mountId);
+          const outcome = gate.patiently(context, abortable(flight.outcome, signal));
+          return progress.during({ phase: 'vault', host: hostName, state }, outcome).finally(flight.leave);
         });
       } catch (error) {
-        if (context.signal.aborted || !isThrottling(error) || gate.outlasts(context)) throw error;
+        if (whole.aborted || !isThrottling(error) || gate.outlasts(context)) throw error;
       }
     }
   }
 
-  #host(vaultUrl: string): VaultHost {
-    const { transport, clock, holdBack } = this.#options;
-    const url = new URL(vaultUrl).origin;
-    const host = this.#hosts.get(url) ?? {
-      url,
-      client: new VaultClient(url, transport),
-      gate: new VaultGate({ clock, judge: (error) => judge(error, clock.wall()), onPause: () => holdBack(url) }),
-      resource: undefined,
-    };
-    this.#hosts.delete(url);
-    this.#hosts.set(url, host);
-    for (const [oldest, { gate }] of this.#hosts) {
-      if (this.#hosts.size <= MAX_VAULTS) break;
-      if (gate.idle) this.#hosts.delete(oldest);
+  /** Sends the request when its turn comes, for all Mounts that share it. */
+  async #waitAndSend<T>({ mountId }: FetchContext, read: Read<T>, signal: AbortSignal): Promise<T> {
+    const session = this.#session;
+    const { telemetry } = this.#options;
+    const request = session.host.gate.enter(read.key, mountId);
+    try {
+      const body = await readWithRetries({ session, telemetry, signal }, (call) =>
+        request.pass(signal, () => read.send(call)),
+      );
+      return read.understand(body);
+    } finally {
+      request.end();
     }
-    return host;
   }
-}
 
-type Asked = Pick<VaultQuestion, 'type' | 'name' | 'version' | 'operation'>;
+  /** The error of a read in words; the reason of the Mount's signal where that has aborted. */
+  #explain({ signal }: FetchContext, { question }: Pick<Read<unknown>, 'question'>, error: unknown): unknown {
+    return signal.aborted ? signal.reason : vaultError(question, error);
+  }
 
-interface Plan<T> {
-  readonly shared: SharedReads<T>;
-  readonly ttlMs: number;
-  readonly read: SharedRead<T>['read'];
-}
+  #report({ question }: Pick<Read<unknown>, 'question'>, startedAt: SteadyTime, error?: unknown): void {
+    const { telemetry, clock } = this.#options;
+    const seconds = msSince(clock, startedAt) / 1000;
+    telemetry.keyVaultRequest(question.type, question.name, seconds, error === undefined ? 'ok' : outcomeOf(error));
+  }
 
-/** Names what was asked by whom; equal reads are shared under it. */
-function keyOf({ scope }: VaultSession, { type, name, version, operation }: Asked): string {
-  return JSON.stringify([scope, type, name, version, operation]);
-}
+  #ask({ type, name, version }: ObjectRef, operation: VaultQuestion['operation']) {
+    const { scope, vaultName, hostName: host, identity } = this.#session;
+    const question: VaultQuestion = {
+      ...{ type, name, version, operation, vaultName, host },
+      get identity() {
+        return identity();
+      },
+    };
+    return { key: JSON.stringify([scope, type, name, version, operation]), question };
+  }
 
-function whereabouts({ vaultName, hostName, identity }: VaultSession) {
-  return { vaultName, host: hostName, identity: identity() };
+  #hostQuestion({ key, question }: Pick<Read<unknown>, 'key' | 'question'>) {
+    return {
+      phase: 'vault',
+      host: question.host,
+      request: key,
+      failed: () => describeQuestion(question),
+      allFailed: () => describeQuestions(question),
+    } as const;
+  }
 }

@@ -1,17 +1,25 @@
+/**
+ * Types for a vault that one identity has opened for one Mount, and for what all identities share of a vault.
+ * `AzureVaults` makes both; the vault reader and its retries work with them.
+ */
+
 import { createHash } from 'node:crypto';
 import type { VaultAccess } from '../../mount/ports.ts';
-import type { LoginPlace } from '../login/identity-modes.ts';
 import { describeIdentity } from '../login/identity-modes.ts';
 import type { Login, TokenPool } from '../login/token-pool.ts';
 import type { VaultGate } from './gate.ts';
 import type { VaultClient } from './vault-client.ts';
 
+/** The volume of a Mount, as far as its vault is concerned. */
+export type VaultVolume = Parameters<VaultAccess['open']>[0];
+
 /** What all identities share of one vault. */
 export interface VaultHost {
+  /** Its origin. */
   readonly url: string;
   readonly client: VaultClient;
   readonly gate: VaultGate;
-  /** Resource its tokens are for, once its challenge named one; until then each cloud's. */
+  /** The resource that its tokens are for, once a challenge named one; until then it is the cloud's. */
   resource: string | undefined;
 }
 
@@ -19,23 +27,22 @@ export interface VaultHost {
 export interface VaultSession {
   readonly host: VaultHost;
   readonly login: Login;
-  /** Stands for principal and vault in keys of what was read: a digest, since thousands of keys hold it. */
+  /** Names principal and vault in the keys of reads: a digest, since thousands of keys hold it. */
   readonly scope: string;
   readonly vaultName: string;
   /** Host and port of the vault. */
   readonly hostName: string;
-  /** Tenant that the manifest names. */
+  /** The tenant that the manifest names. */
   readonly tenantId: string;
-  /** Resource of the cloud's vaults. */
+  /** The resource of the cloud's vaults. */
   readonly resource: string;
-  readonly loginAt: LoginPlace;
   /** See `describeIdentity`. */
   readonly identity: () => string;
 }
 
-/** Does once what all reads of a Mount would do again. */
+/** Opens a vault for a Mount; asks nobody anything. */
 export function startSession(
-  { cloud, tenantId, identity, vaultName }: Parameters<VaultAccess['open']>[0],
+  { cloud, tenantId, identity, vaultName }: VaultVolume,
   host: VaultHost,
   tokens: TokenPool,
 ): VaultSession {
@@ -50,7 +57,6 @@ export function startSession(
     hostName: new URL(host.url).host,
     tenantId,
     resource: cloud.vaultResource,
-    loginAt: login.place,
     identity: () => describeIdentity(identity),
   };
 }

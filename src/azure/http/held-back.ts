@@ -1,0 +1,36 @@
+/**
+ * Holds requests back from a host that asks for a pause. A request whose connection is not up yet was seen by nobody: its
+ * connection is given up, it fails with a code of its own, and it waits for its turn again. The agents note connections
+ * here, and the gate of a vault gives them up when a pause begins.
+ */
+
+import { isRestError } from '@azure/core-rest-pipeline';
+import { coded } from './network-error.ts';
+
+const HELD_BACK = 'HELD_BACK';
+
+/** The connections of all agents that are not up yet. */
+export class PendingConnections {
+  readonly #giveUp = new Map<symbol, { readonly target: string; readonly giveUp: (error: Error) => void }>();
+
+  /** Notes one, for `host:port`. Returns the function to call when the connection is up or failed. */
+  add(target: string, giveUp: (error: Error) => void): () => void {
+    const key = Symbol(target);
+    this.#giveUp.set(key, { target, giveUp });
+    return () => this.#giveUp.delete(key);
+  }
+
+  /** Gives up those to the host of a URL; their requests fail with an error that {@link isHeldBack} tells. */
+  holdBack(url: string): void {
+    const { hostname, port } = new URL(url);
+    const host = `${hostname}:${port === '' ? 443 : port}`;
+    for (const { target, giveUp } of [...this.#giveUp.values()]) {
+      if (target === host) giveUp(coded(HELD_BACK, 'held back'));
+    }
+  }
+}
+
+/** True if a request failed because it was held back. */
+export function isHeldBack(error: unknown): boolean {
+  return isRestError(error) && error.code === HELD_BACK;
+}

@@ -1,0 +1,106 @@
+/**
+ * The token of one read, and another one where the vault answers with a challenge. `readWithRetries` uses it.
+ * Refuses to log in at another tenant than the manifest's, and for a resource that does not cover the vault.
+ */
+
+import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
+import type { Secret } from '../../base/secret.ts';
+import { resourceCovers } from '../../spc/cloud.ts';
+import { serverWords } from '../http/server-words.ts';
+import type { Challenge } from './challenge.ts';
+import { answerOf } from './vault-error.ts';
+import type { VaultSession } from './vault-session.ts';
+
+/** A vault may ask for another resource, and then for claims. */
+const MAX_CHALLENGES = 2;
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** The login of one read. */
+export class ReadLogin {
+  readonly #session: VaultSession;
+  readonly #signal: AbortSignal;
+  #resource: string;
+  #challenges = 0;
+  #token: Secret | undefined;
+
+  constructor(session: VaultSession, signal: AbortSignal) {
+    this.#session = session;
+    this.#signal = signal;
+    this.#resource = session.host.resource ?? session.resource;
+  }
+
+  /** The value of the header for the next try. Throws: see `TokenPool`. */
+  async authorization(): Promise<string> {
+    this.#token ??= await this.#session.login.token({ resource: this.#resource, signal: this.#signal });
+    return `Bearer ${this.#token.reveal()}`;
+  }
+
+  /** The vault took the token. Others log in for the resource of a challenge only after that. */
+  accepted(): void {
+    if (this.#resource !== this.#session.resource) this.#session.host.resource = this.#resource;
+  }
+
+  /**
+   * Gets the token that a challenge asks for.
+   * Throws: ERR_AUTHENTICATION where there is none that the vault could take; see `TokenPool` for others.
+   */
+  async answer(challenge: Challenge): Promise<void> {
+    const { login } = this.#session;
+    const refused = this.#token;
+    if (refused === undefined || this.#challenges >= MAX_CHALLENGES) throw unauthorized(this.#session, challenge);
+    this.#resource = this.#resourceFor(challenge);
+    const claims = challenge.claims === '' ? {} : { claims: challenge.claims };
+    const token = await login.token({ resource: this.#resource, signal: this.#signal, refused, ...claims });
+    this.#challenges++;
+    if (token.reveal() === refused.reveal()) throw unauthorized(this.#session, challenge);
+    this.#token = token;
+  }
+
+  #resourceFor(challenge: Challenge): string {
+    const { host, hostName, vaultName, tenantId: named } = this.#session;
+    const { resource, tenantId: trusted } = challenge;
+    if (GUID.test(named) && GUID.test(trusted) && named.toLowerCase() !== trusted.toLowerCase()) {
+      throw refusal(
+        this.#session,
+        `vault "${vaultName}" trusts tenant ${trusted}, and the manifest names tenant ${named}: ` +
+          `correct the tenant (tenantID, or keyVault.vault.directoryId), or the vault; nothing was sent to tenant ${trusted}`,
+      );
+    }
+    if (challenge.claims !== '') return this.#resource;
+    if (resource === '' || resource === this.#resource) {
+      if (this.#challenges > 0) throw unauthorized(this.#session, challenge);
+      return this.#resource;
+    }
+    if (resourceCovers(resource, host.url)) return resource;
+    throw refusal(
+      this.#session,
+      `vault "${vaultName}" asks for a token for "${resource.slice(0, 200)}", which does not match its own host ` +
+        `${hostName}; nothing was sent. Check keyVaultDNSSuffix and keyVaultEndpoint of the cloud file`,
+    );
+  }
+}
+
+function unauthorized(session: VaultSession, { body, requestId, tenantId }: Challenge): ProviderError {
+  const { code, message } = answerOf(401, body, requestId);
+  const trusted = tenantId === '' ? 'the tenant of the vault' : `tenant ${tenantId}, which the vault trusts`;
+  return refusal(
+    session,
+    `vault "${session.vaultName}" does not accept the token of ${session.identity()}: ` +
+      `${`401 ${code}`.trim()}; check that tenant ${session.tenantId} is ${trusted}`,
+    { ...(code === '' ? {} : { remoteCode: code }), ...(requestId === undefined ? {} : { requestId }) },
+    serverWords(message),
+  );
+}
+
+function refusal(
+  { hostName }: VaultSession,
+  reason: string,
+  more: Pick<ErrorDetails, 'remoteCode' | 'requestId'> = {},
+  said = '',
+): ProviderError {
+  return new ProviderError('ERR_AUTHENTICATION', `${reason}${said === '' ? '' : `; the vault says: ${said}`}`, {
+    details: { httpStatus: 401, host: hostName, phase: 'vault', ...more },
+    reason,
+    said,
+  });
+}

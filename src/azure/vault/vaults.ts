@@ -1,0 +1,72 @@
+/**
+ * All vaults of the node: one client and one gate a vault, shared by all identities and Mounts, and the memory of what was
+ * read. `connectAzure` makes it, and `mount()` opens a vault with it for each Mount.
+ */
+
+import type { HttpClient } from '@azure/core-rest-pipeline';
+import type { Sweeper } from '../../base/sweeper.ts';
+import type { FetchedObject, ListedVersion, VaultAccess, VaultReader } from '../../mount/ports.ts';
+import type { TokenPool } from '../login/token-pool.ts';
+import { VaultGate } from './gate.ts';
+import { SharedReads } from './shared-reads.ts';
+import { judge } from './throttling.ts';
+import { VaultClient } from './vault-client.ts';
+import { bytesOfObject } from './vault-json.ts';
+import { type ReaderOptions, SessionReader } from './vault-reader.ts';
+import { startSession, type VaultHost, type VaultVolume } from './vault-session.ts';
+
+/** Vaults whose clients are kept; the least recently used one goes first. */
+const MAX_VAULTS = 200;
+/** Estimated memory of one entry of a listing. */
+const LISTED_BYTES = 200;
+
+/** What {@link AzureVaults} works with. */
+export interface AzureVaultsOptions extends Omit<ReaderOptions, 'objects' | 'listings'> {
+  readonly tokens: TokenPool;
+  /** Connections, user agent: what every request needs. */
+  readonly transport: HttpClient;
+  /** Keeps requests from a vault that wait for their connection; see `PendingConnections`. */
+  readonly holdBack: (vaultUrl: string) => void;
+  readonly sweeper: Sweeper;
+}
+
+/** Key Vault through the Azure SDK: one login a principal, one gate a vault, one request for equal reads at a time. */
+export class AzureVaults implements VaultAccess {
+  readonly #options: AzureVaultsOptions;
+  readonly #readerOptions: ReaderOptions;
+  readonly #hosts = new Map<string, VaultHost>();
+
+  constructor(options: AzureVaultsOptions) {
+    this.#options = options;
+    const { sweeper } = options;
+    const objects = new SharedReads<FetchedObject>(sweeper, bytesOfObject);
+    const listings = new SharedReads<readonly ListedVersion[]>(
+      sweeper,
+      (versions) => (versions.length + 1) * LISTED_BYTES,
+    );
+    this.#readerOptions = { ...options, objects, listings };
+  }
+
+  open(volume: VaultVolume): VaultReader {
+    const session = startSession(volume, this.#host(volume.vaultUrl), this.#options.tokens);
+    return new SessionReader(session, this.#readerOptions);
+  }
+
+  #host(vaultUrl: string): VaultHost {
+    const { transport, clock, holdBack } = this.#options;
+    const url = new URL(vaultUrl).origin;
+    const host = this.#hosts.get(url) ?? {
+      url,
+      client: new VaultClient(url, transport),
+      gate: new VaultGate({ clock, judge: (error) => judge(error, clock.wall()), onPause: () => holdBack(url) }),
+      resource: undefined,
+    };
+    this.#hosts.delete(url);
+    this.#hosts.set(url, host);
+    for (const [oldest, { gate }] of this.#hosts) {
+      if (this.#hosts.size <= MAX_VAULTS) break;
+      if (gate.idle) this.#hosts.delete(oldest);
+    }
+    return host;
+  }
+}
