@@ -12,7 +12,7 @@ const MAX_NAME = 60;
 const WORKLOAD = 'workload identity is chosen by "clientID", the client ID of the identity';
 const CREDENTIALS = "credentials belong into the Secret that nodePublishSecretRef of the pod's csi volume names";
 
-/** Names, in small letters and digits only, and what is to be done. */
+/** Patterns of names in small letters and digits, with the next step. */
 const MEANT: readonly (readonly [RegExp, string])[] = [
   [/^nodepublishsecret/, 'nodePublishSecretRef belongs to the csi volume of the pod, not among the parameters'],
   [/client(secret|certificate|password)/, CREDENTIALS],
@@ -34,7 +34,7 @@ const MEANT: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** What to do about a parameter that is none and was meant to name the identity, as the end of a sentence; undefined otherwise. */
+/** The next step for an unknown parameter that was meant to name the identity, as the end of a sentence; undefined for others. */
 export function identityHint(name: string): string | undefined {
   if (name.length > MAX_NAME || IDENTITY_PARAMETERS.includes(name)) return undefined;
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');

@@ -29,7 +29,7 @@ export type ResolvedIdentity =
 /**
  * Chooses the mode of a manifest of the classic form, and reports two that are chosen at once. The function it returns
  * reads the parameters of the mode.
- * `Differs:` the official provider reads the pod's token in every mode as soon as there is a `clientID`.
+ * Differs: the official provider reads the pod's token in every mode as soon as there is a `clientID`.
  */
 export function chooseIdentity(reader: IdentityReader): () => IdentityRequest {
   const [chosen, other] = FLAGGED_ROWS.filter(({ flag }) => reader.flag(flag));

@@ -63,7 +63,7 @@ export function tokensIn(tokens: Secret | undefined): readonly string[] {
   return found.filter((token) => typeof token === 'string');
 }
 
-/** `Differs:` the official provider sends every token to Entra and passes on what it answers. */
+/** Differs: the official provider sends every token to Entra and passes on what it answers. */
 function checkClaims(token: Secret, audience: string, now: number): FoundToken {
   const which = `the token for audience ${audience}`;
   const parts = token.reveal().split('.');

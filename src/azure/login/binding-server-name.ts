@@ -1,5 +1,7 @@
-// Finds the TLS server name under which a cluster's API server takes connections for the token proxy of identity
-// binding. Called by `TokenProxy`. Refuses an API server that the cluster's CA does not vouch for.
+/**
+ * Finds the TLS server name under which a cluster's API server takes connections for the token proxy of identity
+ * binding. Called by `TokenProxy`. Refuses an API server whose certificate the cluster's CA did not sign.
+ */
 
 import { createHash } from 'node:crypto';
 import { isIP, type LookupFunction } from 'node:net';
@@ -8,7 +10,7 @@ import { messageOf, ProviderError } from '../../base/errors.ts';
 import { lookupLocalhost } from '../http/lookups.ts';
 import { networkFailure } from '../http/network-error.ts';
 
-/** Where the kubelet says that the API server is; texts are empty where it does not say. */
+/** The address of the API server from the environment of the pod; empty texts where a variable is not set. */
 export interface ApiServer {
   /** `KUBERNETES_SERVICE_HOST`: a name or an address; default the cluster's own name of it. */
   readonly host: string;
@@ -16,10 +18,10 @@ export interface ApiServer {
   readonly port: string;
 }
 
-/** How the API server is asked. */
-export interface Asking {
+/** Settings of the connection to the API server. */
+export interface ApiServerConnection {
   readonly timeoutMs: number;
-  /** How names become addresses. */
+  /** Resolves host names. */
   readonly lookup: LookupFunction;
 }
 
@@ -29,20 +31,20 @@ const TIMEOUT_MS = 10_000;
 const CLUSTER_NAME = /^DNS:hcp-kubernetes\.(.+)\.svc\.cluster\.local$/;
 const REMEDY = 'set --sni-name, and the API server is not asked';
 
-/** Server name under which the API server hands connections to the token proxy of a cluster. */
+/** The server name under which the API server forwards connections to the token proxy of the cluster. */
 export function bindingServerName(clusterId: string): string {
   const digest = createHash('sha256').update(`identity-binding${clusterId}`).digest();
   return `a${base32Hex(digest)}.ests.aks`;
 }
 
 /**
- * Reads the cluster's id out of the API server's certificate and makes the server name of it.
- * Errors: ERR_UNREACHABLE where the API server does not answer; ERR_AUTHENTICATION where its certificate names no cluster.
+ * Reads the cluster's id from the API server's certificate and computes the server name.
+ * Throws: ERR_UNREACHABLE where the API server does not answer; ERR_AUTHENTICATION where its certificate names no cluster.
  */
 export async function findServerName(
   { host, port }: ApiServer,
   ca: string,
-  { timeoutMs = TIMEOUT_MS, lookup = lookupLocalhost }: Partial<Asking> = {},
+  { timeoutMs = TIMEOUT_MS, lookup = lookupLocalhost }: Partial<ApiServerConnection> = {},
 ): Promise<string> {
   const target = {
     host: host === '' ? DEFAULT_HOST : host,
@@ -66,11 +68,11 @@ export async function findServerName(
   throw new ProviderError('ERR_AUTHENTICATION', `the certificate of ${who} has not ${expected}; ${REMEDY}`);
 }
 
-/** The names in the certificate of a server that the CA vouches for. OpenSSL bounds the size of certificates. */
+/** The alternative names in the server's certificate, which the CA has to have signed. OpenSSL bounds its size. */
 function alternativeNames(
   { host, port }: { readonly host: string; readonly port: number },
   ca: string,
-  { timeoutMs, lookup }: Asking,
+  { timeoutMs, lookup }: ApiServerConnection,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
@@ -79,7 +81,7 @@ function alternativeNames(
       ca,
       lookup,
       servername: isIP(host) === 0 ? host : DEFAULT_HOST,
-      // It may be called by a name or address that is not in its certificate; only an API server has the name looked for.
+      // The host may be a name or address that is not in the certificate. Only an API server's has the cluster's name.
       checkServerIdentity: () => undefined,
     });
     const late = Object.assign(new Error(`no TLS handshake within ${timeoutMs / 1000} s`), { code: 'TLS_TIMEOUT' });

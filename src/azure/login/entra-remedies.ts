@@ -22,7 +22,7 @@ const DELAY = 'a new one takes some minutes to work';
 const CONDITIONAL_ACCESS =
   'a Conditional Access policy of the tenant blocks this login: except the identity, or the address of the node, from it';
 
-/** Entra's codes, without `AADSTS`, by what is to be done. */
+/** Entra's codes, without `AADSTS`, with the next step for each group of them. */
 const GROUPS: readonly (readonly [readonly number[], Remedy])[] = [
   [[70021, 70025, 700211, 700212, 700213, 7002137], federate],
   [[7002138], correctCase],
@@ -66,7 +66,7 @@ const REMEDIES: ReadonlyMap<string, Remedy> = new Map(
   GROUPS.flatMap(([codes, remedy]) => codes.map((code) => [`AADSTS${code}`, remedy] as const)),
 );
 
-/** The same by words, for codes that Entra ID invents later. */
+/** Next steps by the words of the answer, for codes that are not in the table. */
 const BY_WORDS: readonly (readonly [RegExp, Remedy])[] = [
   [/federated identity/i, federate],
   [/external OIDC endpoint/i, issuerReachable],
@@ -99,7 +99,7 @@ function correctCase(applicant: Applicant): string {
   return `the subject of the federated identity credential differs in upper and lower case; correct it${exact}`;
 }
 
-/** What the credential must say, ready to be pasted. */
+/** The fields of the federated credential that Entra ID needs, to be copied. */
 function claimOf({ claimed }: Applicant): string | undefined {
   if (claimed === undefined) return undefined;
   return `issuer "${claimed.issuer}", subject "${claimed.subject}", audience "${WORKLOAD_IDENTITY_AUDIENCE}"`;

@@ -1,6 +1,6 @@
 /**
- * What the identity modes that log in at Entra ID have in common: the service, the options of the SDK's credentials, the
- * parts of an application's key.
+ * The parts that the identity modes of Entra ID share: the service, the options of the SDK's credentials, the parts of an
+ * application's key. Called by the files in `modes/` and by `pod-token.ts`.
  */
 
 import { createHash } from 'node:crypto';
@@ -9,7 +9,7 @@ import type { Secret } from '../../base/secret.ts';
 import type { GivenToken, LoginRequest, LoginService } from './identity-mode.ts';
 import { clientOf } from './login-attempt.ts';
 
-/** What to check between node and a service that is asked through the proxy of the environment. */
+/** The next step where a host between the node and a service answered; requests use the proxy of the environment. */
 export const CHECK_PROXIES = 'check proxies between node and host';
 
 /** Entra ID of the cloud. */
@@ -37,7 +37,7 @@ export function credentialOptions({ cloud, attempt }: LoginRequest) {
   };
 }
 
-/** Asks for the token by a credential of the SDK. Errors: those of the SDK. */
+/** Asks for the token with a credential of the SDK. Throws: errors of the SDK. */
 export async function tokenOf(credential: TokenCredential, { resource, claims }: LoginRequest): Promise<GivenToken> {
   const options = { enableCae: true, ...(claims === undefined ? {} : { claims }) };
   const token = await credential.getToken(`${resource}/.default`, options);
@@ -57,6 +57,6 @@ export function applicationParts({
 }
 
 /** SHA-256 of a secret, in base64url. */
-export function digestOf(secret: Secret): string {
+export function secretDigest(secret: Secret): string {
   return createHash('sha256').update(secret.reveal()).digest('base64url');
 }

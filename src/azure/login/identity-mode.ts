@@ -29,7 +29,7 @@ export interface LoginHosts {
 /** The connections to services that give out tokens. */
 export interface TokenTransport extends LoginHosts {
   readonly client: HttpClient;
-  /** The connections of identity binding. Errors: see `TokenProxy`. */
+  /** The connections of identity binding. Throws: see `TokenProxy`. */
   readonly tokenProxy: () => Promise<HttpClient>;
   /** For a `Retry-After` that is a date. */
   readonly clock: WallClock;
@@ -37,11 +37,11 @@ export interface TokenTransport extends LoginHosts {
 
 /** The next steps where a service did not refuse a login but failed, or did not answer. */
 export interface LoginFaults {
-  /** For single statuses. */
+  /** By HTTP status. */
   readonly byStatus: Readonly<Record<number, string>>;
-  /** What to check between node and service. */
+  /** The hosts to check between node and service. */
   readonly between: string;
-  /** What to know where the service does not answer; empty: nothing. */
+  /** Addition to the message where the service does not answer, with its own separator; may be empty. */
   readonly unreachable: string;
 }
 
@@ -71,7 +71,7 @@ export interface LoginRequest {
 /** A token as the SDK gives it; times in milliseconds since 1970. */
 export type GivenToken = Pick<AccessToken, 'token' | 'expiresOnTimestamp' | 'refreshAfterTimestamp'>;
 
-/** What the service said when it refused a login. */
+/** The answer of a service that refused a login. */
 export interface LoginRefusal {
   /** Such as `AADSTS70021`; undefined where it named none. */
   readonly code: string | undefined;
@@ -106,7 +106,7 @@ export interface IdentityMode<K extends Identity['kind'] = Identity['kind']> ext
    */
   readonly keyParts: (identity: IdentityOf<K>) => readonly string[];
   readonly proof: (identity: IdentityOf<K>) => Proof;
-  /** Asks the service for one token. Errors: those of the SDK, which `loginError` explains, or a `ProviderError`. */
+  /** Asks the service for one token. Throws: errors of the SDK, which `loginError` explains, or a `ProviderError`. */
   readonly acquire: (identity: IdentityOf<K>, request: LoginRequest) => Promise<GivenToken>;
   /** The next step after a refusal; `refusal` is undefined where the SDK refused its input before it asked the service. */
   readonly remedy: (identity: IdentityOf<K>, refusal: LoginRefusal | undefined) => string;

@@ -34,7 +34,7 @@ export interface LoginPlace {
   readonly host: string;
 }
 
-/** The mode of an identity. Errors: ERR_INTERNAL where its kind is not in the table. */
+/** The mode of an identity. Throws: ERR_INTERNAL where its kind is not in the table. */
 export function modeOf<K extends Identity['kind']>({ kind }: { readonly kind: K }): IdentityMode<K> {
   if (!Object.hasOwn(IDENTITY_MODES, kind)) {
     throw new ProviderError(
@@ -45,12 +45,12 @@ export function modeOf<K extends Identity['kind']>({ kind }: { readonly kind: K 
   return IDENTITY_MODES[kind];
 }
 
-/** The identity in the words of a message; nothing secret. Errors: see {@link modeOf}. */
+/** The identity in the words of a message; nothing secret. Throws: see {@link modeOf}. */
 export function describeIdentity(identity: Identity): string {
   return modeOf(identity).describe(identity);
 }
 
-/** Where an identity logs in. Errors: see {@link modeOf}. */
+/** Where an identity logs in. Throws: see {@link modeOf}. */
 export function loginPlace(identity: Identity, cloud: Cloud, hosts: LoginHosts): LoginPlace {
   const { phase, host } = modeOf(identity);
   return { phase, host: host(cloud, hosts) };
@@ -58,7 +58,7 @@ export function loginPlace(identity: Identity, cloud: Cloud, hosts: LoginHosts):
 
 /**
  * Key under which an identity's logins and values are shared. Everything that the login service decides by is in it, so
- * that a changed client secret is another principal at once. Errors: see {@link modeOf}.
+ * that a changed client secret is another principal at once. Throws: see {@link modeOf}.
  */
 export function principalKey(identity: Identity, cloud: Cloud): string {
   const parts = [cloud.authorityHost, cloud.vaultResource, identity.kind, ...modeOf(identity).keyParts(identity)];
@@ -67,7 +67,7 @@ export function principalKey(identity: Identity, cloud: Cloud): string {
 
 const PROOFS: readonly Proof['by'][] = ['token', 'key', 'node'];
 
-/** The proof of an identity. Errors: ERR_INTERNAL where its mode states none; see {@link modeOf}. */
+/** The proof of an identity. Throws: ERR_INTERNAL where its mode states none; see {@link modeOf}. */
 export function proofOf(identity: Identity): Proof {
   // The types promise a proof. A mode that breaks the promise must not open what others have read.
   const proof: Proof | undefined = modeOf(identity).proof(identity);

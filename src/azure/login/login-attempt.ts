@@ -16,14 +16,14 @@ const SPREAD = 0.5;
 /** First wait after a 429 that names none; doubles with each further one. */
 const BASE_WAIT_MS = 1_000;
 
-/** The answers that a login got. */
+/** The outcome of the last request of a login. */
 export interface LoginWitness {
-  /** Asked last. */
+  /** Host and port of the last request. */
   host: string;
   /** `body` is empty where the answer is a success, which holds a token. */
   answer: { readonly status: number; readonly body: string; readonly requestId: string | undefined } | undefined;
   failure: unknown;
-  /** How long the service asked to wait last, in milliseconds. */
+  /** The wait after the last 429, in milliseconds. */
   retryAfterMs: number | undefined;
 }
 
@@ -44,7 +44,7 @@ export function clientOf(attempt: LoginAttempt): HttpClient {
   return { sendRequest: (request) => sendFor(attempt, request) };
 }
 
-/** Sends a request of an attempt. Errors: those of the transport. */
+/** Sends a request of an attempt. Throws: errors of the transport. */
 export async function sendFor(attempt: LoginAttempt, request: PipelineRequest): Promise<PipelineResponse> {
   const { client, witness, signal, clock } = attempt;
   request.abortSignal = signal;

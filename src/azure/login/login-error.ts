@@ -12,7 +12,7 @@ import type { LoginFaults, LoginRefusal } from './identity-mode.ts';
 import { describeIdentity, modeOf } from './identity-modes.ts';
 import type { LoginWitness } from './login-attempt.ts';
 
-/** What is known of a login that failed. */
+/** A login that failed. */
 export interface LoginFailure {
   readonly identity: Identity;
   readonly witness: LoginWitness;
@@ -20,8 +20,8 @@ export interface LoginFailure {
 }
 
 /**
- * Entra's answer, explained: ERR_AUTHENTICATION, or ERR_UNREACHABLE, ERR_THROTTLED, ERR_VAULT where it is no refusal.
- * The SDK's error is no cause of it: it may quote the request.
+ * The error of a failed login: ERR_AUTHENTICATION after a refusal, else ERR_UNREACHABLE, ERR_THROTTLED or ERR_VAULT.
+ * The SDK's error does not become its cause, since it may quote the request.
  */
 export function loginError({ identity, witness, error }: LoginFailure): ProviderError {
   if (error instanceof ProviderError) return error;
@@ -72,9 +72,9 @@ function refusal(
   return new ProviderError(code, `${reason}${words}`, { details, reason, said });
 }
 
-/** Statuses of which a login is refused; every other is a fault of the service, or of who stands before it. */
+/** Statuses of a refusal. Every other status is a fault of the service, or of a host before it. */
 const REFUSALS: readonly number[] = [400, 401, 403];
-/** OAuth's names of faults, which Entra gives with 400 too (such as AADSTS90033): nobody was refused. */
+/** OAuth's names of faults. Entra sends them with 400 too (such as AADSTS90033), where it has refused nobody. */
 const FAULT = /^(temporarily_unavailable|server_error)\b/;
 
 function meaning(
@@ -104,7 +104,7 @@ function faultRemedy(status: number, { byStatus, between }: LoginFaults): string
   return between;
 }
 
-/** What a refusal says: `error` and `error_description` of its JSON; empty where it is none. */
+/** `error` and `error_description` of the JSON of a refusal; empty where it is no such JSON. */
 function textOf(body: string): string {
   try {
     const { error_description: description, error } = JSON.parse(body) as {
@@ -117,7 +117,7 @@ function textOf(body: string): string {
   }
 }
 
-/** The first sentence that says something, without the code. */
+/** The first sentence of the text after the code. */
 function sentence(text: string, code: string | undefined): string {
   const start = code === undefined ? 0 : text.indexOf(code) + code.length;
   const line = text.slice(start).split(/\r?\n| Trace ID:| Correlation ID:| - Correlation| - Trace/)[0] ?? '';

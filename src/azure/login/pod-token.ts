@@ -1,12 +1,12 @@
 /**
- * What the identity modes have in common that log in with the service-account token of a pod. The claims of such a token
+ * The parts that the identity modes share that log in with the service-account token of a pod. The claims of such a token
  * are unverified: it opens a pooled login only after Entra ID, or the token proxy, has accepted it.
  */
 
 import { ClientAssertionCredential } from '@azure/identity';
 import { jwtExpiry } from '../../base/jwt.ts';
 import { claimedPrincipal } from '../../spc/tokens.ts';
-import { applicationParts, credentialOptions, digestOf, tokenOf } from './entra.ts';
+import { applicationParts, credentialOptions, secretDigest, tokenOf } from './entra.ts';
 import { entraRemedy } from './entra-remedies.ts';
 import type { GivenToken, IdentityOf, LoginRefusal, LoginRequest, Proof } from './identity-mode.ts';
 
@@ -23,16 +23,16 @@ export function subjectInWords({ token }: PodTokenIdentity): string {
 export function podTokenKeyParts(identity: PodTokenIdentity): readonly string[] {
   const claimed = claimedPrincipal(identity.token);
   const subject =
-    claimed === undefined ? ['token', digestOf(identity.token)] : ['subject', claimed.issuer, claimed.subject];
+    claimed === undefined ? ['token', secretDigest(identity.token)] : ['subject', claimed.issuer, claimed.subject];
   return [...applicationParts(identity), ...subject];
 }
 
 /** The token is the proof. Its `exp` is unverified, so that it counts only once the token was accepted. */
 export function podTokenProof({ token }: PodTokenIdentity): Proof {
-  return { by: 'token', digest: digestOf(token), expiresAt: jwtExpiry(token.reveal()) };
+  return { by: 'token', digest: secretDigest(token), expiresAt: jwtExpiry(token.reveal()) };
 }
 
-/** Exchanges the pod's token for one of Entra ID. Errors: those of the SDK. */
+/** Exchanges the pod's token for one of Entra ID. Throws: errors of the SDK. */
 export async function exchangePodToken(identity: PodTokenIdentity, request: LoginRequest): Promise<GivenToken> {
   const { tenantId, clientId, token } = identity;
   const assertion = async () => token.reveal();

@@ -1,3 +1,8 @@
+/**
+ * Keeps one token for all who are the same principal, and renews it ahead of its end. Called by the readers of vaults.
+ * Refuses a pooled token to an identity whose proof the login service has not accepted.
+ */
+
 import { delay } from '../../base/abort.ts';
 import { Cache } from '../../base/cache.ts';
 import { type Clock, Lifetime } from '../../base/clock.ts';
@@ -19,7 +24,7 @@ import { type AcquiredToken, acquireToken } from './token-request.ts';
 const MAX_TOKENS = 1000;
 /** Tokens not used for this long are forgotten. */
 const IDLE_MS = 2 * 60 * 60 * 1000;
-/** A token counts as over after this long, whatever Entra says (CAE: a day), so that a revoked login ends in our time. */
+/** Longest life of a token. Entra's with CAE live for a day, and a revoked login must end sooner. */
 const MAX_LIFE_MS = 90 * 60 * 1000;
 /** Service-account tokens remembered as accepted; the oldest goes first. */
 const MAX_PROOFS = 10_000;
@@ -30,45 +35,45 @@ const REFRESH_MARGIN = { ms: 10 * 60 * 1000, part: 0.2 };
 /** Time between two tries to renew a token that is still good. */
 const REFRESH_RETRY_MS = 30_000;
 
-/** Life of a token that does not say how long it lives, or is over already: the vault will tell. */
+/** Life of a token that names no end, or one in the past. The vault refuses it if it is over. */
 const UNKNOWN_LIFE_MS = 5 * 60 * 1000;
 const MIN_LIFE_MS = 1_000;
 /** Refusals of a login host that asked to wait; the oldest goes first. */
 const MAX_THROTTLED = 1000;
-/** Longest wait that is heeded: one wrong header must not keep a principal out for good. */
+/** Longest wait that is kept, so that one wrong header does not lock a principal out. */
 const MAX_THROTTLED_MS = 5 * 60 * 1000;
-/** A Mount waits for so long before it asks; where more is left it fails, and says why. */
+/** Longest wait of a Mount before it asks again; it fails at once where the service asks for more. */
 const PATIENT_MS = 15_000;
-/** How often a Mount waits. */
+/** Waits of one Mount at most. */
 const MAX_WAITS = 3;
 
-/** What a token is for. */
+/** One use of a token. */
 export interface TokenUse {
   readonly resource: string;
   readonly signal: AbortSignal;
   /** See `FetchContext`; absent: no. */
   readonly hasty?: boolean;
-  /** A token that the vault refused: the pooled one will do only if it is another. */
+  /** A token that the vault refused; a pooled token that equals it is not used. */
   readonly refused?: Secret;
   /** Claims of the challenge that came with the refusal (CAE), JSON. */
   readonly claims?: string;
 }
 
-/** One identity's way to tokens. */
+/** The login of one identity. */
 export interface Login {
-  /** Key of all who share logins and values with this identity, once it has proven itself; see `principalKey`. */
+  /** Key under which proven identities share logins and values; see `principalKey`. */
   readonly principal: string;
   readonly place: LoginPlace;
-  /** Whether a token for the resource is at hand for this principal, be the identity who it says or not. */
+  /** True if a token for the resource is pooled for the principal. The identity may be unproven. */
   has(resource: string): boolean;
   /**
-   * A token for the resource. Its mere success is the proof that the identity is who it says.
-   * Errors: see `loginError`; the signal's reason.
+   * A token for the resource. The identity is proven once this succeeds.
+   * Throws: see `loginError`; the signal's reason.
    */
   token(use: TokenUse): Promise<Secret>;
 }
 
-/** What {@link TokenPool} works with. */
+/** Parts of {@link TokenPool}. */
 export interface TokenPoolOptions {
   readonly transport: TokenTransport;
   readonly silent: SilentHosts;
@@ -94,8 +99,8 @@ interface Pooled {
 /**
  * One login for all who are the same principal. Tokens are fetched single-flight and renewed ahead of their expiry.
  *
- * The claims of a pod's service-account token are unverified input, so a token that names a subject opens that subject's
- * pooled login only after Entra has accepted that very token once.
+ * The claims of a pod's service-account token are unverified input. A token that names a subject opens that subject's
+ * pooled login only after Entra has accepted this token once.
  */
 export class TokenPool {
   readonly #options: TokenPoolOptions;
@@ -141,7 +146,7 @@ export class TokenPool {
       pooled.fresh = new Lifetime(clock, REFRESH_RETRY_MS);
       const { signal } = new AbortController();
       this.#acquire(claimant, { resource: use.resource, signal }, `token ${key} `).catch((error: unknown) => {
-        // The pooled token is still good and a later use tries again, but for a login that Entra knows and refuses.
+        // The pooled token is still good, and a later use tries again. A refused login ends at once.
         if (isRefusal(error) && this.#tokens.peek(key) === pooled) this.#tokens.delete(key);
       });
     }
@@ -174,7 +179,7 @@ export class TokenPool {
         const askedMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
         if (!(error instanceof ProviderError) || askedMs === undefined) throw error;
         this.#throttled.set(flight, error, { ttlMs: Math.min(MAX_THROTTLED_MS, askedMs) });
-        // Shorter ones have been waited for, and came again.
+        // The SDK has kept the shorter waits, and was refused again.
         if (waits === MAX_WAITS || askedMs <= HASTY_PAUSE_MS) throw error;
       }
     }
@@ -214,7 +219,7 @@ export class TokenPool {
     const { clock } = this.#options;
     const now = clock.wall();
     const givenMs = expiresAt - now;
-    // Without `expires_in` the SDK makes it no time at all, or no number.
+    // Without `expires_in` the SDK gives a time in the past, or NaN.
     const lifeMs = givenMs > MIN_LIFE_MS ? Math.min(MAX_LIFE_MS, givenMs) : UNKNOWN_LIFE_MS;
     const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
     const freshMs = Math.min(refreshAt === undefined ? lifeMs : refreshAt - now, lifeMs - margin(REFRESH_MARGIN));
@@ -230,7 +235,7 @@ function tokenDigest(proof: Proof): string {
   return proof.by === 'token' ? proof.digest : '';
 }
 
-/** Whether Entra said no to what the identity proves itself by, rather than failed. */
+/** True if Entra ID refused the credential of the identity, rather than failed. */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof ProviderError) || error.code !== 'ERR_AUTHENTICATION') return false;
   return error.details.remoteCode?.startsWith('AADSTS') === true;

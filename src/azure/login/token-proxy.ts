@@ -1,3 +1,8 @@
+/**
+ * Connects to the cluster's token proxy, which exchanges tokens for AKS identity binding. Called by the mode of identity
+ * binding through `TokenTransport`. Refuses a proxy whose certificate the cluster's CA did not sign.
+ */
+
 import type https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import tls from 'node:tls';
@@ -8,21 +13,21 @@ import { lookupLocalhost } from '../http/lookups.ts';
 import { readRegularFile, realPathOf } from '../http/regular-file.ts';
 import { type ApiServer, findServerName } from './binding-server-name.ts';
 
-/** Where the token proxy of AKS identity binding is, by default the cluster's API server. */
+/** Settings of the token proxy of AKS identity binding. */
 export interface TokenProxyOptions {
   /** `--token-proxy-url`; empty: the API server. */
   readonly url: string;
   /** `--sni-name`; empty: computed from the API server's certificate. */
   readonly sniName: string;
-  /** Whose certificate the server name is computed from, whatever `url` says. */
+  /** The server name is computed from the certificate of this server, not of the one in `url`. */
   readonly apiServer: ApiServer;
   /** CA of the API server and of the proxy. */
   readonly caFile: string;
-  /** How names become addresses, if not as `lookupLocalhost` does it. */
+  /** Resolves host names; default: `lookupLocalhost`. */
   readonly lookup?: LookupFunction;
 }
 
-/** CA that the kubelet gives every pod. */
+/** CA of the API server; the kubelet mounts it into every pod. */
 export const CLUSTER_CA_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt';
 
 const DEFAULT_URL = 'https://kubernetes.default.svc.cluster.local';
@@ -33,9 +38,9 @@ const MAX_CA_BYTES = 1024 * 1024;
 export type TransportBy = (agent: https.Agent) => HttpClient;
 
 /**
- * The cluster's token proxy, which takes requests meant for Entra. CA and server name are looked up when first needed,
+ * The cluster's token proxy. It takes requests that are addressed to Entra. CA and server name are looked up when first needed,
  * and again if that failed or the CA changed.
- * `Differs:` the official provider asks the API server once at start and never again.
+ * Differs: the official provider asks the API server once at start and never again.
  */
 export class TokenProxy {
   readonly #options: TokenProxyOptions;
@@ -55,7 +60,7 @@ export class TokenProxy {
   }
 
   /**
-   * The way to the proxy. Errors: with the official provider's words, ERR_UNREACHABLE where the API server does not
+   * The connections to the proxy. Throws: with the official provider's words, ERR_UNREACHABLE where the API server does not
    * answer, else ERR_SETUP.
    */
   async client(): Promise<HttpClient> {
@@ -102,7 +107,7 @@ export class TokenProxy {
         try {
           return await transport.sendRequest(request);
         } finally {
-          // The SDK sends the same request again where it failed.
+          // The SDK sends the same request object again where it failed.
           request.url = url;
         }
       },

@@ -35,7 +35,7 @@ export interface AcquiredToken {
 
 /**
  * Asks for one token, with a credential made for this request alone: an answer to one proof must not serve another.
- * Errors: see `loginError`; the signal's reason as soon as it aborts.
+ * Throws: see `loginError`; the signal's reason as soon as it aborts.
  */
 export async function acquireToken(request: TokenRequest, transport: TokenTransport): Promise<AcquiredToken> {
   const { identity, cloud, resource, claims } = request;

@@ -1,4 +1,7 @@
-/** Reads client IDs below `keyVault.vault.credentials`. Called by the rows of modes that have one there. */
+/**
+ * Reads client IDs below `keyVault.vault.credentials`. Called by the rows of modes that have one there. Refuses an ID
+ * that is missing or was not filled in.
+ */
 
 import type { Fields } from '../fields.ts';
 import { clientIdDoubt, placeholderIn } from '../placeholder.ts';

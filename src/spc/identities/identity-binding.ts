@@ -1,4 +1,7 @@
-/** AKS identity binding: chosen by `useAzureTokenProxy`, logs in with the pod's token for the token proxy of the cluster. */
+/**
+ * The row of AKS identity binding. The flag `useAzureTokenProxy` chooses it; it needs `clientID` and the pod's token for
+ * the token proxy of the cluster. Listed in `table.ts`. Refuses a request without one of them.
+ */
 
 import type { Secret } from '../../base/secret.ts';
 import { IDENTITY_BINDING_AUDIENCE } from '../tokens.ts';

@@ -1,4 +1,7 @@
-/** Managed identity of the node: chosen by `useVMManagedIdentity`, needs no credentials of the request. */
+/**
+ * The row of the node's managed identity. The flag `useVMManagedIdentity` chooses it; it needs no credentials of the
+ * request. Listed in `table.ts`.
+ */
 
 import type { Fields } from '../fields.ts';
 import { clientIdOf } from './credential-fields.ts';

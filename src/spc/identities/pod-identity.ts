@@ -1,4 +1,7 @@
-/** AAD pod identity (deprecated by its makers): chosen by `usePodIdentity`, logs in by the name of the pod. */
+/**
+ * The row of AAD pod identity (deprecated by its makers). The flag `usePodIdentity` chooses it; it needs the name of the
+ * pod only. Listed in `table.ts`.
+ */
 
 import type { IdentityRow } from './identity-row.ts';
 

@@ -36,7 +36,7 @@ interface ClientCertificate extends Application {
 
 type SecretIdentity = ServicePrincipal | ClientCertificate;
 
-/** What the field of the `keyVault` form holds, in words. */
+/** The meaning of the field of the `keyVault` form, for messages. */
 export const SECRET_MEANING = 'the name of the Secret with clientid and clientsecret';
 
 const FIELD = 'servicePrincipalLocalSecretName';

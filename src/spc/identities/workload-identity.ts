@@ -1,4 +1,7 @@
-/** Workload identity: chosen by `clientID`, logs in with the pod's token for Entra ID. */
+/**
+ * The row of workload identity. `clientID` without a flag chooses it; it needs the pod's token for Entra ID. Listed in
+ * `table.ts`. Refuses a request without that token.
+ */
 
 import type { Secret } from '../../base/secret.ts';
 import type { NodePublishSecret } from '../attributes.ts';

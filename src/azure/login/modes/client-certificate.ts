@@ -11,11 +11,11 @@ import { pairKey } from '../../../pki/certified-key.ts';
 import { pathOf } from '../../../pki/chain.ts';
 import { describeKey } from '../../../pki/public-key.ts';
 import { certificatesPem, missingFor, privateKeyPem } from '../../../pki/write.ts';
-import { applicationParts, credentialOptions, digestOf, ENTRA, tokenOf } from '../entra.ts';
+import { applicationParts, credentialOptions, ENTRA, secretDigest, tokenOf } from '../entra.ts';
 import { entraRemedy } from '../entra-remedies.ts';
 import type { IdentityMode } from '../identity-mode.ts';
 
-/** What the login library signs with. A signature with a longer key would stop the whole node for too long. */
+/** Key sizes that the login library takes. A signature with a longer key would hold up the node for too long. */
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
 
@@ -24,8 +24,8 @@ export const clientCertificate: IdentityMode<'client-certificate'> = {
   ...ENTRA,
   describe: ({ clientId }) => `service principal ${clientId} (client certificate)`,
   keyParts(identity) {
-    const password = identity.password === undefined ? '' : digestOf(identity.password);
-    return [...applicationParts(identity), digestOf(identity.certificate), password];
+    const password = identity.password === undefined ? '' : secretDigest(identity.password);
+    return [...applicationParts(identity), secretDigest(identity.certificate), password];
   },
   proof: () => ({ by: 'key' }),
   async acquire({ tenantId, clientId, certificate, password }, request) {
@@ -49,7 +49,7 @@ export const clientCertificate: IdentityMode<'client-certificate'> = {
 
 /**
  * PEM of the key, the leaf and its chain that a client certificate secret holds: PEM, or a PFX in base64.
- * Errors: ERR_BAD_CONTENT where there is no certificate with its key, or the key is none that Entra takes.
+ * Throws: ERR_BAD_CONTENT where there is no certificate with its key, or the key is none that Entra takes.
  */
 export function pemOfClientCertificate(certificate: Secret, password: Secret | undefined): Promise<Secret> {
   return naming('clientcertificate of the node-publish secret:', async () => {

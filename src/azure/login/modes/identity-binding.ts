@@ -1,4 +1,7 @@
-/** AKS identity binding: the token proxy of the cluster exchanges the service-account token of the pod. */
+/**
+ * Logs in with AKS identity binding: the token proxy of the cluster exchanges the service-account token of the pod.
+ * Listed in `identity-modes.ts`. The exchange itself is in `pod-token.ts`, the connection in `token-proxy.ts`.
+ */
 
 import { CHECK_PROXIES } from '../entra.ts';
 import type { IdentityMode } from '../identity-mode.ts';

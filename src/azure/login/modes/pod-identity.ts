@@ -10,7 +10,7 @@ import { CHECK_PROXIES } from '../entra.ts';
 import type { GivenToken, IdentityMode, IdentityOf, LoginRequest } from '../identity-mode.ts';
 import { sendFor } from '../login-attempt.ts';
 
-/** Where AAD pod identity's NMI listens on every node. */
+/** Host and port of AAD pod identity's NMI on every node. */
 export const NMI_HOST = 'localhost:2579';
 
 /** AAD pod identity. */
@@ -27,7 +27,10 @@ export const podIdentity: IdentityMode<'pod-identity'> = {
   remedy: () => 'check that NMI runs on the node and that an AzureIdentityBinding selects the pod',
 };
 
-/** Errors: ERR_AUTHENTICATION, or ERR_THROTTLED and ERR_VAULT where NMI did not refuse; those of the transport. */
+/**
+ * Asks NMI for the token of the pod. Throws: ERR_AUTHENTICATION, or ERR_THROTTLED and ERR_VAULT where NMI did not refuse;
+ * errors of the transport.
+ */
 async function askNmi(
   { podName, podNamespace }: IdentityOf<'pod-identity'>,
   { host, resource, attempt }: LoginRequest,

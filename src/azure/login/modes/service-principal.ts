@@ -1,7 +1,10 @@
-/** Service principal with a client secret, from the node-publish secret of the pod. */
+/**
+ * Logs in a service principal with the client secret of the pod's node-publish secret. Listed in `identity-modes.ts`.
+ * The client secret is part of the principal's key, so that a changed one shares no token with the old one.
+ */
 
 import { ClientSecretCredential } from '@azure/identity';
-import { applicationParts, credentialOptions, digestOf, ENTRA, tokenOf } from '../entra.ts';
+import { applicationParts, credentialOptions, ENTRA, secretDigest, tokenOf } from '../entra.ts';
 import { entraRemedy } from '../entra-remedies.ts';
 import type { IdentityMode } from '../identity-mode.ts';
 
@@ -9,7 +12,7 @@ import type { IdentityMode } from '../identity-mode.ts';
 export const servicePrincipal: IdentityMode<'service-principal'> = {
   ...ENTRA,
   describe: ({ clientId }) => `service principal ${clientId}`,
-  keyParts: (identity) => [...applicationParts(identity), digestOf(identity.clientSecret)],
+  keyParts: (identity) => [...applicationParts(identity), secretDigest(identity.clientSecret)],
   proof: () => ({ by: 'key' }),
   async acquire({ tenantId, clientId, clientSecret }, request) {
     const options = credentialOptions(request);

@@ -1,4 +1,7 @@
-/** Workload identity: Entra ID exchanges the service-account token of the pod. */
+/**
+ * Logs in with workload identity: Entra ID exchanges the service-account token of the pod. Listed in
+ * `identity-modes.ts`. The exchange itself is in `pod-token.ts`.
+ */
 
 import { ENTRA } from '../entra.ts';
 import type { IdentityMode } from '../identity-mode.ts';
