@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import { MAX_CONTENT_BYTES, type ReadOptions, readBundle } from '../pki/bundle.ts';
+import { type BundleOptions, MAX_CONTENT_BYTES, readBundle } from '../pki/bundle.ts';
 import { formatInspection } from '../pki/format-inspection.ts';
 import { inspectBundle } from '../pki/inspect.ts';
 import { exitCodeOf, type Io, processIo, readBytes } from './io.ts';
@@ -64,7 +64,7 @@ async function readPassword(file: string, io: Io): Promise<Secret> {
   return new Secret(bytes.toString('utf8'));
 }
 
-async function readNamed({ name, bytes }: { name: string; bytes: Buffer }, options: ReadOptions) {
+async function readNamed({ name, bytes }: { name: string; bytes: Buffer }, options: BundleOptions) {
   try {
     return await readBundle(bytes, options);
   } catch (error) {

@@ -25,7 +25,7 @@ export interface CertificateBundle {
 }
 
 /** Options of {@link readBundle}. */
-export interface ReadOptions {
+export interface BundleOptions {
   /** The content type of the vault. It is used in messages only: the format is read from the content. */
   readonly contentType?: string;
   /** The password of PKCS#12 and encrypted keys. */
@@ -51,7 +51,7 @@ const PASSWORD_REMEDY =
  * Throws: ERR_BAD_CONTENT with a message that names the finding and the remedy, never the content; the reason of the
  * signal if it aborts.
  */
-export async function readBundle(content: Buffer, options: ReadOptions = {}): Promise<CertificateBundle> {
+export async function readBundle(content: Buffer, options: BundleOptions = {}): Promise<CertificateBundle> {
   await nextTurn(options.signal);
   if (content.length > MAX_CONTENT_BYTES) {
     throw badContent(

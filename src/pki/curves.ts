@@ -105,12 +105,16 @@ const ROWS = TABLE.trim()
   .map((row) => row.trim().split(' '));
 
 /** Every supported curve. */
-export const CURVES: readonly Curve[] = ROWS.map(([id = '', name = '', bytes]) => ({ id, name, bytes: Number(bytes) }));
+export const KNOWN_CURVES: readonly Curve[] = ROWS.map(([id = '', name = '', bytes]) => ({
+  id,
+  name,
+  bytes: Number(bytes),
+}));
 
-const BY_ID: ReadonlyMap<string, Curve> = new Map(CURVES.map((curve) => [curve.id, curve]));
+const BY_ID: ReadonlyMap<string, Curve> = new Map(KNOWN_CURVES.map((curve) => [curve.id, curve]));
 /** If two curves have the same numbers, the first one is taken. */
 const BY_DIGEST: ReadonlyMap<string, Curve> = new Map(
-  CURVES.map((curve, row) => [ROWS[row]?.[3] ?? '', curve] as const).reverse(),
+  KNOWN_CURVES.map((curve, row) => [ROWS[row]?.[3] ?? '', curve] as const).reverse(),
 );
 
 /** The curve of the parameters of an EC key, given by name or by numbers; `undefined` if it is unknown. */

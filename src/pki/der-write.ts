@@ -55,7 +55,7 @@ export function integer(value: number): Asn1 {
 }
 
 /** An OBJECT IDENTIFIER from its dotted form. */
-export function objectId(dotted: string): Asn1 {
+export function objectIdentifier(dotted: string): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.OID, false, asn1.oidToDer(dotted).getBytes());
 }
 

@@ -7,7 +7,16 @@ import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto';
 import { badContent } from './bad-content.ts';
 import { type Curve, curveOf, significant } from './curves.ts';
 import { type Der, expect, octets, oid, readDer, sequence, smallInteger, TAG } from './der.ts';
-import { bitString, encode, explicit, integer, objectId, octetString, parsed, sequenceOf } from './der-write.ts';
+import {
+  bitString,
+  encode,
+  explicit,
+  integer,
+  objectIdentifier,
+  octetString,
+  parsed,
+  sequenceOf,
+} from './der-write.ts';
 import { FIXED_SIZES, KEY_OID } from './public-key.ts';
 
 /** An RSA key of 16,384 bits, the maximum of OpenSSL, takes nine thousand bytes. */
@@ -146,7 +155,7 @@ function readEcKey([, number, ...optional]: readonly Der[], outer?: Der): ReadKe
   if (computed === undefined) return { type: 'pkcs8', der: Buffer.alloc(0), sound: false };
   const padded = Buffer.concat([Buffer.alloc(curve.bytes - secret.length), secret]);
   const key = encode(sequenceOf(integer(1), octetString(padded), explicit(1, bitString(computed))));
-  const algorithm = sequenceOf(objectId(KEY_OID.ec), objectId(curve.id));
+  const algorithm = sequenceOf(objectIdentifier(KEY_OID.ec), objectIdentifier(curve.id));
   return { type: 'pkcs8', der: encode(sequenceOf(integer(0), algorithm, octetString(key))), sound: true };
 }
 

@@ -16,7 +16,7 @@ import {
   implicitOctets,
   integer,
   nullValue,
-  objectId,
+  objectIdentifier,
   octetString,
   parsed,
   sequenceOf,
@@ -120,7 +120,7 @@ export async function writeTruststore(
   const bags = certificates.map((certificate, i) =>
     certificateBag(certificate, [
       attribute(OID.friendlyName, bmpString(aliases[i] ?? '')),
-      attribute(OID.trustedKeyUsage, objectId(OID.anyExtendedKeyUsage)),
+      attribute(OID.trustedKeyUsage, objectIdentifier(OID.anyExtendedKeyUsage)),
     ]),
   );
   return sealed([await certificatePart(bags, protection)], protection);
@@ -158,21 +158,21 @@ async function keyBag(keyDer: Buffer, attributes: readonly Asn1[], protection: P
 }
 
 function certificateBag({ raw }: X509Certificate, attributes: readonly Asn1[]): Asn1 {
-  const value = sequenceOf(objectId(OID.x509Certificate), explicit(0, octetString(raw)));
+  const value = sequenceOf(objectIdentifier(OID.x509Certificate), explicit(0, octetString(raw)));
   return bag(OID.certificateBag, value, attributes);
 }
 
 function bag(kind: string, value: Asn1, attributes: readonly Asn1[]): Asn1 {
   const set = attributes.length === 0 ? [] : [setOf(...attributes)];
-  return sequenceOf(objectId(kind), explicit(0, value), ...set);
+  return sequenceOf(objectIdentifier(kind), explicit(0, value), ...set);
 }
 
 function attribute(kind: string, value: Asn1): Asn1 {
-  return sequenceOf(objectId(kind), setOf(value));
+  return sequenceOf(objectIdentifier(kind), setOf(value));
 }
 
 function plainPart(...bags: readonly Asn1[]): Asn1 {
-  return sequenceOf(objectId(OID.data), explicit(0, octetString(encode(sequenceOf(...bags)))));
+  return sequenceOf(objectIdentifier(OID.data), explicit(0, octetString(encode(sequenceOf(...bags)))));
 }
 
 async function certificatePart(bags: readonly Asn1[], protection: Protection): Promise<Asn1> {
@@ -180,8 +180,8 @@ async function certificatePart(bags: readonly Asn1[], protection: Protection): P
   if (certificateCipher === 'none') return plainPart(...bags);
   const content = encode(sequenceOf(...bags));
   const { algorithm, encrypted } = await encryptWith(certificateCipher, content, { use: 'certificates', protection });
-  const info = sequenceOf(objectId(OID.data), algorithm, implicitOctets(0, encrypted));
-  return sequenceOf(objectId(OID.encryptedData), explicit(0, sequenceOf(integer(0), info)));
+  const info = sequenceOf(objectIdentifier(OID.data), algorithm, implicitOctets(0, encrypted));
+  return sequenceOf(objectIdentifier(OID.encryptedData), explicit(0, sequenceOf(integer(0), info)));
 }
 
 async function encryptWith(
@@ -209,7 +209,7 @@ async function encryptOld(
   const key = await derivePkcs12Key(cipher, input, budget);
   const scheme = name === '3des' ? PBE.sha1And3Des : PBE.sha1AndRc2of40Bits;
   const parameters = sequenceOf(octetString(salt), integer(form.iterations));
-  return { algorithm: sequenceOf(objectId(scheme), parameters), encrypted: encrypt(cipher, key, content) };
+  return { algorithm: sequenceOf(objectIdentifier(scheme), parameters), encrypted: encrypt(cipher, key, content) };
 }
 
 async function encryptPbes2(
@@ -224,26 +224,27 @@ async function encryptPbes2(
   const size = name === 'aes-256-cbc' ? 32 : 16;
   const { iterations } = form;
   const key = await deriveByPbkdf2({ digest, password: password.utf8, salt, iterations, size }, budget);
-  const prf = digest === 'sha1' ? [] : [sequenceOf(objectId(keyOf(HMACS, (hmac) => hmac === digest)), nullValue())];
-  const kdf = sequenceOf(objectId(PBE.pbkdf2), sequenceOf(octetString(salt), integer(iterations), ...prf));
+  const prf =
+    digest === 'sha1' ? [] : [sequenceOf(objectIdentifier(keyOf(HMACS, (hmac) => hmac === digest)), nullValue())];
+  const kdf = sequenceOf(objectIdentifier(PBE.pbkdf2), sequenceOf(octetString(salt), integer(iterations), ...prf));
   const cipherId = keyOf(CIPHERS, (known) => known.kind === 'native' && known.name === name);
-  const encryption = sequenceOf(objectId(cipherId), octetString(iv));
+  const encryption = sequenceOf(objectIdentifier(cipherId), octetString(iv));
   return {
-    algorithm: sequenceOf(objectId(PBE.pbes2), sequenceOf(kdf, encryption)),
+    algorithm: sequenceOf(objectIdentifier(PBE.pbes2), sequenceOf(kdf, encryption)),
     encrypted: encrypt({ kind: 'native', name, keySize: size, ivSize: 16 }, { key, iv }, content),
   };
 }
 
 async function sealed(parts: readonly Asn1[], protection: Protection): Promise<Buffer> {
   const safe = encode(sequenceOf(...parts));
-  const content = sequenceOf(objectId(OID.data), explicit(0, octetString(safe)));
+  const content = sequenceOf(objectIdentifier(OID.data), explicit(0, octetString(safe)));
   const { mac, iterations, macIterations = iterations } = protection.form;
   if (mac === 'none') return encode(sequenceOf(integer(3), content));
   const salt = protection.salt('mac salt', mac === 'sha1' ? 8 : 16);
   const input = { digest: mac, password: protection.password.bmp, salt, iterations: macIterations };
   const key = await deriveByPkcs12({ ...input, size: DIGESTS[mac].size }, PURPOSE.mac, protection.budget);
   const value = createHmac(mac, key).update(safe).digest();
-  const digestInfo = sequenceOf(sequenceOf(objectId(OID.digests[mac]), nullValue()), octetString(value));
+  const digestInfo = sequenceOf(sequenceOf(objectIdentifier(OID.digests[mac]), nullValue()), octetString(value));
   const iterationCount = macIterations === 1 ? [] : [integer(macIterations)];
   const macData = sequenceOf(digestInfo, octetString(salt), ...iterationCount);
   return encode(sequenceOf(integer(3), content, macData));

@@ -4,7 +4,15 @@
  * `connection.ts` passes the output of the HTTP/2 server through it. Other frames pass at once; nothing is refused.
  */
 
-import { FRAME_HEADER_BYTES, type FrameHead, frameFlag, frameType, makeHead, readHead, type Visit } from './frames.ts';
+import {
+  FRAME_HEADER_BYTES,
+  type FrameDecision,
+  type FrameHead,
+  frameFlag,
+  frameType,
+  makeHead,
+  readHead,
+} from './frames.ts';
 import { finalReset } from './resets.ts';
 
 /** The window of a stream and of a connection, unless the client sets another one (RFC 9113 section 6.9.2). */
@@ -110,7 +118,7 @@ export class Answers {
   }
 
   /** Takes the frames of answers from what the HTTP/2 server sends; see {@link FrameVisitor}. */
-  visit(input: Buffer): Visit {
+  visit(input: Buffer): FrameDecision {
     const head = readHead(input);
     const bytes = FRAME_HEADER_BYTES + head.length;
     switch (head.type) {
@@ -174,7 +182,7 @@ export class Answers {
   }
 
   /** Takes a complete frame that may be the last of its answer. */
-  #holdWhole(head: FrameHead, input: Buffer): Visit {
+  #holdWhole(head: FrameHead, input: Buffer): FrameDecision {
     const bytes = FRAME_HEADER_BYTES + head.length;
     if (input.length < bytes) return { kind: 'incomplete', bytes };
     const payload = input.subarray(FRAME_HEADER_BYTES, bytes);

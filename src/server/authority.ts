@@ -13,6 +13,7 @@
 
 import {
   FRAME_HEADER_BYTES,
+  type FrameDecision,
   type FrameHead,
   type FrameVisitor,
   frameFlag,
@@ -20,7 +21,6 @@ import {
   MAX_FRAME_BYTES,
   makeFrame,
   readHead,
-  type Visit,
 } from './frames.ts';
 import { AuthorityRewriter } from './hpack.ts';
 
@@ -53,7 +53,7 @@ interface HeaderBlock {
   readonly fragments: readonly Buffer[];
 }
 
-function pinned(input: Buffer, block: HeaderBlock, rewriter: AuthorityRewriter): Visit {
+function pinned(input: Buffer, block: HeaderBlock, rewriter: AuthorityRewriter): FrameDecision {
   const { bytes, fragments } = block;
   const before = Buffer.concat(fragments);
   const after = rewriter.rewrite(before);
@@ -63,7 +63,7 @@ function pinned(input: Buffer, block: HeaderBlock, rewriter: AuthorityRewriter):
 }
 
 /** Reads the header block at the start of `input`. */
-function readBlock(input: Buffer): HeaderBlock | Visit {
+function readBlock(input: Buffer): HeaderBlock | FrameDecision {
   const first = frameAt(input, 0, ({ type }) => type === frameType.headers);
   if (first.kind !== 'frame') return first;
   const { flags, streamId } = first;
@@ -82,7 +82,7 @@ function readBlock(input: Buffer): HeaderBlock | Visit {
   return { kind: 'block', bytes: last.end, ...head, fragments };
 }
 
-const GIVE_UP: Visit = { kind: 'giveUp' };
+const GIVE_UP: FrameDecision = { kind: 'giveUp' };
 
 /** One complete frame of the input. */
 interface Frame extends FrameHead {
@@ -92,7 +92,7 @@ interface Frame extends FrameHead {
   readonly end: number;
 }
 
-function frameAt(input: Buffer, at: number, isWanted: (head: FrameHead) => boolean): Frame | Visit {
+function frameAt(input: Buffer, at: number, isWanted: (head: FrameHead) => boolean): Frame | FrameDecision {
   const payloadAt = at + FRAME_HEADER_BYTES;
   if (input.length < payloadAt) return { kind: 'incomplete', bytes: payloadAt };
   const head = readHead(input.subarray(at));

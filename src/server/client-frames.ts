@@ -8,6 +8,7 @@ import { type Answers, DEFAULT_WINDOW, MAX_WINDOW } from './answers.ts';
 import { authorityPin } from './authority.ts';
 import {
   FRAME_HEADER_BYTES,
+  type FrameDecision,
   type FrameHead,
   type FrameVisitor,
   FrameWalk,
@@ -16,7 +17,6 @@ import {
   MAX_FRAME_BYTES,
   makeFrame,
   readHead,
-  type Visit,
 } from './frames.ts';
 import type { UnfinishedRequests } from './requests.ts';
 
@@ -111,7 +111,7 @@ function readSettings(payload: Buffer, answers: Answers): Buffer[] {
 }
 
 /** Passes the window update to `answers`; the HTTP/2 server is told that the client has read everything. */
-function readWindowUpdate(input: Buffer, { length, streamId }: FrameHead, answers: Answers): Visit {
+function readWindowUpdate(input: Buffer, { length, streamId }: FrameHead, answers: Answers): FrameDecision {
   const bytes = FRAME_HEADER_BYTES + length;
   if (length !== 4) return { kind: 'pass' };
   if (input.length < bytes) return { kind: 'incomplete', bytes };
@@ -122,7 +122,7 @@ function readWindowUpdate(input: Buffer, { length, streamId }: FrameHead, answer
   return { kind: 'replace', bytes, by: made > 0 ? [windowUpdate(made)] : [] };
 }
 
-function readPing(input: Buffer, { flags, length }: FrameHead, ponged: () => void): Visit {
+function readPing(input: Buffer, { flags, length }: FrameHead, ponged: () => void): FrameDecision {
   if (!(flags & frameFlag.ack) || length !== ROOM_PING.length) return { kind: 'pass' };
   const bytes = FRAME_HEADER_BYTES + length;
   if (input.length < bytes) return { kind: 'incomplete', bytes };

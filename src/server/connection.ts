@@ -8,13 +8,13 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { Answers } from './answers.ts';
 import { clientWalk, roomPing } from './client-frames.ts';
-import { FRAME_HEADER_BYTES, FrameWalk, frameType, readHead, type Visit } from './frames.ts';
+import { FRAME_HEADER_BYTES, type FrameDecision, FrameWalk, frameType, readHead } from './frames.ts';
 import { RequestBudget, type UnfinishedRequests } from './requests.ts';
-import type { Use } from './room.ts';
+import type { ConnectionUse } from './room.ts';
 
 /** The stream that the HTTP/2 server gets for one connection. */
 export interface PinnedConnection extends Duplex {
-  readonly use: Use;
+  readonly use: ConnectionUse;
   /** Resolves when every complete answer was sent, or can no longer be sent. */
   delivered(): Promise<void>;
 }
@@ -84,7 +84,7 @@ class Pinned extends Duplex implements PinnedConnection {
     for (const over of ['end', 'error', 'close']) socket.on(over, () => this.destroy());
   }
 
-  get use(): Use {
+  get use(): ConnectionUse {
     if (this.#answers.calls > 0) return 'busy';
     return this.#answers.newest > 0 ? 'idle' : 'unused';
   }
@@ -157,7 +157,7 @@ class Pinned extends Duplex implements PinnedConnection {
     else this.#socket.resume();
   }
 
-  #visitAnswer(input: Buffer): Visit {
+  #visitAnswer(input: Buffer): FrameDecision {
     const { type } = readHead(input);
     if (type !== frameType.goaway) return this.#answers.visit(input);
     const codeEnds = FRAME_HEADER_BYTES + 8;

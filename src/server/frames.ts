@@ -59,7 +59,7 @@ export function makeFrame(head: Omit<FrameHead, 'length'>, payload: Buffer): Buf
 }
 
 /** The decision of a visitor on the frame at the start of `input`. */
-export type Visit =
+export type FrameDecision =
   /** The frame passes unchanged. If `take` is set, its payload goes there instead, in pieces and without the header. */
   | { readonly kind: 'pass'; readonly take?: (piece: Buffer) => void }
   /** The visitor decides once it has `bytes` octets of the input. */
@@ -70,7 +70,7 @@ export type Visit =
   | { readonly kind: 'giveUp' };
 
 /** Decides on the frame at the start of the input. The header is complete; the payload may be incomplete. */
-export type FrameVisitor = (input: Buffer) => Visit;
+export type FrameVisitor = (input: Buffer) => FrameDecision;
 
 /** Walks one direction of one connection. */
 export class FrameWalk {
@@ -122,7 +122,7 @@ export class FrameWalk {
         continue;
       }
       const rest = input.subarray(at);
-      const visit: Visit =
+      const visit: FrameDecision =
         rest.length < FRAME_HEADER_BYTES ? { kind: 'incomplete', bytes: FRAME_HEADER_BYTES } : this.#visit(rest);
       switch (visit.kind) {
         case 'pass':

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { type Clock, msSince, type SteadyTime, systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { bind, cannotListenOnPort } from './bind.ts';
-import { ConnectionRoom, type Use } from './room.ts';
+import { ConnectionRoom, type ConnectionUse } from './room.ts';
 
 /** A running HTTP endpoint. */
 export interface HttpEndpoint {
@@ -76,7 +76,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   const answer = sharedAnswer(options);
   /** The number of open requests of a connection; absent before its first request. */
   const pending = new WeakMap<Socket, number>();
-  const use = (socket: Socket): Use => {
+  const use = (socket: Socket): ConnectionUse => {
     const requests = pending.get(socket);
     if (requests === undefined) return 'unused';
     return requests > 0 ? 'busy' : 'idle';

@@ -28,7 +28,7 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
-/** Options of {@link listen}. */
+/** Options of {@link openListener}. */
 export interface ListenerOptions {
   readonly endpoint: Endpoint;
   readonly log: Logger;
@@ -40,7 +40,7 @@ export interface ListenerOptions {
 }
 
 /** Opens an endpoint. Throws: ERR_USAGE if that cannot be done on this machine. */
-export async function listen(options: ListenerOptions): Promise<Listener> {
+export async function openListener(options: ListenerOptions): Promise<Listener> {
   const { endpoint, log, onConnection } = options;
   const doors = new Doors(onConnection, log);
   const opened = endpoint.kind === 'unix' ? await openUnix(doors, endpoint, options) : await openTcp(doors, endpoint);

@@ -4,7 +4,7 @@
  */
 
 /** A connection is `unused` before its first request, `busy` while it waits for an answer, else `idle`. */
-export type Use = 'unused' | 'idle' | 'busy';
+export type ConnectionUse = 'unused' | 'idle' | 'busy';
 
 /** The part of a connection that {@link ConnectionRoom} uses. */
 export interface Guest {
@@ -16,7 +16,7 @@ export interface Guest {
 export class ConnectionRoom {
   readonly #max: number;
   readonly #whenAllBusy: 'refuseNewest' | 'cutOldest';
-  readonly #guests = new Map<Guest, () => Use>();
+  readonly #guests = new Map<Guest, () => ConnectionUse>();
 
   constructor(max: number, whenAllBusy: 'refuseNewest' | 'cutOldest') {
     this.#max = max;
@@ -29,7 +29,7 @@ export class ConnectionRoom {
   }
 
   /** Admits `guest`. Above the limit, the oldest of the least used connections is closed. */
-  admit(guest: Guest, use: () => Use): void {
+  admit(guest: Guest, use: () => ConnectionUse): void {
     const leaving = this.#guests.size < this.#max ? undefined : this.#leastUsed(guest);
     this.#guests.set(guest, use);
     guest.once('close', () => this.#guests.delete(guest));

@@ -12,7 +12,7 @@ import type { MountHandler } from '../mount/handler.ts';
 import { type PinnedConnection, pinConnection } from './connection.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 import { type CallMeter, guardCalls } from './guard.ts';
-import { listen } from './listener.ts';
+import { openListener } from './listener.ts';
 import { RequestBudget } from './requests.ts';
 import { ConnectionRoom } from './room.ts';
 import { addServices } from './service.ts';
@@ -66,7 +66,7 @@ const DEFAULT_DRAIN_MS = 20_000;
 /** The time for the last answers to reach their callers. */
 const FLUSH_MS = 500;
 
-/** Starts the gRPC server of the provider. Throws: ERR_USAGE if it cannot listen. */
+/** Starts the gRPC server of the provider. Throws: ERR_USAGE if it cannot openListener. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, drainMs = DEFAULT_DRAIN_MS, watchMs = WATCH_MS } = options;
   // The library reports malformed metadata on stderr, in its own format.
@@ -88,7 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const connections = new Set<PinnedConnection>();
   const { endpoint } = options;
   const predecessor = await predecessorAt(endpoint);
-  const listener = await listen({
+  const listener = await openListener({
     endpoint,
     log,
     lost: () => options.meter.socketLost?.(),

@@ -5,7 +5,15 @@ import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { looksLikePem, looksLikePkcs12, readBundle } from '../../src/pki/bundle.ts';
 import { readDer, sequence } from '../../src/pki/der.ts';
-import { bitString, encode, integer, objectId, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
+import {
+  bitString,
+  encode,
+  integer,
+  objectIdentifier,
+  octetString,
+  parsed,
+  sequenceOf,
+} from '../../src/pki/der-write.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { issueChain, keyPem, newKey, pemOf, prints, sameKey, sharedKey } from '../support/pki.ts';
@@ -157,7 +165,7 @@ describe('DER is read', () => {
     const key = sharedKey('p-384');
     const secret = Buffer.from(String(key.export({ format: 'jwk' }).d), 'base64url');
     const inner = sequenceOf(integer(1), octetString(secret));
-    const algorithm = sequenceOf(objectId('1.2.840.10045.2.1'), objectId('1.3.132.0.34'));
+    const algorithm = sequenceOf(objectIdentifier('1.2.840.10045.2.1'), objectIdentifier('1.3.132.0.34'));
     const bare = encode(sequenceOf(integer(0), algorithm, octetString(encode(inner))));
     const bundle = await readBundle(bare);
     expect(bundle.keys.map(keyPem)).toEqual([keyPem(key)]);
@@ -316,7 +324,7 @@ function md5DesPem(der: Buffer, password: string): string {
   const key = Buffer.alloc(24, derived.subarray(0, 8));
   const cipher = createCipheriv('des-ede3-cbc', key, derived.subarray(8));
   const encrypted = Buffer.concat([cipher.update(der), cipher.final()]);
-  const algorithm = sequenceOf(objectId('1.2.840.113549.1.5.3'), sequenceOf(octetString(salt), integer(10)));
+  const algorithm = sequenceOf(objectIdentifier('1.2.840.113549.1.5.3'), sequenceOf(octetString(salt), integer(10)));
   const body = encode(sequenceOf(algorithm, octetString(encrypted))).toString('base64');
   return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${body}\n-----END ENCRYPTED PRIVATE KEY-----\n`;
 }

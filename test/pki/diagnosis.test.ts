@@ -5,7 +5,16 @@ import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { looksLikePem, looksLikePkcs12, readBundle } from '../../src/pki/bundle.ts';
 import { pairKey } from '../../src/pki/certified-key.ts';
-import { encode, explicit, integer, nullValue, objectId, parsed, sequenceOf, setOf } from '../../src/pki/der-write.ts';
+import {
+  encode,
+  explicit,
+  integer,
+  nullValue,
+  objectIdentifier,
+  parsed,
+  sequenceOf,
+  setOf,
+} from '../../src/pki/der-write.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { missingFor } from '../../src/pki/write.ts';
@@ -33,12 +42,12 @@ const escaped = (times: number) => pem.replaceAll('\n', `${'\\'.repeat(times)}n`
 
 /** A PKCS#7 collection of the chain, as "certutil" and Application Gateway give it away. */
 function pkcs7(): Buffer {
-  const data = sequenceOf(objectId('1.2.840.113549.1.7.1'));
+  const data = sequenceOf(objectIdentifier('1.2.840.113549.1.7.1'));
   const all = parsed(
     Buffer.concat([Buffer.from('a0', 'hex'), lengthOf(Buffer.concat(certificates.map((c) => c.raw)))]),
   );
   const content = sequenceOf(integer(1), setOf(), data, all, setOf());
-  return encode(sequenceOf(objectId('1.2.840.113549.1.7.2'), explicit(0, content)));
+  return encode(sequenceOf(objectIdentifier('1.2.840.113549.1.7.2'), explicit(0, content)));
 }
 
 function lengthOf(content: Buffer): Buffer {
@@ -48,7 +57,7 @@ function lengthOf(content: Buffer): Buffer {
 /** A request has the structure of a certificate, with an empty attribute list. */
 function request(): Buffer {
   const info = sequenceOf(integer(0), sequenceOf(), parsed(spki(leaf.key)), parsed(Buffer.from('a000', 'hex')));
-  const algorithm = sequenceOf(objectId('1.2.840.10045.4.3.2'), nullValue());
+  const algorithm = sequenceOf(objectIdentifier('1.2.840.10045.4.3.2'), nullValue());
   return encode(sequenceOf(info, algorithm, parsed(Buffer.from('030200ff', 'hex'))));
 }
 

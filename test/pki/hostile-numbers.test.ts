@@ -5,7 +5,7 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { pairKey } from '../../src/pki/certified-key.ts';
 import { buildChain } from '../../src/pki/chain.ts';
 import { readDer } from '../../src/pki/der.ts';
-import { encode, integer, objectId, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
+import { encode, integer, objectIdentifier, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { issue, issueChain, newKey, pemOf, prints, sameKey } from '../support/pki.ts';
@@ -25,7 +25,7 @@ function lengthOf(length: number): Buffer {
 /** PKCS#8 whose public part costs a computation with numbers of ten thousand bits: half a second, or more with more. */
 function slowKey(kind: typeof DSA | typeof DIFFIE_HELLMAN): Buffer {
   const numbers = kind === DSA ? [bigInteger(9984), bigInteger(2048), integer(2)] : [bigInteger(9984), integer(2)];
-  const algorithm = sequenceOf(objectId(kind), sequenceOf(...numbers));
+  const algorithm = sequenceOf(objectIdentifier(kind), sequenceOf(...numbers));
   return encode(sequenceOf(integer(0), algorithm, octetString(encode(bigInteger(9984)))));
 }
 

@@ -9,7 +9,7 @@ import {
   implicitOctets,
   integer,
   nullValue,
-  objectId,
+  objectIdentifier,
   octetString,
   parsed,
   sequenceOf,
@@ -32,12 +32,12 @@ async function refusal(content: Buffer, password?: Secret): Promise<string> {
 }
 
 function dataPart(content: Buffer): Asn1 {
-  return sequenceOf(objectId(DATA), explicit(0, octetString(content)));
+  return sequenceOf(objectIdentifier(DATA), explicit(0, octetString(content)));
 }
 
 function encryptedPart(algorithm: Asn1, content = Buffer.alloc(64)): Asn1 {
-  const info = sequenceOf(objectId(DATA), algorithm, implicitOctets(0, content));
-  return sequenceOf(objectId(ENCRYPTED_DATA), explicit(0, sequenceOf(integer(0), info)));
+  const info = sequenceOf(objectIdentifier(DATA), algorithm, implicitOctets(0, content));
+  return sequenceOf(objectIdentifier(ENCRYPTED_DATA), explicit(0, sequenceOf(integer(0), info)));
 }
 
 function pfx(parts: readonly Asn1[], mac?: Asn1): Buffer {
@@ -46,7 +46,7 @@ function pfx(parts: readonly Asn1[], mac?: Asn1): Buffer {
 }
 
 function macOf(iterations: Asn1, salt = Buffer.alloc(8)): Asn1 {
-  const digest = sequenceOf(sequenceOf(objectId(SHA1), nullValue()), octetString(Buffer.alloc(20)));
+  const digest = sequenceOf(sequenceOf(objectIdentifier(SHA1), nullValue()), octetString(Buffer.alloc(20)));
   return sequenceOf(digest, octetString(salt), iterations);
 }
 
@@ -56,21 +56,21 @@ function big(hex: string): Asn1 {
 }
 
 function pbkdf2(iterations: Asn1, salt = Buffer.alloc(8)): Asn1 {
-  return sequenceOf(objectId('1.2.840.113549.1.5.12'), sequenceOf(octetString(salt), iterations));
+  return sequenceOf(objectIdentifier('1.2.840.113549.1.5.12'), sequenceOf(octetString(salt), iterations));
 }
 
 function pbes2(kdf: Asn1): Asn1 {
-  const aes = sequenceOf(objectId('2.16.840.1.101.3.4.1.42'), octetString(Buffer.alloc(16)));
-  return sequenceOf(objectId('1.2.840.113549.1.5.13'), sequenceOf(kdf, aes));
+  const aes = sequenceOf(objectIdentifier('2.16.840.1.101.3.4.1.42'), octetString(Buffer.alloc(16)));
+  return sequenceOf(objectIdentifier('1.2.840.113549.1.5.13'), sequenceOf(kdf, aes));
 }
 
 function tripleDes(iterations: Asn1): Asn1 {
-  return sequenceOf(objectId('1.2.840.113549.1.12.1.3'), sequenceOf(octetString(Buffer.alloc(8)), iterations));
+  return sequenceOf(objectIdentifier('1.2.840.113549.1.12.1.3'), sequenceOf(octetString(Buffer.alloc(8)), iterations));
 }
 
 function scrypt(N: Asn1, r: number, p: number): Asn1 {
   const parameters = sequenceOf(octetString(Buffer.alloc(8)), N, integer(r), integer(p));
-  return sequenceOf(objectId('1.3.6.1.4.1.11591.4.11'), parameters);
+  return sequenceOf(objectIdentifier('1.3.6.1.4.1.11591.4.11'), parameters);
 }
 
 describe('hostile key derivations are refused before they cost anything', () => {
@@ -100,7 +100,7 @@ describe('hostile key derivations are refused before they cost anything', () => 
     ['scrypt with N that is no power of two', pfx([encryptedPart(pbes2(scrypt(big('4001'), 8, 1)))]), /is damaged/],
     [
       'an unknown cipher',
-      pfx([encryptedPart(sequenceOf(objectId('1.2.3.4'), nullValue()))]),
+      pfx([encryptedPart(sequenceOf(objectIdentifier('1.2.3.4'), nullValue()))]),
       /not known here \(1\.2\.3\.4\)/,
     ],
   ])('%s', async (_, content, message) => {
@@ -145,7 +145,9 @@ describe('hostile structures are refused', () => {
       pfx([
         dataPart(
           encode(
-            sequenceOf(...Array.from({ length: 5000 }, () => sequenceOf(objectId('1.2.3'), explicit(0, nullValue())))),
+            sequenceOf(
+              ...Array.from({ length: 5000 }, () => sequenceOf(objectIdentifier('1.2.3'), explicit(0, nullValue()))),
+            ),
           ),
         ),
       ]),
@@ -220,5 +222,5 @@ describe('work that is allowed leaves the event loop to others', () => {
 
 function nestedBag(depth: number): Asn1 {
   const inner = depth === 0 ? sequenceOf() : sequenceOf(nestedBag(depth - 1));
-  return sequenceOf(objectId('1.2.840.113549.1.12.10.1.6'), explicit(0, inner));
+  return sequenceOf(objectIdentifier('1.2.840.113549.1.12.10.1.6'), explicit(0, inner));
 }

@@ -9,7 +9,7 @@ import {
   explicit,
   integer,
   nullValue,
-  objectId,
+  objectIdentifier,
   octetString,
   parsed,
   sequenceOf,
@@ -53,11 +53,11 @@ function safeOf(pfx: Buffer): Buffer {
 }
 
 function pfxOf(safe: Buffer, ...mac: readonly Asn1[]): Buffer {
-  return encode(sequenceOf(integer(3), sequenceOf(objectId(DATA), explicit(0, octetString(safe))), ...mac));
+  return encode(sequenceOf(integer(3), sequenceOf(objectIdentifier(DATA), explicit(0, octetString(safe))), ...mac));
 }
 
 function dataPart(...bags: readonly Asn1[]): Asn1 {
-  return sequenceOf(objectId(DATA), explicit(0, octetString(encode(sequenceOf(...bags)))));
+  return sequenceOf(objectIdentifier(DATA), explicit(0, octetString(encode(sequenceOf(...bags)))));
 }
 
 describe('PKCS#12 as others write it is read', () => {
@@ -81,12 +81,12 @@ describe('PKCS#12 as others write it is read', () => {
     const password = 'pässwörd';
     const safe = safeOf(await write(chain, { password: new Secret(password), mac: 'none' }));
     const salt = Buffer.from('saltsalt');
-    const prf = sequenceOf(objectId(hmac), nullValue());
+    const prf = sequenceOf(objectIdentifier(hmac), nullValue());
     const kdf = sequenceOf(
-      objectId('1.2.840.113549.1.5.12'),
+      objectIdentifier('1.2.840.113549.1.5.12'),
       sequenceOf(octetString(salt), integer(100), integer(size), prf),
     );
-    const algorithm = sequenceOf(objectId('1.2.840.113549.1.5.14'), sequenceOf(kdf, prf));
+    const algorithm = sequenceOf(objectIdentifier('1.2.840.113549.1.5.14'), sequenceOf(kdf, prf));
     const key = pbkdf2Sync(password, salt, 100, size, digest);
     const value = createHmac(digest, key).update(safe).digest();
     const mac = sequenceOf(sequenceOf(algorithm, octetString(value)), octetString(Buffer.from('NOT USED')), integer(1));
@@ -121,22 +121,25 @@ describe('PKCS#12 as others write it is read', () => {
       return sequence(readDer(octets(wrapped && readAll(wrapped.content)[0]))).map(({ raw }) => parsed(raw));
     });
     if (keys === undefined || certificates === undefined) throw new Error('unreachable');
-    const unknown = sequenceOf(objectId('1.2.3.4.5'), setOf(octetString(Buffer.from('x')), nullValue()));
+    const unknown = sequenceOf(objectIdentifier('1.2.3.4.5'), setOf(octetString(Buffer.from('x')), nullValue()));
     const secretBag = sequenceOf(
-      objectId('1.2.840.113549.1.12.10.1.5'),
-      explicit(0, sequenceOf(objectId('1.2.3'), explicit(0, octetString(Buffer.from('secret'))))),
+      objectIdentifier('1.2.840.113549.1.12.10.1.5'),
+      explicit(0, sequenceOf(objectIdentifier('1.2.3'), explicit(0, octetString(Buffer.from('secret'))))),
       setOf(unknown),
     );
-    const foreignBag = sequenceOf(objectId('1.2.3.4'), explicit(0, nullValue()));
-    const sdsi = sequenceOf(objectId('1.2.840.113549.1.9.22.2'), explicit(0, octetString(Buffer.from('x'))));
-    const sdsiBag = sequenceOf(objectId('1.2.840.113549.1.12.10.1.3'), explicit(0, sdsi));
-    const nested = sequenceOf(objectId('1.2.840.113549.1.12.10.1.6'), explicit(0, sequenceOf(...keys, secretBag)));
+    const foreignBag = sequenceOf(objectIdentifier('1.2.3.4'), explicit(0, nullValue()));
+    const sdsi = sequenceOf(objectIdentifier('1.2.840.113549.1.9.22.2'), explicit(0, octetString(Buffer.from('x'))));
+    const sdsiBag = sequenceOf(objectIdentifier('1.2.840.113549.1.12.10.1.3'), explicit(0, sdsi));
+    const nested = sequenceOf(
+      objectIdentifier('1.2.840.113549.1.12.10.1.6'),
+      explicit(0, sequenceOf(...keys, secretBag)),
+    );
     const safe = encode(sequenceOf(dataPart(nested, foreignBag), dataPart(sdsiBag, ...certificates)));
     await expectAll(chain, pfxOf(safe));
   });
 
   it('unless it is sealed with a public key, which is said', async () => {
-    const content = sequenceOf(objectId('1.2.840.113549.1.7.2'), explicit(0, sequenceOf()));
+    const content = sequenceOf(objectIdentifier('1.2.840.113549.1.7.2'), explicit(0, sequenceOf()));
     await expect(readBundle(encode(sequenceOf(integer(3), content)))).rejects.toThrow(
       'the PKCS#12 content is sealed with a public key instead of a password; export it again',
     );

@@ -5,7 +5,7 @@ import { connect as connectSocket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { MountHandler } from '../../src/mount/handler.ts';
 import { RequestBudget } from '../../src/server/requests.ts';
-import { ConnectionRoom, type Use } from '../../src/server/room.ts';
+import { ConnectionRoom, type ConnectionUse } from '../../src/server/room.ts';
 import { callBlock, flag, frame, literal, raw, type } from '../support/http2.ts';
 import { RawClient } from '../support/http2-client.ts';
 import { call, grpcClient, mount, mountRequest, rawConnection, testServer, version } from '../support/server.ts';
@@ -109,9 +109,9 @@ describe('unfinished requests', () => {
 
 describe('connections', () => {
   class Connection extends EventEmitter {
-    use: Use;
+    use: ConnectionUse;
     cut = false;
-    constructor(use: Use) {
+    constructor(use: ConnectionUse) {
       super();
       this.use = use;
     }
@@ -120,7 +120,7 @@ describe('connections', () => {
     }
   }
 
-  test.each<[string, 'refuseNewest' | 'cutOldest', readonly Use[], number]>([
+  test.each<[string, 'refuseNewest' | 'cutOldest', readonly ConnectionUse[], number]>([
     ['the oldest that asked for nothing', 'refuseNewest', ['busy', 'idle', 'unused', 'unused'], 2],
     ['the oldest that was answered', 'refuseNewest', ['busy', 'idle', 'idle', 'busy'], 1],
     ['the newcomer where all are busy', 'refuseNewest', ['busy', 'busy', 'busy', 'busy'], 4],

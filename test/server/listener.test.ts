@@ -7,12 +7,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ErrorCode } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import type { Endpoint } from '../../src/server/endpoint.ts';
-import { type Listener, listen } from '../../src/server/listener.ts';
+import { type Listener, openListener } from '../../src/server/listener.ts';
 import { rawConnection, temporaryDirectory } from '../support/server.ts';
 
 /** Opens an endpoint; its start went well unless it is said that it did not. */
 async function opened(endpoint: Endpoint, greeting = 'hello', { settled = true } = {}): Promise<Listener> {
-  const listener = await listen({
+  const listener = await openListener({
     endpoint,
     log: silentLogger,
     onConnection: (socket) => socket.end(greeting),

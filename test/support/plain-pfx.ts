@@ -4,7 +4,7 @@ import {
   encode,
   explicit,
   integer,
-  objectId,
+  objectIdentifier,
   octetString,
   parsed,
   sequenceOf,
@@ -15,16 +15,16 @@ import { OID } from '../../src/pki/pkcs12-oids.ts';
 export function plainPfx(keys: readonly KeyObject[], certificates: readonly X509Certificate[]): Buffer {
   const keyBags = keys.map((key) => bag(OID.keyBag, parsed(key.export({ format: 'der', type: 'pkcs8' }))));
   const certificateBags = certificates.map(({ raw }) =>
-    bag(OID.certificateBag, sequenceOf(objectId(OID.x509Certificate), explicit(0, octetString(raw)))),
+    bag(OID.certificateBag, sequenceOf(objectIdentifier(OID.x509Certificate), explicit(0, octetString(raw)))),
   );
   const contents = data(encode(sequenceOf(...keyBags, ...certificateBags)));
   return encode(sequenceOf(integer(3), data(encode(sequenceOf(contents)))));
 }
 
 function bag(kind: string, value: Asn1): Asn1 {
-  return sequenceOf(objectId(kind), explicit(0, value));
+  return sequenceOf(objectIdentifier(kind), explicit(0, value));
 }
 
 function data(bytes: Buffer): Asn1 {
-  return sequenceOf(objectId(OID.data), explicit(0, octetString(bytes)));
+  return sequenceOf(objectIdentifier(OID.data), explicit(0, octetString(bytes)));
 }
