@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it, test } from 'vitest';
+import { parse } from 'yaml';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
@@ -16,7 +17,7 @@ import { OBJECT_FIELDS } from '../../src/spc/object.ts';
 import { OUTPUT_FIELDS } from '../../src/spc/outputs.ts';
 import { CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-names.ts';
 import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
-import { firstColumn, links, markdownFiles, root, section, tableRows, textOf } from '../support/markdown.ts';
+import { firstColumn, links, markdownFiles, projectFiles, root, section, tableRows, textOf } from '../support/markdown.ts';
 
 const exposition = () =>
   createMetrics({
@@ -185,6 +186,31 @@ describe.each(markdownFiles())('links of %s', (page) => {
       return anchor !== undefined && !anchors(target).includes(anchor);
     });
     expect(broken).toEqual([]);
+  });
+});
+
+describe.each(markdownFiles())('paths in %s', (page) => {
+  it('are those of files or folders that exist', () => {
+    // Patterns and places to fill in, such as `test/e2e/parity-*.test.ts`, are no paths.
+    const named = [...textOf(page).matchAll(/`((?:src|test|docs|charts|scripts|examples)\/[\w./-]*)`/g)];
+    expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});
+
+describe('.github', () => {
+  it('runs what CONTRIBUTING.md says', () => {
+    const workflow = parse(textOf('.github/workflows/ci.yml')) as { jobs: { ci: { steps: { run?: string }[] } } };
+    expect(workflow.jobs.ci.steps.map(({ run }) => run)).toContain('bash .ci/run');
+    expect(textOf('CONTRIBUTING.md')).toContain('`bash .ci/run`');
+  });
+
+  it('updates every Go module', () => {
+    const { updates } = parse(textOf('.github/dependabot.yml')) as {
+      updates: { 'package-ecosystem': string; directories?: string[] }[];
+    };
+    const modules = projectFiles('**/go.mod').map((path) => `/${dirname(path)}`);
+    const gomod = updates.find((update) => update['package-ecosystem'] === 'gomod');
+    expect(gomod?.directories?.toSorted()).toEqual(modules.toSorted());
   });
 });
 

@@ -2,7 +2,7 @@
  * Reads the project's Markdown files for the tests that compare them with the code: sections, tables, code blocks, links.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,10 +14,16 @@ export function textOf(path: string): string {
   return readFileSync(join(root, path), 'utf8');
 }
 
-/** Markdown files of the project, relative to its directory: those git knows, and new ones that it does not ignore. */
+/** Files of the project that match a pattern, relative to its directory: those git knows, and new ones that it does not ignore. */
+export function projectFiles(pattern: string): readonly string[] {
+  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '--', `:(glob)${pattern}`];
+  const listed = execFileSync('git', args, { cwd: root, encoding: 'utf8' }).split('\n');
+  return listed.filter((path) => path !== '' && existsSync(join(root, path)));
+}
+
+/** Markdown files of the project. */
 export function markdownFiles(): readonly string[] {
-  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'];
-  return execFileSync('git', args, { cwd: root, encoding: 'utf8' }).split('\n').filter(Boolean);
+  return projectFiles('**/*.md');
 }
 
 /** The part of a page below a heading, up to the next heading of any level. Throws: an `Error` if there is no such heading. */
