@@ -17,7 +17,16 @@ import { OBJECT_FIELDS } from '../../src/spc/object.ts';
 import { OUTPUT_FIELDS } from '../../src/spc/outputs.ts';
 import { CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-names.ts';
 import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
-import { firstColumn, links, markdownFiles, projectFiles, root, section, tableRows, textOf } from '../support/markdown.ts';
+import {
+  firstColumn,
+  links,
+  markdownFiles,
+  projectFiles,
+  root,
+  section,
+  tableRows,
+  textOf,
+} from '../support/markdown.ts';
 
 const exposition = () =>
   createMetrics({
