@@ -8,7 +8,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 /** Who reads the wall clock, which can be set at any time, and what for. Whatever lasts is a `Lifetime`. */
 const READERS: Readonly<Record<string, string>> = {
   'base/clock.ts': 'is the clock',
-  'azure/vault/vault-reader.ts': 'a Retry-After that is a date',
+  'azure/vault/vaults.ts': 'a Retry-After that is a date',
   'azure/login/login-attempt.ts': 'a Retry-After that is a date',
   'azure/login/token-pool.ts': 'the end of a token, which becomes a lifetime on arrival',
   'mount/convert/certificate-watch.ts': 'dates of certificates',
