@@ -1,9 +1,11 @@
+/**
+ * The one error class of this project, with its codes. Thrown in every room; `server/status.ts` turns a code into a gRPC
+ * status, and `cli/` into an exit code.
+ */
+
 import type { Phase } from './phases.ts';
 
-/**
- * What can go wrong, as stable codes. A code says what kind of thing failed; the message says the rest.
- * `server/status.ts` turns a code into a gRPC status, `cli/` into an exit code.
- */
+/** Kinds of failures, as stable codes; the message has the details. */
 export type ErrorCode =
   /** The request itself is malformed: attributes, secrets or permission are not what the driver sends. */
   | 'ERR_BAD_REQUEST'
@@ -50,9 +52,9 @@ export interface ErrorDetails {
   readonly requestId?: string;
   /** Host that was asked. */
   readonly host?: string;
-  /** How long the remote side asked to wait, in milliseconds. */
+  /** The wait that the remote side asked for, in milliseconds. */
   readonly retryAfterMs?: number;
-  /** What was being done when it failed. */
+  /** The kind of host that was asked when it failed. */
   readonly phase?: Phase;
 }
 
@@ -62,11 +64,11 @@ export interface ProviderErrorOptions {
   readonly details?: ErrorDetails;
   /** The single failures this error stands for, in request order. */
   readonly errors?: readonly ProviderError[];
-  /** What each of the single failures is about, in the same order. */
+  /** The subject of each single failure, in the same order. */
   readonly failed?: readonly string[];
   /** The message without the object that failed, and without {@link said}; default: the message. */
   readonly reason?: string;
-  /** What the remote side said in its own words, short and without anything that differs from one attempt to the next. */
+  /** The remote side's own words, short and without parts that differ from one attempt to the next. */
   readonly said?: string;
 }
 

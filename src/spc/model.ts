@@ -1,3 +1,8 @@
+/**
+ * The types in which both forms of parameters end: `VolumeSpec` and its parts. Made by `parameters.ts` and used by every
+ * later step of a Mount, none of which knows the form that a manifest has.
+ */
+
 import type { ObjectType } from '../base/objects.ts';
 import type { KeyFormat, OutputKind, Pkcs12Profile } from '../pki/outputs.ts';
 import type { Pod } from './attributes.ts';
@@ -12,7 +17,7 @@ export interface OutputSpec {
   readonly path: string;
   readonly mode: number;
   /**
-   * Decided by what the object holds, never by what can be made of it. `if-present`: no file where there is nothing to
+   * The content of the object decides, never what can be made of it. `if-present`: no file where there is nothing to
    * write; `with-key`: only where the object holds a private key; `beside-key`: required, but like `if-present` where the
    * object holds a private key.
    */
@@ -23,7 +28,7 @@ export interface OutputSpec {
   readonly passwordFrom: number | undefined;
 }
 
-/** What becomes of an object's value. */
+/** The files that are made of an object's value. */
 export type ContentSpec =
   /** The official provider's way: one file, certificates as PEM, `split` adds `.crt` and `.key` beside it. */
   | {
@@ -61,7 +66,7 @@ export interface ObjectSpec {
   readonly name: string;
   /** Empty: the current version. */
   readonly version: string;
-  /** How many versions, from the named or current one back; 1 is just that one. */
+  /** Number of versions, from the named or current one back; 1 is that version alone. */
   readonly history: number;
   readonly content: ContentSpec;
 }
@@ -75,7 +80,7 @@ export interface LiteralFile {
   readonly text: string;
 }
 
-/** What a volume is to hold: the one typed value in which both forms of parameters end. */
+/** The content of a volume: the one typed value in which both forms of parameters end. */
 export interface VolumeSpec {
   readonly pod: Pod;
   readonly secretProviderClass: string;

@@ -1,3 +1,8 @@
+/**
+ * Reads single parameters, with a finding for each mistake. Called by `parameters.ts`. Refuses values that are longer than
+ * any that has a meaning, flags that are no booleans, and client IDs that nobody filled in.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 import { parseGoBoolean } from '../base/go.ts';
 import { quote } from '../base/words.ts';
@@ -21,7 +26,7 @@ import {
 /** Path of findings about what came with the request, not about the manifest. */
 export const CREDENTIALS = 'credentials';
 
-/** What the program's flags and environment say where a manifest does not. */
+/** Defaults from the program's flags and environment, for manifests that do not say. */
 export interface ParameterDefaults {
   /** `--cloud-name`. */
   readonly cloudName: string;
@@ -31,7 +36,7 @@ export interface ParameterDefaults {
   readonly split: boolean;
 }
 
-/** What came with the request; absent where a manifest is checked without one. */
+/** Facts of the request; absent where a manifest is checked without one. */
 export interface RequestFacts {
   readonly secret: NodePublishSecret | undefined;
   /** Milliseconds since 1970. */
@@ -44,12 +49,12 @@ export interface RequestFacts {
 export type ParameterLines = ReadonlyMap<string, number>;
 
 /**
- * Gives what was read of an equal text before, or calls `read`; the key says what was read, and how. Nobody may change
- * what comes from it.
+ * Returns the earlier result for an equal key, or calls `read`. The key names the text and the settings. Callers must not
+ * change the result.
  */
 export type Remember = <T extends ReadText>(key: string, read: () => T) => T;
 
-/** What was read of one text of a manifest, and everything that is to be said of it. */
+/** The objects of one text of a manifest, and the findings about it. */
 export interface ReadText {
   readonly objects: readonly ObjectSpec[];
   readonly findings: Findings;
@@ -59,7 +64,7 @@ export interface ReadText {
 export interface ParameterContext {
   readonly defaults: ParameterDefaults;
   readonly request?: RequestFacts;
-  /** What was read of the file that describes the cloud, where one is named. */
+  /** The content of the file that describes the cloud, where one is named. */
   readonly cloudFile?: CloudFile | undefined;
   readonly lines?: ParameterLines;
   /** Default: each text is read anew. */
@@ -79,7 +84,7 @@ export class ParameterReader {
     this.#context = context;
   }
 
-  /** What `read` makes of the text of a parameter under these settings, with its findings. */
+  /** Returns the result of `read` for the text of a parameter, and adds its findings. */
   readText<S extends object, T extends ReadText>(
     name: string,
     settings: S,

@@ -1,3 +1,8 @@
+/**
+ * Reads the parameters of a SecretProviderClass in either form. Called by Mounts, `check` and `render`. Refuses a manifest
+ * with one error that names all mistakes, in the order in which the official provider finds them.
+ */
+
 import { type ErrorCode, ProviderError } from '../base/errors.ts';
 import { quote } from '../base/words.ts';
 import type { Attributes } from './attributes.ts';
@@ -124,7 +129,7 @@ function readClassicForm(reader: ParameterReader): Manifest {
   return { cloud, tenantId, identity, vaultName, objects, literals: [] };
 }
 
-/** `Differs:` no object at all is a success for the official provider, and then an unexplained failure of the driver. */
+/** Differs: no object at all is a success for the official provider, and then an unexplained failure of the driver. */
 function readObjects(reader: ParameterReader): readonly ObjectSpec[] {
   if (reader.text('objects') === '') {
     reader.missing('objects', `objects is not set; ${LIST_THEM}`);
