@@ -6,7 +6,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { createTransport, rememberMetadata } from '../../src/azure/http/transport.ts';
@@ -225,6 +225,7 @@ describe('idle connections', () => {
     many.on('secureConnection', () => opened++);
     await new Promise<void>((resolve) => many.listen(0, '127.0.0.1', resolve));
     const { port } = many.address() as AddressInfo;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const agents = new Agents([cert]);
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 5_000 });
     const ask = (i: number) =>
@@ -235,13 +236,15 @@ describe('idle connections', () => {
       await expect.poll(open).toBe(100);
       await ask(10);
       expect(opened).toBe(110);
-      await expect.poll(open, { timeout: 10_000 }).toBe(16);
+      vi.advanceTimersByTime(2_000);
+      await expect.poll(open).toBe(16);
       await ask(10);
       await ask(109);
       expect(opened).toBe(110);
       await ask(11);
       expect(opened).toBe(111);
     } finally {
+      vi.useRealTimers();
       agents.close();
       many.closeAllConnections();
       await new Promise((resolve) => many.close(resolve));
