@@ -1,3 +1,8 @@
+/**
+ * Puts the outbound half of the provider together: connections, logins and vaults, each shared by all Mounts. The provider
+ * makes it once, when it starts. Nothing is sent before the first Mount.
+ */
+
 import type { Clock } from '../base/clock.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';

@@ -1,5 +1,8 @@
-// Reads the files that describe custom clouds, for Mounts and for the commands that check or make them. A Mount's caller
-// chooses the name: only regular files below the operator's directory are read, and what lies outside of it is not told.
+/**
+ * Reads the files that describe custom clouds, for Mounts and for the commands that check or make them. The caller of a
+ * Mount chooses the name: only regular files below the operator's directory are read, and an error tells nothing of files
+ * outside it.
+ */
 
 import { dirname, resolve } from 'node:path';
 import { Cache } from '../base/cache.ts';

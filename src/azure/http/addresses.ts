@@ -1,5 +1,7 @@
-// Names the addresses that a connection was tried with, for messages about one that failed. Private endpoints and hosts
-// files are the usual reason for a wrong one. Nothing is resolved here.
+/**
+ * Names the addresses that a connection was tried with, for messages about a connection that failed. A wrong address
+ * usually comes from a private endpoint or a hosts file. Nothing is resolved here.
+ */
 
 /** An address that a connection was tried with. */
 export interface Tried {

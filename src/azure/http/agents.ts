@@ -1,3 +1,8 @@
+/**
+ * Chooses the connections for a URL: direct, through the proxy of the environment, or plain HTTP on this node. The transport
+ * asks it for each request. IMDS and this machine are never reached by a proxy.
+ */
+
 import type http from 'node:http';
 import { isIP } from 'node:net';
 import tls from 'node:tls';

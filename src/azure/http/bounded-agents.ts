@@ -1,3 +1,8 @@
+/**
+ * Agents of Node whose connections are up within a bounded time, or fail with a code that names the layer; and the bound of
+ * idle connections over all hosts. `Agents`, the tunnel and the token proxy use them.
+ */
+
 import http from 'node:http';
 import https from 'node:https';
 import { isIP, type Socket } from 'node:net';

@@ -1,6 +1,6 @@
 /**
- * Holds requests back from a host that asks for a pause. A request whose connection is not up yet was seen by nobody: its
- * connection is given up, it fails with a code of its own, and it waits for its turn again. The agents note connections
+ * Holds requests back from a host that asks for a pause: connections that are not up yet are given up. Their requests, of
+ * which the host has seen nothing, fail with a code of their own and wait for their turn again. The agents note connections
  * here, and the gate of a vault gives them up when a pause begins.
  */
 

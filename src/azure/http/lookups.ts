@@ -1,7 +1,8 @@
 /**
- * Names become addresses here, for every outbound connection. Nobody can end a question to a name server, which may take
- * a minute to fail; so who waits for it is told that the provider stops.
+ * Resolves names to addresses, for every outbound connection. A question to a name server cannot be cancelled and may take a
+ * minute to fail; when the provider stops, the lookups under way get a short time and then fail.
  */
+
 import dns, { type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { coded } from './network-error.ts';

@@ -1,3 +1,8 @@
+/**
+ * Explains failures of the network by their codes: the layer, whether another try can help, and what to check. Callers that
+ * explain an error or decide on a retry use it. Codes that are not of the network have no explanation here.
+ */
+
 import { addressesOf } from './addresses.ts';
 
 /** The layer at which a host did not answer. */

@@ -1,3 +1,8 @@
+/**
+ * Gives failures the class that metrics count them under.
+ * The vault reader and the token pool report with it.
+ */
+
 import { isRestError } from '@azure/core-rest-pipeline';
 import { type ErrorCode, ProviderError } from '../../base/errors.ts';
 import type { Outcome } from '../../base/telemetry.ts';

@@ -1,6 +1,8 @@
-// Reads small files whose names come from the operator, or from a caller within the operator's directory. Used for cloud
-// files, the cluster's CA and trusted authorities. Refuses what is no regular file or too large, and never waits for a
-// pipe or a device.
+/**
+ * Reads small files whose names come from the operator, or from a caller within the operator's directory: cloud files, the
+ * cluster's CA, trusted authorities and the hosts file. Refuses a file that is not regular or is too large, and never waits
+ * for a pipe or a device.
+ */
 
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';

@@ -1,6 +1,8 @@
-// Makes the words of Entra ID, Key Vault or IMDS fit for an error message: on one line, short, and the same each time.
-// Called where an answer is explained. Kubernetes counts equal events of a pod and repeats those that differ, so ids of
-// requests, times and waits are taken out; the log has the request id.
+/**
+ * Makes the words of Entra ID, Key Vault or IMDS fit for an error message: on one line, short, and the same each time. Called
+ * where an answer is explained. Kubernetes counts equal events of a pod and repeats those that differ: request ids, times
+ * and waits are therefore taken out. The log has the request id.
+ */
 
 import { clip } from '../../base/words.ts';
 

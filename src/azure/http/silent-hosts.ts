@@ -1,8 +1,9 @@
 /**
- * Remembers which requests got no answer, so that Mounts without a deadline do not wait for them one after another:
- * they are the rotation of drivers up to v1.5, which has one worker for all pods of a node. `AzureVaults` and
- * `TokenPool` ask their questions through it. It refuses nothing to a Mount with a deadline.
+ * Remembers requests that got no answer, so that Mounts without a deadline do not wait for them one after another. Such
+ * Mounts are the rotation of drivers up to v1.5, which has one worker for all pods of a node. The vault reader and the token
+ * pool wait for answers through it. A Mount with a deadline is never refused here.
  */
+
 import { isRestError } from '@azure/core-rest-pipeline';
 import { Cache } from '../../base/cache.ts';
 import { type Clock, Lifetime, msSince, type SteadyTime } from '../../base/clock.ts';

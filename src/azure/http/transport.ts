@@ -1,3 +1,8 @@
+/**
+ * Sends one HTTP request over the shared connections, with bounds on time and size; and keeps OpenID metadata for a day. All
+ * clients of the SDK end here. Confidential parts of a request are taken out of answers that fail.
+ */
+
 import http from 'node:http';
 import https from 'node:https';
 import {

@@ -1,5 +1,7 @@
-// Reads the certification authorities that the operator's environment names beside Node's own. Called once, when the
-// provider is put together; what cannot be read is left out, as OpenSSL does.
+/**
+ * Reads the certification authorities that the operator's environment names beside Node's own. Called once, when the
+ * provider is put together. A file that cannot be read is left out, as OpenSSL does.
+ */
 
 import { X509Certificate } from 'node:crypto';
 import { readdir } from 'node:fs/promises';

@@ -1,3 +1,8 @@
+/**
+ * The agent for hosts behind a proxy: opens a tunnel by CONNECT, with TLS to the host. `Agents` makes one for each proxy.
+ * A refusal by the proxy is an error, and never handed on as an answer of the host.
+ */
+
 import type http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';

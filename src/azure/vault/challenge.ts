@@ -1,3 +1,8 @@
+/**
+ * Reads the challenge in a vault's 401. The vault client ends a call with it, and `ReadLogin` gets the token that it asks for.
+ * The SDK's own policy, which logs in wherever the answer points to, never sees the 401.
+ */
+
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
 import { AnsweredError } from '../http/answered.ts';
 

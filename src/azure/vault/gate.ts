@@ -1,3 +1,9 @@
+/**
+ * Limits the requests to one vault, for all Mounts of the node: a bounded number at a time, fair turns between Mounts, and one
+ * common pause when the vault says that it is too much. After a pause, requests start slowly again. The vault reader enters
+ * each read here; a Mount for which a pause is too long is refused at once.
+ */
+
 import { type Clock, Lifetime, msUntil, type SteadyTime } from '../../base/clock.ts';
 import { networkFailure } from '../http/network-error.ts';
 import { HASTY_PAUSE_MS } from '../http/retry-after.ts';

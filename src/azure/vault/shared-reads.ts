@@ -1,6 +1,6 @@
 /**
- * Equal reads are one while they are under way, and are answered from memory for a short time after that. The vault
- * reader asks it before it asks the vault. Only successes are kept.
+ * Shares equal reads while they are under way, and answers them from memory for a short time after that. The vault reader
+ * looks here before it asks the vault. Only successes are kept.
  */
 
 import { Cache } from '../../base/cache.ts';

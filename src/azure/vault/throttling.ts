@@ -1,3 +1,8 @@
+/**
+ * Tells whether the failure of a request means that its vault has too much to do, and for how long the vault asks to wait.
+ * The gate, the retries and the vault reader use it.
+ */
+
 import { isRestError } from '@azure/core-rest-pipeline';
 import { retryAfter } from '../http/retry-after.ts';
 import { Challenge } from './challenge.ts';

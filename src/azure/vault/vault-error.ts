@@ -1,3 +1,8 @@
+/**
+ * Explains failures of a vault in words: what failed, why, and the next step. The vault reader calls it for each read that
+ * fails. Texts of the SDK are not used, since they may quote request and answer.
+ */
+
 import { isRestError } from '@azure/core-rest-pipeline';
 import { type ErrorCode, ProviderError, type ProviderErrorOptions } from '../../base/errors.ts';
 import type { ObjectType } from '../../base/objects.ts';

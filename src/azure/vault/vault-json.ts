@@ -1,3 +1,8 @@
+/**
+ * Reads the JSON that a vault answers with into objects and versions. The vault reader calls it for each answer. Refuses an
+ * answer that lacks what conversion needs, and one about another object or version than the one asked for.
+ */
+
 import { Secret } from '../../base/secret.ts';
 import type { FetchedObject, ListedVersion, ObjectRef } from '../../mount/ports.ts';
 import { BadAnswer, NO_JSON } from './bad-answer.ts';
