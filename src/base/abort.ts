@@ -1,4 +1,9 @@
-/** The outcome of `work`, or the signal's reason as soon as it aborts; `work` itself goes on. */
+/**
+ * Promises that end when an `AbortSignal` aborts. Every wait of a Mount goes through them, so that it ends with the deadline
+ * of its caller. They reject with the reason of the signal.
+ */
+
+/** Waits for `work`, which itself goes on after an abort. Throws: the error of `work`; the reason of the signal. */
 export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     work.catch(() => {});
@@ -11,7 +16,7 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
   });
 }
 
-/** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts. */
+/** Resolves after `ms` milliseconds. Throws: the reason of the signal when it aborts. */
 export function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {

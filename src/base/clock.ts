@@ -1,33 +1,33 @@
 /**
- * The two clocks of a node, and what is measured by which. Everything that lasts for some time takes its time from here.
+ * The two clocks of a node, and time limits that use both. All code that reads the time or limits a duration uses this file.
  *
- * The wall clock names dates and can be set at any time, in both directions. The steady clock measures: it never goes
- * back, and on Linux it stands still while the machine is suspended. Their readings have different types, so that the
- * one cannot take the place of the other.
+ * The wall clock gives dates and can be set at any time, in both directions. The steady clock measures durations: it never
+ * goes back, and on Linux it stands still while the machine is suspended. Their readings have different types, so that one
+ * is not used in place of the other.
  */
 
 declare const steady: unique symbol;
 
-/** A reading of the steady clock. It is no number to anybody but the functions below. */
+/** A reading of the steady clock. Only the functions below can compute with it. */
 export interface SteadyTime {
   readonly [steady]: true;
 }
 
-/** Where the time comes from. */
+/** A source of time; tests use one that they move. */
 export interface Clock {
-  /** Milliseconds since 1970: for comparing with dates that others wrote, such as those of certificates and tokens. */
+  /** Milliseconds since 1970, for comparison with dates from outside, such as those of certificates and tokens. */
   wall(): number;
   /** For measuring: {@link msSince}, {@link later}, {@link Lifetime}. */
   steady(): SteadyTime;
 }
 
-/** The clock of dates alone. */
+/** A clock that gives dates only. */
 export type WallClock = Pick<Clock, 'wall'>;
 
 /** The clocks of the machine. */
 export const systemClock: Clock = { wall: () => Date.now(), steady: () => steadyTime(performance.now()) };
 
-/** The reading of a steady clock that shows `ms` milliseconds since some start; for those who make a clock. */
+/** Makes a reading from milliseconds since any fixed start. Only implementations of {@link Clock} call it. */
 export function steadyTime(ms: number): SteadyTime {
   return ms as unknown as SteadyTime;
 }
@@ -37,7 +37,7 @@ export function msSince(clock: Pick<Clock, 'steady'>, time: SteadyTime): number 
   return numberOf(clock.steady()) - numberOf(time);
 }
 
-/** Milliseconds until a reading that is to come; negative where it has been. */
+/** Milliseconds until a later reading; negative if it has passed. */
 export function msUntil(clock: Pick<Clock, 'steady'>, time: SteadyTime): number {
   return numberOf(time) - numberOf(clock.steady());
 }
@@ -48,9 +48,9 @@ export function later(time: SteadyTime, ms: number): SteadyTime {
 }
 
 /**
- * A time that ends: how long a value is served, a token is used, a pause is kept. It begins when it is made, and is over
- * as soon as either clock says that it has passed. So a wall clock that is set back prolongs nothing, and a suspended
- * machine, whose steady clock stood still, does not either. A wall clock that is set forward ends it early.
+ * A duration with an end, such as the time for which a value is served or a pause is kept. It begins with its construction,
+ * and is over as soon as either clock says that it has passed. Neither a wall clock that is set back nor a suspended
+ * machine, whose steady clock stands still, prolongs it. A wall clock that is set forward ends it early.
  */
 export class Lifetime {
   readonly #clock: Clock;
@@ -65,7 +65,7 @@ export class Lifetime {
     this.#wallStart = clock.wall();
   }
 
-  /** Milliseconds until the end; 0 once it is over. */
+  /** Milliseconds until the end; 0 when it is over. */
   get leftMs(): number {
     const passed = Math.max(msSince(this.#clock, this.#steadyStart), this.#clock.wall() - this.#wallStart);
     return Math.max(0, this.#ms - passed);

@@ -1,12 +1,17 @@
-/** Result of a strict decoding: the bytes, or the offset of the first character that does not belong there. */
+/**
+ * Strict decoders for base64 and hexadecimal text, with the error offsets of Go's decoders. `mount/convert` decodes values
+ * with them. They refuse what Node's own decoders skip.
+ */
+
+/** The result of a strict decoding: the bytes, or the offset of the first invalid character. */
 export type Decoded = { readonly ok: true; readonly bytes: Buffer } | { readonly ok: false; readonly offset: number };
 
 const BASE64_INVALID = /[^A-Za-z0-9+/]/;
 const FOREIGN = /[^A-Za-z0-9+/\r\n]/;
 
 /**
- * Standard base64 (RFC 4648 section 4) with padding. CR and LF are skipped, everything else that is foreign is refused:
- * Node's own decoder takes garbage, the URL alphabet and missing padding in silence.
+ * Standard base64 (RFC 4648 section 4) with padding. CR and LF are skipped, other foreign characters are refused.
+ * Node's own decoder accepts garbage, the URL alphabet and missing padding.
  * Offsets count characters of `text`, from 0, and are those of Go's decoder.
  */
 export function decodeBase64(text: string): Decoded {
@@ -16,7 +21,7 @@ export function decodeBase64(text: string): Decoded {
   return { ok: true, bytes: Buffer.from(compact, 'base64') };
 }
 
-/** Hexadecimal, two digits a byte, either case, nothing between. Offsets count characters of `text`, from 0. */
+/** Hexadecimal, two digits for each byte, in either case, without separators. Offsets count characters of `text`, from 0. */
 export function decodeHex(text: string): Decoded {
   const invalid = text.search(/[^0-9A-Fa-f]/);
   if (invalid !== -1) return { ok: false, offset: invalid };

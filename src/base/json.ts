@@ -1,22 +1,24 @@
-// Reads JSON that a caller sends. The text is measured before it is parsed: the parser takes memory and time for every
-// value and every level, whatever becomes of them. Refuses what is too long, holds too many entries, nests too deep or is
-// no JSON. Nothing that is said quotes the text: it may hold tokens and secrets.
+/**
+ * Parses JSON that a caller sends, such as the attributes of a Mount. The text is measured before it is parsed, since the
+ * parser needs memory and time for every value and level. Text that is too long, has too many entries, nests too deep or is
+ * not JSON is refused. Messages do not quote the text, which may hold secrets.
+ */
 
-/** The most that a JSON text may be. */
+/** Upper limits of a JSON text. */
 export interface JsonLimits {
   readonly bytes: number;
-  /** Of all its objects and arrays together. */
+  /** Entries of all objects and arrays together. */
   readonly entries: number;
-  /** Of objects and arrays in one another; 0 is a text without any. */
+  /** Nesting of objects and arrays; a scalar has depth 0. */
   readonly depth: number;
 }
 
-/** The value, or why there is none. */
+/** The parsed value, or the reason why the text was refused. */
 export type ParsedJson =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly reason: string };
 
-/** Parses a JSON text that stays within its limits. */
+/** Parses a JSON text that is within the limits. */
 export function parseJson(text: string, limits: JsonLimits): ParsedJson {
   const excess = jsonExcess(text, limits);
   if (excess !== undefined) return { ok: false, reason: excess };
@@ -28,7 +30,7 @@ export function parseJson(text: string, limits: JsonLimits): ParsedJson {
   }
 }
 
-/** By what a JSON text exceeds its limits, with both numbers; undefined where it does not. Nothing is parsed. */
+/** The limit that a JSON text exceeds, with both numbers; undefined if there is none. The text is not parsed. */
 export function jsonExcess(text: string, limits: JsonLimits): string | undefined {
   const bytes = Buffer.byteLength(text);
   if (bytes > limits.bytes) return `it has ${bytes} bytes, more than ${limits.bytes}`;
@@ -42,7 +44,7 @@ const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
-/** How much there is to parse in a JSON text: counted in one pass over its signs, strings skipped. */
+/** Counts the entries and levels of a JSON text in one pass, without the content of strings. */
 function jsonSize(text: string): Pick<JsonLimits, 'entries' | 'depth'> {
   let [entries, depth, open] = [0, 0, 0];
   for (let i = 0; i < text.length; i++) {
@@ -57,7 +59,7 @@ function jsonSize(text: string): Pick<JsonLimits, 'entries' | 'depth'> {
   return { entries, depth };
 }
 
-/** Position of the closing quote of the string that begins at `start`; the text's length where there is none. */
+/** Position of the closing quote of the string that begins at `start`; the length of the text or more if it is missing. */
 function endOfString(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length && text.charCodeAt(end) !== QUOTE) end += text.charCodeAt(end) === BACKSLASH ? 2 : 1;

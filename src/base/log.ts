@@ -1,11 +1,15 @@
 /**
- * Fields of a log line; values are plain data or `Secret`s, which print redacted. The message of a line is short and the
- * same each time; what differs is a field: `error` is the text of a failure, `detail` that of a warning or a note.
+ * The logger that all rooms write to. `cli/logging.ts` makes the real one; tests and short commands use the silent one.
+ */
+
+/**
+ * Fields of a log line. Values are plain data or `Secret`s, which print redacted. The message of a line is short and always
+ * the same, and variable text is a field: `error` holds the text of a failure, `detail` that of a warning or a note.
  */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
- * Where log lines go. Levels follow the official provider's `-v`: `info` is always on, `detail` from `-v 2`,
+ * Receives log lines. Levels follow the official provider's `-v`: `info` is always on, `detail` from `-v 2`,
  * `debug` from `-v 5`.
  */
 export interface Logger {

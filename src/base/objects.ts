@@ -1,5 +1,5 @@
 /**
- * The kinds of objects that Key Vault holds. Every room that names one uses this type. Imports nothing.
+ * The kinds of objects that Key Vault holds. Every room that names such a kind uses this type.
  */
 
 /** A kind of object, by the words of the official provider's `objectType`. */

@@ -1,46 +1,47 @@
 /**
- * Takes the secrets of a request out of texts that others had a part in: a server, or a proxy, may send back what it was
- * sent. The transport cleans answers with it, and each Mount its message and its log lines. Values of vaults are no
- * matter of it: they stand in no text.
+ * Removes the secrets of a request from foreign text: a server or a proxy may send back parts of the request. The transport
+ * cleans answers with it, and each Mount its message and its log lines. It does not know the values of vaults, which no
+ * message contains.
  */
+
 import { ProviderError } from './errors.ts';
 import type { LogFields, Logger } from './log.ts';
 import { REDACTED } from './secret.ts';
 import { spellings } from './spellings.ts';
 
-/** What is shorter, or a short word, stands in other words and in our own, and protects nothing. */
+/** Shorter texts and short words are part of other words, and protect nothing. */
 const MIN_LENGTH = 4;
 const SHORT_WORD = /^\p{L}{1,7}$/u;
-/** Base64 of less than this is too short to be told from other words. */
+/** Shorter base64 cannot be distinguished from other words. */
 const MIN_BASE64_LENGTH = 8;
-/** Lines of a PEM text that are worth hiding by themselves. */
+/** Shortest line of a PEM text that is hidden by itself. */
 const MIN_LINE_LENGTH = 16;
-/** Longer texts are looked for in parts, which keeps each pattern small. */
+/** Longer texts are searched for in parts, which keeps each pattern small. */
 const MAX_PART_LENGTH = 1000;
 /** A JWT, or the beginning of one. */
 const JWT = /\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}/g;
 
-/** One text to be hidden. */
+/** One text to hide. */
 interface Form {
   readonly text: string;
-  /** Its longest part that every encoding leaves as it is: a text without it need not be searched. */
+  /** Its longest part that no encoding changes: a text without this part does not contain the form. */
   readonly anchor: string;
-  /** Made when the anchor is found. */
+  /** Compiled when the anchor is first found. */
   pattern?: RegExp;
 }
 
-/** Knows secrets, and hides them in every form that a text may have them in: see {@link spellings} and {@link formsOf}. */
+/** Knows secrets and hides them in all their encodings; see {@link spellings} and {@link formsOf}. */
 export class Redactor {
   #sources: (() => readonly string[])[] = [];
   #forms: readonly Form[] | undefined;
 
-  /** Learns secrets, which are read when the first text is cleaned; white space around them does not count. */
+  /** Adds secrets, which are read when the next text is cleaned. White space around them is ignored. */
   learn(secrets: () => readonly string[]): void {
     this.#sources.push(secrets);
     this.#forms = undefined;
   }
 
-  /** The text with `[redacted]` in place of each secret, and of everything that looks like a token. */
+  /** The text with `[redacted]` in place of each secret and of each text that looks like a token. */
   text(text: string): string {
     this.#forms ??= formsOfAll(this.#sources.flatMap((secrets) => secrets()));
     let clean = text.replace(JWT, REDACTED);
@@ -52,7 +53,7 @@ export class Redactor {
     return clean;
   }
 
-  /** An error whose message and details hold no secret; the same one where there was none. */
+  /** A copy of the error whose message and details hold no secret; the error itself if it holds none. */
   error(error: ProviderError): ProviderError {
     const { code, message, details, cause } = error;
     const cleanDetails = this.#fields(details);
@@ -64,7 +65,7 @@ export class Redactor {
     return new ProviderError(code, this.text(message), { cause, details: cleanDetails, errors, failed });
   }
 
-  /** A log whose warnings and errors hold no secret; what others wrote is in no other line. */
+  /** A logger whose warnings and errors hold no secret. Lines of other levels contain no foreign text. */
   log(log: Logger): Logger {
     const clean = (level: 'error' | 'warn') => (message: string, fields?: LogFields) =>
       log[level](this.text(message), fields === undefined ? undefined : this.#fields(fields));
@@ -78,7 +79,7 @@ export class Redactor {
     };
   }
 
-  /** The fields, with the texts among them cleaned; the same object where nothing changed. */
+  /** The fields with cleaned texts; the same object if nothing changed. */
   #fields<T extends object>(fields: T): T {
     const entries = Object.entries(fields);
     const clean = entries.map(([name, value]) => [name, typeof value === 'string' ? this.text(value) : value] as const);
@@ -102,7 +103,7 @@ function formsOf(secret: string): readonly string[] {
   return [secret, ...worthy].flatMap(partsOf).flatMap((text) => {
     const bytes = Buffer.from(text);
     const hex = bytes.toString('hex');
-    // What is sent is often encoded for a form before somebody encodes all of it.
+    // A form encodes its values, and a server may encode the whole form once more.
     const ofForm = new URLSearchParams([['', text]]).toString().slice(1);
     const encoded = [...new Set([text, ofForm, encodeURIComponent(bytes.toString())])].flatMap(base64Forms);
     return [text, ...encoded, hex, hex.toUpperCase()];
@@ -115,7 +116,7 @@ function partsOf(text: string): readonly string[] {
   return Array.from({ length: count }, (_, index) => text.slice(index * size, (index + 1) * size));
 }
 
-/** Base64 of the text, wherever it stands in what was encoded; without the characters that its neighbours decide. */
+/** Base64 of the text at any position of a longer one, without the characters that depend on its neighbours. */
 function base64Forms(text: string): readonly string[] {
   const bytes = Buffer.from(text);
   return [0, 1, 2].flatMap((before) => {

@@ -1,11 +1,15 @@
+/**
+ * The wrapper of everything secret: values of vaults, client secrets, tokens, passwords. All rooms pass secrets in it, so that
+ * none is printed by accident.
+ */
+
 import { inspect } from 'node:util';
 
-/** What is shown in place of a secret. */
+/** The text that is shown in place of a secret. */
 export const REDACTED = '[redacted]';
 
 /**
- * A value that must not be seen: vault values, client secrets, tokens, passwords.
- * It prints as `[redacted]` in strings, JSON, `inspect` and logs; {@link Secret.reveal} is the one way to open it.
+ * A secret value. It prints as `[redacted]` in strings, JSON, `inspect` and logs; only {@link Secret.reveal} returns it.
  */
 export class Secret<T = string> {
   readonly #value: T;
@@ -14,7 +18,7 @@ export class Secret<T = string> {
     this.#value = value;
   }
 
-  /** The value itself. Every call of this is a place to review. */
+  /** The value itself. Review every call of this method. */
   reveal(): T {
     return this.#value;
   }

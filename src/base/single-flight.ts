@@ -19,7 +19,7 @@ export interface Flight<T> {
   readonly leave: () => void;
 }
 
-/** Runs the same work once for all who ask for it at the same time. */
+/** Runs the same work once for all callers that ask for it at the same time. */
 export class SingleFlight<T> {
   readonly #running = new Map<string, Work<T>>();
 
@@ -36,7 +36,7 @@ export class SingleFlight<T> {
     return {
       outcome: work.promise,
       leave: () => {
-        // Of work that is done nothing is left to abort, and an abort is not cheap.
+        // An abort costs time, and completed work needs none.
         if (--work.waiting === 0 && this.#running.get(key) === work) work.controller.abort();
       },
     };

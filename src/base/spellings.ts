@@ -1,16 +1,18 @@
-// Tells in how many ways an encoder may write a text. `Redactor` looks for secrets by it. Base64 and hex are not among
-// them: they change every character.
+/**
+ * Patterns that match a text in the encodings of URLs, forms, JSON, HTML and backslashes. `Redactor` searches for secrets
+ * with them. Base64 and hexadecimal are not covered, since they change every character.
+ */
 
 /**
- * A pattern of the text in the spellings of URLs and forms, JSON, HTML and backslashes, also one within another. Each
- * character may have its own: what has to be encoded differs from one encoder to the next.
+ * A pattern that matches the text in these encodings, also nested ones. Each character may be encoded in a different way,
+ * since encoders differ in the characters that they encode.
  */
 export function spellings(text: string): string {
   return text.replace(/[\t-\r ]+|[^A-Za-z0-9]/gu, (part) => (/[\t-\r ]/.test(part) ? WHITE_SPACE : spellingsOf(part)));
 }
 
-// What begins an escape, which may be escaped itself. Nothing here begins with something that may be repeated without a
-// bound, so that a search takes time in proportion to the text.
+// The beginnings of escapes, which may be escaped themselves. No pattern begins with an unbounded repetition, so that the
+// time of a search grows linearly with the text.
 const PERCENT = '%(?:25)*';
 const BACKSLASH = `(?:\\\\|${PERCENT}5[cC]){1,4}`;
 const SEMICOLON = `(?:;|${PERCENT}3[bB])`;
@@ -39,7 +41,7 @@ const HTML: Readonly<Record<string, readonly string[]>> = {
   "'": ['apos'],
 };
 
-/** The number as hexadecimal digits in either case. */
+/** A pattern of the number as hexadecimal digits in either case. */
 function hexPattern(value: number, digits: number): string {
   const hex = value.toString(16).padStart(digits, '0');
   return hex.replace(/[a-f]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);

@@ -1,3 +1,8 @@
+/**
+ * The figures that the provider reports, without a metrics library. `server/metrics.ts` turns them into Prometheus metrics;
+ * mount and azure report through the interface.
+ */
+
 import type { ObjectType } from './objects.ts';
 
 /** Outcomes of requests, a metric label: `ok`, or the class of the failure. */
@@ -28,34 +33,34 @@ export interface ObjectExpiry {
   readonly expiresAt: number;
 }
 
-/** How one Mount went, for one pod volume. */
+/** The result of one Mount of one volume. */
 export interface MountOutcome {
-  /** Tells this volume from every other: its target path, where the driver gives one. */
+  /** Identifies the volume: its target path, if the driver gives one. */
   readonly volume: string;
   readonly namespace: string;
   readonly pod: string;
-  /** The volume's own name where the driver never named the class. */
+  /** The name of the volume in the pod if the driver never named the class. */
   readonly secretProviderClass: string;
   readonly ok: boolean;
-  /** Of the objects it was answered with; none where it failed. */
+  /** Expiry dates of the delivered objects; empty if the Mount failed. */
   readonly expiries: readonly ObjectExpiry[];
   /** Milliseconds since 1970. */
   readonly finishedAt: number;
 }
 
-/** Where the program reports what it counts; `server/metrics.ts` turns it into Prometheus metrics. */
+/** Receives the figures. */
 export interface Telemetry {
-  /** One object version fetched, or one version listing, retries included. */
+  /** One read of an object version or one version listing, including retries. */
   keyVaultRequest(objectType: ObjectType, objectName: string, seconds: number, outcome: Outcome): void;
-  /** A vault is about to be asked, for whatever it is. */
+  /** A request to a vault is about to be sent. */
   vaultAsked(vault: string): void;
-  /** An HTTP answer of a vault that makes us wait or try again. */
+  /** An HTTP answer of a vault that causes a pause or another try. */
   vaultRetry(vault: string, reason: 'throttled' | 'retried'): void;
-  /** One token asked of Entra, IMDS, NMI or the token proxy. */
+  /** One token request to Entra ID, IMDS, NMI or the token proxy. */
   tokenRequest(identity: string, outcome: Outcome): void;
   /** A read answered from memory (`hit`), joined to one in flight (`shared`), or sent to the vault (`miss`). */
   cacheLookup(result: 'hit' | 'shared' | 'miss'): void;
-  /** Warnings about certificates, by bounded reason such as `expired` or `chain_incomplete`. */
+  /** One warning about a certificate. The reasons are few, such as `expired` or `chain_incomplete`. */
   certificateWarning(reason: string): void;
   mountFinished(outcome: MountOutcome): void;
 }

@@ -1,15 +1,15 @@
 /**
- * Keeps heavy work from blocking the event loop. Work that JavaScript must do runs in slices of about a millisecond,
- * one slice per turn of the event loop for the whole process, callers taking turns; work that Node does on its thread
- * pool runs two jobs at a time, which leaves threads for name lookups. The queues are the only state of this room,
- * since fairness between mounts needs one place that sees them all.
+ * Keeps heavy work from blocking the event loop. Work in JavaScript runs in slices of about a millisecond, one slice for
+ * each turn of the event loop in the whole process, and callers take turns. Work on Node's thread pool runs two jobs at a
+ * time, which leaves threads for name lookups. The queues are global, since fairness needs one place for all Mounts.
  */
+
 const waiting: (() => void)[] = [];
 const waitingForPool: (() => void)[] = [];
 const POOL_JOBS = 2;
 let poolJobs = 0;
 
-/** Resolves at the start of a turn of the event loop that no other caller uses; rejects when `signal` aborts. */
+/** Resolves at the start of a turn of the event loop that no other caller uses. Throws: the reason of `signal`. */
 export async function nextTurn(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   await new Promise<void>((resolve) => {
@@ -18,7 +18,7 @@ export async function nextTurn(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
 }
 
-/** Runs `job`, which occupies a thread of the pool, when one of the two places is free. */
+/** Runs `job`, which occupies a thread of the pool, when fewer than two jobs run. Throws: as `job`; the reason of `signal`. */
 export async function onPool<T>(job: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   if (poolJobs === POOL_JOBS) await new Promise<void>((resolve) => waitingForPool.push(resolve));
   else poolJobs++;
