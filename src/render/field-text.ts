@@ -1,6 +1,6 @@
 /**
- * Cuts the text of a `keyVault` field out of its document. Called by find.ts. The text is the author's own, with its comments,
- * unless it needs an anchor from elsewhere or holds a merge; then it is written anew from the data.
+ * Cuts the text of a `keyVault` field out of its document. Called by find.ts. The text is the author's own, with its
+ * comments, unless it needs an anchor from elsewhere or holds a merge; then it is written anew from the data.
  */
 
 import { isDeepStrictEqual } from 'node:util';

@@ -1,3 +1,8 @@
+/**
+ * Reads the text of a `keyVault` field with the provider's own parser, and lists its objects and files. Called by
+ * prepare.ts. It refuses nothing: mistakes become findings, and placeholders become notes.
+ */
+
 import type { Attributes } from '../spc/attributes.ts';
 import { type Finding, Findings } from '../spc/finding.ts';
 import type { IdentityRequest } from '../spc/identities/table.ts';
@@ -15,7 +20,7 @@ export interface ExpectedFile {
   readonly presence: OutputSpec['presence'];
 }
 
-/** What the provider's own parser makes of a `keyVault` field. */
+/** A `keyVault` field as the provider's own parser reads it. */
 export interface ReadField {
   readonly identity: IdentityRequest;
   /** Objects of the vault that it names, in the order of the field's table. */

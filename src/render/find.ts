@@ -1,6 +1,6 @@
 /**
- * Finds the `keyVault` fields in a text of manifests. Called by `render` for each source. It refuses documents that cannot be
- * read as YAML, and passes over maps called `keyVault` that belong to other resources, with a note.
+ * Finds the `keyVault` fields in a text of manifests. Called by `render` for each source. It refuses documents that
+ * cannot be read as YAML, and passes over maps called `keyVault` that belong to other resources, with a note.
  */
 
 import { nearest } from '../base/words.ts';
@@ -67,7 +67,7 @@ export function findKeyVaults(source: Source): { found: readonly FoundKeyVault[]
   return { found, remarks };
 }
 
-/** What there is to say of documents that cannot be read: for each its first mistake, or one line where the file is foreign. */
+/** Errors about documents that cannot be read: the first mistake of each, or one line if the file is of another format. */
 function brokenRemarks(documents: readonly StreamDocument[], input: Input): Remark[] {
   const broken = documents.flatMap(({ read, ...slice }) =>
     read.ok ? [] : read.errors.slice(0, 1).map((error) => ({ error, slice })),

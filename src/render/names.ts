@@ -1,5 +1,7 @@
-// Gives the fields of a rendering their names, which are those of classes, volumes and Secrets. Called by `render`; any
-// text becomes a DNS label.
+/**
+ * Chooses the names of SecretProviderClasses, volumes and synced Secrets. Called by `render` for all fields at once.
+ * Any text becomes a DNS label, and no two fields that can meet in one namespace get the same name.
+ */
 
 import { createHash } from 'node:crypto';
 
@@ -8,7 +10,7 @@ const MAX_LENGTH = 63;
 const HASH_LENGTH = 8;
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
-/** What a name is made of. */
+/** The parts of a name. */
 export interface NameParts {
   /** Kind of the resource, such as `BrokerListener`. */
   readonly kind: string;
@@ -20,13 +22,13 @@ export interface NameParts {
   readonly positions: readonly number[];
   /** Names above the role in the resource, such as `remoteBrokerConnection`. */
   readonly above: readonly string[];
-  /** Of the resource; empty: any, since it is applied to the namespace that is the current one then. */
+  /** Namespace of the resource; empty: any, since the manifest is then applied to the current namespace. */
   readonly namespace: string;
   /** Equal for fields that are equal in place and data, however they are written. */
   readonly identity: string;
 }
 
-/** How much of its parts a name shows, step by step, where it would be another's name too. */
+/** The forms of a name, each with more of its parts, for names that would clash. */
 const STEPS: readonly ((parts: NameParts) => string)[] = [
   (parts) => labelOf(parts),
   (parts) => labelOf({ ...parts, role: placeOf(parts) }),

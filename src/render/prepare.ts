@@ -1,5 +1,7 @@
-// Makes the parameters of a SecretProviderClass from a `keyVault` field and its place. Called by `render`. Adds the files
-// of a certificate that stands in `vaultSecret`, and nothing else; a field with mistakes is copied as it is.
+/**
+ * Makes the parameters of a SecretProviderClass from a `keyVault` field and its place. Called by `render`. Adds the
+ * files of a certificate that is in `vaultSecret`, and nothing else; a field with mistakes is copied as it is.
+ */
 
 import { isMap, parseDocument } from 'yaml';
 import type { Finding } from '../spc/finding.ts';
@@ -14,10 +16,10 @@ export interface Prepared {
   readonly place: Place;
   /** The text of the parameter `keyVault`. */
   readonly text: string;
-  /** The parameters beside it: only those that differ from what the provider does anyway. */
+  /** The parameters beside it: only those that differ from the provider's defaults. */
   readonly siblings: Readonly<Record<string, string>>;
   readonly field: ReadField;
-  /** Whether `text` says more than the resource does: the files of a certificate that stands in `vaultSecret`. */
+  /** True if `text` holds more than the resource: the files of a certificate that is in `vaultSecret`. */
   readonly filesAdded: boolean;
 }
 

@@ -1,3 +1,8 @@
+/**
+ * Prints rendered volumes as YAML: SecretProviderClasses, or the volumes and mounts of a pod. Called by the command
+ * `render`. The text of a field is printed as it was cut out of its source.
+ */
+
 import { Document, Scalar, stringify } from 'yaml';
 import type { ExpectedFile } from './field.ts';
 import type { RenderedVolume } from './render.ts';
@@ -10,7 +15,7 @@ const PRESENCE: Readonly<Record<ExpectedFile['presence'], string>> = {
 };
 
 /**
- * SecretProviderClass documents that `kubectl apply` takes. Beneath each, as a comment, the pod's volume and its mount,
+ * Prints SecretProviderClass documents for `kubectl apply`. Beneath each, as a comment, the pod's volume and its mount,
  * which are parts of a pod and no objects of their own.
  */
 export function printManifests(volumes: readonly RenderedVolume[]): string {

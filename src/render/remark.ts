@@ -1,3 +1,8 @@
+/**
+ * The errors and notes that `render` prints about its input, in the form `file:line:column: error: message`. Made by
+ * find.ts and remarks.ts, printed by the command.
+ */
+
 /** Something to tell the user about the input: an error keeps everything from being printed, a note does not. */
 export interface Remark {
   readonly severity: 'error' | 'note';

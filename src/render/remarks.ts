@@ -1,5 +1,7 @@
-// What there is to tell about a rendered field: what the provider's parser finds, what the place expects, and what the
-// driver needs. Called by `render`.
+/**
+ * Makes the remarks on a rendered field: findings of the provider's parser, files that its place expects, and what the
+ * driver needs. Called by `render`. Names that Kubernetes would refuse are errors.
+ */
 
 import { namespaceProblem, subdomainProblem } from '../spc/kubernetes-names.ts';
 import { isPlaceholder } from '../spc/placeholder.ts';
@@ -8,14 +10,14 @@ import type { Prepared } from './prepare.ts';
 import type { Remark } from './remark.ts';
 import type { RenderedVolume } from './render.ts';
 
-/** Where a field stands, for people: `BrokerListener front, spec.tls.keyVault`. */
+/** The place of a field, such as `BrokerListener front, spec.tls.keyVault`. */
 export function originOf({ resource, path }: FoundKeyVault): string {
   const place = path.map((element) => (typeof element === 'number' ? `[${element}]` : `.${element}`)).join('');
   const who = `${resource.kind} ${resource.name}`.trim();
   return `${who === '' ? '' : `${who}, `}${`${place}.keyVault`.replace(/^\./, '')}`;
 }
 
-/** What the provider's parser finds, what the place expects, and what the driver will make of synced Secrets. */
+/** All remarks on a field: the parser's findings, the files that its place expects, and synced Secrets. */
 export function remarksOf(prepared: Prepared, volume: RenderedVolume): readonly Remark[] {
   return [
     ...nameRemarks(prepared),
@@ -38,7 +40,7 @@ export function labelRemark(volume: RenderedVolume, found: FoundKeyVault, labell
   return [{ severity: 'note', source: found.source, line: found.line, message }];
 }
 
-/** Names that Kubernetes cannot have: what is printed would be refused when it is applied. */
+/** Errors about names that Kubernetes refuses when the manifest is applied. */
 function nameRemarks({ found, field }: Prepared): readonly Remark[] {
   const { namespace } = found.resource;
   const secret = field.identity.kind === 'service-principal' ? field.identity.secretName : '';

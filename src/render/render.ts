@@ -1,3 +1,8 @@
+/**
+ * Turns `keyVault` fields of broker resources into SecretProviderClasses, volumes and mounts. Called by the command
+ * `render`. Each source is searched, each field prepared, and then all fields are named together.
+ */
+
 import type { ExpectedFile } from './field.ts';
 import { findKeyVaults, type Source } from './find.ts';
 import { assignNames, type NameParts } from './names.ts';
@@ -32,13 +37,13 @@ export interface VolumeMount {
   readonly readOnly: true;
 }
 
-/** What becomes of one `keyVault` object. */
+/** The SecretProviderClass, volume and mount of one `keyVault` object. */
 export interface RenderedVolume {
   /** Name of the SecretProviderClass, of the volume and of synced Secrets: a DNS label. */
   readonly name: string;
   /** Empty where the resource names none. */
   readonly namespace: string;
-  /** Where the object stands, for people: `BrokerListener front, spec.tls.keyVault`. */
+  /** The place of the object, such as `BrokerListener front, spec.tls.keyVault`. */
   readonly origin: string;
   /** `spec.parameters` of the SecretProviderClass, `keyVault` first. */
   readonly parameters: Readonly<Record<string, string>>;
@@ -48,15 +53,15 @@ export interface RenderedVolume {
   readonly files: readonly ExpectedFile[];
 }
 
-/** What came of all sources: volumes in the order of the text, and what there is to say. */
+/** The result for all sources: volumes in the order of the text, and remarks. */
 export interface Rendering {
   readonly volumes: readonly RenderedVolume[];
   readonly remarks: readonly Remark[];
 }
 
 /**
- * Turns every `keyVault` object of the sources into a SecretProviderClass with its volume. Names depend on what stands in
- * the sources, and not on its order.
+ * Turns every `keyVault` object of the sources into a SecretProviderClass with its volume. Names depend on the contents of
+ * the sources, and not on their order.
  */
 export function render(sources: readonly Source[], options: RenderOptions = {}): Rendering {
   const scans = sources.map(findKeyVaults);
@@ -115,7 +120,7 @@ function namePartsOf({ found, place: { role, above }, field }: Prepared): NamePa
   };
 }
 
-/** The data with the keys of all maps in one order. */
+/** Returns the data with the keys of all maps sorted. */
 function sorted(data: unknown): unknown {
   if (Array.isArray(data)) return data.map(sorted);
   if (typeof data !== 'object' || data === null) return data;

@@ -1,6 +1,6 @@
 /**
- * Tells which map of a document is a resource: a Kubernetes object, an item of a typed list, or a resource of an ARM template.
- * Called by find.ts for every map on the way to a `keyVault` field.
+ * Tells which map of a document is a resource: a Kubernetes object, an item of a typed list, or a resource of an ARM
+ * template. Called by find.ts for every map on the way to a `keyVault` field.
  */
 
 import { childOf, type MapTree } from '../spc/yaml/tree.ts';

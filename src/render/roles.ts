@@ -1,15 +1,20 @@
+/**
+ * Tells what a `keyVault` field is for from its path in the resource: one file, a certificate, or unknown. Called by
+ * prepare.ts. Paths are matched by their end, since what stands above differs between versions of the broker's API.
+ */
+
 import type { CertificateUse, FileLayout } from '../spc/key-vault-field.ts';
 
-/** What a `keyVault` object is for, by the place where it stands, and the files its reader expects. */
+/** The purpose of a `keyVault` object at its place, and the files that its reader expects. */
 export type Role =
-  /** One file of a secret's value. `alsoExpected`: a key of the Kubernetes Secret it replaces that no vault holds, but the field itself. */
+  /** One file of a secret's value. `alsoExpected` is a key of the replaced Kubernetes Secret that the field itself holds. */
   | { readonly kind: 'value'; readonly name: string; readonly fileName: string; readonly alsoExpected?: string }
   /** A certificate with its key and chain. */
   | { readonly kind: 'certificate'; readonly name: string; readonly layout: FileLayout; readonly use: CertificateUse }
-  /** A place that is not known: the field alone decides. */
+  /** An unknown place: the field alone decides. */
   | { readonly kind: 'unknown'; readonly name: string };
 
-/** Ends of paths, list positions left out, the longer before the shorter. What stands above differs between previews. */
+/** Ends of paths without list positions, longer ones first. The names above them differ between previews. */
 const ROLES: readonly { readonly tail: readonly string[]; readonly role: Role }[] = [
   { tail: ['usernamePassword'], role: { kind: 'value', name: 'username-password', fileName: 'passwords.toml' } },
   { tail: ['x509', 'attributes'], role: { kind: 'value', name: 'x509-attributes', fileName: 'x509Attributes.toml' } },
@@ -27,14 +32,14 @@ const ROLES: readonly { readonly tail: readonly string[]; readonly role: Role }[
   { tail: ['tls'], role: { kind: 'certificate', name: 'tls', layout: 'tls', use: 'server' } },
 ];
 
-/** The role of a field, and the names above it that are no part of the role's own. */
+/** The role of a field, and the names above it that are not part of the role. */
 export interface Place {
   readonly role: Role;
   /** Such as `remoteBrokerConnection`. */
   readonly above: readonly string[];
 }
 
-/** The role of the field at a path. Matched by the end of the path; an unknown place is named by all of it. */
+/** Returns the role of the field at a path, by the end of the path. An unknown place is named by the whole path. */
 export function placeAt(path: readonly (string | number)[]): Place {
   const all = path.filter((element) => typeof element === 'string');
   const names = all[0] === 'spec' || all[0] === 'properties' ? all.slice(1) : all;

@@ -1,3 +1,8 @@
+/**
+ * Makes the `secretObjects` of a SecretProviderClass, of which the driver keeps Kubernetes Secrets. Called by `render`
+ * with `--sync-secrets`. Leaves out files that may be missing, since the driver then syncs nothing.
+ */
+
 import type { ExpectedFile, ReadField } from './field.ts';
 
 /** An entry of a SecretProviderClass's `secretObjects`: a Kubernetes Secret that the driver keeps. */
@@ -10,9 +15,9 @@ export interface SecretObject {
 const TLS_PAIR = ['tls.crt', 'tls.key'];
 
 /**
- * The Secrets that take the place of the one `secretName` users have. A `kubernetes.io/tls` Secret gets its two keys and
+ * Returns the Secrets that replace the one that `secretName` named. A `kubernetes.io/tls` Secret gets its two keys and
  * no more: the driver refuses any other key in it, so a CA goes into an Opaque Secret `<name>-ca` beside it.
- * Files that may be missing are left out, for the driver syncs nothing of a Secret that names a file it cannot find.
+ * Files that may be missing are left out: the driver syncs nothing of a Secret that names a file that it cannot find.
  */
 export function secretObjectsOf(name: string, { files, names }: ReadField): readonly SecretObject[] {
   const hasChain = names.some((field) => field.startsWith('vaultCaChain'));

@@ -1,3 +1,8 @@
+/**
+ * Reads the fields of a MountRequest that are JSON texts: attributes, secrets and permission. Called by the gRPC
+ * handler before anything else. Refuses texts that are not the expected JSON, and values that are too long or too many.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 import { type JsonLimits, jsonExcess, parseJson } from '../base/json.ts';
 import { Secret } from '../base/secret.ts';
@@ -13,7 +18,7 @@ const ATTRIBUTES_LIMITS: JsonLimits = { bytes: 512 * 1024, entries: 200, depth: 
 const SECRETS_LIMITS: JsonLimits = { bytes: 3 * 1024 * 1024, entries: 1000, depth: 16 };
 const PERMISSION_LIMITS: JsonLimits = { bytes: 64, entries: 16, depth: 16 };
 const MAX_PATH_BYTES = 4096;
-/** Of names that the kubelet tells; those of Kubernetes have at most 253. */
+/** Length limit of names that the kubelet sends; names in Kubernetes have at most 253 characters. */
 const MAX_NAME_BYTES = 1024;
 /** Entries of a node-publish secret that are used, in bytes; Entra's own are far shorter. */
 const CREDENTIAL_BYTES: ReadonlyMap<string, number> = new Map([
@@ -23,7 +28,7 @@ const CREDENTIAL_BYTES: ReadonlyMap<string, number> = new Map([
   ['clientcertificatepassword', 16 * 1024],
 ]);
 
-/** The pod a volume is for, as the kubelet names it; empty where it does not say. */
+/** The pod that a volume is for. Fields that the kubelet does not send are empty. */
 export interface Pod {
   readonly name: string;
   readonly namespace: string;
@@ -47,7 +52,7 @@ export type NodePublishSecret = ReadonlyMap<string, Secret>;
 
 /**
  * Reads `MountRequest.attributes`.
- * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal attributes`.
+ * Throws: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal attributes`.
  */
 export function parseAttributes(json: string): Attributes {
   const all = parseStringMap(json, 'attributes', ATTRIBUTES_LIMITS) ?? new Map<string, string>();
@@ -80,7 +85,7 @@ export function parseAttributes(json: string): Attributes {
 /**
  * Reads `MountRequest.secrets`. From Kubernetes 1.35 the map can hold the pod's tokens too: they are no credentials of a
  * node-publish secret, so a map with nothing else counts as none.
- * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal secrets`.
+ * Throws: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal secrets`.
  */
 export function parseNodePublishSecret(json: string): NodePublishSecret | undefined {
   const all = parseStringMap(json, 'secrets', SECRETS_LIMITS);
@@ -94,7 +99,7 @@ export function parseNodePublishSecret(json: string): NodePublishSecret | undefi
   return new Map(entries.map(([key, value]) => [key, new Secret(value)]));
 }
 
-/** The entries of a node-publish secret that a login uses and nobody may see. The others are told to nobody. */
+/** The entries of a node-publish secret that a login uses. They are secret; the other entries are dropped. */
 export function credentialsIn(secret: NodePublishSecret | undefined): readonly string[] {
   const entries = [...(secret ?? [])].filter(([key]) => /^client(secret|certificate)/i.test(key.trim()));
   return entries.map(([, value]) => value.reveal());
@@ -102,7 +107,7 @@ export function credentialsIn(secret: NodePublishSecret | undefined): readonly s
 
 /**
  * Reads `MountRequest.permission`: a file mode as a decimal JSON number; `null` is 0. The driver uses the low nine bits.
- * Errors: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal file permission`.
+ * Throws: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal file permission`.
  */
 export function parsePermission(json: string): number {
   const value = readJson(json, 'file permission', PERMISSION_LIMITS);
@@ -116,15 +121,15 @@ export function parsePermission(json: string): number {
 }
 
 /**
- * Refuses a `MountRequest.target_path` that no system could have as a path: it is kept, to tell volumes apart.
- * Errors: ERR_BAD_REQUEST.
+ * Refuses a `MountRequest.target_path` that cannot be a path on any system. The path is kept, to tell volumes apart.
+ * Throws: ERR_BAD_REQUEST.
  */
 export function checkTargetPath(path: string): void {
   const tooLong = lengthProblem(path, MAX_PATH_BYTES);
   if (tooLong !== undefined) throw new ProviderError('ERR_BAD_REQUEST', `target_path ${tooLong}`);
 }
 
-/** What is to be said of a text that is too long, such as `has 5000 bytes, more than 4096`; undefined where it is not. */
+/** Returns the problem of a text that is too long, such as `has 5000 bytes, more than 4096`, or undefined. */
 export function lengthProblem(text: string, maxBytes: number): string | undefined {
   const bytes = Buffer.byteLength(text);
   return bytes > maxBytes ? `has ${bytes} bytes, more than ${maxBytes}` : undefined;

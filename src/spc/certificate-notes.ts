@@ -1,3 +1,8 @@
+/**
+ * Makes notes and warnings about files of certificates that can be foreseen from the manifest alone, such as a private
+ * key that every user may read. Called by the readers of objects. It refuses nothing.
+ */
+
 import { type OutputKind, outputsThat, traitsOf } from '../pki/outputs.ts';
 import type { Fields } from './fields.ts';
 import type { NamedOutput } from './outputs.ts';
@@ -5,7 +10,7 @@ import type { NamedOutput } from './outputs.ts';
 /** The permission bits of users that are neither owner nor group. */
 const OTHERS = 0o007;
 
-/** Notes what a `files` map lets foresee without a look at the certificate. */
+/** Makes the notes on a `files` map that need no look at the certificate. */
 export function noteOutputs(object: Fields, outputs: readonly NamedOutput[]): void {
   const files = object.value('files')?.kind === 'map' ? object.map('files') : undefined;
   if (files === undefined) return;
@@ -24,7 +29,7 @@ export function noteOutputs(object: Fields, outputs: readonly NamedOutput[]): vo
   }
 }
 
-/** What the official provider's fields say of an object's one file. */
+/** The official provider's fields about an object's one file. */
 export interface ValueFileTexts {
   readonly objectAlias: string;
   readonly objectType: string;
@@ -32,7 +37,7 @@ export interface ValueFileTexts {
   readonly objectEncoding: string;
 }
 
-/** Notes what a file in the official provider's way will not be, though its name or format says so. */
+/** Makes notes on a file in the official provider's way that will not be what its name or format promises. */
 export function noteValueFile(object: Fields, path: string, texts: ValueFileTexts): void {
   const { objectAlias, objectType: type, objectFormat: format, objectEncoding: encoding } = texts;
   const field = objectAlias === '' ? 'objectName' : 'objectAlias';

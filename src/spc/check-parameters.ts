@@ -1,5 +1,8 @@
-// Checks the parameters of a SecretProviderClass by the parser that the provider uses. Called by `check`; reports what the API
-// server would refuse too, and gives the volume's files for what is checked against them.
+/**
+ * Checks the parameters of a SecretProviderClass with the parser that the provider uses. Called by `check`. Also
+ * reports what the API server would refuse, and returns the volume's files for the checks that need them.
+ */
+
 import type { Attributes } from './attributes.ts';
 import type { ReadCloudFile } from './cloud.ts';
 import { type Finding, Findings } from './finding.ts';
@@ -9,7 +12,7 @@ import { VolumeFiles } from './volume-files.ts';
 import { needsQuotes } from './yaml/scalar.ts';
 import { childOf, kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 
-/** What parameters are checked with. */
+/** Inputs for checking parameters. */
 export interface ParametersContext {
   readonly defaults: ParameterDefaults;
   readonly readCloudFile: ReadCloudFile;
@@ -18,13 +21,13 @@ export interface ParametersContext {
 /** Fields of the class that are no parameters. */
 const OWN_PLACE = ['provider', 'secretObjects'];
 
-/** What was found among the parameters, and the volume's files; undefined where mistakes keep them unknown. */
+/** The findings about the parameters, and the volume's files, which are undefined if mistakes keep them unknown. */
 export interface CheckedParameters {
   readonly found: readonly Finding[];
   readonly files: VolumeFiles | undefined;
 }
 
-/** Paths of errors behind which a file may be missing, or have another name. */
+/** Paths of errors that may hide a file or its name. */
 const HIDES_FILES = /^(objects|keyVault)(\[\d+\]|\.\w+)?(\.files(\..*)?)?$|^file(Name|Layout)$/;
 
 /** Checks `spec.parameters` as a Mount reads them, and as the API server does. */
@@ -67,11 +70,11 @@ interface ReadParameters {
   readonly lines: ReadonlyMap<string, number>;
   /** Names of those in quotes, whose own lines are not lines of the file. */
   readonly oneLine: ReadonlySet<string>;
-  /** Names of those that are no texts, which is all there is to say about them. */
+  /** Names of the parameters that are no texts; nothing else is reported about them. */
   readonly wrong: ReadonlySet<string>;
 }
 
-/** The API server takes only strings here; a number or boolean without quotes is the most common refusal. */
+/** The API server accepts only strings here; a number or boolean without quotes is the most common mistake. */
 function readParameters(tree: MapTree, findings: Findings): ReadParameters {
   const parameters = new Map<string, string>();
   const lines = new Map<string, number>();

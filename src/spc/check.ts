@@ -1,5 +1,9 @@
-// Checks manifests of SecretProviderClasses: names, provider, parameters and Secrets to be made. Called by the command `check`.
-// Reports what the provider, the driver or the API server would refuse; documents of other kinds are counted only.
+/**
+ * Checks the SecretProviderClasses of a text: names, provider, parameters and Secrets to be made. Called by the command
+ * `check`. Reports what the provider, the driver or the API server would refuse; documents of other kinds are counted
+ * only.
+ */
+
 import { clip, nearest, quote } from '../base/words.ts';
 import { checkParameters, type ParametersContext } from './check-parameters.ts';
 import { Fields } from './fields.ts';
@@ -13,7 +17,7 @@ import { checkSecretObjects } from './secret-objects.ts';
 import { type ManifestPart, readManifestParts } from './yaml/manifests.ts';
 import { childOf, type Tree, type YamlError } from './yaml/tree.ts';
 
-/** What was found out about one SecretProviderClass. */
+/** The result for one SecretProviderClass. */
 export interface CheckedManifest {
   readonly name: string;
   readonly namespace: string;
@@ -22,16 +26,16 @@ export interface CheckedManifest {
   readonly findings: readonly Finding[];
 }
 
-/** What was found in one text of manifests. */
+/** The result for one text of manifests. */
 export interface CheckReport {
-  /** Where the text cannot be read at all. */
+  /** Places at which the text cannot be read. */
   readonly findings: readonly Finding[];
   readonly manifests: readonly CheckedManifest[];
-  /** Documents that are something else and were not looked at. */
+  /** Number of documents of other kinds, which are not checked. */
   readonly others: number;
 }
 
-/** What manifests are checked with. */
+/** Inputs for checking manifests. */
 export interface CheckContext extends ParametersContext {
   /** Names under which this provider runs: "azure", and those that the user gives. */
   readonly providerNames: readonly string[];
@@ -60,10 +64,10 @@ export async function checkManifests(text: string, context: CheckContext): Promi
   return { findings: findings.slice(0, MAX_UNREADABLE), manifests, others };
 }
 
-/** Documents that cannot be read, or are something else, of which a file tells. */
+/** Remarks on documents that cannot be read, or that are of another kind. */
 const MAX_UNREADABLE = 100;
 
-/** One line about a document that is no YAML at all, and else all of the reader's. */
+/** One line about a document that is another format than YAML, or else all mistakes that the reader found. */
 function unreadable({ text, line: first }: ManifestPart, errors: readonly YamlError[]): readonly Finding[] {
   const [{ line = first } = {}] = errors;
   const foreign = foreignDocument(text, line - first + 1, 'check');
@@ -108,7 +112,7 @@ function checkMetadata(document: Tree, findings: Findings): void {
 
 const SPEC_FIELDS = ['provider', 'parameters', 'secretObjects'];
 
-/** Secrets and parameters that stand in another's place, which kubectl refuses, or passes over. */
+/** Secrets and parameters in the wrong place, which kubectl refuses or ignores. */
 function checkSpecFields(spec: Tree | undefined, findings: Findings): void {
   if (spec?.kind !== 'map') return;
   const fields = new Fields(findings, spec, 'spec');
@@ -123,7 +127,7 @@ interface ProviderContext {
   readonly findings: Findings;
 }
 
-/** True where the parameters are meant for this provider, under whatever name. */
+/** True if the parameters are for this provider, by any of its names. */
 function checkProvider(spec: Tree | undefined, { line: specLine, names, findings }: ProviderContext): boolean {
   const provider = textAt(spec, 'provider');
   const line = lineOf(spec, 'provider') ?? specLine;

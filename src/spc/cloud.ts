@@ -1,16 +1,22 @@
+/**
+ * Resolves the name of an Azure cloud to its login host and the domain of its vaults. Called by the reader of
+ * parameters. Refuses unknown names, and cloud files whose vault domain does not lie under the resource that tokens are
+ * for.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 import { type JsonLimits, parseJson } from '../base/json.ts';
 import { clip, quote } from '../base/words.ts';
 import { httpsUrlProblem, vaultSuffixProblem } from './names.ts';
 
-/** Where one Azure cloud keeps its login and its vaults. */
+/** The hosts of one Azure cloud: its login and its vaults. */
 export interface Cloud {
   readonly name: string;
   /** Entra authority, `https`, with a trailing slash. */
   readonly authorityHost: string;
-  /** What follows the vault's name in its host, such as `vault.azure.net`; may carry a port. */
+  /** The part of a vault's host behind its name, such as `vault.azure.net`; it may have a port. */
   readonly vaultSuffix: string;
-  /** Resource that tokens are asked for, without a trailing slash; the scope is this plus `/.default`. */
+  /** Resource that tokens are requested for, without a trailing slash; the scope is this plus `/.default`. */
   readonly vaultResource: string;
   /** True for clouds described by a file: no public host may be asked on their behalf. */
   readonly custom: boolean;
@@ -37,7 +43,7 @@ const BY_NAME: Readonly<Record<string, Cloud>> = {
   AZUREGERMANCLOUD: GERMAN,
 };
 
-/** Names that `cloudName` takes, case ignored. */
+/** Valid values of `cloudName`; case is ignored. */
 export const CLOUD_NAMES: readonly string[] = [
   ...new Set(Object.values(BY_NAME).map(({ name }) => name)),
   'AzureCloud',
@@ -64,8 +70,8 @@ export function cloudFileNamed(parameters: ReadonlyMap<string, string>, defaultC
 }
 
 /**
- * The cloud of a name; that of `AzureStackCloud` stands in its file, so that two mounts with two files never meet.
- * Errors: ERR_BAD_PARAMETERS, worded like the official provider's.
+ * Returns the cloud of a name. `AzureStackCloud` is described by its file, so two mounts with two files share nothing.
+ * Throws: ERR_BAD_PARAMETERS, worded like the official provider's.
  */
 export function resolveCloud(name: string, file: CloudFile | undefined): Cloud {
   const upper = name.toUpperCase();

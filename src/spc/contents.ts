@@ -1,6 +1,6 @@
 /**
- * Makes the content of an object: one constructor for each kind, with what is the same for objects that do not say. Called by
- * the readers of both forms of parameters. A new field of a content gets its default value here.
+ * Makes the content of an object: one constructor for each kind, with what is the same for objects that do not say.
+ * Called by the readers of both forms of parameters. A new field of a content gets its default value here.
  */
 
 import type { ContentSpec } from './model.ts';

@@ -1,9 +1,15 @@
+/**
+ * Reads the fields of one YAML map, and reports mistakes under the field's path. Called by all readers of objects and
+ * of the `keyVault` form. Refuses values of the wrong kind, placeholders where a value must be filled in, and unknown
+ * names.
+ */
+
 import { clip, nearest, oneOf, quote } from '../base/words.ts';
 import type { Finding, Findings, Stage } from './finding.ts';
 import { placeholderIn, withPlaceholder } from './placeholder.ts';
 import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 
-/** What to do with names that a map should not hold. */
+/** The severity of findings about unknown names in a map. */
 export type UnknownNames = 'error' | 'warning' | 'note';
 
 /** Reads the fields of one map and reports what is wrong with them under their path. */
@@ -22,17 +28,17 @@ export class Fields {
     return this.#map.line;
   }
 
-  /** Names that stand here, in the order of the text. */
+  /** Names in the map, in the order of the text. */
   get names(): readonly string[] {
     return [...this.#map.entries.keys()];
   }
 
-  /** True where more errors would not be shown: nothing need be found out about them. */
+  /** True if more errors would not be shown, so that no hints for them are needed. */
   get isFull(): boolean {
     return this.isFullOf('error');
   }
 
-  /** True where more findings of a severity would not be shown. */
+  /** True if more findings of a severity would not be shown. */
   isFullOf(severity: Finding['severity']): boolean {
     return this.#findings.isFull(severity);
   }
@@ -53,7 +59,7 @@ export class Fields {
     return this.#map.entries.get(name)?.value;
   }
 
-  /** Trimmed text of a field; empty where it is absent or null. */
+  /** Returns the trimmed text of a field; empty if it is absent or null. */
   text(name: string): string {
     const value = this.value(name);
     if (value === undefined || value.kind === 'null') return '';
@@ -62,7 +68,7 @@ export class Fields {
     return '';
   }
 
-  /** Trimmed text of a field that must be there. */
+  /** Returns the trimmed text of a required field. */
   required(name: string, purpose: string): string {
     const text = this.text(name);
     const value = this.value(name);
@@ -72,7 +78,7 @@ export class Fields {
     return text;
   }
 
-  /** Trimmed text of a field that must be there, be no placeholder, and have no problem. */
+  /** Returns the trimmed text of a required field; reports a placeholder, or the problem that `problemOf` returns. */
   filledIn(name: string, meaning: string, problemOf: (text: string) => string | undefined = () => undefined): string {
     const text = this.required(name, `it is ${meaning}`);
     const placeholder = placeholderIn(text);
@@ -86,7 +92,7 @@ export class Fields {
     return text;
   }
 
-  /** The fields of a map that stands here; undefined where it is absent or (reported) no map. */
+  /** Returns the fields of a map in this map, or undefined if it is absent or no map, which is reported. */
   map(name: string): Fields | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
@@ -100,7 +106,7 @@ export class Fields {
     this.fail(name, `${this.pathOf(name)} ${message}`);
   }
 
-  /** Reports an error in words of its own. */
+  /** Reports an error; `message` is the whole text. */
   fail(name: string, message: string, stage: Stage = 'never'): void {
     const value = this.value(name);
     const told = withPlaceholder(message, value?.kind === 'text' ? value.text : '');
@@ -117,7 +123,7 @@ export class Fields {
     this.#findings.note(this.pathOf(name), `${this.pathOf(name)} ${message}`, this.lineOf(name));
   }
 
-  /** Reports the names that are not among `known`, each with the nearest of them, as far as findings are shown. */
+  /** Reports the names that are not in `known`, each with the nearest known name, as long as findings are shown. */
   onlyKnown(known: readonly string[], unknown: UnknownNames): void {
     for (const name of this.#map.entries.keys()) {
       if (known.includes(name)) continue;

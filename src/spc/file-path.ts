@@ -1,16 +1,22 @@
+/**
+ * Checks the paths and permission bits of files, and finds paths that cannot stand side by side. Called by the readers
+ * of objects and for the files of a whole volume. Applies the rules of the official provider first, then those of the
+ * driver.
+ */
+
 import { quote } from '../base/words.ts';
 
 const MAX_PATH_BYTES = 4096;
 const MAX_ELEMENT_BYTES = 255;
 
-/** What is wrong with a file's path. */
+/** A problem of a file's path. */
 export interface PathProblem {
   readonly text: string;
-  /** True where the official provider finds it too, in these words. */
+  /** True if the official provider finds it too, in these words. */
   readonly upstream: boolean;
 }
 
-/** What is wrong with a file's path, or undefined: rules of the official provider, then those of the driver. */
+/** Returns the problem of a file's path, or undefined. The rules are the official provider's, then the driver's. */
 export function filePathProblem(path: string): PathProblem | undefined {
   const found = (upstream: boolean, text: string): PathProblem => ({ text, upstream });
   if (path === '') return found(true, 'file name must not be empty');
@@ -29,21 +35,21 @@ export function filePathProblem(path: string): PathProblem | undefined {
   return undefined;
 }
 
-/** Permission bits of an octal text such as `0644`, or undefined where it is none between 0 and 0777. */
+/** Returns the permission bits of an octal text such as `0644`, or undefined if it is not between 0 and 0777. */
 export function parseFileMode(text: string): number | undefined {
   if (!/^\+?[0-7]+$/.test(text)) return undefined;
   const mode = Number.parseInt(text, 8);
   return mode <= 0o777 ? mode : undefined;
 }
 
-/** A path that a volume will hold, and who asks for it. */
+/** A path that a volume will hold, and the object that it belongs to. */
 export interface ClaimedPath {
   readonly path: string;
   /** The object, in the words of an error message. */
   readonly owner: string;
 }
 
-/** Two paths that cannot stand side by side. */
+/** Two paths that cannot both exist. */
 export interface PathConflict<C extends ClaimedPath> {
   readonly claim: C;
   /** The earlier claim. */
@@ -52,7 +58,7 @@ export interface PathConflict<C extends ClaimedPath> {
   readonly message: string;
 }
 
-/** Paths that cannot stand side by side: the same path twice, or a file where another needs a directory. */
+/** Returns the paths that cannot both exist: the same path twice, or a file where another path needs a directory. */
 export function pathConflicts<C extends ClaimedPath>(claims: readonly C[]): readonly PathConflict<C>[] {
   const taken = new Map<string, C>();
   const conflicts: PathConflict<C>[] = [];

@@ -1,3 +1,9 @@
+/**
+ * Holds what there is to say about a manifest: errors, warnings and notes with their field and line. Every reader of
+ * parameters adds to it; parameters.ts makes one error of it, and `check` prints it. Findings beyond a limit are
+ * not shown.
+ */
+
 /** One thing to say about a manifest: an error refuses the mount, a warning and a note do not. */
 export interface Finding {
   readonly severity: 'error' | 'warning' | 'note';
@@ -10,20 +16,20 @@ export interface Finding {
 }
 
 /**
- * When the official provider comes upon a mistake: while it reads parameters, parses objects, builds the vault's URL,
- * builds its client, or fetches. `never` is a mistake that it does not see.
+ * The step in which the official provider finds a mistake: it reads parameters, parses objects, builds the vault's URL,
+ * builds its client, or fetches. `never`: it does not find the mistake.
  */
 export type Stage = (typeof STAGES)[number];
 
 const STAGES = ['parameters', 'objects', 'vault', 'client', 'fetch', 'never'] as const;
 
-/** Where a mistake is, and when the official provider comes upon it (`never` unless said). */
+/** Where a mistake is, and in which step the official provider finds it (`never` by default). */
 export interface Place {
   readonly line?: number | undefined;
   readonly stage?: Stage;
 }
 
-/** Of each severity; what one text of thousands of mistakes gives beyond them helps nobody. */
+/** Findings of each severity that are shown. Nobody reads more of them, and a hostile text can give thousands. */
 const MAX_FINDINGS = 100;
 
 /** Collects findings in the order in which they are made. */
@@ -45,13 +51,13 @@ export class Findings {
     this.#add('note', path, message, line);
   }
 
-  /** Adds what others found. */
+  /** Adds the findings of another collection. */
   include(others: Findings): void {
     for (const [finding, stage] of others.#stages) this.#stages.set(finding, stage);
     for (const finding of others.all) this.#show(finding);
   }
 
-  /** In the order in which the official provider would come upon them, those that are ours alone last. */
+  /** The errors in the order in which the official provider finds them; those that it does not find come last. */
   get errors(): readonly Finding[] {
     return [...this.#stages]
       .sort(([, a], [, b]) => a - b)
@@ -59,7 +65,7 @@ export class Findings {
       .slice(0, MAX_FINDINGS);
   }
 
-  /** Whether more of a severity would not be shown. */
+  /** True if more findings of a severity would not be shown. */
   isFull(severity: Finding['severity']): boolean {
     return this.#counts[severity] >= MAX_FINDINGS;
   }

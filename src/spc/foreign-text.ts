@@ -1,13 +1,16 @@
-// Tells what a text is that was given for a manifest and is none: a Helm template, Markdown, a page, a patch, a resource to be
-// rendered first. Called by `check` and `render`, so that one line says what to do in place of what a YAML reader stumbles over.
+/**
+ * Recognises texts that are no manifest: a Helm template, Markdown, a web page, a patch, a resource to be rendered
+ * first. Called by `check` and `render`, so that one line says what to do instead of an error about YAML.
+ */
+
 import { nearest, quote } from '../base/words.ts';
 import { childOf, type Tree } from './yaml/tree.ts';
 
-/** Levels below which no `keyVault` field is looked for, and values that are looked at. */
+/** Limits of the search for a `keyVault` field: levels, and values. */
 const MAX_DEPTH = 20;
 const MAX_VALUES = 20_000;
 
-/** What a text is in place of YAML, for the whole file; undefined where it may be YAML. */
+/** Returns what to do about a whole file that is another format than YAML, or undefined if it may be YAML. */
 export function foreignFile(text: string): string | undefined {
   if (/^\s*<(!doctype|html|\?xml)/i.test(text)) return 'this is a web page, not YAML; download the raw file';
   if (/^(```|~~~)/m.test(text)) return 'this is Markdown, not YAML; give the blocks of YAML in it, without the fences';
@@ -15,8 +18,8 @@ export function foreignFile(text: string): string | undefined {
 }
 
 /**
- * What a document is that cannot be read as YAML because of line `line` (from 1, in the document); undefined where it is just
- * wrong YAML. `command` is the one to pipe into.
+ * Returns what to do about a document of another format that cannot be read as YAML because of line `line` (from 1, in the
+ * document), or undefined if it is YAML with a mistake. `command` is the command to pipe into.
  */
 export function foreignDocument(text: string, line: number, command: 'check' | 'render'): string | undefined {
   const lines = text.split('\n');
@@ -29,7 +32,7 @@ export function foreignDocument(text: string, line: number, command: 'check' | '
   return `this is a template, not YAML; render it first, with Helm: ${rest}`;
 }
 
-/** What to do with a document that is no SecretProviderClass, though it was given to `check`; undefined where nothing. */
+/** Returns what to do with a document given to `check` that is no SecretProviderClass, or undefined. */
 export function foreignKind(document: Tree): string | undefined {
   if (document.kind === 'list') {
     const isPatch = document.items.every((item) =>

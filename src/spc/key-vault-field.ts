@@ -1,3 +1,8 @@
+/**
+ * Reads the `keyVault` field of a broker resource: the vault, the identity and up to three objects. Called by the
+ * reader of parameters and by `render`. Refuses every name that it does not know.
+ */
+
 import { quote } from '../base/words.ts';
 import type { OutputKind } from '../pki/outputs.ts';
 import { noteOutputs } from './certificate-notes.ts';
@@ -15,10 +20,10 @@ import { parseYaml } from './yaml/parse.ts';
 import { kindOf, type MapTree } from './yaml/tree.ts';
 import { yamlSize } from './yaml/yaml-size.ts';
 
-/** File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors want them. */
+/** File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors use them. */
 export type FileLayout = 'tls' | 'client';
 
-/** What a certificate is for: a server has to carry its names, a client has to have a private key. */
+/** The use of a certificate: a server's must hold its names, a client's must have a private key. */
 export type CertificateUse = 'server' | 'client';
 
 /** The `keyVault` field of a broker resource, read. */
@@ -28,10 +33,10 @@ export interface KeyVaultField extends VaultField {
   readonly literals: readonly LiteralFile[];
 }
 
-/** What stands beside the field among the parameters. */
+/** Parameters beside `keyVault`. */
 export interface KeyVaultSiblings {
   readonly layout: FileLayout;
-  /** Absent: what the layout says. */
+  /** Absent: as the layout implies. */
   readonly use?: CertificateUse | undefined;
   /** File of `vaultSecret`; empty: the secret's name. */
   readonly fileName: string;
@@ -63,7 +68,7 @@ const LAYOUTS: Readonly<
   },
 };
 
-/** Of {@link yamlSize}; a field with everything in it has about two hundred. */
+/** Limit of {@link yamlSize}; a field with everything in it has about two hundred. */
 const MAX_SIZE = 2000;
 
 interface ReferenceContext {
@@ -94,7 +99,7 @@ export function parseKeyVaultField(
   return { ...vault, objects: parseReferences(fields, findings, siblings), literals };
 }
 
-/** The file of the user name: the Secret that a Kafka connector's token stands for has one, and no vault does. */
+/** The file of the user name, which the Secret of a Kafka connector's token has and no vault holds. */
 function parseUsername(fields: Fields, mode: number): readonly LiteralFile[] {
   const text = fields.text(USERNAME);
   if (text === '') return [];
@@ -238,7 +243,7 @@ function chainContent(siblings: KeyVaultSiblings, besideCertificate: boolean): C
   return outputsContent({ role: 'chain', outputs, forClient: isForClient(siblings) });
 }
 
-/** Files named as a client's are a client's; in the other layout a certificate is a server's where nothing is said. */
+/** True for a client's certificate. Without `certificateUse` the layout decides. */
 function isForClient({ use, layout }: KeyVaultSiblings): boolean {
   return (use ?? layout) === 'client';
 }

@@ -1,5 +1,9 @@
-// Finds which field of an object an unknown one is meant to be, where the two do not differ by a slip of the finger but by
-// habit: `alias` for `objectAlias`, `mode` for `filePermission`. Called for the objects of the classic form.
+/**
+ * Finds the field of an object that an unknown name stands for when the two differ by more than a typing error: `alias`
+ * for `objectAlias`, `mode` for `filePermission`. Called for the objects of the classic form, which ignores unknown
+ * fields.
+ */
+
 import { nearest, oneOf } from '../base/words.ts';
 import type { Fields } from './fields.ts';
 
@@ -20,7 +24,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   secret: 'objectName',
 };
 
-/** What becomes of an object without the field. */
+/** The consequence for an object without the field. */
 const WITHOUT: Readonly<Record<string, string>> = {
   objectAlias: 'the file is called by objectName',
   objectVersion: 'the current version is mounted, not this one',
@@ -29,7 +33,7 @@ const WITHOUT: Readonly<Record<string, string>> = {
 
 const MIN_WORD = 4;
 
-/** The field that is meant by an unknown name; undefined where none is like it. */
+/** Returns the field that an unknown name stands for, or undefined. */
 export function meantField(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
   const synonym = SYNONYMS[lower];
@@ -40,7 +44,7 @@ export function meantField(name: string, known: readonly string[]): string | und
   return byWord ?? nearest(name, known);
 }
 
-/** Warns of unknown fields that are meant to be known ones, and notes the others, as far as findings are shown. */
+/** Warns of unknown fields that stand for known ones, and notes the others, as long as findings are shown. */
 export function reportUnknownFields(fields: Fields, known: readonly string[]): void {
   for (const name of fields.names) {
     if (known.includes(name)) continue;

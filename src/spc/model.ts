@@ -30,7 +30,7 @@ export interface OutputSpec {
 
 /** The files that are made of an object's value. */
 export type ContentSpec =
-  /** The official provider's way: one file, certificates as PEM, `split` adds `.crt` and `.key` beside it. */
+  /** One file, as the official provider writes it: certificates as PEM; `split` adds `.crt` and `.key` beside it. */
   | {
       readonly kind: 'value';
       readonly path: string;
@@ -48,8 +48,8 @@ export type ContentSpec =
       readonly role: 'certificate' | 'chain';
       readonly outputs: readonly OutputSpec[];
       /**
-       * The certificate is a client's: a warning where `with-key` files are not there, since it has to present a
-       * certificate, and none about alternative names.
+       * True for a client's certificate: missing `with-key` files give a warning, since a client has to present a
+       * certificate, and missing alternative names give none.
        */
       readonly forClient: boolean;
       /** Index of the object whose certificates complete the chain. */
@@ -71,7 +71,7 @@ export interface ObjectSpec {
   readonly content: ContentSpec;
 }
 
-/** A file whose content stands in the manifest itself; no vault is asked for it. */
+/** A file whose content is in the manifest itself; no vault is asked for it. */
 export interface LiteralFile {
   /** The field in the words of an error message. */
   readonly label: string;

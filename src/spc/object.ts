@@ -1,3 +1,8 @@
+/**
+ * Reads one object of the `objects` parameter. Called by objects.ts. Refuses what the official provider refuses, in its
+ * order and words, and fields that have no meaning beside each other.
+ */
+
 import type { ObjectType } from '../base/objects.ts';
 import { clip, misspelt, nearest, quote } from '../base/words.ts';
 import { noteOutputs, noteValueFile } from './certificate-notes.ts';
@@ -33,7 +38,7 @@ export const OBJECT_FIELDS: readonly string[] = [
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
 
-/** How objects are delivered where they do not say. */
+/** Settings of objects whose fields do not say otherwise. */
 export interface ObjectDefaults {
   /** Permission bits. */
   readonly mode: number;
@@ -52,7 +57,7 @@ export interface NamedObject {
   readonly passwordFrom: string;
 }
 
-/** What an object is read with. */
+/** Inputs for reading an object. */
 export interface ObjectContext {
   /** Position in the list, from 0. */
   readonly index: number;
@@ -65,11 +70,11 @@ interface ObjectReader {
   readonly fields: Fields;
   readonly texts: Texts;
   readonly label: string;
-  /** Reports a mistake as the official provider does: with the object before it, its own words, and then the field. */
+  /** Reports a mistake as the official provider does, with the object before it, and with the field behind it. */
   readonly fail: (field: string, reason: string, stage?: Stage) => void;
 }
 
-/** Reads the fields of one object of the `objects` parameter; mistakes in the official provider's order and words. */
+/** Reads the fields of one object. Mistakes are reported in the official provider's order and words. */
 export function parseObject(fields: Fields, context: ObjectContext): NamedObject {
   reportUnknownFields(fields, OBJECT_FIELDS);
   const texts = readTexts(fields, context.index);
@@ -106,7 +111,7 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   return { ...common, spec: { ...common.spec, content }, outputs, passwordFrom: fields.text('passwordFrom') };
 }
 
-/** The start of the official provider's text for an item that cannot be read. */
+/** The start of the official provider's message about an item that cannot be read. */
 export function unmarshalFailure(index: number, reason: string): string {
   return `unmarshal failed for keyVaultObjects at index ${index}, error: yaml: ${reason}`;
 }
@@ -136,7 +141,7 @@ function readHistory(fields: Fields, index: number): number {
 }
 
 /**
- * `Differs:` the official provider lets an upper-case `PFX` through for keys and certificates, and ignores it.
+ * Differs: the official provider lets an upper-case `PFX` through for keys and certificates, and ignores it.
  */
 function checkContentFields({ texts, fail }: ObjectReader): void {
   const { objectType, objectFormat, objectEncoding } = texts;
@@ -154,7 +159,7 @@ function checkContentFields({ texts, fail }: ObjectReader): void {
   }
 }
 
-/** The file's path, which is the alias or else the name; neither is one beside `files`. */
+/** The file's path: the alias, or else the name. Empty if `files` names the paths. */
 function readFileName({ fields, texts, fail }: ObjectReader): string {
   const { objectAlias, objectName } = texts;
   const field = objectAlias === '' ? 'objectName' : 'objectAlias';
@@ -174,7 +179,7 @@ function readFileName({ fields, texts, fail }: ObjectReader): string {
   return '';
 }
 
-/** `Differs:` the official provider looks at the type only when it fetches, after other objects. */
+/** Differs: the official provider looks at the type only when it fetches, after other objects. */
 function readType({ fields, texts, fail }: ObjectReader): ObjectType {
   const known = TYPES.find((type) => type === texts.objectType);
   if (known !== undefined) return known;
@@ -184,12 +189,12 @@ function readType({ fields, texts, fail }: ObjectReader): ObjectType {
   return 'secret';
 }
 
-/** A name that no vault can hold is for the vault to refuse: it may know better than we do. */
+/** Refuses names that would change the URL, and only warns of names that the vault is likely to refuse. */
 function checkName({ fields, texts, fail }: ObjectReader): void {
   const { objectName, objectAlias } = texts;
   for (const field of ['objectName', 'objectVersion'] as const) {
     const problem = pathPartProblem(texts[field]);
-    // The name that is the file's too was refused as such.
+    // A name that is also the file's path was refused as a path.
     const refused = field === 'objectName' && objectAlias === '' && filePathProblem(objectName) !== undefined;
     if (problem !== undefined && !refused) fail(field, problem, 'fetch');
   }

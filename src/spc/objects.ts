@@ -1,3 +1,8 @@
+/**
+ * Reads the `objects` parameter: the list, and the text of each object in it. Called by the reader of the classic form.
+ * Refuses texts that are too large to be read quickly, and lists that the official provider cannot read.
+ */
+
 import { misspelt, quote } from '../base/words.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
@@ -8,15 +13,15 @@ import { goValue } from './yaml/scalar.ts';
 import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 import { yamlSize } from './yaml/yaml-size.ts';
 
-/** Beyond this a text is no list that somebody wrote; reading it would hold up the mounts of other pods. */
+/** No list that a person wrote is longer; reading a longer one would delay the mounts of other pods. */
 export const MAX_TEXT_BYTES = 256 * 1024;
-/** The same, of {@link yamlSize}, the texts of objects included: one with every field has some fifty. */
+/** Limit of {@link yamlSize}, with the texts of objects; an object with every field has about fifty. */
 const MAX_SIZE = 25_000;
 const MAX_OBJECTS = 500;
 const SPREAD = 'spread it over several SecretProviderClasses';
 const TOO_MUCH = `objects holds more than ${MAX_SIZE} lines, entries, brackets and quotes; ${SPREAD}`;
 
-/** What the `objects` parameter is read with. */
+/** Inputs for reading the `objects` parameter. */
 export interface ObjectsContext {
   readonly defaults: ObjectDefaults;
   /** Number of the text's first line. */
@@ -25,7 +30,7 @@ export interface ObjectsContext {
 
 /**
  * Reads the `objects` parameter: a list under `array`, or a plain list, of maps or of texts that hold a map.
- * Texts of mistakes are the official provider's where it has one.
+ * The texts of mistakes are the official provider's where it has them.
  */
 export function parseObjects(
   text: string,

@@ -1,3 +1,8 @@
+/**
+ * Reads a `files` map: the outputs that are made of a certificate, their paths and their options. Called by the readers
+ * of objects in both forms. Refuses unknown outputs, and options that an output does not have.
+ */
+
 import { oneOf, quote } from '../base/words.ts';
 import {
   KEY_FORMATS,
@@ -25,7 +30,7 @@ export const OUTPUT_FIELDS: readonly string[] = [
   'optional',
 ];
 
-/** An output as the manifest has it: the password still named, not found. */
+/** An output as the manifest has it: `passwordFrom` is the name of an object, not its index yet. */
 export type NamedOutput = Omit<OutputSpec, 'passwordFrom'> & {
   readonly passwordFrom: string;
   /** Path of the field, for findings. */
@@ -33,7 +38,7 @@ export type NamedOutput = Omit<OutputSpec, 'passwordFrom'> & {
   readonly line: number;
 };
 
-/** What outputs take from the object they belong to. */
+/** Settings that outputs take from their object. */
 export interface OutputDefaults {
   readonly mode: number;
   readonly keyFormat: KeyFormat;
@@ -41,7 +46,7 @@ export interface OutputDefaults {
 
 /**
  * Reads a `files` map: output kind to path, or to `{path, filePermission, keyFormat, format, passwordFrom, optional}`.
- * An empty map means: read the object, write nothing of it (a password for another object, say).
+ * With an empty map the object is read and not written, for example a password for another object.
  */
 export function parseFiles(fields: Fields, findings: Findings, defaults: OutputDefaults): readonly NamedOutput[] {
   const files = fields.map('files');

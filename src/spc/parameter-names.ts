@@ -1,6 +1,6 @@
 /**
- * The names of the parameters of both forms. Called by the readers of parameters, by `check`, and by the test that holds the
- * reference pages to the code. A name that is not listed here is unknown to both forms.
+ * The names of the parameters of both forms. Called by the readers of parameters, by `check`, and by the test that
+ * holds the reference pages to the code. A name that is not listed here is unknown to both forms.
  */
 
 import { IDENTITY_PARAMETERS } from './identities/table.ts';

@@ -23,7 +23,7 @@ import {
   unknownInClassic,
 } from './unknown-parameters.ts';
 
-/** Path of findings about what came with the request, not about the manifest. */
+/** Path of findings about the request's credentials, not about the manifest. */
 export const CREDENTIALS = 'credentials';
 
 /** Defaults from the program's flags and environment, for manifests that do not say. */
@@ -71,7 +71,7 @@ export interface ParameterContext {
   readonly remember?: Remember;
 }
 
-/** Of a parameter that is no text of objects: names, IDs, flags and paths. */
+/** Length limit of names, IDs, flags and paths. */
 const MAX_VALUE_BYTES = 4096;
 /** Reads single parameters and reports on them. */
 export class ParameterReader {
@@ -123,7 +123,7 @@ export class ParameterReader {
     this.findings.note(name, message, this.line(name));
   }
 
-  /** Reports values that are longer than any that has a meaning; true where there are some. */
+  /** Reports values that are longer than any valid one. Returns true if there are some. */
   refuseLong(): boolean {
     const tooLong = ALL_NAMES.filter((name) => !TEXTS.includes(name)).flatMap((name) => {
       const problem = lengthProblem(this.text(name), MAX_VALUE_BYTES);
@@ -133,14 +133,14 @@ export class ParameterReader {
     return tooLong.length > 0;
   }
 
-  /** Reports that a parameter is not there, with the misspelt one that may be meant to be it. */
+  /** Reports a missing parameter, with the misspelt one that may stand for it. */
   missing(name: string, message: string): void {
     const typo = misspeltFor(name, this.#attributes.parameters);
     const hint = typo === undefined ? '' : `; did you mean it by ${quote(typo)}?`;
     this.findings.error(name, `${message}${hint}`, { line: this.line(typo ?? name), stage: 'parameters' });
   }
 
-  /** The client ID of the identity that the parameters ask for: one that nobody filled in is refused. */
+  /** Returns the client ID of the identity; a placeholder is refused. */
   clientId(name: string): string {
     const text = this.text(name);
     if (text === '') return text;
@@ -153,7 +153,7 @@ export class ParameterReader {
     return text;
   }
 
-  /** Notes the placeholders of parameters that have no effect as they are, or that others refuse. */
+  /** Notes placeholders in parameters about which nothing has been reported yet. */
   notePlaceholders(): void {
     const told = new Set(this.findings.all.map(({ path }) => path));
     for (const name of CLASSIC_NAMES) {
@@ -162,7 +162,7 @@ export class ParameterReader {
     }
   }
 
-  /** A boolean as Go reads it; anything else is an error. */
+  /** Returns a boolean as Go reads it; any other text is reported as an error. */
   flag(name: string): boolean {
     const text = this.text(name);
     const value = parseGoBoolean(text);

@@ -27,19 +27,19 @@ import { CREDENTIALS, type ParameterContext, ParameterReader, type ReadText } fr
 import { tenantDoubt } from './placeholder.ts';
 import { resolveObjects } from './resolve-objects.ts';
 
-/** Parameters, read: the volume if there is no error among the findings. */
+/** The result of reading parameters: a volume if there is no error among the findings. */
 export interface ParsedParameters {
   readonly findings: Findings;
   /** Absent where there are errors, or no request. */
   readonly volume: VolumeSpec | undefined;
-  /** As far as they could be read, whatever else is wrong. */
+  /** Those objects that could be read, even if there are mistakes elsewhere. */
   readonly objects: readonly ObjectSpec[];
   readonly literals: readonly LiteralFile[];
 }
 
 const MAX_SHOWN_MISTAKES = 20;
 
-/** {@link parseParameters}, after the file that describes the cloud has been read where the parameters name one. */
+/** Reads the file that describes the cloud, if the parameters name one, and then calls {@link parseParameters}. */
 export async function parseWithCloudFile(
   attributes: Attributes,
   context: ParameterContext,
@@ -74,7 +74,7 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   return { findings, volume, objects, literals };
 }
 
-/** One error for all mistakes, the official provider's first; undefined where there is none. */
+/** Returns one error for all mistakes, those of the official provider first, or undefined. */
 export function findingsError(findings: Findings): ProviderError | undefined {
   const { errors } = findings;
   const [first, ...more] = errors;
@@ -193,7 +193,7 @@ const LAYOUT_OF_VALUE =
   'fileLayout names the files of vaultCert and vaultCaChainCert; vaultSecret is one file. If it is a certificate, rename it ' +
   'to vaultCert, or give it a files map';
 
-/** The field, where it can be read, and its objects. */
+/** The field, if it can be read, and its objects. */
 interface ReadField extends ReadText {
   readonly field: KeyVaultField | undefined;
 }

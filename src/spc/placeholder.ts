@@ -1,9 +1,13 @@
-// Tells texts that documentation or a template language leaves to be filled in: `<tenant>`, `$X`, `${X}`, `{{ .Values.x }}` and
-// the like. Called wherever a value of a manifest is reported on. No form is one that the name of a vault or object can have.
+/**
+ * Recognises texts that documentation or a template language leaves to be filled in: `<tenant>`, `$X`, `${X}`, `{{
+ * .Values.x }}`. Called wherever a value of a manifest is reported on. No form is one that the name of a vault or
+ * object can have.
+ */
+
 import { isGuid } from '../base/guid.ts';
 import { quote } from '../base/words.ts';
 
-/** Beyond this a text is no name that somebody forgot to fill in. */
+/** Longer texts are not searched for placeholders. */
 const MAX_CHARS = 1000;
 
 /** Forms in brackets, anywhere in a text: no path or user name has them by chance. */
@@ -12,7 +16,7 @@ const BRACKETED = /<[^<>]*>|\$\{[^{}]*\}|\$\([^()]*\)|\$\[[^[\]]*\]|\{\{[^{}]*\}
 const ANYWHERE = new RegExp(
   `${BRACKETED.source}|\\$[A-Za-z_]\\w*|__[A-Za-z]\\w*?__|##[\\w.-]+##|\\{\\w+\\}|%[A-Za-z]\\w*%|@[A-Za-z]\\w*@`,
 );
-/** Words that tell somebody what to put there, as a whole. */
+/** Words that stand for a value when they are the whole text. */
 const WORDS =
   /^((YOUR|REPLACE|CHANGE|INSERT|ENTER|FILL|PUT)_[A-Z0-9_]+|your_\w+|change_me|(replace|insert|put)_(me|with|this|your)\w*|\[[^[\]]+\]|\.\.\.|…)$/;
 /** The same for IDs, which are GUIDs or domains: with hyphens, and numbers that stand for any. */
@@ -30,7 +34,7 @@ export function bracketedPlaceholderIn(text: string): string | undefined {
   return text.length > MAX_CHARS ? undefined : BRACKETED.exec(text)?.[0];
 }
 
-/** A message about a text, which also says that nobody filled it in, where that is so and it does not say it yet. */
+/** Adds to a message about a text that the text holds a placeholder, unless the message says so already. */
 export function withPlaceholder(message: string, text: string): string {
   const placeholder = message.includes('placeholder') ? undefined : placeholderIn(text);
   return placeholder === undefined
@@ -38,7 +42,7 @@ export function withPlaceholder(message: string, text: string): string {
     : `${message}; ${quote(placeholder)} is a placeholder that nobody filled in`;
 }
 
-/** The same of a message about line `line` (from 0) of a text of YAML: readers stumble there, or on the line behind. */
+/** Does the same for a message about line `line` (from 0) of a YAML text; the placeholder is there or on the line before. */
 export function withPlaceholderAt(message: string, text: string, line: number): string {
   const lines = text.split('\n').slice(Math.max(0, line - 1), line + 1);
   const placeholder = lines
@@ -53,14 +57,14 @@ export function isPlaceholder(text: string): boolean {
   return placeholderIn(text) === text.trim();
 }
 
-/** What is doubtful about a client ID that is no placeholder; undefined where nothing is. */
+/** Returns a doubt about a client ID that is no placeholder, or undefined. */
 export function clientIdDoubt(text: string): string | undefined {
   if (SAMPLE_GUID.test(text) || ID_WORDS.test(text)) return SAMPLE;
   const rule = 'it takes the client ID (application ID) of the identity, not its name, object ID or resource ID';
   return isGuid(text) ? undefined : `is no GUID; ${rule}`;
 }
 
-/** What is doubtful about a tenant ID that is no placeholder; undefined where nothing is. */
+/** Returns a doubt about a tenant ID that is no placeholder, or undefined. */
 export function tenantDoubt(text: string): string | undefined {
   return SAMPLE_GUID.test(text) || ID_WORDS.test(text) ? SAMPLE : undefined;
 }

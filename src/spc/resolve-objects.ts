@@ -1,3 +1,9 @@
+/**
+ * Resolves the references between objects (`passwordFrom`), and finds files of different objects that collide. Called
+ * after all objects of a manifest are read. Refuses references to objects that are not there, and manifests that give
+ * no file.
+ */
+
 import { clip } from '../base/words.ts';
 import { type ClaimedPath, filePathProblem, pathConflicts } from './file-path.ts';
 import type { Findings } from './finding.ts';
@@ -6,7 +12,7 @@ import type { NamedObject } from './object.ts';
 
 /** Versions of one object whose paths are compared with those of other objects before any of them is read. */
 const MAX_CLAIMED_VERSIONS = 100;
-/** The same of all objects together; the answer's own check sees the rest. */
+/** The same for all objects together; the check of the response covers the rest. */
 const MAX_CLAIMS = 2000;
 /** Characters of the claimed paths of all objects together. */
 const MAX_CLAIMED_CHARS = 256 * 1024;
@@ -54,7 +60,7 @@ interface PlacedPath extends ClaimedPath {
   readonly line: number;
 }
 
-/** Reports paths that cannot stand side by side, each pair of owners once. */
+/** Reports paths that cannot both exist, each pair of owners once. */
 function reportConflicts(named: readonly NamedObject[], findings: Findings, literals: readonly LiteralFile[]): void {
   const line = named[0]?.line ?? 1;
   const fixed = literals.map(({ label, path }): PlacedPath => ({ path, owner: label, field: label, line }));

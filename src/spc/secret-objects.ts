@@ -1,5 +1,9 @@
-// Checks `spec.secretObjects`, of which the driver makes Kubernetes Secrets: their form, and whether the volume has the files
-// that they name. Called by `check` only: a provider never sees them. Reports what the driver or the API server would refuse.
+/**
+ * Checks `spec.secretObjects`, of which the driver makes Kubernetes Secrets: their form, and the files that they name.
+ * Called by `check` only, since the driver does not send them to providers. Reports what the driver or the API server
+ * would refuse.
+ */
+
 import { nearest, quote } from '../base/words.ts';
 import { traitsOf } from '../pki/outputs.ts';
 import { Fields } from './fields.ts';
@@ -12,7 +16,7 @@ import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 
 const TLS = 'kubernetes.io/tls';
 const TLS_KEYS: readonly string[] = ['tls.crt', 'tls.key'];
-/** Keys that the API server wants, all of them, by type of Secret. */
+/** Keys that the API server requires, by type of Secret. */
 const REQUIRED: ReadonlyMap<string, readonly string[]> = new Map([
   [TLS, TLS_KEYS],
   ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
@@ -127,7 +131,7 @@ function checkFile(
   }
 }
 
-/** What keeps the driver from taking certificate or private key out of a file; undefined where nothing is known to. */
+/** Returns the reason why the driver cannot take certificate or private key out of a file, or undefined. */
 function tlsProblem(key: string, file: VolumeFile): string | undefined {
   const isKey = key === 'tls.key';
   const lacks = isKey ? 'it holds no private key' : 'it holds no certificate';
@@ -142,7 +146,7 @@ function tlsProblem(key: string, file: VolumeFile): string | undefined {
   return valueProblem(object, file, isKey);
 }
 
-/** What keeps the driver from using a file in the official provider's way. */
+/** Returns the reason why the driver cannot use a file made in the official provider's way, or undefined. */
 function valueProblem(object: ObjectSpec, file: VolumeFile, isKey: boolean): string | undefined {
   if (object.type === 'key')
     return 'objectType: key gives the public key; take the certificate with objectType: secret';
@@ -154,7 +158,7 @@ function valueProblem(object: ObjectSpec, file: VolumeFile, isKey: boolean): str
   return undefined;
 }
 
-/** What keeps the driver from opening a file of a certificate. */
+/** Returns the reason why the driver cannot open a file made of a certificate, or undefined. */
 function encodingProblem({ output, passwordFrom, pfxForm }: OutputSpec): string | undefined {
   const { encoding, holdsKey } = traitsOf(output);
   if (encoding === 'pem') return undefined;
@@ -177,7 +181,7 @@ function checkRequired(secret: Fields, type: string, keys: ReadonlySet<string>):
     secret.error('data', `needs "username" or "password" in a Secret of type ${type}`);
 }
 
-/** Text that must be there, and that Kubernetes takes as text. */
+/** Returns a text that is required, and that Kubernetes accepts as text. */
 function quotedText(fields: Fields, name: string, purpose: string): string {
   const value = fields.value(name);
   if (value?.kind === 'text' && needsQuotes(value)) fields.error(name, `must be text; put ${value.text} in quotes`);

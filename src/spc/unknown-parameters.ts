@@ -1,7 +1,7 @@
 /**
  * Tells about parameters that neither form knows: what each may be meant to be, and whether one was meant to name the
- * identity. Called by the reader of parameters. In the classic form they are ignored, as the official provider ignores them;
- * in the `keyVault` form they are refused.
+ * identity. Called by the reader of parameters. In the classic form they are ignored, as the official provider ignores
+ * them; in the `keyVault` form they are refused.
  */
 
 import { parseGoBoolean } from '../base/go.ts';

@@ -1,5 +1,8 @@
-// The files that a volume will hold, as far as a manifest tells without Azure: aliases or names, versions of a history,
-// outputs of `files`, layouts of the `keyVault` form. Called by `check`; reads no text and reports nothing.
+/**
+ * Lists the files that a volume will hold, as far as the manifest tells: names, versions, outputs, and the layouts of
+ * the `keyVault` form. Called by `check`. It asks no vault and reports nothing.
+ */
+
 import { nearest, oneOf, quote } from '../base/words.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
 
@@ -43,7 +46,7 @@ export class VolumeFiles {
     return canSplit ? { ...whole, path, split: true } : undefined;
   }
 
-  /** What may be meant by a path that no file has. */
+  /** Returns the file that a wrong path may stand for. */
   hint(path: string): string {
     const history = this.#files.get(path);
     if (history !== undefined)

@@ -1,6 +1,6 @@
 /**
- * Reads a file of manifests as kubectl does. Called by `check` and by the test driver. Refuses what kubectl refuses, such as
- * content behind a `---`.
+ * Reads a file of manifests as kubectl does. Called by `check` and by the test driver. Refuses what kubectl refuses,
+ * such as content behind a `---`.
  */
 
 import { attempt, readerOf } from './attempt.ts';

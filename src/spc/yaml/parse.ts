@@ -1,6 +1,6 @@
 /**
- * Reads YAML texts that stand in a parameter of a SecretProviderClass, as the official provider reads them. Called by the
- * readers of `objects` and `keyVault`, and by `render`. Refuses what Go's YAML reader refuses.
+ * Reads YAML texts that stand in a parameter of a SecretProviderClass, as the official provider reads them. Called by
+ * the readers of `objects` and `keyVault`, and by `render`. Refuses what Go's YAML reader refuses.
  */
 
 import { attempt, readerOf } from './attempt.ts';

@@ -1,6 +1,6 @@
 /**
- * Reads the most common YAML texts, a plain word on each line, without the scanner. Called by parse.ts. It leaves every text
- * to the scanner that could mean anything else.
+ * Reads the most common YAML texts, a plain word on each line, without the scanner. Called by parse.ts. It leaves every
+ * text to the scanner that could mean anything else.
  */
 
 import type { MapEntry, MapTree, Tree } from './tree.ts';

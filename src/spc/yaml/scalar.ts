@@ -1,3 +1,8 @@
+/**
+ * Tells how Go's YAML reader understands scalars without quotes: as text, number or boolean. Called by the readers of
+ * objects and by `check`, for errors in Go's words.
+ */
+
 import type { TextTree, Tree } from './tree.ts';
 import { goNumber, type ScalarType, typeOf } from './yaml-types.ts';
 
@@ -24,7 +29,7 @@ export function int32Of(tree: Tree): number | undefined {
   return value >= -INT32_MAX - 1 && value <= INT32_MAX ? value : undefined;
 }
 
-/** Go's words for a value that does not fit, such as ``!!str `5` ``; a long text is cut as Go cuts it. */
+/** Returns Go's words for a value that does not fit, such as ``!!str `5` ``; a long text is cut as Go cuts it. */
 export function goValue(tree: Tree): string {
   switch (tree.kind) {
     case 'map':

@@ -1,6 +1,6 @@
 /**
- * Reads a stream of YAML documents one by one, with the slice of the text that each stands in. Called by `render`. A document
- * that cannot be read does not keep the others from being read.
+ * Reads a stream of YAML documents one by one, with the slice of the text that each stands in. Called by `render`. A
+ * document that cannot be read does not keep the others from being read.
  */
 
 import { attempt } from './attempt.ts';

@@ -1,6 +1,6 @@
 /**
- * The tree of a YAML document, as the rest of the program reads it: maps, lists, texts and nulls with their places. Made by
- * yaml-tree.ts, read by the checks of a SecretProviderClass, by `render` and by the test driver.
+ * The tree of a YAML document, as the rest of the program reads it: maps, lists, texts and nulls with their places.
+ * Made by yaml-tree.ts, read by the checks of a SecretProviderClass, by `render` and by the test driver.
  */
 
 /**
@@ -79,12 +79,12 @@ export function plainOf(tree: Tree): unknown {
   }
 }
 
-/** What stands under a name of a map; undefined in anything else. */
+/** Returns the value of a name in a map, or undefined; other trees have no names. */
 export function childOf(tree: Tree | undefined, name: string): Tree | undefined {
   return tree?.kind === 'map' ? tree.entries.get(name)?.value : undefined;
 }
 
-/** What a tree is, in the words of an error message; never what it holds. */
+/** Returns the kind of a tree in the words of an error message, without its contents. */
 export function kindOf(tree: Tree): string {
   switch (tree.kind) {
     case 'map':

@@ -1,20 +1,23 @@
-// Remembers what may turn out to be a key of a mapping when its colon comes. Used by the scanner. Refuses what had to be a
-// key and has no colon.
+/**
+ * Remembers what may turn out to be the key of a mapping until its colon comes. Called by the scanner. Refuses a text
+ * that had to be a key and has no colon.
+ */
+
 import { type Mark, type Source, YamlProblem } from './yaml-source.ts';
 
-/** What may turn out to be a key. */
+/** A place that may turn out to be the start of a key. */
 export interface SimpleKey {
   readonly mark: Mark;
   /** Number of its first token, counted from the start of the stream. */
   readonly token: number;
-  /** True where nothing but a key can stand. */
+  /** True if only a key can be here. */
   readonly required: boolean;
 }
 
 /** No key is longer, and none goes over a line's end. */
 const MAX_LENGTH = 1024;
 
-/** One possible key for each bracket that is open, and one for what is outside of them. */
+/** One possible key for each open bracket, and one outside of brackets. */
 export class SimpleKeys {
   readonly #keys: (SimpleKey | undefined)[] = [undefined];
   /** The places of those that are set, by the number of their token. */
@@ -39,14 +42,14 @@ export class SimpleKeys {
     this.#levels.set(key.token, this.depth);
   }
 
-  /** No colon can come any more for what may be a key in the innermost bracket. */
+  /** Drops the possible key in the innermost bracket, since no colon can follow any more. */
   remove(): void {
     const key = this.#keys[this.depth];
     if (key?.required) throw new YamlProblem(key.mark, "could not find expected ':'");
     this.#clear(this.depth);
   }
 
-  /** What the colon at this place makes a key. */
+  /** Returns the key that a colon at this place belongs to, and drops it. */
   take(source: Source): SimpleKey | undefined {
     const key = this.#valid(this.depth, source);
     this.#clear(this.depth);

@@ -1,5 +1,8 @@
-// Puts the tokens of a YAML stream together into documents, by the grammar of libyaml. Called by tree.ts. Refuses what
-// stands where it cannot, anchors that are not there, and nesting beyond a bound.
+/**
+ * Puts the tokens of a YAML stream together into documents, by the grammar of libyaml. Called by attempt.ts and
+ * stream.ts. Refuses tokens in the wrong place, directives of other versions, and nesting beyond a limit.
+ */
+
 import { type Mark, YamlProblem } from './yaml-source.ts';
 import type { Token, TokenKind, TokenOptions } from './yaml-token.ts';
 import { Tokens } from './yaml-tokens.ts';
@@ -191,7 +194,7 @@ export class DocumentReader {
     return prefix + text;
   }
 
-  /** What stands behind a sign: a value, or nothing where a token of `ends` comes next. */
+  /** Reads the value behind a sign; the value is empty if a token of `ends` comes next. */
   #behind({ mark }: Token, ends: ReadonlySet<TokenKind>, how: Context): YamlNode {
     const nothing = ends.has(this.#tokens.peek().kind);
     return nothing ? this.#empty(mark.line) : this.#node({ ...how, depth: how.depth + 1 });
@@ -234,7 +237,7 @@ export class DocumentReader {
     return pairs;
   }
 
-  /** What is behind a quote that was closed by the opening one of a later text is no key. */
+  /** The error for a text that is no key. If a quote ended before it, that quote is likely the mistake. */
   #noKey(start: Mark): YamlProblem {
     const place = this.#blame(start);
     const quote = this.#tokens.quoteEndingOn(place.line);
@@ -266,7 +269,7 @@ export class DocumentReader {
     });
   }
 
-  /** What `read` gives for each entry up to the closing bracket. */
+  /** Calls `read` for each entry up to the closing bracket, and returns the results. */
   #inBrackets<T>(close: ']' | '}', read: () => T): T[] {
     const tokens = this.#tokens;
     this.#brackets.push(tokens.take().mark);

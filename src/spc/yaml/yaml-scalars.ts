@@ -1,5 +1,8 @@
-// Reads the three kinds of YAML scalars from their first character to their last, as libyaml does. Used by the scanner.
-// Refuses quotes that are not closed, escapes that do not exist and tabs where indentation counts.
+/**
+ * Reads the three kinds of YAML scalars, as libyaml does: plain, quoted and block. Called by the scanner. Refuses
+ * quotes that are not closed, unknown escapes, and tabs where indentation counts.
+ */
+
 import { isBlank, isBreak, isBreakOrEnd, isSpaceOrEnd, type Mark, type Source, YamlProblem } from './yaml-source.ts';
 
 /** Line breaks and blanks between two parts of a scalar, as they are folded. */

@@ -1,5 +1,7 @@
-// The text of a YAML document as the scanner goes through it: characters, line breaks, lines and columns. Used by the
-// yaml-*.ts files only. Refuses characters that YAML does not allow.
+/**
+ * Holds the text of a YAML stream and the scanner's place in it: offset, line and column. Called by the scanner and its
+ * parts. Refuses characters that YAML does not allow.
+ */
 
 /** A place in a text; lines and columns are counted from 0. */
 export interface Mark {

@@ -1,4 +1,7 @@
-// Reads the tags and directives of YAML. Used by the scanner. Refuses directives other than %YAML and %TAG.
+/**
+ * Reads the tags and directives of YAML. Called by the scanner. Refuses directives other than %YAML and %TAG.
+ */
+
 import { isBreakOrEnd, isSpaceOrEnd, isWordChar, type Source, YamlProblem } from './yaml-source.ts';
 
 /** A directive: `text` is the version, or the prefix that `handle` stands for. */

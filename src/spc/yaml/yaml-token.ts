@@ -1,4 +1,7 @@
-// What the scanner of YAML gives and how it is told to read. Types for the yaml-*.ts files; there is nothing to refuse.
+/**
+ * The types of the scanner's tokens, and the options that it takes. Used by the scanner and by the reader of documents.
+ */
+
 import type { Mark } from './yaml-source.ts';
 
 /** What a token is. */

@@ -1,12 +1,15 @@
-// Turns the text of a YAML stream into tokens, as libyaml does: indentation becomes starts and ends of blocks, and a key is
-// known as one when its colon is met. Used by yaml-nodes.ts. Refuses what no token begins with.
+/**
+ * Turns a YAML text into tokens, as libyaml does: indentation becomes starts and ends of blocks. Called by
+ * yaml-nodes.ts. Refuses characters that no token begins with.
+ */
+
 import { SimpleKeys } from './yaml-keys.ts';
 import { readBlock, readPlain, readQuoted } from './yaml-scalars.ts';
 import { isBreak, isSpaceOrEnd, isWordChar, type Mark, Source, YamlProblem } from './yaml-source.ts';
 import { readDirective, readTag } from './yaml-tags.ts';
 import type { Token, TokenKind, TokenOptions } from './yaml-token.ts';
 
-/** What begins no token and no plain scalar. */
+/** Characters that begin neither a token nor a plain scalar. */
 const NEVER_PLAIN = new Set([...'|>%@`\t']);
 const AFTER_NAME = new Set([...'?:,]}%@`']);
 
@@ -80,7 +83,7 @@ export class Tokens {
     else this.#fetchInDocument(source.peek(), isSpaceOrEnd(source.peek(1)));
   }
 
-  /** `spaced`: what begins with the character ends with it. */
+  /** `spaced`: a space, a line break or the end follows the character. */
   #fetchInDocument(char: string, spaced: boolean): void {
     if (this.#fetchSign(char)) return;
     if ((char === '|' || char === '>') && !this.#inFlow) this.#fetchBlockScalar();
@@ -128,7 +131,7 @@ export class Tokens {
     this.#queue.splice(before - this.#taken, 0, { kind, mark, end: mark.index, text: '', handle: '', style: 'plain' });
   }
 
-  /** Begins a block collection if what stands here is indented further than the last one. */
+  /** Begins a block collection if the token here is indented further than the last one. */
   #roll(
     kind: 'block sequence start' | 'block mapping start',
     mark: Mark,
@@ -148,7 +151,7 @@ export class Tokens {
     }
   }
 
-  /** What begins here may turn out to be a key. */
+  /** Remembers that the token that begins here may turn out to be a key. */
   #saveKey(): void {
     if (!this.#keyAllowed) return;
     const { mark } = this.#source;
@@ -163,7 +166,7 @@ export class Tokens {
     this.#ended = true;
   }
 
-  /** What begins at the margin, whatever is open. */
+  /** Ends all open blocks: a directive, a document mark or the end of the text begins at the margin. */
   #indentZero(): void {
     if (!this.#inFlow) this.#unroll(-1);
     this.#keys.remove();
@@ -257,9 +260,8 @@ export class Tokens {
     const source = this.#source;
     const { mark } = source;
     source.skip();
-    const start = source.index;
     while (isWordChar(source.peek())) source.skip();
-    const text = source.text.slice(start, source.index);
+    const text = source.text.slice(mark.index + 1, source.index);
     if (text === '' || !(isSpaceOrEnd(source.peek()) || AFTER_NAME.has(source.peek())))
       throw new YamlProblem(mark, 'did not find expected alphabetic or numeric character');
     this.#push(kind, mark, { text });

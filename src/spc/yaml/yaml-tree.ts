@@ -1,5 +1,9 @@
-// Makes the tree of a YAML document out of its nodes: aliases and merges are written out, tags applied. Called by tree.ts.
-// Refuses duplicate keys, keys that are no text, unknown anchors, and aliases that unfold without measure.
+/**
+ * Makes the tree of a YAML document from its nodes: aliases and merges are written out, tags applied. Called by
+ * parse.ts, manifests.ts and stream.ts. Refuses duplicate keys, keys that are no text, unknown anchors, and aliases
+ * that unfold to too many values.
+ */
+
 import { quote } from '../../base/words.ts';
 import type { MapEntry, MapTree, Span, Tree, YamlError } from './tree.ts';
 import type { MapNode, ScalarNode, YamlDocument, YamlNode } from './yaml-nodes.ts';
@@ -7,11 +11,11 @@ import { isMerge, readScalar } from './yaml-types.ts';
 
 /** Levels of collections in one another. */
 export const MAX_DEPTH = 100;
-/** Values that a document of parameters may hold, and those of manifests beyond one a character: aliases unfold. */
+/** Values that a document of parameters may hold with its aliases; a manifest may hold one more for each character. */
 const MAX_UNFOLDED = 20_000;
 /** Characters of scalars, in the same way. */
 const MAX_UNFOLDED_CHARS = 256 * 1024;
-/** Mistakes that are told of one document. */
+/** Mistakes that are reported for one document. */
 export const MAX_ERRORS = 5;
 
 /** The tree of a document, or why there is none. */
@@ -21,13 +25,13 @@ export type ReadDocument =
 
 /** How a document is read. */
 export interface ReadOptions {
-  /** Of the text that it stands in; 0 for a text of parameters, whose size is bounded. */
+  /** Length of the text around the document; 0 for a text of parameters, whose size is bounded. */
   readonly textLength: number;
   /** Number of the text's first line. */
   readonly firstLine: number;
   /** Offset of the text in the one that it is part of; 0 by default. */
   readonly firstOffset?: number;
-  /** What the tag `!` says: that its value is text, as for kubectl, or nothing, as for the official provider. */
+  /** The meaning of the tag `!`: its value is text, as for kubectl, or nothing, as for the official provider. */
   readonly tag?: 'text' | 'nothing';
 }
 

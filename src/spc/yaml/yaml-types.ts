@@ -1,5 +1,8 @@
-// What a YAML scalar is by its tag and its text, as Go's yaml.v3 decides it where text or a number is wanted. Called by
-// tree.ts. Refuses a tag that its text does not fit.
+/**
+ * Decides what a YAML scalar is by its tag and text, as Go's yaml.v3 does where text or a number is wanted. Called by
+ * yaml-tree.ts and scalar.ts. Refuses a text that does not fit its tag.
+ */
+
 import { decodeBase64 } from '../../base/encoding.ts';
 import type { ScalarNode, YamlNode } from './yaml-nodes.ts';
 
@@ -9,12 +12,12 @@ export type ReadScalar =
   | { readonly kind: 'text'; readonly text: string; readonly quoted: boolean }
   | { readonly kind: 'wrong'; readonly message: string };
 
-/** What is null unless it is in quotes. */
+/** Texts that are null unless they are in quotes. */
 export const NULL_WORDS: ReadonlySet<string> = new Set(['', '~', 'null', 'Null', 'NULL']);
 
 const PREFIX = 'tag:yaml.org,2002:';
 
-/** By tag, what the text must be; every other tag takes any. */
+/** Types that the text of a tag may have; other tags take any text. */
 const FORMS: ReadonlyMap<string, readonly ScalarType[]> = new Map([
   ['!!int', ['int']],
   ['!!float', ['float', 'int']],
