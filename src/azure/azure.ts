@@ -17,7 +17,7 @@ import { AzureVaults } from './vault/vaults.ts';
 /** Bound of one HTTP request. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** What the outbound half of the program needs. */
+/** Settings of the outbound half of the provider. */
 export interface AzureOptions {
   readonly userAgent: string;
   /** Certificates to trust beside Node's own: see `readTrust`. */
@@ -38,14 +38,14 @@ export interface AzureOptions {
 /** Azure as Mounts see it. */
 export interface Azure {
   readonly vaults: AzureVaults;
-  /** Makes what all connections share, which takes some ten milliseconds; asks nobody anything. */
+  /** Makes what all connections share, which takes about ten milliseconds. Sends nothing. */
   warmUp(): void;
   /** From now on a request fails that waits two seconds for a name server; the others go on. */
   stop(): void;
   close(): void;
 }
 
-/** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Asks nobody anything yet. */
+/** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Sends nothing yet. */
 export function connectAzure(options: AzureOptions): Azure {
   const { userAgent, telemetry, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST } = options;

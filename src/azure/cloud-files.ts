@@ -19,7 +19,7 @@ const TRIES = 2;
 const FLAG = '--cloud-file-dir';
 const ELSEWHERE = `mount it, or start the provider with another ${FLAG}`;
 
-/** What the operator gave. */
+/** The settings of the operator. */
 export interface CloudFileSources {
   /** `--cloud-file-dir`; empty: the directory of `ownFile`. */
   readonly directory: string;
@@ -71,7 +71,7 @@ export class CloudFiles {
     return this.#answer(name, find, (reason) => problem(`cannot be read: ${reason}`));
   }
 
-  /** Wherever its links lead to: the operator has named it. */
+  /** Reads the operator's own file. Its links may lead anywhere. */
   async #readOwn(name: string): Promise<CloudFile> {
     const file = this.#ownFile;
     if (file === '') {
@@ -115,7 +115,7 @@ export class CloudFiles {
   }
 }
 
-/** Beside the operator's own file. The root of the file system is nobody's directory of cloud files. */
+/** The directory of the operator's own file; empty where that is the root of the file system. */
 function defaultDirectory(ownFile: string): string {
   const directory = ownFile === '' ? '/' : dirname(resolve(ownFile));
   return directory === '/' ? '' : directory;

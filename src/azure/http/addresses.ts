@@ -15,7 +15,7 @@ export function inWords(tried: readonly Tried[]): readonly string[] {
   return [...new Set(words)].sort();
 }
 
-/** The addresses that a failed connection was tried with, by what Node or `connect.ts` put into its error. */
+/** The addresses that a failed connection was tried with, by what Node or `bounded-agents.ts` put into its error. */
 export function addressesOf(error: Error & { readonly addresses?: readonly string[] }): readonly string[] {
   if (error.addresses !== undefined) return error.addresses;
   return inWords((error instanceof AggregateError ? error.errors : [error]).filter(isTried));

@@ -15,7 +15,7 @@ import { TunnelAgent } from './tunnel.ts';
 
 /** Connections to one host at the same time. */
 const MAX_SOCKETS = 50;
-/** How long idle connections are kept; how many, says `IdleConnections`. */
+/** How long idle connections are kept. `IdleConnections` bounds their number. */
 const IDLE_MS = 150_000;
 /** Bound of DNS, TCP and TLS together. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -34,18 +34,18 @@ const SHARED = {
 
 /** Finds the connections for a URL, and the host of the proxy that they go through; empty: none. */
 export interface AgentSource {
-  for(url: URL): Way;
+  for(url: URL): Route;
 }
 
-/** The way to a host. */
-export interface Way {
+/** The connections to a host. */
+export interface Route {
   readonly agent: http.Agent;
   /** Host and port of the proxy in between; empty: none. */
   readonly proxy: string;
 }
 
-/** Hosts whose way is remembered. */
-const MAX_WAYS = 200;
+/** Hosts whose route is remembered. */
+const MAX_ROUTES = 200;
 
 /**
  * Keep-alive connections shared by all clients: bounded sockets a host, proxies from the environment, one TLS trust for
@@ -55,14 +55,14 @@ export class Agents implements AgentSource {
   readonly #trust: readonly string[];
   readonly #connectTimeoutMs: number;
   readonly #lookups = new Lookups();
-  /** How names become addresses. */
+  /** Resolves names to addresses. */
   readonly lookup = this.#lookups.lookup;
   /** Connections to HTTPS hosts that are not up yet. */
   readonly pending = new PendingConnections();
   readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS, lookup: this.lookup });
   readonly #proxied = new Map<string, TunnelAgent>();
   /** By origin: the environment, which says which hosts are reached by proxy, stays as it is. */
-  readonly #ways = new Cache<Way>({ entries: MAX_WAYS });
+  readonly #routes = new Cache<Route>({ entries: MAX_ROUTES });
   #https: BoundedHttpsAgent | undefined;
   #secureContext: tls.SecureContext | undefined;
 
@@ -78,13 +78,13 @@ export class Agents implements AgentSource {
     isIP('localhost');
   }
 
-  /** The way to a URL's host. */
-  for(url: URL): Way {
-    const known = this.#ways.get(url.origin);
+  /** The route to a URL's host. */
+  for(url: URL): Route {
+    const known = this.#routes.get(url.origin);
     if (known !== undefined) return known;
-    const way = this.#find(url);
-    this.#ways.set(url.origin, way);
-    return way;
+    const route = this.#find(url);
+    this.#routes.set(url.origin, route);
+    return route;
   }
 
   /** Opens a connection to a URL's host if there is none and no proxy is in between. */
@@ -107,7 +107,7 @@ export class Agents implements AgentSource {
     for (const agent of this.#proxied.values()) agent.destroy();
   }
 
-  #find({ protocol, hostname, href }: URL): Way {
+  #find({ protocol, hostname, href }: URL): Route {
     if (protocol === 'http:') return { agent: this.#http, proxy: '' };
     const proxy = proxyFor(hostname, href);
     if (proxy === '') {

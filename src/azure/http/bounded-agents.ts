@@ -16,13 +16,13 @@ import { coded } from './network-error.ts';
 export interface BoundedAgentOptions extends https.AgentOptions {
   /** Bound of one connection: DNS, TCP and TLS together, in milliseconds. */
   readonly connectTimeoutMs: number;
-  /** Where connections are noted until they are up. Default: a note of the agent's own, which nobody reads. */
+  /** Holds the connections that are not up yet. Default: an object of the agent's own. */
   readonly pending?: PendingConnections;
 }
 
 /** Idle connections kept while requests come and go, over all hosts. */
 const MAX_IDLE = 100;
-/** How many of them stay when they were not needed for {@link REST_MS}. */
+/** Idle connections that stay when they were not needed for {@link REST_MS}. */
 const MAX_RESTING = 16;
 const REST_MS = 2_000;
 
@@ -60,7 +60,7 @@ export class IdleConnections {
 
 /** TLS sessions kept, one a host; the one not used for longest goes first. */
 const MAX_SESSIONS = 100;
-/** A prepared connection that nobody wants is closed after this. */
+/** A prepared connection that no request uses is closed after this. */
 const PREPARED_MS = 10_000;
 
 /**
@@ -161,7 +161,7 @@ export class BoundedHttpAgent extends http.Agent {
   }
 }
 
-/** What it means that a connection got no further: nobody resolved the name, took the connection, or spoke TLS. */
+/** Code and text for a connection that is not up in time, by the event that it waits for. */
 const STUCK = {
   lookup: ['EAI_AGAIN', 'no answer of the name server'],
   connect: ['ETIMEDOUT', 'no connection'],
@@ -170,7 +170,7 @@ const STUCK = {
 
 interface Watch {
   readonly host: string | null | undefined;
-  /** What happens when the connection is up. */
+  /** The event of a connection that is up. */
   readonly up: 'connect' | 'secureConnect';
   readonly timeoutMs: number;
   /** Called when the connection is up or failed. */

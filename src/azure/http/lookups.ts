@@ -55,7 +55,7 @@ async function textOf(hostsFile: string): Promise<string> {
   return (await readRegularFile(await realPathOf(hostsFile), MAX_HOSTS_BYTES)).text;
 }
 
-/** What a name server has to answer in when the provider stops; one that works takes a small part of it. */
+/** Time that a name server has when the provider stops; one that works takes a small part of it. */
 export const GRACE_MS = 2000;
 
 /** The lookups of a process. */

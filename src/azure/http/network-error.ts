@@ -8,13 +8,13 @@ import { addressesOf } from './addresses.ts';
 /** The layer at which a host did not answer. */
 export type NetworkLayer = 'DNS' | 'TCP' | 'TLS' | 'HTTP';
 
-/** What a network failure means, for the person on call. */
+/** The meaning of a network failure, for the person on call. */
 export interface NetworkFailure {
   readonly layer: NetworkLayer;
   /** Node's or OpenSSL's code, such as `ENOTFOUND`. */
   readonly code: string;
   readonly explanation: string;
-  /** Whether a moment may mend it. */
+  /** True if another try may succeed. */
   readonly transient: boolean;
   /** The proxy that failed in place of the host; absent: the host itself. */
   readonly proxy?: string;
@@ -78,7 +78,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   // The SDK's words for an answer that ends too early, and for a proxy that hangs up.
   PARSE_ERROR: CUT,
   REQUEST_SEND_ERROR: CUT,
-  // Ours: `createTransport` and `connect.ts`.
+  // Ours: `createTransport` and `bounded-agents.ts`.
   NO_ANSWER: SILENT,
   LARGE_ANSWER: [
     'HTTP',
@@ -109,7 +109,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ],
 };
 
-/** Families of codes, for what has no line of its own above. */
+/** Families of codes, for codes that are not in the table above. */
 const FAMILIES: readonly (readonly [RegExp, Meaning])[] = [
   // Ours: `TunnelAgent`, with the status of the proxy.
   [/^PROXY_(429|5\d\d)$/, ['HTTP', 'transient', 'the proxy cannot open the way to the host at the moment']],
@@ -129,7 +129,7 @@ const FAMILIES: readonly (readonly [RegExp, Meaning])[] = [
   [/^E(?!RR_)[A-Z0-9]+$/, ['TCP', 'transient', 'the connection failed; check network and limits of the node']],
 ];
 
-/** What is to be checked where the way ends at a proxy, before it opened the way to the host; by layer. */
+/** The next step where a connection ended at a proxy, before the tunnel to the host was open; by layer. */
 const PROXY_REMEDIES: Readonly<Record<NetworkLayer, string>> = {
   DNS: "correct the proxy in HTTPS_PROXY, or check the DNS that the provider's pod uses",
   TCP: 'check that the proxy runs, its address and port in HTTPS_PROXY, and firewalls between node and proxy',
@@ -164,11 +164,11 @@ export function noAnswer(host: string, { proxy, layer, code, explanation }: Netw
   return `${who} did not answer: ${layer} failed, ${code}: ${explanation}`;
 }
 
-/** Where a connection ended, for errors that name it. */
+/** The place where a connection ended, for errors that name it. */
 export interface FailedPlace {
   /** Host and port of the proxy in between. */
   readonly proxy?: string;
-  /** Whether it ended before the proxy had opened the way to the host. */
+  /** True if it ended before the proxy had opened the tunnel to the host. */
   readonly atProxy?: boolean;
   /** Addresses and ports that were tried, sorted. */
   readonly addresses?: readonly string[];

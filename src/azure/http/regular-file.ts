@@ -7,13 +7,13 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
 
-/** Why a file cannot be read, in words that follow its name; nothing of its content. */
+/** The reason why a file cannot be read, in words that follow its name; it quotes nothing of its content. */
 export class UnreadableFile extends Error {}
 
 /** Names a content: another one has another stamp. */
 export type FileStamp = string;
 
-/** What was read. */
+/** The content of a file. */
 export interface ReadFile {
   readonly text: string;
   readonly stamp: FileStamp;
@@ -33,20 +33,20 @@ const REASONS: Readonly<Record<string, string>> = {
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY;
 
 /**
- * The path without symbolic links. Errors: {@link UnreadableFile}.
+ * The path without symbolic links. Throws: {@link UnreadableFile}.
  */
 export async function realPathOf(path: string): Promise<string> {
   return explained(realpath(path));
 }
 
-/** The stamp of a file by its real path. Errors: {@link UnreadableFile} where it is not there, or no regular file. */
+/** The stamp of a file by its real path. Throws: {@link UnreadableFile} where it is not there, or no regular file. */
 export async function stampOf(realPath: string): Promise<FileStamp> {
   return stamp(await explained(lstat(realPath, { bigint: true })));
 }
 
 /**
  * The text of a regular file of at most `maxBytes`, by its real path.
- * Errors: {@link UnreadableFile}, also where the file is no regular one, is larger, or grows while it is read.
+ * Throws: {@link UnreadableFile}, also where the file is no regular one, is larger, or grows while it is read.
  */
 export async function readRegularFile(realPath: string, maxBytes: number): Promise<ReadFile> {
   await stampOf(realPath);
@@ -69,7 +69,7 @@ export async function readRegularFile(realPath: string, maxBytes: number): Promi
   }
 }
 
-/** Where an open file is: a directory of its path may have become a link since `realpath` saw it. */
+/** The path of an open file: a directory of its path may have become a link since `realpath` saw it. */
 function pathOf({ fd }: FileHandle, otherwise: string): Promise<string> {
   // Only Linux tells it.
   return process.platform === 'linux' ? explained(readlink(`/proc/self/fd/${fd}`)) : Promise.resolve(otherwise);

@@ -6,7 +6,7 @@
 
 import { clip } from '../../base/words.ts';
 
-/** What differs from one answer to the next although the cause is the same, and what stands in its place. */
+/** Patterns that differ from one answer to the next although the cause is the same, with their replacements. */
 const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [
     /[\s,;.([-]*\b(?:(?:(?:client[-_ ]?)?request|trace|correlation|activity|tracking|session)[-_ ]?id|reference)\b["']?\s*[:=]?\s*["']?[0-9a-f][-0-9a-f]{7,}\b["')\]]*/gi,

@@ -26,19 +26,19 @@ const SUSPICION_MS = 60_000;
 const MAX_REQUESTS = 1000;
 const MAX_HOSTS = 200;
 
-/** What is asked of a host. */
+/** A request to a host. */
 export interface HostQuestion {
   readonly phase: Phase;
   readonly host: string;
   /** Equal requests have equal names. */
   readonly request: string;
-  /** What fails without an answer, as a message begins. */
+  /** The beginning of the message for a request without an answer. */
   readonly failed: () => string;
   /** The same for all who fail by the same silence, see `reason` of `ProviderError`; default: as {@link failed}. */
   readonly allFailed?: () => string;
 }
 
-/** Who waits for the answer. */
+/** The Mount that waits for the answer. */
 export interface Asker {
   /** See `FetchContext`. */
   readonly hasty: boolean;
@@ -48,9 +48,9 @@ export interface Asker {
 }
 
 interface Unanswered {
-  /** Nobody in a hurry asks before it is over. */
+  /** A Mount without a deadline does not ask before it is over. */
   pause: Lifetime;
-  /** How often in a row. */
+  /** Number of times in a row. */
   readonly times: number;
 }
 
@@ -73,10 +73,10 @@ export class SilentHosts {
   }
 
   /**
-   * Waits for an answer, and notes whether there was one. Who is in a hurry gets a short time where the host was silent
-   * before, and none at all in the pause after a request that was not answered; the first one after the pause tries it
-   * again, alone.
-   * Errors: those of `work`; ERR_UNREACHABLE in place of a longer wait.
+   * Waits for an answer, and notes if there was one. A Mount without a deadline gets a short time where the host was
+   * silent before, and none in the pause after a request that was not answered. The first such Mount after the pause tries
+   * the request again; the others are refused meanwhile.
+   * Throws: the errors of `work`; ERR_UNREACHABLE in place of a longer wait.
    */
   async listen<T>(question: HostQuestion, asker: Asker, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const patienceMs = asker.hasty ? this.#patienceMs(question) : undefined;
@@ -99,7 +99,7 @@ export class SilentHosts {
     }
   }
 
-  /** How long somebody in a hurry may wait; undefined: as long as the Mount has. Errors: see {@link listen}. */
+  /** How long a Mount without a deadline may wait; undefined: as long as its own limit. Throws: see {@link listen}. */
   #patienceMs(question: HostQuestion): number | undefined {
     const unanswered = this.#unanswered.get(keyOf(question));
     if (unanswered === undefined) return this.#isSuspected(question) ? SILENCE_MS : undefined;
@@ -160,14 +160,14 @@ function refusal({ phase, host, failed, allFailed = failed }: HostQuestion): Pro
   return new ProviderError('ERR_UNREACHABLE', `${failed()}: ${text}`, { details: { phase, host }, reason });
 }
 
-/** Whether a failure is what the host said. */
+/** True if a failure is an answer of the host. */
 function isAnswer(error: unknown): boolean {
   if (error instanceof AnsweredError) return true;
   if (error instanceof ProviderError) return error.details.httpStatus !== undefined;
   return isRestError(error) && error.statusCode !== undefined;
 }
 
-/** What is said after a wait for somebody who does not answer. Others, such as ECONNREFUSED, come at once. */
+/** Codes that come after a wait for a host that does not answer. Others, such as ECONNREFUSED, come at once. */
 const SILENT_CODES = new Set(['NO_ANSWER', 'ETIMEDOUT', 'TLS_TIMEOUT', 'EAI_AGAIN', 'EHOSTUNREACH']);
 
 function isSilence(error: unknown): boolean {

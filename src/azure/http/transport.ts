@@ -20,7 +20,7 @@ import { addressesOf } from './addresses.ts';
 import type { AgentSource } from './agents.ts';
 import { coded, type FailedPlace } from './network-error.ts';
 
-/** What every request goes out with. */
+/** Settings of a transport. */
 export interface TransportOptions {
   readonly agents: AgentSource;
   /** Stands in front of the SDK's own. */
@@ -43,7 +43,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
  * Where all requests of all SDK clients end: shared connections, our user agent, bounds on time and size. An `HttpClient`
  * and no pipeline policy, because the SDK drops the policies of managed-identity credentials; and not the SDK's own one,
  * which takes as much CPU time for a request as everything else in front of the socket.
- * Errors: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`. Where a kept
+ * Throws: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`. Where a kept
  * connection fails, the others of its host go too, so that another try takes a fresh one.
  */
 export function createTransport({
@@ -63,13 +63,13 @@ export function createTransport({
       headers.delete('accept-encoding');
       try {
         const response = await exchange(request, { url, agent, timeoutMs, keptTimeoutMs });
-        // The answers of many requests come in one turn of the event loop: each is worked on in a turn of its own. A
-        // refusal must not wait for it: others start meanwhile, whom it may concern.
+        // The answers of many requests come in one turn of the event loop: each is worked on in a separate turn. A
+        // refusal does not wait for its turn: it may concern requests that would start meanwhile.
         if (response.status === 200) await nextTurn();
         else removeEcho(request, response);
         return response;
       } catch (error) {
-        // Which host the failure is about, for whoever explains it.
+        // The message about the failure names the proxy.
         if (proxy !== '' && error instanceof RestError) Object.assign(error, { proxy });
         throw error;
       }
@@ -77,10 +77,10 @@ export function createTransport({
   };
 }
 
-/** Fields of a login's form that nobody but its host may see. */
+/** Confidential fields of a login's form. */
 const CONFIDENTIAL_FIELDS = ['client_secret', 'client_assertion', 'assertion', 'password', 'refresh_token'];
 
-/** Takes what a request said in confidence out of its answer. Texts are cut later, and a part could not be found then. */
+/** Removes the confidential parts of a request from its answer. Later, texts are cut, and parts could not be found. */
 function removeEcho({ headers, body }: PipelineRequest, response: PipelineResponse): void {
   const form = new URLSearchParams(typeof body === 'string' ? body : '');
   const redactor = new Redactor();
@@ -94,14 +94,17 @@ function removeEcho({ headers, body }: PipelineRequest, response: PipelineRespon
   for (const [name, value] of told) response.headers.set(name, redactor.text(value));
 }
 
-interface Way {
+interface Sending {
   readonly url: URL;
   readonly agent: http.Agent;
   readonly timeoutMs: number;
   readonly keptTimeoutMs: number;
 }
 
-function exchange(request: PipelineRequest, { url, agent, timeoutMs, keptTimeoutMs }: Way): Promise<PipelineResponse> {
+function exchange(
+  request: PipelineRequest,
+  { url, agent, timeoutMs, keptTimeoutMs }: Sending,
+): Promise<PipelineResponse> {
   const { method, headers, abortSignal } = request;
   // The SDK puts null where there is none.
   const body = request.body ?? undefined;
@@ -154,7 +157,7 @@ function exchange(request: PipelineRequest, { url, agent, timeoutMs, keptTimeout
       readText(response, end, (bodyAsText) => {
         settle();
         const { statusCode: status = 0 } = response;
-        // Cookies alone come as a list, and nobody asks for them.
+        // Cookies, which are not used, are the only header that comes as a list.
         const { 'set-cookie': _, ...given } = response.headers;
         resolve({ request, status, headers: createHttpHeaders(given as Record<string, string>), bodyAsText });
       });
@@ -216,7 +219,7 @@ export function rememberMetadata(client: HttpClient, sweeper: Sweeper): HttpClie
         const response = await kept.catch(() => undefined);
         // Many wait for it, and each has a request to begin.
         await nextTurn();
-        // The one who asked may have gone, which is no reason for the others to fail.
+        // The Mount that asked may have ended, which is no reason for the others to fail.
         return response === undefined ? client.sendRequest(request) : { ...response, request };
       }
       const response = client.sendRequest(request);
@@ -232,7 +235,7 @@ export function rememberMetadata(client: HttpClient, sweeper: Sweeper): HttpClie
   };
 }
 
-/** Whether it is OpenID metadata, and no proxy's page: it is not asked for again for a day. */
+/** True if it is OpenID metadata, and not a page of a proxy: it is kept for a day. */
 function isMetadata(text: string | null | undefined): boolean {
   try {
     const value = JSON.parse(text ?? '') as Record<string, unknown> | null;

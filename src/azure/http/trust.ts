@@ -8,7 +8,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRegularFile, realPathOf } from './regular-file.ts';
 
-/** Where certificates beyond Node's own come from: `SSL_CERT_FILE`, `SSL_CERT_DIR`, `NODE_EXTRA_CA_CERTS`. */
+/** Sources of certificates beyond Node's own: `SSL_CERT_FILE`, `SSL_CERT_DIR`, `NODE_EXTRA_CA_CERTS`. */
 export interface TrustSources {
   readonly certFile: string | undefined;
   /** Directories, separated by `:`. */

@@ -17,27 +17,28 @@ const MAX_CONCURRENT = 32;
 const BASE_PAUSE_MS = 2_000;
 const MAX_PAUSE_MS = 16_000;
 /**
- * Bounds of what a vault may ask for: below it we would hammer it, hence it doubles with each further 429, up to the
- * first pause without `Retry-After`; above it one wrong header would close it for good.
+ * Bounds of the wait that a vault may ask for. The lower one doubles with each further 429, up to the first pause without
+ * `Retry-After`: a vault that asks for too little would get too many requests. Above the upper one, a single wrong header
+ * would close the vault for good.
  */
 const MIN_RETRY_AFTER_MS = 250;
 const MAX_RETRY_AFTER_MS = 5 * 60 * 1000;
-/** By how much at most nodes come back later than they were told, so that they do not come together. */
+/** Part of the wait by which nodes come back later than told at most, so that they do not come together. */
 const SPREAD = 0.1;
 
-/** Which pauses a Mount can wait for; see `FetchContext`. */
+/** Limits the pauses that a Mount waits for; see `FetchContext`. */
 export interface PauseLimit {
   readonly deadlineAt: SteadyTime;
   readonly hasty: boolean;
 }
 
-/** What the end of a request says about the vault's load; undefined: nothing. */
+/** The meaning of a failure for the vault's load: it still answers, it asks to wait, or undefined: none. */
 export type Verdict = 'answered' | { readonly retryAfterMs: number | undefined } | undefined;
 
-/** What {@link VaultGate} works with. */
+/** Settings of a {@link VaultGate}. */
 export interface VaultGateOptions {
   readonly clock: Clock;
-  /** Reads a request's failure. */
+  /** Tells the meaning of a request's failure. */
   readonly judge: (error: unknown) => Verdict;
   /** Called when a pause begins. */
   readonly onPause?: () => void;
@@ -50,13 +51,13 @@ interface Waiter {
 
 /** One request over all of its tries. Its turn comes with the first turn of any of the Mounts that wait for it. */
 export interface GateRequest {
-  /** Since when the vault owes it an answer, over all tries; undefined while it waits for its turn. */
+  /** The time since which the vault owes it an answer, over all tries; undefined while it waits for its turn. */
   readonly unansweredSince: SteadyTime | undefined;
   /** Lets another Mount wait for it too. */
   join(mountId: number): void;
   /** Runs `work` when its turn comes. Throws: the errors of `work`; the reason of `signal` if it aborts before. */
   pass<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
-  /** It is answered, or given up. */
+  /** Forgets the request, which was answered or given up. */
   end(): void;
 }
 
@@ -89,7 +90,7 @@ export class VaultGate {
   /** Those of them that started since the last pause. */
   #running = 0;
   #limit = MAX_CONCURRENT;
-  /** Counts pauses, to tell answers to what started before one. */
+  /** Number of pauses so far: an answer to a request from before a pause does not count. */
   #pauses = 0;
   #pause: Lifetime | undefined;
   #cause: unknown;
@@ -105,7 +106,7 @@ export class VaultGate {
     return this.#pause?.leftMs ?? 0;
   }
 
-  /** Nothing runs, waits or pauses. */
+  /** True if no request runs or waits, and there is no pause. */
   get idle(): boolean {
     return this.#inFlight === 0 && this.#queues.size === 0 && this.pauseMs === 0;
   }
@@ -199,11 +200,11 @@ export class VaultGate {
     this.#limit = Math.min(MAX_CONCURRENT, this.#limit + 1);
   }
 
-  /** Nobody starts before the pause is over. What was under way when it began does not count any more. */
+  /** Begins a pause. Requests that are under way do not count any more. */
   #close(retryAfterMs: number | undefined, cause: unknown): void {
     const { clock, random } = this.#options;
     const exponential = Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** this.#strikes) * (0.75 + random() / 2);
-    // What it asks for was too short where it refuses the next request too.
+    // The wait was too short if the vault refuses the next request too.
     const least = Math.min(BASE_PAUSE_MS, MIN_RETRY_AFTER_MS * 2 ** this.#strikes);
     const asked = Math.min(MAX_RETRY_AFTER_MS, Math.max(least, retryAfterMs ?? 0)) * (1 + SPREAD * random());
     this.#pause = new Lifetime(clock, retryAfterMs === undefined ? exponential : asked);

@@ -21,7 +21,7 @@ const MAX_RETRIES = 3;
 const RETRY_BASE_MS = 300;
 const TRANSIENT_STATUS = new Set([408, 500, 502, 503, 504]);
 
-/** What the tries of one request have in common. */
+/** The common part of all tries of one request. */
 export interface Retrying {
   readonly session: VaultSession;
   readonly telemetry: Pick<Telemetry, 'vaultAsked' | 'vaultRetry'>;

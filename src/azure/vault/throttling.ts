@@ -8,7 +8,7 @@ import { retryAfter } from '../http/retry-after.ts';
 import { Challenge } from './challenge.ts';
 import type { Verdict } from './gate.ts';
 
-/** What a failed request says about the load of its vault; a date in `Retry-After` counts from `now`. */
+/** The meaning of a failed request for the load of its vault; see `Verdict` and {@link retryAfter} about `now`. */
 export function judge(error: unknown, now: number): Verdict {
   if (error instanceof Challenge) return 'answered';
   if (!isRestError(error) || error.statusCode === undefined) return undefined;
@@ -17,7 +17,7 @@ export function judge(error: unknown, now: number): Verdict {
   return error.statusCode < 500 ? 'answered' : undefined;
 }
 
-/** Whether a vault asked to wait. */
+/** True if a vault asked to wait. */
 export function isThrottling(error: unknown): boolean {
   return typeof judge(error, 0) === 'object';
 }

@@ -24,7 +24,7 @@ import { BadAnswer } from './bad-answer.ts';
 import { refuseChallenges } from './challenge.ts';
 import { COLLECTION } from './vault-json.ts';
 
-/** What belongs to one call. */
+/** Settings of one call. */
 export interface VaultCall {
   /** Value of the header: `Bearer` and a token. */
   readonly authorization: string;
@@ -186,7 +186,7 @@ function nextOf(page: unknown, url: URL): URL | undefined {
   return next;
 }
 
-/** No token goes to a host that an answer names, nor to another path. */
+/** No token goes to a host that an answer names, and none to another path. */
 function refuseElsewhere(url: URL, target: URL): void {
   if (target.origin !== url.origin) {
     throw new BadAnswer(`the vault refers to ${target.origin}; nothing was sent there`);

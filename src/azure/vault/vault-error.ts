@@ -10,7 +10,7 @@ import { networkFailure, noAnswer } from '../http/network-error.ts';
 import { serverWords } from '../http/server-words.ts';
 import { BadAnswer } from './bad-answer.ts';
 
-/** What was asked of a vault, in the words of an error message. */
+/** A question to a vault, as error messages name it. */
 export interface VaultQuestion {
   readonly type: ObjectType;
   readonly name: string;
@@ -23,7 +23,7 @@ export interface VaultQuestion {
   readonly identity: string;
 }
 
-/** What Key Vault calls the kinds of objects. */
+/** Key Vault's names for the kinds of objects. */
 export const NOUN: Readonly<Record<ObjectType, string>> = { secret: 'secret', key: 'key', cert: 'certificate' };
 const ROLE: Readonly<Record<ObjectType, string>> = {
   secret: 'Key Vault Secrets User',
@@ -31,18 +31,18 @@ const ROLE: Readonly<Record<ObjectType, string>> = {
   cert: 'Key Vault Certificate User',
 };
 
-/** What failed, as a message begins. */
+/** The beginning of a message about a question that failed. */
 export function describeQuestion({ operation, type, name, version, vaultName }: VaultQuestion): string {
   const which = version === '' ? '' : ` (version ${version})`;
   return `Cannot ${operation} ${NOUN[type]} "${name}"${which} from vault "${vaultName}"`;
 }
 
-/** The same without the object, for what is told of many of them. */
+/** The same without the object, for messages about many objects. */
 export function describeQuestions({ operation, vaultName }: Pick<VaultQuestion, 'operation' | 'vaultName'>): string {
   return `Cannot ${operation === 'read' ? 'read' : 'list versions'} from vault "${vaultName}"`;
 }
 
-/** An error of a question: its reason, which names no object, is that of all that failed so. */
+/** The error of a question. Its reason names no object, so that questions that fail alike have one reason. */
 function failure(
   question: VaultQuestion,
   code: ErrorCode,
@@ -87,7 +87,7 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
   return failure(question, 'ERR_INTERNAL', { text, cause: error });
 }
 
-/** What a vault said when it said no. */
+/** The refusal of a vault. */
 export interface VaultAnswer {
   readonly status: number;
   readonly code: string;
@@ -102,7 +102,7 @@ interface WireError {
   readonly innererror?: { readonly code?: unknown } | null;
 }
 
-/** Reads an error body (`{error: {code, message, innererror: {code}}}`); what is not there is empty. */
+/** Reads an error body (`{error: {code, message, innererror: {code}}}`); fields that are absent are empty. */
 export function answerOf(status: number, body: unknown, requestId: string | undefined): VaultAnswer {
   // A proxy's HTML, or nothing, is no such object: the status alone has to do then.
   const { error } = (typeof body === 'object' && body !== null ? body : {}) as { error?: WireError | null };
@@ -137,7 +137,7 @@ function refusal(question: VaultQuestion, answer: VaultAnswer): ProviderError {
   });
 }
 
-/** What a refusal means: our code, the cause in words, and the next step. */
+/** The meaning of a refusal: our code, the cause in words, and the next step. */
 interface Meaning {
   readonly code: ErrorCode;
   readonly cause: string;

@@ -13,7 +13,7 @@ type Json = Readonly<Record<string, unknown>>;
 /**
  * Reads the JSON that a vault answered. The SDK's own models cannot be used for it: they crash where a field is absent,
  * and Key Vault does leave fields out.
- * Errors: `BadAnswer`, naming the field, with the official provider's words.
+ * Throws: `BadAnswer`, naming the field, with the official provider's words.
  */
 export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
   const json = jsonOf(body);
@@ -53,10 +53,10 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
   }
 }
 
-/** What an entry takes in memory besides its content. */
+/** Estimated memory of an entry besides its content. */
 const ENTRY_BYTES = 500;
 
-/** About the bytes that an object takes in memory. */
+/** Estimated bytes of an object in memory. */
 export function bytesOfObject(object: FetchedObject): number {
   switch (object.type) {
     case 'secret':
@@ -70,7 +70,7 @@ export function bytesOfObject(object: FetchedObject): number {
 
 /**
  * The entries of one page of a version listing; entries without id or attributes name no version to choose.
- * Errors: `BadAnswer` where it is no listing, or one of another object.
+ * Throws: `BadAnswer` where it is no listing, or one of another object.
  */
 export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): readonly ListedVersion[] {
   const { value } = jsonOf(body);
@@ -84,7 +84,7 @@ export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): 
   });
 }
 
-/** The members of an answer; none where it is JSON of another kind. Errors: `BadAnswer` where it is no JSON. */
+/** The members of an answer; none where it is JSON of another kind. Throws: `BadAnswer` where it is no JSON. */
 function jsonOf(body: unknown): Json {
   if (body === undefined) throw new BadAnswer(NO_JSON);
   return objectOf(body);
@@ -98,10 +98,10 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** What the paths of a vault call the kinds of objects. */
+/** Names of the kinds of objects in the paths of a vault. */
 export const COLLECTION = { secret: 'secrets', key: 'keys', cert: 'certificates' } as const;
 
-/** The version in an id; undefined where there is none. Errors: `BadAnswer` where the id is not that of the object. */
+/** The version in an id; undefined where there is none. Throws: `BadAnswer` where the id is not that of the object. */
 function versionOf({ type, name, version: asked }: ObjectRef, id: unknown): string | undefined {
   const text = textOf(id);
   if (text === undefined || text === '') return undefined;

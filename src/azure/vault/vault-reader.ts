@@ -20,7 +20,7 @@ import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } f
 import { fetchedFromWire, listedFromWire } from './vault-json.ts';
 import type { VaultSession } from './vault-session.ts';
 
-/** What all readers share. */
+/** Parts and settings that all readers share. */
 export interface ReaderOptions {
   readonly objects: SharedReads<FetchedObject>;
   readonly listings: SharedReads<readonly ListedVersion[]>;
@@ -100,7 +100,7 @@ export class SessionReader implements VaultReader {
 
   /**
    * Gets a token of this Mount's own, once for all of its reads; see `Login`. Many Mounts may wait for one token: each
-   * goes on in a turn of the event loop of its own.
+   * goes on in a separate turn of the event loop.
    */
   #proveIdentity({ signal, progress, hasty }: FetchContext): Promise<void> {
     const { host, login, resource: first } = this.#session;
@@ -115,9 +115,9 @@ export class SessionReader implements VaultReader {
     return this.#login;
   }
 
-  /** The value that was read a moment ago, or where it is to come from. */
+  /** The value in memory, and how the read is answered, as metrics count it. */
   async #lookInMemory<T>({ signal }: FetchContext, { key, shared }: Read<T>) {
-    // A Mount asks for all its objects at the same time: each request begins in a turn of its own.
+    // A Mount asks for all its objects at the same time: each request begins in a separate turn.
     if (shared.kept(key) === undefined && !shared.has(key)) await nextTurn(signal);
     const kept = shared.kept(key);
     const found = kept !== undefined ? 'hit' : shared.has(key) ? 'shared' : 'miss';

@@ -13,7 +13,7 @@ import type { VaultClient } from './vault-client.ts';
 /** The volume of a Mount, as far as its vault is concerned. */
 export type VaultVolume = Parameters<VaultAccess['open']>[0];
 
-/** What all identities share of one vault. */
+/** The part of a vault that all identities share. */
 export interface VaultHost {
   /** Its origin. */
   readonly url: string;
@@ -40,7 +40,7 @@ export interface VaultSession {
   readonly identity: () => string;
 }
 
-/** Opens a vault for a Mount; asks nobody anything. */
+/** Opens a vault for a Mount. Sends nothing. */
 export function startSession(
   { cloud, tenantId, identity, vaultName }: VaultVolume,
   host: VaultHost,

@@ -20,12 +20,12 @@ const MAX_VAULTS = 200;
 /** Estimated memory of one entry of a listing. */
 const LISTED_BYTES = 200;
 
-/** What {@link AzureVaults} works with. */
+/** Parts and settings of {@link AzureVaults}. */
 export interface AzureVaultsOptions extends Omit<ReaderOptions, 'objects' | 'listings'> {
   readonly tokens: TokenPool;
-  /** Connections, user agent: what every request needs. */
+  /** Sends requests over shared connections, with our user agent. */
   readonly transport: HttpClient;
-  /** Keeps requests from a vault that wait for their connection; see `PendingConnections`. */
+  /** Holds back requests to a vault that wait for their connection; see `PendingConnections`. */
   readonly holdBack: (vaultUrl: string) => void;
   readonly sweeper: Sweeper;
 }
