@@ -7,6 +7,7 @@ export default defineConfig({
     // A test ends when what it waits for has come; these limits are for a machine with ten times the work it can do.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     pool: 'forks',
     // Many tests wait for a socket or a process, so that more workers than cores finish earlier.
     maxWorkers: 2 * availableParallelism(),

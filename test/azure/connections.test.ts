@@ -221,6 +221,8 @@ describe('idle connections', () => {
     const { certificate, key } = await issue({ name: '*.idle.localhost' });
     const cert = certificate.toString();
     const many = https.createServer({ cert, key: keyPem(key) }, (_, response) => response.end('{}'));
+    // The server itself closes none, however long the test takes.
+    many.keepAliveTimeout = 600_000;
     let opened = 0;
     many.on('secureConnection', () => opened++);
     await new Promise<void>((resolve) => many.listen(0, '127.0.0.1', resolve));
