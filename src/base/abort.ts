@@ -1,6 +1,6 @@
 /**
- * Promises that end when an `AbortSignal` aborts. Every wait of a Mount goes through them, so that it ends with the deadline
- * of its caller. They reject with the reason of the signal.
+ * Promises that end when an `AbortSignal` aborts. Every wait of a Mount goes through them, so that it ends with the
+ * deadline of its caller. They reject with the reason of the signal.
  */
 
 /** Waits for `work`, which itself goes on after an abort. Throws: the error of `work`; the reason of the signal. */

@@ -1,7 +1,7 @@
 /**
- * The bounded cache that all parts of the provider use: by entries, bytes, time to live, idle time and shares of owners.
- * Where entries expire, the cache registers with a sweeper, so that secrets also leave the memory of an idle node.
- * Values that are too large for the cache are not kept.
+ * The bounded cache that all parts of the provider use: by entries, bytes, time to live, idle time and shares of
+ * owners. Where entries expire, the cache registers with a sweeper, so that secrets also leave the memory of an idle
+ * node. Values that are too large for the cache are not kept.
  */
 
 import { Lifetime } from './clock.ts';
@@ -51,8 +51,8 @@ interface Holding {
 }
 
 /**
- * A bounded map. When it is full, the owner that holds most loses its least recently used entry; without owners, that is
- * the least recently used entry of all. An expired entry is never returned.
+ * A bounded map. When it is full, the owner that holds most loses its least recently used entry; without owners, that
+ * is the least recently used entry of all. An expired entry is never returned.
  */
 export class Cache<V> implements Sweepable {
   readonly #limits: CacheLimits;

@@ -1,9 +1,10 @@
 /**
- * The two clocks of a node, and time limits that use both. All code that reads the time or limits a duration uses this file.
+ * The two clocks of a node, and time limits that use both. All code that reads the time or limits a duration uses this
+ * file.
  *
- * The wall clock gives dates and can be set at any time, in both directions. The steady clock measures durations: it never
- * goes back, and on Linux it stands still while the machine is suspended. Their readings have different types, so that one
- * is not used in place of the other.
+ * The wall clock gives dates and can be set at any time, in both directions. The steady clock measures durations: it
+ * never goes back, and on Linux it stands still while the machine is suspended. Their readings have different types, so
+ * that one is not used in place of the other.
  */
 
 declare const steady: unique symbol;
@@ -48,9 +49,9 @@ export function later(time: SteadyTime, ms: number): SteadyTime {
 }
 
 /**
- * A duration with an end, such as the time for which a value is served or a pause is kept. It begins with its construction,
- * and is over as soon as either clock says that it has passed. Neither a wall clock that is set back nor a suspended
- * machine, whose steady clock stands still, prolongs it. A wall clock that is set forward ends it early.
+ * A duration with an end, such as the time for which a value is served or a pause is kept. It begins with its
+ * construction, and is over as soon as either clock says that it has passed. Neither a wall clock that is set back nor
+ * a suspended machine, whose steady clock stands still, prolongs it. A wall clock that is set forward ends it early.
  */
 export class Lifetime {
   readonly #clock: Clock;

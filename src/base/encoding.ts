@@ -1,6 +1,6 @@
 /**
- * Strict decoders for base64 and hexadecimal text, with the error offsets of Go's decoders. `mount/convert` decodes values
- * with them. They refuse what Node's own decoders skip.
+ * Strict decoders for base64 and hexadecimal text, with the error offsets of Go's decoders. `mount/convert` decodes
+ * values with them. They refuse what Node's own decoders skip.
  */
 
 /** The result of a strict decoding: the bytes, or the offset of the first invalid character. */
@@ -21,7 +21,10 @@ export function decodeBase64(text: string): Decoded {
   return { ok: true, bytes: Buffer.from(compact, 'base64') };
 }
 
-/** Hexadecimal, two digits for each byte, in either case, without separators. Offsets count characters of `text`, from 0. */
+/**
+ * Hexadecimal, two digits for each byte, in either case, without separators. Offsets count characters of `text`, from
+ * 0.
+ */
 export function decodeHex(text: string): Decoded {
   const invalid = text.search(/[^0-9A-Fa-f]/);
   if (invalid !== -1) return { ok: false, offset: invalid };

@@ -1,6 +1,6 @@
 /**
- * The one error class of this project, with its codes. Thrown in every room; `server/status.ts` turns a code into a gRPC
- * status, and `cli/` into an exit code.
+ * The one error class of this project, with its codes. Thrown in every room; `server/status.ts` turns a code into a
+ * gRPC status, and `cli/` into an exit code.
  */
 
 import type { Phase } from './phases.ts';

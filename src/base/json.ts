@@ -1,7 +1,7 @@
 /**
- * Parses JSON that a caller sends, such as the attributes of a Mount. The text is measured before it is parsed, since the
- * parser needs memory and time for every value and level. Text that is too long, has too many entries, nests too deep or is
- * not JSON is refused. Messages do not quote the text, which may hold secrets.
+ * Parses JSON that a caller sends, such as the attributes of a Mount. The text is measured before it is parsed, since
+ * the parser needs memory and time for every value and level. Text that is too long, has too many entries, nests too
+ * deep or is not JSON is refused. Messages do not quote the text, which may hold secrets.
  */
 
 /** Upper limits of a JSON text. */
@@ -59,7 +59,9 @@ function jsonSize(text: string): Pick<JsonLimits, 'entries' | 'depth'> {
   return { entries, depth };
 }
 
-/** Position of the closing quote of the string that begins at `start`; the length of the text or more if it is missing. */
+/**
+ * Position of the closing quote of the string that begins at `start`; the length of the text or more if it is missing.
+ */
 function endOfString(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length && text.charCodeAt(end) !== QUOTE) end += text.charCodeAt(end) === BACKSLASH ? 2 : 1;

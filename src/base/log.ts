@@ -3,8 +3,9 @@
  */
 
 /**
- * Fields of a log line. Values are plain data or `Secret`s, which print redacted. The message of a line is short and always
- * the same, and variable text is a field: `error` holds the text of a failure, `detail` that of a warning or a note.
+ * Fields of a log line. Values are plain data or `Secret`s, which print redacted. The message of a line is short and
+ * always the same, and variable text is a field: `error` holds the text of a failure, `detail` that of a warning or a
+ * note.
  */
 export type LogFields = Readonly<Record<string, unknown>>;
 

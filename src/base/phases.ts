@@ -1,6 +1,6 @@
 /**
- * The hosts that a Mount waits for, one row a kind of host. The deadline and `SilentHosts` name by them which host did not
- * answer, and logins which service refused. A new kind of host is one row here: the type `Phase` follows from it.
+ * The hosts that a Mount waits for, one row a kind of host. The deadline and `SilentHosts` name by them which host did
+ * not answer, and logins which service refused. A new kind of host is one row here: the type `Phase` follows from it.
  */
 
 interface PhaseWords {

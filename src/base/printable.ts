@@ -1,6 +1,7 @@
 /**
  * Makes foreign text safe to show. It is used where text leaves the program: messages of Mounts, gRPC statuses, metric
- * labels, log lines. It escapes every character that can mislead a terminal, a log reader or a person, and refuses nothing.
+ * labels, log lines. It escapes every character that can mislead a terminal, a log reader or a person, and refuses
+ * nothing.
  */
 
 /** Control characters, line and paragraph separators, direction and invisible formatting marks, and lone surrogates. */

@@ -1,7 +1,7 @@
 /**
- * Removes the secrets of a request from foreign text: a server or a proxy may send back parts of the request. The transport
- * cleans answers with it, and each Mount its message and its log lines. It does not know the values of vaults, which no
- * message contains.
+ * Removes the secrets of a request from foreign text: a server or a proxy may send back parts of the request. The
+ * transport cleans answers with it, and each Mount its message and its log lines. It does not know the values of
+ * vaults, which no message contains.
  */
 
 import { ProviderError } from './errors.ts';

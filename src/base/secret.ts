@@ -1,6 +1,6 @@
 /**
- * The wrapper of everything secret: values of vaults, client secrets, tokens, passwords. All rooms pass secrets in it, so that
- * none is printed by accident.
+ * The wrapper of everything secret: values of vaults, client secrets, tokens, passwords. All rooms pass secrets in it,
+ * so that none is printed by accident.
  */
 
 import { inspect } from 'node:util';
@@ -9,7 +9,8 @@ import { inspect } from 'node:util';
 export const REDACTED = '[redacted]';
 
 /**
- * A secret value. It prints as `[redacted]` in strings, JSON, `inspect` and logs; only {@link Secret.reveal} returns it.
+ * A secret value. It prints as `[redacted]` in strings, JSON, `inspect` and logs; only {@link Secret.reveal} returns
+ * it.
  */
 export class Secret<T = string> {
   readonly #value: T;

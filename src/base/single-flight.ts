@@ -1,6 +1,6 @@
 /**
- * Shares work: callers that ask for the same at the same time wait for one piece of work. The token pool, the vault reader
- * and the result cache use it. It keeps no results.
+ * Shares work: callers that ask for the same at the same time wait for one piece of work. The token pool, the vault
+ * reader and the result cache use it. It keeps no results.
  */
 
 import { abortable } from './abort.ts';

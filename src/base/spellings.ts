@@ -1,11 +1,11 @@
 /**
- * Patterns that match a text in the encodings of URLs, forms, JSON, HTML and backslashes. `Redactor` searches for secrets
- * with them. Base64 and hexadecimal are not covered, since they change every character.
+ * Patterns that match a text in the encodings of URLs, forms, JSON, HTML and backslashes. `Redactor` searches for
+ * secrets with them. Base64 and hexadecimal are not covered, since they change every character.
  */
 
 /**
- * A pattern that matches the text in these encodings, also nested ones. Each character may be encoded in a different way,
- * since encoders differ in the characters that they encode.
+ * A pattern that matches the text in these encodings, also nested ones. Each character may be encoded in a different
+ * way, since encoders differ in the characters that they encode.
  */
 export function spellings(text: string): string {
   return text.replace(/[\t-\r ]+|[^A-Za-z0-9]/gu, (part) => (/[\t-\r ]/.test(part) ? WHITE_SPACE : spellingsOf(part)));

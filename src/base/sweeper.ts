@@ -1,6 +1,6 @@
 /**
- * Drops what has expired from all caches of the process, so that it leaves memory on an idle node too. The code that puts
- * the provider together makes one sweeper and calls it at an interval; caches register themselves.
+ * Drops what has expired from all caches of the process, so that it leaves memory on an idle node too. The code that
+ * puts the provider together makes one sweeper and calls it at an interval; caches register themselves.
  */
 
 import type { Clock } from './clock.ts';

@@ -1,6 +1,6 @@
 /**
- * The figures that the provider reports, without a metrics library. `server/metrics.ts` turns them into Prometheus metrics;
- * mount and azure report through the interface.
+ * The figures that the provider reports, without a metrics library. `server/metrics.ts` turns them into Prometheus
+ * metrics; mount and azure report through the interface.
  */
 
 import type { ObjectType } from './objects.ts';

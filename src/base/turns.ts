@@ -1,7 +1,8 @@
 /**
- * Keeps heavy work from blocking the event loop. Work in JavaScript runs in slices of about a millisecond, one slice for
- * each turn of the event loop in the whole process, and callers take turns. Work on Node's thread pool runs two jobs at a
- * time, which leaves threads for name lookups. The queues are global, since fairness needs one place for all Mounts.
+ * Keeps heavy work from blocking the event loop. Work in JavaScript runs in slices of about a millisecond, one slice
+ * for each turn of the event loop in the whole process, and callers take turns. Work on Node's thread pool runs two
+ * jobs at a time, which leaves threads for name lookups. The queues are global, since fairness needs one place for all
+ * Mounts.
  */
 
 const waiting: (() => void)[] = [];
@@ -18,7 +19,10 @@ export async function nextTurn(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
 }
 
-/** Runs `job`, which occupies a thread of the pool, when fewer than two jobs run. Throws: as `job`; the reason of `signal`. */
+/**
+ * Runs `job`, which occupies a thread of the pool, when fewer than two jobs run. Throws: as `job`; the reason of
+ * `signal`.
+ */
 export async function onPool<T>(job: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   if (poolJobs === POOL_JOBS) await new Promise<void>((resolve) => waitingForPool.push(resolve));
   else poolJobs++;

@@ -1,6 +1,6 @@
 /**
- * Helps to write messages: names the known word nearest to a misspelt one, lists words, and makes the text of a caller or
- * server short and printable. Words longer than a hundred characters are not compared.
+ * Helps to write messages: names the known word nearest to a misspelt one, lists words, and makes the text of a caller
+ * or server short and printable. Words longer than a hundred characters are not compared.
  */
 
 import { printable } from './printable.ts';
@@ -50,8 +50,8 @@ export function quote(text: string): string {
 }
 
 /**
- * The number of insertions, deletions, substitutions and swaps of neighbours (optimal string alignment) between two words.
- * The computation stops with a number above `limit` when the distance cannot be less.
+ * The number of insertions, deletions, substitutions and swaps of neighbours (optimal string alignment) between two
+ * words. The computation stops with a number above `limit` when the distance cannot be less.
  */
 function editDistance(a: string, b: string, limit: number): number {
   let beforePrevious: readonly number[] = [];

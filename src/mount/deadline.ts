@@ -1,3 +1,8 @@
+/**
+ * Limits the time of one Mount: the deadline of its caller less a margin, or twelve seconds where the caller set none.
+ * `mount.ts` starts the budget. The error of an expired budget names the hosts that the Mount waited for.
+ */
+
 import { setMaxListeners } from 'node:events';
 import { type Clock, later, type SteadyTime } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
@@ -6,8 +11,8 @@ import type { MountCall } from './handler.ts';
 import type { Progress } from './pending-waits.ts';
 
 /**
- * Bound of a Mount whose caller sent no deadline. That is the rotation of a driver up to v1.5: the files are there, it
- * comes back in ten seconds, and its one worker serves no other pod of the node meanwhile.
+ * Limit of a Mount whose caller sent no deadline. Drivers up to v1.5 do so in rotation: the files exist already, the
+ * driver tries again in ten seconds, and its only worker serves no other pod of the node meanwhile.
  */
 const HASTY_LIMIT_MS = 12_000;
 const MIN_MARGIN_MS = 100;
@@ -15,35 +20,35 @@ const MAX_MARGIN_MS = 5_000;
 
 /** The time of one Mount. */
 export interface Budget {
-  /** When the Mount has to answer. */
+  /** The time by which the Mount has to answer. */
   readonly deadlineAt: SteadyTime;
   /** See `FetchContext`. */
   readonly hasty: boolean;
-  /** Aborted with a `ProviderError`: ERR_TIMEOUT at the deadline, ERR_CANCELLED when the caller goes. */
+  /** Aborted with a `ProviderError`: ERR_TIMEOUT at the deadline, ERR_CANCELLED when the caller cancels. */
   readonly signal: AbortSignal;
   readonly dispose: () => void;
 }
 
-/** What a {@link Budget} is made of. */
+/** Options of {@link startBudget}. */
 export interface BudgetOptions {
   readonly clock: Clock;
   readonly progress: Progress;
 }
 
 /**
- * The caller's deadline less a margin (a tenth, at least 100 ms, at most 5 s), so that our answer is there before the
- * caller gives up: a deadline that passes in the driver is a code that the kubelet does not take as final.
+ * Starts the caller's deadline less a margin (a tenth, at least 100 ms, at most 5 s), so that the answer arrives before
+ * the caller gives up. The kubelet does not take the code of a deadline that expires in the driver as final.
  */
 export function startBudget(call: MountCall, { clock, progress }: BudgetOptions): Budget {
   const startedAt = clock.steady();
   const givenMs = call.timeoutMs === Number.POSITIVE_INFINITY ? undefined : call.timeoutMs;
   const limitMs = givenMs === undefined ? HASTY_LIMIT_MS : Math.max(0, givenMs - marginMs(givenMs));
   const controller = new AbortController();
-  // One listener a read, and Node warns from the eleventh on.
+  // Each read adds a listener, and Node warns from the eleventh on.
   setMaxListeners(0, controller.signal);
   const expire = () => controller.abort(timeout(givenMs, progress));
   const cancel = () => controller.abort(new ProviderError('ERR_CANCELLED', 'the caller cancelled the mount'));
-  // Longer than any deadline of the kubelet; timers do not take more than 31 bits.
+  // Timers take at most 31 bits, which is longer than any deadline of the kubelet.
   const timer = setTimeout(expire, Math.min(limitMs, 0x7fff_ffff));
   if (call.signal.aborted) cancel();
   else call.signal.addEventListener('abort', cancel, { once: true });
@@ -62,7 +67,9 @@ function marginMs(givenMs: number): number {
   return Math.min(MAX_MARGIN_MS, Math.max(MIN_MARGIN_MS, givenMs / 10));
 }
 
-/** Without figures: the same cause has the same text, whatever the caller's deadline was; the log line has the time it took. */
+/**
+ * The text has no figures, so that the same cause has the same text for any deadline; the log line holds the duration.
+ */
 function timeout(givenMs: number | undefined, progress: Progress): ProviderError {
   const waits = progress.current();
   const [longest] = waits;

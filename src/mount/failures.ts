@@ -1,3 +1,8 @@
+/**
+ * Combines the failures of a Mount's objects into one error. `fetch.ts` and `convert/convert.ts` call it. The message
+ * names every failed object, its cause and the next step, within the length that events show.
+ */
+
 import { type ErrorCode, ProviderError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { clip } from '../base/words.ts';
@@ -6,12 +11,12 @@ import type { ObjectSpec } from '../spc/model.ts';
 /** One object that could not be delivered. */
 export interface FailedObject {
   readonly label: string;
-  /** Its name as short as it is unmistakable, for long lists; default: the label. */
+  /** Its shortest unambiguous name, for long lists. Default: the label. */
   readonly name?: string;
   readonly error: ProviderError;
-  /** Label of the object that cannot be delivered without it, where it is not asked for by itself. */
+  /** Label of the object that needs it, if another object needs its value. */
   readonly neededBy?: string;
-  /** Where its content stands, if it is a certificate's and somebody should look into it. */
+  /** The place of its content, if it is a certificate that the operator should inspect. */
   readonly content?: ContentPlace;
 }
 
@@ -22,7 +27,10 @@ export interface ContentPlace {
   readonly version: string;
 }
 
-/** Codes by how much they say of what has to be done first; one error that stands for several takes the first of these. */
+/**
+ * Codes in the order in which an operator acts on them. An error that combines several failures has the first of their
+ * codes.
+ */
 const PRECEDENCE: readonly ErrorCode[] = [
   'ERR_INTERNAL',
   'ERR_BAD_REQUEST',
@@ -38,9 +46,10 @@ const PRECEDENCE: readonly ErrorCode[] = [
 ];
 
 /**
- * One error that names every failed object. Objects that failed by the same cause share its text. What decides comes
- * first, since viewers of events cut: names, cause and next step of each cause; then the names that found no room, and
- * then the words of the servers. The order is that of the manifest, so that the same failures have the same text.
+ * One error that names every failed object. Objects that failed for the same cause share its text. The most important
+ * parts come first, since viewers of events cut the text: names, cause and next step of each cause, then the names that
+ * did not fit, then the texts of the servers. The order is that of the manifest, so that the same failures have the
+ * same text.
  */
 export function failuresError(failed: readonly FailedObject[], total: number): ProviderError {
   const causes = causesOf(failed);
@@ -48,7 +57,7 @@ export function failuresError(failed: readonly FailedObject[], total: number): P
   const begin = `failed to mount objects, error: ${total > 1 ? `${objects.size} of ${total} objects: ` : ''}`;
   const errors = failed.map(({ error }) => error);
   const leading = leadingError(errors);
-  return new ProviderError(leading?.code ?? 'ERR_INTERNAL', `${begin}${textOf(causes, begin)}`, {
+  return new ProviderError(leading?.code ?? 'ERR_INTERNAL', `${begin}${causesText(causes, begin)}`, {
     errors,
     failed: failed.map(({ label }) => label),
     details: leading?.details ?? {},
@@ -63,7 +72,7 @@ export function shortNameOf({ type, name, version }: Pick<ObjectSpec, 'type' | '
 /** Objects that failed in the same way. */
 interface Cause {
   readonly reason: string;
-  /** Of the first of them. */
+  /** The server's text for the first of them. */
   readonly said: string;
   /** Short names by label. */
   readonly names: Map<string, string>;
@@ -85,12 +94,12 @@ function causesOf(failed: readonly FailedObject[]): readonly Cause[] {
   return [...causes.values()];
 }
 
-/** Bytes within which the next step of a single cause stands, unless its own text is longer. */
+/** The next step of a single cause is within so many bytes, unless its own text is longer. */
 const DECISIVE_BYTES = 700;
-/** Causes that are told before the rest of the names. */
+/** Number of causes that come before the remaining names. */
 const MAX_FIRST = 4;
 
-function textOf(causes: readonly Cause[], begin: string): string {
+function causesText(causes: readonly Cause[], begin: string): string {
   const first = causes.slice(0, MAX_FIRST);
   const bare = first.map((cause) => headOf(cause, 0).text).join('; ');
   const room = Math.max(0, DECISIVE_BYTES - Buffer.byteLength(begin + bare)) / first.length;
@@ -109,7 +118,7 @@ function textOf(causes: readonly Cause[], begin: string): string {
   ].join('; ');
 }
 
-/** Which objects failed, and why. The first is named in full, the others within `room` bytes; `rest` are those that found none. */
+/** The failed objects of one cause. The first is named in full, the others within `room` bytes; `rest` did not fit. */
 function headOf({ names, neededBy, reason, pointer }: Cause, room: number): { text: string; rest: readonly string[] } {
   const [[label] = [''], ...others] = [...names];
   const inFull = others.map(([other]) => ` and ${other}`).join('');
@@ -128,11 +137,11 @@ function headOf({ names, neededBy, reason, pointer }: Cause, room: number): { te
   return { text: tell(`${label} and ${others.length} more${shown.length === 0 ? '' : ` (${list})`}`), rest };
 }
 
-/** How to see what is wrong with a content: nothing of it touches a disk, and no key is printed. */
+/** A command that inspects a content. It writes nothing to disk and prints no key. */
 function inspectionOf({ content }: FailedObject): string {
   if (content === undefined) return '';
   const { vaultName, name, version } = content;
-  // They go into somebody's shell.
+  // The operator pastes the command into a shell.
   if (![vaultName, name, `${version}-`].every((word) => /^[-0-9A-Za-z]+$/.test(word))) return '';
   const pinned = version === '' ? '' : ` --version ${version}`;
   const read = `az keyvault secret show --vault-name ${vaultName} --name ${name}${pinned} --query value -o tsv`;
@@ -148,8 +157,8 @@ function leadingError(errors: readonly ProviderError[]): ProviderError | undefin
 }
 
 /**
- * The error that a Mount ends with; its message is printable and stands on one line, whatever manifest, vault and Entra
- * put into it. What is no `ProviderError` is a defect of ours; its own text might quote a value, so it is kept as the
+ * The error that a Mount ends with. Its message is printable and on one line, also where it quotes manifest, vault or
+ * Entra ID. Other thrown values are defects of the provider; their text might quote a secret, so it is kept as the
  * cause only.
  */
 export function asProviderError(reason: unknown): ProviderError {

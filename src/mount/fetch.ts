@@ -1,17 +1,22 @@
+/**
+ * Reads all objects of a volume from its vault, in parallel. `mount.ts` calls it. One failed object fails the Mount,
+ * with an error that names all failed objects.
+ */
+
 import type { ObjectSpec } from '../spc/model.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from './failures.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
 import { chooseVersions } from './versions.ts';
 
-/** An object of the manifest with what was read of it: one entry, or one a version in version history, newest first. */
+/** An object of the manifest and what was read of it: one entry, or one for each version of a history, newest first. */
 export interface FetchedSpec {
   readonly object: ObjectSpec;
   readonly fetched: readonly FetchedObject[];
 }
 
 /**
- * Reads all objects at the same time, equal ones once; the answer is in the order of the manifest.
- * Errors: one that names every object that failed.
+ * Reads all objects at the same time, and equal ones once. The result is in the order of the manifest.
+ * Throws: one error that names every failed object.
  */
 export async function fetchObjects(
   objects: readonly ObjectSpec[],

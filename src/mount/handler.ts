@@ -1,27 +1,34 @@
+/**
+ * The types between the server and the pipeline of a Mount. The server, the driver of the demo and `mount.ts` use them.
+ */
+
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 
-/** What a Mount is asked, as the driver sends it: three JSON texts and a path. */
+/** A request as the driver sends it: three JSON texts and a path. */
 export interface MountInput {
   readonly attributes: string;
   readonly secrets: string;
   readonly permission: string;
-  /** Where the volume is mounted: tells volumes apart where a driver does not name the SecretProviderClass (rotation up to v1.5). */
+  /**
+   * The path of the volume. It identifies the volume where a driver does not name the SecretProviderClass (rotation up
+   * to v1.5).
+   */
   readonly targetPath?: string;
 }
 
-/** Circumstances of one call. */
+/** The deadline and the signal of one call. */
 export interface MountCall {
-  /** Milliseconds until the caller gives up; `Infinity` where it sent no deadline. */
+  /** Milliseconds until the caller gives up; `Infinity` if it sent no deadline. */
   readonly timeoutMs: number;
-  /** Aborted when the caller cancels or goes away. */
+  /** Aborted when the caller cancels or disconnects. */
   readonly signal: AbortSignal;
 }
 
-/** The whole content of one volume and where it came from. */
+/** All files of one volume, and the versions of the objects that they were made of. */
 export interface MountOutput {
   readonly files: readonly MountedFile[];
   readonly objectVersions: readonly ObjectVersion[];
 }
 
-/** Answers one Mount. Rejects with a `ProviderError`; anything else it rejects with is a defect. */
+/** Answers one Mount. Throws: `ProviderError`; any other error is a defect. */
 export type MountHandler = (input: MountInput, call: MountCall) => Promise<MountOutput>;

@@ -1,16 +1,21 @@
+/**
+ * Writes a log line once instead of at every rotation. The report of a Mount and the checks of certificates use it. It
+ * remembers two thousand texts.
+ */
+
 import { Cache } from '../base/cache.ts';
 
-/** Texts remembered; the oldest are forgotten and may be said again. */
+/** Number of texts that are remembered. A text that was forgotten is logged again. */
 const MAX_NOTED = 2000;
 
-/** Says things once instead of at every rotation. */
-export class NotedOnce {
-  readonly #said = new Cache<true>({ entries: MAX_NOTED });
+/** Remembers which lines were logged. */
+export class LogOnce {
+  readonly #logged = new Cache<true>({ entries: MAX_NOTED });
 
-  /** Calls `say` unless `key` was noted before. */
-  note(key: string, say: () => void): void {
-    if (this.#said.peek(key)) return;
-    this.#said.set(key, true);
-    say();
+  /** Calls `write` unless `key` was noted before. */
+  note(key: string, write: () => void): void {
+    if (this.#logged.peek(key)) return;
+    this.#logged.set(key, true);
+    write();
   }
 }

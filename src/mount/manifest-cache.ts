@@ -1,22 +1,26 @@
+/**
+ * Keeps the parsed texts of manifests, since the pods of a workload and every republish send the same ones. The readers
+ * of parameters in `spc/` use it. It keeps no secrets, and at most two mebibytes.
+ */
+
 import { Cache } from '../base/cache.ts';
 import type { ReadText, Remember } from '../spc/parameter-reader.ts';
 
-/** Estimated bytes of all that is kept: as much as the two largest lists of objects take. */
+/** Estimated bytes of all entries: the size of the two largest lists of objects. */
 const MAX_BYTES = 2 * 1024 * 1024;
-/** What an object and a finding take in memory, whatever they say. */
+/** Estimated bytes of one object, one output and one finding in memory. */
 const OBJECT_BYTES = 1024;
 const OUTPUT_BYTES = 256;
 const FINDING_BYTES = 512;
 
 /**
- * Keeps what was read of the texts of manifests: the pods of a workload, and every republish, come with the same ones.
- * Bounded by bytes; what is unused for longest goes first. It is what manifests say, which is no secret.
+ * Makes the cache. It is bounded by bytes, and the least recently used text goes first. Manifests hold no secrets.
  */
 export function rememberTexts(): Remember {
   const kept = new Cache<ReadText>({ bytes: MAX_BYTES });
   return <T extends ReadText>(key: string, read: () => T): T => {
     const known = kept.get(key);
-    // Under one key there is what one function read, of one type.
+    // All values under one key come from the same function, and have one type.
     if (known !== undefined) return known as T;
     const fresh = read();
     kept.set(key, fresh, { bytes: 2 * key.length + sizeOf(fresh) });

@@ -1,3 +1,9 @@
+/**
+ * The pipeline of a Mount, from the request of the driver to its answer. `cli/provider.ts` makes the handler, and the
+ * server calls it. Requests with mistakes are refused before the first call to a vault, and an answer with a missing
+ * file is never given.
+ */
+
 import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -25,35 +31,35 @@ import { asProviderError } from './failures.ts';
 import { fetchObjects } from './fetch.ts';
 import type { MountHandler, MountInput } from './handler.ts';
 import { fileOfLiteral } from './literals.ts';
-import { NotedOnce } from './log-once.ts';
+import { LogOnce } from './log-once.ts';
 import { rememberTexts } from './manifest-cache.ts';
 import { Progress } from './pending-waits.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
 import { MountReport } from './report.ts';
 import { type Answer, assembleAnswer } from './response.ts';
-import { Journal } from './version-log.ts';
+import { VersionLog } from './version-log.ts';
 import { VolumeNames } from './volume-names.ts';
 
-/** What Mounts work with. */
+/** Everything that Mounts need from the rest of the program. */
 export interface MountDeps {
   readonly vaults: VaultAccess;
   readonly defaults: ParameterDefaults;
   readonly readCloudFile: ReadCloudFile;
-  /** What to do about expired and not yet valid certificates. */
+  /** The treatment of expired and not yet valid certificates. */
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   /** Drops from memory what was made of earlier values. */
   readonly sweeper: Sweeper;
   readonly log: Logger;
-  /** Secrets of the provider itself, such as the password of a proxy: they stand in no message. */
+  /** Secrets of the provider itself, such as the password of a proxy. Messages never contain them. */
   readonly confidential?: readonly string[];
 }
 
-/** One Mount on its way. */
+/** One Mount under way. */
 interface Journey extends MountDeps {
   readonly context: FetchContext;
-  readonly noted: NotedOnce;
+  readonly noted: LogOnce;
   readonly contents: Contents;
   readonly remember: Remember;
   readonly report: MountReport;
@@ -62,12 +68,12 @@ interface Journey extends MountDeps {
 }
 
 /**
- * The way of every Mount: attributes → parameters → fetch (parallel) → convert → answer.
- * All validation comes before the first call to a vault; the answer holds every file, or there is none.
+ * The steps of a Mount: attributes → parameters → fetch (parallel) → convert → answer.
+ * All validation comes before the first call to a vault. The answer holds every file, or there is no answer.
  */
 async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const { report, context, vaults, redactor } = journey;
-  // Mounts come and end in crowds: each reads its manifest and puts its answer together in a turn of its own.
+  // Many Mounts start and end at the same time: each step takes a turn of the event loop for itself.
   await nextTurn(context.signal);
   checkTargetPath(input.targetPath ?? '');
   const attributes = parseAttributes(input.attributes);
@@ -97,8 +103,8 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
 export function createMount(deps: MountDeps): MountHandler {
   const { clock, sweeper } = deps;
   const memory = {
-    journal: new Journal(),
-    noted: new NotedOnce(),
+    journal: new VersionLog(),
+    noted: new LogOnce(),
     names: new VolumeNames(),
     contents: new Contents(sweeper),
     remember: rememberTexts(),

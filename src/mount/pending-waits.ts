@@ -1,15 +1,20 @@
+/**
+ * Tracks which hosts a Mount waits for. The vault reader notes each wait, and the error of an expired deadline names
+ * them.
+ */
+
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import type { Phase } from '../base/phases.ts';
 
-/** Something a Mount waits for. */
+/** A host that a Mount waits for. */
 export interface Wait {
   readonly phase: Phase;
   readonly host: string;
-  /** What is known about the wait when it is asked for; empty: nothing. */
+  /** Returns what is known about the wait; empty if nothing is. */
   readonly state?: () => string;
 }
 
-/** Keeps what a Mount waits for at the moment, so that a timeout can say what took the time. */
+/** The current waits of one Mount. */
 export class Progress {
   readonly #clock: Clock;
   readonly #waits = new Map<symbol, Wait & { readonly since: SteadyTime }>();
@@ -18,7 +23,7 @@ export class Progress {
     this.#clock = clock;
   }
 
-  /** The result of `work`, noted as waited for until it settles. */
+  /** The result of `work`, with a wait that ends when it settles. Throws: the errors of `work`. */
   async during<T>(wait: Wait, work: Promise<T>): Promise<T> {
     const key = Symbol(wait.phase);
     this.#waits.set(key, { ...wait, since: this.#clock.steady() });
@@ -29,7 +34,7 @@ export class Progress {
     }
   }
 
-  /** What is waited for, longest first, with the milliseconds it took so far; one entry a phase and host. */
+  /** The current waits, longest first, with their milliseconds so far; one entry for each phase and host. */
   current(): readonly (Wait & { readonly elapsedMs: number })[] {
     const oldest = new Map<string, Wait & { elapsedMs: number }>();
     for (const { since, ...wait } of this.#waits.values()) {

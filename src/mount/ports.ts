@@ -1,3 +1,8 @@
+/**
+ * The interfaces through which the pipeline reads vaults; `azure/vault/` implements them. They carry objects as Key
+ * Vault answered them, and the circumstances of the Mount that asks.
+ */
+
 import type { SteadyTime } from '../base/clock.ts';
 import type { ObjectType } from '../base/objects.ts';
 import type { Secret } from '../base/secret.ts';
@@ -17,11 +22,11 @@ export interface VaultKey {
 interface Fetched {
   /** Last segment of the object's id. */
   readonly version: string;
-  /** Milliseconds since 1970; undefined where the object carries none. */
+  /** Milliseconds since 1970; undefined if the object has none. */
   readonly expiresAt: number | undefined;
 }
 
-/** An object as Key Vault answered it; what conversion cannot do without is checked. */
+/** An object as Key Vault answered it. The fields that conversion needs are checked. */
 export type FetchedObject =
   | (Fetched & {
       readonly type: 'secret';
@@ -42,19 +47,21 @@ export interface ListedVersion {
   readonly createdAt: number;
 }
 
-/** What accompanies every call to a vault. */
+/** The circumstances of every call to a vault. */
 export interface FetchContext {
   readonly signal: AbortSignal;
-  /** When the Mount has to answer. */
+  /** The time by which the Mount has to answer. */
   readonly deadlineAt: SteadyTime;
-  /** Fails rather than wait for a long pause or a silent host, since other pods wait for this Mount. */
+  /**
+   * True if a read fails instead of waiting for a long pause or a silent host, since other pods wait for this Mount.
+   */
   readonly hasty: boolean;
   readonly progress: Progress;
   /** Calls of one Mount share a turn when a vault is busy. */
   readonly mountId: number;
 }
 
-/** Names an object: `version` is empty for the current one. */
+/** An object of a vault; `version` is empty for the current one. */
 export interface ObjectRef {
   readonly type: ObjectType;
   readonly name: string;
@@ -62,8 +69,8 @@ export interface ObjectRef {
 }
 
 /**
- * A vault seen by one identity. Rejections are `ProviderError`s that name vault, identity, what the server said, and the
- * next step.
+ * A vault as one identity reads it. Throws: `ProviderError`s that name the vault, the identity, the text of the server,
+ * and the next step.
  */
 export interface VaultReader {
   get(ref: ObjectRef, context: FetchContext): Promise<FetchedObject>;
@@ -71,7 +78,7 @@ export interface VaultReader {
   listVersions(ref: Omit<ObjectRef, 'version'>, context: FetchContext): Promise<readonly ListedVersion[]>;
 }
 
-/** Where a volume's vault is opened. */
+/** Opens the vault of a volume. */
 export interface VaultAccess {
   open(volume: Pick<VolumeSpec, 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl'>): VaultReader;
 }

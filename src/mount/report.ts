@@ -1,3 +1,8 @@
+/**
+ * Reports one Mount in log and metrics. `mount.ts` tells it each step. It writes one line for the Mount, one for each
+ * changed version, and one for each failed object where the message is too long for one line.
+ */
+
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import { framesOf, type ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -6,27 +11,27 @@ import type { Attributes } from '../spc/attributes.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { FetchedSpec } from './fetch.ts';
-import type { NotedOnce } from './log-once.ts';
+import type { LogOnce } from './log-once.ts';
 import type { Answer } from './response.ts';
-import type { Journal } from './version-log.ts';
+import type { VersionLog } from './version-log.ts';
 import type { VolumeNames } from './volume-names.ts';
 
-/** What the line of a Mount holds of its error beside the other fields. */
+/** Bytes of the error that the line of a Mount holds in addition to the other fields. */
 const MAX_ERROR_BYTES = 6 * 1024;
 
-/** What a {@link MountReport} writes to, and what it remembers of earlier Mounts. */
+/** The log and metrics of a {@link MountReport}, and its memory of earlier Mounts. */
 export interface ReportOptions {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
-  readonly journal: Journal;
-  readonly noted: NotedOnce;
+  readonly journal: VersionLog;
+  readonly noted: LogOnce;
   readonly names: VolumeNames;
-  /** Names the volume where the request does. */
+  /** The path of the volume, if the request has one. */
   readonly targetPath: string | undefined;
 }
 
-/** Says in log and metrics how one Mount went: one line for the Mount, one for each version that changed, and one for each failed object where they are many. */
+/** The report of one Mount. */
 export class MountReport {
   readonly #options: ReportOptions;
   readonly #startedAt: SteadyTime;
@@ -42,12 +47,12 @@ export class MountReport {
     this.#startedAt = options.clock.steady();
   }
 
-  /** The log with the pod in each line, as soon as there is one. */
+  /** The log. Its lines name the pod as soon as the pod is known. */
   get log(): Logger {
     return this.#log;
   }
 
-  /** Whose volume it is. */
+  /** The pod and the class are known. */
   begun(attributes: Attributes): void {
     const { pod, parameters } = attributes;
     this.#attributes = attributes;
@@ -56,7 +61,7 @@ export class MountReport {
     this.#log.debug('Parameters', { objects: parameters.get('objects') ?? parameters.get('keyVault') ?? '' });
   }
 
-  /** What the manifest asks for; of its findings those that are no errors are said once a volume. */
+  /** The manifest is parsed. Its warnings and notes are logged once for each volume. */
   parsed(findings: readonly Finding[], volume: VolumeSpec | undefined): void {
     this.#objects = volume?.objects.length;
     for (const { severity, message } of findings) {
@@ -65,7 +70,7 @@ export class MountReport {
     }
   }
 
-  /** What the files were made of. */
+  /** The files are made. */
   converted(all: readonly FetchedSpec[]): void {
     const { namespace = '', name: pod = '' } = this.#attributes?.pod ?? {};
     this.#expiries = all.flatMap(({ object: { type: objectType, name: objectName }, fetched: [first] }) => {
@@ -93,7 +98,7 @@ export class MountReport {
     this.#finished(false);
   }
 
-  /** One line for each object of a message that the line for the Mount does not hold in full. */
+  /** Writes one line for each failed object of a message that is too long for the line of the Mount. */
   #eachFailed({ failed, errors }: ProviderError): void {
     for (const [index, object] of failed.entries()) {
       const error = errors[index];
@@ -117,8 +122,8 @@ export class MountReport {
     telemetry.mountFinished({ volume, namespace, pod, secretProviderClass, ok, finishedAt, expiries });
   }
 
-  #once(message: string, say: () => void): void {
-    this.#options.noted.note(`${this.#volume()} ${message}`, say);
+  #once(message: string, write: () => void): void {
+    this.#options.noted.note(`${this.#volume()} ${message}`, write);
   }
 
   #volume(): string {

@@ -1,32 +1,37 @@
+/**
+ * Puts the answer of a Mount together. `mount.ts` calls it. Files that collide, volumes without a file, and answers
+ * that are too large for the driver are refused.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 import { type ClaimedPath, pathConflicts } from '../spc/file-path.ts';
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 import type { MountOutput } from './handler.ts';
 
-/** What the driver's client accepts by default. */
+/** The driver's client accepts so much by default. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
-/** What a synced Kubernetes Secret can hold; the driver warns above it too. */
+/** The size limit of a synced Kubernetes Secret; the driver warns above it too. */
 const WARN_ANSWER_BYTES = 1024 * 1024;
-/** A file's framing on the wire, generously. */
+/** Upper estimate of the encoding of one file besides its path and contents. */
 const FILE_OVERHEAD_BYTES = 32;
 
-/** A file, and the object it was made of. */
+/** A file, and the object that it was made of. */
 export interface MadeFile {
   readonly file: MountedFile;
   readonly source: ObjectVersion;
-  /** The object in the words of an error message. */
+  /** The label of the object in error messages. */
   readonly owner: string;
 }
 
-/** The answer, with a remark where it is too large to be comfortable. */
+/** The answer, with a warning if it is large. */
 export interface Answer extends MountOutput {
   readonly warning: string | undefined;
 }
 
 /**
- * Puts the files together, one object version a file, and holds them against what the driver accepts.
- * `unwritten` are versions of objects that took part in other objects' files.
- * Errors: ERR_BAD_PARAMETERS for paths that collide, ERR_TOO_LARGE.
+ * Puts the files together, with one object version for each file, and checks the limits of the driver.
+ * `unwritten` holds the versions of objects that were used for the files of other objects.
+ * Throws: ERR_BAD_PARAMETERS for paths that collide, ERR_TOO_LARGE.
  */
 export function assembleAnswer(made: readonly MadeFile[], unwritten: readonly ObjectVersion[]): Answer {
   const claims: ClaimedPath[] = made.map(({ file, owner }) => ({ path: file.path, owner }));

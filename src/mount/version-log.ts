@@ -1,16 +1,21 @@
+/**
+ * Logs which objects have a new version since the last Mount of their volume. The report of a Mount calls it. It
+ * remembers the versions of a thousand volumes.
+ */
+
 import { Cache } from '../base/cache.ts';
 import type { Logger } from '../base/log.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
 
-/** Volumes remembered; more than a node has. */
+/** Number of volumes that are remembered; a node has fewer. */
 const MAX_VOLUMES = 1000;
 
-/** Remembers which versions each volume was last answered with, so that a rotation is seen in the log. */
-export class Journal {
-  /** As JSON, which takes a fifth of the memory. */
+/** Remembers the versions of the last answer to each volume, so that a rotation is visible in the log. */
+export class VersionLog {
+  /** Versions as JSON, which needs a fifth of the memory. */
   readonly #volumes = new Cache<string>({ entries: MAX_VOLUMES });
 
-  /** Writes a line for each object whose version is another than last time. */
+  /** Writes a line for each object whose version has changed. */
   record(volume: string, objectVersions: readonly ObjectVersion[], log: Logger): void {
     const versions = new Map(objectVersions.map(({ id, version }) => [id, version]));
     const text = JSON.stringify([...versions]);

@@ -1,17 +1,22 @@
+/**
+ * Chooses the versions of an object's history. `fetch.ts` calls it. An unknown or disabled version to begin with, and a
+ * history without an enabled version, are refused.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 import type { ListedVersion } from './ports.ts';
 
 /**
  * The newest `history` enabled versions, from the named one (or the current one) back.
- * `Differs:` the official provider delivers one more than asked for, and nothing where the named version is unknown.
- * Errors: ERR_NOT_FOUND, ERR_DISABLED.
+ * Differs: the official provider delivers one more than asked for, and nothing where the named version is unknown.
+ * Throws: ERR_NOT_FOUND, ERR_DISABLED.
  */
 export function chooseVersions(
   { version, history, name }: ObjectSpec,
   listed: readonly ListedVersion[],
 ): readonly string[] {
-  // Several versions can be made in one second; their ids decide then, so that the order is the same each time.
+  // Versions of the same second are ordered by their ids, so that the order is the same each time.
   const sorted = [...listed].sort((a, b) => b.createdAt - a.createdAt || (a.version < b.version ? -1 : 1));
   const named = sorted.find((one) => one.version === version);
   if (version !== '' && named === undefined) {

@@ -1,12 +1,13 @@
 /**
- * What a volume is called in log and metrics. Drivers up to v1.5 name the SecretProviderClass at the first mount of a
- * volume only, so it is remembered by target path. Every Mount asks here; nothing is refused.
+ * Names volumes in log and metrics. Drivers up to v1.5 send the SecretProviderClass only with the first Mount of a
+ * volume, so it is remembered by target path. The report of every Mount calls it.
  */
+
 import { Cache } from '../base/cache.ts';
 
-/** Volumes remembered; more than a node has. */
+/** Number of volumes that are remembered; a node has fewer. */
 const MAX_VOLUMES = 1000;
-/** Where the kubelet mounts the volumes of pods; the group is the volume's name. */
+/** The path at which the kubelet mounts the volumes of pods; the group is the name of the volume. */
 const TARGET_PATH = /[\\/]volumes[\\/]kubernetes\.io~csi[\\/]([^\\/]{1,253})[\\/]mount[\\/]?$/;
 
 /** Remembers the SecretProviderClass of each volume. */
@@ -14,8 +15,8 @@ export class VolumeNames {
   readonly #classes = new Cache<string>({ entries: MAX_VOLUMES });
 
   /**
-   * The SecretProviderClass of the volume at `targetPath`: as given, or else as given before, or else the volume's own
-   * name in the pod; empty where none is known.
+   * The SecretProviderClass of the volume at `targetPath`: the given one, or the one given before, or the name of the
+   * volume in the pod; empty if none is known.
    */
   nameOf(targetPath: string, secretProviderClass: string): string {
     if (secretProviderClass === '') return this.#classes.get(targetPath) ?? TARGET_PATH.exec(targetPath)?.[1] ?? '';

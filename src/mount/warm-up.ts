@@ -1,3 +1,8 @@
+/**
+ * Runs the parser of manifests before the first Mount, so that its code is compiled by then. The provider calls it
+ * after its first answer to the driver.
+ */
+
 import { nextTurn } from '../base/turns.ts';
 import { parseAttributes } from '../spc/attributes.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';
@@ -7,8 +12,8 @@ const ROUNDS = 3;
 const OBJECTS = 60;
 
 /**
- * Reads a manifest like those to come, so that the first pod of a node does not wait for code that runs for the first
- * time: it is several times slower then.
+ * Parses a typical manifest, so that the first pod of a node does not wait for code that runs for the first time and is
+ * several times slower.
  */
 export async function warmUp(defaults: ParameterDefaults): Promise<void> {
   const objects = Array.from(

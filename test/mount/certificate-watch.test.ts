@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { CertificateWatch, DATE_REASONS } from '../../src/mount/convert/certificate-watch.ts';
-import { NotedOnce } from '../../src/mount/log-once.ts';
+import { LogOnce } from '../../src/mount/log-once.ts';
 import { buildChain } from '../../src/pki/chain.ts';
 import { examine } from '../../src/pki/findings.ts';
 import { convertContext, failureOf, handClock, keptLog } from '../support/mount.ts';
@@ -24,7 +24,7 @@ function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn') 
     clock: handClock(Date.now() + years * YEAR),
     telemetry: { ...silentTelemetry, certificateWarning: (reason) => counted.push(reason) },
     log,
-    noted: new NotedOnce(),
+    noted: new LogOnce(),
   });
   return { watch: new CertificateWatch(context), counted, lines };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { NotedOnce } from '../../src/mount/log-once.ts';
-import { Journal } from '../../src/mount/version-log.ts';
+import { LogOnce } from '../../src/mount/log-once.ts';
+import { VersionLog } from '../../src/mount/version-log.ts';
 import { keptLog } from '../support/mount.ts';
 
 const v = (id: string, version: string) => ({ id, version });
@@ -8,7 +8,7 @@ const v = (id: string, version: string) => ({ id, version });
 describe('the journal of versions', () => {
   it('says nothing at the first Mount of a volume, nor where nothing changed', () => {
     const { log, lines } = keptLog();
-    const journal = new Journal();
+    const journal = new VersionLog();
     journal.record('volume', [v('secret/a', '1')], log);
     journal.record('volume', [v('secret/a', '1')], log);
     expect(lines).toEqual([]);
@@ -16,7 +16,7 @@ describe('the journal of versions', () => {
 
   it('says once which object went from which version to which', () => {
     const { log, lines } = keptLog();
-    const journal = new Journal();
+    const journal = new VersionLog();
     const one = [v('secret/a', '1'), v('secret/b', '1')];
     const two = [v('secret/a', '2'), v('secret/a', '2'), v('secret/b', '1'), v('secret/new', '1')];
     for (const versions of [one, two, two]) journal.record('volume', versions, log);
@@ -27,7 +27,7 @@ describe('the journal of versions', () => {
 
   it('keeps volumes apart', () => {
     const { log, lines } = keptLog();
-    const journal = new Journal();
+    const journal = new VersionLog();
     journal.record('one', [v('secret/a', '1')], log);
     journal.record('other', [v('secret/a', '2')], log);
     expect(lines).toEqual([]);
@@ -35,7 +35,7 @@ describe('the journal of versions', () => {
 
   it('forgets the volume not mounted for longest, when there are more than a node has', () => {
     const { log, lines } = keptLog();
-    const journal = new Journal();
+    const journal = new VersionLog();
     journal.record('first', [v('secret/a', '1')], log);
     journal.record('second', [v('secret/a', '1')], log);
     for (let i = 0; i < 998; i++) journal.record(`volume ${i}`, [v('secret/a', '1')], log);
@@ -50,14 +50,14 @@ describe('the journal of versions', () => {
 
 describe('what is noted', () => {
   it('is said once a key', () => {
-    const noted = new NotedOnce();
+    const noted = new LogOnce();
     const said: string[] = [];
     for (const key of ['a', 'b', 'a', 'a']) noted.note(key, () => said.push(key));
     expect(said).toEqual(['a', 'b']);
   });
 
   it('may be said again when thousands were said since', () => {
-    const noted = new NotedOnce();
+    const noted = new LogOnce();
     let said = 0;
     const note = () => noted.note('old', () => said++);
     note();

@@ -7,7 +7,7 @@ import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { Contents } from '../../src/mount/convert/certificate-cache.ts';
 import type { ConvertContext } from '../../src/mount/convert/convert.ts';
 import type { FetchedSpec } from '../../src/mount/fetch.ts';
-import { NotedOnce } from '../../src/mount/log-once.ts';
+import { LogOnce } from '../../src/mount/log-once.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject } from '../../src/mount/ports.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
@@ -97,7 +97,7 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
     contents: new Contents(new Sweeper(handClock())),
     telemetry: silentTelemetry,
     log: keptLog().log,
-    noted: new NotedOnce(),
+    noted: new LogOnce(),
     signal: new AbortController().signal,
     ...more,
   };

@@ -1,3 +1,9 @@
+/**
+ * Opens contents of certificates, and keeps what was made of them: opened keys for a minute, facts and files for ten
+ * minutes after their last use. The conversions in this room use it. It serves only callers that present the same bytes
+ * and password.
+ */
+
 import { createHash } from 'node:crypto';
 import type { Secret } from '../../base/secret.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
@@ -9,7 +15,7 @@ import { OUTPUT_KINDS, type OutputKind } from '../../pki/outputs.ts';
 import { hasKey, isAbsentFor, missingFor } from '../../pki/write.ts';
 import { ResultCache } from './result-cache.ts';
 
-/** A value as it came from the vault, and what opens it. */
+/** A value as it came from the vault, and its password. */
 export interface ContentSource {
   readonly value: Buffer;
   /** Part of error messages. */
@@ -23,25 +29,25 @@ export interface OpenContent {
   readonly material: CertificateMaterial;
 }
 
-/** What is known of a content without opening it again. */
+/** Facts of a content that are kept longer than its keys. */
 export interface ContentFacts {
-  /** Whether it has a private key, be it one that cannot be used. */
+  /** True if it has a private key, also one that cannot be used. */
   readonly hasKey: boolean;
-  /** Whether all its certificates are those of CAs. */
+  /** True if all its certificates are those of CAs. */
   readonly onlyAuthorities: boolean;
   readonly examinations: readonly Examination[];
-  /** Outputs that cannot be made, with the reason. */
+  /** Outputs that cannot be made, with the reasons. */
   readonly missing: ReadonlyMap<OutputKind, string>;
-  /** Those of them for which the content has nothing. */
+  /** The outputs among them for which the content has nothing. */
   readonly absent: ReadonlySet<OutputKind>;
 }
 
-/** How a content is understood, where it is not a certificate with its own chain. */
+/** A way to interpret a content, such as a certificate with its own chain or a list of CAs. */
 export interface Understanding {
-  /** Tells it from others of the same content. */
+  /** Distinguishes it from other interpretations of the same content. */
   readonly name: string;
   pair(bundle: CertificateBundle, signal: AbortSignal): Promise<CertificateMaterial>;
-  /** Tells the examination from others of the same material; absent where there is one. */
+  /** Distinguishes the examination from others of the same material; absent if there is only one. */
   readonly view?: string;
   examine(material: CertificateMaterial, signal: AbortSignal): Promise<readonly Examination[]>;
 }
@@ -54,16 +60,16 @@ export const OWN_CHAIN: Understanding = {
 };
 
 const MEBIBYTE = 1024 * 1024;
-/** More than twice the time between two republishes of a volume. */
+/** Facts and files stay for more than twice the time between two republishes of a volume. */
 const IDLE_MS = 10 * 60_000;
-/** Keys and certificates of a content serve the Mounts that want them at the same time, and go soon after. */
+/** Opened keys and certificates serve the Mounts that come at the same time, and expire soon after. */
 const OPEN_IDLE_MS = 60_000;
-/** Measured: OpenSSL's and Node's objects for one key or certificate. */
+/** Measured size of the objects of OpenSSL and Node for one key or certificate. */
 const OBJECT_BYTES = 14 * 1024;
 
 /**
- * Remembers what was made of each content: who mounts the same bytes again gets the same files without opening them.
- * Whoever gets anything from here presented the same bytes and the same password, so that identities need no part in it.
+ * Keeps what was made of each content, so that a later Mount of the same bytes gets the same files without opening
+ * them. Every caller presents the bytes and the password, so that the key of an entry needs no identity.
  */
 export class Contents {
   readonly #open: ResultCache<OpenContent>;
@@ -78,7 +84,7 @@ export class Contents {
     this.#files = new ResultCache(sweeper, { idleMs: IDLE_MS, maxBytes: 2 * MEBIBYTE, sizeOf: ({ length }) => length });
   }
 
-  /** One content for one Mount, whose end ends the work on it unless others wait for it. */
+  /** One content for one Mount. The work on it ends with the Mount, unless other Mounts wait for it. */
   of(source: ContentSource, signal: AbortSignal, understanding: Understanding = OWN_CHAIN): Content {
     const { value, contentType, password } = source;
     const key = `${digestOf(value, contentType, password?.reveal())} ${understanding.name}`;
@@ -110,26 +116,26 @@ export class Contents {
   }
 }
 
-/** One content as one Mount sees it. All of it rejects as {@link readBundle} does. */
+/** One content for one Mount. All methods throw as {@link readBundle} does. */
 export interface Content {
-  /** Stands for the content, its password and its understanding; tells nothing about them. */
+  /** Identifies the content, its password and its interpretation, and reveals nothing about them. */
   readonly key: string;
   open(signal: AbortSignal): Promise<OpenContent>;
   facts(): Promise<ContentFacts>;
-  /** A copy of the file that `make` makes; `name` tells it from other files of the same content. */
+  /** A copy of the file that `make` makes; `name` distinguishes it from other files of the same content. */
   file(name: string, make: (content: OpenContent, signal: AbortSignal) => Promise<Buffer | string>): Promise<Buffer>;
 }
 
-/** The bytes of a value; of one that is too long to be read, no more than show it: the rest costs time for nothing. */
+/** The bytes of a value. A value that is too long to be read is cut one byte above the limit, which saves time. */
 export function bytesOf(value: Secret): Buffer {
   return Buffer.from(value.reveal().slice(0, MAX_CONTENT_BYTES + 1));
 }
 
-/** A digest of texts that may be absent; no two lists have the same, wherever one text ends and the next begins. */
+/** A digest of a list of texts, some of which may be absent. Different lists have different digests. */
 export function digestOf(...parts: readonly (Buffer | string | undefined)[]): string {
   const digest = createHash('sha256');
   for (const part of parts) {
-    // UTF-8 would make one of texts that differ in damaged characters.
+    // In UTF-8, texts that differ only in lone surrogates would be equal.
     const bytes = typeof part === 'string' ? Buffer.from(part, 'utf16le') : part;
     digest.update(bytes === undefined ? '-' : `${bytes.length}:`).update(bytes ?? '');
   }

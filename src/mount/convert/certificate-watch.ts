@@ -1,24 +1,29 @@
+/**
+ * Reports problems of certificates that are mounted. The conversions in this room call it. With `--certificate-policy
+ * enforce` it refuses expired and not yet valid certificates.
+ */
+
 import type { WallClock } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import { type CertificateFinding, type Examination, findingsAt } from '../../pki/findings.ts';
 import type { CertificateReason } from '../../pki/reasons.ts';
-import type { NotedOnce } from '../log-once.ts';
+import type { LogOnce } from '../log-once.ts';
 
-/** What a {@link CertificateWatch} reports to, and when it refuses. */
+/** The log and metrics of a {@link CertificateWatch}, and its policy. */
 export interface WatchOptions {
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly clock: WallClock;
   readonly telemetry: Pick<Telemetry, 'certificateWarning'>;
   readonly log: Logger;
-  readonly noted: NotedOnce;
+  readonly noted: LogOnce;
 }
 
-/** What is wrong with a certificate for its date: `--certificate-policy enforce` refuses a mount for it. */
+/** Reasons for which `--certificate-policy enforce` refuses a Mount. */
 export const DATE_REASONS: readonly CertificateReason[] = ['expired', 'not_yet_valid'];
 
-/** Looks at every certificate on its way into a volume, and says what a server would say later. */
+/** Checks every certificate that is written into a volume, and reports what would fail in a server later. */
 export class CertificateWatch {
   readonly #options: WatchOptions;
 
@@ -27,9 +32,9 @@ export class CertificateWatch {
   }
 
   /**
-   * Reports what is wrong with certificates now: a log line once, a count each time. Of those that come without chain
-   * and key by design, only what `reasons` name is looked for.
-   * Errors: ERR_BAD_CONTENT for expired and not yet valid ones where the policy is to enforce.
+   * Reports the current problems of certificates: each one in the log once, and in the metrics each time. `reasons`
+   * limits the problems, for certificates that have no chain or key by design.
+   * Throws: ERR_BAD_CONTENT for expired and not yet valid ones where the policy is to enforce.
    */
   look(name: string, examinations: readonly Examination[], reasons?: readonly CertificateReason[]): void {
     const { certificatePolicy, clock, log, noted } = this.#options;
@@ -48,7 +53,7 @@ export class CertificateWatch {
     }
   }
 
-  /** Reports one thing: a log line once, a count each time. */
+  /** Reports one problem: in the log once, and in the metrics each time. */
   tell(name: string, finding: CertificateFinding): void {
     const { reason, message } = finding;
     const { telemetry, log, noted } = this.#options;

@@ -1,3 +1,8 @@
+/**
+ * Turns the objects that were read into files. `mount.ts` calls it with all objects of a volume. One object that cannot
+ * be converted fails the Mount, with an error that names all of them.
+ */
+
 import { nextTurn } from '../../base/turns.ts';
 import type { ObjectSpec } from '../../spc/model.ts';
 import type { ObjectVersion } from '../../wire/contract.ts';
@@ -10,26 +15,29 @@ import { CertificateWatch, type WatchOptions } from './certificate-watch.ts';
 import { convertOutputs, LenderFailure } from './outputs.ts';
 import { convertValue } from './value.ts';
 
-/** What conversion reports to, and what it remembers of earlier ones. */
+/** The surroundings of a conversion: where it reports, and what it keeps of earlier ones. */
 export interface ConvertContext extends WatchOptions {
-  /** Where the objects come from, for messages. */
+  /** Vault of the objects, for messages. */
   readonly vaultName: string;
   readonly contents: Contents;
   readonly signal: AbortSignal;
 }
 
-/** Files, and versions of objects that were read only for the files of others. */
+/** Files, and the versions of objects that were read only for the files of other objects. */
 export interface Converted {
   readonly made: readonly MadeFile[];
   readonly unwritten: readonly ObjectVersion[];
 }
 
-/** Objects of one Mount that are converted at the same time: derivations on Node's thread pool overlap with the rest. */
+/**
+ * Number of objects that one Mount converts at the same time: key derivations on Node's thread pool overlap with the
+ * rest.
+ */
 const PARALLEL = 4;
 
 /**
- * Turns what was read into files, in the order of the manifest. The event loop gets its turn between any two certificates.
- * Errors: one that names every object that failed.
+ * Makes the files, in the order of the manifest. Between two certificates the event loop gets a turn.
+ * Throws: one error that names every failed object.
  */
 export async function convertObjects(all: readonly FetchedSpec[], context: ConvertContext): Promise<Converted> {
   const { contents, signal, vaultName } = context;
@@ -52,7 +60,7 @@ export async function convertObjects(all: readonly FetchedSpec[], context: Conve
   };
 }
 
-/** Nothing is opened for it. */
+/** True if the object is a plain value, for which no certificate is opened. */
 function isPlain({ object, fetched }: FetchedSpec): boolean {
   const [first] = fetched;
   return (
@@ -67,11 +75,11 @@ function isPlain({ object, fetched }: FetchedSpec): boolean {
 interface Conversion {
   readonly all: readonly FetchedSpec[];
   readonly vaultName: string;
-  /** What every object is converted with. */
+  /** The tools of every conversion. */
   readonly tools: Pick<ConvertContext, 'contents' | 'signal'> & { readonly watch: CertificateWatch };
 }
 
-/** All versions of one object, or the first that cannot be converted. */
+/** Converts all versions of one object; returns the first failure, if there is one. */
 async function convertObject(
   { object, fetched }: FetchedSpec,
   conversion: Conversion,
@@ -81,7 +89,7 @@ async function convertObject(
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
   for (const [index, version] of fetched.entries()) {
-    const source = sourceOf(object, version, index);
+    const source = objectVersionOf(object, version, index);
     try {
       const drafts =
         content.kind === 'outputs'
@@ -89,7 +97,7 @@ async function convertObject(
           : await convertValue(version, {
               content,
               name,
-              path: pathOf(object, content.path, index),
+              path: versionPath(object, content.path, index),
               ...conversion.tools,
             });
       for (const file of drafts) made.push({ file, source, owner: label });
@@ -125,12 +133,12 @@ function failureOf(thrown: unknown, { object, version, index, conversion }: Fail
   return { ...failed, content: { vaultName, name, version: index > 0 ? version.version : object.version } };
 }
 
-/** Ids as the official provider forms them; viewers of the cluster can read them. */
-function sourceOf(object: ObjectSpec, { version }: FetchedObject, index: number): ObjectVersion {
+/** The id of an object version in the official provider's form. Users of the cluster can read it. */
+function objectVersionOf(object: ObjectSpec, { version }: FetchedObject, index: number): ObjectVersion {
   const id = `${object.type}/${object.name}`;
   return { id: object.history > 1 ? `${id}/${index}` : id, version };
 }
 
-function pathOf({ history }: ObjectSpec, path: string, index: number): string {
+function versionPath({ history }: ObjectSpec, path: string, index: number): string {
   return history > 1 ? `${path}/${index}` : path;
 }

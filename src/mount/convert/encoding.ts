@@ -1,9 +1,13 @@
+/**
+ * Decodes a value by the `objectEncoding` of the manifest. `value.ts` calls it. A value that is not in its encoding is
+ * refused, in Go's words.
+ */
+
 import { decodeBase64, decodeHex } from '../../base/encoding.ts';
 import { ProviderError } from '../../base/errors.ts';
 
 /**
- * The bytes of a text in the encoding that `objectEncoding` names.
- * Errors: ERR_BAD_CONTENT in Go's words, without a piece of the value.
+ * The bytes of a text in the given encoding. Throws: ERR_BAD_CONTENT in Go's words, without any part of the value.
  */
 export function decodeText(text: string, encoding: 'utf-8' | 'base64' | 'hex'): Buffer {
   switch (encoding) {

@@ -1,3 +1,8 @@
+/**
+ * Makes the files that a manifest chooses of one certificate or chain: certificate, chain, key, PFX and others.
+ * `convert.ts` calls it. A required file that cannot be made is refused.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import { messageOf, ProviderError } from '../../base/errors.ts';
 import type { Secret } from '../../base/secret.ts';
@@ -27,25 +32,28 @@ import { type CertificateWatch, DATE_REASONS } from './certificate-watch.ts';
 type OutputsSpec = Extract<ContentSpec, { kind: 'outputs' }>;
 type FetchedSecret = Extract<FetchedObject, { type: 'secret' }>;
 
-/** What can be said of CA certificates, each of which stands for itself. */
+/** Problems that are reported of CA certificates, each of which is checked by itself. */
 const CHAIN_REASONS: readonly CertificateReason[] = [...DATE_REASONS, 'no_ca'];
 
-/** A client is looked up by its subject, and its alternative names are nobody's business. */
+/**
+ * Problems that are reported of a client's certificate: servers identify it by its subject and need no alternative
+ * names.
+ */
 const CLIENT_REASONS = CERTIFICATE_REASONS.filter((reason) => reason !== 'no_san');
 
-/** What the outputs of one object are made with. */
+/** Everything that the outputs of one object are made with. */
 export interface OutputsContext {
   readonly content: OutputsSpec;
   /** Name of the object, for warnings. */
   readonly name: string;
-  /** All objects of the mount: some lend their certificates or their password. */
+  /** All objects of the Mount: some lend their certificates or their password. */
   readonly all: readonly FetchedSpec[];
   readonly watch: CertificateWatch;
   readonly contents: Contents;
   readonly signal: AbortSignal;
 }
 
-/** An object failed because the content of another, which lends it its certificates, cannot be read; the cause says why. */
+/** An object failed because the content of its lender of certificates cannot be read; the cause says why. */
 export class LenderFailure extends Error {
   /** Index of the lender. */
   readonly lender: number;
@@ -57,16 +65,16 @@ export class LenderFailure extends Error {
 }
 
 /**
- * The chosen files of one certificate, or of one chain. All of them come from one read. Which optional files there are is
- * decided by what the content has; what it has and cannot be written is an error.
- * Errors: ERR_BAD_CONTENT; {@link LenderFailure}.
+ * Makes the chosen files of one certificate or one chain, all from one read. An optional file is left out if the
+ * content has nothing for it; a file that the content has and that cannot be written is an error.
+ * Throws: ERR_BAD_CONTENT; {@link LenderFailure}.
  */
 export async function convertOutputs(fetched: FetchedObject, context: OutputsContext): Promise<readonly MountedFile[]> {
   const { content, name, watch, all } = context;
   const { outputs, role } = content;
   if (outputs.length === 0) return [];
   const secret = asSecret(fetched);
-  const source = sourceOf(secret, context);
+  const source = contentOf(secret, context);
   const facts = await source.facts().catch((error: unknown) => blame(error, context));
   const { hasKey, examinations, missing } = facts;
   watch.look(name, examinations, reasonsFor(content, hasKey));
@@ -89,7 +97,7 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
   return drafts;
 }
 
-/** Finds out whose fault it is that a content could not be understood. */
+/** Finds the object that caused the failure: the object itself, its lender, or its password. Always throws. */
 async function blame(error: unknown, { content, all, contents, signal }: OutputsContext): Promise<never> {
   signal.throwIfAborted();
   const { chainFrom, passwordFrom } = content;
@@ -105,7 +113,7 @@ async function blame(error: unknown, { content, all, contents, signal }: Outputs
   throw new ProviderError(error.code, `${error.message}; the password is that of ${password}`, { cause: error });
 }
 
-/** How contents are opened for one Mount. */
+/** A function that opens contents for one Mount. */
 function openedBy(contents: Contents, signal: AbortSignal) {
   return (secret: FetchedSecret, password: { readonly password?: Secret }, understanding?: Understanding) => {
     const value = bytesOf(secret.value);
@@ -131,7 +139,7 @@ function isLeftOut(output: OutputKind, presence: OutputSpec['presence'], { hasKe
   }
 }
 
-/** A chain secret may stand alone, but a client without a certificate and its key is refused by whom it calls. */
+/** A chain secret may be alone, but servers refuse a client without certificate and key. */
 function noClientCertificate(outputs: readonly OutputSpec[], { onlyAuthorities }: ContentFacts): CertificateFinding {
   const paths = outputs.filter(({ presence }) => presence === 'with-key').map(({ path }) => path);
   const holds = onlyAuthorities ? 'holds CA certificates only' : 'holds certificates only, and no private key';
@@ -139,7 +147,7 @@ function noClientCertificate(outputs: readonly OutputSpec[], { onlyAuthorities }
   return { reason: 'no_client_certificate', message };
 }
 
-function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: OutputsContext): Content {
+function contentOf(fetched: FetchedSecret, { content, all, contents, signal }: OutputsContext): Content {
   const open = openedBy(contents, signal);
   const password = passwordOf(content.passwordFrom, all);
   if (content.role === 'chain') return open(fetched, password, AS_CHAIN);
@@ -147,7 +155,7 @@ function sourceOf(fetched: FetchedSecret, { content, all, contents, signal }: Ou
   return open(fetched, password, chainFrom === undefined ? undefined : withLent(open(lenderAt(chainFrom, all), {})));
 }
 
-/** A secret of CA certificates: without a key each stands for itself. */
+/** A secret of CA certificates: without a key, each is checked by itself. */
 const AS_CHAIN: Understanding = {
   name: 'chain',
   pair: chainMaterial,
@@ -171,7 +179,10 @@ function withLent(lender: Content): Understanding {
   };
 }
 
-/** Of a chain secret everything but a leaf is an authority, and every authority that is no root is an intermediate. */
+/**
+ * In a chain secret every certificate except a leaf is an authority, and every authority except a root is an
+ * intermediate.
+ */
 async function chainMaterial(bundle: CertificateBundle, signal: AbortSignal): Promise<CertificateMaterial> {
   const material = await authoritiesOf(bundle, { signal });
   const { chain, authorities } = material;
@@ -183,7 +194,7 @@ async function chainMaterial(bundle: CertificateBundle, signal: AbortSignal): Pr
   return { ...material, chain: { ...chain, intermediates } };
 }
 
-/** Certificates of a chain secret that the path does not need are intermediates all the same: the user named them. */
+/** Certificates of a chain secret that the path does not need are also intermediates, since the user named them. */
 async function withChain(
   material: CertificateMaterial,
   lent: readonly X509Certificate[],
@@ -195,14 +206,17 @@ async function withChain(
   return { ...material, chain: { ...material.chain, intermediates } };
 }
 
-/** The value of the object that lends it, without what editors and `echo` add to a password. */
+/** The password: the value of the object that lends it. */
 function passwordOf(index: number | undefined, all: readonly FetchedSpec[]): { readonly password?: Secret } {
   if (index === undefined) return {};
   const { value } = lenderAt(index, all);
   return { password: value };
 }
 
-/** The password that a file is written with. A secret that turns out to hold none would leave the key without protection. */
+/**
+ * The password of a file, without the line break that editors add. A secret without a password is refused, since the
+ * key would be unprotected.
+ */
 function passwordFor(path: string, { password }: { readonly password?: Secret }): { readonly password?: Secret } {
   if (password === undefined) return {};
   const meant = withoutMargins(password);
@@ -224,7 +238,7 @@ function asSecret(fetched: FetchedObject): FetchedSecret {
   return fetched;
 }
 
-/** Each certificate once, where it stands first. */
+/** Each certificate once, at its first place. */
 function distinct(certificates: readonly X509Certificate[]): readonly X509Certificate[] {
   return [...new Map(certificates.map((one) => [one.fingerprint256, one])).values()];
 }

@@ -1,7 +1,7 @@
 /**
- * Runs the same work once: Mounts that ask for a result at the same time share the work, and its result is kept for later
- * ones. `certificate-cache.ts` keeps in it what it makes of certificates. Failures are kept for a minute where the content
- * is bad; other failures are not kept.
+ * Runs the same work once: Mounts that ask for a result at the same time share the work, and its result is kept for
+ * later ones. `certificate-cache.ts` keeps in it what it makes of certificates. Failures are kept for a minute where
+ * the content is bad; other failures are not kept.
  */
 
 import { Cache } from '../../base/cache.ts';
@@ -23,8 +23,8 @@ const MAX_RESULTS = 2000;
 /** What a result costs besides its own bytes: key, entry, wrappers. */
 const OVERHEAD_BYTES = 512;
 /**
- * Bad content stays bad, and a pod that fails is tried most often of all. Still a failure is kept for a short time only,
- * which use does not prolong: OpenSSL can fail for reasons that pass, such as memory.
+ * Bad content stays bad, and a pod that fails is tried most often of all. Still a failure is kept for a short time
+ * only, which use does not prolong: OpenSSL can fail for reasons that pass, such as memory.
  */
 const FAILURE_MS = 60_000;
 
@@ -43,8 +43,8 @@ export class ResultCache<T> {
 
   /**
    * The result under `key`, made by `work` where there is none.
-   * Throws: the errors of `work`, of which ERR_BAD_CONTENT is kept for a minute and no other; the signal's reason when it
-   * aborts, while `work` goes on for others who wait.
+   * Throws: the errors of `work`, of which ERR_BAD_CONTENT is kept for a minute and no other; the signal's reason when
+   * it aborts, while `work` goes on for others who wait.
    */
   async once(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted();

@@ -1,3 +1,8 @@
+/**
+ * Makes the files of the classic form: secrets as they are, certificates as PEM or PFX, public keys as PEM.
+ * `convert.ts` calls it. The files equal those of the official provider byte for byte.
+ */
+
 import { ProviderError } from '../../base/errors.ts';
 import { Secret } from '../../base/secret.ts';
 import { looksLikePem, looksLikePkcs12 } from '../../pki/bundle.ts';
@@ -24,7 +29,7 @@ import { decodeText } from './encoding.ts';
 type ValueSpec = Extract<ContentSpec, { kind: 'value' }>;
 type FetchedSecret = Extract<FetchedObject, { type: 'secret' }>;
 
-/** What one value is converted with. */
+/** Everything that one value is converted with. */
 export interface ValueContext {
   readonly content: ValueSpec;
   /** Path of the file, version index included. */
@@ -38,7 +43,7 @@ export interface ValueContext {
 
 const PKCS12_TYPE = 'application/x-pkcs12';
 const PEM_TYPE = 'application/x-pem-file';
-/** What can be said of a leaf that comes without its chain. */
+/** Problems that are reported of a leaf that has no chain by design. */
 const LEAF_REASONS: readonly CertificateReason[] = [...DATE_REASONS, 'weak_rsa', 'weak_signature', 'no_san'];
 
 /** The classic form writes all certificates into one file, whether they belong to the chain or not. */
@@ -63,7 +68,7 @@ const LINE_BREAKS_LOST: CertificateFinding = {
 /**
  * Files as the official provider makes them: secrets as they are, certificate-backed secrets as PEM, public keys and
  * certificates as PEM.
- * Errors: ERR_BAD_CONTENT.
+ * Throws: ERR_BAD_CONTENT.
  */
 export async function convertValue(fetched: FetchedObject, context: ValueContext): Promise<readonly MountedFile[]> {
   const { content, path, contents, signal } = context;
@@ -96,8 +101,8 @@ async function convertSecret(fetched: FetchedSecret, context: ValueContext): Pro
 }
 
 /**
- * What the official provider's one file holds before it is decoded. A secret that belongs to no certificate is a value
- * like any other, unless the manifest asks for PEM and it is a PFX.
+ * The content of the official provider's file before it is decoded. A secret that belongs to no certificate is a plain
+ * value, unless the manifest asks for PEM and the value is a PFX.
  */
 async function wholeOf(fetched: FetchedSecret, context: ValueContext): Promise<Buffer | string> {
   const { format } = context.content;
@@ -105,7 +110,7 @@ async function wholeOf(fetched: FetchedSecret, context: ValueContext): Promise<B
     const isPlainPfx = format === 'pem' && looksLikePkcs12(bytesOf(fetched.value));
     return isPlainPfx ? orAsItIs(PEM_OF_PFX, fetched, context) : fetched.value.reveal();
   }
-  const source = sourceOf(fetched, context);
+  const source = contentOf(fetched, context);
   const stored = storedForm(fetched);
   if (stored === 'pem') return format === 'pfx' ? orAsItIs(PFX_OF_PEM, fetched, context) : orderedPem(fetched, context);
   if (format !== 'pfx') {
@@ -116,7 +121,7 @@ async function wholeOf(fetched: FetchedSecret, context: ValueContext): Promise<B
   return fetched.value.reveal();
 }
 
-/** A certificate's secret is what its content type says; without one, what the content shows. */
+/** The form of a certificate's secret: by its content type, or without one by its content. */
 function storedForm({ value, contentType }: FetchedSecret): 'pkcs12' | 'pem' {
   if (contentType === PKCS12_TYPE) return 'pkcs12';
   if (contentType === PEM_TYPE) return 'pem';
@@ -132,9 +137,9 @@ function storedForm({ value, contentType }: FetchedSecret): 'pkcs12' | 'pem' {
   );
 }
 
-/** PEM byte for byte, or in order. What is called PEM and is something else goes through as it is. */
+/** PEM as it is, or in the order of the chain. A value that is called PEM and is not PEM stays as it is. */
 async function orderedPem(fetched: FetchedSecret, context: ValueContext): Promise<Buffer | string> {
-  const source = sourceOf(fetched, context);
+  const source = contentOf(fetched, context);
   const text = fetched.value.reveal();
   const order = context.content.orderChain;
   const facts = await lookAtWhole(source, context);
@@ -143,22 +148,24 @@ async function orderedPem(fetched: FetchedSecret, context: ValueContext): Promis
     : source.file(`pem of pem ${order}`, async (content) => upstreamPemOfText(text, content, order));
 }
 
-/** One form made of another. */
-interface Conversion {
-  /** Encodings in which the result can be meant; in others the value itself is. */
+/** The change of a value from one form to another. */
+interface FormChange {
+  /** Encodings that can describe the result; others describe the value itself. */
   readonly encodings: readonly ValueSpec['encoding'][];
   make(source: Content, fetched: FetchedSecret, context: ValueContext): Promise<Buffer>;
 }
 
-const PEM_OF_PFX: Conversion = {
+const PEM_OF_PFX: FormChange = {
   encodings: ['utf-8'],
   make(source, _, { content: { orderChain } }) {
     return source.file(`pem of pkcs12 ${orderChain}`, async (content) => upstreamPem(content, orderChain));
   },
 };
 
-/** In base64. Of several servers the first is taken, since the official provider delivers such a content too. */
-const PFX_OF_PEM: Conversion = {
+/**
+ * The PFX in base64. If the content has several server certificates, the first is taken, as in the official provider.
+ */
+const PFX_OF_PEM: FormChange = {
   encodings: ['utf-8', 'base64'],
   make(source, { version }) {
     return source.file(`pfx ${version}`, async ({ material }) => {
@@ -169,11 +176,11 @@ const PFX_OF_PEM: Conversion = {
 };
 
 /**
- * The result of a conversion that the official provider does not make. A manifest that it mounts has to mount here:
- * where the conversion cannot be made, the value goes through as it is, and a warning says so.
+ * The result of a conversion that the official provider does not make. A manifest that the official provider mounts
+ * must mount here too: if the conversion fails, the value is written as it is, with a warning.
  */
 async function orAsItIs(
-  { encodings, make }: Conversion,
+  { encodings, make }: FormChange,
   fetched: FetchedSecret,
   context: ValueContext,
 ): Promise<Buffer | string> {
@@ -187,7 +194,7 @@ async function orAsItIs(
     return text;
   };
   if (!encodings.includes(encoding)) return passOn(`objectEncoding "${encoding}" is that of the value itself`);
-  const source = sourceOf(fetched, context);
+  const source = contentOf(fetched, context);
   await lookIfReadable(source, context);
   try {
     return await make(source, fetched, context);
@@ -203,7 +210,10 @@ function isBadContent(error: unknown): error is ProviderError {
   return error instanceof ProviderError && error.code === 'ERR_BAD_CONTENT';
 }
 
-/** Where the value cannot be decoded the Mount fails anyway, and the reason why it was not converted tells more. */
+/**
+ * True if the value can be decoded. If not, the Mount fails, and the error of the conversion tells more than that of
+ * the decoder.
+ */
 function isDecodable(text: string, encoding: ValueSpec['encoding']): boolean {
   try {
     decodeText(text, encoding);
@@ -213,14 +223,14 @@ function isDecodable(text: string, encoding: ValueSpec['encoding']): boolean {
   }
 }
 
-/** What a certificate's secret holds is looked at, the private key too, which is not there where it cannot be exported. */
+/** Checks the secret of a certificate, also for its private key, which is missing if it is not exportable. */
 async function lookAtWhole(source: Content, context: ValueContext): Promise<ContentFacts | undefined> {
   const facts = await lookIfReadable(source, context);
   if (facts?.hasKey === false) context.watch.tell(context.name, NO_PRIVATE_KEY);
   return facts;
 }
 
-/** What can be read is looked at; the rest goes through unseen, as the official provider lets everything. */
+/** Checks a content that can be read. Other contents are not checked, as in the official provider. */
 async function lookIfReadable(
   source: Content,
   { watch, name, signal }: ValueContext,
@@ -238,6 +248,6 @@ async function lookIfReadable(
   return facts;
 }
 
-function sourceOf({ value, contentType }: FetchedSecret, { contents, signal }: ValueContext): Content {
+function contentOf({ value, contentType }: FetchedSecret, { contents, signal }: ValueContext): Content {
   return contents.of({ value: bytesOf(value), contentType }, signal, CLASSIC);
 }
