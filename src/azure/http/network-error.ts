@@ -62,7 +62,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   // Ours: `lookups.ts`.
   STOPPING: ['DNS', 'lasting', 'the provider is stopping; the next attempt is answered by its successor'],
   ECONNREFUSED: ['TCP', 'transient', 'the host refuses the connection; check address, port and firewall'],
-  // Who waited that long has little time left for another try.
+  // After such a wait, little time is left for another try.
   ETIMEDOUT: [
     'TCP',
     'lasting',

@@ -29,7 +29,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'the name holds a NUL character',
 };
 
-/** Neither pipe nor device holds up who opens it this way; links in the path are for {@link readRegularFile} to find. */
+/** Opens neither wait for a pipe or device, nor follow a link; {@link readRegularFile} finds links in the directories. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY;
 
 /**

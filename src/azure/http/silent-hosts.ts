@@ -34,7 +34,7 @@ export interface HostQuestion {
   readonly request: string;
   /** The beginning of the message for a request without an answer. */
   readonly failed: () => string;
-  /** The same for all who fail by the same silence, see `reason` of `ProviderError`; default: as {@link failed}. */
+  /** The same for all requests that fail by the same silence, see `reason` of `ProviderError`; default: as {@link failed}. */
   readonly allFailed?: () => string;
 }
 
