@@ -52,7 +52,7 @@ describe('the next step after a refusal of Entra ID', () => {
     [900432, app, /cloudName/],
     [53003, app, /Conditional Access/],
     [500021, app, /tenant restrictions/],
-    [90033, app, /asked again at the next mount/],
+    [90033, app, /overloaded at the moment; the next mount asks again/],
     [12345, app, /^see AADSTS12345 at https:\/\/login\.microsoftonline\.com\/error\?code=12345$/],
   ] as const)('AADSTS%i', (code, applicant, step) => {
     expect(entraRemedy(applicant, `AADSTS${code}`, '')).toMatch(step);
@@ -72,7 +72,7 @@ describe('the next step after a refusal of Entra ID', () => {
 
   it.each([
     [403, /keeps pods from IMDS.*hostNetwork/],
-    [404, /being updated, or the node is no Azure VM/],
+    [404, /being updated, or the node is not an Azure VM/],
     [410, /being updated, for 70 seconds/],
   ] as const)('IMDS that answers %i has words of its own', (status, words) => {
     const answer = { status, body: '', requestId: undefined };

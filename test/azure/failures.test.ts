@@ -357,9 +357,9 @@ describe('an answer of Entra that is none', () => {
       'JSON that is cut',
       { status: 200, body: '{"access_token":"eyJhbGciOi' },
       'ERR_VAULT',
-      /answered 200 something that is no token/,
+      /answered 200 without a token/,
     ],
-    ['JSON without a token', { status: 200, body: '{}' }, 'ERR_VAULT', /answered 200 something that is no token/],
+    ['JSON without a token', { status: 200, body: '{}' }, 'ERR_VAULT', /answered 200 without a token/],
     [
       "a proxy's page",
       { status: 407, headers: { 'content-type': 'text/html' }, body: '<p>' },

@@ -25,17 +25,17 @@ const BETWEEN = /check proxies between node and host|check what takes requests t
 const AWAY = /check proxies between node and host|IMDS is being updated/;
 /** What each status means, though its body is in the words of the service. */
 const STATUSES: readonly (readonly [number, string, RegExp])[] = [
-  [301, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check /],
-  [302, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check /],
-  [307, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check /],
-  [308, 'ERR_VAULT', /redirects no login.*sign-in page of a network; check /],
+  [301, 'ERR_VAULT', /never redirected.*sign-in page of a network; check /],
+  [302, 'ERR_VAULT', /never redirected.*sign-in page of a network; check /],
+  [307, 'ERR_VAULT', /never redirected.*sign-in page of a network; check /],
+  [308, 'ERR_VAULT', /never redirected.*sign-in page of a network; check /],
   [404, 'ERR_VAULT', AWAY],
   [405, 'ERR_VAULT', BETWEEN],
   [407, 'ERR_VAULT', BETWEEN],
   [408, 'ERR_VAULT', /did not receive the request in time; check the network of the node/],
   [410, 'ERR_VAULT', AWAY],
   [418, 'ERR_VAULT', BETWEEN],
-  [429, 'ERR_THROTTLED', /takes no more logins for a while/],
+  [429, 'ERR_THROTTLED', /accepts no more logins for a while/],
   [500, 'ERR_VAULT', /has a fault/],
   [502, 'ERR_VAULT', /has a fault/],
   [503, 'ERR_VAULT', /has a fault/],

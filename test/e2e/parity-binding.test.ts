@@ -197,25 +197,29 @@ describe('identity binding', () => {
       {
         apiPort: String(closed),
         code: 'ERR_UNREACHABLE',
-        says: `127.0.0.1:${closed} cannot be asked for the cluster's id: TCP ECONNREFUSED`,
+        says: `127.0.0.1:${closed} did not give the cluster's id: TCP ECONNREFUSED`,
       },
       {
         apiHost: 'api.invalid',
         code: 'ERR_UNREACHABLE',
-        says: `api.invalid:${portOf(apiServer)} cannot be asked for the cluster's id: DNS E`,
+        says: `api.invalid:${portOf(apiServer)} did not give the cluster's id: DNS E`,
       },
-      { apiPort: '70000', code: 'ERR_AUTHENTICATION', says: '127.0.0.1:70000: KUBERNETES_SERVICE_PORT is no port' },
-      { apiPort: '0x1bb1', code: 'ERR_AUTHENTICATION', says: 'KUBERNETES_SERVICE_PORT is no port' },
+      {
+        apiPort: '70000',
+        code: 'ERR_AUTHENTICATION',
+        says: '127.0.0.1:70000: KUBERNETES_SERVICE_PORT is not a port number',
+      },
+      { apiPort: '0x1bb1', code: 'ERR_AUTHENTICATION', says: 'KUBERNETES_SERVICE_PORT is not a port number' },
       // The proxy is vouched for by the cluster's CA and is no API server.
       {
         apiPort: String(portOf(proxy)),
         code: 'ERR_AUTHENTICATION',
-        says: 'has not a name hcp-kubernetes.<id>.svc.cluster.local',
+        says: 'does not have a name hcp-kubernetes.<id>.svc.cluster.local',
       },
       {
         apiPort: String(emulator.port),
         code: 'ERR_UNREACHABLE',
-        says: `127.0.0.1:${emulator.port} cannot be asked for the cluster's id: TLS `,
+        says: `127.0.0.1:${emulator.port} did not give the cluster's id: TLS `,
       },
     ];
     for (const { code, says, ...given } of rows) {
@@ -239,7 +243,7 @@ describe('identity binding', () => {
     ).rejects.toMatchObject({
       code: 'ERR_UNREACHABLE',
       message: expect.stringContaining(
-        `127.0.0.1:${port} cannot be asked for the cluster's id: TLS TLS_TIMEOUT: no TLS handshake`,
+        `127.0.0.1:${port} did not give the cluster's id: TLS TLS_TIMEOUT: no TLS handshake`,
       ),
     });
     silent.close();

@@ -29,7 +29,7 @@ const DEFAULT_HOST = 'kubernetes.default.svc.cluster.local';
 const TIMEOUT_MS = 10_000;
 /** The certificate of an AKS API server has this name for its cluster. */
 const CLUSTER_NAME = /^DNS:hcp-kubernetes\.(.+)\.svc\.cluster\.local$/;
-const REMEDY = 'set --sni-name, and the API server is not asked';
+const REMEDY = 'set --sni-name to skip this request';
 
 /** The server name under which the API server forwards connections to the token proxy of the cluster. */
 export function bindingServerName(clusterId: string): string {
@@ -52,7 +52,7 @@ export async function findServerName(
   };
   const who = `the API server at ${target.host}:${port === '' ? '443' : port}`;
   if (target.port === 0 || target.port > 65_535) {
-    throw new ProviderError('ERR_AUTHENTICATION', `${who}: KUBERNETES_SERVICE_PORT is no port; ${REMEDY}`);
+    throw new ProviderError('ERR_AUTHENTICATION', `${who}: KUBERNETES_SERVICE_PORT is not a port number; ${REMEDY}`);
   }
   let names: string;
   try {
@@ -60,12 +60,12 @@ export async function findServerName(
   } catch (error) {
     const failure = networkFailure(error);
     const reason = failure === undefined ? messageOf(error) : `${failure.layer} ${failure.code}: ${messageOf(error)}`;
-    throw new ProviderError('ERR_UNREACHABLE', `${who} cannot be asked for the cluster's id: ${reason}; ${REMEDY}`);
+    throw new ProviderError('ERR_UNREACHABLE', `${who} did not give the cluster's id: ${reason}; ${REMEDY}`);
   }
   const [id] = names.split(', ').flatMap((name) => CLUSTER_NAME.exec(name)?.[1] ?? []);
   if (id !== undefined) return bindingServerName(id);
   const expected = 'a name hcp-kubernetes.<id>.svc.cluster.local, as it has on AKS';
-  throw new ProviderError('ERR_AUTHENTICATION', `the certificate of ${who} has not ${expected}; ${REMEDY}`);
+  throw new ProviderError('ERR_AUTHENTICATION', `the certificate of ${who} does not have ${expected}; ${REMEDY}`);
 }
 
 /** The alternative names in the server's certificate, which the CA has to have signed. OpenSSL bounds its size. */

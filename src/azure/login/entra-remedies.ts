@@ -58,7 +58,7 @@ const GROUPS: readonly (readonly [readonly number[], Remedy])[] = [
   ],
   [
     [90006, 90012, 90024, 90033, 90055, 90090, 90091, 50196],
-    'Entra ID has a fault, or too much to do, at the moment; it is asked again at the next mount',
+    'Entra ID has a fault or is overloaded at the moment; the next mount asks again',
   ],
 ];
 

@@ -20,7 +20,7 @@ export const ENTRA: LoginService = {
   proxiesEntra: false,
   faults: {
     byStatus: {
-      404: `nothing takes logins at this address; check activeDirectoryEndpoint of the cloud file, if there is one; ${CHECK_PROXIES}`,
+      404: `no login service answers at this address; check activeDirectoryEndpoint of the cloud file, if there is one; ${CHECK_PROXIES}`,
     },
     between: CHECK_PROXIES,
     unreachable: '',

@@ -66,7 +66,7 @@ function refusal(
     ...(remoteCode === undefined ? {} : { remoteCode }),
   };
   const { code, next } = meaning(identity, status, { code: remoteCode, text });
-  const answered = status === 200 ? '200 something that is no token' : `${status} ${remoteCode ?? ''}`.trim();
+  const answered = status === 200 ? '200 without a token' : `${status} ${remoteCode ?? ''}`.trim();
   const reason = `${failed} answered ${answered}; ${next}`;
   const words = said === '' ? '' : `; it says: ${said}`;
   return new ProviderError(code, `${reason}${words}`, { details, reason, said });
@@ -85,7 +85,7 @@ function meaning(
   const { faults, remedy } = modeOf(identity);
   const { text } = refusal;
   if (status === 429)
-    return { code: 'ERR_THROTTLED', next: 'it takes no more logins for a while; it is asked again when that is over' };
+    return { code: 'ERR_THROTTLED', next: 'it accepts no more logins for a while; it is asked again after that time' };
   if (REFUSALS.includes(status) && FAULT.test(text)) return { code: 'ERR_VAULT', next: faultRemedy(503, faults) };
   // A service refuses in JSON; any other answer comes from a host in between.
   if (REFUSALS.includes(status) && text !== '') return { code: 'ERR_AUTHENTICATION', next: remedy(identity, refusal) };
@@ -98,7 +98,7 @@ function faultRemedy(status: number, { byStatus, between }: LoginFaults): string
   if (known !== undefined) return known;
   if (status >= 500) return 'the service, or a proxy before it, has a fault';
   if (status >= 300 && status < 400) {
-    return `it redirects no login, so that something in between has answered, such as the sign-in page of a network; ${between}`;
+    return `logins are never redirected, so that a host in between has answered, such as the sign-in page of a network; ${between}`;
   }
   if (status === 408) return `it did not receive the request in time; check the network of the node; ${between}`;
   return between;

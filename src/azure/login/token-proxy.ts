@@ -38,8 +38,8 @@ const MAX_CA_BYTES = 1024 * 1024;
 export type TransportBy = (agent: https.Agent) => HttpClient;
 
 /**
- * The cluster's token proxy. It takes requests that are addressed to Entra. CA and server name are looked up when first needed,
- * and again if that failed or the CA changed.
+ * The cluster's token proxy. It takes requests that are addressed to Entra. CA and server name are looked up when first
+ * needed, and again if that failed or the CA changed.
  * Differs: the official provider asks the API server once at start and never again.
  */
 export class TokenProxy {

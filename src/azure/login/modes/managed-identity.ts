@@ -19,8 +19,8 @@ export const managedIdentity: IdentityMode<'managed-identity'> = {
   faults: {
     byStatus: {
       403: 'something on the node keeps pods from IMDS (169.254.169.254), such as a network policy or IMDS restriction of the cluster: allow the provider, or let it use the network of the node (hostNetwork)',
-      404: 'IMDS is being updated, or the node is no Azure VM; it is asked again at the next mount',
-      410: 'IMDS is being updated, for 70 seconds at most; it is asked again at the next mount',
+      404: 'IMDS is being updated, or the node is not an Azure VM; the next mount asks again',
+      410: 'IMDS is being updated, for 70 seconds at most; the next mount asks again',
     },
     // IMDS is never asked through a proxy of the environment.
     between: 'check what takes requests to 169.254.169.254 on the node in place of IMDS',
