@@ -1,10 +1,10 @@
-import { createHash, createPublicKey, generateKeyPair, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPair, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { WallClock } from '../../base/clock.ts';
 import { Secret } from '../../base/secret.ts';
 import { publicKeyFromPem } from '../../pki/public-key.ts';
 import { type Authority, createAuthority, issueMaterial } from '../world/certificates.ts';
-import { publicKeyOfJwk } from '../world/key-material.ts';
+import { publicKeyOfJwk, publicPartOf } from '../world/key-material.ts';
 import type {
   AssertionKey,
   EmulatedIdentity,
@@ -88,7 +88,7 @@ async function signingKey(type: 'rsa' | 'ec'): Promise<SigningKey> {
 }
 
 function signingKeyOf(privateKey: KeyObject): SigningKey {
-  const publicKey = createPublicKey(privateKey);
+  const publicKey = publicPartOf(privateKey);
   const spki = publicKey.export({ type: 'spki', format: 'der' });
   return { privateKey, publicKey, kid: createHash('sha1').update(spki).digest('base64url') };
 }

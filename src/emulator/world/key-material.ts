@@ -68,6 +68,11 @@ export function publicKeyOfJwk(jwk: Readonly<Record<string, unknown>>): KeyObjec
   return createPublicKey({ key: crv === 'P-256K' ? { ...key, crv: 'secp256k1' } : key, format: 'jwk' });
 }
 
+/** The public part of a private key that the emulator or a test has made. */
+export function publicPartOf(privateKey: KeyObject): KeyObject {
+  return createPublicKey(privateKey);
+}
+
 /** The spec that describes an existing private or public key. */
 export function describeKey(key: KeyObject): KeySpec {
   const { n, crv: named } = publicJwk(key);
