@@ -69,18 +69,26 @@ export function runCheck(
       manifests += report.manifests.length;
       const found = locate(report, input.name);
       located.push(...found);
-      if (options.fetch && countErrors(found) === 0) {
-        const fetched = await fetchFindings({ ...input, options, providerNames, ...deps }, io);
-        for (const { spc, finding } of fetched) located.push({ ...finding, file: input.name, manifest: labelOf(spc) });
-      }
+      if (!options.fetch || countErrors(found) > 0) continue;
+      const fetched = await fetchFindings({ ...input, options, providerNames, ...deps }, io);
+      located.push(...fetched.map(({ spc, finding }) => ({ ...finding, file: input.name, manifest: labelOf(spc) })));
     }
-    const errors = countErrors(located);
-    (json ? printJson : print)({ manifests, errors, located }, io);
-    if (manifests === 0 && errors === 0)
-      throw new ProviderError('ERR_BAD_PARAMETERS', `no SecretProviderClass in ${files.join(', ')}`);
-    if (!json) io.stdout(`${summary({ manifests, errors, located })}\n`);
-    return errors === 0 ? 0 : 1;
+    return printChecked({ manifests, errors: countErrors(located), located }, { json, files }, io);
   });
+}
+
+/** Prints the result. Returns the exit code. Throws: ERR_BAD_PARAMETERS if the files contain no SecretProviderClass. */
+function printChecked(
+  checked: Checked,
+  { json, files }: { readonly json: boolean; readonly files: readonly string[] },
+  io: Io,
+): number {
+  const { manifests, errors } = checked;
+  (json ? printJson : print)(checked, io);
+  if (manifests === 0 && errors === 0)
+    throw new ProviderError('ERR_BAD_PARAMETERS', `no SecretProviderClass in ${files.join(', ')}`);
+  if (!json) io.stdout(`${summary(checked)}\n`);
+  return errors === 0 ? 0 : 1;
 }
 
 /** The findings of a run over all files. */

@@ -176,13 +176,19 @@ export class TokenPool {
       try {
         return await this.#ask(claimant, use, flight);
       } catch (error) {
-        const askedMs = error instanceof ProviderError ? error.details.retryAfterMs : undefined;
-        if (!(error instanceof ProviderError) || askedMs === undefined) throw error;
-        this.#throttled.set(flight, error, { ttlMs: Math.min(MAX_THROTTLED_MS, askedMs) });
         // The SDK has kept the shorter waits, and was refused again.
-        if (waits === MAX_WAITS || askedMs <= HASTY_PAUSE_MS) throw error;
+        if (this.#pauseOf(flight, error) <= HASTY_PAUSE_MS || waits === MAX_WAITS) throw error;
       }
     }
+  }
+
+  /** The pause in milliseconds that a failed request asks for, which is noted; 0 if it asks for none. */
+  #pauseOf(flight: string, error: unknown): number {
+    if (!(error instanceof ProviderError)) return 0;
+    const { retryAfterMs } = error.details;
+    if (retryAfterMs === undefined) return 0;
+    this.#throttled.set(flight, error, { ttlMs: Math.min(MAX_THROTTLED_MS, retryAfterMs) });
+    return retryAfterMs;
   }
 
   /** One request for all who need the same token, while its host answers. */

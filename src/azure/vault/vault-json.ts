@@ -17,15 +17,16 @@ type Json = Readonly<Record<string, unknown>>;
  */
 export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
   const json = jsonOf(body);
-  const missing = (text: string, field: string) => new BadAnswer(`${text}: the vault answered without "${field}"`);
+  const refuse = (text: string, field: string): never => {
+    throw new BadAnswer(`${text}: the vault answered without "${field}"`);
+  };
   const attributes = objectOf(json.attributes);
   const life = { expiresAt: timeOf(attributes.exp), notBefore: timeOf(attributes.nbf) };
   switch (ref.type) {
     case 'secret': {
       const { value } = json;
-      if (typeof value !== 'string') throw missing('secret value is nil', 'value');
-      const version = versionOf(ref, json.id);
-      if (version === undefined) throw missing('secret id is nil', 'id');
+      if (typeof value !== 'string') return refuse('secret value is nil', 'value');
+      const version = versionOf(ref, json.id) ?? refuse('secret id is nil', 'id');
       return {
         type: 'secret',
         version,
@@ -36,18 +37,15 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
       };
     }
     case 'key': {
-      if (typeof json.key !== 'object' || json.key === null) throw missing('key value is nil', 'key');
+      if (typeof json.key !== 'object' || json.key === null) return refuse('key value is nil', 'key');
       const key = objectOf(json.key);
-      const version = versionOf(ref, key.kid);
-      if (version === undefined) throw missing('key id is nil', 'kid');
+      const version = versionOf(ref, key.kid) ?? refuse('key id is nil', 'kid');
       const numbers = { n: textOf(key.n), e: textOf(key.e), x: textOf(key.x), y: textOf(key.y) };
       return { type: 'key', version, ...life, key: { kty: textOf(key.kty), crv: textOf(key.crv), ...numbers } };
     }
     case 'cert': {
-      const cer = textOf(json.cer);
-      if (cer === undefined) throw missing('certificate value is nil', 'cer');
-      const version = versionOf(ref, json.id);
-      if (version === undefined) throw missing('certificate id is nil', 'id');
+      const cer = textOf(json.cer) ?? refuse('certificate value is nil', 'cer');
+      const version = versionOf(ref, json.id) ?? refuse('certificate id is nil', 'id');
       return { type: 'cert', version, ...life, der: Buffer.from(cer, 'base64') };
     }
   }
