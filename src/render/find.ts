@@ -47,24 +47,28 @@ const MAX_KEY = 20;
 export function findKeyVaults(source: Source): { found: readonly FoundKeyVault[]; remarks: readonly Remark[] } {
   const input = new Input(source);
   const documents = readStream(source.text);
-  const found: FoundKeyVault[] = [];
-  const remarks = brokenRemarks(documents, input);
-  for (const { read } of documents) {
-    const tree = read.ok ? read.tree : undefined;
-    if (tree === undefined) continue;
-    if (sizeOf(tree) > MAX_VALUES) {
-      const message = `the document holds more than ${MAX_VALUES} values, or aliases that unfold to so many`;
-      remarks.push(input.error(0, message));
-      continue;
-    }
-    for (const field of fieldsBelow(tree, { path: [], resource: NO_RESOURCE })) {
-      const result = field.name === 'keyVault' ? foundAt(field, input) : misspeltRemark(field, input);
-      if (result === undefined) continue;
-      if ('severity' in result) remarks.push(result);
-      else found.push(result);
-    }
+  const results = documents.flatMap(({ read }) =>
+    read.ok && read.tree !== undefined ? resultsIn(read.tree, input) : [],
+  );
+  return {
+    found: results.flatMap((result) => ('severity' in result ? [] : [result])),
+    remarks: [
+      ...brokenRemarks(documents, input),
+      ...results.flatMap((result) => ('severity' in result ? [result] : [])),
+    ],
+  };
+}
+
+/** The `keyVault` objects and the remarks of one document, in the order of its text. */
+function resultsIn(tree: Tree, input: Input): readonly (FoundKeyVault | Remark)[] {
+  if (sizeOf(tree) > MAX_VALUES) {
+    const message = `the document holds more than ${MAX_VALUES} values, or aliases that unfold to so many`;
+    return [input.error(0, message)];
   }
-  return { found, remarks };
+  return [...fieldsBelow(tree, { path: [], resource: NO_RESOURCE })].flatMap((field) => {
+    const result = field.name === 'keyVault' ? foundAt(field, input) : misspeltRemark(field, input);
+    return result === undefined ? [] : [result];
+  });
 }
 
 /** Errors about documents that cannot be read: the first mistake of each, or one line if the file is of another format. */

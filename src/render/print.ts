@@ -5,7 +5,7 @@
 
 import { Document, Scalar, stringify } from 'yaml';
 import type { ExpectedFile } from './field.ts';
-import type { RenderedVolume } from './render.ts';
+import type { RenderedVolume } from './volume.ts';
 
 const PRESENCE: Readonly<Record<ExpectedFile['presence'], string>> = {
   required: '',

@@ -8,7 +8,7 @@ import { isPlaceholder } from '../spc/placeholder.ts';
 import type { FoundKeyVault } from './find.ts';
 import type { Prepared } from './prepare.ts';
 import type { Remark } from './remark.ts';
-import type { RenderedVolume } from './render.ts';
+import type { RenderedVolume } from './volume.ts';
 
 /** The place of a field, such as `BrokerListener front, spec.tls.keyVault`. */
 export function originOf({ resource, path }: FoundKeyVault): string {

@@ -3,13 +3,13 @@
  * `render`. Each source is searched, each field prepared, and then all fields are named together.
  */
 
-import type { ExpectedFile } from './field.ts';
 import { findKeyVaults, type Source } from './find.ts';
 import { assignNames, type NameParts } from './names.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Remark } from './remark.ts';
 import { labelRemark, originOf, remarksOf } from './remarks.ts';
-import { type SecretObject, secretObjectsOf } from './secret-objects.ts';
+import { secretObjectsOf } from './secret-objects.ts';
+import type { RenderedVolume } from './volume.ts';
 
 /** Choices of the user. */
 export interface RenderOptions {
@@ -17,40 +17,6 @@ export interface RenderOptions {
   readonly directoryId?: string;
   /** Adds the `secretObjects` that make the driver keep Kubernetes Secrets. */
   readonly syncSecrets?: boolean;
-}
-
-/** A volume of the pod's spec. */
-export interface CsiVolume {
-  readonly name: string;
-  readonly csi: {
-    readonly driver: 'secrets-store.csi.k8s.io';
-    readonly readOnly: true;
-    readonly volumeAttributes: { readonly secretProviderClass: string };
-    readonly nodePublishSecretRef?: { readonly name: string };
-  };
-}
-
-/** A mount of the container's spec. */
-export interface VolumeMount {
-  readonly name: string;
-  readonly mountPath: string;
-  readonly readOnly: true;
-}
-
-/** The SecretProviderClass, volume and mount of one `keyVault` object. */
-export interface RenderedVolume {
-  /** Name of the SecretProviderClass, of the volume and of synced Secrets: a DNS label. */
-  readonly name: string;
-  /** Empty where the resource names none. */
-  readonly namespace: string;
-  /** The place of the object, such as `BrokerListener front, spec.tls.keyVault`. */
-  readonly origin: string;
-  /** `spec.parameters` of the SecretProviderClass, `keyVault` first. */
-  readonly parameters: Readonly<Record<string, string>>;
-  readonly secretObjects: readonly SecretObject[];
-  readonly volume: CsiVolume;
-  readonly volumeMount: VolumeMount;
-  readonly files: readonly ExpectedFile[];
 }
 
 /** The result for all sources: volumes in the order of the text, and remarks. */

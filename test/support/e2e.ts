@@ -9,7 +9,8 @@ import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/p
 import { connectProvider, type ProviderClient } from '../../src/driver/client.ts';
 import { type PublishRequest, publish } from '../../src/driver/publish.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { type RenderedVolume, render } from '../../src/render/render.ts';
+import { render } from '../../src/render/render.ts';
+import type { RenderedVolume } from '../../src/render/volume.ts';
 import { tokenKey } from './pki.ts';
 
 /** Directory of the built program. */

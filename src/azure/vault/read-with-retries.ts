@@ -36,8 +36,7 @@ export async function readWithRetries<T>(
   { session, telemetry, signal }: Retrying,
   request: (call: VaultCall) => Promise<T>,
 ): Promise<T> {
-  const { vaultName } = session;
-  telemetry.vaultAsked(vaultName);
+  telemetry.vaultAsked(session.vaultName);
   const login = new ReadLogin(session, signal);
   for (let faults = 0; ; ) {
     const authorization = await login.authorization();
@@ -47,19 +46,25 @@ export async function readWithRetries<T>(
       return answer;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Challenge) {
-        await login.answer(error);
-      } else if (!isHeldBack(error)) {
-        if (isThrottling(error)) telemetry.vaultRetry(vaultName, 'throttled');
-        if (isThrottling(error) || faults >= MAX_RETRIES || !isTransient(error)) throw error;
-        telemetry.vaultRetry(vaultName, 'retried');
-        // A kept connection may close under a request, which says nothing about the vault.
-        const cut = faults === 0 && isRestError(error) && error.code === 'ECONNRESET';
-        if (!cut) await delay(RETRY_BASE_MS * 2 ** faults * (0.75 + Math.random() / 2), signal);
-        faults++;
-      }
+      if (error instanceof Challenge) await login.answer(error);
+      else if (!isHeldBack(error)) await pauseAfterFault(error, faults++, { session, telemetry, signal });
     }
   }
+}
+
+/** Waits before the next try; `faults` counts earlier faults. Throws: the error, if another try would not help. */
+async function pauseAfterFault(
+  error: unknown,
+  faults: number,
+  { session, telemetry, signal }: Retrying,
+): Promise<void> {
+  const { vaultName } = session;
+  if (isThrottling(error)) telemetry.vaultRetry(vaultName, 'throttled');
+  if (isThrottling(error) || faults >= MAX_RETRIES || !isTransient(error)) throw error;
+  telemetry.vaultRetry(vaultName, 'retried');
+  // A kept connection may close under a request, which says nothing about the vault.
+  const cut = faults === 0 && isRestError(error) && error.code === 'ECONNRESET';
+  if (!cut) await delay(RETRY_BASE_MS * 2 ** faults * (0.75 + Math.random() / 2), signal);
 }
 
 function isTransient(error: unknown): boolean {

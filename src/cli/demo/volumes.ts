@@ -7,7 +7,7 @@ import type { MountTarget } from '../../driver/client.ts';
 import { type Published, publish } from '../../driver/publish.ts';
 import { dayOf, validTo } from '../../pki/certificate.ts';
 import { issuerOf, subjectOf } from '../../pki/names.ts';
-import type { RenderedVolume } from '../../render/render.ts';
+import type { RenderedVolume } from '../../render/volume.ts';
 import {
   certificatesIn,
   checkKeyPair,

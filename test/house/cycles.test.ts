@@ -1,0 +1,32 @@
+/** Holds that no files of src, bench and test import each other in a circle, imports of types included. */
+
+import { describe, expect, it } from 'vitest';
+import { filesOf, importCycles, importsOf } from './imports.ts';
+
+describe('imports', () => {
+  it('go in no circle, types included', () => {
+    const graph = new Map(['src', 'bench', 'test'].flatMap(filesOf).map((file) => [file, importsOf(file)]));
+    expect(importCycles(graph).map((cycle) => cycle.join(' -> '))).toEqual([]);
+  });
+
+  it('are read from all files', () => {
+    expect(importsOf('src/main.ts')).not.toEqual([]);
+    expect(filesOf('bench').length).toBeGreaterThan(10);
+  });
+});
+
+describe('importCycles', () => {
+  const cyclesOf = (edges: Readonly<Record<string, readonly string[]>>) => importCycles(new Map(Object.entries(edges)));
+
+  it('finds nothing where two ways meet', () => {
+    expect(cyclesOf({ a: ['b', 'c'], b: ['d'], c: ['d'], d: [] })).toEqual([]);
+  });
+
+  it('names the files of a circle in order, without the way to it', () => {
+    expect(cyclesOf({ a: ['b'], b: ['c'], c: ['d'], d: ['b'] })).toEqual([['b', 'c', 'd', 'b']]);
+  });
+
+  it('sees a file that imports itself', () => {
+    expect(cyclesOf({ a: ['a'] })).toEqual([['a', 'a']]);
+  });
+});
