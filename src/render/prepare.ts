@@ -8,12 +8,12 @@ import type { Finding } from '../spc/finding.ts';
 import { certificateOutputs, type FileLayout } from '../spc/key-vault-field.ts';
 import { fillDirectoryId, type ReadField, readField } from './field.ts';
 import type { FoundKeyVault } from './find.ts';
-import { type Place, placeAt, type Role } from './roles.ts';
+import { type FieldPlace, placeAt, type Role } from './roles.ts';
 
 /** A field as the provider will get it. */
 export interface Prepared {
   readonly found: FoundKeyVault;
-  readonly place: Place;
+  readonly place: FieldPlace;
   /** The text of the parameter `keyVault`. */
   readonly text: string;
   /** The parameters beside it: only those that differ from the provider's defaults. */

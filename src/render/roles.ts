@@ -33,14 +33,14 @@ const ROLES: readonly { readonly tail: readonly string[]; readonly role: Role }[
 ];
 
 /** The role of a field, and the names above it that are not part of the role. */
-export interface Place {
+export interface FieldPlace {
   readonly role: Role;
   /** Such as `remoteBrokerConnection`. */
   readonly above: readonly string[];
 }
 
 /** Returns the role of the field at a path, by the end of the path. An unknown place is named by the whole path. */
-export function placeAt(path: readonly (string | number)[]): Place {
+export function placeAt(path: readonly (string | number)[]): FieldPlace {
   const all = path.filter((element) => typeof element === 'string');
   const names = all[0] === 'spec' || all[0] === 'properties' ? all.slice(1) : all;
   const known = ROLES.find(({ tail }) => tail.every((name, i) => name === names[names.length - tail.length + i]));

@@ -40,8 +40,8 @@ export function foreignKind(document: Tree): string | undefined {
     );
     return isPatch && document.items.length > 0 ? `this is a JSON patch; ${KUSTOMIZE}` : undefined;
   }
-  const kind = textOf(document, 'kind');
-  const name = textOf(childOf(document, 'metadata'), 'name');
+  const kind = textAt(document, 'kind');
+  const name = textAt(childOf(document, 'metadata'), 'name');
   const what = `${quote(`${kind} ${name}`.trim())}`;
   if (kind === 'Kustomization') return `${what} is no manifest; ${KUSTOMIZE}`;
   if (kind === 'HelmRelease') return `${what} is no manifest; ${HELM}`;
@@ -72,7 +72,7 @@ function hasKeyVault(tree: Tree, { depth, left }: Search): boolean {
   );
 }
 
-function textOf(tree: Tree | undefined, name: string): string {
+function textAt(tree: Tree | undefined, name: string): string {
   const value = childOf(tree, name);
   return value?.kind === 'text' ? value.text : '';
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readStream, type StreamDocument } from '../../src/spc/yaml/stream.ts';
 import { plainOf, type Tree } from '../../src/spc/yaml/tree.ts';
+import { rounds } from '../support/rounds.ts';
 import { TABLE, TextMaker } from './yaml-texts.ts';
 
 function slices(text: string): readonly string[] {
@@ -178,7 +179,7 @@ describe('whatever a text holds', () => {
         const documents = readStream(text);
         for (const [index, { start }] of documents.entries()) expect(start).toBe(documents[index - 1]?.end ?? 0);
       }),
-      { numRuns: 3000 },
+      { numRuns: rounds(500, 5000) },
     );
   });
 
@@ -192,7 +193,7 @@ describe('whatever a text holds', () => {
           expectNested(tree);
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: rounds(500, 5000) },
     );
   });
 
@@ -212,8 +213,8 @@ describe('whatever a text holds', () => {
           }
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: rounds(500, 5000) },
     );
-    expect(Math.min(...Object.values(counts))).toBeGreaterThan(100);
+    expect(Math.min(...Object.values(counts))).toBeGreaterThan(20);
   });
 });
