@@ -29,7 +29,7 @@ export interface FetchFinding {
 /**
  * Mounts each SecretProviderClass of a text in this process, without writing a file: what fails is an error, what the
  * provider says of a certificate is a warning, in its own words.
- * Errors: ERR_USAGE for credentials that cannot be read.
+ * Throws: ERR_USAGE for credentials that cannot be read.
  */
 export async function fetchFindings(
   { name, text, options, providerNames, directMount }: FetchedManifests,

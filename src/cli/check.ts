@@ -129,5 +129,5 @@ function print({ located }: Checked, io: Io): void {
 function summary({ manifests, errors, located }: Checked): string {
   const classes = `${manifests} SecretProviderClass${manifests === 1 ? '' : 'es'} checked`;
   const others = located.length - errors;
-  return `${classes}: ${errors} error${errors === 1 ? '' : 's'}, ${others} other finding${others === 1 ? '' : 's'}`;
+  return `${classes}: ${errors} error${errors === 1 ? '' : 's'}, ${others} note${others === 1 ? '' : 's'}`;
 }

@@ -36,7 +36,7 @@ const LISTEN_FAILURES: Readonly<Record<string, string>> = {
 
 /**
  * `akv-csi emulator`: runs the embedded Azure until SIGINT or SIGTERM and prints how other clients reach it.
- * Errors: ERR_USAGE for files that cannot be read or written, ERR_BAD_PARAMETERS for the seed.
+ * Throws: ERR_USAGE for files that cannot be read or written, ERR_BAD_PARAMETERS for the seed.
  */
 export function emulatorCommand(): Command {
   return new Command('emulator')

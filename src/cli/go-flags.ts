@@ -40,7 +40,7 @@ const MAX_DURATION_MS = 0x7fff_ffff;
 /**
  * Reads arguments in Go's syntax: one or two dashes, `-v 5`, `-v=5`, `--flag value`, `--flag=value`, `--flag=false`.
  * commander reads none of the last with one dash, and a DaemonSet's arguments have to be taken as they are.
- * Errors: ERR_USAGE, saying which flag and what is allowed.
+ * Throws: ERR_USAGE, saying which flag and what is allowed.
  */
 export function parseGoFlags(
   args: readonly string[],

@@ -35,7 +35,7 @@ export const processIo: Io = {
 
 /**
  * Text of a file named on the command line; `-` is standard input.
- * Errors: ERR_USAGE, with the file and the reason.
+ * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function readInput(name: string, io: Io): Promise<Input> {
   if (name === '-') return inUtf8({ name: '<stdin>', text: await io.stdin() });
@@ -49,7 +49,7 @@ export async function readInput(name: string, io: Io): Promise<Input> {
 
 /**
  * Texts of files named on the command line, one after another; of a directory those that kubectl takes from it.
- * Errors: ERR_USAGE, with the file and the reason.
+ * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function* readInputs(names: readonly string[], io: Io): AsyncIterable<Input> {
   for (const name of names) {
@@ -79,7 +79,7 @@ function inUtf8(input: Input): Input {
 
 /**
  * The first `maxBytes` of a file named on the command line; `-` is standard input. Whatever stands there, no more is read.
- * Errors: ERR_USAGE, with the file and the reason.
+ * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function readBytes(
   name: string,

@@ -27,7 +27,7 @@ export interface SecretSources {
 /**
  * The node-publish secret of a mount: files named on the command line, else a Secret manifest, else AZURE_CLIENT_ID and
  * AZURE_CLIENT_SECRET; undefined where there is none of them.
- * Errors: ERR_USAGE where a file cannot be read, and where several Secrets or none fit.
+ * Throws: ERR_USAGE where a file cannot be read, and where several Secrets or none fit.
  */
 export async function chooseSecret(
   spc: SecretProviderClass,
@@ -59,7 +59,7 @@ export async function chooseSecret(
 
 /**
  * The `serviceAccount.tokens` attribute that the kubelet would send for a token file.
- * Errors: ERR_USAGE where the file cannot be read.
+ * Throws: ERR_USAGE where the file cannot be read.
  */
 export async function readTokens(file: string, audience: string): Promise<Secret> {
   const token = (await readText(file)).trim();

@@ -76,7 +76,7 @@ export interface RequestParts {
 
 /**
  * The Mount of a SecretProviderClass as the driver would ask for it.
- * Errors: ERR_USAGE where credentials cannot be read, or several Secrets or none fit.
+ * Throws: ERR_USAGE where credentials cannot be read, or several Secrets or none fit.
  */
 export async function requestOf(
   { spc, manifests, options, targetDir, timeoutMs }: RequestParts,

@@ -93,7 +93,7 @@ export function runMount(
           ? { ...(await requestFiles(target, request)), changed: false }
           : await publish(target, request);
       io.stdout(report(published, options.out));
-      if (!options.direct) io.stderr('note: what the provider warns of stands in its log; --direct shows it here\n');
+      if (!options.direct) io.stderr('note: warnings of the provider are in its log; use --direct to see them here\n');
       return 0;
     } catch (error) {
       const message = messageOf(error);
@@ -109,7 +109,7 @@ export function runMount(
 async function prepare(file: string, options: MountCommandOptions, io: Io) {
   const timeoutMs = Number(options.timeout) * 1000;
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
-    throw new ProviderError('ERR_USAGE', `--timeout "${options.timeout}" is no number of seconds above 0`);
+    throw new ProviderError('ERR_USAGE', `--timeout "${options.timeout}" must be a positive number of seconds`);
   }
   const source = await readInput(file, io);
   const manifests = readManifests(source.text, source.name);
@@ -162,7 +162,7 @@ async function openTarget({
     return { target: client, through: `${endpoint} (${runtimeName} ${runtimeVersion})`, close: () => client.close() };
   } catch (error) {
     client.close();
-    const remedy = 'see whether the provider runs there, or take --direct';
+    const remedy = 'check that the provider is running there, or use --direct';
     throw new ProviderError('ERR_UNREACHABLE', `no provider answers at ${endpoint}: ${messageOf(error)}; ${remedy}`, {
       cause: error,
     });

@@ -42,13 +42,13 @@ export function renderCommand(): Command {
 
 /**
  * Renders the files. Returns the exit code: 1 where there is no `keyVault` field or an error in one, and then nothing
- * is printed; 2 for a file that cannot be read or a directory ID that is no GUID.
+ * is printed; 2 for a file that cannot be read or a directory ID that is not a GUID.
  */
 export function runRender(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
   return exitCodeOf(io, async () => {
     const { directoryId, syncSecrets = false, format } = options;
     if (directoryId !== undefined && !isGuid(directoryId)) {
-      throw new ProviderError('ERR_USAGE', `--directory-id "${directoryId}" is no GUID`);
+      throw new ProviderError('ERR_USAGE', `--directory-id "${directoryId}" is not a GUID`);
     }
     const sources = [];
     for await (const source of readInputs(files, io)) sources.push(source);

@@ -121,7 +121,7 @@ const MEANINGLESS: readonly FlagSpec[] = (
   names.split(' ').map((name) => ({ name, kind, fallback: kind === 'boolean' ? 'false' : '', help: '' })),
 );
 
-/** Reads the arguments of `serve`. Errors: ERR_USAGE. */
+/** Reads the arguments of `serve`. Throws: ERR_USAGE. */
 export function parseServeFlags(args: readonly string[]): ServeOptions {
   const { values, ignored } = parseGoFlags(args, SERVE_FLAGS, MEANINGLESS);
   const text = (name: string) => String(values.get(name));

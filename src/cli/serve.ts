@@ -34,7 +34,7 @@ export interface ServeProcess {
   readonly takeOutput: () => void;
 }
 
-/** `akv-csi serve`: runs the provider until it is told to stop. Returns the exit code. Errors: ERR_USAGE for its flags. */
+/** `akv-csi serve`: runs the provider until it is told to stop. Returns the exit code. Throws: ERR_USAGE for its flags. */
 export async function runServe(
   args: readonly string[],
   io: Io,

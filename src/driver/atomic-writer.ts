@@ -30,7 +30,7 @@ const VERSION_DIR = /^\.\.\d{4}(_\d\d){5}\.[A-Za-z0-9]+$/;
  * What a crash left behind is removed. Only names inside `targetDir` are ever touched: links found there are
  * replaced, not followed.
  * Differs: a directory under a name the volume needs is an error; the driver, alone in its tmpfs, removes it.
- * Errors: ERR_BAD_CONTENT for a path outside the volume or a directory in the way.
+ * Throws: ERR_BAD_CONTENT for a path outside the volume or a directory in the way.
  */
 export async function writeVolume(targetDir: string, files: readonly MountedFile[]): Promise<boolean> {
   for (const { path } of files) {

@@ -63,7 +63,7 @@ const SERVICE_CONFIG = JSON.stringify({
 /**
  * Connects like the driver: its service config and its limit for an answer.
  * `endpoint` is `unix:///path`, `unix:path` or `tcp://host:port`.
- * Errors: ERR_USAGE for another endpoint, ERR_UNREACHABLE where the socket file does not exist.
+ * Throws: ERR_USAGE for another endpoint, ERR_UNREACHABLE where the socket file does not exist.
  */
 export function connectProvider(endpoint: string): ProviderClient {
   const client = new Client(addressOf(endpoint), credentials.createInsecure(), {

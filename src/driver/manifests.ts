@@ -31,7 +31,7 @@ export interface Manifests {
 /**
  * Reads SecretProviderClass and Secret manifests from YAML or JSON, lists of kind `List` included.
  * `source` is the text's name in messages.
- * Errors: ERR_BAD_PARAMETERS with `source:line`, for YAML that cannot be read and for what the API server would refuse.
+ * Throws: ERR_BAD_PARAMETERS with `source:line`, for YAML that cannot be read and for what the API server would refuse.
  */
 export function readManifests(text: string, source: string): Manifests {
   const parsed = parseManifests(text);

@@ -65,7 +65,7 @@ const CODES: Readonly<Partial<Record<number, ErrorCode>>> = {
 
 /**
  * Publishes a volume: one Mount, judged by the driver's rules, written into `targetDir`.
- * Errors: the error of {@link requestFiles}, or that of the writer.
+ * Throws: the error of {@link requestFiles}, or that of the writer.
  */
 export async function publish(target: MountTarget, request: PublishRequest): Promise<Published> {
   const requested = await requestFiles(target, request);
@@ -76,7 +76,7 @@ export async function publish(target: MountTarget, request: PublishRequest): Pro
 
 /**
  * One Mount, judged by the driver's rules; nothing is written.
- * Errors: `Mount failed with <status> (<code>): <details>` for a gRPC error, which stays its `cause`; ERR_BAD_CONTENT in the
+ * Throws: `Mount failed with <status> (<code>): <details>` for a gRPC error, which stays its `cause`; ERR_BAD_CONTENT in the
  * driver's words for an answer it would refuse; a `ProviderError` of a provider in this process passes as it is.
  */
 export async function requestFiles(target: MountTarget, request: PublishRequest): Promise<Omit<Published, 'changed'>> {

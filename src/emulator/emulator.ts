@@ -82,7 +82,7 @@ export interface Emulator extends Controls {
 
 /**
  * Starts a small Azure in this process: Key Vault and Entra ID on one HTTPS listener, told apart by the Host header, and
- * the managed-identity endpoints on one plain HTTP listener. Errors: ERR_BAD_PARAMETERS for a seed that cannot be used.
+ * the managed-identity endpoints on one plain HTTP listener. Throws: ERR_BAD_PARAMETERS for a seed that cannot be used.
  */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const { clock = systemClock, log = silentLogger, host = '127.0.0.1', hosts = [] } = options;

@@ -63,7 +63,7 @@ describe('akv-csi check', () => {
   it('passes good manifests', async () => {
     expect(await check([file('good.yaml', GOOD)])).toEqual({
       code: 0,
-      stdout: '1 SecretProviderClass checked: 0 errors, 0 other findings\n',
+      stdout: '1 SecretProviderClass checked: 0 errors, 0 notes\n',
       stderr: '',
     });
   });
@@ -78,7 +78,7 @@ describe('akv-csi check', () => {
         /bad\.yaml:12: error: failed to get objectType:Secret, .* did you mean "secret"\? \(objects\[0\]\.objectType\) \[prod\/web\]$/,
       ),
       expect.stringMatching(/bad\.yaml:13: note: objects\[0\]\.frobnicate is unknown and ignored; .* \[prod\/web\]$/),
-      '1 SecretProviderClass checked: 2 errors, 1 other finding',
+      '1 SecretProviderClass checked: 2 errors, 1 note',
       '',
     ]);
   });
@@ -87,7 +87,7 @@ describe('akv-csi check', () => {
     const { code, stdout } = await check([file('a.yaml', GOOD), '-'], { stdin: `${BAD}---\n${GOOD}` });
     expect(code).toBe(1);
     expect(stdout).toMatch(/^<stdin>:6: error: /);
-    expect(stdout).toMatch(/\n3 SecretProviderClasses checked: 2 errors, 1 other finding\n$/);
+    expect(stdout).toMatch(/\n3 SecretProviderClasses checked: 2 errors, 1 note\n$/);
   });
 
   it('prints JSON', async () => {
@@ -117,7 +117,7 @@ describe('akv-csi check', () => {
     expect(await check([path])).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(
-        /broken\.yaml:1: error: mapping values are not allowed.*\n0 SecretProviderClasses checked: 1 error, 0 other findings\n$/s,
+        /broken\.yaml:1: error: mapping values are not allowed.*\n0 SecretProviderClasses checked: 1 error, 0 notes\n$/s,
       ),
     });
   });
@@ -239,7 +239,7 @@ describe('akv-csi check --fetch', () => {
     const { code, stdout } = await check([path], { fetch: true, env, directMount });
     expect(code).toBe(0);
     expect(stdout).toBe(
-      `${path}: warning: Certificate "a": it expired [prod/web]\n1 SecretProviderClass checked: 0 errors, 1 other finding\n`,
+      `${path}: warning: Certificate "a": it expired [prod/web]\n1 SecretProviderClass checked: 0 errors, 1 note\n`,
     );
   });
 

@@ -247,7 +247,7 @@ describe('manifests of akv-csi mount', () => {
     ['several', `${SPC}---\n${second}`, {}, 'more than one SecretProviderClass; choose with --name: web, api'],
     ['no such name', SPC, { name: 'x' }, 'no SecretProviderClass "x"; choose with --name: web'],
     ['none', 'kind: Pod\n', {}, 'there is no SecretProviderClass in <stdin>'],
-    ['a bad timeout', SPC, { timeout: 'soon' }, '--timeout "soon" is no number of seconds above 0'],
+    ['a bad timeout', SPC, { timeout: 'soon' }, '--timeout "soon" must be a positive number of seconds'],
   ])('refuses %s', async (_, text, options, message) => {
     expect(await mountDirect(text, options)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
   });

@@ -97,7 +97,7 @@ describe('akv-csi render', () => {
   it.each([
     ['a file that is not there', ['none.yaml'], {}, 'error: cannot read none.yaml: no such file or directory\n'],
     ['a directory without manifests', ['src'], {}, 'error: cannot read src: it holds no .yaml, .yml or .json file\n'],
-    ['a directory ID that is none', EXAMPLES, { directoryId: 'x' }, 'error: --directory-id "x" is no GUID\n'],
+    ['a directory ID that is none', EXAMPLES, { directoryId: 'x' }, 'error: --directory-id "x" is not a GUID\n'],
   ])('refuses %s', async (_, files, options, message) => {
     const io = recordedIo();
     expect(await runRender(files, { ...DEFAULTS, ...options }, io)).toBe(2);

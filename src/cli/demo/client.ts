@@ -34,7 +34,7 @@ export function serverCertificateOf({ stream }: MqttClient): X509Certificate {
 
 /**
  * Sends a message from one client to another and waits until it is there.
- * Errors: ERR_TIMEOUT.
+ * Throws: ERR_TIMEOUT.
  */
 export async function deliver(from: MqttClient, to: MqttClient): Promise<void> {
   const topic = `demo/${randomUUID()}`;

@@ -20,7 +20,7 @@ export interface DemoContext {
   close(): Promise<void>;
 }
 
-/** Makes the directory. Errors: ERR_USAGE where that is not possible. */
+/** Makes the directory. Throws: ERR_USAGE where that is not possible. */
 export async function openDemoContext(): Promise<DemoContext> {
   const directory = await makeDirectory();
   // For an end by an exception that nobody caught, or by a reader of our output who went away.

@@ -41,7 +41,7 @@ export interface ProviderProcess {
 
 /**
  * Starts `akv-csi serve` and waits until it serves.
- * Errors: ERR_USAGE where there is no built program, ERR_INTERNAL with the end of its log where it does not come up.
+ * Throws: ERR_USAGE where there is no built program, ERR_INTERNAL with the end of its log where it does not come up.
  */
 export async function startProviderProcess(options: ProviderProcessOptions): Promise<ProviderProcess> {
   const { program, directory, emulator, args = [], env = {} } = options;

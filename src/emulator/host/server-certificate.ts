@@ -22,7 +22,7 @@ const DAY_MS = 24 * 3600 * 1000;
 
 /**
  * Makes a certificate for the emulator's names, by the CA given as PEM with its private key, or by one of its own. `now` in
- * milliseconds since 1970. Errors: ERR_BAD_PARAMETERS for a CA that cannot be used.
+ * milliseconds since 1970. Throws: ERR_BAD_PARAMETERS for a CA that cannot be used.
  */
 export async function createServerCertificate(
   names: { vaults: readonly string[]; hosts: readonly string[]; listen: string },

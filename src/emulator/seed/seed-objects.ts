@@ -18,7 +18,7 @@ interface Source {
   readonly now: number;
 }
 
-/** Makes the objects of one vault. Errors: ERR_BAD_PARAMETERS. */
+/** Makes the objects of one vault. Throws: ERR_BAD_PARAMETERS. */
 export async function fillVault(world: World, vault: Vault, source: Source): Promise<void> {
   const { seed, now } = source;
   await Promise.all([

@@ -36,7 +36,7 @@ export interface WorldOptions {
   readonly tokenKey?: KeyObject | undefined;
 }
 
-/** Makes everything a seed describes, keys and certificates included. Errors: ERR_BAD_PARAMETERS. */
+/** Makes everything a seed describes, keys and certificates included. Throws: ERR_BAD_PARAMETERS. */
 export async function buildWorld(seed: Seed, options: WorldOptions): Promise<World> {
   const problems = checkSeed(seed);
   if (problems.length > 0) throw badSeed(problems);

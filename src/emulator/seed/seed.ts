@@ -11,7 +11,7 @@ const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600
 
 /**
  * Reads a seed. All mistakes are named in one error, each with its path such as `vaults[0].secrets[2].value`.
- * Errors: ERR_BAD_PARAMETERS.
+ * Throws: ERR_BAD_PARAMETERS.
  */
 export function parseSeed(yaml: string): Seed {
   const [document, ...others] = parseAllDocuments(yaml);

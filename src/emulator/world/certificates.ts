@@ -75,7 +75,7 @@ export async function issueMaterial(spec: IssueSpec, issuer: Authority | undefin
   return { key, chain: [leaf, ...(issuer?.chain ?? [])], leaf };
 }
 
-/** Reads PEM or PFX, the latter as bytes or base64. Errors: ERR_BAD_CONTENT. */
+/** Reads PEM or PFX, the latter as bytes or base64. Throws: ERR_BAD_CONTENT. */
 export async function uploadedMaterial(content: Secret, password: Secret | undefined): Promise<StoredMaterial> {
   const options = password === undefined ? {} : { password };
   const { keys, certificates } = await readBundle(Buffer.from(content.reveal(), 'utf8'), options);

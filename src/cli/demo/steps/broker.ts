@@ -70,7 +70,7 @@ export async function playBroker(
   };
 }
 
-/** Errors: ERR_INTERNAL where the broker shows another certificate than the one that is mounted. */
+/** Throws: ERR_INTERNAL where the broker shows another certificate than the one that is mounted. */
 export function requireShown(client: MqttClient, mounted: X509Certificate | undefined): void {
   if (serverCertificateOf(client).fingerprint256 === mounted?.fingerprint256) return;
   throw new ProviderError('ERR_INTERNAL', 'the broker shows another certificate than the one in tls.crt');
