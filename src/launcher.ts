@@ -2,6 +2,7 @@
  * Starts the program that stands beside this file, with the code that V8 has cached of it at build time. Where no cache
  * fits (another version of Node, another architecture, other V8 flags) V8 compiles the program as ever.
  */
+
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

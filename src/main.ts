@@ -1,3 +1,8 @@
+/**
+ * The entry of the program. Runs `serve` with as little code loaded as possible, and every other command by commander.
+ * Ends the process with the exit code of the command.
+ */
+
 import { messageOf } from './base/errors.ts';
 import { endWhereOutputBreaks } from './cli/broken-output.ts';
 import { exitCodeFor, processIo } from './cli/io.ts';

@@ -2,6 +2,7 @@
  * Ends a command whose output cannot be written. `main.ts` calls it before the first line, for every command; a running
  * `serve` takes its output over, see `log-output.ts`.
  */
+
 import { messageOf } from '../base/errors.ts';
 import { endProcess } from './process-end.ts';
 

@@ -1,3 +1,7 @@
+/**
+ * Reads the objects of manifests from their vaults for `check --fetch`. Writes no file.
+ */
+
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { KUBELET_DEADLINE_MS } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';

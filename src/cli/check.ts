@@ -1,3 +1,7 @@
+/**
+ * The command `check`: prints every finding about SecretProviderClass manifests. `program.ts` adds it.
+ */
+
 import { Command } from 'commander';
 import { ProviderError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';

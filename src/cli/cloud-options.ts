@@ -1,5 +1,6 @@
-// The options of `check` and `mount --direct` that say which clouds they know, as the flags of `serve` do. Whoever runs
-// these commands is the operator here, and says in which directory manifests may name files.
+/**
+ * The options of `check` and `mount` that name the cloud and the directory of custom cloud files.
+ */
 
 import type { Command } from 'commander';
 

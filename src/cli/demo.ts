@@ -1,3 +1,7 @@
+/**
+ * The command `demo`: plays the demo and removes what it made. `dev-commands.ts` runs it.
+ */
+
 import { constants } from 'node:os';
 import { Command } from 'commander';
 import { abortable } from '../base/abort.ts';

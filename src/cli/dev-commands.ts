@@ -1,3 +1,7 @@
+/**
+ * Runs `emulator` and `demo`. `program.ts` loads it on demand; the image leaves it out.
+ */
+
 import type { Command } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import { demoCommand } from './demo.ts';

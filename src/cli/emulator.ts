@@ -1,3 +1,7 @@
+/**
+ * The command `emulator`: runs the emulator until it is interrupted. `dev-commands.ts` runs it.
+ */
+
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

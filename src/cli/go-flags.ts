@@ -1,3 +1,7 @@
+/**
+ * Reads arguments in the syntax of Go's flag package. `serve-flags.ts` calls it. Refuses unknown flags and bad values.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 import { parseGoBoolean } from '../base/go.ts';
 import { clip, nearest, quote } from '../base/words.ts';

@@ -1,3 +1,7 @@
+/**
+ * Sets flags of V8 so that the heap of `serve` stays small at rest. `serve` calls it.
+ */
+
 import { setFlagsFromString } from 'node:v8';
 import type { CallMeter } from '../server/guard.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';

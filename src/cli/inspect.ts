@@ -1,3 +1,7 @@
+/**
+ * The command `inspect`: prints what a PFX, PEM or DER file contains. Never prints a key. `program.ts` adds it.
+ */
+
 import { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';

@@ -1,3 +1,7 @@
+/**
+ * Standard streams, input files and exit codes of the commands. All commands use it. Refuses files that cannot be read.
+ */
+
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';

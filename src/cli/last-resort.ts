@@ -2,6 +2,7 @@
  * What becomes of exceptions and rejections that nobody caught. `serve` installs it: nothing a pod's manifest or a vault's
  * answer does may end the process that serves every pod of the node, unless it does it again and again.
  */
+
 import { type Clock, msSince } from '../base/clock.ts';
 import { framesOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';

@@ -1,3 +1,7 @@
+/**
+ * Loads the provider at the first Mount, so that `serve` starts quickly. `serve` calls it.
+ */
+
 import type { Provider } from './provider.ts';
 
 /** A provider that is loaded when it is first needed: it is the half of the program, and a start is over before. */

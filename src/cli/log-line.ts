@@ -2,6 +2,7 @@
  * Writes one line of the log, as logfmt or as JSON. The logger of `serve` calls it. A line is bounded in bytes, holds
  * nothing that a terminal or a parser could take for something else, and is never what fails.
  */
+
 import { escapedUnits } from '../base/printable.ts';
 
 /** Bytes of a line with its end: what log pipelines take whole. */

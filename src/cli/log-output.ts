@@ -2,6 +2,7 @@
  * Where the log lines of `serve` go. A line that cannot be written is dropped and counted; nothing here throws, waits or
  * keeps more than a bounded number of bytes, as the provider serves on whatever becomes of its log.
  */
+
 import type { Writable } from 'node:stream';
 
 /** Bytes that wait for a reader of a stream who does not read. */

@@ -1,3 +1,7 @@
+/**
+ * The loggers of the commands. `serve`, `mount` and `check --fetch` make them.
+ */
+
 import { systemClock } from '../base/clock.ts';
 import { type LogFields, type Logger, silentLogger } from '../base/log.ts';
 import { logLine } from './log-line.ts';

@@ -1,3 +1,8 @@
+/**
+ * Finds the credentials of a Mount on the command line, in manifests or in the environment. `mount-request.ts` calls it.
+ * Refuses unreadable files and ambiguous Secrets.
+ */
+
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';

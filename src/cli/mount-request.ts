@@ -1,3 +1,7 @@
+/**
+ * Makes the request of a Mount from a SecretProviderClass and options. `mount` and `check --fetch` call it.
+ */
+
 import type { Command } from 'commander';
 import { type Manifests, readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import type { PublishRequest } from '../driver/publish.ts';

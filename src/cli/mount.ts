@@ -1,3 +1,7 @@
+/**
+ * The command `mount`: makes one Mount as the driver does and prints the result. `program.ts` adds it.
+ */
+
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { messageOf, ProviderError } from '../base/errors.ts';

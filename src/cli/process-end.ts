@@ -2,6 +2,7 @@
  * The end of the process, for every command. It never waits for the event loop to run empty, nor for a name server.
  * Refuses nothing: whatever is still under way is cut.
  */
+
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
 /**

@@ -1,3 +1,7 @@
+/**
+ * Lists the commands other than `serve` and runs one of them. `main.ts` calls it.
+ */
+
 import { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';

@@ -1,3 +1,7 @@
+/**
+ * Puts the mount pipeline and the Azure client together. `serve`, `mount --direct` and `check --fetch` call it.
+ */
+
 import { connectAzure } from '../azure/azure.ts';
 import { CloudFiles } from '../azure/cloud-files.ts';
 import { readTrust } from '../azure/http/trust.ts';

@@ -1,3 +1,7 @@
+/**
+ * The command `render`: prints SecretProviderClasses for the keyVault fields of resources. `program.ts` adds it.
+ */
+
 import { Command, Option } from 'commander';
 import { ProviderError } from '../base/errors.ts';
 import { isGuid } from '../base/guid.ts';

@@ -1,3 +1,7 @@
+/**
+ * The flags of `serve`, their defaults and their help. `serve` and `program.ts` call it. Refuses wrong values.
+ */
+
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { ProviderError } from '../base/errors.ts';

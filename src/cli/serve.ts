@@ -1,3 +1,7 @@
+/**
+ * The command `serve`: runs the provider until a signal stops it. `main.ts` calls it. Refuses wrong flags.
+ */
+
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';

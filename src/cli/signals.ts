@@ -2,6 +2,7 @@
  * The signals of `serve`. `main.ts` listens before it loads the rest of the program, so that a signal during the start is
  * not lost: the kernel spares process 1 of a container every signal that nobody listens to.
  */
+
 import { constants } from 'node:os';
 import { endProcess } from './process-end.ts';
 

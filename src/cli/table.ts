@@ -1,3 +1,7 @@
+/**
+ * Formats rows as a table of text. `mount` and the demo call it.
+ */
+
 /** Rows of text in columns of equal width, two spaces between, one line a row. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];

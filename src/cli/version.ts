@@ -1,3 +1,7 @@
+/**
+ * Version and build date of the program, which the build puts in.
+ */
+
 /** Version of this program; `scripts/build.mjs` puts it in from package.json. */
 export const VERSION = process.env.AKV_CSI_VERSION ?? '0.0.0-dev';
 

@@ -1,3 +1,7 @@
+/**
+ * Writes the files of a volume as the Kubernetes atomic writer does. `publish.ts` calls it. Refuses paths outside the volume.
+ */
+
 import {
   chmod,
   lstat,

@@ -1,3 +1,7 @@
+/**
+ * Calls a provider over gRPC as the driver does. `mount`, the demo and the benchmark call it. Refuses unknown endpoints.
+ */
+
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {

@@ -1,3 +1,7 @@
+/**
+ * Calls a provider in this process. `mount --direct` and `check --fetch` use it in place of a gRPC client.
+ */
+
 import type { MountHandler } from '../mount/handler.ts';
 import type { MountTarget } from './client.ts';
 

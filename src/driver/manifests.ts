@@ -1,3 +1,7 @@
+/**
+ * Reads SecretProviderClass and Secret manifests. `mount` and `check --fetch` call it. Refuses what the API server refuses.
+ */
+
 import { decodeBase64 } from '../base/encoding.ts';
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';

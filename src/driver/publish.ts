@@ -1,3 +1,7 @@
+/**
+ * Publishes a volume as the driver does: one Mount, judged and written. `mount`, the demo and the benchmark call it.
+ */
+
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { type ErrorCode, messageOf, ProviderError } from '../base/errors.ts';
 import type { Secret } from '../base/secret.ts';

@@ -1,3 +1,7 @@
+/**
+ * The driver's rules for answers and file paths. `publish.ts` and the writer call it.
+ */
+
 import { csiDriverProvider, type MountedFile, type MountResponse, type ObjectVersion } from '../wire/contract.ts';
 import { MAX_RESPONSE_BYTES } from './client.ts';
 

@@ -1,3 +1,8 @@
+/**
+ * Changes the state of a running emulator from the program that started it. Tests and the demo call it through the
+ * emulator. Refuses names of vaults, objects and identities that do not exist.
+ */
+
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import { oneOf } from '../base/words.ts';

@@ -1,3 +1,8 @@
+/**
+ * Puts the emulator together: state, services, faults and listeners. Tests, the benchmark and `akv-csi emulator` start it.
+ * Refuses a seed that cannot be used.
+ */
+
 import type { KeyObject } from 'node:crypto';
 import { systemClock, type WallClock } from '../base/clock.ts';
 import { type Logger, silentLogger } from '../base/log.ts';

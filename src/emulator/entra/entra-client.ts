@@ -1,3 +1,7 @@
+/**
+ * Checks the credentials of a token request: secret, certificate or federated token. Entra calls it.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { publicKeyOf } from '../../pki/public-key.ts';

@@ -1,3 +1,7 @@
+/**
+ * The errors of Entra ID with their codes and words. Entra refuses with them; faults answer with them.
+ */
+
 import { randomUUID } from 'node:crypto';
 import { type HttpResponse, json, Refusal } from '../http/http.ts';
 

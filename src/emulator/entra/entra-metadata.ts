@@ -1,3 +1,7 @@
+/**
+ * Answers the metadata requests of Entra ID: OpenID configuration, instance discovery and keys. Entra calls it.
+ */
+
 import { type HttpRequest, type HttpResponse, hostName, json } from '../http/http.ts';
 import { extraAuthorities, LOGIN_HOST } from '../http/routing.ts';
 import { jwksEntry } from '../world/jwt.ts';

@@ -1,3 +1,7 @@
+/**
+ * Answers as Entra ID: metadata, keys and tokens. The emulator calls it. Refuses in the words and codes of Entra.
+ */
+
 import { type HttpRequest, type HttpResponse, hostName, json, text } from '../http/http.ts';
 import { extraAuthorities, LOGIN_HOST } from '../http/routing.ts';
 import type { Tenant, World } from '../world/model.ts';

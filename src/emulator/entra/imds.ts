@@ -1,3 +1,7 @@
+/**
+ * Answers as the managed-identity endpoint: IMDS, App Service and NMI. The emulator calls it.
+ */
+
 import { type HttpRequest, type HttpResponse, json, text } from '../http/http.ts';
 import { type EmulatedIdentity, nowSeconds, type Tenant, type World } from '../world/model.ts';
 import { managedIdentities } from '../world/tenants.ts';

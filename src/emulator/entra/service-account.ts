@@ -1,3 +1,7 @@
+/**
+ * Makes service-account tokens as a cluster would. Tests call it through the emulator.
+ */
+
 import { randomUUID } from 'node:crypto';
 import { signJwt } from '../world/jwt.ts';
 import { nowSeconds, type World } from '../world/model.ts';

@@ -1,3 +1,7 @@
+/**
+ * Issues access tokens and names the resources they are for. Entra and managed identity call it; vaults check with it.
+ */
+
 import { randomBytes } from 'node:crypto';
 import { vaultSuffixes } from '../http/routing.ts';
 import { signJwt } from '../world/jwt.ts';

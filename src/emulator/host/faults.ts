@@ -1,3 +1,7 @@
+/**
+ * Scripted faults: which requests fail, and how. The listener asks it for each request; tests and seeds set them.
+ */
+
 import * as v from 'valibot';
 import { entraError } from '../entra/entra-errors.ts';
 import { type HttpRequest, type HttpResponse, json, type ServiceKind } from '../http/http.ts';

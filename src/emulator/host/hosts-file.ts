@@ -1,3 +1,7 @@
+/**
+ * Adds the emulator's host names to a hosts file and removes them. `akv-csi emulator` and the benchmark call it.
+ */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const MARK = /\s# akv-csi emulator (\d+)$/;

@@ -1,3 +1,7 @@
+/**
+ * Listens for HTTPS and HTTP requests, applies faults and delays, and sends the answers. The emulator calls it.
+ */
+
 import http, { type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import { type AddressInfo, isIPv6, type Socket } from 'node:net';

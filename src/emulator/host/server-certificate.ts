@@ -1,3 +1,7 @@
+/**
+ * Makes the TLS certificate of the emulator's listener. The emulator calls it. Refuses a CA that cannot sign it.
+ */
+
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { messageOf, ProviderError } from '../../base/errors.ts';

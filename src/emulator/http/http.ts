@@ -1,3 +1,7 @@
+/**
+ * HTTP requests and responses as the services of the emulator see them, without sockets. All services use it.
+ */
+
 /** The services the emulator plays; `nmi` is the pod-identity endpoint, on the same listener as `imds`. */
 export type ServiceKind = 'vault' | 'entra' | 'imds' | 'nmi';
 

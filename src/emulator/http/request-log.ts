@@ -1,3 +1,7 @@
+/**
+ * Keeps the requests that the emulator has answered. Tests and the benchmark count them.
+ */
+
 import type { ServiceKind } from './http.ts';
 
 /** One request the emulator met. */

@@ -1,3 +1,7 @@
+/**
+ * Tells by the host name which service or vault a request is for. The emulator and its services call it.
+ */
+
 import type { World } from '../world/model.ts';
 import { hostName, portSuffix } from './http.ts';
 

@@ -1,3 +1,7 @@
+/**
+ * Checks the names and references of a seed. `seed-world.ts` calls it before it makes anything.
+ */
+
 import { X509Certificate } from 'node:crypto';
 import { nearest } from '../../base/words.ts';
 import { publicKeyFromPem, publicKeyOf } from '../../pki/public-key.ts';

@@ -1,3 +1,7 @@
+/**
+ * Makes the secrets, keys and certificates of one seeded vault. `seed-world.ts` calls it.
+ */
+
 import { messageOf } from '../../base/errors.ts';
 import { Secret } from '../../base/secret.ts';
 import { addCertificate, addIssuedCertificate, addKey, addSecret } from '../vault/vault-write.ts';

@@ -1,3 +1,7 @@
+/**
+ * The schema of a seed. `seed.ts` validates with it; its types are used wherever a seed is read.
+ */
+
 import * as v from 'valibot';
 import { FAULT_ENTRIES } from '../host/faults.ts';
 import { CURVES, type CurveName, KEY_TYPES, RSA_SIZES } from '../world/key-material.ts';

@@ -1,3 +1,7 @@
+/**
+ * Turns the fields of a seed into specifications of keys and certificates. The seed and the controls call it.
+ */
+
 import { Secret } from '../../base/secret.ts';
 import { PKCS12_FORMS } from '../../pki/pkcs12-write.ts';
 import type { VersionOptions } from '../vault/vault-write.ts';

@@ -1,3 +1,7 @@
+/**
+ * Makes the state of the emulator from a seed. The emulator calls it at its start. Refuses seeds with bad references.
+ */
+
 import { createHash, generateKeyPair, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { WallClock } from '../../base/clock.ts';

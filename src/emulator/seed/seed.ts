@@ -1,3 +1,7 @@
+/**
+ * Reads the YAML of a seed. The emulator calls it at its start. Refuses bad seeds and names all mistakes at once.
+ */
+
 import * as v from 'valibot';
 import { parseAllDocuments } from 'yaml';
 import { ProviderError } from '../../base/errors.ts';

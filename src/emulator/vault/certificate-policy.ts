@@ -1,3 +1,7 @@
+/**
+ * Reads and writes certificate policies of Key Vault. The operations on certificates call it. Refuses bad policies with 400.
+ */
+
 import { defaultValidity, type IssueSpec } from '../world/certificates.ts';
 import { type AlternativeNames, DEFAULT_EKUS, isSubject, NO_NAMES } from '../world/issue.ts';
 import { DEFAULT_KEY } from '../world/key-material.ts';

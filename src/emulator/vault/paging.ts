@@ -1,3 +1,7 @@
+/**
+ * Cuts a listing of a vault into pages. The listings call it. Refuses page sizes that Key Vault refuses.
+ */
+
 import type { VaultRequest } from './vault-call.ts';
 import { badParameter } from './vault-errors.ts';
 

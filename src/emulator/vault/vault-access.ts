@@ -1,3 +1,7 @@
+/**
+ * Checks firewall and permissions of a request to a vault. Each operation calls it. Refuses with 403.
+ */
+
 import { Refusal } from '../http/http.ts';
 import type { Grant, ObjectKind, Vault } from '../world/model.ts';
 import { isIdentity } from '../world/tenants.ts';

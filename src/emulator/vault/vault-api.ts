@@ -1,3 +1,8 @@
+/**
+ * Routes a request to a vault to the operation that answers it. The emulator calls it. Refuses operations that the
+ * emulator does not have.
+ */
+
 import { randomUUID } from 'node:crypto';
 import { answered, type HttpRequest, type HttpResponse } from '../http/http.ts';
 import type { ObjectKind, World } from '../world/model.ts';

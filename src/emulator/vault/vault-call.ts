@@ -1,3 +1,7 @@
+/**
+ * An authenticated request to a vault, and readers for the fields of its JSON body. All operations of vaults use it.
+ */
+
 import { type HttpRequest, json } from '../http/http.ts';
 import type { Vault, World } from '../world/model.ts';
 import { badParameter } from './vault-errors.ts';

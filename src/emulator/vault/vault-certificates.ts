@@ -1,3 +1,7 @@
+/**
+ * The operations on certificates. The API of vaults calls it; controls renew certificates with it.
+ */
+
 import { createHash } from 'node:crypto';
 import { messageOf } from '../../base/errors.ts';
 import { Secret } from '../../base/secret.ts';

@@ -1,3 +1,7 @@
+/**
+ * The errors of Key Vault, in its JSON and its words. The operations of vaults refuse with them.
+ */
+
 import { type HttpResponse, json, Refusal } from '../http/http.ts';
 import type { ObjectKind } from '../world/model.ts';
 

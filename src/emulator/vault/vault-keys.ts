@@ -1,3 +1,7 @@
+/**
+ * The operations on keys. The API of vaults calls it.
+ */
+
 import type { HttpResponse } from '../http/http.ts';
 import {
   CURVES,

@@ -1,3 +1,7 @@
+/**
+ * The operations that secrets, keys and certificates share: get, list, update, delete, recover. The API of vaults calls it.
+ */
+
 import type { HttpResponse } from '../http/http.ts';
 import { nowSeconds, type ObjectKind, type Vault } from '../world/model.ts';
 import type { DeletedObject, ObjectStore, StoredObject, StoredVersion } from '../world/object-store.ts';

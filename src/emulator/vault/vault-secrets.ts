@@ -1,3 +1,7 @@
+/**
+ * The operations on secrets. The API of vaults calls it.
+ */
+
 import { Secret } from '../../base/secret.ts';
 import type { HttpResponse } from '../http/http.ts';
 import type { SecretVersion } from '../world/model.ts';

@@ -1,3 +1,7 @@
+/**
+ * Checks the access token of a request to a vault. The API of vaults calls it. Refuses with a challenge or 401.
+ */
+
 import { isVaultAudience, tokenIssuer } from '../entra/tokens.ts';
 import { type HttpRequest, type HttpResponse, Refusal } from '../http/http.ts';
 import { authorityFor, vaultResource } from '../http/routing.ts';

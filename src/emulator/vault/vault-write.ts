@@ -1,3 +1,7 @@
+/**
+ * Adds and updates versions in a vault. The API of vaults, seeds and controls call it.
+ */
+
 import { randomBytes } from 'node:crypto';
 import type { Secret } from '../../base/secret.ts';
 import { publicKeyOf } from '../../pki/public-key.ts';

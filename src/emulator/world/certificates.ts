@@ -1,3 +1,8 @@
+/**
+ * Issues certificates and authorities, and reads uploaded ones. Vaults, seeds and the host of the emulator call it.
+ * Refuses uploads without a certificate or with a key that does not fit.
+ */
+
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { ProviderError } from '../../base/errors.ts';
 import type { Secret } from '../../base/secret.ts';

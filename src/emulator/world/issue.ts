@@ -1,3 +1,8 @@
+/**
+ * Signs certificates and certificate requests. Certificates and the host of the emulator call it. Refuses subjects that
+ * are not distinguished names and keys that cannot sign a certificate.
+ */
+
 import 'reflect-metadata';
 import { createHash, createPublicKey, type KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';

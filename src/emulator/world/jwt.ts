@@ -1,3 +1,7 @@
+/**
+ * Signs, decodes and verifies JSON Web Tokens. Entra and vaults call it.
+ */
+
 import { constants, type JsonWebKey, type KeyObject, sign, verify } from 'node:crypto';
 
 /** A JSON Web Token taken apart; nothing of it is verified. */

@@ -1,3 +1,7 @@
+/**
+ * Makes and describes keys of the kinds that Key Vault has. Vaults, seeds and the issuing of certificates call it.
+ */
+
 import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 

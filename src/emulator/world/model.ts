@@ -1,3 +1,7 @@
+/**
+ * The state of the emulator: tenants, identities, vaults and keys. All its services read and change it.
+ */
+
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { WallClock } from '../../base/clock.ts';
 import type { Secret } from '../../base/secret.ts';

@@ -1,3 +1,7 @@
+/**
+ * Writes the secret behind a certificate as PFX or PEM, in the form of Key Vault or of a seed. Vaults and seeds call it.
+ */
+
 import { type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
 import { Secret } from '../../base/secret.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../pki/pkcs12-write.ts';

@@ -1,3 +1,7 @@
+/**
+ * Finds tenants and identities in the state of the emulator. Entra, vaults, seeds and controls call it.
+ */
+
 import type { EmulatedIdentity, Tenant, World } from './model.ts';
 
 /** The tenant with this id or name. */
