@@ -24,7 +24,7 @@ import type { VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
 import { findingsError, parseWithCloudFile } from '../spc/parameters.ts';
 import { tokensIn } from '../spc/tokens.ts';
-import { Contents } from './convert/certificate-cache.ts';
+import { CertificateCache } from './convert/certificate-cache.ts';
 import { convertObjects } from './convert/convert.ts';
 import { startBudget } from './deadline.ts';
 import { asProviderError } from './failures.ts';
@@ -60,7 +60,7 @@ export interface MountDeps {
 interface Journey extends MountDeps {
   readonly context: FetchContext;
   readonly noted: LogOnce;
-  readonly contents: Contents;
+  readonly contents: CertificateCache;
   readonly remember: Remember;
   readonly report: MountReport;
   /** Knows the secrets of this request. */
@@ -106,7 +106,7 @@ export function createMount(deps: MountDeps): MountHandler {
     journal: new VersionLog(),
     noted: new LogOnce(),
     names: new VolumeNames(),
-    contents: new Contents(sweeper),
+    contents: new CertificateCache(sweeper),
     remember: rememberTexts(),
   };
   let mounts = 0;

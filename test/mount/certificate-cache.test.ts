@@ -5,7 +5,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
-import { type ContentSource, Contents, digestOf } from '../../src/mount/convert/certificate-cache.ts';
+import { CertificateCache, type ContentSource, digestOf } from '../../src/mount/convert/certificate-cache.ts';
 import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { MAX_CONTENT_BYTES, readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
@@ -38,10 +38,10 @@ const locked = (await pfxWith('right')).toString('base64');
 const pem = keyPem(leaf.key) + pemOf(certificates);
 const patient = () => new AbortController().signal;
 
-/** Contents with a count of what is read for them. */
+/** A cache with a count of the contents that it reads. */
 function countedContents(clock = handClock()) {
   let reads = 0;
-  const contents = new Contents(new Sweeper(clock), (...args) => {
+  const contents = new CertificateCache(new Sweeper(clock), (...args) => {
     reads++;
     return readBundle(...args);
   });
@@ -49,7 +49,7 @@ function countedContents(clock = handClock()) {
 }
 
 /** Converts objects as one Mount does and gives the contents of the files. */
-async function filesOf(contents: Contents, ...all: Parameters<typeof convertObjects>[0]) {
+async function filesOf(contents: CertificateCache, ...all: Parameters<typeof convertObjects>[0]) {
   const { made } = await convertObjects(all, convertContext({ contents }));
   return made.map(({ file }) => file.contents);
 }
@@ -82,7 +82,7 @@ describe('a content that many Mounts want', () => {
     const [first, ...others] = await Promise.all(Array.from({ length: 5 }, () => filesOf(contents, ...all)));
     others.push(await filesOf(contents, ...all));
     for (const other of others) expect(other).toEqual(first);
-    expect(first).toEqual(await filesOf(new Contents(new Sweeper(handClock())), ...all));
+    expect(first).toEqual(await filesOf(new CertificateCache(new Sweeper(handClock())), ...all));
     expect(reads()).toBe(1);
   });
 
@@ -256,7 +256,7 @@ it('prints nothing of what it keeps', async () => {
 
 it('takes no more of a value that is too long than shows it', async () => {
   const seen: number[] = [];
-  const contents = new Contents(new Sweeper(systemClock), (value, options) => {
+  const contents = new CertificateCache(new Sweeper(systemClock), (value, options) => {
     seen.push(value.length);
     return readBundle(value, options);
   });

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
-import { Contents } from '../../src/mount/convert/certificate-cache.ts';
+import { CertificateCache } from '../../src/mount/convert/certificate-cache.ts';
 import { convertObjects } from '../../src/mount/convert/convert.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { writePem } from '../../src/pki/pem.ts';
@@ -153,7 +153,7 @@ function officially({ value, goReads = false }: Sample, one: Case): { mounts: bo
 }
 
 /** What comes of it here. */
-async function mounted(value: string, one: Case, contents = new Contents(new Sweeper(handClock()))) {
+async function mounted(value: string, one: Case, contents = new CertificateCache(new Sweeper(handClock()))) {
   const { certificateBacked, contentType, ...content } = one;
   const { log, lines } = keptLog();
   const object = objectSpec('c', { content: valueContent('c', content satisfies Partial<ContentSpec>) });
@@ -179,7 +179,7 @@ function bytesOf(value: string, encoding: Case['encoding']): Buffer {
 
 describe('a classic secret that the official provider mounts', () => {
   it('mounts here: every content, stored in every way, under every field and flag', async () => {
-    const contents = new Contents(new Sweeper(handClock()));
+    const contents = new CertificateCache(new Sweeper(handClock()));
     const seen = { mounted: 0, asItIs: 0, converted: 0 };
     for (const [name, sample] of SAMPLES) {
       for (const one of CASES) {
@@ -227,7 +227,7 @@ describe('a classic secret that the official provider mounts', () => {
     const passedOn = CASES.filter((one) => !(one.certificateBacked && one.contentType === PFX && one.format !== 'pfx'));
     const values = [...SAMPLES.values()].map(({ value }) => value).filter(({ length }) => length < 20_000);
     const random = randomOf(7);
-    const contents = new Contents(new Sweeper(handClock()));
+    const contents = new CertificateCache(new Sweeper(handClock()));
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...values), fc.constantFrom(...passedOn), fc.nat(), async (value, one, at) => {
         const cut = at % (value.length + 1);

@@ -4,7 +4,7 @@ import type { LogFields, Logger } from '../../src/base/log.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
-import { Contents } from '../../src/mount/convert/certificate-cache.ts';
+import { CertificateCache } from '../../src/mount/convert/certificate-cache.ts';
 import type { ConvertContext } from '../../src/mount/convert/convert.ts';
 import type { FetchedSpec } from '../../src/mount/fetch.ts';
 import { LogOnce } from '../../src/mount/log-once.ts';
@@ -94,7 +94,7 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
     vaultName: 'kv',
     certificatePolicy: 'warn',
     clock: handClock(),
-    contents: new Contents(new Sweeper(handClock())),
+    contents: new CertificateCache(new Sweeper(handClock())),
     telemetry: silentTelemetry,
     log: keptLog().log,
     noted: new LogOnce(),

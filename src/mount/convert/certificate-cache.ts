@@ -71,7 +71,7 @@ const OBJECT_BYTES = 14 * 1024;
  * Keeps what was made of each content, so that a later Mount of the same bytes gets the same files without opening
  * them. Every caller presents the bytes and the password, so that the key of an entry needs no identity.
  */
-export class Contents {
+export class CertificateCache {
   readonly #open: ResultCache<OpenContent>;
   readonly #facts: ResultCache<ContentFacts>;
   readonly #files: ResultCache<Buffer>;

@@ -10,7 +10,7 @@ import { asProviderError, type FailedObject, failuresError, shortNameOf } from '
 import type { FetchedSpec } from '../fetch.ts';
 import type { FetchedObject } from '../ports.ts';
 import type { MadeFile } from '../response.ts';
-import type { Contents } from './certificate-cache.ts';
+import type { CertificateCache } from './certificate-cache.ts';
 import { CertificateWatch, type WatchOptions } from './certificate-watch.ts';
 import { convertOutputs, LenderFailure } from './outputs.ts';
 import { convertValue } from './value.ts';
@@ -19,7 +19,7 @@ import { convertValue } from './value.ts';
 export interface ConvertContext extends WatchOptions {
   /** Vault of the objects, for messages. */
   readonly vaultName: string;
-  readonly contents: Contents;
+  readonly contents: CertificateCache;
   readonly signal: AbortSignal;
 }
 

@@ -21,9 +21,9 @@ import type { FetchedSpec } from '../fetch.ts';
 import type { FetchedObject } from '../ports.ts';
 import {
   bytesOf,
+  type CertificateCache,
   type Content,
   type ContentFacts,
-  type Contents,
   digestOf,
   type Understanding,
 } from './certificate-cache.ts';
@@ -49,7 +49,7 @@ export interface OutputsContext {
   /** All objects of the Mount: some lend their certificates or their password. */
   readonly all: readonly FetchedSpec[];
   readonly watch: CertificateWatch;
-  readonly contents: Contents;
+  readonly contents: CertificateCache;
   readonly signal: AbortSignal;
 }
 
@@ -114,7 +114,7 @@ async function blame(error: unknown, { content, all, contents, signal }: Outputs
 }
 
 /** A function that opens contents for one Mount. */
-function openedBy(contents: Contents, signal: AbortSignal) {
+function openedBy(contents: CertificateCache, signal: AbortSignal) {
   return (secret: FetchedSecret, password: { readonly password?: Secret }, understanding?: Understanding) => {
     const value = bytesOf(secret.value);
     return contents.of({ value, contentType: secret.contentType, ...password }, signal, understanding);

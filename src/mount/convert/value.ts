@@ -17,9 +17,9 @@ import type { MountedFile } from '../../wire/contract.ts';
 import type { FetchedObject } from '../ports.ts';
 import {
   bytesOf,
+  type CertificateCache,
   type Content,
   type ContentFacts,
-  type Contents,
   OWN_CHAIN,
   type Understanding,
 } from './certificate-cache.ts';
@@ -37,7 +37,7 @@ export interface ValueContext {
   /** Name of the object, for warnings. */
   readonly name: string;
   readonly watch: CertificateWatch;
-  readonly contents: Contents;
+  readonly contents: CertificateCache;
   readonly signal: AbortSignal;
 }
 
