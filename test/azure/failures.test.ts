@@ -1,9 +1,10 @@
 import dns from 'node:dns';
+import { once } from 'node:events';
 import https from 'node:https';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
@@ -104,12 +105,19 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
   });
 
   it('a host that takes connections and says nothing', async () => {
-    const sockets: { destroy(): void }[] = [];
-    const port = await portOf(createServer((socket) => sockets.push(socket)));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const sockets: Socket[] = [];
+    const quiet = createServer((socket) => sockets.push(socket));
+    const greeted = once(quiet, 'connection').then(([socket]) => once(socket as Socket, 'data'));
+    const port = await portOf(quiet);
     const agents = new Agents([], 150);
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
     const failed = transport.sendRequest(createPipelineRequest({ url: `https://quiet.localhost:${port}/` }));
-    const failure = networkFailure(await failed.catch((error: unknown) => error));
+    const reason = failed.catch((error: unknown) => error);
+    await greeted;
+    vi.advanceTimersByTime(150);
+    const failure = networkFailure(await reason);
     expect(failure).toMatchObject({ layer: 'TLS', code: 'TLS_TIMEOUT', transient: false });
     for (const socket of sockets) socket.destroy();
     agents.close();
