@@ -8,7 +8,7 @@ import { abortable } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
 import { type DemoContext, openDemoContext } from './demo/context.ts';
 import { EXAMPLE_SEED } from './demo/fixtures.ts';
-import { playDemo } from './demo/run.ts';
+import { runSteps } from './demo/run.ts';
 import { createScreen, type Screen, wantsColour } from './demo/screen.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
 
@@ -48,7 +48,7 @@ export function runDemo({ keep = false, seed }: DemoCommandOptions, io: Io): Pro
     try {
       context = await openDemoContext();
       stopListening = listenForTheEnd(context);
-      await abortable(playDemo({ screen, context, seed: state, keep }), context.signal);
+      await abortable(runSteps({ screen, context, seed: state, keep }), context.signal);
       if (keep) await interruption(context.signal);
       return 0;
     } catch (error) {

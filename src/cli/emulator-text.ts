@@ -1,5 +1,8 @@
-// Writes what `akv-csi emulator` prints once it runs: everything that somebody needs to reach it with an SDK of any
-// language. Values of client secrets are shown of the project's own example only; those of other seeds stay in their file.
+/**
+ * The text that `akv-csi emulator` prints when it has started: all that is needed to use it with an SDK of any language.
+ * `emulator.ts` calls it. It shows values of client secrets for the project's own example only, and shortens long lists.
+ */
+
 import type { Emulator } from '../emulator/emulator.ts';
 import type { IdentitySummary, Summary, VaultSummary } from '../emulator/world/summary.ts';
 

@@ -1,3 +1,8 @@
+/**
+ * An MQTT broker on aedes that starts from the files of mounted volumes. The broker step of the demo starts it.
+ * It speaks TLS only, and refuses clients without a valid password or client certificate.
+ */
+
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';

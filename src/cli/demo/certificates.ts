@@ -1,3 +1,8 @@
+/**
+ * Reads and verifies the key pairs of a mounted volume, as a TLS library would. The demo calls it for each volume.
+ * It refuses a key that does not fit, and a chain that does not end at the expected root.
+ */
+
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

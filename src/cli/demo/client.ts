@@ -1,3 +1,7 @@
+/**
+ * MQTT clients for the demo. The steps of the demo connect them to the broker and send a message through it.
+ */
+
 import { randomUUID, X509Certificate } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
 import { connectAsync, type MqttClient } from 'mqtt';

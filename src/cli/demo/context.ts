@@ -1,3 +1,8 @@
+/**
+ * The temporary directory of the demo and the list of things to close. `demo.ts` opens it and closes it at the end.
+ * It refuses a temporary directory in which the path of a Unix socket would be too long.
+ */
+
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,8 @@
+/**
+ * The examples that the demo uses: the seed of the emulator, the broker resources and the names that stand in them.
+ * All steps of the demo read them.
+ */
+
 import authentication from '../../../examples/broker-authentication.yaml?raw';
 import listener from '../../../examples/broker-listener.yaml?raw';
 import exampleSeed from '../../../examples/emulator-seed.yaml?raw';

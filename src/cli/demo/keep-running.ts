@@ -1,19 +1,28 @@
+/**
+ * The end of `demo --keep`: writes the manifests, and prints the commands with which a person can go on.
+ * `run.ts` calls it.
+ */
+
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import { printManifests } from '../../render/print.ts';
-import type { Play, Running, Volumes } from './cast.ts';
 import { BROKER_USER, CREDENTIALS_SECRET, NODE_PUBLISH_SECRET, SERVER_CERTIFICATE, TENANT, VAULT } from './fixtures.ts';
-import type { BrokerAct } from './steps/broker.ts';
+import type { DemoSetup, RunningProvider, Volumes } from './parts.ts';
+import type { RunningBroker } from './steps/broker.ts';
 
 const RELOAD_POLL_MS = 500;
 const API_VERSION = '7.5';
 
 /** Prepares everything for a person to go on with, and prints how. */
-export async function leaveRunning(play: Play, running: Running & BrokerAct, volumes: Volumes): Promise<void> {
+export async function leaveRunning(
+  setup: DemoSetup,
+  running: RunningProvider & RunningBroker,
+  volumes: Volumes,
+): Promise<void> {
   const { emulator, root } = running;
-  const { directory } = play.context;
+  const { directory } = setup.context;
   const write = (name: string, text: string) => writeFile(join(directory, name), text, { mode: 0o600 });
   await write('manifests.yaml', printManifests(Object.values(volumes).map(({ rendered }) => rendered)));
   await write('credentials.yaml', credentialsManifest(volumes.listener.rendered.namespace));
@@ -21,10 +30,10 @@ export async function leaveRunning(play: Play, running: Running & BrokerAct, vol
   await write('root.pem', root.toString());
   // The seed lets the provider read only; whoever plays with it wants to change things.
   emulator.grant(VAULT, { identity: NODE_PUBLISH_SECRET.clientid, secrets: ['set'], certificates: ['create'] });
-  followFiles(play, running, volumes);
-  play.screen.step('Everything goes on until Ctrl-C');
-  play.screen.note('paste into another terminal what you like; the broker reloads when its files change');
-  for (const line of instructions(play, running, volumes)) play.screen.line(line);
+  followFiles(setup, running, volumes);
+  setup.screen.step('Everything goes on until Ctrl-C');
+  setup.screen.note('paste into another terminal what you like; the broker reloads when its files change');
+  for (const line of instructions(setup, running, volumes)) setup.screen.line(line);
 }
 
 function credentialsManifest(namespace: string): string {
@@ -33,7 +42,7 @@ function credentialsManifest(namespace: string): string {
 }
 
 /** Has the broker reload when somebody has mounted a new certificate into its volume. */
-function followFiles({ screen, context }: Play, { broker }: BrokerAct, { listener }: Volumes): void {
+function followFiles({ screen, context }: DemoSetup, { broker }: RunningBroker, { listener }: Volumes): void {
   const file = join(listener.targetDir, 'tls.crt');
   let known: string | undefined;
   const look = async () => {
@@ -51,8 +60,8 @@ function followFiles({ screen, context }: Play, { broker }: BrokerAct, { listene
 }
 
 function instructions(
-  { context }: Play,
-  { emulator, provider, broker }: Running & BrokerAct,
+  { context }: DemoSetup,
+  { emulator, provider, broker }: RunningProvider & RunningBroker,
   { listener }: Volumes,
 ): readonly string[] {
   const program = process.argv[1] ?? 'dist/main.js';

@@ -1,3 +1,8 @@
+/**
+ * Reads the password database of a broker and checks passwords against its hashes. The broker of the demo calls it.
+ * It refuses a line that is not in the format, and names the line by its number only.
+ */
+
 import { pbkdf2, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { ProviderError } from '../../base/errors.ts';

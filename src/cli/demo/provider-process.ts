@@ -1,3 +1,8 @@
+/**
+ * Starts `akv-csi serve` as a child process and stops it. `run.ts` calls it.
+ * It reports the last lines of the log where the provider does not start.
+ */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,8 @@
+/**
+ * The demo in order: the emulator, the provider, `render`, the mounts, the broker and the rotation.
+ * `demo.ts` calls it and cleans up after it.
+ */
+
 import { X509Certificate } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,33 +12,33 @@ import { type Emulator, startEmulator } from '../../emulator/emulator.ts';
 import { formatRemark } from '../../render/remark.ts';
 import { render } from '../../render/render.ts';
 import type { RenderedVolume } from '../../render/volume.ts';
-import type { Play, Running, ShownVolume, Volumes } from './cast.ts';
 import { CREDENTIALS_SECRET, RESOURCES, ROOT_AUTHORITY, TENANT, VAULT } from './fixtures.ts';
 import { leaveRunning } from './keep-running.ts';
+import type { DemoSetup, RunningProvider, ShownVolume, Volumes } from './parts.ts';
 import { startProviderProcess } from './provider-process.ts';
 import type { Screen } from './screen.ts';
-import { type BrokerAct, playBroker } from './steps/broker.ts';
-import { playRotation } from './steps/rotation.ts';
+import { type RunningBroker, runBroker } from './steps/broker.ts';
+import { rotate } from './steps/rotation.ts';
 import { mountVolume, showVolume } from './volumes.ts';
 
 const VERSION_TIMEOUT_MS = 5000;
 
 /** Plays the demo on a context. Rejects with what failed; nothing is taken down here. */
-export async function playDemo(play: Play): Promise<void> {
+export async function runSteps(setup: DemoSetup): Promise<void> {
   const startedAt = performance.now();
-  const { screen } = play;
+  const { screen } = setup;
   screen.line('akv-csi demo: from broker resources to a running MQTT broker, all on this machine');
-  const emulator = await playAzure(play);
-  const running = await playProvider(play, emulator);
-  const rendered = playRender(play);
-  const volumes = await playDriver(play, running, rendered);
-  const act = await playBroker(play, running, volumes);
-  const rotated = await playRotation(play, { ...running, ...act }, volumes);
-  summarize(screen, { volumes, act, rotated, seconds: (performance.now() - startedAt) / 1000 });
-  if (play.keep) await leaveRunning(play, { ...running, ...act }, volumes);
+  const emulator = await startAzure(setup);
+  const running = await startProvider(setup, emulator);
+  const rendered = renderResources(setup);
+  const volumes = await mountVolumes(setup, running, rendered);
+  const broker = await runBroker(setup, running, volumes);
+  const rotated = await rotate(setup, { ...running, ...broker }, volumes);
+  summarize(screen, { volumes, broker, rotated, seconds: (performance.now() - startedAt) / 1000 });
+  if (setup.keep) await leaveRunning(setup, { ...running, ...broker }, volumes);
 }
 
-async function playAzure({ screen, context, seed }: Play): Promise<Emulator> {
+async function startAzure({ screen, context, seed }: DemoSetup): Promise<Emulator> {
   screen.step('A small Azure starts on this machine');
   const emulator = await startEmulator({ seed });
   context.defer(() => emulator.close());
@@ -43,7 +48,7 @@ async function playAzure({ screen, context, seed }: Play): Promise<Emulator> {
   return emulator;
 }
 
-async function playProvider({ screen, context }: Play, emulator: Emulator): Promise<Running> {
+async function startProvider({ screen, context }: DemoSetup, emulator: Emulator): Promise<RunningProvider> {
   screen.step('The provider starts, as on a node');
   const provider = await startProviderProcess({
     program: process.argv[1] ?? '',
@@ -67,7 +72,7 @@ async function playProvider({ screen, context }: Play, emulator: Emulator): Prom
   return { emulator, provider, driver, root: new X509Certificate(emulator.authorityPem(ROOT_AUTHORITY)) };
 }
 
-function playRender({ screen }: Play): readonly RenderedVolume[] {
+function renderResources({ screen }: DemoSetup): readonly RenderedVolume[] {
   screen.step('Broker resources become SecretProviderClasses');
   screen.note(`the keyVault field as it stands, its placeholder <AKV directory ID> filled with ${TENANT}`);
   const { volumes, remarks } = render(RESOURCES, { directoryId: TENANT });
@@ -86,9 +91,9 @@ function playRender({ screen }: Play): readonly RenderedVolume[] {
   return volumes;
 }
 
-async function playDriver(
-  { screen, context }: Play,
-  { driver, root, emulator }: Running,
+async function mountVolumes(
+  { screen, context }: DemoSetup,
+  { driver, root, emulator }: RunningProvider,
   rendered: readonly RenderedVolume[],
 ): Promise<Volumes> {
   screen.step('The driver mounts the volumes');
@@ -118,18 +123,18 @@ async function playDriver(
 
 interface DemoResult {
   readonly volumes: Volumes;
-  readonly act: BrokerAct;
+  readonly broker: RunningBroker;
   readonly rotated: string;
   readonly seconds: number;
 }
 
-function summarize(screen: Screen, { volumes, act, rotated, seconds }: DemoResult): void {
+function summarize(screen: Screen, { volumes, broker, rotated, seconds }: DemoResult): void {
   screen.step('Summary');
   const mounted = Object.values(volumes).map(({ rendered, published }: ShownVolume) => [
     rendered.origin.split(',')[0] ?? '',
     `mounted: ${published.files.map(({ path }) => path).join(', ')}`,
   ]);
-  const rows = [...mounted, ...act.results, ['Rotation', rotated]];
+  const rows = [...mounted, ...broker.results, ['Rotation', rotated]];
   screen.table([['WHAT', 'RESULT'], ...rows]);
   screen.line();
   screen.ok(`everything went well, in ${seconds.toFixed(1)} s`);

@@ -1,3 +1,8 @@
+/**
+ * Prints the progress of the demo: numbered steps, details and results, with colours on a terminal.
+ * All steps of the demo print through it.
+ */
+
 import { styleText } from 'node:util';
 import { table } from '../table.ts';
 

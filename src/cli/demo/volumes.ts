@@ -1,3 +1,7 @@
+/**
+ * Mounts the volumes of the demo as the CSI driver does, and shows their files. `run.ts` and the steps call it.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';

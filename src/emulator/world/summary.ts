@@ -1,5 +1,8 @@
-// Says who can log in to an emulator and what its vaults hold, for whoever prints how to use it. Names only: secrets stay
-// `Secret`, and values of the vaults are left out.
+/**
+ * Lists who can log in to an emulator and which objects its vaults hold. The command `emulator` prints it.
+ * Names only: client secrets stay `Secret`, and values of objects are left out.
+ */
+
 import type { Secret } from '../../base/secret.ts';
 import type { World } from './model.ts';
 

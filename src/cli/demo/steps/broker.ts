@@ -1,3 +1,8 @@
+/**
+ * The broker step of the demo: starts a broker from the mounted files and connects clients that it must accept and
+ * clients that it must refuse. `run.ts` calls it.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -5,12 +10,12 @@ import type { MqttClient } from 'mqtt';
 import { messageOf, ProviderError } from '../../../base/errors.ts';
 import { subjectOf } from '../../../pki/names.ts';
 import { type Broker, startBroker } from '../broker.ts';
-import type { Play, Running, Volumes } from '../cast.ts';
 import { connectClient, deliver, serverCertificateOf } from '../client.ts';
 import { BROKER_USER } from '../fixtures.ts';
+import type { DemoSetup, RunningProvider, Volumes } from '../parts.ts';
 
 /** A broker at work, with a client that stays connected. */
-export interface BrokerAct {
+export interface RunningBroker {
   readonly broker: Broker;
   /** Logged in with the password. */
   readonly client: MqttClient;
@@ -19,11 +24,11 @@ export interface BrokerAct {
 }
 
 /** Starts a broker from the mounted files, and lets clients in and not in. */
-export async function playBroker(
-  { screen, context }: Play,
-  { root }: Pick<Running, 'root'>,
+export async function runBroker(
+  { screen, context }: DemoSetup,
+  { root }: Pick<RunningProvider, 'root'>,
   { listener, authentication, bridge }: Volumes,
-): Promise<BrokerAct> {
+): Promise<RunningBroker> {
   screen.step('An MQTT broker starts from the mounted files');
   const broker = await startBroker({ tls: listener.targetDir, passwords: authentication.targetDir });
   context.defer(broker.close);

@@ -1,21 +1,30 @@
+/**
+ * The rotation step of the demo: a new certificate version in the vault, a second mount, and a reload of the broker.
+ * `run.ts` calls it.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import { systemClock } from '../../../base/clock.ts';
 import { ProviderError } from '../../../base/errors.ts';
 import type { Published } from '../../../driver/publish.ts';
-import type { Play, Running, ShownVolume, Volumes } from '../cast.ts';
 import { checkKeyPair, describeKeyPair } from '../certificates.ts';
 import { connectClient, deliver } from '../client.ts';
 import { BROKER_USER, SERVER_CERTIFICATE, VAULT } from '../fixtures.ts';
+import type { DemoSetup, RunningProvider, ShownVolume, Volumes } from '../parts.ts';
 import type { Screen } from '../screen.ts';
 import { mountVolume, shortVersion } from '../volumes.ts';
-import { type BrokerAct, requireShown } from './broker.ts';
+import { type RunningBroker, requireShown } from './broker.ts';
 
 /**
  * Rotates the server certificate in the vault, mounts everything again and has the broker reload. Returns what was seen,
  * for the summary.
  */
-export async function playRotation(play: Play, running: Running & BrokerAct, volumes: Volumes): Promise<string> {
-  const { screen } = play;
+export async function rotate(
+  setup: DemoSetup,
+  running: RunningProvider & RunningBroker,
+  volumes: Volumes,
+): Promise<string> {
+  const { screen } = setup;
   const { listener, authentication, bridge } = volumes;
   screen.step('The server certificate is rotated in the vault');
   const version = await running.emulator.rotateCertificate(VAULT, SERVER_CERTIFICATE);
@@ -29,11 +38,11 @@ export async function playRotation(play: Play, running: Running & BrokerAct, vol
     screen.line(`  ${other.rendered.name}: nothing changed, not written`);
   }
   const leaf = await showNewCertificate(screen, running, listener);
-  await showReload(play, running, leaf);
+  await showReload(setup, running, leaf);
   return `${shortVersion(listener.published.sources[0]?.version ?? '')} -> ${shortVersion(version)}, shown by the broker to new connections`;
 }
 
-async function remount({ driver }: Running, { rendered, targetDir }: ShownVolume): Promise<Published> {
+async function remount({ driver }: RunningProvider, { rendered, targetDir }: ShownVolume): Promise<Published> {
   return (await mountVolume(driver, rendered, targetDir)).published;
 }
 
@@ -54,7 +63,7 @@ function showChanges(screen: Screen, { rendered, published: old }: ShownVolume, 
 
 async function showNewCertificate(
   screen: Screen,
-  { root }: Running,
+  { root }: RunningProvider,
   { targetDir, keyPair }: ShownVolume,
 ): Promise<X509Certificate> {
   if (keyPair === undefined) throw new ProviderError('ERR_INTERNAL', 'the listener had no certificate');
@@ -74,8 +83,8 @@ async function showNewCertificate(
 }
 
 async function showReload(
-  { screen, context }: Play,
-  running: Running & BrokerAct,
+  { screen, context }: DemoSetup,
+  running: RunningProvider & RunningBroker,
   leaf: X509Certificate,
 ): Promise<void> {
   const { broker, client, root } = running;

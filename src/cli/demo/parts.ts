@@ -1,3 +1,7 @@
+/**
+ * Types that the steps of the demo hand to one another: the context, the running processes and the mounted volumes.
+ */
+
 import type { X509Certificate } from 'node:crypto';
 import type { ProviderClient } from '../../driver/client.ts';
 import type { Emulator } from '../../emulator/emulator.ts';
@@ -8,7 +12,7 @@ import type { Screen } from './screen.ts';
 import type { MountedVolume } from './volumes.ts';
 
 /** What the demo is played with. */
-export interface Play {
+export interface DemoSetup {
   readonly screen: Screen;
   readonly context: DemoContext;
   /** YAML of the emulator's state. */
@@ -18,7 +22,7 @@ export interface Play {
 }
 
 /** What runs once the first act is over. */
-export interface Running {
+export interface RunningProvider {
   readonly emulator: Emulator;
   readonly provider: ProviderProcess;
   /** The connection of the driver to the provider. */
