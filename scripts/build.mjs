@@ -11,11 +11,11 @@ import { rawText } from './raw-text.mjs';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** The lab is kept out of the main bundle. */
+/** Keeps emulator and demo out of the main bundle: the image leaves them out. */
 const separateLab = {
   name: 'separate-lab',
   setup({ onResolve }) {
-    onResolve({ filter: /\/lab\.ts$/ }, ({ kind }) =>
+    onResolve({ filter: /\/dev-commands\.ts$/ }, ({ kind }) =>
       kind === 'dynamic-import' ? { path: './lab.js', external: true } : undefined,
     );
   },

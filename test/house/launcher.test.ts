@@ -24,6 +24,12 @@ describe('the built program', () => {
   const version = () =>
     JSON.parse(execFileSync(process.execPath, [join(copy, 'main.js'), 'serve', '--version'], { encoding: 'utf8' }));
 
+  it('leaves emulator and demo to lab.js, which the image does not hold', () => {
+    const startsEmulator = /function startEmulator\(/;
+    expect(readFileSync(join(copy, 'lab.js'), 'latin1')).toMatch(startsEmulator);
+    expect(readFileSync(join(copy, 'program.js'), 'latin1')).not.toMatch(startsEmulator);
+  });
+
   it('comes with code that V8 takes', () => {
     const source = readFileSync(join(copy, 'program.js'), 'latin1');
     const script = new Script(source, { cachedData: readFileSync(cache).subarray(32) });
