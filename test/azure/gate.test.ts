@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type GateRequest, VaultGate, type Verdict } from '../../src/azure/vault/gate.ts';
+import { abortable } from '../../src/base/abort.ts';
 import { later, systemClock } from '../../src/base/clock.ts';
 
 class Throttled extends Error {
@@ -78,6 +79,15 @@ class Vault {
 function sendMany(vault: Vault, mountId: number, count: number): void {
   for (let i = 0; i < count; i++) void vault.send(mountId, `${mountId}/${i}`);
 }
+
+it('is still owed an answer when nobody waits any more, so that its silence is noted', async () => {
+  const controller = new AbortController();
+  const request = gateWith().enter('a', 1);
+  const passed = request.pass(controller.signal, () => abortable(new Promise(() => {}), controller.signal));
+  controller.abort(new Error('aborted'));
+  await expect(passed).rejects.toThrow('aborted');
+  expect(request.unansweredSince).toBeDefined();
+});
 
 describe('the gate of a vault', () => {
   it('lets 32 requests through at a time', async () => {

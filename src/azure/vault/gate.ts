@@ -176,7 +176,7 @@ export class VaultGate {
         start: () => {
           leave();
           entry.unansweredSince ??= this.#options.clock.steady();
-          resolve(this.#run(entry, work));
+          resolve(this.#run(entry, signal, work));
         },
       };
       const abort = () => {
@@ -217,7 +217,7 @@ export class VaultGate {
     for (const patient of this.#patients) this.#dismiss(patient);
   }
 
-  async #run<T>(entry: Entry, work: () => Promise<T>): Promise<T> {
+  async #run<T>(entry: Entry, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const pause = this.#pauses;
     let verdict: Verdict = 'answered';
     this.#inFlight++;
@@ -225,8 +225,8 @@ export class VaultGate {
     try {
       return await work();
     } catch (error) {
-      // Over tries that found the network down, the vault still owes the answer.
-      if (networkFailure(error) === undefined) entry.unansweredSince = undefined;
+      // Over tries that found the network down, and where nobody waits any more, the vault still owes the answer.
+      if (!signal.aborted && networkFailure(error) === undefined) entry.unansweredSince = undefined;
       verdict = this.#options.judge(error);
       if (typeof verdict === 'object' && pause === this.#pauses) this.#close(verdict.retryAfterMs, error);
       throw error;
