@@ -7,8 +7,9 @@ import type { Clock } from '../base/clock.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import { Agents } from './http/agents.ts';
+import { MetadataCache } from './http/metadata-cache.ts';
 import { SilentHosts } from './http/silent-hosts.ts';
-import { createTransport, rememberMetadata } from './http/transport.ts';
+import { createTransport } from './http/transport.ts';
 import { NMI_HOST } from './login/modes/pod-identity.ts';
 import { TokenPool } from './login/token-pool.ts';
 import { TokenProxy, type TokenProxyOptions } from './login/token-proxy.ts';
@@ -51,13 +52,14 @@ export function connectAzure(options: AzureOptions): Azure {
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST } = options;
   const agents = new Agents(options.trust);
   const transport = createTransport({ agents, userAgent, timeoutMs });
+  const metadata = new MetadataCache(sweeper);
   const proxy = new TokenProxy({ ...options.tokenProxy, lookup: agents.lookup }, (agent) =>
-    rememberMetadata(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs }), sweeper),
+    metadata.clientOf(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs })),
   );
   const silent = new SilentHosts(sweeper);
   const tokens = new TokenPool({
     transport: {
-      client: rememberMetadata(transport, sweeper),
+      client: metadata.clientOf(transport),
       tokenProxy: () => proxy.client(),
       tokenProxyHost: proxy.host,
       nmiHost,

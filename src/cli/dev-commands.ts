@@ -10,8 +10,8 @@ import { exitCodeFor } from './io.ts';
 import { runCommand } from './run-command.ts';
 
 /**
- * Runs `emulator` or `demo`: what a node needs none of, kept in a file of its own beside the program. Errors end here,
- * since that file has classes of its own, of which the program knows nothing.
+ * Runs `emulator` or `demo`. Errors end here: `lab.js` has its own copies of the classes of errors, which the program
+ * does not recognise.
  */
 export async function runLab(name: 'emulator' | 'demo', args: readonly string[]): Promise<void> {
   const command: Command = name === 'emulator' ? emulatorCommand() : demoCommand();

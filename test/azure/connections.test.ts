@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
+import { MetadataCache } from '../../src/azure/http/metadata-cache.ts';
 import { networkFailure } from '../../src/azure/http/network-error.ts';
-import { createTransport, rememberMetadata } from '../../src/azure/http/transport.ts';
+import { createTransport } from '../../src/azure/http/transport.ts';
 import { readTrust, type TrustSources } from '../../src/azure/http/trust.ts';
 import { TokenProxy } from '../../src/azure/login/token-proxy.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
@@ -148,17 +149,14 @@ describe('OpenID metadata', () => {
     const whole = JSON.stringify({ issuer: 'x', authorization_endpoint: 'y', token_endpoint: 'z' });
     const bodies = ['<html>', '{"error":"captive"}', whole];
     let asked = 0;
-    const client = rememberMetadata(
-      {
-        sendRequest: async (one) => ({
-          status: 200,
-          request: one,
-          headers: one.headers,
-          bodyAsText: bodies[asked++] ?? null,
-        }),
-      },
-      new Sweeper(handClock()),
-    );
+    const client = new MetadataCache(new Sweeper(handClock())).clientOf({
+      sendRequest: async (one) => ({
+        status: 200,
+        request: one,
+        headers: one.headers,
+        bodyAsText: bodies[asked++] ?? null,
+      }),
+    });
     await Promise.all([client.sendRequest(request()), client.sendRequest(request())]);
     expect(asked).toBe(1);
     await client.sendRequest(request());
@@ -169,17 +167,40 @@ describe('OpenID metadata', () => {
 
   it('fails nobody because the one who asked for it first went away', async () => {
     let asked = 0;
-    const client = rememberMetadata(
-      {
-        sendRequest: async (one) => {
-          if (++asked === 1) throw new DOMException('gone', 'AbortError');
-          return { status: 200, request: one, headers: one.headers, bodyAsText: '{}' };
-        },
+    const client = new MetadataCache(new Sweeper(handClock())).clientOf({
+      sendRequest: async (one) => {
+        if (++asked === 1) throw new DOMException('gone', 'AbortError');
+        return { status: 200, request: one, headers: one.headers, bodyAsText: '{}' };
       },
-      new Sweeper(handClock()),
-    );
+    });
     const [first, second] = await Promise.allSettled([client.sendRequest(request()), client.sendRequest(request())]);
     expect([first.status, second.status]).toEqual(['rejected', 'fulfilled']);
+  });
+
+  it('is kept for each client apart, in one cache however many clients come and go', async () => {
+    const sweeper = new Sweeper(handClock());
+    const metadata = new MetadataCache(sweeper);
+    const registered = vi.spyOn(sweeper, 'add');
+    const text = (issuer: string) => JSON.stringify({ issuer, authorization_endpoint: 'y', token_endpoint: 'z' });
+    const issuers = ['old authority', 'new authority'];
+    for (const issuer of issuers) {
+      const client = metadata.clientOf({
+        sendRequest: async (one) => ({ status: 200, request: one, headers: one.headers, bodyAsText: text(issuer) }),
+      });
+      await client.sendRequest(request());
+      expect((await client.sendRequest(request())).bodyAsText).toBe(text(issuer));
+    }
+    expect([sweeper.size, registered.mock.calls.length]).toEqual([issuers.length, 0]);
+  });
+
+  it('is not kept where it is larger than any', async () => {
+    const sweeper = new Sweeper(handClock());
+    const bodyAsText = JSON.stringify({ issuer: 'x'.repeat(65_536), authorization_endpoint: 'y', token_endpoint: 'z' });
+    const client = new MetadataCache(sweeper).clientOf({
+      sendRequest: async (one) => ({ status: 200, request: one, headers: one.headers, bodyAsText }),
+    });
+    expect((await client.sendRequest(request())).bodyAsText).toBe(bodyAsText);
+    expect(sweeper.size).toBe(0);
   });
 });
 

@@ -55,7 +55,8 @@ class Vault {
       )
       .catch((error: unknown) => {
         this.failures.push(error);
-      });
+      })
+      .finally(() => request.end());
   }
 
   async answer(name: string, error?: Error): Promise<void> {
@@ -90,6 +91,15 @@ it('is still owed an answer when nobody waits any more, so that its silence is n
 });
 
 describe('the gate of a vault', () => {
+  it('is in use between two tries of a request, so that its vault is not forgotten', async () => {
+    const gate = gateWith();
+    const request = gate.enter('a', 1);
+    await request.pass(new AbortController().signal, async () => {});
+    expect(gate.idle).toBe(false);
+    request.end();
+    expect(gate.idle).toBe(true);
+  });
+
   it('lets 32 requests through at a time', async () => {
     const vault = new Vault(gateWith());
     sendMany(vault, 1, 70);
@@ -283,11 +293,14 @@ describe('after a 429 the gate', () => {
             if (outcome === 'throttled') throw new Throttled();
             if (outcome === 'throttled for 1 s') throw new Throttled(1_000);
           };
-          return gate
-            .enter(`${index}`, mount)
+          const request = gate.enter(`${index}`, mount);
+          return request
             .pass(controller.signal, work)
             .catch(() => {})
-            .finally(() => settled++);
+            .finally(() => {
+              settled++;
+              request.end();
+            });
         });
         await vi.advanceTimersByTimeAsync(3_600_000);
         expect(settled).toBe(all.length);

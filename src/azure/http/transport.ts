@@ -1,6 +1,6 @@
 /**
- * Sends one HTTP request over the shared connections, with bounds on time and size; and keeps OpenID metadata for a day. All
- * clients of the SDK end here. Confidential parts of a request are taken out of answers that fail.
+ * Sends one HTTP request over the shared connections, with bounds on time and size. All clients of the SDK end
+ * here. Confidential parts of a request are taken out of answers that fail.
  */
 
 import http from 'node:http';
@@ -12,9 +12,7 @@ import {
   type PipelineResponse,
   RestError,
 } from '@azure/core-rest-pipeline';
-import { Cache } from '../../base/cache.ts';
 import { Redactor } from '../../base/redact.ts';
-import type { Sweeper } from '../../base/sweeper.ts';
 import { nextTurn } from '../../base/turns.ts';
 import { addressesOf } from './addresses.ts';
 import type { AgentSource } from './agents.ts';
@@ -197,50 +195,4 @@ function restError(error: Error): RestError {
   const addresses = addressesOf(error);
   const { atProxy = false } = error as Error & FailedPlace;
   return Object.assign(new RestError(error.message, { code }), { atProxy, ...(addresses.length > 0 && { addresses }) });
-}
-
-const METADATA_PATH = '/.well-known/openid-configuration';
-/** Answers of metadata that are kept. */
-const MAX_METADATA = 100;
-const METADATA_TTL_MS = 24 * 60 * 60 * 1000;
-
-/**
- * Asks for a login host's OpenID metadata once a day. Every credential object would ask anew, which for clouds that the
- * SDK does not know by heart is a round trip more at each login.
- */
-export function rememberMetadata(client: HttpClient, sweeper: Sweeper): HttpClient {
-  const known = new Cache<Promise<PipelineResponse>>({ entries: MAX_METADATA, sweeper });
-  return {
-    async sendRequest(request) {
-      const { url } = request;
-      if (request.method !== 'GET' || !url.includes(METADATA_PATH)) return client.sendRequest(request);
-      const kept = known.get(url);
-      if (kept !== undefined) {
-        const response = await kept.catch(() => undefined);
-        // Many wait for it, and each has a request to begin.
-        await nextTurn();
-        // The Mount that asked may have ended, which is no reason for the others to fail.
-        return response === undefined ? client.sendRequest(request) : { ...response, request };
-      }
-      const response = client.sendRequest(request);
-      known.set(url, response, { ttlMs: METADATA_TTL_MS });
-      const forget = () => {
-        if (known.peek(url) === response) known.delete(url);
-      };
-      response.then(({ status, bodyAsText }) => {
-        if (status !== 200 || !isMetadata(bodyAsText)) forget();
-      }, forget);
-      return response;
-    },
-  };
-}
-
-/** True if it is OpenID metadata, and not a page of a proxy: it is kept for a day. */
-function isMetadata(text: string | null | undefined): boolean {
-  try {
-    const value = JSON.parse(text ?? '') as Record<string, unknown> | null;
-    return ['issuer', 'authorization_endpoint', 'token_endpoint'].every((name) => typeof value?.[name] === 'string');
-  } catch {
-    return false;
-  }
 }

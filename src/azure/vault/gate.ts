@@ -75,10 +75,7 @@ interface Patient {
   readonly leave: (refusal: unknown) => void;
 }
 
-/**
- * The way into one vault, shared by all Mounts of the node: a bounded number of requests at a time, fair turns between
- * Mounts, and one common pause when the vault says that it is too much. After a pause requests start slowly again.
- */
+/** The requests to one vault that run, wait, or are between two tries. */
 export class VaultGate {
   readonly #options: Required<VaultGateOptions>;
   /** Waiting requests by Mount; Mounts take turns in the order of this map. */
@@ -106,9 +103,9 @@ export class VaultGate {
     return this.#pause?.leftMs ?? 0;
   }
 
-  /** True if no request runs or waits, and there is no pause. */
+  /** True if there is no request, not even between two tries, and no pause. */
   get idle(): boolean {
-    return this.#inFlight === 0 && this.#queues.size === 0 && this.pauseMs === 0;
+    return this.#requests.size === 0 && this.#inFlight === 0 && this.pauseMs === 0;
   }
 
   /** A new request, known under `key` until it ends. */

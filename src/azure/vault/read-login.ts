@@ -4,6 +4,7 @@
  */
 
 import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
+import { isGuid } from '../../base/guid.ts';
 import type { Secret } from '../../base/secret.ts';
 import { resourceCovers } from '../../spc/cloud.ts';
 import { serverWords } from '../http/server-words.ts';
@@ -13,7 +14,6 @@ import type { VaultSession } from './vault-session.ts';
 
 /** A vault may ask for another resource, and then for claims. */
 const MAX_CHALLENGES = 2;
-const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The login of one read. */
 export class ReadLogin {
@@ -59,7 +59,7 @@ export class ReadLogin {
   #resourceFor(challenge: Challenge): string {
     const { host, hostName, vaultName, tenantId: named } = this.#session;
     const { resource, tenantId: trusted } = challenge;
-    if (GUID.test(named) && GUID.test(trusted) && named.toLowerCase() !== trusted.toLowerCase()) {
+    if (isGuid(named) && isGuid(trusted) && named.toLowerCase() !== trusted.toLowerCase()) {
       throw refusal(
         this.#session,
         `vault "${vaultName}" trusts tenant ${trusted}, and the manifest names tenant ${named}: ` +

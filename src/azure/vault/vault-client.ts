@@ -103,12 +103,12 @@ export class VaultClient {
     while (url !== undefined) {
       const text = await this.#page(url, call);
       length += text.length;
-      const page = parse(text);
-      pages.push(page);
-      if (pages.length > MAX_PAGES || length > MAX_LISTING_BYTES) {
+      if (pages.length === MAX_PAGES || length > MAX_LISTING_BYTES) {
         const most = `${MAX_PAGES} pages or ${MAX_LISTING_BYTES} bytes`;
         throw new BadAnswer(`the vault goes on and on with a listing of more than ${most}`);
       }
+      const page = parse(text);
+      pages.push(page);
       url = nextOf(page, url);
     }
     return pages;

@@ -3,6 +3,7 @@
  */
 
 import * as v from 'valibot';
+import { isGuid } from '../../base/guid.ts';
 import { FAULT_ENTRIES } from '../host/faults.ts';
 import { CURVES, type CurveName, KEY_TYPES, RSA_SIZES } from '../world/key-material.ts';
 import { CERTIFICATE_ORDERS, PEM_PARTS } from '../world/secret-form.ts';
@@ -17,7 +18,7 @@ export const PERMISSIONS = {
 } as const;
 
 const text = v.pipe(v.string('must be text; quote it'), v.minLength(1, 'must not be empty'));
-const guid = v.pipe(text, v.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'must be a GUID; quote it'));
+const guid = v.pipe(text, v.check(isGuid, 'must be a GUID; quote it'));
 const seconds = v.pipe(v.number('must be a number of seconds'), v.integer(), v.minValue(1));
 const milliseconds = v.pipe(v.number('must be a number of milliseconds'), v.minValue(0));
 const flag = v.boolean('must be true or false');
