@@ -5,7 +5,7 @@
 
 import type { Clock } from './clock.ts';
 
-/** What a {@link Sweeper} sweeps. */
+/** A cache that a {@link Sweeper} sweeps. */
 export interface Sweepable {
   /** Drops expired entries. */
   sweep(): void;

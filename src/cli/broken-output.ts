@@ -17,7 +17,7 @@ export function endWhereOutputBreaks(): () => void {
   const streams = [process.stdout, process.stderr] as const;
   const onError = (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') endProcess(READER_GONE);
-    // Where standard error is what failed, this line fails too, and nobody is told.
+    // If standard error has failed, this line fails too, and nothing is printed.
     for (const stream of streams) stream.off('error', onError).on('error', () => {});
     process.stderr.write(`akv-csi: cannot write the output: ${messageOf(error)}\n`, () => endProcess(1));
   };

@@ -13,7 +13,7 @@ import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 import { addCredentialOptions, CREDENTIALS_HELP, collected, type RequestOptions } from './mount-request.ts';
 import { cloudFilesOf, type DirectMount } from './provider.ts';
 
-/** What `check` is asked for. */
+/** The arguments of `check`. */
 export interface CheckCommandOptions extends Partial<RequestOptions>, CloudOptions {
   readonly json?: boolean;
   readonly fetch?: boolean;
@@ -21,7 +21,7 @@ export interface CheckCommandOptions extends Partial<RequestOptions>, CloudOptio
   readonly providerName?: readonly string[];
 }
 
-/** What `check` needs of the program. */
+/** The parts of the program that `check` uses. */
 export interface CheckCommandDeps {
   readonly directMount: DirectMount;
 }

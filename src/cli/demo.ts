@@ -12,7 +12,7 @@ import { runSteps } from './demo/run.ts';
 import { createScreen, type Screen, wantsColour } from './demo/screen.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
 
-/** What `demo` is asked for. */
+/** The arguments of `demo`. */
 export interface DemoCommandOptions {
   readonly keep?: boolean;
   readonly seed?: string;

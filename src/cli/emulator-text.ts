@@ -6,7 +6,7 @@
 import type { Emulator } from '../emulator/emulator.ts';
 import type { IdentitySummary, Summary, VaultSummary } from '../emulator/world/summary.ts';
 
-/** What there is to say beside the emulator itself. Paths are absolute. */
+/** The data of the text beside the emulator itself. Paths are absolute. */
 export interface EmulatorText {
   readonly emulator: Emulator;
   /** The seed's file; absent: the example of this project. */

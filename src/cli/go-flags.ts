@@ -20,7 +20,7 @@ export interface FlagSpec {
 /** Values by flag name, checked: booleans and counts as such, durations in milliseconds. */
 export type FlagValues = ReadonlyMap<string, string | number | boolean>;
 
-/** What a command line held. */
+/** The values of a command line. */
 export interface ParsedFlags {
   readonly values: FlagValues;
   /** Names of flags that were given and have no meaning here. */

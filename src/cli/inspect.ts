@@ -11,7 +11,7 @@ import { formatInspection } from '../pki/format-inspection.ts';
 import { inspectBundle } from '../pki/inspect.ts';
 import { exitCodeOf, type Io, processIo, readBytes } from './io.ts';
 
-/** What `inspect` is asked for. */
+/** The arguments of `inspect`. */
 export interface InspectCommandOptions {
   readonly json?: boolean;
   readonly passwordFile?: string;

@@ -17,7 +17,7 @@ export interface Input {
   readonly text: string;
 }
 
-/** What a command may touch of the process: its streams and its environment. */
+/** The parts of the process that a command uses: its streams and its environment. */
 export interface Io {
   stdout(text: string): void;
   stderr(text: string): void;

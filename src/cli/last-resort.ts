@@ -1,5 +1,5 @@
 /**
- * What becomes of exceptions and rejections that nobody caught. `serve` installs it: nothing a pod's manifest or a vault's
+ * Handles exceptions and rejections that nobody caught. `serve` installs it: nothing a pod's manifest or a vault's
  * answer does may end the process that serves every pod of the node, unless it does it again and again.
  */
 
@@ -10,7 +10,7 @@ import type { Logger } from '../base/log.ts';
 /** So many of them within one second end the process: it would do nothing else any more. */
 export const MAX_DEFECTS_A_SECOND = 100;
 
-/** What {@link catchDefects} needs. */
+/** Parts of {@link catchDefects}. */
 export interface LastResort {
   readonly log: Logger;
   /** Ends the process so that it is started again. */

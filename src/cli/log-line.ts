@@ -63,7 +63,7 @@ function jsonPair(name: string, data: unknown): string {
   return `${escapedUnits(JSON.stringify(name))}:${escapedUnits(JSON.stringify(data))}`;
 }
 
-/** What is no plain word stands in quotes, with the escapes of JSON, which are those of logfmt. */
+/** Quotes a value that is not a plain word, with the escapes of JSON, which logfmt has too. */
 function logfmtPair(name: string, data: unknown): string {
   const text = messageText(data);
   return `${name}=${/^[!#-<>-[\]-~]+$/.test(text) ? text : escapedUnits(JSON.stringify(text))}`;

@@ -1,5 +1,5 @@
 /**
- * Where the log lines of `serve` go. A line that cannot be written is dropped and counted; nothing here throws, waits or
+ * Writes the log lines of `serve`. A line that cannot be written is dropped and counted; nothing here throws, waits or
  * keeps more than a bounded number of bytes, as the provider serves on whatever becomes of its log.
  */
 

@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { type LogFields, type Logger, silentLogger } from '../base/log.ts';
 import { logLine } from './log-line.ts';
 
-/** How log lines look and which there are. */
+/** Format and level of the log. */
 export interface LogOptions {
   readonly json: boolean;
   /** `-v`: details from 2, debug from 5. */

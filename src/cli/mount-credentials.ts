@@ -18,7 +18,7 @@ export interface ChosenSecret {
   readonly origin: string;
 }
 
-/** Where a node-publish secret may come from. */
+/** The sources of a node-publish secret. */
 export interface SecretSources {
   readonly secrets: readonly SecretManifest[];
   /** `key=path` each. */

@@ -27,7 +27,7 @@ export const REQUEST_DEFAULTS = {
   serviceAccount: 'default',
 } as const;
 
-/** Where credentials come from, for the help of a command. */
+/** The sources of credentials, for the help of a command. */
 export const CREDENTIALS_HELP = `Credentials of a service principal come from --secret-file, else from a Secret manifest, else from
 AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; never from the command line.`;
 
@@ -51,7 +51,7 @@ export function addCredentialOptions(command: Command): Command {
 }
 
 /**
- * What to give on the command line where a Mount failed for want of credentials, as the end of a sentence; empty where it
+ * The options to use where a Mount failed because it had no credentials, as the end of a sentence; empty where it
  * failed for anything else. A Mount's own words are for who can change a pod.
  */
 export function credentialsHint(message: string, options: Partial<RequestOptions>, namespace: string): string {
@@ -68,7 +68,7 @@ export function credentialsHint(message: string, options: Partial<RequestOptions
   return `; here: ${command}; then give ${flags}`;
 }
 
-/** What a request is made of. */
+/** The parts of a request. */
 export interface RequestParts {
   readonly spc: SecretProviderClass;
   /** Those that stand beside it; the credentials may be among them. */

@@ -27,12 +27,12 @@ import {
 import type { DirectMount } from './provider.ts';
 import { table } from './table.ts';
 
-/** What `mount` needs of the program. */
+/** The parts of the program that `mount` uses. */
 export interface MountCommandDeps {
   readonly directMount: DirectMount;
 }
 
-/** What `mount` is asked for. */
+/** The arguments of `mount`. */
 export interface MountCommandOptions extends RequestOptions, CloudOptions {
   readonly out?: string;
   readonly name?: string;
@@ -49,7 +49,7 @@ export const MOUNT_DEFAULTS = {
   timeout: '120',
 } as const;
 
-/** What the driver gives a provider to answer its health check. */
+/** The time that the driver gives a provider to answer its health check. */
 const VERSION_DEADLINE_MS = 5000;
 
 const HELP = `

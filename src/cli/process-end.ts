@@ -32,7 +32,7 @@ function leaveThreads(code: number): void {
  * `limitMs` milliseconds.
  */
 export async function outputWritten(limitMs?: number): Promise<void> {
-  // What has failed at once is told in the next turn of the event loop.
+  // A failure that occurs at once is reported in the next turn of the event loop.
   await setImmediate();
   // Even the empty text fails where a disk is full, so nothing is written to a stream that has nothing to write.
   const waiting = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0);

@@ -21,7 +21,7 @@ import { VERSION } from './version.ts';
 /** Settings of the provider's work, whether it serves or mounts once. */
 export type ProviderSettings = Omit<ServeOptions, 'endpoint' | 'version' | 'help'>;
 
-/** What the provider reports to, and where it lives. */
+/** The surroundings of the provider: its log, metrics, clock and environment. */
 export interface ProviderSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
@@ -44,7 +44,7 @@ export interface Provider {
   close(): Promise<void>;
 }
 
-/** Time between two sweeps: at most this much longer than its time does anything stay in memory. */
+/** Time between two sweeps. An expired entry stays in memory for this much longer at most. */
 const SWEEP_MS = 10_000;
 /** Go's names of processor architectures, which the official provider's user agent has. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
@@ -101,7 +101,7 @@ export async function createProvider(
   };
 }
 
-/** How files of custom clouds are read; see {@link CloudFiles}. */
+/** The reader of custom cloud files; see {@link CloudFiles}. */
 export function cloudFilesOf(
   { cloudFileDir }: Pick<ServeOptions, 'cloudFileDir'>,
   { AZURE_ENVIRONMENT_FILEPATH: ownFile = '' }: ProviderSurroundings['env'],

@@ -10,7 +10,7 @@ import { formatRemark } from '../render/remark.ts';
 import { render } from '../render/render.ts';
 import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 
-/** What `render` is asked for. */
+/** The arguments of `render`. */
 export interface RenderCommandOptions {
   readonly directoryId?: string;
   readonly syncSecrets?: boolean;

@@ -9,7 +9,7 @@ import { oneOf, quote } from '../base/words.ts';
 import { CLOUD_NAMES } from '../spc/cloud.ts';
 import { describeFlags, type FlagSpec, parseGoFlags } from './go-flags.ts';
 
-/** How `serve` is to run; flags keep the official provider's names and defaults. */
+/** The settings of `serve`. Flags have the official provider's names and defaults. */
 export interface ServeOptions {
   readonly endpoint: string;
   readonly version: boolean;

@@ -31,7 +31,7 @@ const STOP_LIMIT_MS = DRAIN_MS + 1_000;
 /** Exit code of a process that did not stop in time, or that was busy with defects only. */
 const FAILED = 1;
 
-/** What `serve` is given of its process. */
+/** The parts of the process that `serve` uses. */
 export interface ServeProcess {
   readonly signals: StopSignals;
   /** Leaves output that cannot be written to `serve`. */

@@ -21,7 +21,7 @@ const IGNORED = ['SIGUSR1', 'SIGUSR2'] as const;
 export interface StopSignals {
   /** Resolves with the first. */
   readonly first: Promise<NodeJS.Signals>;
-  /** Whether there was one. */
+  /** True if there was one. */
   received(): boolean;
   /** Calls back for each further one, with the exit code of a process that it ended. */
   onFurther(end: (exitCode: number) => void): void;

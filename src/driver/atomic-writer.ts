@@ -31,7 +31,7 @@ const VERSION_DIR = /^\.\.\d{4}(_\d\d){5}\.[A-Za-z0-9]+$/;
  * name is a symbolic link through `..data`. Readers see the old set or the new one, never a mixture.
  *
  * Returns whether anything was written: equal contents leave the volume untouched, even where a mode differs.
- * What a crash left behind is removed. Only names inside `targetDir` are ever touched: links found there are
+ * Files that a crash left behind are removed. Only names inside `targetDir` are ever touched: links found there are
  * replaced, not followed.
  * Differs: a directory under a name the volume needs is an error; the driver, alone in its tmpfs, removes it.
  * Throws: ERR_BAD_CONTENT for a path outside the volume or a directory in the way.
@@ -72,7 +72,7 @@ async function holdsExactly(versionDir: string, files: readonly MountedFile[]): 
   return true;
 }
 
-/** Whether every element of the path is what it seems: directories, then a file, no links. */
+/** True if the path consists of directories and then a file, without links. */
 async function isPlainFile(root: string, path: string): Promise<boolean> {
   const elements = path.split('/');
   for (let depth = 1; depth <= elements.length; depth++) {

@@ -36,7 +36,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What can answer a Mount: a provider behind a socket, or in this process. */
+/** A provider that answers a Mount, behind a socket or in this process. */
 export interface MountTarget {
   mount(request: MountRequest, options?: CallOptions): Promise<MountResponse>;
 }

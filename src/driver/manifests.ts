@@ -26,7 +26,7 @@ export interface SecretManifest {
   readonly data: Readonly<Record<string, Secret>>;
 }
 
-/** What a text of manifests holds for the driver; all other kinds are passed over. */
+/** The manifests of a text that the driver uses; other kinds are ignored. */
 export interface Manifests {
   readonly classes: readonly SecretProviderClass[];
   readonly secrets: readonly SecretManifest[];

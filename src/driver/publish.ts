@@ -20,7 +20,7 @@ export interface PodIdentity {
   readonly serviceAccount: string;
 }
 
-/** What the kubelet and the driver know when a volume is published. */
+/** The data that the kubelet and the driver have when they publish a volume. */
 export interface PublishRequest {
   /** `spec.parameters` of the SecretProviderClass. */
   readonly parameters: Readonly<Record<string, string>>;
@@ -32,7 +32,7 @@ export interface PublishRequest {
   /** Entries of the Secret that `nodePublishSecretRef` names. */
   readonly nodePublishSecret?: Readonly<Record<string, Secret>>;
   readonly targetDir: string;
-  /** How the driver behaves: `v1.6` (the default), or `v1.5` for all before. */
+  /** The behaviour of the driver: `v1.6` (the default), or `v1.5` for all earlier ones. */
   readonly family?: 'v1.6' | 'v1.5';
   /**
    * The object versions of the last publish, as the driver keeps them in the pod's status. A v1.5 driver sends them
@@ -43,15 +43,15 @@ export interface PublishRequest {
   readonly deadlineMs?: number;
 }
 
-/** What a successful publish leaves in the volume. */
+/** The result of a successful publish. */
 export interface Published {
   /** Empty where the answer held none: then the volume stays as it was. */
   readonly files: readonly MountedFile[];
   /** The object that each file was made of; undefined where the answer does not tell, as it does in the files' order. */
   readonly sources: readonly (ObjectVersion | undefined)[];
-  /** What the driver keeps in the pod's status: each object once. */
+  /** The versions that the driver keeps in the pod's status, one for each object. */
   readonly objectVersions: readonly ObjectVersion[];
-  /** Whether the volume was written. */
+  /** True if the volume was written. */
   readonly changed: boolean;
 }
 

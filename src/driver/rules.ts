@@ -5,7 +5,7 @@
 import { csiDriverProvider, type MountedFile, type MountResponse, type ObjectVersion } from '../wire/contract.ts';
 import { MAX_RESPONSE_BYTES } from './client.ts';
 
-/** What the driver makes of an answer. */
+/** The driver's judgement of an answer. */
 export type ResponseAction =
   /** The volume gets exactly these files, each path once. */
   | {
@@ -45,7 +45,7 @@ export function judgeResponse(response: MountResponse): ResponseAction {
   return { kind: 'write', files, objectVersions };
 }
 
-/** What the driver has against a file's path, or undefined. Lengths are bytes. */
+/** The reason for which the driver refuses a file's path, or undefined. Lengths are bytes. */
 export function pathProblem(path: string): string | undefined {
   if (path === '') return 'must not be empty';
   if (path.startsWith('/')) return 'must be relative path';

@@ -16,7 +16,7 @@ import type { ObjectStore, StoredVersion } from './world/object-store.ts';
 import { pemText } from './world/secret-form.ts';
 import { findTenant, isIdentity } from './world/tenants.ts';
 
-/** What {@link Controls.createCertificate} takes: a certificate as a seed describes it. */
+/** The argument of {@link Controls.createCertificate}: a certificate as a seed describes it. */
 export type CertificateFields = Omit<
   SeedCertificate,
   | 'name'

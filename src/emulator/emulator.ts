@@ -75,7 +75,7 @@ export interface Emulator extends Controls {
   readonly requests: RequestLog;
   readonly faults: Faults;
   vaultUrl(name: string): string;
-  /** Who can log in, and what the vaults hold, now. */
+  /** The present identities and objects. */
   summary(): Summary;
   /** Lines for a hosts file that make the emulator's names known. */
   hostsLines(): string[];

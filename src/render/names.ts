@@ -16,7 +16,7 @@ export interface NameParts {
   readonly kind: string;
   /** Name of the resource. */
   readonly name: string;
-  /** What the field is for, such as `tls`. */
+  /** The purpose of the field, such as `tls`. */
   readonly role: string;
   /** Positions in lists on the way to the field. */
   readonly positions: readonly number[];

@@ -1,6 +1,6 @@
 /**
- * What `render` makes of one `keyVault` object: the volume of a pod and the SecretProviderClass behind it. `render.ts`
- * fills it; `remarks.ts` and `print.ts` read it.
+ * Types of what `render` makes of one `keyVault` object: the volume of a pod and its SecretProviderClass. `render.ts`
+ * fills them; `remarks.ts` and `print.ts` read them.
  */
 
 import type { ExpectedFile } from './field.ts';

@@ -7,7 +7,7 @@ import { type Endpoint, formatEndpoint } from './endpoint.ts';
 import { type HttpAnswer, type HttpEndpoint, serveHttp } from './http.ts';
 import { callVersion } from './version-call.ts';
 
-/** What {@link startHealthServer} needs. */
+/** Parts and settings of {@link startHealthServer}. */
 export interface HealthOptions {
   /** Every interface where absent. */
   readonly host?: string;

@@ -38,7 +38,7 @@ const KEPT_TIMEOUT_MS = 8_000;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /**
- * Where all requests of all SDK clients end: shared connections, our user agent, bounds on time and size. An `HttpClient`
+ * The HTTP client of all SDK clients: shared connections, our user agent, bounds on time and size. An `HttpClient`
  * and no pipeline policy, because the SDK drops the policies of managed-identity credentials; and not the SDK's own one,
  * which takes as much CPU time for a request as everything else in front of the socket.
  * Throws: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`. Where a kept

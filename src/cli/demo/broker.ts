@@ -45,7 +45,7 @@ export async function startBroker(volumes: BrokerVolumes): Promise<Broker> {
   const server = createServer({
     ...(await readTlsFiles(volumes.tls)),
     requestCert: true,
-    // Who shows no certificate needs a password.
+    // A client without a certificate needs a password.
     rejectUnauthorized: false,
   });
   server.on('secureConnection', (socket) => void aedes.handle(socket));

@@ -26,7 +26,7 @@ export interface MountedKeyPair {
   readonly leaf: X509Certificate;
   readonly key: KeyObject;
   readonly chain: Chain;
-  /** What clients or operators will complain about, though it was delivered. */
+  /** Properties that clients or operators may object to. */
   readonly findings: readonly CertificateFinding[];
 }
 

@@ -10,7 +10,7 @@ import { ProviderError } from '../../base/errors.ts';
 
 const TIMEOUT_MS = 10_000;
 
-/** Who connects, and whom it trusts. */
+/** The credentials of a client, and the root that it trusts. */
 export interface ClientOptions {
   readonly port: number;
   /** PEM of the one root certificate it trusts. */

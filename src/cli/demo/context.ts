@@ -12,23 +12,24 @@ import { messageOf, ProviderError } from '../../base/errors.ts';
 /** Longest temporary directory in which the name of a socket still fits. */
 const MAX_BASE_BYTES = 64;
 
-/** Where something is played that must leave nothing behind, however it ends. */
+/** The temporary directory and the processes of the demo, all of which are removed at its end. */
 export interface DemoContext {
-  /** A directory of its own, with a short path; gone at the end. */
+  /** The temporary directory of this demo. Its path is short. `close` removes it. */
   readonly directory: string;
-  /** Aborts when the play cannot go on; the reason says why. */
+  /** Aborts when the demo cannot go on. Its reason says why. */
   readonly signal: AbortSignal;
-  /** Ends the play early; the first reason counts. */
+  /** Ends the demo early. Only the first reason is kept. */
   fail(reason: unknown): void;
-  /** Has something undone at the end, the last first; at once where the end is over. */
+  /** Registers a step that `close` runs, the last one first. After `close`, the step runs at once. */
   defer(undo: () => void | Promise<void>): void;
+  /** Runs all registered steps and removes the directory. */
   close(): Promise<void>;
 }
 
-/** Makes the directory. Throws: ERR_USAGE where that is not possible. */
+/** Makes the directory. Throws: ERR_USAGE when it cannot. */
 export async function openDemoContext(): Promise<DemoContext> {
   const directory = await makeDirectory();
-  // For an end by an exception that nobody caught, or by a reader of our output who went away.
+  // Removes the directory also after an uncaught exception or a closed output pipe.
   const lastResort = () => rmSync(directory, { recursive: true, force: true });
   process.once('exit', lastResort);
   const controller = new AbortController();
@@ -38,7 +39,7 @@ export async function openDemoContext(): Promise<DemoContext> {
     try {
       await step();
     } catch {
-      // What is left must be undone all the same.
+      // The other steps must still run.
     }
   };
   return {

@@ -26,7 +26,7 @@ export const SERVER_CERTIFICATE = 'my-server-certificate';
 export const ROOT_AUTHORITY = 'demo-root';
 export const CREDENTIALS_SECRET = 'aio-akv-sp';
 
-/** What the Kubernetes Secret of the credentials holds: the seed's service principal, known to everybody. */
+/** The contents of the credentials Secret: the seed's service principal, which is public. */
 export const NODE_PUBLISH_SECRET = {
   clientid: '22222222-2222-2222-2222-222222222222',
   clientsecret: 'demo-client-secret',

@@ -11,17 +11,17 @@ import type { ProviderProcess } from './provider-process.ts';
 import type { Screen } from './screen.ts';
 import type { MountedVolume } from './volumes.ts';
 
-/** What the demo is played with. */
+/** The parts that all steps of the demo use. */
 export interface DemoSetup {
   readonly screen: Screen;
   readonly context: DemoContext;
   /** YAML of the emulator's state. */
   readonly seed: string;
-  /** Whether everything is to go on afterwards. */
+  /** True if everything stays running afterwards. */
   readonly keep: boolean;
 }
 
-/** What runs once the first act is over. */
+/** The processes that run after the first steps. */
 export interface RunningProvider {
   readonly emulator: Emulator;
   readonly provider: ProviderProcess;

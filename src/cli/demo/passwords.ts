@@ -48,7 +48,7 @@ export function parsePasswords(text: string): ReadonlyMap<string, BrokerUser> {
   return users;
 }
 
-/** Whether the password is the one the hash was derived from. */
+/** True if the hash was derived from this password. */
 export async function passwordFits(password: Buffer, { iterations, salt, hash }: PasswordHash): Promise<boolean> {
   return timingSafeEqual(await derive(password, salt, iterations, hash.length, 'sha512'), hash);
 }

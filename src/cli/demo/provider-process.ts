@@ -15,7 +15,7 @@ const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5000;
 const LOG_TAIL_LINES = 12;
 
-/** What {@link startProviderProcess} needs. */
+/** Parts and settings of {@link startProviderProcess}. */
 export interface ProviderProcessOptions {
   /** `dist/main.js`. */
   readonly program: string;

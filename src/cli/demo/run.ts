@@ -54,7 +54,7 @@ async function startProvider({ screen, context }: DemoSetup, emulator: Emulator)
     program: process.argv[1] ?? '',
     directory: context.directory,
     emulator,
-    // What was changed in the vault is to be seen at once.
+    // Changes in the vault must be visible at once.
     args: ['--cache-ttl=0'],
   });
   const died = () =>

@@ -8,7 +8,7 @@ import { table } from '../table.ts';
 
 type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 
-/** What a person reads while something is done: numbered steps, lines beneath them, and what was found good. */
+/** The output for a person: numbered steps, lines beneath them, and checks that passed. */
 export interface Screen {
   /** Title of the step under way; empty before the first. */
   readonly current: string;
@@ -55,7 +55,7 @@ export function createScreen(write: (text: string) => void, { colour }: { readon
   };
 }
 
-/** Whether a stream is a terminal whose user has nothing against colours (no-color.org). */
+/** True if a stream is a terminal and the user did not turn colours off (no-color.org). */
 export function wantsColour(
   stream: { readonly isTTY?: boolean },
   env: Readonly<Record<string, string | undefined>>,

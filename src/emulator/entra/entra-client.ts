@@ -21,7 +21,7 @@ export interface ProvenClient {
   readonly method: '1' | '2';
 }
 
-/** What a token request says about its client. */
+/** The fields of a token request that identify its client. */
 export interface ClientClaim {
   readonly clientId: string | undefined;
   readonly secret: string | undefined;

@@ -10,12 +10,12 @@ import { isKnownResource, issueToken } from './tokens.ts';
 const IMDS_PATH = /^\/metadata\/identity\/oauth2\/token\/?$/;
 const NMI_PATH = /^\/host\/token\/?$/;
 
-/** Where App Service's form of the endpoint is, for SDKs that cannot be pointed to another IMDS. */
+/** The path of App Service's form of the endpoint, for SDKs whose IMDS address cannot be changed. */
 export const APP_SERVICE_PATH = '/msi/token';
 
 type Candidate = { readonly tenant: Tenant; readonly identity: EmulatedIdentity };
 
-/** Whether a path of the managed-identity listener belongs to pod identity. */
+/** True if a path of the managed-identity listener belongs to pod identity. */
 export function isPodIdentityPath(path: string): boolean {
   return NMI_PATH.test(path);
 }

@@ -69,7 +69,7 @@ export function tokenIssuer(tenant: Tenant): string {
   return tenant.id === 'adfs' ? 'https://login.localhost/adfs' : `https://sts.windows.net/${tenant.id}/`;
 }
 
-/** Whether a token can be had for this resource: the emulator's vaults, and what exists in every tenant. */
+/** True if tokens are issued for this resource: the emulator's vaults, and the resources that every tenant has. */
 export function isKnownResource(world: World, resource: string): boolean {
   return (
     resource === KEY_VAULT_APP_ID ||
@@ -77,7 +77,7 @@ export function isKnownResource(world: World, resource: string): boolean {
   );
 }
 
-/** Whether an audience means the emulator's vaults; port and trailing slash do not matter. */
+/** True if an audience means the emulator's vaults. Port and trailing slash are ignored. */
 export function isVaultAudience(world: World, audience: string): boolean {
   return audience === KEY_VAULT_APP_ID || vaultSuffixes(world.hosts).includes(resourceHost(audience));
 }

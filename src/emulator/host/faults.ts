@@ -51,7 +51,7 @@ const schema = v.strictObject(FAULT_ENTRIES);
  */
 export type Fault = v.InferOutput<typeof schema>;
 
-/** What a fault does. */
+/** The effect of a fault. */
 export type FaultAction = Fault['action'];
 
 /** The faults in force; the first that matches a request is used. */
@@ -72,7 +72,7 @@ export class FaultList implements Faults {
     this.#faults.length = 0;
   }
 
-  /** What shall happen to this request, and counts it. */
+  /** The fault that applies to this request, if there is one. Counts the request. */
   next(service: { kind: ServiceKind; vault: string | undefined }, request: HttpRequest): FaultAction | undefined {
     for (const entry of this.#faults) {
       if (!matches(entry.fault, service, request)) continue;

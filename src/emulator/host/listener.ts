@@ -22,7 +22,7 @@ export interface Service {
   readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 }
 
-/** What a listener needs beside its address. */
+/** Settings of a listener beside its address. */
 export interface ListenerParts {
   readonly clock: WallClock;
   readonly log: Logger;

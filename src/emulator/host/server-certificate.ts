@@ -11,7 +11,7 @@ import { type Authority, createAuthority, defaultValidity, uploadedMaterial } fr
 import { canCertify, DEFAULT_EKUS, issueCertificate } from '../world/issue.ts';
 import { DEFAULT_KEY, generateKey } from '../world/key-material.ts';
 
-/** What a TLS listener needs, and the root its clients trust; all PEM. */
+/** The key and certificates of a TLS listener, and the root that its clients trust; all PEM. */
 export interface ServerCertificate {
   readonly key: string;
   readonly cert: string;

@@ -19,7 +19,7 @@ export interface RequestRecord {
   readonly status: number;
   /** Name of the identity that was accepted or given a token. */
   readonly identity?: string;
-  /** Whether a vault took the token, or a token was given out. */
+  /** True if a vault accepted the token, or a token was issued. */
   readonly authenticated: boolean;
   /** `User-Agent` header; empty where there was none. */
   readonly userAgent: string;

@@ -14,7 +14,7 @@ interface Names {
   readonly chains: readonly string[];
 }
 
-/** What is wrong with a seed beyond its shape: names that point nowhere or stand twice, fields that exclude each other. */
+/** The mistakes of a seed that its schema cannot find: names that do not exist or stand twice, fields that exclude each other. */
 export function checkSeed(seed: Seed): readonly string[] {
   const authorities = (seed.authorities ?? []).map(({ name }) => name);
   const chains = (seed.chains ?? []).map(({ name }) => name);
@@ -149,7 +149,7 @@ function certifiable(path: string, key: { kty?: string | undefined; crv?: string
   return refused ? [`${path}: certificates are made for RSA, P-256, P-384 and P-521 keys only`] : [];
 }
 
-/** What of a list OpenSSL cannot or must not read as a key. */
+/** The items of a list that OpenSSL cannot read as a key, or must not. */
 function unreadable<T>(path: string, list: readonly T[] | undefined, read: (one: T) => unknown): string[] {
   return (list ?? []).flatMap((one, i) => {
     try {

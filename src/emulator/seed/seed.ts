@@ -50,7 +50,7 @@ function explain(issue: v.BaseIssue<unknown>, above: Path): string[] {
   return [`${where}: must be one of ${issue.expected?.replace(/[()]/g, '').replaceAll(' | ', ', ')}`];
 }
 
-/** What a union's branches found wrong inside the items of a list: there the branch is no longer in doubt. */
+/** The issues that the branches of a union found inside the items of a list. There it is clear which branch was meant. */
 function insideUnion(issue: v.BaseIssue<unknown>): readonly v.BaseIssue<unknown>[] {
   if (issue.type !== 'union') return [];
   return (issue.issues ?? []).filter(({ path }) => path !== undefined && path.length > 1);

@@ -66,7 +66,7 @@ export function optionalFlag(object: JsonObject | undefined, name: string): bool
   throw badParameter(`Property '${name}' has invalid value: boolean expected.`);
 }
 
-/** What a body says about a version's attributes and tags, by the REST names. */
+/** The attributes and tags of a version in a request body, by the REST names. */
 export function attributesOf(body: JsonObject): {
   enabled: boolean | undefined;
   notBefore: number | undefined;

@@ -11,7 +11,7 @@ import { attributesOf, type JsonObject, jsonBody, ok, type VaultRequest } from '
 import { deletedButRecoverable, disabled, notFound } from './vault-errors.ts';
 import { updateVersion } from './vault-write.ts';
 
-/** How one kind of object is stored and shown; what the kinds share is done once, here. */
+/** The storage and the JSON of one kind of object. The operations below are common to all kinds. */
 export interface Collection<V extends StoredVersion> {
   readonly kind: ObjectKind;
   readonly store: (vault: Vault) => ObjectStore<V>;

@@ -9,7 +9,7 @@ import { audiences, decodeJwt, isSignedBy, textClaim, timeClaim } from '../world
 import { type EmulatedIdentity, nowSeconds, type Vault, type World } from '../world/model.ts';
 import { vaultRefusal } from './vault-errors.ts';
 
-/** Who calls, by the token's claims; `identity` when the tenant still has it. */
+/** The caller by the claims of the token; `identity` is set if the tenant still has it. */
 export interface Caller {
   readonly appId: string;
   readonly objectId: string;

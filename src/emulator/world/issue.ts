@@ -21,7 +21,7 @@ export interface CertificateRequest {
   readonly subject: string;
   /** The subject's private key. */
   readonly key: KeyObject;
-  /** Who signs; absent: the subject itself. */
+  /** The issuer that signs; absent for a self-signed certificate. */
   readonly issuer?: { readonly certificate: X509Certificate; readonly key: KeyObject };
   /** Milliseconds since 1970. */
   readonly notBefore: number;
@@ -51,7 +51,7 @@ export const DEFAULT_EKUS = ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'] as const;
 /** No alternative names. */
 export const NO_NAMES: AlternativeNames = { dns: [], ip: [], email: [] };
 
-/** Whether certificates can be made for this key: RSA, P-256, P-384 and P-521. */
+/** True if certificates can be made for this key: RSA, P-256, P-384 and P-521. */
 export function canCertify(key: KeyObject): boolean {
   return signatureOf(key) !== undefined;
 }
@@ -86,7 +86,7 @@ export async function signingRequest(subject: string, key: KeyObject): Promise<B
   return Buffer.from(request.rawData);
 }
 
-/** Whether the text can stand as a certificate's subject. */
+/** True if the text can be a certificate's subject. */
 export function isSubject(subject: string): boolean {
   try {
     return new x509.Name(distinguishedName(subject)).toJSON().length > 0;

@@ -57,7 +57,7 @@ export function decodeJwt(token: string): DecodedJwt | undefined {
   };
 }
 
-/** Whether the token's signature fits the key, by the algorithm its header names. `none` never fits. */
+/** True if the token's signature fits the key, by the algorithm that its header names. `none` never fits. */
 export function isSignedBy(token: DecodedJwt, publicKey: KeyObject): boolean {
   const algorithm = ALGORITHMS.get(String(token.header.alg));
   if (algorithm === undefined || publicKey.asymmetricKeyType !== algorithm.keyType) return false;

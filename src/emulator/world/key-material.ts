@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 const generatePair = promisify(generateKeyPair);
 
-/** What key to make; kinds ending in `-HSM` are made in software like the others. */
+/** The key to make. Kinds that end in `-HSM` are made in software like the others. */
 export interface KeySpec {
   readonly kty: KeyType;
   /** Bits, for RSA. */
@@ -85,7 +85,7 @@ export function describeKey(key: KeyObject): KeySpec {
   return { ...DEFAULT_KEY, crv: crv ?? DEFAULT_KEY.crv };
 }
 
-/** What a key kind may do, as Key Vault lists it for a key made without `key_ops`. */
+/** The operations of a kind of key, as Key Vault lists them for a key made without `key_ops`. */
 export function defaultKeyOps(kty: string): readonly string[] {
   if (kty.startsWith('EC')) return ['sign', 'verify'];
   const ops = ['encrypt', 'decrypt', 'wrapKey', 'unwrapKey'];

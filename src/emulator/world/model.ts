@@ -31,7 +31,7 @@ export interface FederatedCredential {
   readonly keys: readonly AssertionKey[] | 'any';
 }
 
-/** Where a managed identity can be had: at IMDS, and for pods at NMI. */
+/** The endpoints that give a managed identity: IMDS, and NMI for pods. */
 export interface ManagedIdentity {
   readonly systemAssigned: boolean;
   readonly resourceId: string | undefined;
@@ -60,7 +60,7 @@ export interface Tenant {
 /** Collections of the data plane, by their path segment. */
 export type ObjectKind = 'secrets' | 'keys' | 'certificates';
 
-/** What an identity may do in a vault; `all` is every permission. */
+/** The permissions of an identity in a vault; `all` is every permission. */
 export interface Grant {
   /** Name, client id or object id of the identity. */
   readonly identity: string;
@@ -120,7 +120,7 @@ export interface World {
   /** Signs service account tokens. */
   readonly serviceAccountKey: SigningKey;
   readonly serviceAccountIssuer: string;
-  /** What callers of the managed-identity endpoint in App Service's form must send. */
+  /** The header value that callers of App Service's managed-identity endpoint must send. */
   readonly identityHeader: string;
   /** Host names beside `*.vault.localhost` and `login.localhost`, in lower case. */
   readonly hosts: readonly string[];

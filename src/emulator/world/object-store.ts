@@ -2,7 +2,7 @@
  * Keeps the versions of secrets, keys or certificates of one vault, with soft delete. Vaults and controls call it.
  */
 
-/** What every version of a secret, key or certificate has. Times are seconds since 1970. */
+/** The fields that every version of a secret, key or certificate has. Times are seconds since 1970. */
 export interface StoredVersion {
   /** 32 hexadecimal digits. */
   readonly version: string;

@@ -14,7 +14,7 @@ export interface IdentitySummary {
   readonly clientSecrets: readonly Secret[];
   /** Subjects of the federated tokens it takes. */
   readonly subjects: readonly string[];
-  /** Whether the managed-identity endpoint gives its tokens, and whether to callers that name no identity. */
+  /** Tells if the managed-identity endpoint gives its tokens, and if callers that name no identity get them. */
   readonly managed: 'no' | 'by client id' | 'by default';
 }
 
@@ -27,13 +27,13 @@ export interface VaultSummary {
   readonly certificates: readonly string[];
 }
 
-/** What {@link summaryOf} gives. */
+/** The result of {@link summaryOf}. */
 export interface Summary {
   readonly identities: readonly IdentitySummary[];
   readonly vaults: readonly VaultSummary[];
 }
 
-/** What an emulator holds at this moment. */
+/** The present contents of an emulator. */
 export function summaryOf(world: World): Summary {
   return {
     identities: world.tenants.flatMap(({ id, identities }) =>

@@ -10,7 +10,7 @@ export function findTenant(tenants: readonly Tenant[], idOrName: string): Tenant
   return tenants.find(({ id, names }) => id === wanted || names.some((name) => name.toLowerCase() === wanted));
 }
 
-/** Whether `reference` (name, client id or object id) means this identity. */
+/** True if `reference` (name, client id or object id) means this identity. */
 export function isIdentity(identity: EmulatedIdentity, reference: string): boolean {
   const wanted = reference.toLowerCase();
   return [identity.name.toLowerCase(), identity.clientId, identity.objectId].includes(wanted);

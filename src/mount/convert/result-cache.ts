@@ -20,7 +20,7 @@ export interface ResultLimits<T> {
 }
 
 const MAX_RESULTS = 2000;
-/** What a result costs besides its own bytes: key, entry, wrappers. */
+/** Estimated bytes of a result besides its own: key, entry, wrappers. */
 const OVERHEAD_BYTES = 512;
 /**
  * Bad content stays bad, and a pod that fails is tried most often of all. Still a failure is kept for a short time

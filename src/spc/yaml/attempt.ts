@@ -8,7 +8,7 @@ import { DocumentReader } from './yaml-nodes.ts';
 import { YamlProblem } from './yaml-source.ts';
 import { MAX_DEPTH } from './yaml-tree.ts';
 
-/** What to do about a mistake, by Go's words for it. */
+/** The remedy for a mistake, by Go's words for it. */
 const REMEDIES: Readonly<Record<string, string>> = {
   'mapping values are not allowed in this context':
     'put a text that holds ": " in quotes, and begin each entry on a line of its own',

@@ -87,7 +87,7 @@ function readSlice(
     const json = /^(?:---)?\s*\{/.test(text);
     const reader = new DocumentReader(text, { json, maxDepth: MAX_DEPTH, reader: 'kubectl' });
     const document = reader.next();
-    // What follows the document is read for its mistakes.
+    // The rest behind the document is read to find mistakes in it.
     while (reader.next() !== undefined);
     return document;
   });

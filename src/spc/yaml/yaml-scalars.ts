@@ -33,7 +33,7 @@ class Gap {
     this.broken = true;
   }
 
-  /** What stands in place of the gap: one line break is a space, more are one fewer. */
+  /** The text that replaces the gap: a space for one line break, one line break fewer for more. */
   fold(): string {
     if (!this.broken) return this.#blanks;
     if (this.#firstBreak !== '\n') return this.#firstBreak + this.#moreBreaks;

@@ -48,7 +48,7 @@ export function isSpaceOrEnd(char: string): boolean {
   return isBlank(char) || isBreakOrEnd(char);
 }
 
-/** What names of anchors, handles and directives consist of. */
+/** The characters that names of anchors, handles and directives may have. */
 export function isWordChar(char: string): boolean {
   return /^[-0-9A-Za-z_]$/.test(char);
 }

@@ -4,7 +4,7 @@
 
 import type { Mark } from './yaml-source.ts';
 
-/** What a token is. */
+/** The kind of a token. */
 export type TokenKind =
   | 'stream end'
   | 'version directive'

@@ -19,7 +19,7 @@ export interface RunningBroker {
   readonly broker: Broker;
   /** Logged in with the password. */
   readonly client: MqttClient;
-  /** What was seen, for the summary. */
+  /** The results, for the summary. */
   readonly results: readonly (readonly [string, string])[];
 }
 
