@@ -10,7 +10,16 @@ import {
   LONG_NUMBER,
   SM2_KEY,
 } from '../support/odd-samples.ts';
-import { type Asked, CLIENT, checkOutcome, type Row, requestOf, seedWith, VAULT } from '../support/parity.ts';
+import {
+  type Asked,
+  CLIENT,
+  checkOutcome,
+  KUBELET_MS,
+  type Row,
+  requestOf,
+  seedWith,
+  VAULT,
+} from '../support/parity.ts';
 import { issue, keyPem, newKey } from '../support/pki.ts';
 
 const { FAILED_PRECONDITION } = status;
@@ -43,7 +52,7 @@ afterAll(() => world.close());
 async function check({ given, ...row }: Omit<Row, 'given'> & { readonly given?: () => void }): Promise<void> {
   given?.();
   const ask = async (asked: Asked) =>
-    world.client.mount(requestOf(asked), { deadlineMs: 30_000 }).then(
+    world.client.mount(requestOf(asked), { deadlineMs: KUBELET_MS }).then(
       (response) => ({ kind: 'mounted', response }) as const,
       ({ code, details }: { code: status; details: string }) => ({ kind: 'failed', code, message: details }) as const,
     );

@@ -20,6 +20,8 @@ export const CLIENT = '22222222-2222-2222-2222-222222222222';
 export const CLIENT_SECRET = 'Pr1ncipal~Secret';
 export const VAULT = 'parity-vault';
 const KUBELET = 'csi.storage.k8s.io/';
+/** Time limit of a Mount, in milliseconds: a little less than the two minutes of the kubelet. */
+export const KUBELET_MS = 110_000;
 
 /** YAML of one vault that one service principal may read everything in, and what the test adds. */
 export function seedWith({ vault = '', identities = '', rest = '' } = {}): string {
@@ -104,7 +106,7 @@ export async function openWorld(seed: string, options: Partial<EmulatorOptions> 
     provider,
     async mount({ flags = [], ...asked }, options = {}) {
       const client = await provider(flags);
-      return client.mount(requestOf(asked), { deadlineMs: 30_000, ...options }).then(
+      return client.mount(requestOf(asked), { deadlineMs: KUBELET_MS, ...options }).then(
         (response): Outcome => ({ kind: 'mounted', response }),
         ({ code, details }: ServiceError): Outcome => ({ kind: 'failed', code, message: details }),
       );
