@@ -1,6 +1,6 @@
 /**
  * The bounded cache that all parts of the provider use: by entries, bytes, time to live, idle time and shares of
- * owners. Where entries expire, the cache registers with a sweeper, so that secrets also leave the memory of an idle
+ * owners. If its entries expire, the cache registers with a sweeper, so that secrets also leave the memory of an idle
  * node. Values that are too large for the cache are not kept.
  */
 
@@ -20,11 +20,11 @@ export interface CacheLimits {
   readonly sweeper?: Sweeper;
 }
 
-/** How one value is kept. */
+/** Settings of one entry. */
 export interface EntryOptions {
   /** Estimated size in memory. Default: 0. */
   readonly bytes?: number;
-  /** As how many entries the value counts. Default: 1. */
+  /** The number of entries that the value counts as. Default: 1. */
   readonly count?: number;
   /** The value expires after this time, whether it is used or not; 0 or less: it is not kept. */
   readonly ttlMs?: number;
@@ -70,7 +70,7 @@ export class Cache<V> implements Sweepable {
     return this.#entries.size;
   }
 
-  /** The value. The entry counts as used now. */
+  /** Returns the value. The entry counts as used now. */
   get(key: string): V | undefined {
     const entry = this.#live(key);
     if (entry === undefined) return undefined;
@@ -80,18 +80,20 @@ export class Cache<V> implements Sweepable {
     return entry.value;
   }
 
-  /** The value. The entry keeps its place and its idle time. */
+  /** Returns the value. The entry keeps its place in the order of use, and its idle time. */
   peek(key: string): V | undefined {
     return this.#live(key)?.value;
   }
 
-  /** Milliseconds until the entry expires unless it is used; `Infinity` for one that does not expire, 0 for none. */
+  /**
+   * Returns the milliseconds until an unused entry expires: `Infinity` if it does not expire, 0 if there is no entry.
+   */
   leftMs(key: string): number {
     const entry = this.#live(key);
     return entry === undefined ? 0 : Math.min(entry.life?.leftMs ?? Infinity, entry.idle?.leftMs ?? Infinity);
   }
 
-  /** Keeps a value, as used now, in place of an earlier one. A value that is too large is not kept. */
+  /** Keeps a value, as used now, and replaces an earlier one. A value that is too large is not kept. */
   set(key: string, value: V, { bytes = 0, count = 1, ttlMs, owner = '' }: EntryOptions = {}): void {
     this.delete(key);
     const { entries: maxCount = Infinity, bytes: maxBytes = Infinity, entryBytes = maxBytes, idleMs } = this.#limits;

@@ -22,8 +22,8 @@ export function decodeBase64(text: string): Decoded {
 }
 
 /**
- * Hexadecimal, two digits for each byte, in either case, without separators. Offsets count characters of `text`, from
- * 0.
+ * Decodes hexadecimal, two digits for each byte, in either case, without separators. Offsets count characters of
+ * `text`, from 0.
  */
 export function decodeHex(text: string): Decoded {
   const invalid = text.search(/[^0-9A-Fa-f]/);
@@ -46,7 +46,7 @@ function base64Offset(text: string): number {
   return text.length - filled;
 }
 
-/** The same offset where padding begins at `at`, in a group that has two or three characters. */
+/** The same offset if padding begins at `at`, in a group that has two or three characters. */
 function paddingOffset(text: string, at: number, filled: number): number {
   const next = skipNewlines(text, at + 1);
   if (filled === 3 || next === text.length) return next;

@@ -42,7 +42,7 @@ export type ErrorCode =
   /** A defect of this program. */
   | 'ERR_INTERNAL';
 
-/** Facts beside the message, for logs, metrics and tests; never a secret. */
+/** Facts next to the message, for logs, metrics and tests; never a secret. */
 export interface ErrorDetails {
   /** HTTP status the remote side answered with. */
   readonly httpStatus?: number;
@@ -73,16 +73,16 @@ export interface ProviderErrorOptions {
 }
 
 /**
- * The one error class of this project. The message is meant for the person on call: what failed, for which object,
- * vault and identity, the next step, and what the server said; never a value or a token. The same cause has the same
- * message each time, so that events of a pod are counted and not repeated: ids, times and counts stand in the details.
+ * The one error class of this project. The message is for the person on call. It names what failed, the object, the
+ * vault, the identity, the next step, and the server's own words; it never holds a value or a token. The same cause has
+ * the same message each time, so that Kubernetes counts the event of a pod. Ids, times and counts are in the details.
  */
 export class ProviderError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
   readonly errors: readonly ProviderError[];
   readonly failed: readonly string[];
-  /** Equal for objects that failed by the same cause: they share one text. */
+  /** Objects that failed for the same cause have the same reason, and share one text. */
   readonly reason: string;
   readonly said: string;
 
@@ -107,7 +107,7 @@ export function framesOf(thrown: unknown): readonly string[] {
   return stack.split('\n').filter((line) => /^\s+at /.test(line));
 }
 
-/** Text of anything that was thrown. */
+/** Returns the message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -1,6 +1,6 @@
 /**
  * The form of the IDs of Entra ID: of tenants, applications and resources.
- * Called wherever a text has to be, or may be, such an ID.
+ * All code that checks such an ID calls it.
  */
 
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -1,15 +1,15 @@
 /**
- * Reads the claims of JSON Web Tokens. Called where the provider needs what a pod's service-account token says of
- * itself: its audience, its end, its issuer and subject. Nothing is verified, so that no claim may open anything by
- * itself. Claims that are too large, or are no JSON object, count as absent.
+ * Reads the claims of JSON Web Tokens. The provider reads audience, expiry, issuer and subject of a pod's
+ * service-account token with it. Nothing is verified, so no claim may grant access by itself. Claims that are too
+ * large, or that are not a JSON object, count as absent.
  */
 
 import { type JsonLimits, parseJson } from './json.ts';
 
-/** Of the claims of one token: Kubernetes' own has about twenty. */
+/** Limits of the claims of one token; a token of Kubernetes has about twenty claims. */
 const CLAIMS_LIMITS: JsonLimits = { bytes: 64 * 1024, entries: 500, depth: 16 };
 
-/** The claims of a JWT, unverified; undefined where its second part is no JSON object within the limits. */
+/** Returns the claims of a JWT, unverified; undefined if its second part is not a JSON object within the limits. */
 export function jwtClaims(token: string): Readonly<Record<string, unknown>> | undefined {
   const parsed = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'), CLAIMS_LIMITS);
   if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) {
@@ -18,7 +18,7 @@ export function jwtClaims(token: string): Readonly<Record<string, unknown>> | un
   return { ...parsed.value };
 }
 
-/** The `exp` of a JWT, unverified, in milliseconds since 1970; undefined where it says none. */
+/** Returns the `exp` of a JWT, unverified, in milliseconds since 1970; undefined if it has none. */
 export function jwtExpiry(token: string): number | undefined {
   const exp = jwtClaims(token)?.exp;
   return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined;

@@ -1,14 +1,14 @@
 /**
- * The hosts that a Mount waits for, one row a kind of host. The deadline and `SilentHosts` name by them which host did
- * not answer, and logins which service refused. A new kind of host is one row here: the type `Phase` follows from it.
+ * The hosts that a Mount waits for, one row for each kind of host. Messages about a deadline or a silent host name the
+ * host with these words; messages about a refused login name the service. The type `Phase` follows from the rows.
  */
 
 interface PhaseWords {
-  /** The host as it stands before its name where it is waited for. */
+  /** The words before the name of the host, in a message about waiting for it. */
   readonly waiting: string;
-  /** The service as it stands before "at" and the host where it refuses a request. */
+  /** The words before "at" and the host, in a message about a refused request. */
   readonly service: string;
-  /** What to check where the host does not answer. */
+  /** The remedy if the host does not answer. */
   readonly hint: string;
 }
 
@@ -40,20 +40,20 @@ const PHASES = {
   },
 } as const satisfies Readonly<Record<string, PhaseWords>>;
 
-/** Phase of a Mount, named by the host that is asked. */
+/** The phase of a Mount, named after the kind of host that the provider sends requests to. */
 export type Phase = keyof typeof PHASES;
 
-/** A host with what it is, such as "the vault at kv.vault.azure.net". */
+/** Returns the host and its kind, such as "the vault at kv.vault.azure.net". */
 export function hostInWords(phase: Phase, host: string): string {
   return `${PHASES[phase].waiting} ${host}`;
 }
 
-/** The service of a phase at a host, such as "the managed identity endpoint (IMDS) at 169.254.169.254". */
+/** Returns the service of a phase and its host, such as "the managed identity endpoint (IMDS) at 169.254.169.254". */
 export function serviceInWords(phase: Phase, host: string): string {
   return `${PHASES[phase].service} at ${host}`;
 }
 
-/** What to check where the host of a phase does not answer. */
+/** Returns the remedy if the host of a phase does not answer. */
 export function hostHint(phase: Phase): string {
   return PHASES[phase].hint;
 }

@@ -1,6 +1,6 @@
 /**
- * Makes foreign text safe to show. It is used where text leaves the program: messages of Mounts, gRPC statuses, metric
- * labels, log lines. It escapes every character that can mislead a terminal, a log reader or a person, and refuses
+ * Makes foreign text safe to show. Messages of Mounts, gRPC statuses, metric labels and log lines pass through it when
+ * they leave the program. It escapes every character that can mislead a terminal, a log reader or a person. It refuses
  * nothing.
  */
 

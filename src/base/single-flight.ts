@@ -1,5 +1,5 @@
 /**
- * Shares work: callers that ask for the same at the same time wait for one piece of work. The token pool, the vault
+ * Shares work: callers that need the same result at the same time wait for one piece of work. The token pool, the vault
  * reader and the result cache use it. It keeps no results.
  */
 
@@ -19,7 +19,7 @@ export interface Flight<T> {
   readonly leave: () => void;
 }
 
-/** Runs the same work once for all callers that ask for it at the same time. */
+/** Runs the same work once for all callers that need it at the same time. */
 export class SingleFlight<T> {
   readonly #running = new Map<string, Work<T>>();
 

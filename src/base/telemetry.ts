@@ -5,7 +5,7 @@
 
 import type { ObjectType } from './objects.ts';
 
-/** Outcomes of requests, a metric label: `ok`, or the class of the failure. */
+/** Values of the metric label for the outcome of a request: `ok`, or the class of the failure. */
 export const OUTCOMES = [
   'ok',
   'bad_request',
@@ -39,7 +39,7 @@ export interface MountOutcome {
   readonly volume: string;
   readonly namespace: string;
   readonly pod: string;
-  /** The name of the volume in the pod if the driver never named the class. */
+  /** If the driver never named the class, this is the name of the volume in the pod. */
   readonly secretProviderClass: string;
   readonly ok: boolean;
   /** Expiry dates of the delivered objects; empty if the Mount failed. */
@@ -52,9 +52,9 @@ export interface MountOutcome {
 export interface Telemetry {
   /** One read of an object version or one version listing, including retries. */
   keyVaultRequest(objectType: ObjectType, objectName: string, seconds: number, outcome: Outcome): void;
-  /** A request to a vault is about to be sent. */
+  /** Called before each request to a vault is sent. */
   vaultAsked(vault: string): void;
-  /** An HTTP answer of a vault that causes a pause or another try. */
+  /** Called for each HTTP answer of a vault that causes a pause or another attempt. */
   vaultRetry(vault: string, reason: 'throttled' | 'retried'): void;
   /** One token request to Entra ID, IMDS, NMI or the token proxy. */
   tokenRequest(identity: string, outcome: Outcome): void;

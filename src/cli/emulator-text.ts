@@ -1,6 +1,7 @@
 /**
- * The text that `akv-csi emulator` prints when it has started: all that is needed to use it with an SDK of any language.
- * `emulator.ts` calls it. It shows values of client secrets for the project's own example only, and shortens long lists.
+ * The text that `akv-csi emulator` prints when it has started: all that is needed to use it with an SDK of any
+ * language. `emulator.ts` calls it. It shows values of client secrets for the project's own example only, and shortens
+ * long lists.
  */
 
 import type { Emulator } from '../emulator/emulator.ts';

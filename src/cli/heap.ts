@@ -21,8 +21,8 @@ const REST_MS = 2_000;
 export interface HeapKeeper {
   readonly meter: CallMeter;
   /**
-   * Keeps the heap small from now on. On the command line the flags would make V8 refuse all code it has cached, that of
-   * Node's own modules too, and the start take twice the time; so this is called when everything is loaded.
+   * Keeps the heap small from now on. On the command line the flags would make V8 refuse all code it has cached, that
+   * of Node's own modules too, and the start take twice the time; so this is called when everything is loaded.
    */
   begin(): void;
   close(): void;

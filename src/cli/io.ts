@@ -82,7 +82,8 @@ function inUtf8(input: Input): Input {
 }
 
 /**
- * The first `maxBytes` of a file named on the command line; `-` is standard input. Whatever stands there, no more is read.
+ * The first `maxBytes` of a file named on the command line; `-` is standard input. Whatever stands there, no more is
+ * read.
  * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function readBytes(
@@ -105,7 +106,10 @@ export async function readBytes(
   return { name: stdin ? '<stdin>' : name, bytes: Buffer.concat(chunks) };
 }
 
-/** Runs a command; what it throws goes to stderr. Returns the exit code: 2 for a wrong command line, 1 for other failures. */
+/**
+ * Runs a command; what it throws goes to stderr. Returns the exit code: 2 for a wrong command line, 1 for other
+ * failures.
+ */
 export async function exitCodeOf(io: Io, command: () => Promise<number>): Promise<number> {
   try {
     return await command();

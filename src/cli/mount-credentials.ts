@@ -1,6 +1,6 @@
 /**
- * Finds the credentials of a Mount on the command line, in manifests or in the environment. `mount-request.ts` calls it.
- * Refuses unreadable files and ambiguous Secrets.
+ * Finds the credentials of a Mount on the command line, in manifests or in the environment. `mount-request.ts` calls
+ * it. Refuses unreadable files and ambiguous Secrets.
  */
 
 import { readFile } from 'node:fs/promises';

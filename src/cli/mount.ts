@@ -81,7 +81,10 @@ export function mountCommand(deps: MountCommandDeps): Command {
     });
 }
 
-/** Makes the Mount and shows what came of it. Returns the exit code: 0, 1 for a failed Mount, 2 for a wrong command line. */
+/**
+ * Makes the Mount and shows what came of it. Returns the exit code: 0, 1 for a failed Mount, 2 for a wrong command
+ * line.
+ */
 export function runMount(
   { file, options, deps }: { file: string; options: MountCommandOptions; deps: MountCommandDeps },
   io: Io,

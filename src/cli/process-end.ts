@@ -8,9 +8,9 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 /**
  * Ends the process with an exit code. The listeners of `exit` run, whichever way it goes.
  *
- * `process.exit` joins the threads that wait for a name server, which may take a minute. Where there is one, the process
- * is replaced by a Node that exits with the code (Node 22.15 and later). Older ones end themselves by SIGTERM, which the
- * caller sees as 143; as process 1 of a container, whom the kernel spares its own signals, they have to wait.
+ * `process.exit` joins the threads that wait for a name server, which may take a minute. Where there is one, the
+ * process is replaced by a Node that exits with the code (Node 22.15 and later). Older ones end themselves by SIGTERM,
+ * which the caller sees as 143; as process 1 of a container, whom the kernel spares its own signals, they have to wait.
  */
 export function endProcess(code: number): void {
   process.exitCode = code;
@@ -28,8 +28,8 @@ function leaveThreads(code: number): void {
 }
 
 /**
- * Resolves when everything that was written to standard output and standard error has been handed to the system, or after
- * `limitMs` milliseconds.
+ * Resolves when everything that was written to standard output and standard error has been handed to the system, or
+ * after `limitMs` milliseconds.
  */
 export async function outputWritten(limitMs?: number): Promise<void> {
   // A failure that occurs at once is reported in the next turn of the event loop.

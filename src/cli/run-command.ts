@@ -6,7 +6,9 @@
 import { type Command, CommanderError } from 'commander';
 import { WRONG_USAGE } from './io.ts';
 
-/** Throws: whatever the command throws. A {@link CommanderError} becomes an exit code: commander has printed its text. */
+/**
+ * Throws: whatever the command throws. A {@link CommanderError} becomes an exit code: commander has printed its text.
+ */
 export async function runCommand(command: Command, args: readonly string[]): Promise<void> {
   for (const one of [command, ...command.commands]) one.exitOverride();
   try {

@@ -38,7 +38,9 @@ export interface ServeProcess {
   readonly takeOutput: () => void;
 }
 
-/** `akv-csi serve`: runs the provider until it is told to stop. Returns the exit code. Throws: ERR_USAGE for its flags. */
+/**
+ * `akv-csi serve`: runs the provider until it is told to stop. Returns the exit code. Throws: ERR_USAGE for its flags.
+ */
 export async function runServe(
   args: readonly string[],
   io: Io,
@@ -141,7 +143,9 @@ function tellOf({ stream, lines, reason }: LostLines, log: Logger): void {
   else log.info(message, { stream, lines, reason });
 }
 
-/** A meter that also does some work once, a moment after the first call has been answered: driver and probes all call. */
+/**
+ * A meter that also does some work once, a moment after the first call has been answered: driver and probes all call.
+ */
 function afterFirstCall(meter: CallMeter, work: () => Promise<void>) {
   let timer: NodeJS.Timeout | undefined;
   return {

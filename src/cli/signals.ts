@@ -1,6 +1,6 @@
 /**
- * The signals of `serve`. `main.ts` listens before it loads the rest of the program, so that a signal during the start is
- * not lost: the kernel spares process 1 of a container every signal that nobody listens to.
+ * The signals of `serve`. `main.ts` listens before it loads the rest of the program, so that a signal during the start
+ * is not lost: the kernel spares process 1 of a container every signal that nobody listens to.
  */
 
 import { constants } from 'node:os';
@@ -12,8 +12,8 @@ import { endProcess } from './process-end.ts';
  */
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
 /**
- * These do nothing: SIGUSR1 would open Node's inspector, which runs code for whoever connects, and SIGUSR2 would end the
- * process at once.
+ * These do nothing: SIGUSR1 would open Node's inspector, which runs code for whoever connects, and SIGUSR2 would end
+ * the process at once.
  */
 const IGNORED = ['SIGUSR1', 'SIGUSR2'] as const;
 

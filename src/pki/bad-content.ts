@@ -6,8 +6,8 @@
 import { ProviderError } from '../base/errors.ts';
 
 /**
- * The error of this room. A message that leaves the room is complete after `object "x": `. Inside the room, a reader gives
- * only its observation ("is truncated"), and {@link naming} puts the subject before it.
+ * The error of this room. A message that leaves the room is complete after `object "x": `. Inside the room, a reader
+ * gives only its observation ("is truncated"), and {@link naming} puts the subject before it.
  */
 export function badContent(message: string, cause?: unknown): ProviderError {
   return new ProviderError('ERR_BAD_CONTENT', message, cause === undefined ? {} : { cause });

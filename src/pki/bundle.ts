@@ -44,9 +44,9 @@ const PASSWORD_REMEDY =
   'store it without a password, or name the secret that holds its password by "passwordFrom" beside "files"';
 
 /**
- * Reads PKCS#12, PEM or DER under the layers of `layers.ts`, such as base64: private keys of any kind, certificates, PKCS#7
- * collections. The kind of a block or element is read from its content, not from its label. The cost is bounded for any
- * content, and no turn of the event loop takes more than a few milliseconds.
+ * Reads PKCS#12, PEM or DER under the layers of `layers.ts`, such as base64: private keys of any kind, certificates,
+ * PKCS#7 collections. The kind of a block or element is read from its content, not from its label. The cost is bounded
+ * for any content, and no turn of the event loop takes more than a few milliseconds.
  *
  * Throws: ERR_BAD_CONTENT with a message that names the finding and the remedy, never the content; the reason of the
  * signal if it aborts.
@@ -99,7 +99,9 @@ export function looksLikePem(content: Buffer): boolean {
   return plainCoreOf(content) === 'pem';
 }
 
-/** The content without its base64. A content under other layers is a plain value unless the manifest asks for `files`. */
+/**
+ * The content without its base64. A content under other layers is a plain value unless the manifest asks for `files`.
+ */
 function plainCoreOf(content: Buffer): Core['kind'] | undefined {
   if (content.length > MAX_CONTENT_BYTES) return undefined;
   const { core, layers } = peel(content);

@@ -33,8 +33,8 @@ export type Unpaired = Pick<CertificateBundle, 'keys' | 'certificates'> &
 /**
  * Pairs key and leaf of a bundle and orders the chain. If several keys have a certificate, the first in the content is
  * taken, and the leaves of the others are its `rivals`; the choice does not depend on anything that a renewal changes.
- * Copies of one key count once. The key of a CA that issued the leaf of another key is not a server's. If no key fits any
- * certificate, the result has the first key and `fits: false`.
+ * Copies of one key count once. The key of a CA that issued the leaf of another key is not a server's. If no key fits
+ * any certificate, the result has the first key and `fits: false`.
  */
 export async function pairKey(bundle: Unpaired, options: SearchOptions = {}): Promise<CertificateMaterial> {
   const { keys, certificates, unreadKey, passedOver = [] } = bundle;

@@ -10,8 +10,8 @@ import { issuerOf } from './names.ts';
 
 /**
  * Certificates by their place in a chain. Every step of the path is a verified signature. The order of the certificates
- * does not change the chain, unless one key has certificates of several names. A self-signed leaf is its own root: it has
- * both places.
+ * does not change the chain, unless one key has certificates of several names. A self-signed leaf is its own root: it
+ * has both places.
  */
 export interface Chain {
   /** The certificate of the private key; without a key, the one that issued none of the others. */
@@ -39,7 +39,8 @@ const MAX_LEAVES = 8;
 /**
  * Orders certificates into a chain by issuer and subject, key identifiers and verified signatures. Where certificates
  * are cross-signed, a path to a self-signed certificate on which nothing expires before the leaf is preferred, then the
- * shortest, then the one that is valid longest. The current time does not matter: the same certificates always give the same chain.
+ * shortest, then the one that is valid longest. The current time does not matter: the same certificates always give the
+ * same chain.
  */
 export async function buildChain(certificates: readonly X509Certificate[], options: ChainOptions = {}): Promise<Chain> {
   return chainIn(await IssuerSearch.among(certificates, options), options.key);

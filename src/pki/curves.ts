@@ -1,7 +1,7 @@
 /**
- * Finds the elliptic curve of a key in the DER of its parameters, before OpenSSL sees the key. The readers of private and
- * public keys call it: Node 20 and 22 end the process if the numbers of an EC key do not fit its curve. A curve that is not
- * in the table, by name or by its numbers, is unknown.
+ * Finds the elliptic curve of a key in the DER of its parameters, before OpenSSL sees the key. The readers of private
+ * and public keys call it: Node 20 and 22 end the process if the numbers of an EC key do not fit its curve. A curve
+ * that is not in the table, by name or by its numbers, is unknown.
  */
 
 import { hash } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * Reads DER and BER element by element, without a copy. Every parser of this room calls it. It refuses elements that are
- * truncated, malformed, or nested too deep.
+ * Reads DER and BER element by element, without a copy. Every parser of this room calls it. It refuses elements that
+ * are truncated, malformed, or nested too deep.
  */
 
 import { badContent } from './bad-content.ts';
@@ -38,9 +38,9 @@ interface Walk {
 }
 
 /**
- * Reads the element at `offset`, without a copy and without its children. So a caller pays only for the elements that it
- * reads; node-forge would build the whole tree first. Indefinite lengths (BER, as some Java and Apple writers use) are
- * walked to their end, at most 32 levels deep and over 10,000 elements.
+ * Reads the element at `offset`, without a copy and without its children. So a caller pays only for the elements that
+ * it reads; node-forge would build the whole tree first. Indefinite lengths (BER, as some Java and Apple writers use)
+ * are walked to their end, at most 32 levels deep and over 10,000 elements.
  */
 export function readDer(bytes: Buffer, offset = 0): Der {
   return readElement(bytes, { offset, depth: 0, walk: { elements: 0 } });

@@ -45,15 +45,17 @@ export interface ExamineOptions {
   readonly others?: string;
 }
 
-/** The findings on a chain that do not depend on the time, and the validity of its certificates: texts and dates only. */
+/**
+ * The findings on a chain that do not depend on the time, and the validity of its certificates: texts and dates only.
+ */
 export interface Examination {
   readonly lasting: readonly CertificateFinding[];
   readonly validities: readonly Validity[];
 }
 
 /**
- * Makes the checks of servers, brokers and clients before they see the certificate. `now` is in milliseconds since 1970. A
- * finding never prevents a file: a policy would have to decide on expired certificates.
+ * Makes the checks of servers, brokers and clients before they see the certificate. `now` is in milliseconds since
+ * 1970. A finding never prevents a file: a policy would have to decide on expired certificates.
  */
 export function checkCertificates(
   chain: Chain,
@@ -195,7 +197,10 @@ function checkAlternativeNames(server: X509Certificate | undefined): readonly Ce
   return [{ reason: 'no_san', message }];
 }
 
-/** True unless the certificate is for clients only, which are found by subject. Node names the extended key usage `keyUsage`. */
+/**
+ * True unless the certificate is for clients only, which are found by subject. Node names the extended key usage
+ * `keyUsage`.
+ */
 function servesTls({ keyUsage }: X509Certificate): boolean {
   const usages: readonly string[] | null | undefined = keyUsage;
   return usages === undefined || usages === null || usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH);

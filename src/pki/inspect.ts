@@ -1,6 +1,6 @@
 /**
- * Describes keys, certificates, chain, findings and possible outputs of a content as plain data. `akv-csi inspect` calls
- * it. The result holds no values of keys.
+ * Describes keys, certificates, chain, findings and possible outputs of a content as plain data. `akv-csi inspect`
+ * calls it. The result holds no values of keys.
  */
 
 import type { X509Certificate } from 'node:crypto';

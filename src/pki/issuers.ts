@@ -1,6 +1,6 @@
 /**
- * Finds the issuers of certificates by name, key identifier and verified signature. The chain and the pairing of keys call
- * it. The number of signatures is bounded; certificates beyond the bound count as not issued by one another.
+ * Finds the issuers of certificates by name, key identifier and verified signature. The chain and the pairing of keys
+ * call it. The number of signatures is bounded; certificates beyond the bound count as not issued by one another.
  */
 
 import type { X509Certificate } from 'node:crypto';
@@ -8,7 +8,10 @@ import { nextTurn } from '../base/turns.ts';
 import { validFrom, validTo } from './certificate.ts';
 import { publicKeyOf } from './public-key.ts';
 
-/** The limit of verified signatures in one search: a path through all certificates of a content, and each one against itself. */
+/**
+ * The limit of verified signatures in one search: a path through all certificates of a content, and each one against
+ * itself.
+ */
 const MAX_SIGNATURES = 512;
 
 /** The limit of certificates with one subject; only a hostile content has more. */
@@ -38,9 +41,9 @@ const NOBODY: Named = { fitting: [], others: [] };
 
 /**
  * Finds issuers among certificates. The order of a result does not depend on the order of the input: the longest valid
- * certificate is first. The cost is bounded: names are compared first, and the signature of each pair is verified once, in
- * a new turn of the event loop. After {@link MAX_FAILED_SIGNATURES} wrong signatures, or {@link MAX_SIGNATURES} in all,
- * the rest counts as wrong.
+ * certificate is first. The cost is bounded: names are compared first, and the signature of each pair is verified once,
+ * in a new turn of the event loop. After {@link MAX_FAILED_SIGNATURES} wrong signatures, or {@link MAX_SIGNATURES} in
+ * all, the rest counts as wrong.
  */
 export class IssuerSearch {
   /** The certificates of the content, without duplicates. */
@@ -185,14 +188,16 @@ function candidateOf(certificate: X509Certificate, position: number): Candidate 
   return { certificate, subject, issuer, selfIssued: subject === issuer, position };
 }
 
-/** Normalises a name: case and repeated spaces do not matter (RFC 5280 section 7.1). Node gives none for an empty name. */
+/**
+ * Normalises a name: case and repeated spaces do not matter (RFC 5280 section 7.1). Node gives none for an empty name.
+ */
 function comparable(name: string | undefined): string {
   return (name ?? '').toLowerCase().replace(/[^\S\n]+/g, ' ');
 }
 
 /**
- * The longest valid first, then the newest. Equal ones are ordered by name, which a renewal does not change. The fingerprint,
- * which a renewal changes, only orders certificates with the same names.
+ * The longest valid first, then the newest. Equal ones are ordered by name, which a renewal does not change. The
+ * fingerprint, which a renewal changes, only orders certificates with the same names.
  */
 function compareCandidates(a: Candidate, b: Candidate): number {
   return (

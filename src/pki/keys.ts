@@ -1,6 +1,6 @@
 /**
- * Reads private keys from DER. The reader of contents calls it. It refuses a key whose numbers contradict each other (Node
- * accepts some of these, and Node 20 and 22 end the process over others) and a key that is slow to read.
+ * Reads private keys from DER. The reader of contents calls it. It refuses a key whose numbers contradict each other
+ * (Node accepts some of these, and Node 20 and 22 end the process over others) and a key that is slow to read.
  */
 
 import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto';
@@ -22,8 +22,8 @@ import { FIXED_SIZES, KEY_OID } from './public-key.ts';
 /** An RSA key of 16,384 bits, the maximum of OpenSSL, takes nine thousand bytes. */
 const MAX_KEY_BYTES = 16 * 1024;
 /**
- * OpenSSL computes the public part of a DSA or Diffie-Hellman key from the numbers in it, which takes minutes for hostile
- * numbers. So DSA keys must have their fixed size of secret; TLS does not use Diffie-Hellman keys.
+ * OpenSSL computes the public part of a DSA or Diffie-Hellman key from the numbers in it, which takes minutes for
+ * hostile numbers. So DSA keys must have their fixed size of secret; TLS does not use Diffie-Hellman keys.
  */
 const MAX_DSA_KEY_BYTES = 1200;
 const MAX_DSA_SECRET_BYTES = 33;
@@ -50,8 +50,8 @@ export function keyEncodingOf(fields: readonly Der[]): KeyEncoding | undefined {
 }
 
 /**
- * Reads a private key from its DER; its label does not matter, as in OpenSSL. An EC key without public part, as Java writes
- * it, gets one, since Go and others refuse a key without it.
+ * Reads a private key from its DER; its label does not matter, as in OpenSSL. An EC key without public part, as Java
+ * writes it, gets one, since Go and others refuse a key without it.
  * Throws: ERR_BAD_CONTENT.
  */
 export function importPrivateKey(der: Buffer): KeyObject {
@@ -83,9 +83,9 @@ function unreadable(error: unknown): Error {
 }
 
 /**
- * Node reports an error that an earlier operation left in OpenSSL's error queue as a failure of this one (`equals` of keys
- * of two kinds leaves one). The failure empties the queue, so a second failure is real. A key that cannot be written is
- * refused.
+ * Node reports an error that an earlier operation left in OpenSSL's error queue as a failure of this one (`equals` of
+ * keys of two kinds leaves one). The failure empties the queue, so a second failure is real. A key that cannot be
+ * written is refused.
  */
 function createKey({ der, type }: ReadKey): KeyObject {
   const input = { key: der, format: 'der', type } as const;
@@ -136,7 +136,10 @@ function readPkcs8(der: Buffer, [version, algorithm, wrapped]: readonly Der[]): 
   }
 }
 
-/** Leaves out the public key that Bouncy Castle, ring and others write after the private one (RFC 5958): OpenSSL refuses it. */
+/**
+ * Leaves out the public key that Bouncy Castle, ring and others write after the private one (RFC 5958): OpenSSL refuses
+ * it.
+ */
 function pkcs8(algorithm: Der | undefined, secret: Buffer): Buffer {
   return encode(sequenceOf(integer(0), parsed(expect(algorithm, TAG.sequence).raw), octetString(secret)));
 }
@@ -159,7 +162,9 @@ function readEcKey([, number, ...optional]: readonly Der[], outer?: Der): ReadKe
   return { type: 'pkcs8', der: encode(sequenceOf(integer(0), algorithm, octetString(key))), sound: true };
 }
 
-/** The public point of a private number, in the form of the published one; `undefined` if there is none or it differs. */
+/**
+ * The public point of a private number, in the form of the published one; `undefined` if there is none or it differs.
+ */
 function publicPoint({ name, bytes }: Curve, secret: Buffer, published: Buffer | undefined): Buffer | undefined {
   if (secret.length > bytes) return undefined;
   try {

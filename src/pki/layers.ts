@@ -1,7 +1,7 @@
 /**
  * Removes the layers of a content until keys or certificates show: base64, hexadecimal, UTF-16, JSON, bytes stored as
- * characters. `bundle.ts` reads the innermost content, `diagnosis.ts` describes it if it cannot be read. It refuses nothing:
- * every layer makes the content smaller, and at most six are removed.
+ * characters. `bundle.ts` reads the innermost content, `diagnosis.ts` describes it if it cannot be read. It refuses
+ * nothing: every layer makes the content smaller, and at most six are removed.
  */
 
 import { parseJson } from '../base/json.ts';

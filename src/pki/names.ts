@@ -22,8 +22,8 @@ export function issuerOf(certificate: X509Certificate): string {
 }
 
 /**
- * Subjects in quotes. Equal subjects, also those of `besides`, get serial number and validity. The list has the first few
- * and the number of the others.
+ * Subjects in quotes. Equal subjects, also those of `besides`, get serial number and validity. The list has the first
+ * few and the number of the others.
  */
 export function subjectsOf(certificates: readonly X509Certificate[], besides: readonly X509Certificate[] = []): string {
   const subjects = certificates.map(subjectOf);
@@ -52,8 +52,8 @@ export function commonNameOf(certificate: X509Certificate): string | undefined {
 }
 
 /**
- * A name for messages, of bounded length and without control characters. Node gives `undefined` for an empty name, against
- * its types.
+ * A name for messages, of bounded length and without control characters. Node gives `undefined` for an empty name,
+ * against its types.
  */
 function oneLine(name: string | undefined): string {
   const line = (name ?? '')

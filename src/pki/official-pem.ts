@@ -32,8 +32,8 @@ export interface ReadContent {
  * (`--construct-pem-chain`) the key of the leaf is first among the keys, and the chain from leaf to root is first among
  * the certificates; readers take the first of each.
  *
- * Differs: the official provider keeps the order of an incomplete chain and fails on a duplicate root. Here duplicates are
- * dropped, and the known part of the chain follows the leaf.
+ * Differs: the official provider keeps the order of an incomplete chain and fails on a duplicate root. Here duplicates
+ * are dropped, and the known part of the chain follows the leaf.
  */
 export function upstreamPem({ bundle, material }: ReadContent, order: boolean): string {
   const keys = order ? ownKeyFirst(bundle.keys, { bundle, material }) : bundle.keys;
@@ -42,9 +42,9 @@ export function upstreamPem({ bundle, material }: ReadContent, order: boolean): 
 }
 
 /**
- * The single file of the official provider for PEM content. The content is unchanged byte for byte, with two exceptions:
- * its line breaks are lost, or `order` is set and the blocks are not in the order of {@link upstreamPem}. The second
- * parameter is the result of reading `text`.
+ * The single file of the official provider for PEM content. The content is unchanged byte for byte, with two
+ * exceptions: its line breaks are lost, or `order` is set and the blocks are not in the order of {@link upstreamPem}.
+ * The second parameter is the result of reading `text`.
  *
  * Differs: the official provider never changes PEM.
  */
@@ -80,8 +80,8 @@ export function splitPem(text: string): { readonly certificates: string; readonl
 }
 
 /**
- * True if a text has blocks that this reader finds, but OpenSSL, Go and others do not: they need line breaks after BEGIN
- * and before END.
+ * True if a text has blocks that this reader finds, but OpenSSL, Go and others do not: they need line breaks after
+ * BEGIN and before END.
  */
 export function hasLostLines(text: string): boolean {
   if (!text.includes('-----BEGIN ')) return false;

@@ -7,8 +7,8 @@ import { Secret } from '../base/secret.ts';
 import { badContent } from './bad-content.ts';
 
 /**
- * A password in the encodings of the algorithms: `bmp` for the derivation of PKCS#12 (UTF-16, big-endian, two zero bytes at
- * the end), `utf8` for PBKDF2, PBKDF1 and scrypt.
+ * A password in the encodings of the algorithms: `bmp` for the derivation of PKCS#12 (UTF-16, big-endian, two zero
+ * bytes at the end), `utf8` for PBKDF2, PBKDF1 and scrypt.
  */
 export interface PasswordBytes {
   readonly bmp: Buffer;
@@ -37,9 +37,9 @@ export function withoutMargins(password: Secret): Secret {
 }
 
 /**
- * The passwords to try, the likeliest first. Without a given one: the empty password in its two forms (OpenSSL's and Key
- * Vault's). With one: the text without its margins, for letters beyond ASCII the form of OpenSSL before 1.1, and the empty
- * ones, since the file may have no password.
+ * The passwords to try, the likeliest first. Without a given one: the empty password in its two forms (OpenSSL's and
+ * Key Vault's). With one: the text without its margins, for letters beyond ASCII the form of OpenSSL before 1.1, and
+ * the empty ones, since the file may have no password.
  */
 export function passwordCandidates(passwords: readonly Secret[]): readonly PasswordBytes[] {
   const texts = new Set<string>();

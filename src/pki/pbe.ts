@@ -83,8 +83,8 @@ export const HMACS: Readonly<Record<string, Digest>> = {
 };
 
 /**
- * Decrypts with each of `passwords` until a result satisfies `plausible`, since the padding is right by chance once in 256
- * times. Returns `undefined` if none does.
+ * Decrypts with each of `passwords` until a result satisfies `plausible`, since the padding is right by chance once in
+ * 256 times. Returns `undefined` if none does.
  */
 export async function decryptWithPassword(
   algorithm: Der | undefined,
@@ -159,7 +159,9 @@ function readPbes2(parameters: Der | undefined, budget: WorkBudget): Scheme {
   return { cipher, encoding: 'utf8', derive: async (password) => ({ key: await derive(password), iv }) };
 }
 
-/** The key derivation function of PBES2 or PBMAC1. `size` is the size of the key in bytes, if the file does not give it. */
+/**
+ * The key derivation function of PBES2 or PBMAC1. `size` is the size of the key in bytes, if the file does not give it.
+ */
 export function readKdf(
   algorithm: Der | undefined,
   size: number | undefined,

@@ -1,6 +1,6 @@
 /**
- * Reads and writes PEM. Every reader of contents calls it. It refuses a block that is cut off or damaged; text that only
- * mentions BEGIN is skipped, as OpenSSL skips it.
+ * Reads and writes PEM. Every reader of contents calls it. It refuses a block that is cut off or damaged; text that
+ * only mentions BEGIN is skipped, as OpenSSL skips it.
  */
 
 import { decodeBase64 } from '../base/encoding.ts';
@@ -71,8 +71,8 @@ interface Begun {
 }
 
 /**
- * The blocks of a PEM text (RFC 7468) in their order. Text between blocks is skipped. Inside a block, white space and the
- * two characters `\n` are skipped, which remain after JSON or an environment variable.
+ * The blocks of a PEM text (RFC 7468) in their order. Text between blocks is skipped. Inside a block, white space and
+ * the two characters `\n` are skipped, which remain after JSON or an environment variable.
  *
  * A block begins at the start of a line, directly after another block, or on a line that holds a whole block. Only in a
  * text without such a block it may begin anywhere, as in JSON. If the first one is a value (`NAME="-----BEGIN …`), the
@@ -219,7 +219,10 @@ function readBlock(text: string, { label, line, bodyStart, bodyEnd }: Body): Pem
   return { ...block, encrypted };
 }
 
-/** The headers end with a line. If the line breaks are lost, those of an old encrypted key end with the vector of its cipher. */
+/**
+ * The headers end with a line. If the line breaks are lost, those of an old encrypted key end with the vector of its
+ * cipher.
+ */
 function headersEnd(body: string, isEncrypted: boolean): number {
   const colon = body.lastIndexOf(':');
   const dekInfo = isEncrypted ? DEK_INFO.exec(body) : null;

@@ -1,5 +1,6 @@
 /**
- * The object identifiers of PKCS#7, PKCS#12 and Java's truststores. The readers and the writer of these formats use them.
+ * The object identifiers of PKCS#7, PKCS#12 and Java's truststores. The readers and the writer of these formats use
+ * them.
  */
 
 /** Object identifiers of PKCS#7 and PKCS#12 (RFC 5652, RFC 7292) and of Java's truststores. */

@@ -1,6 +1,6 @@
 /**
- * Reads PKCS#12 files: checks their integrity and decrypts their keys and certificates. The reader of contents calls it.
- * It refuses a file that no password opens, and one that nests deeper or holds more entries than any real file.
+ * Reads PKCS#12 files: checks their integrity and decrypts their keys and certificates. The reader of contents calls
+ * it. It refuses a file that no password opens, and one that nests deeper or holds more entries than any real file.
  */
 
 import { createHmac, timingSafeEqual } from 'node:crypto';

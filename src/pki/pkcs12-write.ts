@@ -1,6 +1,6 @@
 /**
- * Writes PKCS#12 files: key stores and Java truststores. `write.ts` calls it for files, the emulator for the values of its
- * secrets. The same contents and seed give the same bytes.
+ * Writes PKCS#12 files: key stores and Java truststores. `write.ts` calls it for files, the emulator for the values of
+ * its secrets. The same contents and seed give the same bytes.
  */
 
 import { createHash, createHmac, hash, type KeyObject, type X509Certificate } from 'node:crypto';
@@ -55,8 +55,8 @@ type FormTable = Readonly<Record<Pkcs12Profile | 'keyVault', Omit<Pkcs12Form, 'p
 
 /**
  * The forms, with the iteration counts of OpenSSL and Key Vault. More iterations would only slow the Mount, since the
- * password is usually in the same volume. `modern` is for OpenSSL 3, Java 8u301, Windows Server 2019 and later; `legacy` for
- * older readers; `keyVault` is the form of Key Vault itself (its password is `null`).
+ * password is usually in the same volume. `modern` is for OpenSSL 3, Java 8u301, Windows Server 2019 and later;
+ * `legacy` for older readers; `keyVault` is the form of Key Vault itself (its password is `null`).
  */
 export const PKCS12_FORMS = {
   modern: { keyCipher: 'aes-256-cbc', certificateCipher: 'aes-256-cbc', mac: 'sha256', iterations: 2048 },

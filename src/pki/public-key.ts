@@ -1,7 +1,7 @@
 /**
  * Names public keys by their DER and imports them for verification. Readers of certificates, the search for issuers and
- * the emulator call it. It refuses a key whose numbers cannot belong to its kind (Node 20 and 22 end the process over such
- * a key) and a key that is slow to verify with.
+ * the emulator call it. It refuses a key whose numbers cannot belong to its kind (Node 20 and 22 end the process over
+ * such a key) and a key that is slow to verify with.
  */
 
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';

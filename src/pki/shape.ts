@@ -1,6 +1,6 @@
 /**
- * Tells the kind of a DER element by its structure, whatever its label says. `bundle-reader.ts` calls it for each block of
- * PEM and each element of DER. It refuses nothing: a damaged element has no shape.
+ * Tells the kind of a DER element by its structure, whatever its label says. `bundle-reader.ts` calls it for each block
+ * of PEM and each element of DER. It refuses nothing: a damaged element has no shape.
  */
 
 import { type Der, oid, readDer, sequence, TAG } from './der.ts';

@@ -54,8 +54,8 @@ export function lineAt(text: string, offset: number): number {
 }
 
 /**
- * The fault of the first line that is meant to begin or end a block of PEM and does not, as a clause; `undefined` if there is
- * no such line. The text is Latin-1 and begins on `firstLine`.
+ * The fault of the first line that is meant to begin or end a block of PEM and does not, as a clause; `undefined` if
+ * there is no such line. The text is Latin-1 and begins on `firstLine`.
  */
 export function boundaryFault(latin1: string, firstLine = 1): string | undefined {
   const text = utf8Of(latin1);

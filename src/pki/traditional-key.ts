@@ -1,6 +1,6 @@
 /**
- * Decrypts private keys in OpenSSL's traditional encryption (`Proc-Type: 4,ENCRYPTED`, before OpenSSL 1.0). The reader of
- * contents calls it. It refuses ciphers that it does not know.
+ * Decrypts private keys in OpenSSL's traditional encryption (`Proc-Type: 4,ENCRYPTED`, before OpenSSL 1.0). The reader
+ * of contents calls it. It refuses ciphers that it does not know.
  */
 
 import { hash } from 'node:crypto';
@@ -31,8 +31,8 @@ export interface OldEncryption {
 }
 
 /**
- * Reads `DEK-Info` from the headers of a key (RFC 1421, as OpenSSL before 1.0 wrote them). Node could open such a key, but
- * without a check of the result, which may be a key that takes minutes to read.
+ * Reads `DEK-Info` from the headers of a key (RFC 1421, as OpenSSL before 1.0 wrote them). Node could open such a key,
+ * but without a check of the result, which may be a key that takes minutes to read.
  */
 export function readOldEncryption(headers: string): OldEncryption {
   const [, name = '', hex = ''] = DEK_INFO.exec(headers) ?? [];
@@ -47,7 +47,9 @@ export function readOldEncryption(headers: string): OldEncryption {
   return { cipher, iv };
 }
 
-/** Decrypts with a key made by MD5 from the password and the start of the vector; `undefined` if the padding is wrong. */
+/**
+ * Decrypts with a key made by MD5 from the password and the start of the vector; `undefined` if the padding is wrong.
+ */
 export function decryptOldKey(
   { cipher, iv }: OldEncryption,
   password: Buffer,

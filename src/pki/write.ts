@@ -1,6 +1,6 @@
 /**
- * Writes the files of a certificate, one for each kind of `outputs.ts`. Conversion calls it; `inspect` asks it what can be
- * written. It refuses an output whose key or certificates are missing or do not belong together.
+ * Writes the files of a certificate, one for each kind of `outputs.ts`. Conversion calls it; `inspect` asks it what can
+ * be written. It refuses an output whose key or certificates are missing or do not belong together.
  */
 
 import type { KeyObject, X509Certificate } from 'node:crypto';
@@ -21,7 +21,9 @@ export interface OutputOptions {
   readonly pfxForm?: Pkcs12Profile;
   /** The password. By default `pfx` has the empty one, and `truststore` has none. */
   readonly password?: Secret;
-  /** The salts of `pfx` and `truststore` are made from this and the contents; callers pass the version of the object. */
+  /**
+   * The salts of `pfx` and `truststore` are made from this and the contents; callers pass the version of the object.
+   */
   readonly seed: Buffer;
 }
 

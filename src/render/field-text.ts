@@ -24,7 +24,10 @@ export function fieldText(map: MapTree, data: unknown, source: string): FieldTex
   return { text: stringify(data, { schema: 'failsafe', lineWidth: 0 }), inPlace: false };
 }
 
-/** The data of a tree of `source`, with aliases and merges written out; every scalar is a text, nulls as they are written. */
+/**
+ * The data of a tree of `source`, with aliases and merges written out; every scalar is a text, nulls as they are
+ * written.
+ */
 export function dataOf(tree: Tree, source: string): unknown {
   switch (tree.kind) {
     case 'map': {
@@ -48,7 +51,10 @@ function dataAlone(text: string): unknown {
   return tree && dataOf(tree, text);
 }
 
-/** The slice of a map with the indentation taken off. In block style a comment at the end of its last line is part of it. */
+/**
+ * The slice of a map with the indentation taken off. In block style a comment at the end of its last line is part of
+ * it.
+ */
 function sliceOf({ start, end }: MapTree, source: string): string {
   const isFlow = source[start] === '{';
   const sliceEnd = isFlow ? end : end + source.slice(end).search(/[\r\n]|$/);

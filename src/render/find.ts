@@ -71,7 +71,9 @@ function resultsIn(tree: Tree, input: Input): readonly (FoundKeyVault | Remark)[
   });
 }
 
-/** Errors about documents that cannot be read: the first mistake of each, or one line if the file is of another format. */
+/**
+ * Errors about documents that cannot be read: the first mistake of each, or one line if the file is of another format.
+ */
 function brokenRemarks(documents: readonly StreamDocument[], input: Input): Remark[] {
   const broken = documents.flatMap(({ read, ...slice }) =>
     read.ok ? [] : read.errors.slice(0, 1).map((error) => ({ error, slice })),
@@ -164,7 +166,9 @@ function misspeltRemark({ entry, path, resource }: Field, input: Input): Remark 
   return STRICT_KINDS.includes(resource.kind) ? input.error(entry.start, message) : input.note(entry.start, message);
 }
 
-/** True if a map can be the field, with its names misspelt or not: maps of other resources are called `keyVault` too. */
+/**
+ * True if a map can be the field, with its names misspelt or not: maps of other resources are called `keyVault` too.
+ */
 function isField({ entries }: MapTree): boolean {
   return [...entries].some(
     ([name, { value }]) =>

@@ -37,8 +37,8 @@ const STEPS: readonly ((parts: NameParts) => string)[] = [
 ];
 
 /**
- * Names for all fields of a rendering, each unique in its namespace. They depend on what the fields are, and on no order:
- * where a name would stand for two fields, all of them show more of their parts. Equal fields are numbered.
+ * Names for all fields of a rendering, each unique in its namespace. They depend on what the fields are, and on no
+ * order: where a name would stand for two fields, all of them show more of their parts. Equal fields are numbered.
  */
 export function assignNames(all: readonly NameParts[]): readonly string[] {
   const steps = all.map(() => 0);
@@ -95,8 +95,9 @@ function placeOf({ above, role }: NameParts): string {
 }
 
 /**
- * A DNS label (RFC 1123) such as `broker-listener-front-tls`; the same parts give the same name. List positions other than
- * the first are part of it. Where characters are lost or the end is cut off, a hash of the whole keeps names apart.
+ * A DNS label (RFC 1123) such as `broker-listener-front-tls`; the same parts give the same name. List positions other
+ * than the first are part of it. Where characters are lost or the end is cut off, a hash of the whole keeps names
+ * apart.
  */
 function labelOf({ kind, name, role, positions }: NameParts): string {
   const place = positions.some((position) => position > 0) ? positions.join('-') : '';

@@ -26,8 +26,8 @@ export interface Rendering {
 }
 
 /**
- * Turns every `keyVault` object of the sources into a SecretProviderClass with its volume. Names depend on the contents of
- * the sources, and not on their order.
+ * Turns every `keyVault` object of the sources into a SecretProviderClass with its volume. Names depend on the contents
+ * of the sources, and not on their order.
  */
 export function render(sources: readonly Source[], options: RenderOptions = {}): Rendering {
   const scans = sources.map(findKeyVaults);

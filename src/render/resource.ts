@@ -5,7 +5,10 @@
 
 import { childOf, type MapTree } from '../spc/yaml/tree.ts';
 
-/** The Kubernetes object, or resource of an ARM template, that a field belongs to; texts are empty where it does not say. */
+/**
+ * The Kubernetes object, or resource of an ARM template, that a field belongs to; texts are empty where it does not
+ * say.
+ */
 export interface Resource {
   readonly kind: string;
   readonly name: string;
@@ -16,7 +19,10 @@ export interface Resource {
 /** The resource of a map that stands in none. */
 export const NO_RESOURCE: Resource = { kind: '', name: '', namespace: '' };
 
-/** Returns the resource that begins at a map, or undefined where none does. `path` leads to the map from the outer resource. */
+/**
+ * Returns the resource that begins at a map, or undefined where none does. `path` leads to the map from the outer
+ * resource.
+ */
 export function resourceAt(map: MapTree, outer: Resource, path: readonly (string | number)[]): Resource | undefined {
   return kubernetesResourceAt(map, outer, path) ?? armResourceAt(map, outer);
 }
@@ -33,7 +39,10 @@ function kubernetesResourceAt(map: MapTree, outer: Resource, path: readonly (str
   };
 }
 
-/** An ARM resource has the type `Namespace/type/of/child` and the name `parent/child`; inside its parent it has its own part. */
+/**
+ * An ARM resource has the type `Namespace/type/of/child` and the name `parent/child`; inside its parent it has its own
+ * part.
+ */
 function armResourceAt(map: MapTree, outer: Resource): Resource | undefined {
   const type = textAt(map, 'type');
   const name = textAt(map, 'name');

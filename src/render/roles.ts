@@ -7,7 +7,10 @@ import type { CertificateUse, FileLayout } from '../spc/key-vault-field.ts';
 
 /** The purpose of a `keyVault` object at its place, and the files that its reader expects. */
 export type Role =
-  /** One file of a secret's value. `alsoExpected` is a key of the replaced Kubernetes Secret that the field itself holds. */
+  /**
+   * One file of a secret's value. `alsoExpected` is a key of the replaced Kubernetes Secret that the field itself
+   * holds.
+   */
   | { readonly kind: 'value'; readonly name: string; readonly fileName: string; readonly alsoExpected?: string }
   /** A certificate with its key and chain. */
   | { readonly kind: 'certificate'; readonly name: string; readonly layout: FileLayout; readonly use: CertificateUse }

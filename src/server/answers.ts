@@ -1,6 +1,6 @@
 /**
- * Holds the frames of each answer until its last frame is made, so that the answer leaves in one write. If the window of
- * the client is too small, the answer leaves in as few writes as the window allows, one such answer at a time.
+ * Holds the frames of each answer until its last frame is made, so that the answer leaves in one write. If the window
+ * of the client is too small, the answer leaves in as few writes as the window allows, one such answer at a time.
  * `connection.ts` passes the output of the HTTP/2 server through it. Other frames pass at once; nothing is refused.
  */
 
@@ -163,8 +163,8 @@ export class Answers {
   }
 
   /**
-   * True if the client still owes a window update. A client sends one after it has read a quarter (Go) or half (nghttp2)
-   * of the window, and none before.
+   * True if the client still owes a window update. A client sends one after it has read a quarter (Go) or half
+   * (nghttp2) of the window, and none before.
    */
   get roomIsDue(): boolean {
     return this.#window < this.#largestWindow / 2;

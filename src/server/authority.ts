@@ -1,14 +1,14 @@
 /**
  * The authority pin. Drivers up to v1.5.6 dial the bare socket path, so their calls carry it as `:authority`; nghttp2
- * refuses a `/` there and resets the stream before any handler runs. So the authority of each request is replaced before
- * nghttp2 sees it.
+ * refuses a `/` there and resets the stream before any handler runs. So the authority of each request is replaced
+ * before nghttp2 sees it.
  *
  * Only header blocks are changed. A header block is held until it is complete. A block without a literal `:authority`
  * passes unchanged; a rewritten block is sent in new frames, without padding.
  *
- * This file raises no error. Input that it does not understand (a broken frame sequence, a block that is not HPACK or too
- * large) passes unchanged, and so does all input after it. nghttp2 then ends the connection or the stream with the error
- * of the protocol.
+ * This file raises no error. Input that it does not understand (a broken frame sequence, a block that is not HPACK or
+ * too large) passes unchanged, and so does all input after it. nghttp2 then ends the connection or the stream with the
+ * error of the protocol.
  */
 
 import {

@@ -1,6 +1,6 @@
 /**
- * Binds a server to its socket or port. The gRPC listener and the HTTP endpoints call it. An endpoint that cannot be opened
- * is refused with the reason and the remedy.
+ * Binds a server to its socket or port. The gRPC listener and the HTTP endpoints call it. An endpoint that cannot be
+ * opened is refused with the reason and the remedy.
  */
 
 import { existsSync } from 'node:fs';
@@ -34,7 +34,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 /** Permission bits do not apply to root. */
 const ROOT_REFUSED =
-  'root may not write there, so that SELinux or AppArmor keeps it out, or a capability is dropped; run the container privileged ' +
+  'root may not write there: SELinux or AppArmor refuses it, or a capability is dropped; run the container privileged ' +
   "(the chart's value linux.privileged), or with the SELinux type spc_t";
 
 /** The error of an endpoint that cannot be opened, with the reason and the remedy. */

@@ -1,6 +1,6 @@
 /**
- * Bounds the labels of metrics: the number of their values, and the length of each. `metrics.ts` and `instruments.ts` use
- * it. A value beyond the bound becomes the label `other`.
+ * Bounds the labels of metrics: the number of their values, and the length of each. `metrics.ts` and `instruments.ts`
+ * use it. A value beyond the bound becomes the label `other`.
  */
 
 import { printable } from '../base/printable.ts';
@@ -24,8 +24,8 @@ export function boundedSet(max: number): (value: string) => boolean {
 }
 
 /**
- * Returns a function that maps the first `max` different values to their {@link labelText}, and all others to `other`, so
- * that a label stays bounded.
+ * Returns a function that maps the first `max` different values to their {@link labelText}, and all others to `other`,
+ * so that a label stays bounded.
  */
 export function boundedLabel(max: number): (value: string) => string {
   const known = boundedSet(max);

@@ -35,16 +35,16 @@ const WRITE_BYTES = 32 * 1024;
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
 /** Up to this size, one copied buffer is cheaper than a write of several buffers. */
 const COPY_BYTES = 8 * 1024;
-/** How long an answer waits for a client that does not answer a ping, before it is sent in parts. */
+/** The time that an answer waits for a client that does not answer a ping, before it is sent in parts. */
 const WAIT_FOR_ROOM_MS = 2000;
-/** How long a client may read the reason after its connection was ended. */
+/** The time that a client has to read the reason after its connection was ended. */
 const LINGER_MS = 1000;
 
 /**
- * Node connects an HTTP/2 session to a stream through an adapter. That adapter cannot write once it shuts down, and throws
- * from a callback that nobody can catch if the session writes. A session shuts down and writes after the end of the input
- * and after an error, so it never sees either: if the socket ends or fails, this stream is destroyed, and the session with
- * it. HTTP/2 has no half-closed connections, so no client waits for an answer then.
+ * Node connects an HTTP/2 session to a stream through an adapter. That adapter cannot write once it shuts down, and
+ * throws from a callback that nobody can catch if the session writes. A session shuts down and writes after the end of
+ * the input and after an error, so it never sees either: if the socket ends or fails, this stream is destroyed, and the
+ * session with it. HTTP/2 has no half-closed connections, so no client waits for an answer then.
  */
 class Pinned extends Duplex implements PinnedConnection {
   readonly #socket: Socket;
@@ -166,7 +166,10 @@ class Pinned extends Duplex implements PinnedConnection {
     return { kind: 'pass' };
   }
 
-  /** Takes the output of the session. While it is held, the session may continue at once, so that it makes the rest of the answer. */
+  /**
+   * Takes the output of the session. While it is held, the session may continue at once, so that it makes the rest of
+   * the answer.
+   */
   #send(chunks: readonly Buffer[], done: () => void): void {
     const pieces = chunks.flatMap((chunk) => this.#toClient.walk(chunk));
     if (pieces.length === 0) this.#goOn = done;

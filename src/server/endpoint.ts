@@ -1,14 +1,14 @@
 /**
- * Reads and writes the value of `--endpoint`. `serve`, the listener and the health check call it. It refuses any text that
- * is neither `unix://path` nor `tcp://host:port`.
+ * Reads and writes the value of `--endpoint`. `serve`, the listener and the health check call it. It refuses any text
+ * that is neither `unix://path` nor `tcp://host:port`.
  */
 
 import { ProviderError } from '../base/errors.ts';
 
-/** Where the provider listens. */
+/** The address on which the provider listens. */
 export type Endpoint =
   | { readonly kind: 'unix'; readonly path: string }
-  /** `host` is empty where the provider listens on every interface; port 0 lets the system choose. */
+  /** If `host` is empty, the provider listens on every interface; port 0 lets the system choose. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
 /**

@@ -21,7 +21,7 @@ export const frameType = {
   continuation: 9,
 } as const;
 
-/** Flags of frames; `ack` stands on SETTINGS and PING, `endStream` on DATA and HEADERS. */
+/** Flags of frames; `ack` is for SETTINGS and PING, `endStream` for DATA and HEADERS. */
 export const frameFlag = { ack: 0x1, endStream: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
 
 /** The header of a frame. */
@@ -43,7 +43,7 @@ export function readHead(input: Buffer): FrameHead {
   };
 }
 
-/** A frame header. */
+/** Returns a frame header. */
 export function makeHead({ length, type, flags, streamId }: FrameHead): Buffer {
   const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
   header.writeUIntBE(length, 0, 3);
@@ -53,7 +53,7 @@ export function makeHead({ length, type, flags, streamId }: FrameHead): Buffer {
   return header;
 }
 
-/** A whole frame. */
+/** Returns a whole frame. */
 export function makeFrame(head: Omit<FrameHead, 'length'>, payload: Buffer): Buffer {
   return Buffer.concat([makeHead({ ...head, length: payload.length }), payload]);
 }

@@ -3,9 +3,9 @@
  * handlers.
  *
  * grpc-js makes statuses of its own (an expired deadline, a message that is too large, one that cannot be decoded). It
- * sends them through `sendStatus` of its innermost call object, which the responders of interceptors do not see. The first
- * interceptor gets that object, so the guard replaces this one method: every status of a call passes through it, those of
- * the handlers included.
+ * sends them through `sendStatus` of its innermost call object, which the responders of interceptors do not see. The
+ * first interceptor gets that object, so the guard replaces this one method: every status of a call passes through it,
+ * those of the handlers included.
  */
 
 import {
@@ -20,7 +20,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { type CallStatus, ERROR_CODE_TRAILER, finalStatus, goName } from './status.ts';
 
-/** How one call ended. */
+/** The end of one call. */
 export interface CallEnd {
   /** Full name, `/v1alpha1.CSIDriverProvider/Mount`. */
   readonly method: string;

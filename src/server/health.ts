@@ -9,7 +9,7 @@ import { callVersion } from './version-call.ts';
 
 /** Parts and settings of {@link startHealthServer}. */
 export interface HealthOptions {
-  /** Every interface where absent. */
+  /** Every interface if absent. */
   readonly host?: string;
   readonly port: number;
   readonly path: string;
@@ -32,7 +32,8 @@ export interface HealthTarget {
  * stopping takes no calls and is healthy: 200 `stopping`. Probes during a check share its result.
  * Throws: ERR_USAGE naming the port.
  *
- * Differs: the official provider calls `Health/Check`, accepts the answer of any process, and logs nothing if it cannot listen.
+ * Differs: the official provider calls `Health/Check`, accepts the answer of any process, and logs nothing if it cannot
+ * listen.
  */
 export function startHealthServer({ target, timeoutMs, ...where }: HealthOptions): Promise<HttpEndpoint> {
   let running: Promise<HttpAnswer> | undefined;
@@ -53,7 +54,7 @@ async function check({ endpoint, instance }: HealthTarget, timeoutMs: number): P
     const found = await callVersion(endpoint, timeoutMs);
     if (found.instance === instance) return plain(200, 'ok');
     const who = `${found.runtimeName} ${found.runtimeVersion}`.trim();
-    const remedy = 'run one provider a node with this endpoint, and stop the other';
+    const remedy = 'run one provider on each node with this endpoint, and stop the other';
     return plain(503, `another process answers on ${formatEndpoint(endpoint)} (${who}); ${remedy}`);
   } catch (error) {
     return plain(503, messageOf(error));

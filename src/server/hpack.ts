@@ -1,16 +1,16 @@
 /**
- * Replaces the value of `:authority` in a header block of HPACK (RFC 7541). `authority.ts` calls it. For a block that is not
- * HPACK it returns nothing, and the connection passes unread from there on.
+ * Replaces the value of `:authority` in a header block of HPACK (RFC 7541). `authority.ts` calls it. For a block that
+ * is not HPACK it returns nothing, and the connection passes unread from there on.
  *
  * A block is walked by lengths; only the number of characters of a Huffman string is decoded. Each field keeps its
  * representation (indexed, literal with or without indexing, never indexed), and a replaced value keeps its decoded
- * length. So the dynamic tables of client and server hold the same entries in the same order, and each pair of entries has
- * the same size (RFC 7541 section 4.1 counts decoded characters). Both tables evict alike, and an index that the client
- * sends later names the same field on both sides, with the new value in it.
+ * length. So the dynamic tables of client and server hold the same entries in the same order, and each pair of entries
+ * has the same size (RFC 7541 section 4.1 counts decoded characters). Both tables evict alike, and an index that the
+ * client sends later names the same field on both sides, with the new value in it.
  *
- * A name may be a reference to an entry of the dynamic table, so the walk remembers which of the newest entries are named
- * `:authority`. It need not track evictions: entries are counted from the newest, and a reference to an evicted entry is
- * an error for every reader.
+ * A name may be a reference to an entry of the dynamic table, so the walk remembers which of the newest entries are
+ * named `:authority`. It need not track evictions: entries are counted from the newest, and a reference to an evicted
+ * entry is an error for every reader.
  */
 
 /** The new value of an authority: `localhost`, cut or filled with dots to the length of the old value. */
@@ -151,9 +151,9 @@ function integer7(value: number): Buffer {
 }
 
 /**
- * The number of codes of each length, in bits, of the Huffman code of RFC 7541 appendix B. The code is canonical (codes of
- * one length are consecutive, and the first follows from the shorter ones), so these numbers are enough to find the end
- * of each symbol.
+ * The number of codes of each length, in bits, of the Huffman code of RFC 7541 appendix B. The code is canonical (codes
+ * of one length are consecutive, and the first follows from the shorter ones), so these numbers are enough to find the
+ * end of each symbol.
  */
 const CODES_BY_LENGTH: readonly number[] = [
   0, 0, 0, 0, 0, 10, 26, 32, 6, 0, 5, 3, 2, 6, 2, 3, 0, 0, 0, 3, 8, 13, 26, 29, 12, 4, 15, 19, 29, 0, 4,

@@ -1,6 +1,6 @@
 /**
- * Serves HTTP for probes and scrapes; `health.ts` and `metrics.ts` start one endpoint each. Connections, headers and times
- * are bounded, and requests at the same time share one answer. Requests with a body are refused.
+ * Serves HTTP for probes and scrapes; `health.ts` and `metrics.ts` start one endpoint each. Connections, headers and
+ * times are bounded, and requests at the same time share one answer. Requests with a body are refused.
  */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -16,7 +16,7 @@ export interface HttpEndpoint {
   close(): Promise<void>;
 }
 
-/** Where an HTTP endpoint listens and what it serves: one path, any method; everything else is 404. */
+/** Settings of an HTTP endpoint. It serves one path, for any method; every other path is 404. */
 export interface HttpOptions {
   /** The use of the endpoint and the flag of its port, for the error message. */
   readonly purpose: string;
@@ -27,7 +27,7 @@ export interface HttpOptions {
   /** The path, which begins with `/`. */
   readonly path: string;
   answer(): Promise<HttpAnswer>;
-  /** How long an answer with status 200 is reused, counted from its request; it is not reused if absent. */
+  /** The time for which an answer with status 200 is reused, counted from its request; if absent, it is not reused. */
   readonly keepMs?: number;
   /** The system clock if absent. */
   readonly clock?: Pick<Clock, 'steady'>;
@@ -44,7 +44,7 @@ export interface HttpAnswer {
 
 /** The limits of the callers of one endpoint. */
 export interface HttpLimits {
-  /** One more closes a connection without a request, else one without an open request, else the oldest. */
+  /** A further connection closes one without any request, else one without an open request, else the oldest. */
   readonly connections: number;
   /** The size of request line and headers. */
   readonly headerBytes: number;
@@ -55,7 +55,7 @@ export interface HttpLimits {
   /** The time between two requests of a connection. */
   readonly idleMs: number;
   readonly requestsPerConnection: number;
-  /** How often connections are checked against these times. */
+  /** The interval at which connections are checked against these times. */
   readonly checkMs: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Registers the metrics with the Prometheus library. `metrics.ts` loads this file on its first use, as the library is slow
- * to load. It bounds the texts that become labels.
+ * Registers the metrics with the Prometheus library. `metrics.ts` loads this file on its first use, as the library is
+ * slow to load. It bounds the texts that become labels.
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
@@ -93,7 +93,10 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
   };
 }
 
-/** The counters that only this provider has. Every series that is known beforehand begins at 0: otherwise `increase()` misses the first event. */
+/**
+ * The counters that only this provider has. Every series that is known beforehand begins at 0: otherwise `increase()`
+ * misses the first event.
+ */
 function addCounters(registers: Registry[]) {
   const counters = {
     vaultRetries: new Counter({
@@ -104,7 +107,7 @@ function addCounters(registers: Registry[]) {
     }),
     tokenRequests: new Counter({
       name: 'akv_csi_token_requests_total',
-      help: 'Tokens asked of Entra, IMDS, NMI or the token proxy',
+      help: 'Token requests to Entra ID, IMDS, NMI or the token proxy',
       labelNames: ['identity', 'outcome'],
       registers,
     }),
@@ -132,13 +135,13 @@ function addCounters(registers: Registry[]) {
 function addInfo(registry: Registry, version: string): void {
   new Gauge({
     name: 'target_info',
-    help: 'What is being scraped',
+    help: 'Name and version of the scraped service',
     labelNames: ['service_name', 'service_version'],
     registers: [registry],
   }).set({ service_name: SERVICE_NAME, service_version: version }, 1);
   new Gauge({
     name: 'akv_csi_build_info',
-    help: 'Version of the provider and of Node',
+    help: 'Versions of the provider and of Node',
     labelNames: ['version', 'node_version'],
     registers: [registry],
   }).set({ version, node_version: process.versions.node }, 1);
@@ -173,7 +176,7 @@ function addMounts(registry: Registry, { mountsInFlight, mounts }: InstrumentSou
   const registers = [registry];
   new Gauge({
     name: 'akv_csi_mounts_in_flight',
-    help: 'Mounts being answered',
+    help: 'Mounts in progress',
     registers,
     collect() {
       this.set(mountsInFlight());

@@ -1,6 +1,6 @@
 /**
- * Accepts the connections of an endpoint, a Unix socket or a TCP port. `server.ts` calls it. A stop loses no connection that
- * was made before. It refuses endpoints that cannot be opened.
+ * Accepts the connections of an endpoint, a Unix socket or a TCP port. `server.ts` calls it. A stop loses no connection
+ * that was made before. It refuses endpoints that cannot be opened.
  */
 
 import { createServer, type Server, type Socket } from 'node:net';
@@ -35,7 +35,7 @@ export interface ListenerOptions {
   readonly onConnection: (socket: Socket) => void;
   /** Called when another process took or removed the socket. */
   readonly lost: () => void;
-  /** How often the socket is checked, in milliseconds. */
+  /** The interval between two checks of the socket, in milliseconds. */
   readonly watchMs: number;
 }
 

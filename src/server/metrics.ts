@@ -1,6 +1,6 @@
 /**
- * Counts what the program reports through `Telemetry`, and serves the figures to Prometheus. `serve` makes it. Labels that
- * a manifest or a vault chooses are bounded.
+ * Counts what the program reports through `Telemetry`, and serves the figures to Prometheus. `serve` makes it. Labels
+ * that a manifest or a vault chooses are bounded.
  */
 
 import { Cache } from '../base/cache.ts';
@@ -51,8 +51,8 @@ const MAX_REASONS = 50;
 const KEEP_MS = 1000;
 
 /**
- * Collects the metrics. The Prometheus library is loaded by the first count, which comes after the first answer: loading it
- * takes as long as the rest of the start.
+ * Collects the metrics. The Prometheus library is loaded by the first count, which comes after the first answer:
+ * loading it takes as long as the rest of the start.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
   const { objectNames, sweeper, log } = options;
@@ -178,7 +178,10 @@ function record(outcome: MountOutcome, { mounts, expiries }: Figures): void {
   });
 }
 
-/** The label `error`, empty for success as in the official provider. Differs: a failure is named by its class, not by its message. */
+/**
+ * The label `error`, empty for success as in the official provider. Differs: a failure is named by its class, not by
+ * its message.
+ */
 function errorLabel(outcome: Outcome): string {
   return outcome === 'ok' ? '' : outcome;
 }

@@ -1,6 +1,6 @@
 /**
- * Counts the unfinished requests of all connections of a server: the client decides how long they hold memory. `server.ts`
- * makes the budget, the connections report to it. Above the budget, the connection that holds most is cut.
+ * Counts the unfinished requests of all connections of a server: the client decides how long they hold memory.
+ * `server.ts` makes the budget, the connections report to it. Above the budget, the connection that holds most is cut.
  */
 
 /** The cost of an unfinished request besides its octets: its HTTP/2 stream and its call. */

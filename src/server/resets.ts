@@ -1,7 +1,7 @@
 /**
- * Makes the resets of the HTTP/2 server final. `answers.ts` calls it. A client reads the error code of a reset as a gRPC
- * code, and three of them as codes that must not end a Mount (see `status.ts`). For example, Node resets a request of more
- * than 128 header fields with ENHANCE_YOUR_CALM, which a client reads as RESOURCE_EXHAUSTED.
+ * Makes the resets of the HTTP/2 server final. `answers.ts` calls it. A client reads the error code of a reset as a
+ * gRPC code, and three of them as codes that must not end a Mount (see `status.ts`). For example, Node resets a request
+ * of more than 128 header fields with ENHANCE_YOUR_CALM, which a client reads as RESOURCE_EXHAUSTED.
  */
 
 import { constants } from 'node:http2';

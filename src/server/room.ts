@@ -1,6 +1,6 @@
 /**
- * Bounds the number of connections of one listener. `server.ts` and `http.ts` call it. Above the limit, a connection that
- * is used less is closed for a new one, or the new one is refused, so that probes and drivers can always connect.
+ * Bounds the number of connections of one listener. `server.ts` and `http.ts` call it. Above the limit, a connection
+ * that is used less is closed for a new one, or the new one is refused, so that probes and drivers can always connect.
  */
 
 /** A connection is `unused` before its first request, `busy` while it waits for an answer, else `idle`. */

@@ -27,9 +27,9 @@ export interface ServerOptions {
   readonly version: string;
   readonly log: Logger;
   readonly meter: CallMeter & Partial<SocketMeter>;
-  /** How long {@link RunningServer.stop} waits for running calls; 20 s if absent. */
+  /** The longest time that {@link RunningServer.stop} waits for running calls; 20 s if absent. */
   readonly drainMs?: number;
-  /** How often the socket is checked, in milliseconds; each second if absent. */
+  /** The interval between two checks of the socket, in milliseconds; one second if absent. */
   readonly watchMs?: number;
 }
 
@@ -57,7 +57,10 @@ export interface RunningServer {
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** The limit of connections; a driver has one, and so has a probe. */
 const MAX_CONNECTIONS = 64;
-/** The limit of calls on one connection. A node has a few hundred volumes; the client of the driver queues further calls. */
+/**
+ * The limit of calls on one connection. A node has a few hundred volumes; the client of the driver queues further
+ * calls.
+ */
 const MAX_CONCURRENT_CALLS = 512;
 /** The limit over all connections: a hundred requests of 100 KB at the same time, and half as much again. */
 const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024;
@@ -66,7 +69,7 @@ const DEFAULT_DRAIN_MS = 20_000;
 /** The time for the last answers to reach their callers. */
 const FLUSH_MS = 500;
 
-/** Starts the gRPC server of the provider. Throws: ERR_USAGE if it cannot openListener. */
+/** Starts the gRPC server of the provider. Throws: ERR_USAGE if the endpoint cannot be opened. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, drainMs = DEFAULT_DRAIN_MS, watchMs = WATCH_MS } = options;
   // The library reports malformed metadata on stderr, in its own format.
@@ -136,8 +139,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /**
- * Keeps a lost stream from ending the process. grpc-js refuses a request with an unknown method or content type without a
- * check of its stream, and `respond` of Node throws if the stream was reset. No public function stands between the two.
+ * Keeps a lost stream from ending the process. grpc-js refuses a request with an unknown method or content type without
+ * a check of its stream, and `respond` of Node throws if the stream was reset. No public function stands between the
+ * two.
  */
 function surviveLostStreams(server: Server, log: Logger): void {
   const name = '_streamHandler';

@@ -1,6 +1,6 @@
 /**
- * Implements the gRPC services: `Version` and `Mount` of the provider, and the health check. `server.ts` adds them to the
- * server. Every failure of a Mount leaves as a status of `status.ts`.
+ * Implements the gRPC services: `Version` and `Mount` of the provider, and the health check. `server.ts` adds them to
+ * the server. Every failure of a Mount leaves as a status of `status.ts`.
  */
 
 import {
@@ -93,8 +93,8 @@ async function runMount(
 }
 
 /**
- * Anything but a `ProviderError` is a defect of ours. Its message stays out of the answer and of the log: it may quote
- * what it choked on, as the messages of `JSON.parse` do.
+ * Anything but a `ProviderError` is a defect of this program. Its message is not in the answer or the log, because it
+ * may quote the text that could not be parsed, as messages of `JSON.parse` do.
  */
 function defectError(thrown: unknown, log: Logger): ProviderError {
   const error = thrown instanceof Error ? thrown : undefined;

@@ -1,7 +1,7 @@
 /**
- * Checks the socket file while the provider serves: another process may take or remove it, and then no driver reaches this
- * one. `listener.ts` starts it. The socket is bound again if no process listens there. It is never taken back from another
- * process, since two would take it from each other without end: the process that started last keeps it.
+ * Checks the socket file while the provider serves: another process may take or remove it, and then no driver reaches
+ * this one. `listener.ts` starts it. The socket is bound again if no process listens there. It is never taken back from
+ * another process, since two would take it from each other without end: the process that started last keeps it.
  */
 
 import { messageOf } from '../base/errors.ts';
@@ -23,7 +23,7 @@ export interface SocketWatchOptions {
   readonly bindAgain: () => Promise<boolean>;
   readonly log: Logger;
   readonly lost: () => void;
-  /** How often the file is checked, in milliseconds. */
+  /** The interval between two checks of the file, in milliseconds. */
   readonly everyMs: number;
 }
 
@@ -35,7 +35,7 @@ export class SocketWatch {
   readonly #options: SocketWatchOptions;
   /** The result of the last check. */
   #before: Found = 'ours';
-  /** Why the last attempt to bind failed. */
+  /** The reason why the last attempt to bind failed. */
   #failure = '';
   #binding = Promise.resolve();
   #stopped = false;
@@ -106,14 +106,14 @@ export class SocketWatch {
 }
 
 const BOUND_AGAIN: Readonly<Record<'gone' | 'dead', string>> = {
-  gone: 'The socket is gone; it is bound again. Keep other programs from its directory',
-  dead: 'Nobody listens where the socket was; it is bound again. Keep other programs from its directory',
+  gone: 'The socket file was removed; it is bound again. Keep other programs out of its directory',
+  dead: 'No process listens on the socket any more; it is bound again. Keep other programs out of its directory',
 };
 
 async function tellWhoTookIt({ path, log }: Pick<SocketWatchOptions, 'path' | 'log'>): Promise<void> {
   const taker = await whoAnswers({ kind: 'unix', path });
   log.warn(
-    'Another process took the socket; it gets the calls until it ends. Run one provider a node with this endpoint, or give each its own',
+    'Another process took the socket; it gets the calls until it ends. Run one provider on each node with this endpoint, or give each its own',
     { path, runtimeName: taker?.runtimeName, runtimeVersion: taker?.runtimeVersion },
   );
 }

@@ -8,10 +8,11 @@ import type { ErrorCode, ProviderError } from '../base/errors.ts';
 import { printableLines } from '../base/printable.ts';
 
 /**
- * The gRPC codes that may end a Mount. After CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE the
- * kubelet assumes that the Mount may still run, and keeps the target directory. Driver v1.6 then finds the directory
- * fresh, skips the mount and answers OK: the pod runs with a volume that stays empty. Every other code is final: the
- * kubelet cleans up and tries again. OUT_OF_RANGE, DATA_LOSS and ALREADY_EXISTS are final too and are not used here.
+ * The gRPC codes that may end a Mount. After CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE
+ * the kubelet assumes that the Mount may still run, and keeps the target directory. Driver v1.6 then finds the
+ * directory fresh, skips the mount and answers OK: the pod runs with a volume that stays empty. Every other code is
+ * final: the kubelet cleans up and tries again. OUT_OF_RANGE, DATA_LOSS and ALREADY_EXISTS are final too and are not
+ * used here.
  */
 export type FinalCode =
   | status.UNKNOWN
@@ -87,8 +88,8 @@ const MAX_ENCODED_BYTES = 6144;
 const SHORTENED = ' … (shortened; the log of the provider has the whole message)';
 
 /**
- * Returns `message` cut to the size of trailers, with control characters escaped. Half a surrogate pair, which cannot be
- * encoded, becomes U+FFFD.
+ * Returns `message` cut to the size of trailers, with control characters escaped. Half a surrogate pair, which cannot
+ * be encoded, becomes U+FFFD.
  */
 export function fitMessage(message: string): string {
   const text = printableLines(Buffer.from(message, 'utf8').toString('utf8'));

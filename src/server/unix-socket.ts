@@ -1,14 +1,14 @@
 /**
- * Binds the file of the listening socket at the start, binds it again after a loss, and removes it at the end. The listener
- * and the watch of the socket call it. It refuses to replace anything but a socket or an empty file.
+ * Binds the file of the listening socket at the start, binds it again after a loss, and removes it at the end. The
+ * listener and the watch of the socket call it. It refuses to replace anything but a socket or an empty file.
  *
  * A Unix socket is bound under a private name beside the public one and then renamed, so that a client always finds the
- * predecessor or its successor. Node unlinks the name that it bound when a server closes, even if another process owns that
- * name by then. The private name no longer exists at that time. This file removes the public name, if it is still ours
- * (same device and inode; the open socket keeps the inode from being reused).
+ * predecessor or its successor. Node unlinks the name that it bound when a server closes, even if another process owns
+ * that name by then. The private name no longer exists at that time. This file removes the public name, if it is still
+ * ours (same device and inode; the open socket keeps the inode from being reused).
  *
- * The directory is not created: in a cluster it is a volume of the host. If that volume is missing, a new directory would
- * hide the mistake, and the driver would never see the socket.
+ * The directory is not created: in a cluster it is a volume of the host. If that volume is missing, a new directory
+ * would hide the mistake, and the driver would never see the socket.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -150,8 +150,8 @@ function requireRoom(path: string): void {
 }
 
 /**
- * Binds under a private name. The umask belongs to the whole process, but `listen` binds a pipe before it returns, so no
- * other code runs under this umask. The file thus never has more permissions than 0600.
+ * Binds under a private name. The umask belongs to the whole process, but `listen` binds a pipe before it returns, so
+ * no other code runs under this umask. The file thus never has more permissions than 0600.
  */
 async function bindPrivately(server: Server, path: string) {
   const privatePath = privateName(path);
@@ -173,7 +173,7 @@ function requireReplaceable(path: string): void {
   if (found === undefined || found.isSocket() || (found.isFile() && found.size === 0)) return;
   throw new ProviderError(
     'ERR_USAGE',
-    `Cannot listen on ${path}: there is something else than a socket; remove it or choose another --endpoint`,
+    `Cannot listen on ${path}: the file there is not a socket; remove it or choose another --endpoint`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Calls `Version` on an endpoint over a new connection. The health check calls it, and so do the start and the watch of the
- * socket, to name the process that listens there. Each call has a time limit.
+ * Calls `Version` on an endpoint over a new connection. The health check calls it, and so do the start and the watch of
+ * the socket, to name the process that listens there. Each call has a time limit.
  */
 
 import { Client, credentials, type Metadata } from '@grpc/grpc-js';
@@ -11,7 +11,7 @@ import type { Endpoint } from './endpoint.ts';
 /** The header of an answer to `Version` that identifies one process of this program. */
 export const INSTANCE_HEADER = 'akv-csi-instance';
 
-/** How long a start waits for a predecessor that hangs; a signal in this time waits too. */
+/** The longest time that a start waits for a predecessor that hangs; a signal in this time waits too. */
 const ASK_MS = 2000;
 
 /** The process that answered. */

@@ -65,8 +65,8 @@ const mountRequest = mountRequestAsServed();
 const mountResponse = provider.lookupType('v1alpha1.MountResponse');
 
 /**
- * The request as a server decodes it. `current_object_version` is skipped: the provider does not use it, and 4 MiB of it
- * would be two million objects.
+ * The request as a server decodes it. `current_object_version` is skipped: the provider does not use it, and 4 MiB of
+ * it would be two million objects.
  */
 function mountRequestAsServed(): protobuf.Type {
   const type = protobuf.parse(providerProto).root.lookupType('v1alpha1.MountRequest');

@@ -10,12 +10,12 @@ import { grpcClient, version } from '../support/server.ts';
 
 const OK = [200, 'ok'];
 const TAKEN = /Another process took the socket/g;
-const GONE = /The socket is gone/g;
+const GONE = /The socket file was removed/g;
 
 const healthy = (provider: Provider) => eventually(async () => (await provider.health())[0] === 200);
 const ousted = (provider: Provider) => eventually(async () => (await provider.health())[0] === 503);
-/** Nobody listens where the socket was. */
-const DEAD = /Nobody listens where the socket was/g;
+/** The log line for a socket that no process listens on any more. */
+const DEAD = /No process listens on the socket any more/g;
 
 const inode = (path: string) => lstatSync(path).ino;
 const warnings = (provider: Provider, pattern: RegExp) => provider.output('stderr').match(pattern)?.length ?? 0;
@@ -109,7 +109,7 @@ describe('a provider whose socket is replaced by what nobody listens on', () => 
       const path = join(scratch(), 'a.sock');
       const provider = await serve(path);
       await replace(path, place);
-      await provider.until(/cannot be bound again.*something else than a socket; remove it/);
+      await provider.until(/cannot be bound again.*the file there is not a socket; remove it/);
       expect((await provider.health())[0]).toBe(503);
       expect([DEAD, TAKEN].map((pattern) => warnings(provider, pattern))).toEqual([1, 0]);
       rmSync(path);

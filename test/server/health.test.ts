@@ -52,7 +52,7 @@ describe('/healthz', () => {
     const who = 'secrets-store-csi-driver-provider-azure v1.2.3';
     expect(await ask()).toEqual([
       503,
-      `another process answers on unix://${path} (${who}); run one provider a node with this endpoint, and stop the other`,
+      `another process answers on unix://${path} (${who}); run one provider on each node with this endpoint, and stop the other`,
     ]);
   });
 

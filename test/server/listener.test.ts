@@ -138,14 +138,14 @@ describe('a Unix socket', () => {
     writeFileSync(path, 'precious');
     const { code, message } = await refusal(unix(path));
     expect(code).toBe('ERR_USAGE');
-    expect(message).toContain(`Cannot listen on ${path}: there is something else than a socket`);
+    expect(message).toContain(`Cannot listen on ${path}: the file there is not a socket`);
     expect(readFileSync(path, 'utf8')).toBe('precious');
   });
 
   test('does not replace a directory', async () => {
     const path = join(temporaryDirectory(), 'azure.sock');
     mkdirSync(path);
-    expect((await refusal(unix(path))).message).toContain('there is something else than a socket');
+    expect((await refusal(unix(path))).message).toContain('the file there is not a socket');
   });
 
   test('removes private names nobody listens on, and no others', async () => {

@@ -28,7 +28,9 @@ export interface Broker {
 
 const BAD_USERNAME_OR_PASSWORD = 4;
 
-/** Starts a broker on a free port. The password file is read at each login, the TLS files at the start and on reload. */
+/**
+ * Starts a broker on a free port. The password file is read at each login, the TLS files at the start and on reload.
+ */
 export async function startBroker(volumes: BrokerVolumes): Promise<Broker> {
   const aedes = await Aedes.createBroker({
     authenticate: (client, username, password, done) => {

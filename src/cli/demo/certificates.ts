@@ -47,8 +47,8 @@ export async function certificatesIn(path: string): Promise<readonly X509Certifi
 }
 
 /**
- * Reads a key pair as a TLS library will, and holds it against the root that the other side trusts: the first certificate
- * is the key's, and every signature up to that root verifies.
+ * Reads a key pair as a TLS library will, and holds it against the root that the other side trusts: the first
+ * certificate is the key's, and every signature up to that root verifies.
  * Throws: ERR_BAD_CONTENT, saying what does not fit.
  */
 export async function checkKeyPair(

@@ -28,8 +28,8 @@ const ENTRY = new RegExp(`^${NAME}\\s*=\\s*"([^"\\\\]*)"$`);
 const HASH = /^\$pbkdf2-sha512\$i=([1-9]\d{0,6}),l=([1-9]\d{0,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 
 /**
- * Reads `passwords.toml`: for each user a table with `password = "$pbkdf2-sha512$i=…,l=…$salt$hash"`, and perhaps a table
- * `user.attributes`. It understands as much of TOML as such files use.
+ * Reads `passwords.toml`: for each user a table with `password = "$pbkdf2-sha512$i=…,l=…$salt$hash"`, and perhaps a
+ * table `user.attributes`. It understands as much of TOML as such files use.
  * Throws: ERR_BAD_CONTENT with the line's number, never its text.
  */
 export function parsePasswords(text: string): ReadonlyMap<string, BrokerUser> {

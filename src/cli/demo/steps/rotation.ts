@@ -16,8 +16,8 @@ import { mountVolume, shortVersion } from '../volumes.ts';
 import { type RunningBroker, requireShown } from './broker.ts';
 
 /**
- * Rotates the server certificate in the vault, mounts everything again and has the broker reload. Returns what was seen,
- * for the summary.
+ * Rotates the server certificate in the vault, mounts everything again and has the broker reload. Returns what was
+ * seen, for the summary.
  */
 export async function rotate(
   setup: DemoSetup,
