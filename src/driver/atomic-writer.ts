@@ -26,15 +26,17 @@ const DATA_NEW = '..data_tmp';
 const VERSION_DIR = /^\.\.\d{4}(_\d\d){5}\.[A-Za-z0-9]+$/;
 
 /**
- * Makes `files` the whole content of `targetDir`, as the driver does with the Kubernetes atomic writer: the files stand in
- * a directory of their own (`..<time>.<random>`), `..data` points at it and is swapped by a rename, and every top-level
- * name is a symbolic link through `..data`. Readers see the old set or the new one, never a mixture.
+ * Replaces the content of `targetDir` with `files`, as the driver does with the Kubernetes atomic writer. The files are
+ * written to a new directory (`..<time>.<random>`). The link `..data` points to that directory and is replaced by a
+ * rename. Every top-level name is a symbolic link through `..data`. Readers see the old set or the new set, never a
+ * mixture.
  *
- * Returns whether anything was written: equal contents leave the volume untouched, even where a mode differs.
- * Files that a crash left behind are removed. Only names inside `targetDir` are ever touched: links found there are
- * replaced, not followed.
- * Differs: a directory under a name the volume needs is an error; the driver, alone in its tmpfs, removes it.
- * Throws: ERR_BAD_CONTENT for a path outside the volume or a directory in the way.
+ * Returns true if anything was written. Equal contents leave the volume untouched, even if a mode differs. Files that a
+ * crash left behind are removed. Only names inside `targetDir` are changed: links found there are replaced, not
+ * followed.
+ * Differs: a directory that has a name that the volume needs is an error; the driver removes it, because it alone
+ * writes to its tmpfs.
+ * Throws: ERR_BAD_CONTENT for a path outside the volume and for such a directory.
  */
 export async function writeVolume(targetDir: string, files: readonly MountedFile[]): Promise<boolean> {
   for (const { path } of files) {
@@ -53,7 +55,10 @@ export async function writeVolume(targetDir: string, files: readonly MountedFile
   return stale;
 }
 
-/** Name of the directory `..data` points at; undefined where it is no link to one of the writer's own directories. */
+/**
+ * Returns the name of the directory that `..data` points to. Returns undefined if `..data` is not a link to a directory
+ * of this writer.
+ */
 async function currentVersion(targetDir: string): Promise<string | undefined> {
   const name = await linkTarget(join(targetDir, DATA));
   if (name === undefined || !VERSION_DIR.test(name)) return undefined;
@@ -72,7 +77,7 @@ async function holdsExactly(versionDir: string, files: readonly MountedFile[]): 
   return true;
 }
 
-/** True if the path consists of directories and then a file, without links. */
+/** Returns true if the path consists of directories and then a file, without links. */
 async function isPlainFile(root: string, path: string): Promise<boolean> {
   const elements = path.split('/');
   for (let depth = 1; depth <= elements.length; depth++) {
@@ -89,7 +94,7 @@ async function writeVersion(targetDir: string, files: readonly MountedFile[]): P
     const file = join(versionDir, path);
     await makeDirectories(versionDir, path);
     await writeFile(file, contents, { flag: 'wx', mode: 0o600 });
-    // The umask of this process must not take bits away.
+    // `chmod` sets the bits that the umask of this process removes.
     await chmod(file, mode & 0o777);
   }
   const name = versionDir.slice(dirname(versionDir).length + 1);
@@ -120,7 +125,7 @@ async function linkNames(targetDir: string, names: ReadonlySet<string>): Promise
   }
 }
 
-/** Removes the links to files that are gone, older versions, and what a crash left. */
+/** Removes the links to files that no longer exist, older versions, and what a crash left behind. */
 async function removeOthers(targetDir: string, live: string, names: ReadonlySet<string>): Promise<void> {
   for (const name of await readdir(targetDir)) {
     const path = join(targetDir, name);
@@ -135,7 +140,7 @@ async function refuseDirectories(targetDir: string, names: ReadonlySet<string>):
     if ((await kindAt(join(targetDir, name))) === 'directory') {
       throw new ProviderError(
         'ERR_BAD_CONTENT',
-        `${join(targetDir, name)} is a directory that no volume made, and the volume needs its name; choose an empty target`,
+        `${join(targetDir, name)} is a directory, but the volume needs this name for a link; choose an empty target`,
       );
     }
   }

@@ -23,31 +23,31 @@ import {
 } from '../wire/contract.ts';
 import { PROVIDER_SERVICE } from '../wire/names.ts';
 
-/** Most bytes the driver takes as one answer; its own default. */
+/** The maximum size of a response in bytes: the driver's default. */
 export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 
-/** Time the kubelet gives a first mount and a republish. */
+/** The kubelet's timeout for a first mount and for a republish. */
 export const KUBELET_DEADLINE_MS = 120_000;
 
-/** Circumstances of one call. */
+/** Options of one call. */
 export interface CallOptions {
-  /** How long the caller waits; none where it is left out, as in the driver's own rotation up to v1.5. */
+  /** Timeout of the caller. If absent, there is none, as in the rotation of drivers up to v1.5. */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
 }
 
-/** A provider that answers a Mount, behind a socket or in this process. */
+/** A provider that answers Mount calls, over a socket or in this process. */
 export interface MountTarget {
   mount(request: MountRequest, options?: CallOptions): Promise<MountResponse>;
 }
 
-/** A connection to a provider. Calls reject with the `ServiceError` of gRPC: `code` and `details` as they came. */
+/** A connection to a provider. Calls reject with the `ServiceError` of gRPC; `code` and `details` are unchanged. */
 export interface ProviderClient extends MountTarget {
   version(options?: CallOptions): Promise<VersionResponse>;
   close(): void;
 }
 
-/** The driver's own: wait for the provider, and ask again only where it is not there. */
+/** The driver's service config: calls wait for the provider and are repeated only while it is unavailable. */
 const SERVICE_CONFIG = JSON.stringify({
   methodConfig: [
     {
@@ -65,9 +65,9 @@ const SERVICE_CONFIG = JSON.stringify({
 });
 
 /**
- * Connects like the driver: its service config and its limit for an answer.
+ * Connects as the driver does, with its service config and its limit for responses.
  * `endpoint` is `unix:///path`, `unix:path` or `tcp://host:port`.
- * Throws: ERR_USAGE for another endpoint, ERR_UNREACHABLE where the socket file does not exist.
+ * Throws: ERR_USAGE for another endpoint, ERR_UNREACHABLE if the socket file does not exist.
  */
 export function connectProvider(endpoint: string): ProviderClient {
   const client = new Client(addressOf(endpoint), credentials.createInsecure(), {
@@ -88,14 +88,14 @@ function addressOf(endpoint: string): string {
   if (scheme !== 'unix' || rest === undefined) {
     throw new ProviderError(
       'ERR_USAGE',
-      `endpoint "${endpoint}" is not understood; write unix:///path/to/azure.sock or tcp://host:port`,
+      `endpoint "${endpoint}" is not supported; write unix:///path/to/azure.sock or tcp://host:port`,
     );
   }
   const path = resolve(rest.replace(/^\/\/(?=.)/, ''));
   if (!existsSync(path)) {
     throw new ProviderError(
       'ERR_UNREACHABLE',
-      `provider not found: there is no socket ${path}; start the provider or name its endpoint`,
+      `provider not found: there is no socket ${path}; start the provider or correct the endpoint`,
     );
   }
   return `unix:${path}`;
@@ -112,14 +112,14 @@ function unary<Response>(client: Client, { method, request, deadlineMs, signal }
     'path' | 'requestSerialize' | 'responseDeserialize'
   >;
   const { path, requestSerialize, responseDeserialize } = definition;
-  // grpc-js reads waitForReady of a service config and then heeds only that of the metadata.
+  // grpc-js reads waitForReady from the service config, but uses only the value in the metadata.
   const metadata = new Metadata({ waitForReady: true });
   const options = deadlineMs === undefined ? {} : { deadline: systemClock.wall() + deadlineMs };
   return new Promise((settle, reject) => {
     const done: requestCallback<Response> = (error: ServiceError | null, response?: Response) => {
       signal?.removeEventListener('abort', cancel);
       if (error !== null) reject(error);
-      else if (response === undefined) reject(new Error(`${method} was answered with nothing`));
+      else if (response === undefined) reject(new Error(`${method} returned no response`));
       else settle(response);
     };
     const call = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);

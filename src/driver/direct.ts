@@ -5,7 +5,7 @@
 import type { MountHandler } from '../mount/handler.ts';
 import type { MountTarget } from './client.ts';
 
-/** A provider in this process, without socket and gRPC between; it rejects with what the handler rejects with. */
+/** Returns a provider that runs in this process, without socket or gRPC. It rejects with the errors of the handler. */
 export function directTarget(handler: MountHandler): MountTarget {
   return {
     async mount({ attributes, secrets, permission }, { deadlineMs, signal } = {}) {

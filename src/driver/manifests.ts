@@ -1,5 +1,6 @@
 /**
- * Reads SecretProviderClass and Secret manifests. `mount` and `check --fetch` call it. Refuses what the API server refuses.
+ * Reads SecretProviderClass and Secret manifests. `mount` and `check --fetch` call it. Refuses manifests that the API
+ * server refuses.
  */
 
 import { decodeBase64 } from '../base/encoding.ts';
@@ -12,30 +13,31 @@ import { kindOf, type MapTree, type Tree } from '../spc/yaml/tree.ts';
 /** A SecretProviderClass as the driver reads it from the cluster. */
 export interface SecretProviderClass {
   readonly name: string;
-  /** Empty where the manifest names none. */
+  /** Empty if the manifest does not set it. */
   readonly namespace: string;
   readonly provider: string;
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** A Kubernetes Secret, its values decoded. */
+/** A Kubernetes Secret with decoded values. */
 export interface SecretManifest {
   readonly name: string;
-  /** Empty where the manifest names none. */
+  /** Empty if the manifest does not set it. */
   readonly namespace: string;
   readonly data: Readonly<Record<string, Secret>>;
 }
 
-/** The manifests of a text that the driver uses; other kinds are ignored. */
+/** The manifests in a text that the driver uses. Other kinds are ignored. */
 export interface Manifests {
   readonly classes: readonly SecretProviderClass[];
   readonly secrets: readonly SecretManifest[];
 }
 
 /**
- * Reads SecretProviderClass and Secret manifests from YAML or JSON, lists of kind `List` included.
- * `source` is the text's name in messages.
- * Throws: ERR_BAD_PARAMETERS with `source:line`, for YAML that cannot be read and for what the API server would refuse.
+ * Reads SecretProviderClass and Secret manifests from YAML or JSON, including lists of kind `List`. `source` is the
+ * name of the text in messages.
+ * Throws: ERR_BAD_PARAMETERS with `source:line`, for YAML that cannot be read and for manifests that the API server
+ * would refuse.
  */
 export function readManifests(text: string, source: string): Manifests {
   const parsed = parseManifests(text);
@@ -64,19 +66,18 @@ function readClass(object: MapTree, source: string): SecretProviderClass {
   const spec = mapOf(object, 'spec');
   if (spec === undefined) throw manifestError(source, object.line, `${what} has no spec`);
   const provider = textField(spec, 'provider') ?? '';
-  if (provider === '')
-    throw manifestError(source, spec.line, `${what} names no provider; set spec.provider to "azure"`);
+  if (provider === '') throw manifestError(source, spec.line, `${what} has no provider; set spec.provider to "azure"`);
   const parameters = mapOf(spec, 'parameters');
   if (parameters === undefined || parameters.entries.size === 0) {
     throw manifestError(
       source,
       spec.line,
-      `${what} has no parameters: the driver refuses it before it asks the provider`,
+      `${what} has no parameters: the driver refuses it before it calls the provider; set spec.parameters`,
     );
   }
   const entries = [...parameters.entries].map(([key, { line, value }]): [string, string] => {
     if (value.kind !== 'text') {
-      const remedy = `Kubernetes takes text only; ${value.kind === 'null' ? 'put "" there' : 'put "|" behind the name'}`;
+      const remedy = `Kubernetes accepts text only; ${value.kind === 'null' ? 'write ""' : 'write "|" after the name'}`;
       throw manifestError(source, line, `spec.parameters.${key} of ${what} is ${kindOf(value)}: ${remedy}`);
     }
     if (needsQuotes(value)) {

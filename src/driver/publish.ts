@@ -1,5 +1,6 @@
 /**
- * Publishes a volume as the driver does: one Mount, judged and written. `mount`, the demo and the benchmark call it.
+ * Publishes a volume as the driver does: calls Mount once, checks the response and writes the files. `mount`, the demo
+ * and the benchmark call it.
  */
 
 import { status as grpcStatus } from '@grpc/grpc-js';
@@ -8,11 +9,11 @@ import type { Secret } from '../base/secret.ts';
 import type { MountedFile, MountRequest, MountResponse, ObjectVersion } from '../wire/contract.ts';
 import { writeVolume } from './atomic-writer.ts';
 import { KUBELET_DEADLINE_MS, type MountTarget } from './client.ts';
-import { judgeResponse } from './rules.ts';
+import { checkResponse } from './rules.ts';
 
 const KUBELET = 'csi.storage.k8s.io/';
 
-/** The pod a volume is for. */
+/** The pod that mounts the volume. */
 export interface PodIdentity {
   readonly name: string;
   readonly namespace: string;
@@ -25,29 +26,31 @@ export interface PublishRequest {
   /** `spec.parameters` of the SecretProviderClass. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly pod: PodIdentity;
-  /** Attributes of the pod's volume, `secretProviderClass` among them; they overlay the parameters. */
+  /** Attributes of the pod's volume, including `secretProviderClass`. They override the parameters. */
   readonly volumeAttributes?: Readonly<Record<string, string>>;
-  /** Service-account tokens: the JSON `{"<audience>": {"token", "expirationTimestamp"}}`. */
+  /** Service account tokens: the JSON `{"<audience>": {"token", "expirationTimestamp"}}`. */
   readonly tokens?: Secret;
   /** Entries of the Secret that `nodePublishSecretRef` names. */
   readonly nodePublishSecret?: Readonly<Record<string, Secret>>;
   readonly targetDir: string;
-  /** The behaviour of the driver: `v1.6` (the default), or `v1.5` for all earlier ones. */
+  /** The driver version to imitate: `v1.6` (the default), or `v1.5` for all earlier ones. */
   readonly family?: 'v1.6' | 'v1.5';
   /**
    * The object versions of the last publish, as the driver keeps them in the pod's status. A v1.5 driver sends them
-   * back and makes the call a rotation: without the volume's attributes and without a deadline.
+   * back. The call is then a rotation: it has no volume attributes and no deadline.
    */
   readonly mounted?: readonly ObjectVersion[];
-  /** How long to wait; two minutes, as the kubelet, where it is left out. */
+  /** Timeout of the call. Default: two minutes, as in the kubelet. */
   readonly deadlineMs?: number;
 }
 
 /** The result of a successful publish. */
 export interface Published {
-  /** Empty where the answer held none: then the volume stays as it was. */
+  /** Empty if the response contained no files. The volume is then unchanged. */
   readonly files: readonly MountedFile[];
-  /** The object that each file was made of; undefined where the answer does not tell, as it does in the files' order. */
+  /**
+   * The object from which each file was made, in the order of the files. Undefined if the response does not name it.
+   */
   readonly sources: readonly (ObjectVersion | undefined)[];
   /** The versions that the driver keeps in the pod's status, one for each object. */
   readonly objectVersions: readonly ObjectVersion[];
@@ -68,8 +71,8 @@ const CODES: Readonly<Partial<Record<number, ErrorCode>>> = {
 };
 
 /**
- * Publishes a volume: one Mount, judged by the driver's rules, written into `targetDir`.
- * Throws: the error of {@link requestFiles}, or that of the writer.
+ * Publishes a volume: calls Mount once, checks the response by the driver's rules and writes it to `targetDir`.
+ * Throws: the errors of {@link requestFiles} and {@link writeVolume}.
  */
 export async function publish(target: MountTarget, request: PublishRequest): Promise<Published> {
   const requested = await requestFiles(target, request);
@@ -79,9 +82,10 @@ export async function publish(target: MountTarget, request: PublishRequest): Pro
 }
 
 /**
- * One Mount, judged by the driver's rules; nothing is written.
- * Throws: `Mount failed with <status> (<code>): <details>` for a gRPC error, which stays its `cause`; ERR_BAD_CONTENT in the
- * driver's words for an answer it would refuse; a `ProviderError` of a provider in this process passes as it is.
+ * Calls Mount once and checks the response by the driver's rules. Writes nothing.
+ * Throws: `Mount failed with <status> (<code>): <details>` for a gRPC error, which is the `cause`; ERR_BAD_CONTENT with
+ * the driver's text for a response that the driver would refuse; the `ProviderError` of a provider in this process,
+ * unchanged.
  */
 export async function requestFiles(target: MountTarget, request: PublishRequest): Promise<Omit<Published, 'changed'>> {
   const deadlineMs = request.deadlineMs ?? (isRotation(request) ? undefined : KUBELET_DEADLINE_MS);
@@ -90,22 +94,25 @@ export async function requestFiles(target: MountTarget, request: PublishRequest)
     .catch((error: unknown) => {
       throw failureOf(error);
     });
-  const verdict = judgeResponse(response);
-  switch (verdict.kind) {
+  const action = checkResponse(response);
+  switch (action.kind) {
     case 'refused':
-      throw new ProviderError('ERR_BAD_CONTENT', verdict.message);
+      throw new ProviderError('ERR_BAD_CONTENT', action.message);
     case 'keep':
-      return { files: [], sources: [], objectVersions: verdict.objectVersions };
+      return { files: [], sources: [], objectVersions: action.objectVersions };
     case 'write':
       return {
-        files: verdict.files,
-        sources: sourcesOf(verdict.files, response),
-        objectVersions: verdict.objectVersions,
+        files: action.files,
+        sources: sourcesOf(action.files, response),
+        objectVersions: action.objectVersions,
       };
   }
 }
 
-/** The provider answers with one version a file, in the same order; behind them may stand objects without a file. */
+/**
+ * Returns the object of each file. The provider returns one version for each file, in the same order; objects without a
+ * file follow.
+ */
 function sourcesOf(
   files: readonly MountedFile[],
   { files: answered, objectVersion }: MountResponse,
@@ -115,7 +122,7 @@ function sourcesOf(
   return files.map(({ path }) => byPath.get(path));
 }
 
-/** The request as the driver of that family sends it. */
+/** Builds the request as the driver of that version sends it. */
 export function mountRequestOf(request: PublishRequest): MountRequest {
   const { nodePublishSecret, targetDir, mounted = [], family = 'v1.6' } = request;
   const rotation = isRotation(request);

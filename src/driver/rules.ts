@@ -1,28 +1,28 @@
 /**
- * The driver's rules for answers and file paths. `publish.ts` and the writer call it.
+ * The driver's rules for responses and file paths. `publish.ts` and the writer call it.
  */
 
 import { csiDriverProvider, type MountedFile, type MountResponse, type ObjectVersion } from '../wire/contract.ts';
 import { MAX_RESPONSE_BYTES } from './client.ts';
 
-/** The driver's judgement of an answer. */
+/** The action that the driver takes on a response. */
 export type ResponseAction =
-  /** The volume gets exactly these files, each path once. */
+  /** Write exactly these files; each path occurs once. */
   | {
       readonly kind: 'write';
       readonly files: readonly MountedFile[];
       readonly objectVersions: readonly ObjectVersion[];
     }
-  /** The Mount counts as a success and the volume stays as it is: an answer without files. */
+  /** Leave the volume unchanged. The Mount succeeds, because a response without files is allowed. */
   | { readonly kind: 'keep'; readonly objectVersions: readonly ObjectVersion[] }
-  /** The Mount fails and nothing is written. `code` is the provider's own, where it sent one. */
+  /** Write nothing. The Mount fails. `code` is the provider's code, if it sent one. */
   | { readonly kind: 'refused'; readonly message: string; readonly code?: string };
 
 const MAX_PATH_BYTES = 4096;
 const MAX_ELEMENT_BYTES = 255;
 
-/** Judges an answer by the driver's rules, in the driver's order. */
-export function judgeResponse(response: MountResponse): ResponseAction {
+/** Checks a response by the driver's rules, in the driver's order. */
+export function checkResponse(response: MountResponse): ResponseAction {
   const size = csiDriverProvider.Mount.responseSerialize(response).length;
   if (size > MAX_RESPONSE_BYTES) {
     return { kind: 'refused', message: `received message larger than max (${size} vs. ${MAX_RESPONSE_BYTES})` };
@@ -40,12 +40,12 @@ export function judgeResponse(response: MountResponse): ResponseAction {
   const files = lastByPath(response.files);
   const blocked = blockedPath(files);
   if (blocked !== undefined) {
-    return { kind: 'refused', message: `open ${JSON.stringify(blocked)}: a file stands where its directory must be` };
+    return { kind: 'refused', message: `open ${JSON.stringify(blocked)}: a file exists at the path of its directory` };
   }
   return { kind: 'write', files, objectVersions };
 }
 
-/** The reason for which the driver refuses a file's path, or undefined. Lengths are bytes. */
+/** Returns the reason for which the driver refuses a path, or undefined. The limits count bytes. */
 export function pathProblem(path: string): string | undefined {
   if (path === '') return 'must not be empty';
   if (path.startsWith('/')) return 'must be relative path';

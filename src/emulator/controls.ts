@@ -16,7 +16,7 @@ import type { ObjectStore, StoredVersion } from './world/object-store.ts';
 import { pemText } from './world/secret-form.ts';
 import { findTenant, isIdentity } from './world/tenants.ts';
 
-/** The argument of {@link Controls.createCertificate}: a certificate as a seed describes it. */
+/** The argument of {@link Controls.createCertificate}: the fields that a seed has for a certificate. */
 export type CertificateFields = Omit<
   SeedCertificate,
   | 'name'
@@ -33,40 +33,40 @@ export type CertificateFields = Omit<
 >;
 
 /**
- * Changes the emulator's state from the program that started it, past all permissions.
- * Vaults, objects and identities that do not exist: ERR_NOT_FOUND. Version ids are returned.
+ * Changes the state of the emulator without checking permissions. Methods that add a version return its id.
+ * Throws: ERR_NOT_FOUND for vaults, objects and identities that do not exist.
  */
 export interface Controls {
   setSecret(vault: string, name: string, value: string, options?: VersionOptions & { contentType?: string }): string;
   createKey(vault: string, name: string, key?: SeedKey): Promise<string>;
   createCertificate(vault: string, name: string, fields?: CertificateFields): Promise<string>;
-  /** A new version of a certificate with a new key, issued like the current one. */
+  /** Adds a version of a certificate with a new key, issued like the current version. */
   rotateCertificate(vault: string, name: string): Promise<string>;
-  /** Without a version: the current one. A certificate's key and secret follow it. */
+  /** Enables or disables a version; default: the current one. For a certificate, its key and secret change too. */
   setEnabled(vault: string, object: { kind: ObjectKind; name: string; version?: string }, enabled: boolean): void;
-  /** Soft delete; a certificate's key and secret follow it. */
+  /** Soft-deletes an object. For a certificate, its key and secret are deleted too. */
   deleteObject(vault: string, kind: ObjectKind, name: string): void;
   recoverObject(vault: string, kind: ObjectKind, name: string): void;
-  /** The current value of a secret. */
+  /** Returns the current value of a secret. */
   currentSecret(vault: string, name: string): { readonly version: string; readonly value: Secret };
   grant(vault: string, grant: GrantOptions): void;
-  /** Takes all grants of an identity (name, client id or object id) away. */
+  /** Removes all grants of an identity (name, client id or object id). */
   revoke(vault: string, identity: string): void;
   setFirewall(vault: string, state: 'open' | 'closed'): void;
-  /** Replaces all secrets of a client by one. */
+  /** Replaces all secrets of a client with this one. */
   changeClientSecret(tenant: string, client: string, secret: string): void;
   setTokenLifetime(tenant: string, seconds: number): void;
-  /** PEM of a seeded authority: its certificate, then its issuers up to the root. */
+  /** Returns the PEM of a seeded authority: its certificate, then its issuers up to the root. */
   authorityPem(name: string): string;
 }
 
-/** A grant; what is left out is not permitted, and without `objects` it is for all objects. */
+/** A grant. Permissions that are absent are denied. Without `objects`, the grant covers all objects. */
 export interface GrantOptions extends Partial<Grant['permissions']> {
   readonly identity: string;
   readonly objects?: readonly string[];
 }
 
-/** The controls of a world. */
+/** Creates the controls of a world. */
 export function createControls(world: World): Controls {
   const vault = (name: string) => requireVault(world, name);
   return {
@@ -136,7 +136,7 @@ function accessControls(world: World): AccessControls {
   };
 }
 
-/** The store of a kind first, then those that follow it. */
+/** Returns the store of the kind, then the stores that change with it. */
 function storesOf(vault: Vault, kind: ObjectKind): readonly ObjectStore<StoredVersion>[] {
   return kind === 'certificates' ? [vault.certificates, vault.keys, vault.secrets] : [vault[kind]];
 }

@@ -1,5 +1,5 @@
 /**
- * Puts the emulator together: state, services, faults and listeners. Tests, the benchmark and `akv-csi emulator` start it.
+ * Assembles the emulator: state, services, faults and listeners. Tests, the benchmark and `akv-csi emulator` start it.
  * Refuses a seed that cannot be used.
  */
 
@@ -22,7 +22,7 @@ import { handleVault } from './vault/vault-api.ts';
 import type { World } from './world/model.ts';
 import { type Summary, summaryOf } from './world/summary.ts';
 
-/** Milliseconds the answers of each service take. */
+/** Delay of the responses of each service, in milliseconds. */
 export interface Latency {
   readonly vaultMs?: number | undefined;
   readonly entraMs?: number | undefined;
@@ -31,25 +31,25 @@ export interface Latency {
 
 /** Options of {@link startEmulator}. */
 export interface EmulatorOptions {
-  /** YAML text of the state to start with. */
+  /** YAML text of the initial state. */
   readonly seed: string;
-  /** Of the HTTPS listener; 0 or absent: a free one. */
+  /** Port of the HTTPS listener. 0 or absent: a free port. */
   readonly port?: number;
-  /** Of the managed-identity listener; 0 or absent: a free one. */
+  /** Port of the managed-identity listener. 0 or absent: a free port. */
   readonly imdsPort?: number;
   /** Address to listen on; default 127.0.0.1. */
   readonly host?: string;
-  /** Overrides the seed's. */
+  /** Overrides the latency of the seed. */
   readonly latency?: Latency;
   readonly clock?: WallClock;
   readonly log?: Logger;
-  /** Called for each request, as it is answered. */
+  /** Called for each request when its response is sent. */
   readonly onRequest?: (record: RequestRecord) => void;
-  /** PEM of a CA and its private key that signs the listener's certificate; absent: a new one. */
+  /** PEM of a CA and its private key, which signs the certificate of the listener. Absent: a new CA. */
   readonly ca?: string;
-  /** RSA private key that signs tokens; absent: a new one. */
+  /** RSA private key that signs tokens. Absent: a new key. */
   readonly tokenKey?: KeyObject | undefined;
-  /** Further DNS names to answer for, such as `*.vault.azure.net` and `login.microsoftonline.com`. */
+  /** Additional DNS names to serve, such as `*.vault.azure.net` and `login.microsoftonline.com`. */
   readonly hosts?: readonly string[];
 }
 
@@ -57,15 +57,18 @@ export interface EmulatorOptions {
 export interface Emulator extends Controls {
   /** Port of the HTTPS listener: all vaults and the authority. */
   readonly port: number;
-  /** Base URL of the managed-identity listener, IMDS and NMI; no trailing slash. */
+  /** Base URL of the managed-identity listener (IMDS and NMI), without a trailing slash. */
   readonly imdsUrl: string;
   /** Names of the vaults. */
   readonly vaults: readonly string[];
-  /** Root certificate clients must trust. */
+  /** The root certificate that clients must trust. */
   readonly caPem: string;
-  /** The same with its private key, for {@link EmulatorOptions.ca} of the next start. */
+  /** The root certificate with its private key, for {@link EmulatorOptions.ca} of the next start. */
   readonly caWithKeyPem: string;
-  /** `IDENTITY_HEADER` of the managed-identity endpoint in App Service's form, `IDENTITY_ENDPOINT`. */
+  /**
+   * Value of `IDENTITY_HEADER` for the App Service form of the managed-identity endpoint; its URL is
+   * `identityEndpoint`.
+   */
   readonly identityHeader: string;
   readonly identityEndpoint: string;
   /** Authority URL with a trailing slash. */
@@ -75,24 +78,24 @@ export interface Emulator extends Controls {
   readonly requests: RequestLog;
   readonly faults: Faults;
   vaultUrl(name: string): string;
-  /** The present identities and objects. */
+  /** Returns the current identities and objects. */
   summary(): Summary;
-  /** Lines for a hosts file that make the emulator's names known. */
+  /** Returns lines for a hosts file that resolve the emulator's names. */
   hostsLines(): string[];
   setLatency(latency: Latency): void;
-  /** A service account token as a JWT, for federated credentials. */
+  /** Issues a service account token as a JWT, for federated credentials. */
   issueServiceAccountToken(request: ServiceAccountTokenRequest): string;
   close(): Promise<void>;
 }
 
 /**
- * Starts a small Azure in this process: Key Vault and Entra ID on one HTTPS listener, told apart by the Host header, and
- * the managed-identity endpoints on one plain HTTP listener. Throws: ERR_BAD_PARAMETERS for a seed that cannot be used.
+ * Starts the emulator in this process: Key Vault and Entra ID on one HTTPS listener, selected by the Host header, and
+ * the managed-identity endpoints on one HTTP listener. Throws: ERR_BAD_PARAMETERS for a seed that cannot be used.
  */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const { clock = systemClock, log = silentLogger, host = '127.0.0.1', hosts = [] } = options;
   const seed = parseSeed(options.seed);
-  // Clients check the listener's certificate by the machine's clock, whatever time the world inside has.
+  // Clients check the certificate of the listener by the machine's clock, not by the clock of the emulated world.
   const [world, certificate] = await Promise.all([
     buildWorld(seed, { clock, hosts, tokenKey: options.tokenKey }),
     createServerCertificate(

@@ -288,7 +288,7 @@ describe('akv-csi mount against a provider', () => {
 
   it.each([
     ['no socket', `unix:///nowhere/azure.sock`, 1, /provider not found: there is no socket \/nowhere\/azure\.sock/],
-    ['an endpoint of another kind', 'https://x', 2, /endpoint "https:\/\/x" is not understood/],
+    ['an endpoint of another kind', 'https://x', 2, /endpoint "https:\/\/x" is not supported/],
   ])('says so: %s', async (_, endpoint, code, message) => {
     const io = recordedIo({ stdin: SPC });
     expect(await runMount({ file: '-', options: { ...MOUNT_DEFAULTS, endpoint }, deps }, io)).toBe(code);

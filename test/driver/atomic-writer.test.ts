@@ -121,7 +121,9 @@ describe('atomic writer', () => {
   it('refuses to remove a directory that stands under a name it needs', async () => {
     await mkdir(join(volume, 'a'), { recursive: true });
     await writeFile(join(volume, 'a', 'mine'), 'keep');
-    await expect(writeVolume(volume, [file('a', 'x')])).rejects.toThrow(/a is a directory that no volume made/);
+    await expect(writeVolume(volume, [file('a', 'x')])).rejects.toThrow(
+      /a is a directory, but the volume needs this name/,
+    );
     expect(await readFile(join(volume, 'a', 'mine'), 'utf8')).toBe('keep');
     expect(await versionDirs()).toEqual([]);
   });

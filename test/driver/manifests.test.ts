@@ -66,7 +66,7 @@ describe('manifests', () => {
     [
       'no provider',
       'kind: SecretProviderClass\nmetadata: {name: web}\nspec: {parameters: {a: b}}\n',
-      /names no provider/,
+      /has no provider/,
     ],
     ['no parameters', spcWith('{}'), /has no parameters: the driver refuses it/],
     [
@@ -74,7 +74,7 @@ describe('manifests', () => {
       spcWith('{keyVault: {vault: x}}'),
       /^a\.yaml:5: spec\.parameters\.keyVault .* is a map: .*"\|"/,
     ],
-    ['a parameter without a value', spcWith('{clientID: }'), /clientID .* is nothing: .*put "" there/],
+    ['a parameter without a value', spcWith('{clientID: }'), /clientID .* is nothing: .*write ""/],
     ['a boolean as parameter', spcWith('{usePodIdentity: false}'), /must be text: write "false" in quotes/],
     ['a YAML 1.1 boolean', spcWith('{a: yes}'), /write "yes" in quotes/],
     ['a number as parameter', spcWith('{filePermission: 0644}'), /write "0644" in quotes/],

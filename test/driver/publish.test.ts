@@ -227,7 +227,7 @@ describe('provider client', () => {
   });
 
   it.each(['http://localhost', 'azure.sock', 'unix:', 'tcp:'])('refuses the endpoint %s', (endpoint) => {
-    expect(() => connectProvider(endpoint)).toThrow(/is not understood; write unix:/);
+    expect(() => connectProvider(endpoint)).toThrow(/is not supported; write unix:/);
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judgeResponse, pathProblem } from '../../src/driver/rules.ts';
+import { checkResponse, pathProblem } from '../../src/driver/rules.ts';
 import type { MountedFile, MountResponse } from '../../src/wire/contract.ts';
 
 const versions = [{ id: 'secret/a', version: '1' }];
@@ -10,7 +10,7 @@ function file(path: string, contents = 'x', mode = 0o644): MountedFile {
 }
 
 function judge(response: Partial<MountResponse>) {
-  return judgeResponse({ objectVersion: versions, files: [], ...response });
+  return checkResponse({ objectVersion: versions, files: [], ...response });
 }
 
 describe('the driver’s rules for an answer', () => {
@@ -81,7 +81,7 @@ describe('the driver’s rules for an answer', () => {
   ])('a file where another needs a directory is refused: %s', (_, paths) => {
     expect(judge({ files: paths.map((path) => file(path)) })).toMatchObject({
       kind: 'refused',
-      message: expect.stringContaining('a file stands where its directory must be'),
+      message: expect.stringContaining('a file exists at the path of its directory'),
     });
   });
 

@@ -131,7 +131,7 @@ describe('certificates of the emulator, changed with the stock client', () => {
     );
   });
 
-  it('are not imported with a key that fits none of them', async () => {
+  it('are not imported with a key that matches none of them', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { certificates } = await pfxOf(lab, 'from-chain');
     const pem = `${privateKey.export({ type: 'pkcs8', format: 'pem' })}${certificates[0]}`;
@@ -139,7 +139,7 @@ describe('certificates of the emulator, changed with the stock client', () => {
       lab.certificates.importCertificate('misfit', new Uint8Array(Buffer.from(pem)), {
         policy: { contentType: 'application/x-pem-file' },
       }),
-    ).rejects.toMatchObject({ statusCode: 400, message: expect.stringContaining('fits none of the certificates') });
+    ).rejects.toMatchObject({ statusCode: 400, message: expect.stringContaining('matches none of the certificates') });
   });
 
   it('are deleted, recovered and purged with their key and secret', async () => {

@@ -187,11 +187,11 @@ describe('akv-csi emulator', () => {
   });
 
   it.each([
-    ['no PEM', () => 'nothing', 'without the file a new one is made'],
+    ['no PEM', () => 'nothing', 'remove the file to create a new CA'],
     [
       'another key',
       (own: string, other: string) => keyOf(other) + certificateOf(own),
-      'the private key fits none of the certificates',
+      'the private key matches none of the certificates',
     ],
   ])('refuses a CA file with %s', async (_, content, reason) => {
     const emulators = await Promise.all([1, 2].map(() => startEmulator({ seed: seedWith('') })));

@@ -76,17 +76,17 @@ colour: red
     [
       'a vault twice',
       seedWith(`  - {name: TEST-vault, tenant: "${TENANT}"}`),
-      'vaults: the name "TEST-vault" stands twice',
+      'vaults: the name "TEST-vault" occurs twice',
     ],
     [
       'a secret twice',
       seedWith('    secrets: [{name: a, value: x}, {name: A, value: y}]'),
-      'the name "A" stands twice',
+      'the name "A" occurs twice',
     ],
     [
       'a secret with the name of a certificate',
       seedWith('    secrets: [{name: a, value: x}]\n    certificates: [{name: a}]'),
-      'the name "a" stands twice',
+      'the name "a" occurs twice',
     ],
     [
       'a secret without value',
@@ -111,7 +111,7 @@ colour: red
     [
       'a chain and how to issue it',
       `${seedWith('    certificates: [{name: a, chain: c, subject: CN=x}]')}\nchains: [{name: c}]`,
-      'give one of chain, content, or how to issue it',
+      'set only one of chain, content, or the fields that issue it',
     ],
     [
       'an impossible subject',
@@ -136,12 +136,12 @@ colour: red
     [
       'a client certificate that is none',
       seedWith('', `      - {name: b, clientId: "${TENANT}", certificates: [nonsense]}`),
-      'identities[1].certificates[0]: holds no public key, or a damaged one',
+      'identities[1].certificates[0]: must contain a valid public key',
     ],
     [
       'a client certificate with a key that OpenSSL must not see',
       seedWith('', `      - {name: b, clientId: "${TENANT}", certificates: [${JSON.stringify(ODD_CERTIFICATE)}]}`),
-      'identities[1].certificates[0]: holds no public key, or a damaged one',
+      'identities[1].certificates[0]: must contain a valid public key',
     ],
     [
       'a certificate with such a key',
@@ -161,7 +161,7 @@ colour: red
         '',
         `      - {name: b, clientId: "${TENANT}", federated: [{subject: s, publicKeys: [x], jwks: {keys: [{kty: EC}]}}]}`,
       ),
-      'identities[1].federated[0].publicKeys[0]: holds no public key, or a damaged one\n  tenants[0].identities[1].federated[0].jwks.keys[0]',
+      'identities[1].federated[0].publicKeys[0]: must contain a valid public key\n  tenants[0].identities[1].federated[0].jwks.keys[0]',
     ],
     [
       'a foreign issuer without keys',

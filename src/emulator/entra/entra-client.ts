@@ -15,7 +15,7 @@ import {
 } from '../world/model.ts';
 import type { EntraRefuse } from './entra-errors.ts';
 
-/** A client that proved itself; `method` as in {@link issueToken}. */
+/** A client whose credentials were accepted. `method` as in {@link issueToken}. */
 export interface ProvenClient {
   readonly identity: EmulatedIdentity;
   readonly method: '1' | '2';
@@ -27,14 +27,14 @@ export interface ClientClaim {
   readonly secret: string | undefined;
   readonly assertion: string | undefined;
   readonly assertionType: string | undefined;
-  /** Host names the assertion of a certificate may be meant for. */
+  /** Returns true if the assertion of a certificate may have this audience. */
   readonly isOwnEndpoint: (audience: string) => boolean;
 }
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const CLOCK_SKEW_SECONDS = 300;
 
-/** Checks a client's secret, federated token or certificate. Throws Entra's refusals. */
+/** Checks the secret, federated token or certificate of a client. Throws the refusals of Entra. */
 export function proveClient(
   world: World,
   tenant: Tenant,
@@ -118,7 +118,10 @@ function checkTimes(world: World, token: DecodedJwt, refuse: EntraRefuse): void 
   throw refuse('assertionTime', isoTime(now), isoTime(notBefore), expires === undefined ? '(none)' : isoTime(expires));
 }
 
-/** `x5t` is the SHA-1, `x5t#S256` the SHA-256 of the DER; some libraries write hexadecimal as the key id instead. */
+/**
+ * Returns true if the token header names the certificate. `x5t` is the SHA-1 and `x5t#S256` the SHA-256 of the DER.
+ * Some libraries write the hash in hexadecimal as the key id instead.
+ */
 function isNamedBy(token: DecodedJwt, certificate: X509Certificate): boolean {
   const sha1 = createHash('sha1').update(certificate.raw).digest();
   const sha256 = createHash('sha256').update(certificate.raw).digest();
@@ -132,7 +135,7 @@ function sameBytes(base64url: string, digest: Buffer): boolean {
   return Buffer.from(base64url, 'base64url').equals(digest);
 }
 
-/** Entra compares issuers exactly, apart from a trailing slash that cluster tooling drops or adds. */
+/** Compares issuers exactly, as Entra does, except for a trailing slash: cluster tools add or remove it. */
 function sameIssuer(a: string, b: string): boolean {
   return a.replace(/\/$/, '') === b.replace(/\/$/, '');
 }

@@ -1,5 +1,5 @@
 /**
- * The errors of Entra ID with their codes and words. Entra refuses with them; faults answer with them.
+ * The errors of Entra ID with their codes and messages. Entra and faults respond with them.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -9,14 +9,14 @@ interface EntraError {
   readonly status: number;
   readonly error: string;
   readonly code: number;
-  /** `{0}`, `{1}` … stand for the details. */
+  /** `{0}`, `{1}` … are replaced by the details. */
   readonly text: string;
 }
 
 const CHECK_FEDERATION =
   'Check your federated identity credential Subject, Audience and Issuer against the presented assertion.';
 
-/** Everything the token endpoint refuses, with Entra's codes. */
+/** All refusals of the token endpoint, with Entra's codes. */
 export const ENTRA_ERRORS = {
   unknownTenant: {
     status: 400,
@@ -137,7 +137,7 @@ export const ENTRA_ERRORS = {
 
 export type EntraErrorName = keyof typeof ENTRA_ERRORS;
 
-/** An error in the JSON of Entra's token endpoint; `now` in milliseconds since 1970. */
+/** Builds an error in the JSON of Entra's token endpoint. `now` is in milliseconds since 1970. */
 export function entraError(
   name: EntraErrorName,
   details: readonly string[],
@@ -163,10 +163,10 @@ export function entraError(
   );
 }
 
-/** Throws one of Entra's errors. */
+/** Builds one of Entra's errors for the caller to throw. */
 export type EntraRefuse = (name: EntraErrorName, ...details: readonly string[]) => Refusal;
 
-/** A maker of refusals for one request. */
+/** Returns the function that builds refusals for one request. */
 export function refusals(now: number, correlationId: string | undefined): EntraRefuse {
   return (name, ...details) => new Refusal(entraError(name, details, { now, correlationId }));
 }

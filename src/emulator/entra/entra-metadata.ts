@@ -8,10 +8,12 @@ import { jwksEntry } from '../world/jwt.ts';
 import type { Tenant, World } from '../world/model.ts';
 import type { EntraRefuse } from './entra-errors.ts';
 
-/** Names of one cloud's authority that MSAL takes for one. */
+/** Names of one cloud's authority that MSAL treats as the same authority. */
 const PUBLIC_CLOUD = ['login.microsoftonline.com', 'login.windows.net', 'login.microsoft.com', 'sts.windows.net'];
 
-/** `openid-configuration` of a tenant, of the v1 or v2.0 endpoint; all addresses are on the host asked. */
+/**
+ * Returns the `openid-configuration` of a tenant, for the v1 or v2.0 endpoint. All its URLs have the requested host.
+ */
 export function authorityMetadata(request: HttpRequest, options: { tenant: Tenant; v2: boolean }): HttpResponse {
   const { tenant, v2 } = options;
   const base = `https://${request.host}/${tenant.id}`;
@@ -34,7 +36,7 @@ export function authorityMetadata(request: HttpRequest, options: { tenant: Tenan
   });
 }
 
-/** Instance discovery: which authorities belong together. */
+/** Returns the instance discovery document, which lists the names of each authority. */
 export function instanceMetadata(world: World, request: HttpRequest, refuse: EntraRefuse): HttpResponse {
   const extra = extraAuthorities(world.hosts);
   const own = [LOGIN_HOST, ...extra.filter((host) => !PUBLIC_CLOUD.includes(host))];
@@ -55,7 +57,7 @@ export function instanceMetadata(world: World, request: HttpRequest, refuse: Ent
   });
 }
 
-/** The keys access tokens are signed with, as a JWKS. */
+/** Returns the keys that sign access tokens, as a JWKS. */
 export function signingKeys(world: World): HttpResponse {
   return json(200, { keys: [jwksEntry(world.tokenKey.publicKey, world.tokenKey.kid)] });
 }

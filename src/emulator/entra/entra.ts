@@ -1,5 +1,5 @@
 /**
- * Answers as Entra ID: metadata, keys and tokens. The emulator calls it. Refuses in the words and codes of Entra.
+ * Answers as Entra ID: metadata, keys and tokens. The emulator calls it. Refuses with the messages and codes of Entra.
  */
 
 import { type HttpRequest, type HttpResponse, hostName, json, text } from '../http/http.ts';
@@ -72,7 +72,7 @@ function grantToken(
   return { ...json(200, body), identity: identity.name };
 }
 
-/** Long-lived tokens come with the advice to renew them at half their life. */
+/** Returns `refresh_in`, half the lifetime, for long-lived tokens. */
 function refreshIn(lifetimeSeconds: number): { refresh_in?: number } {
   return lifetimeSeconds >= 7200 ? { refresh_in: Math.floor(lifetimeSeconds / 2) } : {};
 }
@@ -106,7 +106,7 @@ function basicCredentials(header: string | undefined): { id: string; secret: str
   return { id: decodeURIComponentSafely(id), secret: decodeURIComponentSafely(rest.join(':')) };
 }
 
-/** Client capabilities of the `claims` parameter, such as `CP1` for continuous access evaluation. */
+/** Returns the client capabilities in the `claims` parameter, such as `CP1` for continuous access evaluation. */
 function capabilities(claims: string | null): readonly string[] {
   try {
     const values: unknown = JSON.parse(claims ?? '{}')?.access_token?.xms_cc?.values;

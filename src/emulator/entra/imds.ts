@@ -10,19 +10,19 @@ import { isKnownResource, issueToken } from './tokens.ts';
 const IMDS_PATH = /^\/metadata\/identity\/oauth2\/token\/?$/;
 const NMI_PATH = /^\/host\/token\/?$/;
 
-/** The path of App Service's form of the endpoint, for SDKs whose IMDS address cannot be changed. */
+/** The path of the App Service form of the endpoint, for SDKs whose IMDS address cannot be changed. */
 export const APP_SERVICE_PATH = '/msi/token';
 
 type Candidate = { readonly tenant: Tenant; readonly identity: EmulatedIdentity };
 
-/** True if a path of the managed-identity listener belongs to pod identity. */
+/** Returns true if a path of the managed-identity listener belongs to pod identity. */
 export function isPodIdentityPath(path: string): boolean {
   return NMI_PATH.test(path);
 }
 
-/** Answers as the instance metadata service (IMDS), as App Service and as pod identity's NMI. */
+/** Answers as the instance metadata service (IMDS), as App Service and as NMI of pod identity. */
 export function handleManagedIdentity(world: World, request: HttpRequest): HttpResponse {
-  // Java's SDK joins the host and the path with a slash too many.
+  // The Azure SDK for Java joins host and path with two slashes.
   const path = request.path.replace(/\/{2,}/g, '/');
   if (isPodIdentityPath(path)) return podIdentity(world, request);
   if (IMDS_PATH.test(path)) return instanceMetadata(world, request);
@@ -74,7 +74,10 @@ function managedToken(world: World, request: HttpRequest): HttpResponse {
   };
 }
 
-/** The one the query names; without a name the system-assigned one, else the only one. */
+/**
+ * Returns the identity that the query names. Without a name, returns the system-assigned identity, or else the only
+ * identity.
+ */
 function selectIdentity(candidates: readonly Candidate[], query: URLSearchParams): Candidate | 'many' | undefined {
   const clientId = query.get('client_id')?.toLowerCase();
   const objectId = (query.get('object_id') ?? query.get('principal_id'))?.toLowerCase();

@@ -1,12 +1,12 @@
 /**
- * Makes service-account tokens as a cluster would. Tests call it through the emulator.
+ * Issues service account tokens as a cluster does. Tests call it through the emulator.
  */
 
 import { randomUUID } from 'node:crypto';
 import { signJwt } from '../world/jwt.ts';
 import { nowSeconds, type World } from '../world/model.ts';
 
-/** A service account token to be made. */
+/** The request for a service account token. */
 export interface ServiceAccountTokenRequest {
   /** `system:serviceaccount:<namespace>:<name>`. */
   readonly subject: string;
@@ -17,7 +17,9 @@ export interface ServiceAccountTokenRequest {
   readonly expiresInSeconds?: number;
 }
 
-/** A token as a cluster would put it into a pod, signed by the key the seed's own federated credentials trust. */
+/**
+ * Returns a token as a cluster puts it into a pod, signed by the key that the federated credentials of the seed trust.
+ */
 export function serviceAccountToken(world: World, request: ServiceAccountTokenRequest): string {
   const { subject, audience, issuer = world.serviceAccountIssuer, expiresInSeconds = 3600 } = request;
   const now = nowSeconds(world);

@@ -1,5 +1,6 @@
 /**
- * Issues access tokens and names the resources they are for. Entra and managed identity call it; vaults check with it.
+ * Issues access tokens and checks which resources they are for. Entra and managed identity call it; vaults check with
+ * it.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -15,7 +16,7 @@ export interface IssuedToken {
   readonly lifetimeSeconds: number;
 }
 
-/** Resources beside the emulator's own vaults for which Azure has a principal in every tenant. */
+/** Resources, in addition to the emulator's vaults, for which Azure has a principal in every tenant. */
 const KNOWN_RESOURCES: readonly string[] = [
   'vault.azure.net',
   'vault.azure.cn',
@@ -27,10 +28,10 @@ const KNOWN_RESOURCES: readonly string[] = [
   'storage.azure.com',
 ];
 
-/** The application id that stands for Key Vault as an audience. */
+/** The application id of Key Vault, which is also accepted as an audience. */
 export const KEY_VAULT_APP_ID = 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093';
 
-/** Signs an access token. `method`: how the client proved itself, `1` by a secret, `2` by an assertion. */
+/** Signs an access token. `method` is the type of the client's credential: `1` for a secret, `2` for an assertion. */
 export function issueToken(
   world: World,
   to: { tenant: Tenant; identity: EmulatedIdentity },
@@ -64,12 +65,14 @@ export function issueToken(
   return { token, notBefore, expires, lifetimeSeconds: tenant.tokenLifetimeSeconds };
 }
 
-/** The `iss` claim of a tenant's access tokens. */
+/** Returns the `iss` claim of a tenant's access tokens. */
 export function tokenIssuer(tenant: Tenant): string {
   return tenant.id === 'adfs' ? 'https://login.localhost/adfs' : `https://sts.windows.net/${tenant.id}/`;
 }
 
-/** True if tokens are issued for this resource: the emulator's vaults, and the resources that every tenant has. */
+/**
+ * Returns true if tokens are issued for this resource: the emulator's vaults, and the resources that every tenant has.
+ */
 export function isKnownResource(world: World, resource: string): boolean {
   return (
     resource === KEY_VAULT_APP_ID ||
@@ -77,7 +80,7 @@ export function isKnownResource(world: World, resource: string): boolean {
   );
 }
 
-/** True if an audience means the emulator's vaults. Port and trailing slash are ignored. */
+/** Returns true if an audience names the emulator's vaults. Port and trailing slash are ignored. */
 export function isVaultAudience(world: World, audience: string): boolean {
   return audience === KEY_VAULT_APP_ID || vaultSuffixes(world.hosts).includes(resourceHost(audience));
 }

@@ -1,5 +1,6 @@
 /**
- * Scripted faults: which requests fail, and how. The listener asks it for each request; tests and seeds set them.
+ * Scripted faults: the requests that fail, and how. The listener looks them up for each request; tests and seeds set
+ * them.
  */
 
 import * as v from 'valibot';
@@ -27,7 +28,7 @@ const action = v.variant('kind', [
   }),
 ]);
 
-/** Members of a fault, as a seed writes them. */
+/** Members of a fault in a seed. */
 export const FAULT_ENTRIES = {
   on: v.picklist(['vault', 'entra', 'imds', 'nmi']),
   vault: v.optional(v.string()),
@@ -43,10 +44,12 @@ export const FAULT_ENTRIES = {
 const schema = v.strictObject(FAULT_ENTRIES);
 
 /**
- * A scripted fault: which requests (`on` a service; of a `vault`, `object`, `method`; `path` holds a part of the path),
- * how often (`skip` lets the first ones through, `count` limits the rest; default: always), and the `action`:
- * `answer` (without a body: the service's own for that status), `drop` the connection, `hang`, `delay` by `ms`,
- * `truncate` the real answer after `bytes` (default: half), or `edit` members of the real JSON by dotted path.
+ * A scripted fault.
+ * It applies to requests `on` a service. `vault`, `object` and `method` must be equal, and the path must contain
+ * `path`.
+ * The first `skip` requests pass, and at most `count` fail; default: all. The `action` is one of:
+ * `answer` (without a body: the service's own error for that status), `drop` the connection, `hang`, `delay` by `ms`,
+ * `truncate` the real response after `bytes` (default: half), or `edit` members of the real JSON by dotted path.
  * Requests to a vault without a token, which every SDK sends first, pass unless `unauthenticated` is true.
  */
 export type Fault = v.InferOutput<typeof schema>;
@@ -54,13 +57,13 @@ export type Fault = v.InferOutput<typeof schema>;
 /** The effect of a fault. */
 export type FaultAction = Fault['action'];
 
-/** The faults in force; the first that matches a request is used. */
+/** The active faults. The first one that matches a request is used. */
 export interface Faults {
   add(fault: Fault): void;
   clear(): void;
 }
 
-/** The faults in force, with how often each has met a request. */
+/** The active faults, each with the number of requests that it matched. */
 export class FaultList implements Faults {
   readonly #faults: { readonly fault: Fault; met: number }[] = [];
 
@@ -72,7 +75,7 @@ export class FaultList implements Faults {
     this.#faults.length = 0;
   }
 
-  /** The fault that applies to this request, if there is one. Counts the request. */
+  /** Returns the fault that applies to this request, if any. Counts the request. */
   next(service: { kind: ServiceKind; vault: string | undefined }, request: HttpRequest): FaultAction | undefined {
     for (const entry of this.#faults) {
       if (!matches(entry.fault, service, request)) continue;
@@ -84,7 +87,7 @@ export class FaultList implements Faults {
   }
 }
 
-/** The answer of an `answer` fault; `now` in milliseconds since 1970. */
+/** Returns the response of an `answer` fault. `now` is in milliseconds since 1970. */
 export function faultAnswer(
   kind: ServiceKind,
   fault: Extract<FaultAction, { kind: 'answer' }>,
@@ -97,7 +100,7 @@ export function faultAnswer(
   return { status: fault.status, headers, body };
 }
 
-/** The answer with members removed and set by an `edit` fault; other than JSON stays as it is. */
+/** Returns the response with members removed and set by an `edit` fault. Responses that are not JSON are unchanged. */
 export function edited(response: HttpResponse, fault: Extract<FaultAction, { kind: 'edit' }>): HttpResponse {
   if (!response.headers['content-type']?.startsWith('application/json')) return response;
   const body: unknown = JSON.parse(response.body);

@@ -7,15 +7,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const MARK = /\s# akv-csi emulator (\d+)$/;
 
 /**
- * Adds lines to a hosts file, marked with this process's id, and drops those of emulators that died without cleaning up.
- * The file is rewritten in place: in containers it is a mount that cannot be replaced.
+ * Adds lines, marked with the id of this process, to a hosts file. Removes the lines of emulators that ended without
+ * cleaning up. The file is rewritten in place, because in a container it is a mount that cannot be replaced.
  */
 export function addHostsLines(path: string, lines: readonly string[]): void {
   const kept = unmarked(path, (pid) => pid !== process.pid && isAlive(pid));
   write(path, [...kept, ...lines.map((line) => `${line} # akv-csi emulator ${process.pid}`)]);
 }
 
-/** Takes this process's lines out of a hosts file again. */
+/** Removes the lines of this process from a hosts file. */
 export function removeHostsLines(path: string): void {
   write(
     path,

@@ -1,5 +1,5 @@
 /**
- * Listens for HTTPS and HTTP requests, applies faults and delays, and sends the answers. The emulator calls it.
+ * Receives HTTPS and HTTP requests, applies faults and delays, and sends the responses. The emulator calls it.
  */
 
 import http, { type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
@@ -14,26 +14,26 @@ import type { RequestRecord } from '../http/request-log.ts';
 import { standardError } from '../vault/vault-errors.ts';
 import { edited, type FaultAction, type FaultList, faultAnswer } from './faults.ts';
 
-/** Which service takes a request, and how it answers. */
+/** The service that answers a request. */
 export interface Service {
   readonly kind: ServiceKind;
-  /** The vault the host names. */
+  /** The vault that the host names. */
   readonly vault: string | undefined;
   readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 }
 
-/** Settings of a listener beside its address. */
+/** Settings of a listener other than its address. */
 export interface ListenerParts {
   readonly clock: WallClock;
   readonly log: Logger;
   readonly faults: FaultList;
   readonly route: (request: HttpRequest) => Service;
-  /** Milliseconds an answer of this kind takes. */
+  /** Returns the delay of a response of this kind, in milliseconds. */
   readonly latencyMs: (kind: ServiceKind) => number;
   readonly record: (record: RequestRecord) => void;
 }
 
-/** A listener that is up. */
+/** A running listener. */
 export interface Listening {
   readonly port: number;
   close(): Promise<void>;
@@ -45,10 +45,10 @@ type Delivery =
   | { readonly kind: 'hang' };
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
-/** Longer than SDKs keep idle connections, so that they never meet one that is being closed. */
+/** Longer than SDKs keep idle connections, so that no SDK uses a connection that is being closed. */
 const KEEP_ALIVE_MS = 120_000;
 
-/** Opens an HTTPS listener, or a plain HTTP one when there is no certificate. Port 0 takes a free one. */
+/** Opens an HTTPS listener, or an HTTP listener if there is no certificate. Port 0 selects a free port. */
 export async function listen(
   at: { host: string; port: number },
   tls: { key: string; cert: string } | undefined,
@@ -72,7 +72,7 @@ export async function listen(
   return { port: (server.address() as AddressInfo).port, close: () => closed(server) };
 }
 
-/** A host as it stands in a URL. */
+/** Returns a host in the form that a URL needs. */
 export function urlHost(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }
@@ -162,7 +162,7 @@ async function readRequest(incoming: IncomingMessage): Promise<HttpRequest | und
   let size = 0;
   for await (const chunk of incoming) {
     size += chunk.length;
-    // Read on to the end: a caller that is still sending would not see the answer.
+    // Read to the end: a client that is still sending would not see the response.
     if (size <= MAX_BODY_BYTES) chunks.push(chunk);
   }
   if (size > MAX_BODY_BYTES) return undefined;

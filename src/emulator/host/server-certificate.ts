@@ -1,5 +1,5 @@
 /**
- * Makes the TLS certificate of the emulator's listener. The emulator calls it. Refuses a CA that cannot sign it.
+ * Issues the TLS certificate of the emulator's listener. The emulator calls it. Refuses a CA that cannot sign it.
  */
 
 import type { KeyObject, X509Certificate } from 'node:crypto';
@@ -11,12 +11,12 @@ import { type Authority, createAuthority, defaultValidity, uploadedMaterial } fr
 import { canCertify, DEFAULT_EKUS, issueCertificate } from '../world/issue.ts';
 import { DEFAULT_KEY, generateKey } from '../world/key-material.ts';
 
-/** The key and certificates of a TLS listener, and the root that its clients trust; all PEM. */
+/** The key and certificates of a TLS listener, and the root that its clients must trust; all PEM. */
 export interface ServerCertificate {
   readonly key: string;
   readonly cert: string;
   readonly caPem: string;
-  /** The root with its private key, to be given to the next emulator. */
+  /** The root with its private key, for the next emulator. */
   readonly caWithKeyPem: string;
 }
 
@@ -25,8 +25,8 @@ type Ca = Pick<Authority, 'key'> & { readonly certificate: X509Certificate };
 const DAY_MS = 24 * 3600 * 1000;
 
 /**
- * Makes a certificate for the emulator's names, by the CA given as PEM with its private key, or by one of its own. `now` in
- * milliseconds since 1970. Throws: ERR_BAD_PARAMETERS for a CA that cannot be used.
+ * Issues a certificate for the emulator's names. The CA is given as PEM with its private key; if absent, a new CA is
+ * made. `now` is in milliseconds since 1970. Throws: ERR_BAD_PARAMETERS for a CA that cannot be used.
  */
 export async function createServerCertificate(
   names: { vaults: readonly string[]; hosts: readonly string[]; listen: string },
@@ -72,17 +72,17 @@ async function readCa(pem: string, now: number): Promise<Ca> {
   const { key, leaf: certificate } = await uploadedMaterial(new Secret(pem), undefined).catch((error: unknown) => {
     throw badCa(messageOf(error));
   });
-  if (key === undefined) throw badCa('it holds no private key');
-  if (!certificate.ca) throw badCa('the certificate is not one of a CA');
+  if (key === undefined) throw badCa('it contains no private key');
+  if (!certificate.ca) throw badCa('the certificate is not a CA certificate');
   if (!canCertify(key)) throw badCa('its key is not RSA, P-256, P-384 or P-521');
-  if (Date.parse(certificate.validTo) < now + DAY_MS) throw badCa(`it ends on ${certificate.validTo}`);
+  if (Date.parse(certificate.validTo) < now + DAY_MS) throw badCa(`it is valid only until ${certificate.validTo}`);
   return { key, certificate };
 }
 
 function badCa(reason: string): ProviderError {
   return new ProviderError(
     'ERR_BAD_PARAMETERS',
-    `The CA of --ca-key-file cannot be used: ${reason}; without the file a new one is made`,
+    `The CA of --ca-key-file cannot be used: ${reason}; remove the file to create a new CA`,
   );
 }
 

@@ -1,16 +1,16 @@
 /**
- * HTTP requests and responses as the services of the emulator see them, without sockets. All services use it.
+ * HTTP requests and responses of the emulator's services, without sockets. All services use it.
  */
 
-/** The services the emulator plays; `nmi` is the pod-identity endpoint, on the same listener as `imds`. */
+/** The services that the emulator has. `nmi` is the pod-identity endpoint, on the same listener as `imds`. */
 export type ServiceKind = 'vault' | 'entra' | 'imds' | 'nmi';
 
-/** One HTTP request, read to its end. Header names are in lower case. */
+/** One complete HTTP request. Header names are in lower case. */
 export interface HttpRequest {
   readonly method: string;
-  /** The Host header in lower case, port included. */
+  /** The Host header in lower case, including the port. */
   readonly host: string;
-  /** Path as it came, still percent-encoded. */
+  /** The path as received, still percent-encoded. */
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
@@ -18,7 +18,7 @@ export interface HttpRequest {
   readonly remoteAddress: string;
 }
 
-/** One HTTP answer; `identity` names the accepted caller, for the request log. */
+/** One HTTP response. `identity` is the name of the accepted caller, for the request log. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -26,7 +26,7 @@ export interface HttpResponse {
   readonly identity?: string;
 }
 
-/** Thrown anywhere inside a handler to end the request with this answer. */
+/** Thrown by a handler to end the request with this response. */
 export class Refusal extends Error {
   readonly response: HttpResponse;
 
@@ -36,7 +36,7 @@ export class Refusal extends Error {
   }
 }
 
-/** An answer with a JSON body. */
+/** Returns a response with a JSON body. */
 export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): HttpResponse {
   return {
     status,
@@ -45,12 +45,12 @@ export function json(status: number, body: unknown, headers: Readonly<Record<str
   };
 }
 
-/** An answer with a text body. */
+/** Returns a response with a text body. */
 export function text(status: number, body: string): HttpResponse {
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };
 }
 
-/** The answer a handler gave, whether it returned or refused. */
+/** Returns the response of a handler, whether it returns it or throws a {@link Refusal}. */
 export async function answered(handle: () => HttpResponse | Promise<HttpResponse>): Promise<HttpResponse> {
   try {
     return await handle();
@@ -60,12 +60,12 @@ export async function answered(handle: () => HttpResponse | Promise<HttpResponse
   }
 }
 
-/** Host name of a Host header: lower case, no port. */
+/** Returns the host name of a Host header: lower case, without port. */
 export function hostName(host: string): string {
   return host.replace(/:\d+$/, '').toLowerCase();
 }
 
-/** Port of a Host header with its colon, or nothing. */
+/** Returns the port of a Host header with its colon, or an empty text. */
 export function portSuffix(host: string): string {
   return /:\d+$/.exec(host)?.[0] ?? '';
 }

@@ -4,43 +4,46 @@
 
 import type { ServiceKind } from './http.ts';
 
-/** One request the emulator met. */
+/** One request that the emulator received. */
 export interface RequestRecord {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly kind: ServiceKind;
   readonly method: string;
-  /** Host header, port included. */
+  /** The Host header, including the port. */
   readonly host: string;
   /** Without the query. */
   readonly path: string;
   readonly query: string;
-  /** Status sent; 0 when a fault left the request without an answer. */
+  /** The status sent; 0 if a fault left the request without a response. */
   readonly status: number;
-  /** Name of the identity that was accepted or given a token. */
+  /** Name of the identity that was accepted or that received a token. */
   readonly identity?: string;
   /** True if a vault accepted the token, or a token was issued. */
   readonly authenticated: boolean;
-  /** `User-Agent` header; empty where there was none. */
+  /** The `User-Agent` header; empty if there was none. */
   readonly userAgent: string;
-  /** Numbers the connections in the order they came. */
+  /** Number of the connection, in the order of their first requests. */
   readonly tlsSocketId: number;
 }
 
-/** Requests in the order they were answered. */
+/** Requests in the order of their responses. */
 export interface RequestLog extends ReadonlyArray<RequestRecord> {
-  /** Forgets all of them. */
+  /** Removes all records. */
   clear(): void;
 }
 
-/** A request log and the way to write to it; the oldest records go when there are more than `limit`. */
+/**
+ * Creates a request log and the function that adds to it. The oldest records are removed if there are more than
+ * `limit`.
+ */
 export function createRequestLog(limit = 100_000): { log: RequestLog; add: (record: RequestRecord) => void } {
   const records: RequestRecord[] = [];
   const add = (record: RequestRecord) => {
     if (records.length >= limit) records.shift();
     records.push(record);
   };
-  // Not enumerable, so that the log compares like the array it is.
+  // Not enumerable, so that the log is equal to an array of its records.
   Object.defineProperty(records, 'clear', { value: () => records.splice(0) });
   return { log: records as RequestRecord[] & Pick<RequestLog, 'clear'>, add };
 }

@@ -14,7 +14,10 @@ interface Names {
   readonly chains: readonly string[];
 }
 
-/** The mistakes of a seed that its schema cannot find: names that do not exist or stand twice, fields that exclude each other. */
+/**
+ * Returns the mistakes of a seed that its schema cannot find: unknown names, duplicate names, and fields that exclude
+ * each other.
+ */
 export function checkSeed(seed: Seed): readonly string[] {
   const authorities = (seed.authorities ?? []).map(({ name }) => name);
   const chains = (seed.chains ?? []).map(({ name }) => name);
@@ -44,7 +47,7 @@ function checkAuthorities(seed: Seed): string[] {
   const seen: string[] = [];
   return (seed.authorities ?? []).flatMap((authority, i) => {
     const problems = [
-      ...reference(`authorities[${i}].issuer (an authority stands after its issuer)`, authority.issuer, seen),
+      ...reference(`authorities[${i}].issuer (the issuer must precede the authority)`, authority.issuer, seen),
       ...subject(`authorities[${i}].subject`, authority.subject),
       ...certifiable(`authorities[${i}].key`, authority.key),
     ];
@@ -117,7 +120,9 @@ function checkCertificate(certificate: SeedCertificate, path: string, names: Nam
     const sources = [fields.chain, fields.content, fields.subject ?? fields.issuer ?? fields.dns ?? fields.ip];
     const exclusive = sources.filter((source) => source !== undefined).length > 1;
     return [
-      ...(exclusive ? [`${path}: give one of chain, content, or how to issue it (issuer, subject, dns, ip)`] : []),
+      ...(exclusive
+        ? [`${path}: set only one of chain, content, or the fields that issue it (issuer, subject, dns, ip)`]
+        : []),
       ...reference(`${path}.chain`, fields.chain, names.chains),
       ...reference(`${path}.issuer`, fields.issuer, ['Self', ...names.authorities]),
       ...subject(`${path}.subject`, fields.subject),
@@ -135,7 +140,7 @@ function reference(path: string, name: string | undefined, known: readonly strin
 function duplicates(path: string, names: readonly string[]): string[] {
   const lower = names.map((name) => name.toLowerCase());
   const twice = names.filter((_, i) => lower.indexOf(lower[i] ?? '') !== i);
-  return twice.map((name) => `${path}: the name "${name}" stands twice`);
+  return twice.map((name) => `${path}: the name "${name}" occurs twice`);
 }
 
 function subject(path: string, text: string | undefined): string[] {
@@ -149,14 +154,14 @@ function certifiable(path: string, key: { kty?: string | undefined; crv?: string
   return refused ? [`${path}: certificates are made for RSA, P-256, P-384 and P-521 keys only`] : [];
 }
 
-/** The items of a list that OpenSSL cannot read as a key, or must not. */
+/** Returns a problem for each item that `read` cannot read as a public key. */
 function unreadable<T>(path: string, list: readonly T[] | undefined, read: (one: T) => unknown): string[] {
   return (list ?? []).flatMap((one, i) => {
     try {
       read(one);
       return [];
     } catch {
-      return [`${path}[${i}]: holds no public key, or a damaged one`];
+      return [`${path}[${i}]: must contain a valid public key`];
     }
   });
 }

@@ -12,7 +12,7 @@ import { badSeed } from './seed.ts';
 import type { SeedCertificate, SeedSecret, SeedVault } from './seed-schema.ts';
 import { issueSpec, keySpec, secretForm, seededVersions, versionOptions } from './seed-specs.ts';
 
-/** The seed's named chains, by name. */
+/** The named chains of the seed, by name. */
 export type Chains = ReadonlyMap<string, { readonly spec: IssueSpec; readonly material: StoredMaterial }>;
 
 interface Source {

@@ -1,5 +1,5 @@
 /**
- * The schema of a seed. `seed.ts` validates with it; its types are used wherever a seed is read.
+ * The schema of a seed. `seed.ts` validates with it. All code that reads a seed uses its types.
  */
 
 import * as v from 'valibot';
@@ -154,7 +154,7 @@ const vault = v.strictObject({
   certificates: v.optional(v.array(named(certificateFields))),
 });
 
-/** The document a seed file holds; `examples/emulator-seed.yaml` describes every field. */
+/** The document in a seed file. `examples/emulator-seed.yaml` describes every field. */
 export const SEED_SCHEMA = v.strictObject({
   latency: v.optional(
     v.strictObject({
@@ -171,7 +171,7 @@ export const SEED_SCHEMA = v.strictObject({
   faults: v.optional(v.array(v.strictObject(FAULT_ENTRIES))),
 });
 
-/** A seed as its YAML says it; times are still text. */
+/** A seed as it is in YAML. Times are still text. */
 export type Seed = v.InferOutput<typeof SEED_SCHEMA>;
 export type SeedKey = v.InferOutput<typeof key>;
 export type SeedForm = v.InferOutput<typeof form>;
@@ -183,7 +183,9 @@ export type SeedSecret = NonNullable<SeedVault['secrets']>[number];
 export type SeedKeyObject = NonNullable<SeedVault['keys']>[number];
 export type SeedCertificate = NonNullable<SeedVault['certificates']>[number];
 
-/** An object with a name and one version, a number of equal ones, or a list of differing ones, oldest first. */
+/**
+ * An object with a name and one version, or a number of equal versions, or a list of different versions, oldest first.
+ */
 function named<const E extends v.ObjectEntries>(entries: E) {
   return v.strictObject({
     name: objectName,

@@ -1,5 +1,5 @@
 /**
- * Turns the fields of a seed into specifications of keys and certificates. The seed and the controls call it.
+ * Converts the fields of a seed into specifications of keys and certificates. The seed and the controls call it.
  */
 
 import { Secret } from '../../base/secret.ts';
@@ -15,13 +15,13 @@ import type { SeedCertificate, SeedForm, SeedKey } from './seed-schema.ts';
 type Validity = { readonly from?: string | undefined; readonly to?: string | undefined } | undefined;
 type IssueFields = Pick<SeedCertificate, 'issuer' | 'subject' | 'dns' | 'ip' | 'email' | 'ekus' | 'key' | 'validity'>;
 
-/** The key a seed asks for; an RSA size alone means RSA. */
+/** Returns the specification of a seed's key. A size without a type means RSA. */
 export function keySpec(key: SeedKey | undefined): KeySpec {
   const kty = key?.kty ?? (key?.size === undefined ? DEFAULT_KEY.kty : 'RSA');
   return { kty, size: key?.size ?? DEFAULT_KEY.size, crv: key?.crv ?? DEFAULT_KEY.crv };
 }
 
-/** Validity in milliseconds since 1970; what is not given is the default. */
+/** Returns the validity in milliseconds since 1970, with defaults for absent times. */
 export function validitySpec(validity: Validity, now: number): IssueSpec['validity'] {
   const standard = defaultValidity(now);
   return {
@@ -30,7 +30,7 @@ export function validitySpec(validity: Validity, now: number): IssueSpec['validi
   };
 }
 
-/** How a certificate or chain of the seed is issued. */
+/** Returns the specification by which a certificate or chain of the seed is issued. */
 export function issueSpec(
   name: string,
   fields: IssueFields & Partial<Pick<SeedCertificate, 'contentType' | 'form' | 'exportable'>>,
@@ -49,7 +49,10 @@ export function issueSpec(
   };
 }
 
-/** The form of a certificate's secret: a preset, Key Vault's own unless another is named, with members replaced. */
+/**
+ * Returns the form of a certificate's secret: the named preset, or else Key Vault's form, with the given members
+ * replaced.
+ */
 export function secretForm(form: SeedForm | undefined): SecretForm {
   const { preset = 'keyVault', order = 'keyVault', withKey = true, password, ...members } = form ?? {};
   const nullPassword = password === undefined ? preset === 'keyVault' : password === 'null';
@@ -61,7 +64,7 @@ export function secretForm(form: SeedForm | undefined): SecretForm {
   };
 }
 
-/** Attributes of a seeded version; `created` spreads versions without a date a second apart, the newest last. */
+/** Returns the attributes of a seeded version. Versions without `created` are one second apart, the newest last. */
 export function versionOptions(
   fields: Pick<SeedCertificate, 'version' | 'enabled' | 'notBefore' | 'expires' | 'created' | 'tags'>,
   age: number,
@@ -77,12 +80,12 @@ export function versionOptions(
   };
 }
 
-/** Seconds since 1970 of a time in the seed. */
+/** Converts a time of the seed to seconds since 1970. */
 export function unixTime(time: string | undefined, now: number): number | undefined {
   return time === undefined ? undefined : Math.floor(resolveTime(time, now) / 1000);
 }
 
-/** The versions of a seeded object, oldest first, each with everything its parent says. */
+/** Returns the versions of a seeded object, oldest first. Each inherits the fields of the object. */
 export function seededVersions<T extends { readonly versions?: unknown }>(object: T): readonly Omit<T, 'versions'>[] {
   const { versions, ...shared } = object;
   if (Array.isArray(versions)) return versions.map((version) => ({ ...shared, ...version }));

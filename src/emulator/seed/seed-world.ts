@@ -1,5 +1,6 @@
 /**
- * Makes the state of the emulator from a seed. The emulator calls it at its start. Refuses seeds with bad references.
+ * Builds the state of the emulator from a seed. The emulator calls it when it starts. Refuses seeds with unknown
+ * references.
  */
 
 import { createHash, generateKeyPair, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
@@ -36,11 +37,11 @@ const DEFAULT_LIFETIME_SECONDS = 3599;
 export interface WorldOptions {
   readonly clock: WallClock;
   readonly hosts: readonly string[];
-  /** RSA private key that signs Entra's tokens; absent: a new one. */
+  /** RSA private key that signs Entra's tokens. Absent: a new key. */
   readonly tokenKey?: KeyObject | undefined;
 }
 
-/** Makes everything a seed describes, keys and certificates included. Throws: ERR_BAD_PARAMETERS. */
+/** Builds the state that a seed describes, including keys and certificates. Throws: ERR_BAD_PARAMETERS. */
 export async function buildWorld(seed: Seed, options: WorldOptions): Promise<World> {
   const problems = checkSeed(seed);
   if (problems.length > 0) throw badSeed(problems);
@@ -173,7 +174,7 @@ function buildVault(vault: SeedVault, tenants: readonly Tenant[]): Vault {
   };
 }
 
-/** A GUID that is always the same for the same text. */
+/** Returns a GUID that depends only on the text. */
 function derivedGuid(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(

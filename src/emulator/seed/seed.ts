@@ -1,5 +1,6 @@
 /**
- * Reads the YAML of a seed. The emulator calls it at its start. Refuses bad seeds and names all mistakes at once.
+ * Reads the YAML of a seed. The emulator calls it when it starts. Refuses invalid seeds and reports all mistakes at
+ * once.
  */
 
 import * as v from 'valibot';
@@ -14,7 +15,7 @@ const DAY_MS = 24 * 3600 * 1000;
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS, y: 365 * DAY_MS };
 
 /**
- * Reads a seed. All mistakes are named in one error, each with its path such as `vaults[0].secrets[2].value`.
+ * Reads a seed. One error reports all mistakes, each with its path, such as `vaults[0].secrets[2].value`.
  * Throws: ERR_BAD_PARAMETERS.
  */
 export function parseSeed(yaml: string): Seed {
@@ -27,13 +28,13 @@ export function parseSeed(yaml: string): Seed {
   return parsed.output;
 }
 
-/** The error for a seed that cannot be used. */
+/** Returns the error for a seed that cannot be used. */
 export function badSeed(problems: readonly string[]): ProviderError {
   const lines = problems.map((problem) => `  ${problem}`).join('\n');
   return new ProviderError('ERR_BAD_PARAMETERS', `The emulator's seed cannot be used:\n${lines}`);
 }
 
-/** Milliseconds since 1970 of a date, or of an offset such as `-1d` or `+12h` from `now`. */
+/** Converts a date, or an offset from `now` such as `-1d` or `+12h`, to milliseconds since 1970. */
 export function resolveTime(time: string, now: number): number {
   const offset = /^([+-]\d+)([smhdy])$/.exec(time);
   return offset === null ? Date.parse(time) : now + Number(offset[1]) * (UNIT_MS[offset[2] ?? ''] ?? 0);
@@ -50,7 +51,10 @@ function explain(issue: v.BaseIssue<unknown>, above: Path): string[] {
   return [`${where}: must be one of ${issue.expected?.replace(/[()]/g, '').replaceAll(' | ', ', ')}`];
 }
 
-/** The issues that the branches of a union found inside the items of a list. There it is clear which branch was meant. */
+/**
+ * Returns the issues that the branches of a union found inside the items of a list. Such an issue shows which branch
+ * was meant.
+ */
 function insideUnion(issue: v.BaseIssue<unknown>): readonly v.BaseIssue<unknown>[] {
   if (issue.type !== 'union') return [];
   return (issue.issues ?? []).filter(({ path }) => path !== undefined && path.length > 1);
@@ -68,7 +72,7 @@ function suggestion(path: Path): string {
   return known.length === 0 ? '' : `; known are ${oneOf(known)}`;
 }
 
-/** The schemas that stand for member `key` of the schemas given. */
+/** Returns the schemas of member `key` in the given schemas. */
 function descend(schemas: readonly unknown[], key: string | number): readonly unknown[] {
   return schemas.flatMap((schema): unknown[] => {
     if (!isRecord(schema)) return [];

@@ -1,5 +1,6 @@
 /**
- * Reads and writes certificate policies of Key Vault. The operations on certificates call it. Refuses bad policies with 400.
+ * Reads and writes certificate policies of Key Vault. The operations on certificates call it. Refuses invalid policies
+ * with 400.
  */
 
 import { defaultValidity, type IssueSpec } from '../world/certificates.ts';
@@ -13,7 +14,7 @@ import { requestedKey } from './vault-keys.ts';
 const MONTH_MS = (365.25 / 12) * 24 * 3600 * 1000;
 const DEFAULT_MONTHS = 12;
 
-/** A certificate's spec as the policy that Key Vault shows. */
+/** Returns the policy that Key Vault shows for a certificate's specification. */
 export function policyJson(id: string, spec: IssueSpec, created: number): JsonObject {
   const { key, names } = spec;
   const rsa = key.kty.startsWith('RSA');
@@ -42,7 +43,10 @@ export function policyJson(id: string, spec: IssueSpec, created: number): JsonOb
   };
 }
 
-/** The spec that a policy asks for; what it leaves out comes from `previous` or the defaults. Refuses with 400. */
+/**
+ * Returns the specification that a policy describes. Absent members come from `previous` or the defaults. Refuses with
+ * 400.
+ */
 export function specFromPolicy(policy: JsonObject, previous: IssueSpec | undefined, now: number): IssueSpec {
   const keyProps = asObject(policy.key_props);
   const x509 = asObject(policy.x509_props);
@@ -95,21 +99,21 @@ function requestedNames(sans: JsonObject | undefined, previous: AlternativeNames
   };
 }
 
-/** The form a policy asks the certificate's secret to have. Refuses unknown ones with 400. */
+/** Returns the content type that a policy sets for the certificate's secret. Refuses unknown types with 400. */
 export function contentTypeOf(policy: JsonObject | undefined): CertificateContentType | undefined {
   const contentType = optionalText(asObject(policy?.secret_props), 'contentType');
   if (contentType === undefined || contentType === PFX || contentType === PEM) return contentType;
   throw badParameter(`The content type ${contentType} is not supported; known are ${PFX} and ${PEM}.`);
 }
 
-/** The validity of a renewal: as long as the last one. */
+/** Returns the validity of a renewed certificate: as long as the previous one. */
 export function sameLength(previous: IssueSpec | undefined, now: number): IssueSpec['validity'] {
   const { from } = defaultValidity(now);
   const length = previous === undefined ? DEFAULT_MONTHS * MONTH_MS : previous.validity.to - previous.validity.from;
   return { from, to: from + length };
 }
 
-/** Key Vault makes RSA 2048 when a policy says nothing about keys. */
+/** Returns the key of a certificate. The default is Key Vault's: RSA 2048. */
 function certificateKey(keyProps: JsonObject | undefined, previous: IssueSpec | undefined): IssueSpec['key'] {
   if (keyProps?.kty === undefined) return previous?.key ?? { ...DEFAULT_KEY, kty: 'RSA' };
   const key = requestedKey(

@@ -1,5 +1,5 @@
 /**
- * Cuts a listing of a vault into pages. The listings call it. Refuses page sizes that Key Vault refuses.
+ * Divides a listing of a vault into pages. The listings call it. Refuses page sizes that Key Vault refuses.
  */
 
 import type { VaultRequest } from './vault-call.ts';
@@ -7,7 +7,7 @@ import { badParameter } from './vault-errors.ts';
 
 const MAX_RESULTS = 25;
 
-/** One page of items in the order of their keys, with the link to the next one. */
+/** Returns one page of items in the order of their keys, with the link to the next page. */
 export function page<T>(
   call: VaultRequest,
   items: readonly T[],
@@ -44,7 +44,7 @@ function marker(token: string | null): string | undefined {
     const { NextMarker } = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'));
     if (typeof NextMarker === 'string') return NextMarker;
   } catch {
-    // Answered below.
+    // The error is thrown below.
   }
   throw badParameter('Invalid $skiptoken.');
 }

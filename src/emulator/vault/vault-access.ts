@@ -1,5 +1,5 @@
 /**
- * Checks firewall and permissions of a request to a vault. Each operation calls it. Refuses with 403.
+ * Checks the firewall and the permissions of a request to a vault. Each operation calls it. Refuses with 403.
  */
 
 import { Refusal } from '../http/http.ts';
@@ -8,14 +8,14 @@ import { isIdentity } from '../world/tenants.ts';
 import { vaultRefusal } from './vault-errors.ts';
 import type { Caller } from './vault-token.ts';
 
-/** One use of one permission; `name` is absent for what concerns the whole vault. */
+/** One use of one permission. `name` is absent if the use concerns the whole vault. */
 export interface Use {
   readonly kind: ObjectKind;
   readonly permission: string;
   readonly name?: string | undefined;
 }
 
-/** RBAC data actions behind the permissions, where they are not `<kind>/<permission>/action`. */
+/** RBAC data actions of the permissions, if they differ from `<kind>/<permission>/action`. */
 const DATA_ACTIONS: Readonly<Record<string, string>> = {
   'secrets get': 'secrets/getSecret/action',
   'secrets list': 'secrets/readMetadata/action',
@@ -32,13 +32,13 @@ const DATA_ACTIONS: Readonly<Record<string, string>> = {
 
 const SUBSCRIPTION = '00000000-0000-4000-8000-000000000000';
 
-/** Lets the use pass or refuses it with 403, in the words of the vault's permission model. */
+/** Refuses a use that is not permitted with 403, in the text of the vault's permission model. */
 export function requireAccess(vault: Vault, caller: Caller, use: Use): void {
   if (vault.grants.some((grant) => covers(grant, caller, use))) return;
   throw vault.access === 'rbac' ? deniedByRbac(vault, caller, use) : deniedByPolicy(vault, caller, use);
 }
 
-/** Refuses with 403 when the vault's firewall is closed. */
+/** Refuses with 403 if the vault's firewall is closed. */
 export function requireOpenFirewall(vault: Vault, caller: Caller, address: string): void {
   if (!vault.firewallClosed) return;
   const message =

@@ -1,6 +1,6 @@
 /**
  * Routes a request to a vault to the operation that answers it. The emulator calls it. Refuses operations that the
- * emulator does not have.
+ * emulator does not implement.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -41,7 +41,7 @@ const OBJECT_NAME = /^[0-9A-Za-z-]{1,127}$/;
 const VERSION_ID = /^[0-9a-f]{32}$/i;
 const SERVICE_VERSION = '1.9.2606.1';
 
-/** Calls on a name that only one kind has, by method, kind and the path after the name. */
+/** Operations on a name that only one kind has, by method, kind and the path after the name. */
 const SPECIAL: Readonly<Record<string, Handler>> = {
   'PUT secrets': setSecret,
   'PUT keys': importKey,
@@ -55,7 +55,7 @@ const SPECIAL: Readonly<Record<string, Handler>> = {
   'PATCH certificates pending': getOperation,
 };
 
-/** Answers as the data plane of the vault named. */
+/** Answers as the data plane of the named vault. */
 export async function handleVault(world: World, vaultName: string, request: HttpRequest): Promise<HttpResponse> {
   const vault = world.vaults.get(vaultName.toLowerCase());
   if (vault === undefined) {
@@ -133,7 +133,7 @@ function dispatchDeleted<V extends StoredVersion>(
   throw notServed(`${method} ${call.request.path}`);
 }
 
-/** Decoded path segments; a trailing slash, as SDKs send for "no version", adds none. */
+/** Returns the decoded path segments. A trailing slash, which SDKs send for "no version", adds no segment. */
 function segments(path: string): string[] {
   try {
     return path.replace(/\/+$/, '').split('/').slice(1).map(decodeURIComponent);

@@ -1,5 +1,5 @@
 /**
- * An authenticated request to a vault, and readers for the fields of its JSON body. All operations of vaults use it.
+ * An authenticated request to a vault, and readers for the fields of its JSON body. All operations on vaults use it.
  */
 
 import { type HttpRequest, json } from '../http/http.ts';
@@ -13,22 +13,22 @@ export interface VaultRequest {
   readonly vault: Vault;
   readonly caller: Caller;
   readonly request: HttpRequest;
-  /** `https://` and the host the client used: the start of every id. */
+  /** `https://` and the host that the client used. Every id begins with it. */
   readonly origin: string;
   readonly apiVersion: string;
 }
 
-/** A JSON object from outside. */
+/** A JSON object from a request. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The request's JSON body. Refuses what is not an object with 400. */
+/** Returns the JSON body of a request. Refuses a body that is not an object with 400. */
 export function jsonBody(call: VaultRequest): JsonObject {
   try {
     const body: unknown = JSON.parse(call.request.body.toString('utf8') || '{}');
     const object = asObject(body);
     if (object !== undefined) return object;
   } catch {
-    // Answered below; the parser's message would quote the body.
+    // The error is thrown below. The parser's message would quote the body.
   }
   throw badParameter('The request body is not a JSON object.');
 }
@@ -37,14 +37,14 @@ export function asObject(value: unknown): JsonObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
 }
 
-/** A member that may be absent or null, else must be text; `path` names it in the 400. */
+/** Returns a text member, or undefined if it is absent or null. Refuses other types with 400, which names `name`. */
 export function optionalText(object: JsonObject | undefined, name: string): string | undefined {
   const value = object?.[name] ?? undefined;
   if (value === undefined || typeof value === 'string') return value;
   throw badParameter(`Property '${name}' has invalid value: text expected.`);
 }
 
-/** A member that may be absent or null, else must be a list of texts. */
+/** Returns a member that is a list of texts, or undefined if it is absent or null. Refuses other types with 400. */
 export function optionalTexts(object: JsonObject | undefined, name: string): readonly string[] | undefined {
   const value = object?.[name] ?? undefined;
   if (value === undefined) return undefined;
@@ -52,21 +52,21 @@ export function optionalTexts(object: JsonObject | undefined, name: string): rea
   throw badParameter(`Property '${name}' has invalid value: list of texts expected.`);
 }
 
-/** A member that may be absent or null, else must be an integer. */
+/** Returns an integer member, or undefined if it is absent or null. Refuses other types with 400. */
 export function optionalInteger(object: JsonObject | undefined, name: string): number | undefined {
   const value = object?.[name] ?? undefined;
   if (value === undefined || (typeof value === 'number' && Number.isInteger(value))) return value;
   throw badParameter(`Property '${name}' has invalid value: integer expected.`);
 }
 
-/** A member that may be absent or null, else must be a boolean. */
+/** Returns a boolean member, or undefined if it is absent or null. Refuses other types with 400. */
 export function optionalFlag(object: JsonObject | undefined, name: string): boolean | undefined {
   const value = object?.[name] ?? undefined;
   if (value === undefined || typeof value === 'boolean') return value;
   throw badParameter(`Property '${name}' has invalid value: boolean expected.`);
 }
 
-/** The attributes and tags of a version in a request body, by the REST names. */
+/** Returns the attributes and tags of a version in a request body. */
 export function attributesOf(body: JsonObject): {
   enabled: boolean | undefined;
   notBefore: number | undefined;
@@ -82,7 +82,7 @@ export function attributesOf(body: JsonObject): {
   };
 }
 
-/** 200 with JSON. */
+/** Returns a response with status 200 and a JSON body. */
 export const ok = (body: unknown) => json(200, body);
 
 function tagsOf(body: JsonObject): Readonly<Record<string, string>> | undefined {

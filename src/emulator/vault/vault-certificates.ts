@@ -1,5 +1,5 @@
 /**
- * The operations on certificates. The API of vaults calls it; controls renew certificates with it.
+ * The operations on certificates. The API of vaults calls it. The controls renew certificates with it.
  */
 
 import { createHash } from 'node:crypto';
@@ -26,7 +26,7 @@ import { badParameter, notFound, vaultRefusal } from './vault-errors.ts';
 import { bundleJson, type Collection, objectId, requireFreeName, requireVersion } from './vault-objects.ts';
 import { addCertificate, addIssuedCertificate } from './vault-write.ts';
 
-/** How certificates are stored and shown; their keys and secrets follow them. */
+/** The storage and the JSON of certificates. Their keys and secrets change with them. */
 export const CERTIFICATES: Collection<CertificateVersion> = {
   kind: 'certificates',
   store: ({ certificates }) => certificates,
@@ -50,7 +50,9 @@ export const CERTIFICATES: Collection<CertificateVersion> = {
   },
 };
 
-/** `POST /certificates/{name}/create`: answers 202 like Key Vault, and is done when the next call comes. */
+/**
+ * `POST /certificates/{name}/create`. Responds with 202 as Key Vault does; the operation is complete at the next call.
+ */
 export async function createCertificate(call: VaultRequest, name: string): Promise<HttpResponse> {
   requireAccess(call.vault, call.caller, { kind: 'certificates', permission: 'create', name });
   const conflict = refusedName(call, name);
@@ -79,7 +81,7 @@ export async function getOperation(call: VaultRequest, name: string): Promise<Ht
   return ok(await operationJson(call, name));
 }
 
-/** `POST /certificates/{name}/import`: PFX in base64, or PEM; the order of the certificates stays. */
+/** `POST /certificates/{name}/import`: PFX in base64, or PEM. The order of the certificates is kept. */
 export async function importCertificate(call: VaultRequest, name: string): Promise<HttpResponse> {
   requireAccess(call.vault, call.caller, { kind: 'certificates', permission: 'import', name });
   const conflict = refusedName(call, name);
@@ -99,7 +101,7 @@ export async function importCertificate(call: VaultRequest, name: string): Promi
   return ok(bundleJson(call, CERTIFICATES, requireVersion(call, CERTIFICATES, { name })));
 }
 
-/** `GET` and `PATCH /certificates/{name}/policy`; a changed policy counts for the next version. */
+/** `GET` and `PATCH /certificates/{name}/policy`. A changed policy applies to the next version. */
 export function certificatePolicy(call: VaultRequest, name: string): HttpResponse {
   const permission = call.request.method === 'PATCH' ? 'update' : 'get';
   requireAccess(call.vault, call.caller, { kind: 'certificates', permission, name });
@@ -108,7 +110,10 @@ export function certificatePolicy(call: VaultRequest, name: string): HttpRespons
   return ok(policyJson(policyId(call, current.name), current.version.spec, current.version.created));
 }
 
-/** A new version of a certificate by the spec of its current one; returns the version id, or nothing when it was imported. */
+/**
+ * Adds a version of a certificate by the specification of the current one. Returns the version id, or undefined if the
+ * current version was imported.
+ */
 export async function renewCertificate(world: World, vault: Vault, name: string): Promise<string | undefined> {
   const spec = vault.certificates.version(name)?.spec;
   if (spec === undefined || spec.issuer === 'Unknown') return undefined;

@@ -1,11 +1,11 @@
 /**
- * The errors of Key Vault, in its JSON and its words. The operations of vaults refuse with them.
+ * The errors of Key Vault, in its JSON and with its messages. The operations on vaults refuse with them.
  */
 
 import { type HttpResponse, json, Refusal } from '../http/http.ts';
 import type { ObjectKind } from '../world/model.ts';
 
-/** Singular of a collection, as Key Vault's messages and codes spell it. */
+/** The singular of a collection, as Key Vault's messages and codes spell it. */
 export const NOUNS: Readonly<Record<ObjectKind, { readonly word: string; readonly code: string }>> = {
   secrets: { word: 'secret', code: 'Secret' },
   keys: { word: 'key', code: 'Key' },
@@ -27,25 +27,25 @@ const STANDARD: Readonly<Record<number, readonly [code: string, message: string]
   503: ['ServiceUnavailable', 'The service is unavailable. Try again later.'],
 };
 
-/** An error in Key Vault's JSON. */
+/** Returns an error in Key Vault's JSON. */
 export function vaultRefusal(status: number, code: string, message: string, innerCode?: string): HttpResponse {
   return json(status, {
     error: { code, message, ...(innerCode === undefined ? {} : { innererror: { code: innerCode } }) },
   });
 }
 
-/** The error Key Vault sends with a status when nothing more is known; 429 has no `Retry-After`, as in life. */
+/** Returns Key Vault's generic error for a status. 429 has no `Retry-After`, as in Key Vault. */
 export function standardError(status: number): HttpResponse {
   const [code, message] = STANDARD[status] ?? (status < 500 ? ['BadRequest', 'Bad request.'] : STANDARD[500]) ?? [];
   return vaultRefusal(status, code ?? 'InternalServerError', message ?? '');
 }
 
-/** 400 with what is wrong. */
+/** Returns a 400 with this message. */
 export function badParameter(message: string): Refusal {
   return new Refusal(vaultRefusal(400, 'BadParameter', message));
 }
 
-/** 404 for an object, with its version where one was asked for. */
+/** Returns a 404 for an object, with its version if one was requested. */
 export function notFound(kind: ObjectKind, nameOrId: string): Refusal {
   const { word, code } = NOUNS[kind];
   const message =
@@ -55,14 +55,14 @@ export function notFound(kind: ObjectKind, nameOrId: string): Refusal {
   return new Refusal(vaultRefusal(404, `${code}NotFound`, message));
 }
 
-/** 403 for reading a disabled version. */
+/** Returns a 403 for a read of a disabled version. */
 export function disabled(kind: ObjectKind): Refusal {
   const { word, code } = NOUNS[kind];
   const message = `Operation get is not allowed on a disabled ${word}.`;
   return new Refusal(vaultRefusal(403, 'Forbidden', message, `${code}Disabled`));
 }
 
-/** 409 for a name that a deleted object still holds. */
+/** Returns a 409 for a name that a deleted object still has. */
 export function deletedButRecoverable(kind: ObjectKind, name: string): Refusal {
   const { word, code } = NOUNS[kind];
   const message =
@@ -71,7 +71,7 @@ export function deletedButRecoverable(kind: ObjectKind, name: string): Refusal {
   return new Refusal(vaultRefusal(409, 'Conflict', message, 'ObjectIsDeletedButRecoverable'));
 }
 
-/** 501 for what the emulator does not play. */
+/** Returns a 501 for an operation that the emulator does not implement. */
 export function notServed(operation: string): Refusal {
   return new Refusal(vaultRefusal(501, 'NotImplemented', `${operation} is not part of the emulator.`));
 }

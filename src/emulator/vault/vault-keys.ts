@@ -32,7 +32,7 @@ import { badParameter, vaultRefusal } from './vault-errors.ts';
 import { bundleJson, type Collection, objectId, requireFreeName, requireVersion } from './vault-objects.ts';
 import { addKey, addPublicKey } from './vault-write.ts';
 
-/** How keys are stored and shown. */
+/** The storage and the JSON of keys. */
 export const KEYS: Collection<KeyVersion> = {
   kind: 'keys',
   store: ({ keys }) => keys,
@@ -53,7 +53,7 @@ export const KEYS: Collection<KeyVersion> = {
   },
 };
 
-/** `POST /keys/{name}/create`: a new version. */
+/** `POST /keys/{name}/create`: adds a version. */
 export async function createKey(call: VaultRequest, name: string): Promise<HttpResponse> {
   requireAccess(call.vault, call.caller, { kind: 'keys', permission: 'create', name });
   const body = jsonBody(call);
@@ -65,7 +65,7 @@ export async function createKey(call: VaultRequest, name: string): Promise<HttpR
   return created(call, name);
 }
 
-/** `PUT /keys/{name}`: a version from a private key that came from outside. */
+/** `PUT /keys/{name}`: adds a version with the private key in the request. */
 export function importKey(call: VaultRequest, name: string): HttpResponse {
   requireAccess(call.vault, call.caller, { kind: 'keys', permission: 'import', name });
   const body = jsonBody(call);
@@ -81,7 +81,7 @@ export function importKey(call: VaultRequest, name: string): HttpResponse {
   return created(call, name);
 }
 
-/** `POST /keys/{name}/rotate`: a new version of the same kind. */
+/** `POST /keys/{name}/rotate`: adds a version of the same type. */
 export async function rotateKey(call: VaultRequest, name: string): Promise<HttpResponse> {
   requireAccess(call.vault, call.caller, { kind: 'keys', permission: 'rotate', name });
   const { version } = requireVersion(call, KEYS, { name });
@@ -94,7 +94,7 @@ export async function rotateKey(call: VaultRequest, name: string): Promise<HttpR
   return created(call, name);
 }
 
-/** The key that `kty`, `key_size` and `crv` ask for. Refuses with 400 what Key Vault does not make. */
+/** Returns the specification in `kty`, `key_size` and `crv`. Refuses keys that Key Vault does not make with 400. */
 export function requestedKey(props: JsonObject): KeySpec {
   const kty = requireKty(optionalText(props, 'kty'));
   const size = optionalInteger(props, 'key_size') ?? DEFAULT_KEY.size;

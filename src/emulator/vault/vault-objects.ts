@@ -15,19 +15,19 @@ import { updateVersion } from './vault-write.ts';
 export interface Collection<V extends StoredVersion> {
   readonly kind: ObjectKind;
   readonly store: (vault: Vault) => ObjectStore<V>;
-  /** The permission that changes a version. */
+  /** The permission that is needed to change a version. */
   readonly updatePermission: string;
-  /** Stores that follow this one: the key and secret of a certificate. */
+  /** Returns the stores that change with this one: the key and secret of a certificate. */
   readonly followers: (vault: Vault) => readonly ObjectStore<StoredVersion>[];
-  /** The members of a full answer, attributes and tags excepted. */
+  /** Returns the members of a full response, except attributes and tags. */
   readonly bundle: (call: VaultRequest, name: string, version: V) => JsonObject;
-  /** The members of a list item with this id, attributes and tags excepted. */
+  /** Returns the members of a list item with this id, except attributes and tags. */
   readonly item: (id: string, version: V) => JsonObject;
-  /** Applies what only this kind can change. */
+  /** Applies the changes that only this kind allows. */
   readonly update: (version: V, body: JsonObject) => void;
 }
 
-/** An object addressed by name and perhaps version. */
+/** An object, addressed by its name and optionally a version. */
 export interface Address {
   readonly name: string;
   readonly version?: string | undefined;
@@ -113,7 +113,7 @@ export function listDeleted<V extends StoredVersion>(call: VaultRequest, collect
   return ok(page(call, collection.store(call.vault).listDeleted(), { key: ({ name }) => name.toLowerCase(), show }));
 }
 
-/** `GET /deleted{kind}/{name}`, after the caller's right to read has been checked. */
+/** `GET /deleted{kind}/{name}`. Checks the permission to read first. */
 export function getDeleted<V extends StoredVersion>(
   call: VaultRequest,
   collection: Collection<V>,
@@ -137,7 +137,7 @@ export function recoverObject<V extends StoredVersion>(
   return ok(withoutValue(bundleJson(call, collection, recovered)));
 }
 
-/** `DELETE /deleted{kind}/{name}`: for good. */
+/** `DELETE /deleted{kind}/{name}`: removes the object permanently. */
 export function purgeObject<V extends StoredVersion>(
   call: VaultRequest,
   collection: Collection<V>,
@@ -150,7 +150,7 @@ export function purgeObject<V extends StoredVersion>(
   return { status: 204, headers: {}, body: '' };
 }
 
-/** Refuses with 409 a name that a deleted object still holds. */
+/** Refuses with 409 a name that a deleted object still has. */
 export function requireFreeName<V extends StoredVersion>(
   call: VaultRequest,
   collection: Collection<V>,
@@ -159,7 +159,7 @@ export function requireFreeName<V extends StoredVersion>(
   if (collection.store(call.vault).getDeleted(name) !== undefined) throw deletedButRecoverable(collection.kind, name);
 }
 
-/** The full answer for one version. */
+/** Returns the full response for one version. */
 export function bundleJson<V extends StoredVersion>(
   call: VaultRequest,
   collection: Collection<V>,
@@ -168,12 +168,12 @@ export function bundleJson<V extends StoredVersion>(
   return { ...collection.bundle(call, name, version), ...attributesJson(version) };
 }
 
-/** The id of an object or of one of its versions. */
+/** Returns the id of an object or of one of its versions. */
 export function objectId(call: VaultRequest, kind: ObjectKind, { name, version }: Address): string {
   return `${call.origin}/${kind}/${name}${version === undefined ? '' : `/${version}`}`;
 }
 
-/** The stored object's spelling of the name and the version addressed. Refuses with 404. */
+/** Returns the addressed version and the name as it is stored. Refuses with 404. */
 export function requireVersion<V extends StoredVersion>(
   call: VaultRequest,
   collection: Collection<V>,
@@ -190,7 +190,7 @@ export function requireVersion<V extends StoredVersion>(
   return { name: store.get(address.name)?.name ?? address.name, version };
 }
 
-/** `attributes` and `tags` as JSON. */
+/** Returns `attributes` and `tags` as JSON. */
 export function attributesJson(version: StoredVersion): JsonObject {
   const { enabled, notBefore, expires, created, updated, tags } = version;
   const attributes = {

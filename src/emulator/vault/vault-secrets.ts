@@ -24,7 +24,7 @@ const MAX_SECRET_BYTES = 25 * 1024;
 const MAX_CONTENT_TYPE = 255;
 const CONTENT_TYPES: readonly CertificateContentType[] = [PFX, PEM];
 
-/** How secrets are stored and shown. */
+/** The storage and the JSON of secrets. */
 export const SECRETS: Collection<SecretVersion> = {
   kind: 'secrets',
   store: ({ secrets }) => secrets,
@@ -48,7 +48,7 @@ export const SECRETS: Collection<SecretVersion> = {
   },
 };
 
-/** `PUT /secrets/{name}`: a new version. */
+/** `PUT /secrets/{name}`: adds a version. */
 export function setSecret(call: VaultRequest, name: string): HttpResponse {
   requireAccess(call.vault, call.caller, { kind: 'secrets', permission: 'set', name });
   requireFreeName(call, SECRETS, name);
@@ -70,7 +70,7 @@ export function setSecret(call: VaultRequest, name: string): HttpResponse {
   return ok(bundleJson(call, SECRETS, requireVersion(call, SECRETS, { name })));
 }
 
-/** `GET /secrets/{name}[/{version}]`; `outContentType` turns a certificate's PFX into PEM and back. */
+/** `GET /secrets/{name}[/{version}]`. `outContentType` converts the secret of a certificate between PFX and PEM. */
 export async function getSecret(call: VaultRequest, address: Address): Promise<HttpResponse> {
   const wanted = call.request.query.get('outContentType');
   if (!wanted) return getObject(call, SECRETS, address);

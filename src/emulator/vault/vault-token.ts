@@ -9,7 +9,7 @@ import { audiences, decodeJwt, isSignedBy, textClaim, timeClaim } from '../world
 import { type EmulatedIdentity, nowSeconds, type Vault, type World } from '../world/model.ts';
 import { vaultRefusal } from './vault-errors.ts';
 
-/** The caller by the claims of the token; `identity` is set if the tenant still has it. */
+/** The caller that the claims of the token name. `identity` is set if the tenant still has it. */
 export interface Caller {
   readonly appId: string;
   readonly objectId: string;
@@ -17,7 +17,7 @@ export interface Caller {
   readonly identity: EmulatedIdentity | undefined;
 }
 
-/** Reads and verifies the bearer token. Refuses with 401, Key Vault's challenge and its AKV codes. */
+/** Reads and verifies the bearer token. Refuses with 401, with Key Vault's challenge and AKV codes. */
 export function authenticate(world: World, vault: Vault, request: HttpRequest): Caller {
   const refuse = (message: string) => new Refusal(challenge(world, vault, { host: request.host, message }));
   const [, bearer] = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];

@@ -11,7 +11,7 @@ import { nowSeconds, type Vault, type World } from '../world/model.ts';
 import type { StoredVersion } from '../world/object-store.ts';
 import { type StoredMaterial, secretValue } from '../world/secret-form.ts';
 
-/** Attributes a caller may set on a version; the rest is filled in. Times are seconds since 1970. */
+/** Attributes that a caller may set on a version. The other attributes have defaults. Times are seconds since 1970. */
 export interface VersionOptions {
   readonly version?: string | undefined;
   readonly enabled?: boolean | undefined;
@@ -21,7 +21,7 @@ export interface VersionOptions {
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Adds a version of a plain secret and returns its version id. */
+/** Adds a version of a plain secret. Returns its version id. */
 export function addSecret(
   world: World,
   at: { vault: Vault; name: string },
@@ -37,7 +37,7 @@ export function addSecret(
   return base.version;
 }
 
-/** Makes a key, adds it as a version and returns its version id. */
+/** Makes a key and adds it as a version. Returns its version id. */
 export async function addKey(
   world: World,
   at: { vault: Vault; name: string },
@@ -48,7 +48,7 @@ export async function addKey(
   return addPublicKey(world, at, { ...rest, kty: spec.kty, keyOps, jwk: publicJwk(key) });
 }
 
-/** Adds a version of a key by its public part and returns its version id. */
+/** Adds a version of a key by its public part. Returns its version id. */
 export function addPublicKey(
   world: World,
   at: { vault: Vault; name: string },
@@ -60,7 +60,7 @@ export function addPublicKey(
   return base.version;
 }
 
-/** Issues a certificate by its spec, adds it with its key and secret, and returns the version id. */
+/** Issues a certificate by its specification and adds it with its key and secret. Returns the version id. */
 export async function addIssuedCertificate(
   world: World,
   at: { vault: Vault; name: string },
@@ -70,7 +70,7 @@ export async function addIssuedCertificate(
   return addCertificate(world, at, { ...options, material });
 }
 
-/** Adds a certificate version with the key and the secret of the same name and version; returns the version id. */
+/** Adds a version of a certificate, with a key and a secret of the same name and version. Returns the version id. */
 export async function addCertificate(
   world: World,
   at: { vault: Vault; name: string },
@@ -96,7 +96,7 @@ export async function addCertificate(
   return base.version;
 }
 
-/** Applies a change of attributes to one version; a certificate's goes to its key and secret too. */
+/** Changes the attributes of one version. For a certificate, the versions of its key and secret change too. */
 export function updateVersion(
   world: World,
   versions: readonly (StoredVersion | undefined)[],

@@ -1,6 +1,6 @@
 /**
- * Issues certificates and authorities, and reads uploaded ones. Vaults, seeds and the host of the emulator call it.
- * Refuses uploads without a certificate or with a key that does not fit.
+ * Issues certificates and authorities, and reads uploaded certificates. Vaults, seeds and the host of the emulator call
+ * it. Refuses uploads without a certificate or with a key that does not match.
  */
 
 import type { KeyObject, X509Certificate } from 'node:crypto';
@@ -22,7 +22,7 @@ export interface Authority {
   readonly chain: readonly [X509Certificate, ...X509Certificate[]];
 }
 
-/** How a certificate is made, kept for its next version. */
+/** The specification of a certificate. It is kept for the next version. */
 export interface IssueSpec {
   /** Name of an authority, `Self`, or `Unknown` for imported certificates. */
   readonly issuer: string;
@@ -30,7 +30,7 @@ export interface IssueSpec {
   readonly names: AlternativeNames;
   readonly ekus: readonly string[];
   readonly key: KeySpec;
-  /** When false the secret carries no private key. */
+  /** If false, the secret does not contain the private key. */
   readonly exportable: boolean;
   /** Milliseconds since 1970. */
   readonly validity: { readonly from: number; readonly to: number };
@@ -40,12 +40,12 @@ export interface IssueSpec {
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** From a day ago (clocks differ) for about a year. */
+/** Returns a validity of about a year that began a day ago, because clocks differ. */
 export function defaultValidity(now: number): IssueSpec['validity'] {
   return { from: now - DAY_MS, to: now + 365 * DAY_MS };
 }
 
-/** Makes an authority: a root, or one below `issuer`. */
+/** Makes an authority: a root, or an intermediate below `issuer`. */
 export async function createAuthority(
   options: { name: string; subject: string; key: KeySpec; validity: IssueSpec['validity'] },
   issuer: Authority | undefined,
@@ -64,7 +64,7 @@ export async function createAuthority(
   return { name: options.name, key, chain: [certificate, ...(issuer?.chain ?? [])] };
 }
 
-/** Makes key and chain for a spec; `issuer` is its authority, or nothing for a self-signed certificate. */
+/** Makes the key and chain of a specification. `issuer` is its authority; absent for a self-signed certificate. */
 export async function issueMaterial(spec: IssueSpec, issuer: Authority | undefined): Promise<StoredMaterial> {
   const key = await requireKey(spec.key);
   const leaf = await issueCertificate({
@@ -80,7 +80,7 @@ export async function issueMaterial(spec: IssueSpec, issuer: Authority | undefin
   return { key, chain: [leaf, ...(issuer?.chain ?? [])], leaf };
 }
 
-/** Reads PEM or PFX, the latter as bytes or base64. Throws: ERR_BAD_CONTENT. */
+/** Reads PEM or PFX; a PFX is bytes or base64. Throws: ERR_BAD_CONTENT. */
 export async function uploadedMaterial(content: Secret, password: Secret | undefined): Promise<StoredMaterial> {
   const options = password === undefined ? {} : { password };
   const { keys, certificates } = await readBundle(Buffer.from(content.reveal(), 'utf8'), options);
@@ -88,12 +88,16 @@ export async function uploadedMaterial(content: Secret, password: Secret | undef
   const [key] = keys;
   const leaf = key === undefined ? first : certificates.find((certificate) => keyFits(key, certificate));
   if (first === undefined) throw new ProviderError('ERR_BAD_CONTENT', 'there is no certificate in the content');
-  if (leaf === undefined) throw new ProviderError('ERR_BAD_CONTENT', 'the private key fits none of the certificates');
-  refusing('the key of the certificate is of a kind that is not kept here', () => publicJwk(publicKeyOf(leaf)));
+  if (leaf === undefined)
+    throw new ProviderError('ERR_BAD_CONTENT', 'the private key matches none of the certificates');
+  refusing('the key type of the certificate is not supported', () => publicJwk(publicKeyOf(leaf)));
   return { key, chain: [first, ...rest], leaf };
 }
 
-/** The spec of a certificate that came from outside; what it does not tell is taken from `spec`. */
+/**
+ * Returns the specification of an imported certificate. `spec` supplies the members that the certificate does not
+ * contain.
+ */
 export function importedSpec(spec: IssueSpec, { leaf }: StoredMaterial): IssueSpec {
   return {
     ...spec,

@@ -15,9 +15,9 @@ export interface AlternativeNames {
   readonly email: readonly string[];
 }
 
-/** A certificate to be signed. */
+/** The parameters of a certificate. */
 export interface CertificateRequest {
-  /** A distinguished name such as `CN=bridge, O=Example`; a bare word is the common name. */
+  /** A distinguished name such as `CN=bridge, O=Example`. A single word is the common name. */
   readonly subject: string;
   /** The subject's private key. */
   readonly key: KeyObject;
@@ -45,18 +45,18 @@ const EC_SIGNATURES: Readonly<Record<string, Signature>> = {
 };
 const RSA_SIGNATURE: Signature = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
 
-/** Server and client authentication. */
+/** Server authentication and client authentication. */
 export const DEFAULT_EKUS = ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'] as const;
 
 /** No alternative names. */
 export const NO_NAMES: AlternativeNames = { dns: [], ip: [], email: [] };
 
-/** True if certificates can be made for this key: RSA, P-256, P-384 and P-521. */
+/** Returns true if certificates can be made for this key: RSA, P-256, P-384 and P-521. */
 export function canCertify(key: KeyObject): boolean {
   return signatureOf(key) !== undefined;
 }
 
-/** Signs a certificate. Throws on a subject that is no distinguished name. */
+/** Signs a certificate. Throws on a subject that is not a distinguished name. */
 export async function issueCertificate(request: CertificateRequest): Promise<X509Certificate> {
   const signer = request.issuer?.key ?? request.key;
   const issuer = request.issuer && new x509.X509Certificate(request.issuer.certificate.raw);
@@ -75,7 +75,7 @@ export async function issueCertificate(request: CertificateRequest): Promise<X50
   return new X509Certificate(Buffer.from(certificate.rawData));
 }
 
-/** A PKCS#10 certificate signing request in DER. */
+/** Returns a PKCS#10 certificate signing request in DER. */
 export async function signingRequest(subject: string, key: KeyObject): Promise<Buffer> {
   const publicKey = await webcrypto.subtle.importKey('spki', spki(key), requireSignature(key), true, ['verify']);
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
@@ -86,7 +86,7 @@ export async function signingRequest(subject: string, key: KeyObject): Promise<B
   return Buffer.from(request.rawData);
 }
 
-/** True if the text can be a certificate's subject. */
+/** Returns true if the text is a valid subject of a certificate. */
 export function isSubject(subject: string): boolean {
   try {
     return new x509.Name(distinguishedName(subject)).toJSON().length > 0;
@@ -118,7 +118,7 @@ function keyUsage(request: CertificateRequest): number {
   return x509.KeyUsageFlags.digitalSignature | (rsa ? x509.KeyUsageFlags.keyEncipherment : 0);
 }
 
-/** One value for a key wherever it signs or is certified, so that issuers can be found by it. */
+/** Returns the same identifier for a key as subject and as issuer, so that issuers can be found by it. */
 function keyIdentifier(key: KeyObject): string {
   return createHash('sha1').update(spki(key)).digest('hex');
 }
@@ -127,7 +127,7 @@ function distinguishedName(subject: string): string {
   return subject.includes('=') ? subject : `CN=${subject}`;
 }
 
-/** Positive and of constant length. */
+/** Returns a positive serial number of constant length. */
 function serialNumber(): string {
   const bytes = randomBytes(16);
   bytes.writeUInt8((bytes.readUInt8(0) & 0x3f) | 0x40, 0);

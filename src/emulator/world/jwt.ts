@@ -4,11 +4,11 @@
 
 import { constants, type JsonWebKey, type KeyObject, sign, verify } from 'node:crypto';
 
-/** A JSON Web Token taken apart; nothing of it is verified. */
+/** A decoded JSON Web Token. Nothing in it is verified. */
 export interface DecodedJwt {
   readonly header: Readonly<Record<string, unknown>>;
   readonly claims: Readonly<Record<string, unknown>>;
-  /** The bytes the signature covers. */
+  /** The bytes that the signature covers. */
   readonly signed: Buffer;
   readonly signature: Buffer;
 }
@@ -31,7 +31,7 @@ const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
   ['ES512', { keyType: 'ec', hash: 'sha512' }],
 ]);
 
-/** A signed JWT in compact form; RS256 for RSA keys, ES256 for EC keys. */
+/** Signs a JWT and returns its compact form: RS256 for RSA keys, ES256 for EC keys. */
 export function signJwt(
   claims: Readonly<Record<string, unknown>>,
   key: { privateKey: KeyObject; kid: string },
@@ -42,7 +42,7 @@ export function signJwt(
   return `${signed}.${signature.toString('base64url')}`;
 }
 
-/** The parts of a compact JWT, or nothing when it is not one. */
+/** Returns the parts of a compact JWT, or undefined if the text is not a JWT. */
 export function decodeJwt(token: string): DecodedJwt | undefined {
   const [header, claims, signature, rest] = token.split('.');
   if (header === undefined || claims === undefined || signature === undefined || rest !== undefined) return undefined;
@@ -57,7 +57,7 @@ export function decodeJwt(token: string): DecodedJwt | undefined {
   };
 }
 
-/** True if the token's signature fits the key, by the algorithm that its header names. `none` never fits. */
+/** Returns true if the signature matches the key, by the algorithm in the token's header. `none` never matches. */
 export function isSignedBy(token: DecodedJwt, publicKey: KeyObject): boolean {
   const algorithm = ALGORITHMS.get(String(token.header.alg));
   if (algorithm === undefined || publicKey.asymmetricKeyType !== algorithm.keyType) return false;
@@ -72,26 +72,26 @@ export function isSignedBy(token: DecodedJwt, publicKey: KeyObject): boolean {
   );
 }
 
-/** A claim that holds text. */
+/** Returns a claim that is text. */
 export function textClaim(token: DecodedJwt, name: string): string | undefined {
   const value = token.claims[name];
   return typeof value === 'string' ? value : undefined;
 }
 
-/** A claim that holds seconds since 1970. */
+/** Returns a claim that is a time, in seconds since 1970. */
 export function timeClaim(token: DecodedJwt, name: string): number | undefined {
   const value = token.claims[name];
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
 
-/** The `aud` claim as a list. */
+/** Returns the `aud` claim as a list. */
 export function audiences(token: DecodedJwt): readonly string[] {
   const value = token.claims.aud;
   const list = Array.isArray(value) ? value : [value];
   return list.filter((item) => typeof item === 'string');
 }
 
-/** A public key as a member of a JWKS. */
+/** Returns a public key as a member of a JWKS. */
 export function jwksEntry(publicKey: KeyObject, kid: string): JsonWebKey & Record<string, unknown> {
   return { ...publicKey.export({ format: 'jwk' }), use: 'sig', kid, x5t: kid };
 }

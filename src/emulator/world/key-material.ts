@@ -1,5 +1,5 @@
 /**
- * Makes and describes keys of the kinds that Key Vault has. Vaults, seeds and the issuing of certificates call it.
+ * Makes and describes keys of the types that Key Vault has. Vaults, seeds and the issuing of certificates call it.
  */
 
 import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
@@ -7,20 +7,20 @@ import { promisify } from 'node:util';
 
 const generatePair = promisify(generateKeyPair);
 
-/** The key to make. Kinds that end in `-HSM` are made in software like the others. */
+/** The specification of a key. Types that end in `-HSM` are made in software like the others. */
 export interface KeySpec {
   readonly kty: KeyType;
-  /** Bits, for RSA. */
+  /** Size of an RSA key in bits. */
   readonly size: number;
-  /** Curve, for EC. */
+  /** Curve of an EC key. */
   readonly crv: CurveName;
 }
 
-/** Key kinds of Key Vault. */
+/** Key types of Key Vault. */
 export const KEY_TYPES = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM', 'oct', 'oct-HSM'] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
 
-/** Curves of Key Vault, with the name OpenSSL knows each by. */
+/** Curves of Key Vault, with OpenSSL's name of each. */
 export const CURVES = {
   'P-256': 'prime256v1',
   'P-384': 'secp384r1',
@@ -29,18 +29,18 @@ export const CURVES = {
 } as const;
 export type CurveName = keyof typeof CURVES;
 
-/** RSA sizes Key Vault makes. */
+/** RSA sizes that Key Vault makes. */
 export const RSA_SIZES = [2048, 3072, 4096] as const;
 
 /** Public members of a JSON Web Key, base64url; empty for `oct`. */
 export type PublicJwk = Readonly<Partial<Record<'n' | 'e' | 'crv' | 'x' | 'y', string>>>;
 
-/** EC P-256: the cheapest to make. */
+/** EC P-256, the fastest to make. */
 export const DEFAULT_KEY: KeySpec = { kty: 'EC', size: 2048, crv: 'P-256' };
 
 const JWK_MEMBERS = ['n', 'e', 'crv', 'x', 'y'] as const;
 
-/** Makes a private key. Symmetric kinds have none that anybody could see. */
+/** Makes a private key. Returns undefined for symmetric types, whose key no client can read. */
 export async function generateKey(spec: KeySpec): Promise<KeyObject | undefined> {
   if (spec.kty.startsWith('oct')) return undefined;
   const { privateKey } = spec.kty.startsWith('RSA')
@@ -49,7 +49,7 @@ export async function generateKey(spec: KeySpec): Promise<KeyObject | undefined>
   return privateKey;
 }
 
-/** The public members of a key in Key Vault's form: its curve names, nothing private. */
+/** Returns the public members of a key, with Key Vault's names of curves. */
 export function publicJwk(key: KeyObject | undefined): PublicJwk {
   if (key === undefined) return {};
   const jwk = key.export({ format: 'jwk' });
@@ -62,8 +62,8 @@ export function publicJwk(key: KeyObject | undefined): PublicJwk {
 }
 
 /**
- * The public key of a JSON Web Key. Private members are left out: OpenSSL ends the process over one that is too long for
- * its curve. Throws on what is no key.
+ * Returns the public key of a JSON Web Key. Private members are ignored: OpenSSL ends the process if one is too long
+ * for its curve. Throws if the members are not a key.
  */
 export function publicKeyOfJwk(jwk: Readonly<Record<string, unknown>>): KeyObject {
   const { kty, crv } = jwk;
@@ -72,12 +72,12 @@ export function publicKeyOfJwk(jwk: Readonly<Record<string, unknown>>): KeyObjec
   return createPublicKey({ key: crv === 'P-256K' ? { ...key, crv: 'secp256k1' } : key, format: 'jwk' });
 }
 
-/** The public part of a private key that the emulator or a test has made. */
+/** Returns the public part of a private key. */
 export function publicPartOf(privateKey: KeyObject): KeyObject {
   return createPublicKey(privateKey);
 }
 
-/** The spec that describes an existing private or public key. */
+/** Returns the specification of an existing private or public key. */
 export function describeKey(key: KeyObject): KeySpec {
   const { n, crv: named } = publicJwk(key);
   if (n !== undefined) return { ...DEFAULT_KEY, kty: 'RSA', size: Buffer.from(n, 'base64url').length * 8 };
@@ -85,7 +85,7 @@ export function describeKey(key: KeyObject): KeySpec {
   return { ...DEFAULT_KEY, crv: crv ?? DEFAULT_KEY.crv };
 }
 
-/** The operations of a kind of key, as Key Vault lists them for a key made without `key_ops`. */
+/** Returns the operations that Key Vault lists for a key made without `key_ops`. */
 export function defaultKeyOps(kty: string): readonly string[] {
   if (kty.startsWith('EC')) return ['sign', 'verify'];
   const ops = ['encrypt', 'decrypt', 'wrapKey', 'unwrapKey'];

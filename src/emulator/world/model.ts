@@ -16,22 +16,22 @@ export interface ClientSecret {
   readonly expires: number | undefined;
 }
 
-/** A public key that may sign federated assertions, with the key id that selects it. */
+/** A public key that may sign federated assertions, with its key id. */
 export interface AssertionKey {
   readonly kid: string | undefined;
   readonly publicKey: KeyObject;
 }
 
-/** A federated identity credential: which foreign tokens stand for the identity. */
+/** A federated identity credential: the external tokens that are accepted for the identity. */
 export interface FederatedCredential {
   readonly issuer: string;
   readonly subject: string;
   readonly audience: string;
-  /** Keys that sign for `issuer`; `any` takes every signature, for tokens made by tests. */
+  /** Keys that sign for `issuer`. `any` accepts every signature, for tokens made by tests. */
   readonly keys: readonly AssertionKey[] | 'any';
 }
 
-/** The endpoints that give a managed identity: IMDS, and NMI for pods. */
+/** The endpoints that issue tokens of a managed identity: IMDS, and NMI for pods. */
 export interface ManagedIdentity {
   readonly systemAssigned: boolean;
   readonly resourceId: string | undefined;
@@ -49,7 +49,7 @@ export interface EmulatedIdentity {
   readonly managed: ManagedIdentity | undefined;
 }
 
-/** An Entra tenant; the id `adfs` stands for an AD FS authority. */
+/** An Entra tenant. The id `adfs` means an AD FS authority. */
 export interface Tenant {
   readonly id: string;
   readonly names: readonly string[];
@@ -57,28 +57,28 @@ export interface Tenant {
   readonly identities: readonly EmulatedIdentity[];
 }
 
-/** Collections of the data plane, by their path segment. */
+/** Collections of the data plane, named by their path segment. */
 export type ObjectKind = 'secrets' | 'keys' | 'certificates';
 
-/** The permissions of an identity in a vault; `all` is every permission. */
+/** The permissions of an identity in a vault. `all` means every permission. */
 export interface Grant {
   /** Name, client id or object id of the identity. */
   readonly identity: string;
   readonly permissions: Readonly<Record<ObjectKind, readonly string[] | 'all'>>;
-  /** Names the grant is limited to; absent: all objects of the vault. */
+  /** Names of the objects that the grant covers. Absent: all objects of the vault. */
   readonly objects: readonly string[] | undefined;
 }
 
 export interface SecretVersion extends StoredVersion {
   readonly value: Secret;
   contentType: string | undefined;
-  /** True for the secret behind a certificate; its key has the same name and version. */
+  /** True for the secret of a certificate, whose key has the same name and version. */
   readonly managed: boolean;
 }
 
 export interface KeyVersion extends StoredVersion {
   readonly kty: string;
-  /** Public members of the key; nothing for `oct`. */
+  /** Public members of the key. Empty for `oct`. */
   readonly jwk: PublicJwk;
   keyOps: readonly string[];
   readonly managed: boolean;
@@ -108,25 +108,25 @@ export interface SigningKey {
   readonly publicKey: KeyObject;
 }
 
-/** Everything the emulator knows; handlers read and change it. */
+/** The whole state of the emulator. Handlers read and change it. */
 export interface World {
   readonly clock: WallClock;
   readonly tenants: readonly Tenant[];
   /** By name in lower case. */
   readonly vaults: ReadonlyMap<string, Vault>;
   readonly authorities: ReadonlyMap<string, Authority>;
-  /** Signs Entra's tokens. */
+  /** The key that signs Entra's tokens. */
   readonly tokenKey: SigningKey;
-  /** Signs service account tokens. */
+  /** The key that signs service account tokens. */
   readonly serviceAccountKey: SigningKey;
   readonly serviceAccountIssuer: string;
-  /** The header value that callers of App Service's managed-identity endpoint must send. */
+  /** The header value that callers of the App Service form of the managed-identity endpoint must send. */
   readonly identityHeader: string;
-  /** Host names beside `*.vault.localhost` and `login.localhost`, in lower case. */
+  /** Host names in addition to `*.vault.localhost` and `login.localhost`, in lower case. */
   readonly hosts: readonly string[];
 }
 
-/** The world's time in whole seconds since 1970. */
+/** Returns the time of the emulated world in whole seconds since 1970. */
 export function nowSeconds(world: { readonly clock: WallClock }): number {
   return Math.floor(world.clock.wall() / 1000);
 }

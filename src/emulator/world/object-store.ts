@@ -14,7 +14,7 @@ export interface StoredVersion {
   tags: Readonly<Record<string, string>>;
 }
 
-/** All versions of one name, oldest first; there is always at least one. */
+/** All versions of one name, oldest first. There is always at least one. */
 export interface StoredObject<V extends StoredVersion> {
   readonly name: string;
   readonly versions: readonly [V, ...V[]];
@@ -28,12 +28,12 @@ export interface DeletedObject<V extends StoredVersion> extends StoredObject<V> 
 
 const RETENTION_SECONDS = 90 * 24 * 3600;
 
-/** The objects of one kind in one vault, by name (case ignored), with soft delete. */
+/** The objects of one kind in one vault, with soft delete. Names are not case-sensitive. */
 export class ObjectStore<V extends StoredVersion> {
   readonly #live = new Map<string, StoredObject<V>>();
   readonly #deleted = new Map<string, DeletedObject<V>>();
 
-  /** Adds a version; it becomes the current one. */
+  /** Adds a version, which becomes the current one. */
   add(name: string, version: V): void {
     const known = this.#live.get(name.toLowerCase());
     const [first, ...rest] = known?.versions ?? [version];
@@ -45,7 +45,7 @@ export class ObjectStore<V extends StoredVersion> {
     return this.#live.get(name.toLowerCase());
   }
 
-  /** The version named, or the current one: the one added last, enabled or not. */
+  /** Returns the named version, or the current version: the last one added, enabled or not. */
   version(name: string, version?: string): V | undefined {
     const versions = this.get(name)?.versions;
     return version === undefined
@@ -65,7 +65,7 @@ export class ObjectStore<V extends StoredVersion> {
     return [...this.#deleted.values()];
   }
 
-  /** Soft-deletes the object; false when there is none. */
+  /** Soft-deletes the object. Returns false if it does not exist. */
   delete(name: string, now: number): boolean {
     const object = this.get(name);
     if (object === undefined) return false;
@@ -74,7 +74,7 @@ export class ObjectStore<V extends StoredVersion> {
     return true;
   }
 
-  /** Brings a soft-deleted object back; false when there is none. */
+  /** Recovers a soft-deleted object. Returns false if it does not exist. */
   recover(name: string): boolean {
     const object = this.getDeleted(name);
     if (object === undefined) return false;
@@ -83,7 +83,7 @@ export class ObjectStore<V extends StoredVersion> {
     return true;
   }
 
-  /** Removes a soft-deleted object for good; false when there is none. */
+  /** Removes a soft-deleted object permanently. Returns false if it does not exist. */
   purge(name: string): boolean {
     return this.#deleted.delete(name.toLowerCase());
   }

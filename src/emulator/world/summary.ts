@@ -1,24 +1,27 @@
 /**
- * Lists who can log in to an emulator and which objects its vaults hold. The command `emulator` prints it.
- * Names only: client secrets stay `Secret`, and values of objects are left out.
+ * Lists the identities that can log in to an emulator and the objects of its vaults. The command `emulator` prints it.
+ * The list contains names only, not client secrets or values of objects.
  */
 
 import type { Secret } from '../../base/secret.ts';
 import type { World } from './model.ts';
 
-/** An identity and the ways in which it can log in. */
+/** An identity and its ways to log in. */
 export interface IdentitySummary {
   readonly tenant: string;
   readonly name: string;
   readonly clientId: string;
   readonly clientSecrets: readonly Secret[];
-  /** Subjects of the federated tokens it takes. */
+  /** Subjects of the federated tokens that it accepts. */
   readonly subjects: readonly string[];
-  /** Tells if the managed-identity endpoint gives its tokens, and if callers that name no identity get them. */
+  /**
+   * `by client id`: the managed-identity endpoint issues its tokens. `by default`: also to callers that name no
+   * identity.
+   */
   readonly managed: 'no' | 'by client id' | 'by default';
 }
 
-/** Names of the objects in a vault that no certificate brings along. */
+/** Names of the objects in a vault, except the keys and secrets of certificates. */
 export interface VaultSummary {
   readonly name: string;
   readonly tenant: string;
@@ -33,7 +36,7 @@ export interface Summary {
   readonly vaults: readonly VaultSummary[];
 }
 
-/** The present contents of an emulator. */
+/** Lists the current contents of an emulator. */
 export function summaryOf(world: World): Summary {
   return {
     identities: world.tenants.flatMap(({ id, identities }) =>

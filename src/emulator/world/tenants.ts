@@ -4,19 +4,19 @@
 
 import type { EmulatedIdentity, Tenant, World } from './model.ts';
 
-/** The tenant with this id or name. */
+/** Returns the tenant with this id or name. */
 export function findTenant(tenants: readonly Tenant[], idOrName: string): Tenant | undefined {
   const wanted = idOrName.toLowerCase();
   return tenants.find(({ id, names }) => id === wanted || names.some((name) => name.toLowerCase() === wanted));
 }
 
-/** True if `reference` (name, client id or object id) means this identity. */
+/** Returns true if `reference` (name, client id or object id) names this identity. */
 export function isIdentity(identity: EmulatedIdentity, reference: string): boolean {
   const wanted = reference.toLowerCase();
   return [identity.name.toLowerCase(), identity.clientId, identity.objectId].includes(wanted);
 }
 
-/** All identities that can be had from a managed-identity endpoint, with their tenants. */
+/** Returns all identities whose tokens a managed-identity endpoint issues, with their tenants. */
 export function managedIdentities(
   world: World,
 ): readonly { readonly tenant: Tenant; readonly identity: EmulatedIdentity }[] {
