@@ -14,6 +14,7 @@ import type { EmulatedIdentity, Grant, ObjectKind, Tenant, Vault, World } from '
 import { nowSeconds } from './world/model.ts';
 import type { ObjectStore, StoredVersion } from './world/object-store.ts';
 import { pemText } from './world/secret-form.ts';
+import { newSigningKey } from './world/signing-key.ts';
 import { findTenant, isIdentity } from './world/tenants.ts';
 
 /** The argument of {@link Controls.createCertificate}: the fields that a seed has for a certificate. */
@@ -56,6 +57,11 @@ export interface Controls {
   /** Replaces all secrets of a client with this one. */
   changeClientSecret(tenant: string, client: string, secret: string): void;
   setTokenLifetime(tenant: string, seconds: number): void;
+  /**
+   * Signs tokens of service accounts with a new key from now on. Earlier keys stay published, and tokens that they signed
+   * are accepted, unless `keepOld` is false. Returns the id of the new key.
+   */
+  rotateServiceAccountKey(options?: { readonly type?: 'rsa' | 'ec'; readonly keepOld?: boolean }): Promise<string>;
   /** Returns the PEM of a seeded authority: its certificate, then its issuers up to the root. */
   authorityPem(name: string): string;
 }
@@ -101,6 +107,11 @@ export function createControls(world: World): Controls {
       const current = vault(vaultName).secrets.version(name);
       if (current === undefined) throw missing(`secret "${name}" in vault "${vaultName}"`, []);
       return { version: current.version, value: current.value };
+    },
+    rotateServiceAccountKey: async ({ type = 'ec', keepOld = true } = {}) => {
+      const key = await newSigningKey(type);
+      world.cluster.keys = [key, ...(keepOld ? world.cluster.keys : [])];
+      return key.kid;
     },
     ...accessControls(world),
     authorityPem: (name) => pemText(undefined, requireAuthority(world, name).chain),

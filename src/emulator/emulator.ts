@@ -7,6 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import { systemClock, type WallClock } from '../base/clock.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import { type Controls, createControls } from './controls.ts';
+import { handleClusterIssuer, issuerAt } from './entra/cluster-issuer.ts';
 import { handleEntra } from './entra/entra.ts';
 import { APP_SERVICE_PATH, handleManagedIdentity, isPodIdentityPath } from './entra/imds.ts';
 import { type ServiceAccountTokenRequest, serviceAccountToken } from './entra/service-account.ts';
@@ -83,6 +84,8 @@ export interface Emulator extends Controls {
   /** Returns lines for a hosts file that resolve the emulator's names. */
   hostsLines(): string[];
   setLatency(latency: Latency): void;
+  /** `iss` of the tokens that {@link issueServiceAccountToken} makes. */
+  readonly serviceAccountIssuer: string;
   /** Issues a service account token as a JWT, for federated credentials. */
   issueServiceAccountToken(request: ServiceAccountTokenRequest): string;
   close(): Promise<void>;
@@ -118,6 +121,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     },
   };
   const tls = await listen({ host, port: options.port ?? 0 }, certificate, { ...parts, route: routeTo(world) });
+  world.cluster.issuer = issuerAt(world.cluster.issuer, tls.port);
   const imds = await listen({ host, port: options.imdsPort ?? 0 }, undefined, {
     ...parts,
     route: routeImds(world),
@@ -137,6 +141,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     setLatency: (change) => {
       latency = change;
     },
+    serviceAccountIssuer: world.cluster.issuer,
     issueServiceAccountToken: (request) => serviceAccountToken(world, request),
     close: async () => {
       await Promise.all([tls.close(), imds.close()]);
@@ -183,6 +188,8 @@ function routeTo(world: World): (request: HttpRequest) => Service {
     switch (route.kind) {
       case 'vault':
         return { ...route, handle: (inner) => handleVault(world, route.vault, inner) };
+      case 'issuer':
+        return { ...route, vault: undefined, handle: (inner) => handleClusterIssuer(world, inner) };
       case 'entra':
         return { ...route, vault: undefined, handle: (inner) => handleEntra(world, inner) };
     }
@@ -198,6 +205,7 @@ function routeImds(world: World): (request: HttpRequest) => Service {
 }
 
 function latencyOf(latency: Latency, kind: ServiceKind): number {
-  const byKind = { vault: latency.vaultMs, entra: latency.entraMs, imds: latency.imdsMs, nmi: latency.imdsMs };
+  const { vaultMs: vault, entraMs: entra, imdsMs: imds } = latency;
+  const byKind: Partial<Record<ServiceKind, number | undefined>> = { vault, entra, imds, nmi: imds };
   return byKind[kind] ?? 0;
 }

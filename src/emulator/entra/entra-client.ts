@@ -7,6 +7,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { publicKeyOf } from '../../pki/public-key.ts';
 import { audiences, type DecodedJwt, decodeJwt, isSignedBy, textClaim, timeClaim } from '../world/jwt.ts';
 import {
+  type AssertionKey,
   type EmulatedIdentity,
   type FederatedCredential,
   nowSeconds,
@@ -73,7 +74,7 @@ function checkAssertion(
   if (textClaim(token, 'iss')?.toLowerCase() === identity.clientId) {
     checkCertificateAssertion(token, identity, request);
   } else {
-    checkFederated(token, identity, refuse);
+    checkFederated(token, identity, { refuse, world });
   }
   checkTimes(world, token, refuse);
 }
@@ -90,24 +91,29 @@ function checkCertificateAssertion(
   if (!audiences(token).some(claim.isOwnEndpoint)) throw refuse('certificateAudience', audiences(token).join(', '));
 }
 
-function checkFederated(token: DecodedJwt, identity: EmulatedIdentity, refuse: EntraRefuse): void {
+function checkFederated(
+  token: DecodedJwt,
+  identity: EmulatedIdentity,
+  { refuse, world }: { refuse: EntraRefuse; world: World },
+): void {
   const issuer = textClaim(token, 'iss') ?? '';
   const subject = textClaim(token, 'sub') ?? '';
   const presented = audiences(token);
   if (identity.federated.length === 0) throw refuse('noFederation', issuer, subject, presented.join(', '));
-  const byIssuer = identity.federated.filter((credential) => sameIssuer(credential.issuer, issuer));
+  const byIssuer = identity.federated.filter((one) => sameIssuer(one.issuer ?? world.cluster.issuer, issuer));
   if (byIssuer.length === 0) throw refuse('federationIssuer', issuer);
   const bySubject = byIssuer.filter((credential) => credential.subject === subject);
   if (bySubject.length === 0) throw refuse('federationSubject', subject);
   const byAudience = bySubject.filter((credential) => presented.includes(credential.audience));
   if (byAudience.length === 0) throw refuse('federationAudience', presented.join(', '));
-  if (!byAudience.some((credential) => isSignedFor(token, credential))) throw refuse('assertionSignature');
+  if (!byAudience.some((credential) => isSignedFor(token, credential, world))) throw refuse('assertionSignature');
 }
 
-function isSignedFor(token: DecodedJwt, { keys }: FederatedCredential): boolean {
+function isSignedFor(token: DecodedJwt, { keys }: FederatedCredential, { cluster }: World): boolean {
   if (keys === 'any') return true;
   const kid = token.header.kid;
-  return keys.some((key) => (key.kid === undefined || key.kid === kid) && isSignedBy(token, key.publicKey));
+  const trusted: readonly AssertionKey[] = keys === 'cluster' ? cluster.keys : keys;
+  return trusted.some((key) => (key.kid === undefined || key.kid === kid) && isSignedBy(token, key.publicKey));
 }
 
 function checkTimes(world: World, token: DecodedJwt, refuse: EntraRefuse): void {

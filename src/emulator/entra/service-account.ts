@@ -11,17 +11,15 @@ export interface ServiceAccountTokenRequest {
   /** `system:serviceaccount:<namespace>:<name>`. */
   readonly subject: string;
   readonly audience: string;
-  /** Default: the seed's `serviceAccountIssuer`. */
+  /** Default: that of the cluster. */
   readonly issuer?: string;
   /** Default: 3600. */
   readonly expiresInSeconds?: number;
 }
 
-/**
- * Returns a token as a cluster puts it into a pod, signed by the key that the federated credentials of the seed trust.
- */
+/** Returns a token as a cluster puts it into a pod, signed by the current key of the cluster. */
 export function serviceAccountToken(world: World, request: ServiceAccountTokenRequest): string {
-  const { subject, audience, issuer = world.serviceAccountIssuer, expiresInSeconds = 3600 } = request;
+  const { subject, audience, issuer = world.cluster.issuer, expiresInSeconds = 3600 } = request;
   const now = nowSeconds(world);
   const [, , namespace = 'default', name = 'default'] = subject.split(':');
   return signJwt(
@@ -35,6 +33,6 @@ export function serviceAccountToken(world: World, request: ServiceAccountTokenRe
       'kubernetes.io': { namespace, serviceaccount: { name, uid: randomUUID() } },
       sub: subject,
     },
-    world.serviceAccountKey,
+    world.cluster.keys[0],
   );
 }

@@ -5,7 +5,7 @@
 
 import * as v from 'valibot';
 import { entraError } from '../entra/entra-errors.ts';
-import { type HttpRequest, type HttpResponse, json, type ServiceKind } from '../http/http.ts';
+import { type HttpRequest, type HttpResponse, json, type ServiceKind, text } from '../http/http.ts';
 import { standardError } from '../vault/vault-errors.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -30,7 +30,7 @@ const action = v.variant('kind', [
 
 /** Members of a fault in a seed. */
 export const FAULT_ENTRIES = {
-  on: v.picklist(['vault', 'entra', 'imds', 'nmi']),
+  on: v.picklist(['vault', 'entra', 'imds', 'nmi', 'issuer']),
   vault: v.optional(v.string()),
   object: v.optional(v.string()),
   method: v.optional(v.string()),
@@ -131,6 +131,7 @@ function sameName(wanted: string | undefined, actual: string | undefined): boole
 
 function standardAnswer(kind: ServiceKind, status: number, now: number): HttpResponse {
   if (kind === 'vault') return standardError(status);
+  if (kind === 'issuer') return text(status, `The issuer answers ${status}.\n`);
   if (kind === 'entra') return entraError('transient', [], { status, now });
   return json(status, {
     error: 'internal_error',

@@ -6,7 +6,7 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { messageOf, ProviderError } from '../../base/errors.ts';
 import { Secret } from '../../base/secret.ts';
-import { LOGIN_HOST, VAULT_SUFFIX } from '../http/routing.ts';
+import { ISSUER_HOST, LOGIN_HOST, VAULT_SUFFIX } from '../http/routing.ts';
 import { type Authority, createAuthority, defaultValidity, uploadedMaterial } from '../world/certificates.ts';
 import { canCertify, DEFAULT_EKUS, issueCertificate } from '../world/issue.ts';
 import { DEFAULT_KEY, generateKey } from '../world/key-material.ts';
@@ -40,6 +40,7 @@ export async function createServerCertificate(
     `*.${VAULT_SUFFIX}`,
     ...names.vaults.map((vault) => `${vault.toLowerCase()}.${VAULT_SUFFIX}`),
     LOGIN_HOST,
+    ISSUER_HOST,
     'localhost',
     '127.0.0.1',
     '::1',

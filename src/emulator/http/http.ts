@@ -2,8 +2,11 @@
  * HTTP requests and responses of the emulator's services, without sockets. All services use it.
  */
 
-/** The services that the emulator has. `nmi` is the pod-identity endpoint, on the same listener as `imds`. */
-export type ServiceKind = 'vault' | 'entra' | 'imds' | 'nmi';
+/**
+ * The services that the emulator has. `nmi` is the pod-identity endpoint, on the same listener as `imds`. `issuer` is the
+ * issuer of the cluster's service-account tokens.
+ */
+export type ServiceKind = 'vault' | 'entra' | 'imds' | 'nmi' | 'issuer';
 
 /** One complete HTTP request. Header names are in lower case. */
 export interface HttpRequest {

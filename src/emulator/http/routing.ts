@@ -6,17 +6,23 @@ import type { World } from '../world/model.ts';
 import { hostName, portSuffix } from './http.ts';
 
 /** The service that a Host header names. */
-export type Route = { readonly kind: 'vault'; readonly vault: string } | { readonly kind: 'entra' };
+export type Route = { readonly kind: 'vault'; readonly vault: string } | { readonly kind: 'entra' | 'issuer' };
 
 /** DNS suffix of the emulator's vaults. */
 export const VAULT_SUFFIX = 'vault.localhost';
 /** Host of the emulator's Entra authority. */
 export const LOGIN_HOST = 'login.localhost';
+/** Host of the emulator's issuer of service-account tokens. */
+export const ISSUER_HOST = 'oidc.localhost';
 
 const VAULT_HOST = /^([^.]+)\.(vault\..+)$/;
 
-/** Routes names below a `vault.…` suffix to vaults, and every other name to Entra, so that a token proxy works too. */
+/**
+ * Routes names below a `vault.…` suffix to vaults, one name to the issuer, and every other name to Entra, so that a token
+ * proxy works too.
+ */
 export function routeHost(host: string): Route {
+  if (hostName(host) === ISSUER_HOST) return { kind: 'issuer' };
   const [, vault] = VAULT_HOST.exec(hostName(host)) ?? [];
   return vault === undefined ? { kind: 'entra' } : { kind: 'vault', vault };
 }

@@ -3,23 +3,16 @@
  * references.
  */
 
-import { createHash, generateKeyPair, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createHash, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
 import type { WallClock } from '../../base/clock.ts';
 import { Secret } from '../../base/secret.ts';
 import { publicKeyFromPem } from '../../pki/public-key.ts';
+import { ISSUER_HOST } from '../http/routing.ts';
 import { type Authority, createAuthority, issueMaterial } from '../world/certificates.ts';
-import { publicKeyOfJwk, publicPartOf } from '../world/key-material.ts';
-import type {
-  AssertionKey,
-  EmulatedIdentity,
-  FederatedCredential,
-  SigningKey,
-  Tenant,
-  Vault,
-  World,
-} from '../world/model.ts';
+import { publicKeyOfJwk } from '../world/key-material.ts';
+import type { AssertionKey, EmulatedIdentity, FederatedCredential, Tenant, Vault, World } from '../world/model.ts';
 import { ObjectStore } from '../world/object-store.ts';
+import { newSigningKey, signingKeyOf } from '../world/signing-key.ts';
 import { findTenant } from '../world/tenants.ts';
 import { badSeed } from './seed.ts';
 import { checkSeed } from './seed-check.ts';
@@ -27,9 +20,6 @@ import { type Chains, fillVault } from './seed-objects.ts';
 import type { Seed, SeedIdentity, SeedVault } from './seed-schema.ts';
 import { issueSpec, keySpec, unixTime, validitySpec } from './seed-specs.ts';
 
-const generatePair = promisify(generateKeyPair);
-
-const DEFAULT_SERVICE_ACCOUNT_ISSUER = 'https://kubernetes.default.svc.cluster.local';
 const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange';
 const DEFAULT_LIFETIME_SECONDS = 3599;
 
@@ -46,20 +36,18 @@ export async function buildWorld(seed: Seed, options: WorldOptions): Promise<Wor
   const problems = checkSeed(seed);
   if (problems.length > 0) throw badSeed(problems);
   const now = options.clock.wall();
-  const [tokenKey, serviceAccountKey, authorities] = await Promise.all([
-    options.tokenKey === undefined ? signingKey('rsa') : signingKeyOf(options.tokenKey),
-    signingKey('ec'),
+  const [tokenKey, clusterKey, authorities] = await Promise.all([
+    options.tokenKey === undefined ? newSigningKey('rsa') : signingKeyOf(options.tokenKey),
+    newSigningKey('ec'),
     buildAuthorities(seed, now),
   ]);
-  const serviceAccountIssuer = seed.serviceAccountIssuer ?? DEFAULT_SERVICE_ACCOUNT_ISSUER;
-  const ownKeys = [{ kid: serviceAccountKey.kid, publicKey: serviceAccountKey.publicKey }];
   const tenants = seed.tenants.map(
     (tenant): Tenant => ({
       id: tenant.id.toLowerCase(),
       names: tenant.names ?? [],
       tokenLifetimeSeconds: tenant.tokenLifetimeSeconds ?? DEFAULT_LIFETIME_SECONDS,
       identities: (tenant.identities ?? []).map((identity) =>
-        buildIdentity(identity, { now, serviceAccountIssuer, ownKeys }),
+        buildIdentity(identity, { now, ownIssuer: seed.serviceAccountIssuer }),
       ),
     }),
   );
@@ -70,8 +58,7 @@ export async function buildWorld(seed: Seed, options: WorldOptions): Promise<Wor
     vaults: new Map(vaults.map((vault) => [vault.name.toLowerCase(), vault])),
     authorities,
     tokenKey,
-    serviceAccountKey,
-    serviceAccountIssuer,
+    cluster: { issuer: seed.serviceAccountIssuer ?? `https://${ISSUER_HOST}`, keys: [clusterKey] },
     identityHeader: randomUUID(),
     hosts: options.hosts.map((host) => host.toLowerCase()),
   };
@@ -82,20 +69,6 @@ export async function buildWorld(seed: Seed, options: WorldOptions): Promise<Wor
     ),
   );
   return world;
-}
-
-async function signingKey(type: 'rsa' | 'ec'): Promise<SigningKey> {
-  const { privateKey } =
-    type === 'rsa'
-      ? await generatePair('rsa', { modulusLength: 2048 })
-      : await generatePair('ec', { namedCurve: 'prime256v1' });
-  return signingKeyOf(privateKey);
-}
-
-function signingKeyOf(privateKey: KeyObject): SigningKey {
-  const publicKey = publicPartOf(privateKey);
-  const spki = publicKey.export({ type: 'spki', format: 'der' });
-  return { privateKey, publicKey, kid: createHash('sha1').update(spki).digest('base64url') };
 }
 
 async function buildAuthorities(seed: Seed, now: number): Promise<ReadonlyMap<string, Authority>> {
@@ -118,7 +91,7 @@ async function buildChains(seed: Seed, authorities: ReadonlyMap<string, Authorit
 
 function buildIdentity(
   identity: SeedIdentity,
-  context: { now: number; serviceAccountIssuer: string; ownKeys: readonly AssertionKey[] },
+  context: { now: number; ownIssuer: string | undefined },
 ): EmulatedIdentity {
   const clientId = identity.clientId.toLowerCase();
   return {
@@ -136,10 +109,10 @@ function buildIdentity(
         ...(federated.jwks?.keys ?? []).map(jwksKey),
       ];
       return {
-        issuer: federated.issuer ?? context.serviceAccountIssuer,
+        issuer: federated.issuer === context.ownIssuer ? undefined : federated.issuer,
         subject: federated.subject,
         audience: federated.audience ?? DEFAULT_AUDIENCE,
-        keys: federated.signature === 'any' ? 'any' : keys.length === 0 ? context.ownKeys : keys,
+        keys: federated.signature === 'any' ? 'any' : keys.length === 0 ? 'cluster' : keys,
       };
     }),
     managed: identity.managed && {

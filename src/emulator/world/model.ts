@@ -24,11 +24,15 @@ export interface AssertionKey {
 
 /** A federated identity credential: the external tokens that are accepted for the identity. */
 export interface FederatedCredential {
-  readonly issuer: string;
+  /** Undefined: the issuer of the emulator's own cluster. */
+  readonly issuer: string | undefined;
   readonly subject: string;
   readonly audience: string;
-  /** Keys that sign for `issuer`. `any` accepts every signature, for tokens made by tests. */
-  readonly keys: readonly AssertionKey[] | 'any';
+  /**
+   * Keys that sign for `issuer`. `any` accepts every signature, for tokens made by tests. `cluster` means the keys of the
+   * emulator's own cluster.
+   */
+  readonly keys: readonly AssertionKey[] | 'any' | 'cluster';
 }
 
 /** The endpoints that issue tokens of a managed identity: IMDS, and NMI for pods. */
@@ -108,6 +112,14 @@ export interface SigningKey {
   readonly publicKey: KeyObject;
 }
 
+/** The cluster whose service-account tokens the emulator makes. */
+export interface Cluster {
+  /** `iss` of its tokens. The port of an issuer on `oidc.localhost` is added when the emulator listens. */
+  issuer: string;
+  /** The keys that it publishes. The first one signs. */
+  keys: readonly [SigningKey, ...SigningKey[]];
+}
+
 /** The whole state of the emulator. Handlers read and change it. */
 export interface World {
   readonly clock: WallClock;
@@ -117,9 +129,7 @@ export interface World {
   readonly authorities: ReadonlyMap<string, Authority>;
   /** The key that signs Entra's tokens. */
   readonly tokenKey: SigningKey;
-  /** The key that signs service account tokens. */
-  readonly serviceAccountKey: SigningKey;
-  readonly serviceAccountIssuer: string;
+  readonly cluster: Cluster;
   /** The header value that callers of the App Service form of the managed-identity endpoint must send. */
   readonly identityHeader: string;
   /** Host names in addition to `*.vault.localhost` and `login.localhost`, in lower case. */
