@@ -1,4 +1,7 @@
-/** The emulator in a process of its own, so that it takes no turn of anybody's event loop. */
+/**
+ * Runs the emulator in a separate process, so that it does not use the event loop of a measured process. `azure.ts`
+ * starts it.
+ */
 import { type Emulator, type EmulatorOptions, startEmulator } from '../src/emulator/emulator.ts';
 import type { Fault } from '../src/emulator/host/faults.ts';
 import { answerCalls } from './ipc.ts';
@@ -23,7 +26,7 @@ const methods = {
   clearFaults: () => emulator().faults.clear(),
 };
 
-/** What the emulator's process can be asked. */
+/** The methods that the emulator's process offers. */
 export type AzureMethods = typeof methods;
 
 answerCalls(methods);

@@ -1,3 +1,6 @@
+/**
+ * Starts and stops the emulator for the benchmark and counts its requests. `provider.ts` calls it.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,29 +12,29 @@ import { type AzureAddress, seedOf, VAULT } from './world.ts';
 const HOSTS_FILE = '/etc/hosts';
 const PUBLIC_NAMES = ['login.microsoftonline.com', '*.vault.azure.net'];
 
-/** How long the answers of vault and Entra take, in milliseconds. */
+/** Delay of the responses of the vault and of Entra ID, in milliseconds. */
 export interface Latency {
   readonly vaultMs: number;
   readonly entraMs: number;
 }
 
-/** How many requests were met. */
+/** Numbers of requests that the emulator received. */
 export interface Counts {
-  /** Reads of objects that carried a token. */
+  /** Requests to the vault that had a token. */
   readonly reads: number;
   /** Requests to the vault without a token. */
   readonly challenges: number;
   readonly tokens: number;
-  /** Requests to Entra for anything but tokens. */
+  /** Requests to Entra ID, except token requests. */
   readonly metadata: number;
 }
 
-/** The emulator, as the benchmark uses it. */
+/** The emulator as the benchmark uses it. */
 export interface Azure {
   readonly address: AzureAddress;
   readonly latency: Latency;
   readonly remote: Pick<Remote<AzureMethods>, 'clearRequests' | 'requests' | 'addFault' | 'clearFaults'>;
-  /** Whether it is reached by the names of the public cloud. */
+  /** True if clients use the host names of the public cloud. */
   readonly publicNames: boolean;
   readonly cloudFile: string;
   readonly caFile: string;
@@ -40,8 +43,8 @@ export interface Azure {
 }
 
 /**
- * Starts the emulator. With `publicNames` it plays the public cloud on port 443 and writes the machine's hosts file, for
- * providers that resolve no `.localhost` names.
+ * Starts the emulator. With `publicNames` it serves the host names of the public cloud on port 443 and adds them to the
+ * machine's hosts file, for providers that cannot resolve `.localhost` names.
  */
 export async function startAzure(latency: Latency, publicNames: boolean): Promise<Azure> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-azure-'));

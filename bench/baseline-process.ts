@@ -1,10 +1,10 @@
-/** A baseline in a process of its own: `baseline-process.mjs sequential|limit`. */
+/** Runs a baseline in a separate process: `baseline-process.mjs sequential|limit`. `implementations.ts` starts it. */
 import { answerCalls } from './ipc.ts';
-import { readAtTheLimit } from './limit.ts';
+import { readDirectly } from './limit.ts';
 import { readSequentially } from './sequential.ts';
 import type { AzureAddress, Pod, Reader } from './world.ts';
 
-const READERS: Readonly<Record<string, Reader>> = { sequential: readSequentially, limit: readAtTheLimit };
+const READERS: Readonly<Record<string, Reader>> = { sequential: readSequentially, limit: readDirectly };
 
 let mount: ((pod: Pod) => Promise<void>) | undefined;
 
@@ -15,7 +15,7 @@ const methods = {
   mount: (pod: Pod) => mount?.(pod),
 };
 
-/** What a baseline's process can be asked. */
+/** The methods that the process of a baseline offers. */
 export type BaselineMethods = typeof methods;
 
 answerCalls(methods);

@@ -1,3 +1,6 @@
+/**
+ * Calls methods in child processes of the benchmark. `azure.ts` and `implementations.ts` start such processes.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +18,7 @@ interface Reply {
   readonly error?: string;
 }
 
-/** What a helper process can be asked: arguments and results are plain data. */
+/** The methods of a helper process. Arguments and results are plain data. */
 type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
 
 /** The methods of a helper process as its parent calls them. */
@@ -30,7 +33,7 @@ export interface Helper<M extends Methods> {
   stop(): Promise<void>;
 }
 
-/** In a helper process: answers the parent's calls, and ends with it. */
+/** Answers the calls of the parent process. Ends this process when the parent ends. */
 export function answerCalls(methods: Methods): void {
   process.on('disconnect', () => process.exit());
   process.on('message', ({ id, method, args }: Call) => {
@@ -43,7 +46,7 @@ export function answerCalls(methods: Methods): void {
   });
 }
 
-/** Starts a helper of this benchmark, which stands beside this program. */
+/** Starts a helper process. Its program is in the directory of this program. */
 export function startHelper<M extends Methods>(name: string, args: readonly string[] = []): Helper<M> {
   const child = fork(fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), args, { stdio: 'inherit' });
   const waiting = new Map<number, { settle: (value: unknown) => void; reject: (error: Error) => void }>();

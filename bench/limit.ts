@@ -1,3 +1,7 @@
+/**
+ * The baseline `limit`: bare HTTPS requests. Its time is the lower bound for a provider. `baseline-process.ts` calls
+ * it.
+ */
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import { lookupLocalhost } from '../src/azure/http/lookups.ts';
@@ -5,8 +9,11 @@ import { type Reader, TENANT } from './world.ts';
 
 const SOCKETS = 50;
 
-/** The physical floor of a cold Mount: metadata, token, then one wave of bare HTTPS reads; no SDK, no checks. */
-export const readAtTheLimit: Reader = ({ caPem, authorityHost, vaultUrl }) => {
+/**
+ * Returns a reader that requests metadata and a token, and then all objects in parallel, without SDK and without
+ * checks.
+ */
+export const readDirectly: Reader = ({ caPem, authorityHost, vaultUrl }) => {
   const agent = new https.Agent({ keepAlive: true, maxSockets: SOCKETS, ca: caPem, lookup: lookupLocalhost });
   const ask = (url: string, { headers, body }: { headers?: Record<string, string>; body?: string } = {}) =>
     new Promise<Record<string, unknown>>((settle, reject) => {
@@ -16,7 +23,7 @@ export const readAtTheLimit: Reader = ({ caPem, authorityHost, vaultUrl }) => {
         (response) => {
           text(response).then((answer) => {
             if (response.statusCode === 200) settle(JSON.parse(answer) as Record<string, unknown>);
-            else reject(new Error(`${url} answered ${response.statusCode}`));
+            else reject(new Error(`${url} responded with ${response.statusCode}`));
           }, reject);
         },
       );

@@ -1,15 +1,18 @@
+/**
+ * Reads memory and CPU time of processes and makes control groups. The scenarios call it.
+ */
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const KIB = 1024;
 
-/** A field of `/proc/<pid>/status`, such as `VmRSS` (now), `VmHWM` (peak), `RssAnon`, in bytes. */
+/** Returns a field of `/proc/<pid>/status` in bytes, such as `VmRSS` (now), `VmHWM` (peak) or `RssAnon`. */
 export function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM' | 'RssAnon'): number {
   const [, kib] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) * KIB;
 }
 
-/** CPU time that the threads of a process have used, in seconds. */
+/** Returns the CPU time of all threads of a process, in seconds. */
 export function cpuSecondsOf(pid: number): number {
   const nanoseconds = readdirSync(`/proc/${pid}/task`).map((thread) =>
     Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
@@ -17,18 +20,18 @@ export function cpuSecondsOf(pid: number): number {
   return nanoseconds.reduce((sum, value) => sum + value, 0) / 1e9;
 }
 
-/** A control group made for one contestant. */
+/** A control group for one implementation. */
 export interface Cgroup {
-  /** File to which a process writes its id to belong to the group. */
+  /** The file to which a process writes its id to join the group. */
   readonly procsFile: string;
-  /** What counts as used up: usage without the page cache that can be dropped; bytes. */
+  /** Returns the memory usage without the inactive page cache, in bytes. */
   workingSet(): number;
-  /** Most that was used at a time, page cache included; bytes. */
+  /** Returns the maximum memory usage, including the page cache, in bytes. */
   peak(): number;
   remove(): void;
 }
 
-/** A memory cgroup, of version 1 or 2; undefined where the machine allows none. */
+/** Makes a memory cgroup, of version 1 or 2. Returns undefined if the machine does not allow it. */
 export function memoryCgroup(name: string): Cgroup | undefined {
   return makeGroup('memory', name, (directory, unified) => {
     const read = (file: string) => readFileSync(join(directory, file), 'utf8');
@@ -45,7 +48,7 @@ export function memoryCgroup(name: string): Cgroup | undefined {
   });
 }
 
-/** A CPU cgroup with a quota in thousandths of a core; undefined where the machine allows none. */
+/** Makes a CPU cgroup with a quota in thousandths of a core. Returns undefined if the machine does not allow it. */
 export function cpuCgroup(name: string, millicores: number): Cgroup | undefined {
   return makeGroup('cpu', name, (directory, unified) => {
     const quota = millicores * 100;
@@ -81,7 +84,7 @@ function makeGroup(
   return undefined;
 }
 
-/** Where groups of a controller may be made: below this process's own, else below the root of the hierarchy. */
+/** Returns the possible parents of a group: this process's own group first, then the root of the hierarchy. */
 function hierarchies(controller: string): readonly { path: string; unified: boolean }[] {
   const lines = readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n');
   return lines.flatMap((line) => {

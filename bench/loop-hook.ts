@@ -1,7 +1,10 @@
-/** Loaded into a provider (`--import`): writes the longest block of its event loop to the file `LOOP_FILE` names. */
+/**
+ * Measures the event loop of a provider, which loads it with `--import`. Writes the longest block to the file named by
+ * `LOOP_FILE`.
+ */
 import { writeFileSync } from 'node:fs';
 
-/** Asking for CPU time is not free: at every 2 ms it took a tenth of what was measured. */
+/** Reading the CPU time costs time: every 2 ms, it took a tenth of the measured time. */
 const TICK_MS = 5;
 const NONE = { blockMs: 0, cpuMs: 0 };
 
@@ -18,7 +21,7 @@ setInterval(() => {
   cpu = process.cpuUsage();
 }, TICK_MS).unref();
 
-// The benchmark asks for a new beginning when the scenario begins.
+// The benchmark sends this signal when the scenario begins.
 process.on('SIGUSR2', () => {
   longest = NONE;
 });

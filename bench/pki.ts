@@ -1,6 +1,6 @@
 /**
- * What a certificate costs: time per PFX by kind, and the longest block of the event loop while 100 are parsed at once,
- * against node-forge parsing on the main thread. Prints ratios; asserts nothing.
+ * Measures the cost of certificates: the time per PFX of each kind, and the longest block of the event loop while 100
+ * are parsed in parallel, compared with node-forge on the main thread. Prints ratios and asserts nothing.
  */
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
@@ -51,7 +51,7 @@ async function readByForge(pfx: Buffer): Promise<void> {
   forge.pkcs12.pkcs12FromAsn1(forge.asn1.fromDer(pfx.toString('latin1')), PASSWORD);
 }
 
-/** Median of single reads, in milliseconds. */
+/** Returns the median time of a read, in milliseconds. */
 async function timeOf(read: (pfx: Buffer) => Promise<void>, pfx: Buffer): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < 15; i++) {
@@ -62,7 +62,7 @@ async function timeOf(read: (pfx: Buffer) => Promise<void>, pfx: Buffer): Promis
   return times.sort((a, b) => a - b)[7] ?? 0;
 }
 
-/** The better of `runs` runs, since other processes' work shows up as blocks too. */
+/** Returns the run with the shortest block. Work of other processes makes blocks longer. */
 async function blockOf(job: () => Promise<unknown>, runs: number): Promise<{ total: number; block: number }> {
   let best = await blockOnce(job);
   for (let i = 1; i < runs; i++) {
@@ -72,7 +72,7 @@ async function blockOf(job: () => Promise<unknown>, runs: number): Promise<{ tot
   return best;
 }
 
-/** Total time and longest turn of the event loop while `job` runs, in milliseconds. */
+/** Returns the total time and the longest block of the event loop while `job` runs, in milliseconds. */
 async function blockOnce(job: () => Promise<unknown>): Promise<{ total: number; block: number }> {
   let block = 0;
   let last = performance.now();
@@ -117,7 +117,7 @@ async function main(): Promise<void> {
     const [own, theirs] = [await timeOf(readHere, pfx), await timeOf(readByForge, pfx)];
     console.log(`${name.padEnd(40)}${ms(own)}${ms(theirs)}  ${(theirs / own).toFixed(1)}x`);
   }
-  console.log(`\nLongest block of the event loop while ${PARALLEL} are parsed at once, and total time`);
+  console.log(`\nLongest block of the event loop while ${PARALLEL} are parsed in parallel, and total time`);
   for (const { name, pfx } of kinds) {
     const all = (read: (content: Buffer) => Promise<void>) => () =>
       Promise.all(Array.from({ length: PARALLEL }, () => read(pfx)));
@@ -137,7 +137,9 @@ async function main(): Promise<void> {
     }
   };
   const { total, block } = await blockOf(readAll, 3);
-  console.log(`\n${MUTATIONS} damaged PFX files, ${PARALLEL} at once: longest block${ms(block)}, total${ms(total)}`);
+  console.log(
+    `\n${MUTATIONS} damaged PFX files, ${PARALLEL} in parallel: longest block${ms(block)}, total${ms(total)}`,
+  );
 }
 
 await main();

@@ -1,14 +1,14 @@
 /**
- * The provider's speed, gentleness and size, against two baselines in the same run: `sequential` (what the official
- * provider does) and `limit` (the physical floor). Prints a table of ratios and writes JSON; a missed target is printed as
- * missed, and no time is ever asserted.
+ * Measures time, requests and memory of the provider against two baselines in the same run: `sequential` (reads as the
+ * official provider does) and `limit` (bare requests, the lower bound). Prints a table of ratios and writes JSON.
+ * Reports missed targets and asserts no time.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startAzure } from './azure.ts';
-import { baseline, provider } from './contestants.ts';
+import { baseline, provider } from './implementations.ts';
 import { missedTargets, printTable, targetsOf } from './report.ts';
 import type { Row, Scenario } from './scenario.ts';
 import { cold } from './scenarios/cold.ts';
@@ -24,17 +24,17 @@ const SCENARIOS: readonly Scenario[] = [start, cold, warm, podsAtOnce, republish
 
 const HELP = `Usage: npm run bench -- [options]
 
-  --quick            few repetitions, under a minute
-  --only TEXT        scenarios whose name has TEXT in it: ${SCENARIOS.map(({ name }) => name).join(', ')}
-  --provider CMD     another provider beside this one (repeatable): a command line, to which the flags --endpoint,
+  --quick            run few repetitions, in less than a minute
+  --only TEXT        run the scenarios whose name contains TEXT: ${SCENARIOS.map(({ name }) => name).join(', ')}
+  --provider CMD     also measure this provider (repeatable): a command line, to which the flags --endpoint,
                      --healthz-port and --prometheus-port are added
-  --alone            without this project's provider
-  --node FLAGS       flags of node for this project's provider, of which the image has none
-  --public-names     play the public cloud on port 443 and write /etc/hosts (root), for providers that resolve no
-                     .localhost names
-  --vault-ms N       latency of the vault (20)
-  --entra-ms N       latency of Entra (60)
-  --json FILE        where the numbers go (node_modules/.cache/bench/results.json)
+  --alone            do not measure this project's provider
+  --node FLAGS       run this project's provider with these flags of node; the image uses none
+  --public-names     serve the names of the public cloud on port 443 and write /etc/hosts (needs root), for providers
+                     that cannot resolve .localhost names
+  --vault-ms N       latency of the vault (default: 20)
+  --entra-ms N       latency of Entra ID (default: 60)
+  --json FILE        write the results to FILE (default: node_modules/.cache/bench/results.json)
 `;
 
 const { values } = parseArgs({
@@ -86,11 +86,13 @@ async function main(): Promise<void> {
   );
   printTable(rows);
   const missed = missedTargets(rows);
-  process.stdout.write(missed.length === 0 ? '\nEvery target was met.\n' : `\nMissed:\n  ${missed.join('\n  ')}\n`);
+  process.stdout.write(
+    missed.length === 0 ? '\nAll targets were met.\n' : `\nMissed targets:\n  ${missed.join('\n  ')}\n`,
+  );
   mkdirSync(dirname(values.json), { recursive: true });
   const results = rows.map((row) => ({ ...row, targets: targetsOf(row) }));
   writeFileSync(values.json, `${JSON.stringify({ machine, latency, rows: results }, null, 2)}\n`);
-  process.stdout.write(`\nNumbers: ${values.json}\n`);
+  process.stdout.write(`\nResults: ${values.json}\n`);
 }
 
 await main();

@@ -1,15 +1,18 @@
+/**
+ * Prints the results of the benchmark as a table and lists missed targets. `provider.ts` calls it.
+ */
 import type { Counts } from './azure.ts';
-import type { LoopBlock } from './contestants.ts';
+import type { LoopBlock } from './implementations.ts';
 import type { Row, Target } from './scenario.ts';
 
-/** Longest block of the event loop that any scenario may see. */
+/** Maximum block of the event loop in any scenario. */
 const MAX_BLOCK_MS = 20;
 
 const HEADINGS = ['scenario', 'result', '/seq.', '/limit', 'reads', 'tokens', 'loop block (CPU)', 'targets'] as const;
 
-/** The table, one line a row; contestants are named where there are several. */
+/** Prints the table, one line for each row. Names the implementations if there is more than one. */
 export function printTable(rows: readonly Row[]): void {
-  const several = new Set(rows.map(({ contestant }) => contestant)).size > 1;
+  const several = new Set(rows.map(({ implementation }) => implementation)).size > 1;
   const lines = rows.map((row) => cellsOf(row, several));
   const widths = HEADINGS.map((heading, i) => Math.max(heading.length, ...lines.map((line) => line[i]?.length ?? 0)));
   const print = (cells: readonly string[]) =>
@@ -24,26 +27,26 @@ export function printTable(rows: readonly Row[]): void {
   for (const line of lines) print(line);
 }
 
-/** What was missed, each with its scenario. */
+/** Returns the missed targets, each with its scenario. */
 export function missedTargets(rows: readonly Row[]): readonly string[] {
   return rows.flatMap((row) =>
     targetsOf(row)
       .filter(({ met }) => !met)
-      .map(({ text }) => `${row.contestant}: ${row.scenario}: ${text}; ${row.result}`),
+      .map(({ text }) => `${row.implementation}: ${row.scenario}: ${text}; ${row.result}`),
   );
 }
 
-/** The targets of a row, that for blocks of the event loop among them. */
+/** Returns the targets of a row, including the target for blocks of the event loop. */
 export function targetsOf({ targets = [], loop }: Row): readonly Target[] {
   if (loop === undefined) return targets;
-  // Where the machine was busy with others, a block holds time in which the provider did not run.
+  // On a busy machine, a block includes time in which the provider did not run. Its CPU time does not.
   const block = { text: `no block above ${MAX_BLOCK_MS} ms`, met: Math.min(loop.blockMs, loop.cpuMs) <= MAX_BLOCK_MS };
   return [...targets, block];
 }
 
 function cellsOf(row: Row, several: boolean): readonly string[] {
   return [
-    several ? `${row.scenario} [${row.contestant}]` : row.scenario,
+    several ? `${row.scenario} [${row.implementation}]` : row.scenario,
     row.result,
     ratio(row.toSequential),
     ratio(row.toLimit),

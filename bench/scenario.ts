@@ -1,19 +1,22 @@
+/**
+ * The types of scenarios and results, and functions that all scenarios use.
+ */
 import type { Azure, Counts } from './azure.ts';
-import type { Contestant, LoopBlock, Running, StartOptions } from './contestants.ts';
+import type { Implementation, LoopBlock, Running, StartOptions } from './implementations.ts';
 import type { Pod } from './world.ts';
 
-/** What scenarios work with. */
+/** The input of a scenario. */
 export interface Bench {
   readonly azure: Azure;
-  /** Providers, this project's own first; each gets rows of its own. */
-  readonly providers: readonly Contestant[];
-  readonly sequential: Contestant;
-  readonly limit: Contestant;
-  /** Few repetitions, small numbers. */
+  /** The measured providers, this project's first. Each has its own rows. */
+  readonly providers: readonly Implementation[];
+  readonly sequential: Implementation;
+  readonly limit: Implementation;
+  /** If true, scenarios use few repetitions and small numbers. */
   readonly quick: boolean;
 }
 
-/** A goal and whether it was met. */
+/** A target and whether the result met it. */
 export interface Target {
   readonly text: string;
   readonly met: boolean;
@@ -22,16 +25,16 @@ export interface Target {
 /** One line of the table. */
 export interface Row {
   readonly scenario: string;
-  readonly contestant: string;
-  /** What was measured, in words. */
+  readonly implementation: string;
+  /** The result as text. */
   readonly result: string;
-  /** The contestant's time divided by that of the baselines. */
+  /** The time divided by that of the baseline. */
   readonly toSequential?: number;
   readonly toLimit?: number;
   readonly counts?: Counts;
   readonly loop?: LoopBlock | undefined;
   readonly targets?: readonly Target[];
-  /** Everything behind the words; numbers with their units in the names. */
+  /** The measured values. Names of numbers contain their units. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 
@@ -41,20 +44,20 @@ export interface Scenario {
   run(bench: Bench): Promise<readonly Row[]>;
 }
 
-/** What came of letting one contestant work. */
+/** The result of work with one implementation. */
 export interface TimedResult<T> {
   readonly value: T;
   readonly counts: Counts;
   readonly loop: LoopBlock | undefined;
 }
 
-/** Starts a contestant afresh, lets it work, counts the requests of the work, and ends it. */
+/** Starts an implementation, runs the work, counts its requests, and ends the implementation. */
 export async function withFresh<T>(
   { azure }: Bench,
-  { contestant, ...options }: StartOptions & { readonly contestant: Contestant },
+  { implementation, ...options }: StartOptions & { readonly implementation: Implementation },
   work: (running: Running) => Promise<T>,
 ): Promise<TimedResult<T>> {
-  const running = await contestant.start(azure, options);
+  const running = await implementation.start(azure, options);
   try {
     await running.watchFromNow();
     await azure.remote.clearRequests();
@@ -66,36 +69,36 @@ export async function withFresh<T>(
   }
 }
 
-/** Milliseconds that work takes. */
+/** Returns the duration of the work in milliseconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
   await work();
   return performance.now() - started;
 }
 
-/** All pods at once; rejects if one of them fails. */
+/** Mounts the volumes of all pods in parallel. Rejects if one of them fails. */
 export async function mountAll(running: Running, pods: readonly Pod[]): Promise<void> {
   await Promise.all(pods.map((pod) => running.mount(pod)));
 }
 
-/** The middle one, or the mean of the two in the middle. */
+/** Returns the median. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
   return ((sorted[Math.ceil(middle) - 1] ?? Number.NaN) + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2;
 }
 
-/** The longest of several blocks. */
+/** Returns the longest block. */
 export function longest(blocks: readonly (LoopBlock | undefined)[]): LoopBlock | undefined {
   return blocks.reduce((a, b) => ((b?.blockMs ?? 0) > (a?.blockMs ?? 0) ? b : (a ?? b)), undefined);
 }
 
-/** `0`, `1`, … below `count`. */
+/** Returns the numbers from 0 to `count` - 1. */
 export function range(count: number): readonly number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-/** Milliseconds for people. */
+/** Formats milliseconds. */
 export function ms(value: number): string {
   return value < 10
     ? `${value.toFixed(1)} ms`
@@ -104,7 +107,7 @@ export function ms(value: number): string {
       : `${(value / 1000).toFixed(1)} s`;
 }
 
-/** Bytes for people. */
+/** Formats bytes. */
 export function mib(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

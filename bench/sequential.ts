@@ -1,3 +1,6 @@
+/**
+ * The baseline `sequential`: reads as the official provider does. `baseline-process.ts` calls it.
+ */
 import https from 'node:https';
 import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 import { ClientSecretCredential } from '@azure/identity';
@@ -6,8 +9,8 @@ import { lookupLocalhost } from '../src/azure/http/lookups.ts';
 import { type Reader, TENANT } from './world.ts';
 
 /**
- * Mounts as the official provider does: a new credential and a new client each time, one object after another, the
- * SDK's own challenge, login and retries; connections are shared by all Mounts.
+ * Returns a reader that works as the official provider does: each Mount has a new credential and a new client, and
+ * reads one object after another, with the challenges, logins and retries of the SDK. All Mounts share connections.
  */
 export const readSequentially: Reader = ({ caPem, authorityHost, vaultUrl }) => {
   const agent = new https.Agent({ keepAlive: true, ca: caPem, lookup: lookupLocalhost });

@@ -1,13 +1,16 @@
+/**
+ * The data of the benchmark: objects, pods and the seed of the emulator. All scenarios use it.
+ */
 import { createHash } from 'node:crypto';
 
-/** Tenant, vault and sizes of the Azure that every contestant meets. */
+/** Tenant and vault of all scenarios. */
 export const TENANT = '11111111-1111-1111-1111-111111111111';
 export const VAULT = 'bench';
 export const IDENTITIES = 100;
 export const SECRETS = 200;
 export const CERTIFICATES = 50;
 
-/** An object as a manifest names it. */
+/** An object of a manifest. */
 export interface BenchObject {
   readonly name: string;
   readonly type: 'secret';
@@ -21,32 +24,32 @@ export interface Pod {
   readonly objects: readonly BenchObject[];
 }
 
-/** Where a baseline finds the emulator. */
+/** The addresses of the emulator, for baselines. */
 export interface AzureAddress {
   readonly caPem: string;
   readonly authorityHost: string;
   readonly vaultUrl: string;
 }
 
-/** A way to mount: takes the address once, then reads all objects of each pod. */
+/** A way to mount. It takes the addresses once and then reads all objects of each pod. */
 export type Reader = (address: AzureAddress) => (pod: Pod) => Promise<void>;
 
-/** The n-th pod; pods of one `identity` number share a service principal. */
+/** Returns the n-th pod. Pods with the same `identity` share a service principal. */
 export function podOf(n: number, identity: number, objects: readonly BenchObject[]): Pod {
   return { name: `pod-${n}`, clientId: clientId(identity), clientSecret: clientSecret(identity), objects };
 }
 
-/** Secrets of about 100 bytes; `from` is the first one's number. */
+/** Returns secrets of about 100 bytes. `from` is the number of the first one. */
 export function secrets(count: number, from = 0): readonly BenchObject[] {
   return Array.from({ length: count }, (_, i) => ({ name: `secret-${from + i}`, type: 'secret' }));
 }
 
-/** Secrets that hold a PFX in Key Vault's own form: an RSA key, a leaf, an intermediate and a root. */
+/** Returns secrets that contain a PFX in Key Vault's form: an RSA key, a leaf, an intermediate and a root. */
 export function certificates(count: number): readonly BenchObject[] {
   return Array.from({ length: count }, (_, i) => ({ name: `pfx-${i}`, type: 'secret' }));
 }
 
-/** The emulator's seed. */
+/** Returns the seed of the emulator. */
 export function seedOf(): string {
   const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
   const identities = numbers(IDENTITIES).map((i) => ({
@@ -70,7 +73,6 @@ export function seedOf(): string {
     valueFrom: { chain: `chain-${i % chains.length}`, form: { preset: 'keyVault' } },
   }));
   const grants = identities.map(({ name }) => ({ identity: name, secrets: ['get', 'list'] }));
-  // JSON is YAML.
   return JSON.stringify({
     tenants: [{ id: TENANT, identities }],
     authorities: [

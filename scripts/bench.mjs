@@ -7,9 +7,9 @@ import { rawText } from './raw-text.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const [name = '', ...args] = process.argv.slice(2);
-// Below node_modules, so that packages stay out of the bundle and are found at run time.
+// The output is below node_modules, so that packages that are not in the bundle are found at run time.
 const outdir = join(root, 'node_modules/.cache/bench');
-/** Programs that the benchmark of the provider runs in processes of their own. */
+/** Programs that the benchmark of the provider runs in separate processes. */
 const helpers = name === 'provider' ? ['azure-process', 'baseline-process', 'loop-hook'] : [];
 await build({
   absWorkingDir: root,

@@ -1,5 +1,5 @@
-// Bundles the program: dist/program.js (all a node needs), dist/main.js (starts it with V8's code cache, which it can do
-// without) and dist/lab.js (emulator and demo, loaded on demand).
+// Bundles the program: dist/program.js (everything that a node needs), dist/main.js (starts it with V8's code cache, if
+// there is one) and dist/lab.js (emulator and demo, loaded on demand).
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { rawText } from './raw-text.mjs';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** Keeps emulator and demo out of the main bundle: the image leaves them out. */
+/** Keeps emulator and demo out of the main bundle, because the image does not contain them. */
 const separateLab = {
   name: 'separate-lab',
   setup({ onResolve }) {
@@ -44,23 +44,23 @@ const { outputFiles } = await build({
   platform: 'node',
   target: 'node20',
   format: 'cjs',
-  // Names stay for the stack of a defect in the log; to keep them by `keepNames` costs a call for each closure.
+  // Names are not minified, so that stacks in the log can be read. `keepNames` would add a call for each closure.
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
-  // Code that V8 has cached knows no `import()`.
+  // Code from V8's cache cannot call `import()`.
   supported: { 'dynamic-import': false },
   logLevel: 'warning',
   define: {
     'process.env.AKV_CSI_VERSION': JSON.stringify(version),
     'process.env.AKV_CSI_BUILD_DATE': JSON.stringify(buildDate()),
-    // The SDK asks whether a request's body is one, and the question alone makes Node load its fetch: 8 MB.
+    // The SDK tests each request body with `instanceof FormData`, which makes Node load its fetch: 8 MB.
     FormData: 'undefined',
   },
   plugins: [rawText, separateLab],
 });
 
-/** One byte a character, for V8 as well; esbuild leaves regular expressions as they are. */
+/** Escapes non-ASCII characters, also in regular expressions, so that V8 stores one byte per character. */
 const ascii = (text) =>
   text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
@@ -85,8 +85,10 @@ try {
     timeout: 60_000,
   });
 } catch {
-  process.stderr.write('There is no code cache, since the program did not serve: it will start more slowly.\n');
+  process.stderr.write(
+    'There is no code cache, because the program did not answer a Mount. It will start more slowly.\n',
+  );
 }
-// Old files stay until the new ones are there: tests may be running with them.
+// Old files are removed last, because running tests may use them.
 const made = new Set(['main.js', 'program.js', 'lab.js', 'package.json', cache]);
 for (const name of readdirSync(dist(''))) if (!made.has(name)) rmSync(dist(name), { recursive: true, force: true });

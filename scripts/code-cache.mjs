@@ -1,5 +1,5 @@
-// Makes V8's code cache of a program: `node scripts/code-cache.mjs PROGRAM CACHE`. Serves and answers Mounts of an
-// emulator before, so that the cache holds what the start and the first Mount of a node need, and no more.
+// Makes V8's code cache of a program: `node scripts/code-cache.mjs PROGRAM CACHE`. It first serves a Mount from an
+// emulator, so that the cache contains exactly the code that a start and a first Mount need.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -16,11 +16,11 @@ const [, , program = '', cache = ''] = process.argv;
 const main = join(dirname(program), 'main.js');
 const directory = mkdtempSync(join(tmpdir(), 'akv-csi-build-'));
 const file = (name) => join(directory, name);
-const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
+const scriptFile = (name) => fileURLToPath(new URL(name, import.meta.url));
 const socket = file('s');
 
 const emulator = run(['emulator', '--port', '0', '--imds-port', '0', '--quiet'], {
-  '--seed': beside('rehearsal-azure.yaml'),
+  '--seed': scriptFile('code-cache-seed.yaml'),
   '--ca-file': file('ca.pem'),
   '--cloud-file': file('cloud.json'),
 });
@@ -29,21 +29,21 @@ process.on('exit', () => {
   rmSync(directory, { recursive: true, force: true });
 });
 emulator.once('exit', () => process.exit(1));
-await appearance(file('cloud.json'));
+await fileCreated(file('cloud.json'));
 process.env.AZURE_ENVIRONMENT_FILEPATH = file('cloud.json');
 process.env.SSL_CERT_FILE = file('ca.pem');
 process.argv = [process.execPath, main, 'serve', '--endpoint', `unix://${socket}`];
 process.argv.push('--healthz-port', '0', '--prometheus-port', '0', '--cloud-name', 'AzureStackCloud');
 process.stdout.write = () => true;
 
-// The program changes flags of V8 after its start, and a cache is good for the flags of its making only.
+// The program changes V8 flags after its start, and a cache is valid only for the flags with which it was made.
 v8.setFlagsFromString = () => {};
 const script = new Script(readFileSync(program, 'latin1'), { filename: program });
 script.runInThisContext()({}, createRequire(program), {}, program, dirname(program));
-await appearance(socket);
-const mount = run(['mount', beside('rehearsal-mount.yaml')], { '--endpoint': `unix://${socket}` });
+await fileCreated(socket);
+const mount = run(['mount', scriptFile('code-cache-mount.yaml')], { '--endpoint': `unix://${socket}` });
 const [exitCode] = await once(mount, 'exit');
-// The program catches what is thrown here.
+// The program catches errors that are thrown here, so exit instead.
 if (exitCode !== 0) process.exit(1);
 const part = `${cache}.${process.pid}`;
 const data = script.createCachedData();
@@ -57,6 +57,6 @@ function run(args, options) {
   });
 }
 
-async function appearance(path) {
+async function fileCreated(path) {
   while (!existsSync(path)) await sleep(20);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-/** esbuild plugin: `import text from './file?raw'` gives the text of a file. */
+/** An esbuild plugin: `import text from './file?raw'` imports the text of a file. */
 export const rawText = {
   name: 'raw-text',
   setup({ onResolve, onLoad }) {

@@ -1,8 +1,8 @@
-import type { Contestant } from '../contestants.ts';
+import type { Implementation } from '../implementations.ts';
 import { type Bench, longest, median, ms, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
 import { podOf, secrets } from '../world.ts';
 
-/** The first Mount of a process. */
+/** Measures the first Mount of a process. */
 export const cold: Scenario = {
   name: 'cold Mount',
   async run(bench) {
@@ -14,14 +14,14 @@ export const cold: Scenario = {
 
 async function coldMounts(bench: Bench, objects: number): Promise<readonly Row[]> {
   const repetitions = bench.quick ? 1 : 3;
-  const sequential = await measure(bench, { contestant: bench.sequential, objects, repetitions });
-  const limit = await measure(bench, { contestant: bench.limit, objects, repetitions });
+  const sequential = await measure(bench, { implementation: bench.sequential, objects, repetitions });
+  const limit = await measure(bench, { implementation: bench.limit, objects, repetitions });
   const rows: Row[] = [];
-  for (const contestant of bench.providers) {
-    const own = await measure(bench, { contestant, objects, repetitions: repetitions + 2 });
+  for (const implementation of bench.providers) {
+    const own = await measure(bench, { implementation, objects, repetitions: repetitions + 2 });
     rows.push({
       scenario: `cold Mount, ${objects} objects`,
-      contestant: contestant.name,
+      implementation: implementation.name,
       result: ms(own.timeMs),
       toSequential: own.timeMs / sequential.timeMs,
       toLimit: own.timeMs / limit.timeMs,
@@ -42,15 +42,15 @@ function targetsOf(ownMs: number, sequentialMs: number, limitMs: number) {
 }
 
 interface Attempt {
-  readonly contestant: Contestant;
+  readonly implementation: Implementation;
   readonly objects: number;
   readonly repetitions: number;
 }
 
-async function measure(bench: Bench, { contestant, objects, repetitions }: Attempt) {
+async function measure(bench: Bench, { implementation, objects, repetitions }: Attempt) {
   const outcomes = [];
   for (const _ of range(repetitions)) {
-    const work = { contestant, watchLoop: true };
+    const work = { implementation, watchLoop: true };
     outcomes.push(await withFresh(bench, work, ({ mount }) => timed(() => mount(podOf(0, 0, secrets(objects))))));
   }
   const [first] = outcomes;

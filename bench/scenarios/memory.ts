@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Contestant, Running } from '../contestants.ts';
+import type { Implementation, Running } from '../implementations.ts';
 import { type Cgroup, memoryCgroup, memoryOf } from '../linux.ts';
 import { type Bench, mib, type Row, range, type Scenario, withFresh } from '../scenario.ts';
 import { certificates, IDENTITIES, type Pod, podOf, secrets } from '../world.ts';
@@ -7,28 +7,28 @@ import { certificates, IDENTITIES, type Pod, podOf, secrets } from '../world.ts'
 const IN_PARALLEL = 20;
 const OBJECTS = 10;
 const SETTLE_MS = 2000;
-/** V8 gives memory back when nothing was allocated for eight seconds. */
+/** V8 releases memory after eight seconds without allocations. */
 const REST_MS = 12_000;
 const MIB = 2 ** 20;
-/** What the major version of Node itself costs is in the target. */
+/** The target depends on the memory that the major version of Node needs. */
 const MAX_RSS_MB = Number(process.versions.node.split('.')[0]) < 22 ? 90 : 110;
 const MAX_WORKING_SET_MIB = 45;
 
-/** Memory before, during and after many Mounts of many identities. */
+/** Measures memory before, during and after many Mounts of many identities. */
 export const memory: Scenario = {
   name: 'memory',
   async run(bench) {
     const rows: Row[] = [];
-    for (const contestant of bench.providers) rows.push(await measure(bench, contestant));
+    for (const implementation of bench.providers) rows.push(await measure(bench, implementation));
     return rows;
   },
 };
 
-async function measure(bench: Bench, contestant: Contestant): Promise<Row> {
+async function measure(bench: Bench, implementation: Implementation): Promise<Row> {
   const pods = podsOf(bench.quick ? 100 : 500);
   const group = memoryCgroup('akv-csi-bench');
   try {
-    const options = { contestant, ...(group === undefined ? {} : { procsFiles: [group.procsFile] }) };
+    const options = { implementation, ...(group === undefined ? {} : { procsFiles: [group.procsFile] }) };
     const { value, counts } = await withFresh(bench, options, async (running) => {
       await sleep(SETTLE_MS);
       const idle = readingOf(running, group);
@@ -45,7 +45,7 @@ async function measure(bench: Bench, contestant: Contestant): Promise<Row> {
     ];
     return {
       scenario: `memory, ${pods.length} Mounts`,
-      contestant: contestant.name,
+      implementation: implementation.name,
       result:
         `RSS ${mib(idle.rssBytes)} idle, ${mib(peakBytes)} peak, ${mib(after.rssBytes)} after; ` +
         `working set ${inGroup(idle.workingSetBytes)} idle, ${inGroup(after.workingSetBytes)} after`,
@@ -66,7 +66,7 @@ function readingOf({ pid }: Running, group: Cgroup | undefined) {
   };
 }
 
-/** Every tenth pod has a certificate beside its secrets. */
+/** Returns pods with secrets. Every tenth pod also has a certificate. */
 function podsOf(count: number): readonly Pod[] {
   return range(count).map((n) => {
     const plain = secrets(OBJECTS, (n * OBJECTS) % 190);

@@ -1,11 +1,11 @@
-import type { Contestant } from '../contestants.ts';
+import type { Implementation } from '../implementations.ts';
 import { type Bench, median, mountAll, ms, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
 import { podOf, secrets } from '../world.ts';
 
 const PODS = 100;
 const OBJECTS = 20;
 
-/** Many pods of one node at once, as after a restart of the node. */
+/** Measures Mounts of many pods of one node in parallel, as after a restart of the node. */
 export const podsAtOnce: Scenario = {
   name: 'pods at once',
   async run(bench) {
@@ -14,16 +14,16 @@ export const podsAtOnce: Scenario = {
 };
 
 async function oneIdentity(bench: Bench): Promise<readonly Row[]> {
-  const sequential = await storm(bench, bench.sequential, 1);
+  const sequential = await mountPods(bench, bench.sequential, 1);
   const rows: Row[] = [];
-  for (const contestant of bench.providers) {
+  for (const implementation of bench.providers) {
     const colds: number[] = [];
-    for (const _ of range(bench.quick ? 1 : 3)) colds.push(await coldMount(bench, contestant));
+    for (const _ of range(bench.quick ? 1 : 3)) colds.push(await coldMount(bench, implementation));
     const coldMs = median(colds);
-    const own = await storm(bench, contestant, 1);
+    const own = await mountPods(bench, implementation, 1);
     rows.push({
       scenario: `${PODS} pods x ${OBJECTS} objects, one identity`,
-      contestant: contestant.name,
+      implementation: implementation.name,
       result: `${ms(own.value)}, ${(own.value / coldMs).toFixed(1)}x one cold Mount`,
       toSequential: own.value / sequential.value,
       counts: own.counts,
@@ -40,14 +40,14 @@ async function oneIdentity(bench: Bench): Promise<readonly Row[]> {
 }
 
 async function manyIdentities(bench: Bench): Promise<readonly Row[]> {
-  const sequential = await storm(bench, bench.sequential, PODS);
-  const limit = await storm(bench, bench.limit, PODS);
+  const sequential = await mountPods(bench, bench.sequential, PODS);
+  const limit = await mountPods(bench, bench.limit, PODS);
   const rows: Row[] = [];
-  for (const contestant of bench.providers) {
-    const own = await storm(bench, contestant, PODS);
+  for (const implementation of bench.providers) {
+    const own = await mountPods(bench, implementation, PODS);
     rows.push({
       scenario: `${PODS} pods x ${OBJECTS} objects, ${PODS} identities`,
-      contestant: contestant.name,
+      implementation: implementation.name,
       result: ms(own.value),
       toSequential: own.value / sequential.value,
       toLimit: own.value / limit.value,
@@ -55,7 +55,7 @@ async function manyIdentities(bench: Bench): Promise<readonly Row[]> {
       loop: own.loop,
       targets: [
         { text: '<= sequential / 4', met: own.value <= sequential.value / 4 },
-        { text: '<= 1 token an identity', met: own.counts.tokens <= PODS },
+        { text: '<= 1 token per identity', met: own.counts.tokens <= PODS },
       ],
       details: { own, sequential, limit },
     });
@@ -63,12 +63,12 @@ async function manyIdentities(bench: Bench): Promise<readonly Row[]> {
   return rows;
 }
 
-function storm(bench: Bench, contestant: Contestant, identities: number) {
+function mountPods(bench: Bench, implementation: Implementation, identities: number) {
   const pods = range(PODS).map((n) => podOf(n, n % identities, secrets(OBJECTS)));
-  return withFresh(bench, { contestant, watchLoop: true }, (running) => timed(() => mountAll(running, pods)));
+  return withFresh(bench, { implementation, watchLoop: true }, (running) => timed(() => mountAll(running, pods)));
 }
 
-async function coldMount(bench: Bench, contestant: Contestant): Promise<number> {
-  const work = { contestant, watchLoop: true };
+async function coldMount(bench: Bench, implementation: Implementation): Promise<number> {
+  const work = { implementation, watchLoop: true };
   return (await withFresh(bench, work, ({ mount }) => timed(() => mount(podOf(0, 0, secrets(OBJECTS)))))).value;
 }

@@ -1,23 +1,23 @@
-import type { Contestant } from '../contestants.ts';
+import type { Implementation } from '../implementations.ts';
 import { type Bench, median, ms, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
 import { podOf, secrets } from '../world.ts';
 
 const OBJECTS = 50;
 const WARM_UP = 5;
 
-/** The same pod again, as at every republish. */
+/** Measures repeated Mounts of the same pod, as at every republish. */
 export const warm: Scenario = {
   name: 'warm Mount',
   async run(bench) {
     const repetitions = bench.quick ? 10 : 30;
     const sequential = await measure(bench, bench.sequential, 2);
     const rows: Row[] = [];
-    for (const contestant of bench.providers) {
-      const own = await measure(bench, contestant, repetitions);
+    for (const implementation of bench.providers) {
+      const own = await measure(bench, implementation, repetitions);
       const { reads, challenges, tokens, metadata } = own.counts;
       rows.push({
         scenario: `warm Mount, ${OBJECTS} objects`,
-        contestant: contestant.name,
+        implementation: implementation.name,
         result: ms(own.value.timeMs),
         toSequential: own.value.timeMs / sequential.value.timeMs,
         counts: own.counts,
@@ -33,8 +33,8 @@ export const warm: Scenario = {
   },
 };
 
-async function measure(bench: Bench, contestant: Contestant, repetitions: number) {
-  return withFresh(bench, { contestant, watchLoop: true }, async (running) => {
+async function measure(bench: Bench, implementation: Implementation, repetitions: number) {
+  return withFresh(bench, { implementation, watchLoop: true }, async (running) => {
     const pod = podOf(0, 0, secrets(OBJECTS));
     for (const _ of range(repetitions > WARM_UP ? WARM_UP : 1)) await running.mount(pod);
     await running.watchFromNow();

@@ -1,3 +1,6 @@
+/**
+ * Starts the measured implementations: providers as processes, and the baselines. The scenarios call it.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,50 +17,50 @@ import { startHelper } from './ipc.ts';
 import { cpuSecondsOf } from './linux.ts';
 import { type Pod, TENANT, VAULT } from './world.ts';
 
-/** Whoever mounts volumes in this benchmark. */
-export interface Contestant {
+/** An implementation that mounts volumes: a provider or a baseline. */
+export interface Implementation {
   readonly name: string;
-  /** A program of its own, measured as a process, or a baseline. */
+  /** `provider` is a program that is measured as a process. */
   readonly kind: 'provider' | 'baseline';
   start(azure: Azure, options?: StartOptions): Promise<Running>;
 }
 
-/** How a contestant is started; baselines heed nothing of it. */
+/** Options of a start. Baselines ignore them. */
 export interface StartOptions {
-  /** How long the provider may answer from memory, where it has flags for that. */
+  /** Lifetime of cached values. Only this project's provider has a flag for it. */
   readonly cacheTtlMs?: number;
-  /** Measure blocks of the event loop, where it is this project's provider. */
+  /** If true, the blocks of the event loop are measured. Only this project's provider supports it. */
   readonly watchLoop?: boolean;
-  /** Files of control groups that the process joins before it becomes the provider. */
+  /** `cgroup.procs` files of the control groups that the provider's process joins. */
   readonly procsFiles?: readonly string[];
 }
 
-/** The longest time that the event loop was not free, in milliseconds, and the CPU time the process used in it. */
+/** The longest block of the event loop and the CPU time that the process used during it, in milliseconds. */
 export interface LoopBlock {
   readonly blockMs: number;
   readonly cpuMs: number;
 }
 
-/** A contestant at work. */
+/** A running implementation. */
 export interface Running {
   readonly pid: number;
-  /** From exec to the first answered `Version`. */
+  /** Time from exec to the first response to `Version`. */
   readonly start: { readonly wallMs: number; readonly cpuSeconds: number };
   mount(pod: Pod): Promise<void>;
-  /** Measures blocks of the event loop from now on. */
+  /** Restarts the measurement of blocks of the event loop. */
   watchFromNow(): Promise<void>;
-  /** Ends it. */
+  /** Ends the process. */
   stop(): Promise<{ readonly loop: LoopBlock | undefined }>;
 }
 
 const POLL_MS = 2;
-/** A provider that has just started may have something to finish. */
+/** Time for a provider to complete its start. */
 const SETTLE_MS = 1000;
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
-/** A provider that speaks the contract: a command that takes the official provider's flags. */
-export function provider(name: string, command: readonly string[], own: boolean): Contestant {
+/** Returns a provider that is started by `command`, which must accept the flags of the official provider. */
+export function provider(name: string, command: readonly string[], own: boolean): Implementation {
   return {
     name,
     kind: 'provider',
@@ -65,8 +68,8 @@ export function provider(name: string, command: readonly string[], own: boolean)
   };
 }
 
-/** One of the baselines of this benchmark. */
-export function baseline(name: 'sequential' | 'limit'): Contestant {
+/** Returns a baseline of this benchmark. */
+export function baseline(name: 'sequential' | 'limit'): Implementation {
   return {
     name,
     kind: 'baseline',
@@ -103,8 +106,9 @@ async function startProvider(options: ProviderStart): Promise<Running> {
   const { child, log } = spawnProvider(options, socket, loopFile);
   try {
     while (!existsSync(socket)) {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended:\n${log()}`);
-      if (performance.now() - started > START_TIMEOUT_MS) throw new Error(`there is no ${socket}:\n${log()}`);
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the provider ended:\n${log()}`);
+      if (performance.now() - started > START_TIMEOUT_MS)
+        throw new Error(`the provider did not create ${socket}:\n${log()}`);
       await sleep(POLL_MS);
     }
     const client = connectProvider(`unix://${socket}`);
@@ -116,7 +120,8 @@ async function startProvider(options: ProviderStart): Promise<Running> {
       start,
       async mount(pod) {
         const { files } = await client.mount(requestFor(pod, azure), { deadlineMs: 120_000 });
-        if (files.length !== pod.objects.length) throw new Error(`${pod.name} got ${files.length} files`);
+        if (files.length !== pod.objects.length)
+          throw new Error(`${pod.name}: ${files.length} files instead of ${pod.objects.length}`);
       },
       async watchFromNow() {
         if (!options.own || options.watchLoop !== true) return;
@@ -146,7 +151,7 @@ function spawnProvider({ command, own, azure, ...options }: ProviderStart, socke
   const watched = own && watchLoop;
   const hook = watched ? ['--import', fileURLToPath(new URL('loop-hook.mjs', import.meta.url))] : [];
   const line = [program, ...hook, ...args, ...flags];
-  // A shell joins the groups and then becomes the provider, so that all of its memory and time counts.
+  // A shell joins the groups and then executes the provider, so that all of its memory and time is counted.
   const joined = ['sh', '-c', 'for f in $GROUPS_TO_JOIN; do echo $$ > "$f"; done; exec "$@"', 'sh', ...line];
   const [file = '', ...rest] = procsFiles.length === 0 ? line : joined;
   const child = spawn(file, rest, {
