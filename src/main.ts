@@ -4,7 +4,7 @@
  */
 
 import { messageOf } from './base/errors.ts';
-import { endWhereOutputBreaks } from './cli/broken-output.ts';
+import { endWhenOutputFails } from './cli/broken-output.ts';
 import { exitCodeFor, processIo } from './cli/io.ts';
 import { endProcess, outputWritten } from './cli/process-end.ts';
 import { listenForSignals } from './cli/signals.ts';
@@ -13,7 +13,7 @@ import { listenForSignals } from './cli/signals.ts';
 const LAST_LINES_MS = 500;
 
 const [command, ...args] = process.argv.slice(2);
-const takeOutput = endWhereOutputBreaks();
+const takeOutput = endWhenOutputFails();
 
 async function main(): Promise<void> {
   if (command !== 'serve') {

@@ -1,19 +1,19 @@
 /**
- * Ends a command whose output cannot be written. `main.ts` calls it before the first line, for every command; a running
- * `serve` takes its output over, see `log-output.ts`.
+ * Ends a command whose output cannot be written. `main.ts` calls it for every command, before any output. A running
+ * `serve` handles its output itself, see `log-output.ts`.
  */
 
 import { messageOf } from '../base/errors.ts';
 import { endProcess } from './process-end.ts';
 
-/** Exit code where the reader went away, as a shell shows it for SIGPIPE. */
+/** Exit code if the reader closed the output; a shell shows the same code for SIGPIPE. */
 const READER_GONE = 141;
 
 /**
- * From now on the process ends where standard output or standard error cannot be written: quietly with 141 where the
- * reader went away, else with 1 and one line on standard error. Returns what leaves such errors to other listeners.
+ * Ends the process when standard output or standard error cannot be written: with 141 and no message if the reader
+ * closed it, else with 1 and one line on standard error. Returns a function that removes this handler.
  */
-export function endWhereOutputBreaks(): () => void {
+export function endWhenOutputFails(): () => void {
   const streams = [process.stdout, process.stderr] as const;
   const onError = (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') endProcess(READER_GONE);

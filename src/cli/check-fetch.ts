@@ -14,25 +14,25 @@ import { warningsTo } from './logging.ts';
 import { credentialsHint, KUBELET_PATH, REQUEST_DEFAULTS, type RequestOptions, requestOf } from './mount-request.ts';
 import type { DirectMount } from './provider.ts';
 
-/** A text of manifests without errors, and how its objects are read. */
+/** A text of manifests without errors, and the options for reading its objects. */
 export interface FetchedManifests {
   readonly name: string;
   readonly text: string;
   readonly options: Partial<RequestOptions> & CloudOptions;
-  /** Classes of other providers are left alone. */
+  /** Classes of other providers are skipped. */
   readonly providerNames: readonly string[];
   readonly directMount: DirectMount;
 }
 
-/** A finding about what a vault holds. */
+/** A finding about an object of a vault. */
 export interface FetchFinding {
   readonly spc: SecretProviderClass;
   readonly finding: Finding;
 }
 
 /**
- * Mounts each SecretProviderClass of a text in this process, without writing a file: what fails is an error, what the
- * provider says of a certificate is a warning, in its own words.
+ * Mounts each SecretProviderClass of a text in this process, without writing a file. A failed Mount is an error, and a
+ * warning of the provider about a certificate is a warning, in the provider's words.
  * Throws: ERR_USAGE for credentials that cannot be read.
  */
 export async function fetchFindings(
@@ -46,7 +46,7 @@ export async function fetchFindings(
       found.push({ spc, finding: { severity, path: 'spec.parameters', message } });
     const parts = { spc, manifests, options: { ...REQUEST_DEFAULTS, ...options } };
     const request = await requestOf({ ...parts, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS }, io);
-    // Other warnings are about the manifest, and stand among its own findings.
+    // Other warnings are about the manifest, and are among its own findings already.
     const log = warningsTo((message, { reason }) => reason !== undefined && add('warning', message));
     const mount = await directMount(options, log);
     try {

@@ -17,7 +17,7 @@ import { cloudFilesOf, type DirectMount } from './provider.ts';
 export interface CheckCommandOptions extends Partial<RequestOptions>, CloudOptions {
   readonly json?: boolean;
   readonly fetch?: boolean;
-  /** Names of the provider beside "azure". */
+  /** Further names of the provider, next to "azure". */
   readonly providerName?: readonly string[];
 }
 
@@ -27,9 +27,9 @@ export interface CheckCommandDeps {
 }
 
 const HELP = `
-With --fetch the objects are read from their vaults too, and nothing is written: what cannot be read or made into the
-files asked for is an error, and what is wrong with a certificate (expired, weak, chain incomplete ...) a warning.
-Manifests with errors are not fetched.
+With --fetch the objects are also read from their vaults. Nothing is written. An object that cannot be read, or that does
+not give the files asked for, is an error. A problem of a certificate (expired, weak, chain incomplete ...) is a warning.
+Objects of manifests with errors are not read.
 ${CREDENTIALS_HELP}
 
 Exit codes: 0 no errors, 1 errors found, 2 wrong command line or unreadable file.`;
@@ -37,18 +37,18 @@ Exit codes: 0 no errors, 1 errors found, 2 wrong command line or unreadable file
 /** A finding with its place. */
 interface Located extends Finding {
   readonly file: string;
-  /** `namespace/name` of the SecretProviderClass; empty where the text cannot be read at all. */
+  /** `namespace/name` of the SecretProviderClass; empty if the text cannot be read at all. */
   readonly manifest: string;
 }
 
-/** `akv-csi check FILE…`: every finding about SecretProviderClass manifests, by the provider's own parser. */
+/** Makes the command `akv-csi check FILE…`. It prints every finding about SecretProviderClass manifests. */
 export function checkCommand(deps: CheckCommandDeps): Command {
   const command = new Command('check')
-    .description('check SecretProviderClass manifests of both forms, with the parser the provider uses')
-    .argument('<files...>', 'YAML files, or directories of them; - is stdin')
+    .description('check SecretProviderClass manifests of both forms, with the parser of the provider')
+    .argument('<files...>', 'YAML files, or directories of them; - is standard input')
     .option('--json', 'print the findings as JSON')
     .option('--provider-name <name>', 'also check classes of a provider of this name; repeatable', collected)
-    .option('--fetch', 'read the objects from their vaults and check the certificates too');
+    .option('--fetch', 'also read the objects from their vaults and check the certificates');
   return addCredentialOptions(addCloudOptions(command))
     .addHelpText('after', HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {

@@ -4,7 +4,7 @@
 
 import type { Command } from 'commander';
 
-/** Cloud of manifests that name none, and where files of custom clouds may lie. */
+/** The cloud of manifests without `cloudName`, and the directory of custom cloud files. */
 export interface CloudOptions {
   readonly cloudName: string;
   /** See `ServeOptions`. */
@@ -14,12 +14,12 @@ export interface CloudOptions {
 /** Values of options that are not given. */
 export const CLOUD_DEFAULTS = { cloudName: 'AzurePublicCloud' } as const;
 
-/** Adds `--cloud-name` and `--cloud-file-dir`; `when` says in their help when they count. */
+/** Adds `--cloud-name` and `--cloud-file-dir`. Their help begins with `when`, the condition under which they apply. */
 export function addCloudOptions(command: Command, when = ''): Command {
   return command
-    .option('--cloud-name <name>', `${when}cloud of manifests that name none`, CLOUD_DEFAULTS.cloudName)
+    .option('--cloud-name <name>', `${when}cloud of manifests without cloudName`, CLOUD_DEFAULTS.cloudName)
     .option(
       '--cloud-file-dir <dir>',
-      `${when}directory of the files that cloudEnvFileName may name (that of AZURE_ENVIRONMENT_FILEPATH)`,
+      `${when}directory of the files that cloudEnvFileName may name (default: that of AZURE_ENVIRONMENT_FILEPATH)`,
     );
 }

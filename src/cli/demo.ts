@@ -1,5 +1,5 @@
 /**
- * The command `demo`: plays the demo and removes what it made. `dev-commands.ts` runs it.
+ * The command `demo`: runs the demo and removes what it made. `dev-commands.ts` runs it.
  */
 
 import { constants } from 'node:os';
@@ -20,24 +20,26 @@ export interface DemoCommandOptions {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** `akv-csi demo`: broker resources become files that an MQTT broker starts with, on an embedded Azure. */
+/** Makes the command `akv-csi demo`: on the emulator, broker resources become files that an MQTT broker starts with. */
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('show the provider at work, from broker resources to a running broker; needs no network and no root')
-    .option('--keep', 'leave everything running, and print how to call it, until Ctrl-C')
-    .option('--seed <file>', 'state of the embedded Azure, YAML (default: examples/emulator-seed.yaml of this project)')
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 everything went well, 1 something failed and is named, 2 wrong command line.',
+    .description(
+      'run an example on the emulator, from broker resources to a running broker; needs no network and no root',
     )
+    .option('--keep', 'leave everything running until Ctrl-C, and print commands that use it')
+    .option(
+      '--seed <file>',
+      'YAML with the state of the emulator (default: examples/emulator-seed.yaml of this project)',
+    )
+    .addHelpText('after', '\nExit codes: 0 all steps succeeded, 1 a step failed and is named, 2 wrong command line.')
     .action(async (options: DemoCommandOptions) => {
       process.exitCode = await runDemo(options, processIo);
     });
 }
 
 /**
- * Plays the demo and takes everything down again. Returns the exit code: 0, 1 where something failed, 2 for a seed that
- * cannot be read, 128 and the signal's number where it was interrupted.
+ * Runs the demo and then stops and removes everything. Returns the exit code: 0, 1 if a step failed, 2 for a seed that
+ * cannot be read, 128 plus the number of the signal that interrupted it.
  */
 export function runDemo({ keep = false, seed }: DemoCommandOptions, io: Io): Promise<number> {
   return exitCodeOf(io, async () => {
@@ -60,7 +62,7 @@ export function runDemo({ keep = false, seed }: DemoCommandOptions, io: Io): Pro
   });
 }
 
-/** The program was asked to end. */
+/** The error of a demo that a signal has interrupted. */
 class Interruption extends Error {
   readonly exitCode: number;
 
@@ -70,7 +72,7 @@ class Interruption extends Error {
   }
 }
 
-/** Tells the context of signals. */
+/** Ends the demo through its context when a signal comes. */
 function listenForTheEnd(context: DemoContext): () => void {
   const handlers = SIGNALS.map((signal) => ({ signal, handler: () => context.fail(new Interruption(signal)) }));
   for (const { signal, handler } of handlers) process.on(signal, handler);
@@ -79,7 +81,7 @@ function listenForTheEnd(context: DemoContext): () => void {
   };
 }
 
-/** Resolves when the program is asked to end; rejects when what runs fails first. */
+/** Resolves when a signal comes; rejects if a part of the demo fails first. */
 async function interruption(signal: AbortSignal): Promise<void> {
   try {
     await abortable(new Promise<never>(() => {}), signal);

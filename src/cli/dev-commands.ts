@@ -10,8 +10,8 @@ import { exitCodeFor } from './io.ts';
 import { runCommand } from './run-command.ts';
 
 /**
- * Runs `emulator` or `demo`. Errors end here: `lab.js` has its own copies of the classes of errors, which the program
- * does not recognise.
+ * Runs `emulator` or `demo`. It handles their errors itself, because `lab.js` has its own copies of the error classes,
+ * which the program does not recognise.
  */
 export async function runLab(name: 'emulator' | 'demo', args: readonly string[]): Promise<void> {
   const command: Command = name === 'emulator' ? emulatorCommand() : demoCommand();

@@ -1,28 +1,27 @@
 /**
- * The text that `akv-csi emulator` prints when it has started: all that is needed to use it with an SDK of any
- * language. `emulator.ts` calls it. It shows values of client secrets for the project's own example only, and shortens
- * long lists.
+ * Makes the text that `akv-csi emulator` prints after its start: everything that an SDK of any language needs to use
+ * it. `emulator.ts` calls it. It shows client secrets of the project's own example only, and shortens long lists.
  */
 
 import type { Emulator } from '../emulator/emulator.ts';
 import type { IdentitySummary, Summary, VaultSummary } from '../emulator/world/summary.ts';
 
-/** The data of the text beside the emulator itself. Paths are absolute. */
+/** The data of the text. Paths are absolute. */
 export interface EmulatorText {
   readonly emulator: Emulator;
-  /** The seed's file; absent: the example of this project. */
+  /** The file of the seed; absent: the example of this project. */
   readonly seed: string | undefined;
   readonly caFile: string;
-  /** Cloud file for the provider, where one was written. */
+  /** The cloud file for the provider, if one was written. */
   readonly cloudFile: string | undefined;
   readonly hostsWritten: boolean;
 }
 
-/** Objects of a vault that are named; a seed may have thousands. */
+/** The limit of objects of a vault that are listed; a seed may have thousands. */
 const MAX_NAMES = 20;
 const MAX_IDENTITIES = 50;
 
-/** The setting of each SDK without which it asks login.microsoftonline.com whether the authority exists. */
+/** The setting of each SDK that turns off its request to login.microsoftonline.com about the authority. */
 const DISCOVERY: readonly (readonly [language: string, code: string])[] = [
   ['Python', 'ClientSecretCredential(…, disable_instance_discovery=True)'],
   ['Go', 'azidentity.ClientSecretCredentialOptions{DisableInstanceDiscovery: true}'],
@@ -31,7 +30,7 @@ const DISCOVERY: readonly (readonly [language: string, code: string])[] = [
   ['.NET', 'new ClientSecretCredentialOptions { DisableInstanceDiscovery = true }'],
 ];
 
-/** The text, with a line break at its end. */
+/** Returns the text, with a line break at its end. */
 export function emulatorText(parts: EmulatorText): string {
   const text = { ...parts, caFile: shellWord(parts.caFile) };
   const { emulator } = text;
@@ -156,11 +155,11 @@ function curlLines({ emulator, caFile, seed }: EmulatorText, { identities, vault
   const url = emulator.vaultUrl(vault.name);
   const scope = `${url.replace(`${vault.name}.`, '')}/.default`;
   const secret = seed === undefined ? identity.clientSecrets[0]?.reveal() : '…';
-  // It takes names under .localhost for the loopback interface, whatever the hosts file says.
+  // curl resolves names under .localhost to the loopback interface and ignores the hosts file.
   const [address] = emulator.hostsLines().map((line) => line.split(' ')[0]);
   const curl = `curl --silent --cacert ${caFile} --resolve '*:${emulator.port}:${address}'`;
   return [
-    `Tokens are for ${scope}; where a tool insists on https://vault.azure.net, start with`,
+    `Tokens are for ${scope}. If a tool accepts only https://vault.azure.net, start the emulator with`,
     "--host-name '*.vault.azure.net'. With curl:",
     `  token=$(${curl} ${emulator.authorityHost}${identity.tenant}/oauth2/v2.0/token \\`,
     `    -d grant_type=client_credentials -d client_id=${identity.clientId} -d client_secret=${secret} \\`,
@@ -169,12 +168,12 @@ function curlLines({ emulator, caFile, seed }: EmulatorText, { identities, vault
   ];
 }
 
-/** A path as a shell takes it. */
+/** Returns a path, quoted for a shell if necessary. */
 function shellWord(path: string): string {
   return /^[\w./:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-/** The first names, and how many more there are. */
+/** Returns the first names and the number of the others. */
 function shortened(names: readonly string[], most: number): string[] {
   const more = names.length - most;
   return more > 0 ? [...names.slice(0, most), `and ${more} more`] : [...names];

@@ -29,8 +29,8 @@ interface EmulatorFlags {
 
 const HOSTS_FILE = '/etc/hosts';
 const EXIT_CODES = `
-Exit codes: 0 ended by SIGINT or SIGTERM, 1 a seed or a CA that cannot be used, 2 a wrong command line, a file that cannot
-be read or written, or an address where it cannot listen.`;
+Exit codes: 0 ended by SIGINT or SIGTERM, 1 a seed or a CA that cannot be used, 2 wrong command line, a file that cannot
+be read or written, or an address that it cannot listen on.`;
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there; choose another port by --port or --imds-port, 0 for a free one',
   EADDRNOTAVAIL: 'this machine has no such address; choose another one by --host',
@@ -39,22 +39,27 @@ const LISTEN_FAILURES: Readonly<Record<string, string>> = {
 };
 
 /**
- * `akv-csi emulator`: runs the embedded Azure until SIGINT or SIGTERM and prints how other clients reach it.
+ * Makes the command `akv-csi emulator`. It runs the emulator until SIGINT or SIGTERM and prints how clients reach it.
  * Throws: ERR_USAGE for files that cannot be read or written, ERR_BAD_PARAMETERS for the seed.
  */
 export function emulatorCommand(): Command {
   return new Command('emulator')
-    .description('run a small Key Vault, Entra ID and managed-identity endpoint on this machine')
-    .option('--seed <file>', 'state to start with, YAML (default: the example of this project)')
+    .description('run an emulator of Key Vault, Entra ID and managed identity on this machine')
+    .option('--seed <file>', 'YAML with the initial state (default: examples/emulator-seed.yaml of this project)')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <number>', 'HTTPS port of vaults and authority; 0 takes a free one', portNumber, 8443)
-    .option('--imds-port <number>', 'HTTP port of the managed-identity endpoint; 0 takes a free one', portNumber, 8080)
+    .option('--port <number>', 'HTTPS port of vaults and authority; 0 chooses a free one', portNumber, 8443)
+    .option(
+      '--imds-port <number>',
+      'HTTP port of the managed-identity endpoint; 0 chooses a free one',
+      portNumber,
+      8080,
+    )
     .option('--host-name <name>', 'further DNS name to answer for, such as *.vault.azure.net (repeatable)', collect, [])
     .option('--ca-file <file>', 'write the root certificate that clients must trust (default: a temporary file)')
     .option('--ca-key-file <file>', 'keep the root certificate and its key in this file, for the next start too')
     .option('--cloud-file <file>', 'write the custom cloud environment file for the provider')
     .option('--write-hosts [file]', `add the host names to ${HOSTS_FILE} (or file) and remove them at the end`)
-    .option('--quiet', 'print no line for each request')
+    .option('--quiet', 'do not print a line for each request')
     .addHelpText('after', EXIT_CODES)
     .action(run);
 }
@@ -95,7 +100,7 @@ async function start(flags: EmulatorFlags): Promise<Emulator> {
 
 const LISTEN_CALLS: readonly string[] = ['listen', 'bind', 'getaddrinfo'];
 
-/** The error of an address that cannot be listened on; undefined for any other. */
+/** Returns the error of an address that the emulator cannot listen on; undefined for any other error. */
 function listenError(error: unknown, flags: EmulatorFlags): ProviderError | undefined {
   if (!(error instanceof Error && 'syscall' in error && LISTEN_CALLS.includes(String(error.syscall)))) return undefined;
   const { code, address = flags.host, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
@@ -104,7 +109,9 @@ function listenError(error: unknown, flags: EmulatorFlags): ProviderError | unde
   return new ProviderError('ERR_USAGE', `Cannot listen on ${where}: ${reason}`, { cause: error });
 }
 
-/** Absolute path of the root certificate; a temporary one goes away with the process. */
+/**
+ * Writes the files. Returns the absolute path of the root certificate; a temporary file is removed with the process.
+ */
 function writeFiles(emulator: Emulator, { caFile, caKeyFile, cloudFile }: EmulatorFlags): string {
   if (caKeyFile !== undefined && !existsSync(caKeyFile)) {
     usingFile(caKeyFile, (path) => writeFileSync(path, emulator.caWithKeyPem, { mode: 0o600 }));
@@ -121,7 +128,7 @@ function temporaryDirectory(): string {
   return directory;
 }
 
-/** The lines go away however the process ends, short of being killed. */
+/** Adds the lines to the hosts file. They are removed when the process ends, unless it is killed. */
 function writeHosts(hostsFile: string, emulator: Emulator): void {
   usingFile(hostsFile, (path) => addHostsLines(path, emulator.hostsLines()));
   process.once('exit', () => removeHostsLines(hostsFile));

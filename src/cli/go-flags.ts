@@ -12,18 +12,18 @@ export interface FlagSpec {
   /** Another name of it. */
   readonly alias?: string;
   readonly kind: 'text' | 'boolean' | 'count' | 'port' | 'duration';
-  /** As it would be written; shown in the help. */
+  /** The default value, as a command line gives it; the help shows it. */
   readonly fallback: string;
   readonly help: string;
 }
 
-/** Values by flag name, checked: booleans and counts as such, durations in milliseconds. */
+/** Checked values by flag name: texts, booleans, numbers, and durations in milliseconds. */
 export type FlagValues = ReadonlyMap<string, string | number | boolean>;
 
 /** The values of a command line. */
 export interface ParsedFlags {
   readonly values: FlagValues;
-  /** Names of flags that were given and have no meaning here. */
+  /** Names of the given flags that are accepted and ignored. */
   readonly ignored: readonly string[];
 }
 
@@ -38,13 +38,13 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** Durations beyond this do not fit into a timer. */
+/** The longest duration that a timer of Node can hold. */
 const MAX_DURATION_MS = 0x7fff_ffff;
 
 /**
  * Reads arguments in Go's syntax: one or two dashes, `-v 5`, `-v=5`, `--flag value`, `--flag=value`, `--flag=false`.
- * commander reads none of the last with one dash, and a DaemonSet's arguments have to be taken as they are.
- * Throws: ERR_USAGE, saying which flag and what is allowed.
+ * commander does not read the last three with one dash, and the arguments of an existing DaemonSet must work unchanged.
+ * Throws: ERR_USAGE, which names the flag and the allowed values.
  */
 export function parseGoFlags(
   args: readonly string[],
@@ -70,14 +70,14 @@ export function parseGoFlags(
   return { values, ignored: [...ignored] };
 }
 
-/** Splits `--name=value`; `inline` is undefined without `=`. */
+/** Splits `--name=value`; `inline` is undefined if there is no `=`. */
 function splitFlag(arg: string, previous: FlagSpec | undefined): { readonly name: string; readonly inline?: string } {
   const [, name, inline] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
   if (name === undefined) throw usage(unexpected(arg, previous));
   return { name, ...(inline === undefined ? {} : { inline }) };
 }
 
-/** The flags as a table for a help text. */
+/** Returns the flags as a table for a help text. */
 export function describeFlags(known: readonly FlagSpec[]): string {
   const heads = known.map((spec) => {
     const names = namesOf(spec).map((name) => `--${name}`);
@@ -122,7 +122,7 @@ function read(kind: FlagSpec['kind'], text: string): string | number | boolean |
   }
 }
 
-/** Go's duration syntax, in milliseconds; undefined where it is none. */
+/** Returns a duration in Go's syntax in milliseconds; undefined if the text is not a duration. */
 function readDuration(text: string): number | undefined {
   if (text === '0') return 0;
   if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(text)) return undefined;

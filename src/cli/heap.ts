@@ -6,29 +6,29 @@ import { setFlagsFromString } from 'node:v8';
 import type { CallMeter } from '../server/guard.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
 
-/** At all times: the heap grows by a fifth at a time, and new objects get no more room than at the start. */
+/** Flags for all times: the heap grows by a fifth at a time, and the space for new objects does not grow. */
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20'];
 /**
- * With it V8 gives memory back within ten seconds of rest. While Mounts come it would double what each costs: a young
- * generation of a megabyte is collected four times as often.
+ * The flag for an idle process: V8 returns memory to the system within ten seconds. During Mounts it would double the
+ * cost of each, because a young generation of one megabyte is collected four times as often.
  */
 const AT_REST = '--optimize-for-size';
 const WHILE_BUSY = '--no-optimize-for-size';
-/** So long after the last Mount begins the rest. */
+/** The process counts as idle this long after the last Mount. */
 const REST_MS = 2_000;
 
-/** A {@link CallMeter} that also tells V8 when there is work and when there is not. */
+/** A {@link CallMeter} that also sets the flags of V8 when Mounts begin and end. */
 export interface HeapKeeper {
   readonly meter: CallMeter;
   /**
-   * Keeps the heap small from now on. On the command line the flags would make V8 refuse all code it has cached, that
-   * of Node's own modules too, and the start take twice the time; so this is called when everything is loaded.
+   * Sets the flags. `serve` calls this when everything is loaded: if the flags were on the command line, V8 would
+   * refuse all cached code, that of Node's own modules included, and the start would take twice as long.
    */
   begin(): void;
   close(): void;
 }
 
-/** Keeps the heap of a server small, by the calls that `meter` is told of; `setFlag` sets a flag of V8. */
+/** Keeps the heap of a server small. `meter` gets every call; `setFlag` sets a flag of V8. */
 export function keepHeapSmall(meter: CallMeter, setFlag = setFlagsFromString): HeapKeeper {
   let begun = false;
   let mounts = 0;

@@ -17,33 +17,35 @@ export interface InspectCommandOptions {
   readonly passwordFile?: string;
 }
 
-/** One byte more than is read shows that a file is too long. */
+/** The limit of a content and one byte more, which shows that a file is too long. */
 const READ_LIMIT = { maxBytes: MAX_CONTENT_BYTES + 1 };
 
 const HELP = `
-Reads PKCS#12 (PFX), PEM, PKCS#7 and DER, and base64 of them, which is how Key Vault gives a certificate away:
+Reads PKCS#12 (PFX), PEM, PKCS#7 and DER, also in base64, the encoding in which Key Vault returns certificates:
 
   az keyvault secret show --vault-name VAULT --name NAME --query value -o tsv | akv-csi inspect -
 
-Keys are named by their kind, never printed.
+Keys are shown by their kind only.
 
-Exit codes: 0 read, whatever the warnings; 1 no key or certificate can be read from it; 2 wrong command line or
-unreadable file.`;
+Exit codes: 0 read, with or without warnings; 1 no key or certificate can be read from the file; 2 wrong command line
+or unreadable file.`;
 
-/** `akv-csi inspect FILE|-`: what is inside a PFX, PEM or DER, and what the provider would write of it. */
+/**
+ * Makes the command `akv-csi inspect FILE|-`. It prints the contents of a certificate file, and the possible outputs.
+ */
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('show what is inside a PFX, PEM or DER file, and what the provider would write of it')
-    .argument('<file>', 'the file; - is stdin')
-    .option('--json', 'print it as JSON')
-    .option('--password-file <file>', 'file with the password of a PFX or an encrypted key; - is stdin')
+    .description('show the contents of a PFX, PEM or DER file, and the files that the provider would make of it')
+    .argument('<file>', 'the file; - is standard input')
+    .option('--json', 'print the result as JSON')
+    .option('--password-file <file>', 'file with the password of a PFX or an encrypted key; - is standard input')
     .addHelpText('after', HELP)
     .action(async (file: string, options: InspectCommandOptions) => {
       process.exitCode = await runInspect(file, options, processIo);
     });
 }
 
-/** Reads the file and prints what is inside; never a key's value. Returns the exit code. */
+/** Reads the file and prints its contents, without values of keys. Returns the exit code. */
 export function runInspect(
   file: string,
   { json = false, passwordFile }: InspectCommandOptions,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { messageOf, ProviderError } from '../base/errors.ts';
 
-/** Characters in which the encoding of a text shows. */
+/** The number of characters that are searched for signs of UTF-16. */
 const MAX_SNIFFED = 1000;
 
 /** A text and its name in messages. */
@@ -21,9 +21,9 @@ export interface Input {
 export interface Io {
   stdout(text: string): void;
   stderr(text: string): void;
-  /** Everything that comes in on standard input. */
+  /** Reads all of standard input. */
   stdin(): Promise<string>;
-  /** The same in pieces, as it comes in. */
+  /** Reads standard input in pieces. */
   stdinBytes(): AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -38,7 +38,7 @@ export const processIo: Io = {
 };
 
 /**
- * Text of a file named on the command line; `-` is standard input.
+ * Reads the text of a file named on the command line; `-` is standard input.
  * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function readInput(name: string, io: Io): Promise<Input> {
@@ -52,7 +52,8 @@ export async function readInput(name: string, io: Io): Promise<Input> {
 }
 
 /**
- * Texts of files named on the command line, one after another; of a directory those that kubectl takes from it.
+ * Reads the texts of files named on the command line, one after another. In a directory it reads the files that kubectl
+ * reads there.
  * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function* readInputs(names: readonly string[], io: Io): AsyncIterable<Input> {
@@ -71,7 +72,7 @@ async function manifestsIn(directory: string): Promise<readonly string[]> {
   return files.map((entry) => join(directory, entry.name)).sort();
 }
 
-/** In UTF-16 each second byte of ASCII is zero. */
+/** Refuses UTF-16, in which each second byte of ASCII is zero. */
 function inUtf8(input: Input): Input {
   if (!input.text.slice(0, MAX_SNIFFED).includes('\0')) return input;
   const remedy = 'save it as UTF-8, in PowerShell: Get-Content FILE | Set-Content -Encoding utf8 NEW';
@@ -82,8 +83,7 @@ function inUtf8(input: Input): Input {
 }
 
 /**
- * The first `maxBytes` of a file named on the command line; `-` is standard input. Whatever stands there, no more is
- * read.
+ * Reads the first `maxBytes` of a file named on the command line, and no more; `-` is standard input.
  * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function readBytes(

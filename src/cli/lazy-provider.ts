@@ -4,8 +4,11 @@
 
 import type { Provider } from './provider.ts';
 
-/** A provider that is loaded when it is first needed: it is the half of the program, and a start is over before. */
-export function lateProvider(load: () => Promise<Provider>): Provider {
+/**
+ * Returns a provider that is loaded when it is first needed. It is half of the program, so the start does not wait for
+ * it.
+ */
+export function lazyProvider(load: () => Promise<Provider>): Provider {
   let loading: Promise<Provider> | undefined;
   const provider = () => {
     loading ??= load();

@@ -1,19 +1,20 @@
 /**
- * Writes one line of the log, as logfmt or as JSON. The logger of `serve` calls it. A line is bounded in bytes, holds
- * nothing that a terminal or a parser could take for something else, and is never what fails.
+ * Writes one line of the log, as logfmt or as JSON. The logger of `serve` calls it. A line is bounded in bytes, and
+ * holds no character that misleads a terminal or a parser. It refuses nothing: a value that cannot be written is
+ * replaced.
  */
 
 import { escapedUnits } from '../base/printable.ts';
 
-/** Bytes of a line with its end: what log pipelines take whole. */
+/** The limit of a line in bytes, with its line break; log pipelines do not split lines of this size. */
 export const MAX_LINE_BYTES = 8192;
-/** Stands where a value was cut. */
+/** The mark at the end of a value that was cut. */
 export const CUT_MARK = '… [cut]';
 
 /** Names and values in the order of the line. */
 export type LineFields = readonly (readonly [string, unknown])[];
 
-/** Writes the fields; the longest values are cut where all of them are too long. */
+/** Returns the line. If it is too long, the longest values are cut. */
 export function logLine(fields: LineFields, json: boolean): string {
   const encode = json ? jsonPair : logfmtPair;
   const [open, separator, close] = json ? ['{', ',', '}\n'] : ['', ' ', '\n'];
@@ -36,7 +37,7 @@ function bytesOf({ text }: { readonly text: string }): number {
   return Buffer.byteLength(text);
 }
 
-/** As much of `text` as has room when it is encoded, with the mark. */
+/** Returns the longest beginning of `text` that, encoded and with the mark, has at most `room` bytes. */
 function longestWithin(room: number, text: string, encode: (value: string) => string): string {
   const of = (length: number) => encode(cutAt(text, length));
   let [fits, above] = [0, text.length];
@@ -48,7 +49,7 @@ function longestWithin(room: number, text: string, encode: (value: string) => st
   return of(fits);
 }
 
-/** The first `length` UTF-16 units, without half a surrogate pair, and the mark. */
+/** Returns the first `length` UTF-16 units, without half a surrogate pair, and the mark. */
 function cutAt(text: string, length: number): string {
   return `${text.slice(0, length).replace(/[\ud800-\udbff]$/, '')}${CUT_MARK}`;
 }
@@ -73,7 +74,7 @@ function messageText(data: unknown): string {
   return typeof data === 'string' ? data : JSON.stringify(data);
 }
 
-/** A field as data that JSON can hold. */
+/** Returns a field as data that JSON can hold. */
 function plainOf(value: unknown): unknown {
   try {
     return JSON.stringify(value) === undefined ? String(value) : JSON.parse(JSON.stringify(value));

@@ -1,11 +1,11 @@
 /**
- * Writes the log lines of `serve`. A line that cannot be written is dropped and counted; nothing here throws, waits or
- * keeps more than a bounded number of bytes, as the provider serves on whatever becomes of its log.
+ * Writes the log lines of `serve`. A line that cannot be written is dropped and counted. Nothing here throws or waits,
+ * and the bytes that it keeps are bounded, because the provider must go on without its log.
  */
 
 import type { Writable } from 'node:stream';
 
-/** Bytes that wait for a reader of a stream who does not read. */
+/** The limit of bytes that wait for a slow reader of a stream. */
 export const MAX_WAITING_BYTES = 1024 * 1024;
 
 /** The two streams of a process. */
@@ -15,19 +15,19 @@ export type StreamName = 'stdout' | 'stderr';
 export interface LostLines {
   readonly stream: StreamName;
   readonly lines: number;
-  /** Node's code of the first failure, such as `ENOSPC`; `SLOW_READER` where too much was waiting. */
+  /** Node's code of the first failure, such as `ENOSPC`; `SLOW_READER` if too many bytes were waiting. */
   readonly reason: string;
 }
 
-/** The output of a process that must not fail by it. */
+/** The log output of a process that must not end when the output fails. */
 export interface LogOutput {
   stdout(line: string): void;
   stderr(line: string): void;
-  /** Lines dropped since the start. */
+  /** Returns the number of lines dropped since the start. */
   dropped(stream: StreamName): number;
 }
 
-/** Opens it; `onRecovered` is called once each time that a stream can be written again. */
+/** Opens the output. `onRecovered` is called once each time a stream can be written again. */
 export function openLogOutput(
   streams: Readonly<Record<StreamName, Writable>>,
   onRecovered: (lost: LostLines) => void,
@@ -45,14 +45,14 @@ class LossyStream {
   dropped = 0;
   readonly #stream: Writable;
   readonly #onRecovered: (lost: Omit<LostLines, 'stream'>) => void;
-  /** Lines dropped since it was last told, and why the first of them. */
-  #untold = 0;
+  /** The number of dropped lines that `onRecovered` has not reported, and the reason of the first. */
+  #unreported = 0;
   #reason = '';
 
   constructor(stream: Writable, onRecovered: (lost: Omit<LostLines, 'stream'>) => void) {
     this.#stream = stream;
     this.#onRecovered = onRecovered;
-    // Each write is told of its own failure.
+    // The callback of each write gets its own error.
     stream.on('error', () => {});
   }
 
@@ -63,18 +63,18 @@ class LossyStream {
     }
     this.#stream.write(line, (error) => {
       if (error) this.#drop('code' in error ? String(error.code) : error.name);
-      else if (this.#untold > 0 && this.#stream.writableLength === 0) this.#tell();
+      else if (this.#unreported > 0 && this.#stream.writableLength === 0) this.#report();
     });
   }
 
   #drop(reason: string): void {
     this.dropped++;
-    if (this.#untold++ === 0) this.#reason = reason;
+    if (this.#unreported++ === 0) this.#reason = reason;
   }
 
-  #tell(): void {
-    const lost = { lines: this.#untold, reason: this.#reason };
-    this.#untold = 0;
+  #report(): void {
+    const lost = { lines: this.#unreported, reason: this.#reason };
+    this.#unreported = 0;
     this.#onRecovered(lost);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The loggers of the commands. `serve`, `mount` and `check --fetch` make them.
+ * Makes the loggers of the commands. `serve`, `mount` and `check --fetch` call it.
  */
 
 import { systemClock } from '../base/clock.ts';
@@ -19,15 +19,15 @@ const DETAIL_VERBOSITY = 2;
 const DEBUG_VERBOSITY = 5;
 
 /**
- * Writes log lines: warnings and errors to stderr, the rest to stdout. Fields that are undefined or empty are left out;
- * those of the logger come first, and long texts last.
+ * Returns a logger that writes warnings and errors to stderr, and the rest to stdout. Fields that are undefined or
+ * empty are left out. The fields of the logger come first, and long texts last.
  */
 export function createLogger(options: LogOptions, base: LogFields = {}): Logger {
   const { json, verbosity, stdout, stderr } = options;
   const line = (level: string, msg: string, fields: LogFields = {}) => {
     const { detail, error, stack, ...short } = { ...base, ...fields };
     const head = { ts: new Date(systemClock.wall()).toISOString(), level, msg };
-    // A field of the same name must not take the place of the line's own.
+    // A field of the same name must not replace `ts`, `level` or `msg` of the line.
     const all = Object.entries({ ...head, ...short, ...head, detail, error, stack });
     return logLine(
       all.filter(([, value]) => value !== undefined && value !== ''),
@@ -48,7 +48,7 @@ export function createLogger(options: LogOptions, base: LogFields = {}): Logger 
   };
 }
 
-/** Passes warnings on, in their whole text, and drops every other line. */
+/** Returns a logger that passes the whole text of each warning to `say`, and drops every other line. */
 export function warningsTo(say: (text: string, fields: LogFields) => void): Logger {
   const logger: Logger = {
     ...silentLogger,

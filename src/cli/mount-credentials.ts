@@ -12,7 +12,7 @@ import type { SecretManifest, SecretProviderClass } from '../driver/manifests.ts
 import { Findings } from '../spc/finding.ts';
 import { parseKeyVaultField } from '../spc/key-vault-field.ts';
 
-/** Entries of a node-publish secret, and where they came from, in words. */
+/** The entries of a node-publish secret, and their source in words. */
 export interface ChosenSecret {
   readonly data: Readonly<Record<string, Secret>>;
   readonly origin: string;
@@ -21,18 +21,18 @@ export interface ChosenSecret {
 /** The sources of a node-publish secret. */
 export interface SecretSources {
   readonly secrets: readonly SecretManifest[];
-  /** `key=path` each. */
+  /** Each is `key=path`. */
   readonly files: readonly string[];
-  /** Name of the Secret to take. */
+  /** Name of the Secret to use. */
   readonly name?: string;
   readonly namespace: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * The node-publish secret of a mount: files named on the command line, else a Secret manifest, else AZURE_CLIENT_ID and
- * AZURE_CLIENT_SECRET; undefined where there is none of them.
- * Throws: ERR_USAGE where a file cannot be read, and where several Secrets or none fit.
+ * Returns the node-publish secret of a Mount: files named on the command line, else a Secret manifest, else
+ * AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; undefined if there is none of them.
+ * Throws: ERR_USAGE if a file cannot be read, or if no Secret or several Secrets match.
  */
 export async function chooseSecret(
   spc: SecretProviderClass,
@@ -51,7 +51,7 @@ export async function chooseSecret(
     const asked = wanted === undefined ? 'a Secret' : `Secret "${wanted}"`;
     throw new ProviderError(
       'ERR_USAGE',
-      `${fitting.length === 0 ? 'no' : 'more than one'} manifest fits: looking for ${asked} in namespace "${namespace}", given ${known}; choose with --secret-name`,
+      `${fitting.length === 0 ? 'no' : 'more than one'} Secret matches: looked for ${asked} in namespace "${namespace}", found ${known}; choose with --secret-name`,
     );
   }
   const { AZURE_CLIENT_ID: clientId, AZURE_CLIENT_SECRET: clientSecret } = env;
@@ -63,12 +63,12 @@ export async function chooseSecret(
 }
 
 /**
- * The `serviceAccount.tokens` attribute that the kubelet would send for a token file.
- * Throws: ERR_USAGE where the file cannot be read.
+ * Returns the `serviceAccount.tokens` attribute that the kubelet would send for a token file.
+ * Throws: ERR_USAGE if the file cannot be read.
  */
 export async function readTokens(file: string, audience: string): Promise<Secret> {
   const token = (await readText(file)).trim();
-  // A token that is no JWT is left to the provider, or to Entra, which say what is wrong with it.
+  // A token that is not a JWT passes: the provider or Entra ID reports what is wrong with it.
   const expiresAt = jwtExpiry(token) ?? systemClock.wall() + 3_600_000;
   const expirationTimestamp = new Date(expiresAt).toISOString();
   return new Secret(JSON.stringify({ [audience]: { token, expirationTimestamp } }));
@@ -93,7 +93,7 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** Name of the credentials Secret in the `keyVault` form. */
+/** Returns the name of the credentials Secret in the `keyVault` form. */
 function credentialsNameOf({ parameters }: SecretProviderClass): string | undefined {
   const field = parseKeyVaultField(parameters.keyVault ?? '', new Findings(), {
     layout: 'tls',

@@ -8,7 +8,7 @@ import type { PublishRequest } from '../driver/publish.ts';
 import { type Io, readInput } from './io.ts';
 import { chooseSecret, readTokens } from './mount-credentials.ts';
 
-/** Whose Mount it is, and with which credentials. */
+/** The pod that the Mount is for, and its credentials. */
 export interface RequestOptions {
   readonly secrets?: string;
   readonly secretName?: string;
@@ -28,11 +28,11 @@ export const REQUEST_DEFAULTS = {
 } as const;
 
 /** The sources of credentials, for the help of a command. */
-export const CREDENTIALS_HELP = `Credentials of a service principal come from --secret-file, else from a Secret manifest, else from
-AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; never from the command line.`;
+export const CREDENTIALS_HELP = `Credentials of a service principal come from --secret-file, else from a Secret manifest,
+else from AZURE_CLIENT_ID and AZURE_CLIENT_SECRET. They never come from the command line.`;
 
 const POD_UID = '00000000-0000-0000-0000-000000000000';
-/** Named as the target path where nothing is written. */
+/** The target path in the request when nothing is written. */
 export const KUBELET_PATH = `/var/lib/kubelet/pods/${POD_UID}/volumes/kubernetes.io~csi/secrets-store/mount`;
 
 /** Reads an option that may be given several times. */
@@ -40,19 +40,19 @@ export function collected(value: string, previous: readonly string[] = []): read
   return [...previous, value];
 }
 
-/** Adds the options that say with which credentials a Mount is made. */
+/** Adds the options for the credentials of a Mount. */
 export function addCredentialOptions(command: Command): Command {
   return command
     .option('--secrets <file>', 'YAML with the Secret that nodePublishSecretRef names')
-    .option('--secret-name <name>', 'the Secret, where there are several')
+    .option('--secret-name <name>', 'name of the Secret to use, if there are several')
     .option('--secret-file <key=path>', 'an entry of the node-publish secret from a file; repeatable', collected)
     .option('--token-file <path>', 'service-account token, for workload identity')
     .option('--audience <audience>', 'audience of the token', REQUEST_DEFAULTS.audience);
 }
 
 /**
- * The options to use where a Mount failed because it had no credentials, as the end of a sentence; empty where it
- * failed for anything else. A Mount's own words are for who can change a pod.
+ * Returns the options to use if a Mount failed because it had no credentials, as the end of a sentence; empty if it
+ * failed for another reason. The message of the Mount itself is for a person who can change the pod.
  */
 export function credentialsHint(message: string, options: Partial<RequestOptions>, namespace: string): string {
   if (message.includes('nodePublishSecretRef secret is not set')) {
@@ -71,7 +71,7 @@ export function credentialsHint(message: string, options: Partial<RequestOptions
 /** The parts of a request. */
 export interface RequestParts {
   readonly spc: SecretProviderClass;
-  /** Those that stand beside it; the credentials may be among them. */
+  /** All manifests of the file; the credentials may be among them. */
   readonly manifests: Manifests;
   readonly options: RequestOptions;
   readonly targetDir: string;
@@ -79,8 +79,8 @@ export interface RequestParts {
 }
 
 /**
- * The Mount of a SecretProviderClass as the driver would ask for it.
- * Throws: ERR_USAGE where credentials cannot be read, or several Secrets or none fit.
+ * Returns the request that the driver would send for a SecretProviderClass.
+ * Throws: ERR_USAGE if credentials cannot be read, or if no Secret or several Secrets match.
  */
 export async function requestOf(
   { spc, manifests, options, targetDir, timeoutMs }: RequestParts,

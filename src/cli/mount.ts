@@ -55,25 +55,30 @@ const VERSION_DEADLINE_MS = 5000;
 const HELP = `
 ${CREDENTIALS_HELP}
 
-Exit codes: 0 mounted, 1 the Mount failed, 2 wrong command line or unreadable file. What the provider warns of, such as
-a certificate that expired, stands on stderr with --direct, and else in the log of the provider that was asked.`;
+Warnings of the provider, such as an expired certificate, are printed to standard error with --direct. Without --direct
+they are in the log of the provider.
 
-/** `akv-csi mount FILE`: one Mount of a SecretProviderClass, as the driver makes it. */
+Exit codes: 0 mounted, 1 the Mount failed, 2 wrong command line or unreadable file.`;
+
+/** Makes the command `akv-csi mount FILE`. It makes one Mount of a SecretProviderClass, as the driver does. */
 export function mountCommand(deps: MountCommandDeps): Command {
   const command = new Command('mount')
     .description('mount a SecretProviderClass once, as the driver does, and show files, objects and versions')
-    .argument('<file>', 'YAML with the SecretProviderClass, and the credentials Secret if it is at hand; - is stdin')
+    .argument('<file>', 'YAML with the SecretProviderClass, and optionally its credentials Secret; - is standard input')
     .option('--out <dir>', 'write the files there, as the driver does; without it nothing is written')
     .option(
       '--name <name>',
-      'the SecretProviderClass, where the file holds several; NAMESPACE/NAME where they share a name',
+      'name of the SecretProviderClass, if the file holds several; NAMESPACE/NAME if they share a name',
     )
     .option('--endpoint <endpoint>', 'socket of the provider', MOUNT_DEFAULTS.endpoint)
-    .option('--direct', 'do it in this process instead of asking a running provider')
-    .option('--pod <name>', 'name of the pod to appear as', MOUNT_DEFAULTS.pod)
-    .option('--namespace <namespace>', 'namespace of the pod; that of the SecretProviderClass, else "default"')
+    .option('--direct', 'mount in this process instead of calling a running provider')
+    .option('--pod <name>', 'name of the pod in the request', MOUNT_DEFAULTS.pod)
+    .option(
+      '--namespace <namespace>',
+      'namespace of the pod (default: that of the SecretProviderClass, else "default")',
+    )
     .option('--service-account <name>', 'service account of the pod', MOUNT_DEFAULTS.serviceAccount)
-    .option('--timeout <seconds>', 'how long to wait for the answer', MOUNT_DEFAULTS.timeout);
+    .option('--timeout <seconds>', 'time limit of the Mount', MOUNT_DEFAULTS.timeout);
   return addCredentialOptions(addCloudOptions(command, 'with --direct: '))
     .addHelpText('after', HELP)
     .action(async (file: string, options: MountCommandOptions) => {
@@ -82,8 +87,7 @@ export function mountCommand(deps: MountCommandDeps): Command {
 }
 
 /**
- * Makes the Mount and shows what came of it. Returns the exit code: 0, 1 for a failed Mount, 2 for a wrong command
- * line.
+ * Makes the Mount and prints the result. Returns the exit code: 0, 1 for a failed Mount, 2 for a wrong command line.
  */
 export function runMount(
   { file, options, deps }: { file: string; options: MountCommandOptions; deps: MountCommandDeps },
@@ -179,7 +183,8 @@ async function openTarget({
 function report({ files, sources, objectVersions, changed }: Published, out: string | undefined): string {
   const listed = (objects: readonly ObjectVersion[]) =>
     table([['OBJECT', 'VERSION'], ...objects.map(({ id, version }) => [id, version])]);
-  if (files.length === 0) return `${listed(objectVersions)}The answer holds no files: a volume stays as it is.\n`;
+  if (files.length === 0)
+    return `${listed(objectVersions)}The answer holds no files: the driver leaves the volume unchanged.\n`;
   const rows = files.map(({ mode, contents, path }, i) => {
     const source = sources[i];
     const columns = [mode.toString(8).padStart(4, '0'), String(contents.length), path];
@@ -188,7 +193,7 @@ function report({ files, sources, objectVersions, changed }: Published, out: str
   const shown = new Set(sources.map((source) => source?.id));
   const others = objectVersions.filter(({ id }) => !shown.has(id));
   const head = ['MODE', 'BYTES', 'FILE', ...(shown.has(undefined) ? [] : ['OBJECT', 'VERSION'])];
-  const outcome = changed ? 'written' : 'unchanged, it held the same contents';
+  const outcome = changed ? 'written' : 'unchanged, because the contents are the same';
   const summary = out === undefined ? 'Nothing written; --out DIR writes the files.' : `${out}: ${outcome}.`;
   return `${table([head, ...rows])}${others.length === 0 ? '' : listed(others)}${summary}\n`;
 }

@@ -1,16 +1,17 @@
 /**
- * The end of the process, for every command. It never waits for the event loop to run empty, nor for a name server.
- * Refuses nothing: whatever is still under way is cut.
+ * Ends the process, for every command. It waits neither for an empty event loop nor for a name server. It refuses
+ * nothing: work that still runs is cut off.
  */
 
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
 /**
- * Ends the process with an exit code. The listeners of `exit` run, whichever way it goes.
+ * Ends the process with an exit code. The listeners of `exit` run in every case.
  *
- * `process.exit` joins the threads that wait for a name server, which may take a minute. Where there is one, the
- * process is replaced by a Node that exits with the code (Node 22.15 and later). Older ones end themselves by SIGTERM,
- * which the caller sees as 143; as process 1 of a container, whom the kernel spares its own signals, they have to wait.
+ * `process.exit` joins the threads that wait for a name server, which may take a minute. If such a thread runs, the
+ * process is replaced by a Node that exits with the code (Node 22.15 and later). Older versions of Node end themselves
+ * by SIGTERM, which the caller sees as 143. Process 1 of a container has to wait, because the kernel does not deliver
+ * its own signals to it.
  */
 export function endProcess(code: number): void {
   process.exitCode = code;
@@ -34,7 +35,7 @@ function leaveThreads(code: number): void {
 export async function outputWritten(limitMs?: number): Promise<void> {
   // A failure that occurs at once is reported in the next turn of the event loop.
   await setImmediate();
-  // Even the empty text fails where a disk is full, so nothing is written to a stream that has nothing to write.
+  // Even an empty write fails on a full disk, so nothing is written to a stream that has nothing left to write.
   const waiting = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0);
   const written = waiting.map((stream) => new Promise<void>((resolve) => void stream.write('', () => resolve())));
   const late = limitMs === undefined ? [] : [setTimeout(limitMs)];

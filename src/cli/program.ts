@@ -34,7 +34,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   await runCommand(program, argv);
 }
 
-/** Emulator and demo stand in a file of their own, which the image leaves out. */
+/** Adds `emulator` and `demo`, which are in a separate file that the image leaves out. */
 function addLab(program: Command): void {
   const lab = async (name: 'emulator' | 'demo', args: readonly string[]) => {
     const { runLab } = await import('./dev-commands.ts');
@@ -49,9 +49,7 @@ function addLab(program: Command): void {
       .allowExcessArguments()
       .action((args: string[]) => lab(name, args));
   program.addCommand(delegate('emulator', 'run a small Azure on this machine: Key Vault, Entra ID, managed identity'));
-  program.addCommand(
-    delegate('demo', 'show the provider at work on the emulator, from broker resources to a running broker'),
-  );
+  program.addCommand(delegate('demo', 'run an example on the emulator, from broker resources to a running broker'));
 }
 
 async function directMount({ cloudName, cloudFileDir = '' }: CloudOptions, log: Logger) {

@@ -18,7 +18,7 @@ import type { CloudOptions } from './cloud-options.ts';
 import type { ServeOptions } from './serve-flags.ts';
 import { VERSION } from './version.ts';
 
-/** Settings of the provider's work, whether it serves or mounts once. */
+/** Settings of the provider, for `serve` and for a single Mount. */
 export type ProviderSettings = Omit<ServeOptions, 'endpoint' | 'version' | 'help'>;
 
 /** The surroundings of the provider: its log, metrics, clock and environment. */
@@ -27,7 +27,7 @@ export interface ProviderSurroundings {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
-  /** Default: one of the provider's own. The provider sweeps it while it runs. */
+  /** Default: a new one. The provider sweeps it while it runs. */
   readonly sweeper?: Sweeper;
 }
 
@@ -37,16 +37,16 @@ export type DirectMount = (cloud: CloudOptions, log: Logger) => Promise<MountHan
 /** The provider without its server. */
 export interface Provider {
   readonly mount: MountHandler;
-  /** Does now what the first Mount would have to wait for; asks nobody anything. */
+  /** Does the work that the first Mount would wait for. It sends no requests. */
   warmUp(): Promise<void>;
-  /** From now on a Mount fails that waits two seconds for a name server: it may never answer. The others go on. */
+  /** From this call on, a Mount that waits two seconds for a name server fails. The others go on. */
   stop(): void;
   close(): Promise<void>;
 }
 
-/** Time between two sweeps. An expired entry stays in memory for this much longer at most. */
+/** The interval of sweeps, and the longest time that an expired entry stays in memory. */
 const SWEEP_MS = 10_000;
-/** Go's names of processor architectures, which the official provider's user agent has. */
+/** Go's names of processor architectures, as in the official provider's user agent. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 
 /** Puts the mount pipeline and Azure together. */
@@ -101,7 +101,7 @@ export async function createProvider(
   };
 }
 
-/** The reader of custom cloud files; see {@link CloudFiles}. */
+/** Returns the reader of custom cloud files; see {@link CloudFiles}. */
 export function cloudFilesOf(
   { cloudFileDir }: Pick<ServeOptions, 'cloudFileDir'>,
   { AZURE_ENVIRONMENT_FILEPATH: ownFile = '' }: ProviderSurroundings['env'],
@@ -110,7 +110,7 @@ export function cloudFilesOf(
   return (name) => files.read(name);
 }
 
-/** Passwords in the URLs of the environment's proxies. */
+/** Returns the passwords in the proxy URLs of the environment. */
 function proxyPasswords(env: ProviderSurroundings['env']): readonly string[] {
   const proxies = Object.entries(env).filter(([name]) => /^(https?|all)_proxy$/i.test(name));
   return proxies.flatMap(([, url = '']) => {

@@ -20,10 +20,10 @@ export interface RenderCommandOptions {
 const HELP = `
 Example: akv-csi render --directory-id TENANT broker.yaml | kubectl apply -f -
 
-Exit codes: 0 printed, 1 no keyVault field or an error in one (nothing is printed then), 2 wrong command line or
+Exit codes: 0 printed, 1 no keyVault field, or an error in one (then nothing is printed), 2 wrong command line or
 unreadable file.`;
 
-/** `akv-csi render FILE…`: manifests to stdout, remarks to stderr. */
+/** Makes the command `akv-csi render FILE…`. It prints manifests to stdout, and remarks to stderr. */
 export function renderCommand(): Command {
   return new Command('render')
     .description('turn the keyVault fields of broker resources into SecretProviderClasses and volumes')
@@ -31,10 +31,10 @@ export function renderCommand(): Command {
     .option('--directory-id <guid>', 'Microsoft Entra tenant ID that replaces placeholders such as <AKV directory ID>')
     .option(
       '--sync-secrets',
-      'add secretObjects, of which a driver with syncSecret.enabled=true keeps Kubernetes Secrets',
+      'add secretObjects, so that a driver with syncSecret.enabled=true also creates Kubernetes Secrets',
     )
     .addOption(
-      new Option('--format <what>', 'manifests to apply, or the volumes and volumeMounts for a pod')
+      new Option('--format <format>', 'print manifests to apply, or only the volumes and volumeMounts for a pod')
         .choices(['manifests', 'volumes'])
         .default('manifests'),
     )
@@ -45,8 +45,8 @@ export function renderCommand(): Command {
 }
 
 /**
- * Renders the files. Returns the exit code: 1 where there is no `keyVault` field or an error in one, and then nothing
- * is printed; 2 for a file that cannot be read or a directory ID that is not a GUID.
+ * Renders the files. Returns the exit code: 1 if there is no `keyVault` field or an error in one, and then nothing is
+ * printed; 2 for a file that cannot be read or a directory ID that is not a GUID.
  */
 export function runRender(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
   return exitCodeOf(io, async () => {

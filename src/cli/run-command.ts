@@ -7,7 +7,8 @@ import { type Command, CommanderError } from 'commander';
 import { WRONG_USAGE } from './io.ts';
 
 /**
- * Throws: whatever the command throws. A {@link CommanderError} becomes an exit code: commander has printed its text.
+ * Runs a command. A {@link CommanderError} becomes an exit code, because commander has printed its text already.
+ * Throws: the errors of the command.
  */
 export async function runCommand(command: Command, args: readonly string[]): Promise<void> {
   for (const one of [command, ...command.commands]) one.exitOverride();

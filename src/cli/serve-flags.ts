@@ -16,7 +16,7 @@ export interface ServeOptions {
   readonly help: boolean;
   readonly verbosity: number;
   readonly logJson: boolean;
-  /** Address the health endpoint listens on; empty: every interface. */
+  /** The address that the health endpoint listens on; empty: every interface. */
   readonly healthHost: string;
   readonly healthPort: number;
   readonly healthPath: string;
@@ -34,7 +34,7 @@ export interface ServeOptions {
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
   readonly certificatePolicy: 'warn' | 'enforce';
-  /** Flags given that mean nothing here. */
+  /** The given flags that this provider accepts and ignores. */
   readonly ignored: readonly string[];
 }
 
@@ -44,12 +44,12 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     name: 'endpoint',
     kind: 'text',
     fallback: 'unix:///tmp/azure.sock',
-    help: 'where to listen: unix:///path/azure.sock or tcp://host:port',
+    help: 'address to listen on: unix:///path/azure.sock or tcp://host:port',
   },
   { name: 'version', kind: 'boolean', fallback: 'false', help: 'print version and build date as JSON and exit' },
   { name: 'help', alias: 'h', kind: 'boolean', fallback: 'false', help: 'print this text and exit' },
-  { name: 'v', kind: 'count', fallback: '0', help: 'log level: 2 adds details, 5 adds every step; never a secret' },
-  { name: 'log-format-json', kind: 'boolean', fallback: 'false', help: 'log lines as JSON' },
+  { name: 'v', kind: 'count', fallback: '0', help: 'log level: 2 adds details, 5 every step; no secret at any level' },
+  { name: 'log-format-json', kind: 'boolean', fallback: 'false', help: 'write log lines as JSON instead of logfmt' },
   {
     name: 'healthz-host',
     kind: 'text',
@@ -58,10 +58,15 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
   },
   { name: 'healthz-port', kind: 'port', fallback: '8989', help: 'port of the health endpoint' },
   { name: 'healthz-path', kind: 'text', fallback: '/healthz', help: 'path of the health endpoint' },
-  { name: 'healthz-timeout', kind: 'duration', fallback: '5s', help: 'bound of one health check' },
-  { name: 'metrics-backend', kind: 'text', fallback: 'Prometheus', help: 'only Prometheus' },
+  { name: 'healthz-timeout', kind: 'duration', fallback: '5s', help: 'time limit of one health check' },
+  { name: 'metrics-backend', kind: 'text', fallback: 'Prometheus', help: 'metrics backend; only Prometheus' },
   { name: 'prometheus-port', kind: 'port', fallback: '8898', help: 'port of /metrics' },
-  { name: 'metrics-object-names', kind: 'boolean', fallback: 'true', help: 'names of objects in metrics, 100 at most' },
+  {
+    name: 'metrics-object-names',
+    kind: 'boolean',
+    fallback: 'true',
+    help: 'show names of objects in metrics, the first 100; the others are "other"',
+  },
   {
     name: 'construct-pem-chain',
     kind: 'boolean',
@@ -72,9 +77,9 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     name: 'write-cert-and-key-in-separate-files',
     kind: 'boolean',
     fallback: 'false',
-    help: 'add <file>.crt and <file>.key beside each certificate with its key',
+    help: 'add <file>.crt and <file>.key next to each certificate with its key',
   },
-  { name: 'cloud-name', kind: 'text', fallback: 'AzurePublicCloud', help: 'cloud of manifests that name none' },
+  { name: 'cloud-name', kind: 'text', fallback: 'AzurePublicCloud', help: 'cloud of manifests without cloudName' },
   {
     name: 'cloud-file-dir',
     kind: 'text',
@@ -91,25 +96,25 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     name: 'sni-name',
     kind: 'text',
     fallback: '',
-    help: 'TLS server name of the token proxy; empty: found at the API server',
+    help: 'TLS server name of the token proxy; empty: discovered from the API server',
   },
   { name: 'custom-user-agent', kind: 'text', fallback: '', help: 'text added to the user agent of every request' },
   {
     name: 'cache-ttl',
     kind: 'duration',
     fallback: '30s',
-    help: 'how long a current version answers repeats from memory; 0: never',
+    help: 'how long an unpinned value is served from the cache; 0 disables the cache',
   },
   { name: 'pinned-cache-ttl', kind: 'duration', fallback: '10m', help: 'the same for versions named in the manifest' },
   {
     name: 'certificate-policy',
     kind: 'text',
     fallback: 'warn',
-    help: 'expired and not yet valid certificates: warn, or enforce (refuse the mount)',
+    help: 'warn about expired and not yet valid certificates, or enforce: refuse to mount them',
   },
 ];
 
-/** Flags of klog and pprof: an existing DaemonSet may carry them, and they have no counterpart here. */
+/** Flags of klog and pprof. An existing DaemonSet may set them; this provider accepts and ignores them. */
 const MEANINGLESS: readonly FlagSpec[] = (
   [
     [
@@ -166,7 +171,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
   };
 }
 
-/** Help text of `serve`. */
+/** Returns the help text of `serve`. */
 export function serveHelp(): string {
   return `Usage: akv-csi serve [flags]
 
@@ -179,7 +184,7 @@ Environment: AZURE_ENVIRONMENT_FILEPATH (custom cloud file), HTTPS_PROXY, HTTP_P
 SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS,
 KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server, for identity binding).
 
-Exit codes: 0 ended by SIGTERM or SIGINT, 1 it cannot start, or did not end in time, 2 wrong flags.
+Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start or did not end in time, 2 wrong flags.
 `;
 }
 
@@ -206,12 +211,12 @@ function isHttpsOrEmpty(url: string): boolean {
   return url === '' || (URL.canParse(url) && new URL(url).protocol === 'https:');
 }
 
-/** Everything lies below the root: devices, and the files of the whole machine. */
+/** Refuses the root directory: devices and all files of the machine are below it. */
 function isNotRoot(directory: string): boolean {
   return directory === '' || resolve(directory) !== '/';
 }
 
-/** Anything else cannot stand in a header. */
+/** True for a text that an HTTP header can hold. */
 function isPrintableAscii(text: string): boolean {
   return /^[ -~]*$/.test(text);
 }

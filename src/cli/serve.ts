@@ -11,10 +11,10 @@ import type { CallMeter } from '../server/guard.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
+import { catchDefects } from './defects.ts';
 import { keepHeapSmall } from './heap.ts';
 import { exitCodeFor, type Io } from './io.ts';
-import { catchDefects } from './last-resort.ts';
-import { lateProvider } from './lazy-provider.ts';
+import { lazyProvider } from './lazy-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
 import { endProcess } from './process-end.ts';
@@ -22,19 +22,19 @@ import { parseServeFlags, type ServeOptions, serveHelp } from './serve-flags.ts'
 import type { StopSignals } from './signals.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
 
-/** Answers that belong to the start go out before the other half of the program is loaded. */
+/** The delay before the rest of the program is loaded, so that the first answers are sent before. */
 const AFTER_MS = 200;
-/** How long the calls under way may take when the provider is stopped. */
+/** The time that running calls have to finish after the provider is told to stop. */
 const DRAIN_MS = 20_000;
-/** The process ends so long after the signal, whatever still waits for something; the kubelet kills it after 30 s. */
+/** The process ends this long after the signal, even if something still runs; the kubelet kills it after 30 s. */
 const STOP_LIMIT_MS = DRAIN_MS + 1_000;
-/** Exit code of a process that did not stop in time, or that was busy with defects only. */
+/** Exit code of a process that did not stop in time, or that had too many defects. */
 const FAILED = 1;
 
 /** The parts of the process that `serve` uses. */
 export interface ServeProcess {
   readonly signals: StopSignals;
-  /** Leaves output that cannot be written to `serve`. */
+  /** From this call on, `serve` handles errors of standard output and standard error itself. */
   readonly takeOutput: () => void;
 }
 
@@ -56,10 +56,10 @@ export async function runServe(
     return 0;
   }
   takeOutput();
-  const output = openLogOutput(process, (lost) => tellOf(lost, log));
+  const output = openLogOutput(process, (lost) => logLostLines(lost, log));
   const log = createLogger({ json: options.logJson, verbosity: options.verbosity, ...output });
   if (options.ignored.length > 0)
-    log.info('Flags without a meaning here are ignored', { flags: options.ignored.join(' ') });
+    log.info('Flags that have no effect here are ignored', { flags: options.ignored.join(' ') });
   try {
     const endpoint = parseEndpoint(options.endpoint);
     return await serve({ options, endpoint, env: io.env, log, output, signals });
@@ -96,7 +96,7 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
   const sweeper = new Sweeper(clock);
   const logLinesDropped = output.dropped;
   const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, log, logLinesDropped });
-  const provider = lateProvider(async () => {
+  const provider = lazyProvider(async () => {
     const { createProvider } = await import('./provider.ts');
     return createProvider(options, { env, log, telemetry: metrics, clock, sweeper });
   });
@@ -114,7 +114,7 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
     const exposed = await startMetricsServer({ port: options.metricsPort, metrics });
     closers.push(exposed.close);
     if (signals.received()) return 0;
-    // Last of all that can fail, as it takes the socket from a provider that runs.
+    // This is the last step that can fail, because it takes the socket from a running provider.
     server = await startServer({ endpoint, mount: provider.mount, version: VERSION, log, meter, drainMs: DRAIN_MS });
     log.info('Serving', { version: VERSION, healthPort: health.port, healthPath, metricsPort: exposed.port });
     if (!signals.received()) server.settle();
@@ -122,7 +122,7 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
     stopping = true;
     log.info('Stopping', { signal, mountsInFlight: server.inFlight() });
     setTimeout(() => {
-      log.error('Stopping took too long; the process ends without the rest', { seconds: STOP_LIMIT_MS / 1000 });
+      log.error('Stopping took too long; the process ends before all calls ended', { seconds: STOP_LIMIT_MS / 1000 });
       endAtOnce(FAILED);
     }, STOP_LIMIT_MS);
     provider.stop();
@@ -136,15 +136,15 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
   return 0;
 }
 
-/** Says what the log has lost on the stream that can be written again. */
-function tellOf({ stream, lines, reason }: LostLines, log: Logger): void {
-  const message = 'Log lines were lost, as they could not be written';
+/** Logs how many lines were lost on the stream that can be written again. */
+function logLostLines({ stream, lines, reason }: LostLines, log: Logger): void {
+  const message = 'Log lines were lost because they could not be written';
   if (stream === 'stderr') log.warn(message, { stream, lines, reason });
   else log.info(message, { stream, lines, reason });
 }
 
 /**
- * A meter that also does some work once, a moment after the first call has been answered: driver and probes all call.
+ * Returns a meter that also runs `work` once, shortly after the first call of a driver or a probe was answered.
  */
 function afterFirstCall(meter: CallMeter, work: () => Promise<void>) {
   let timer: NodeJS.Timeout | undefined;

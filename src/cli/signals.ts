@@ -1,33 +1,34 @@
 /**
- * The signals of `serve`. `main.ts` listens before it loads the rest of the program, so that a signal during the start
- * is not lost: the kernel spares process 1 of a container every signal that nobody listens to.
+ * Listens for the signals of `serve`. `main.ts` calls it before it loads the rest of the program, so that a signal
+ * during the start is not lost: the kernel drops a signal to process 1 of a container if the process does not listen
+ * for it.
  */
 
 import { constants } from 'node:os';
 import { endProcess } from './process-end.ts';
 
 /**
- * These end the provider, calls under way first: whoever stops it, closes its terminal or asks for a core dump, which
- * would hold secrets.
+ * Signals that end the provider after its running calls. SIGQUIT is one of them because its default is a core dump,
+ * which would hold secrets.
  */
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
 /**
- * These do nothing: SIGUSR1 would open Node's inspector, which runs code for whoever connects, and SIGUSR2 would end
+ * Signals that do nothing. By default, SIGUSR1 opens Node's inspector, which runs code for any caller, and SIGUSR2 ends
  * the process at once.
  */
 const IGNORED = ['SIGUSR1', 'SIGUSR2'] as const;
 
-/** Told of the signals that end a process. */
+/** The signals that have told this process to end. */
 export interface StopSignals {
-  /** Resolves with the first. */
+  /** Resolves with the first signal. */
   readonly first: Promise<NodeJS.Signals>;
-  /** True if there was one. */
+  /** True if there was a signal. */
   received(): boolean;
-  /** Calls back for each further one, with the exit code of a process that it ended. */
+  /** Calls `end` for each further signal, with the exit code of a process that the signal ended. */
   onFurther(end: (exitCode: number) => void): void;
 }
 
-/** Listens from now on. */
+/** Starts to listen for signals. */
 export function listenForSignals(): StopSignals {
   let received = false;
   let endAtOnce = endProcess;

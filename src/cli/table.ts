@@ -2,7 +2,7 @@
  * Formats rows as a table of text. `mount` and the demo call it.
  */
 
-/** Rows of text in columns of equal width, two spaces between, one line a row. */
+/** Returns the rows as text: columns of equal width with two spaces between them, one line for each row. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);

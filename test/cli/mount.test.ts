@@ -152,7 +152,7 @@ describe('akv-csi mount --direct', () => {
     const few = await mountDirect(SPC, {}, { handler: () => Promise.resolve({ files: three, objectVersions }) });
     expect(few.stdout).toContain('0644  1      c\nOBJECT    VERSION\nsecret/a  1\nsecret/b  2\n');
     const none = await mountDirect(SPC, {}, { handler: () => Promise.resolve({ files: [], objectVersions }) });
-    expect(none.stdout).toContain('The answer holds no files: a volume stays as it is.');
+    expect(none.stdout).toContain('The answer holds no files: the driver leaves the volume unchanged.');
   });
 });
 
@@ -189,7 +189,7 @@ describe('credentials of akv-csi mount', () => {
     expect(await mountDirect(`${SPC}---\n${elsewhere}`)).toMatchObject({
       code: 2,
       stderr:
-        'error: no manifest fits: looking for a Secret in namespace "prod", given dev/sp; choose with --secret-name\n',
+        'error: no Secret matches: looked for a Secret in namespace "prod", found dev/sp; choose with --secret-name\n',
     });
   });
 

@@ -108,7 +108,7 @@ describe('flags of serve', () => {
 });
 
 it('exit codes are in the help', () => {
-  expect(serveHelp()).toContain('Exit codes: 0 ended by SIGTERM or SIGINT, 1 it cannot start');
+  expect(serveHelp()).toContain('Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start');
 });
 
 it('every flag is in the help, with words', () => {

@@ -10,7 +10,7 @@ import { createServer, type SecureContextOptions, TLSSocket } from 'node:tls';
 import { Aedes, type AuthenticateError } from 'aedes';
 import { parsePasswords, passwordFits } from './passwords.ts';
 
-/** Volumes a broker starts from. */
+/** The volumes that a broker starts from. */
 export interface BrokerVolumes {
   /** Holds `tls.crt`, `tls.key` and `ca.crt`. */
   readonly tls: string;
@@ -18,10 +18,10 @@ export interface BrokerVolumes {
   readonly passwords: string;
 }
 
-/** An MQTT broker that speaks TLS only and lets in who has a password or a client certificate. */
+/** An MQTT broker that speaks TLS only. It accepts clients with a password or a client certificate. */
 export interface Broker {
   readonly port: number;
-  /** Takes the TLS files as they are now; connections that stand go on. */
+  /** Reads the TLS files again. Open connections stay open. */
   reload(): Promise<void>;
   close(): Promise<void>;
 }
@@ -51,7 +51,7 @@ export async function startBroker(volumes: BrokerVolumes): Promise<Broker> {
     rejectUnauthorized: false,
   });
   server.on('secureConnection', (socket) => void aedes.handle(socket));
-  // A client that refuses our certificate is the client's business.
+  // A client that refuses the certificate of the broker reports that itself.
   server.on('tlsClientError', () => {});
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

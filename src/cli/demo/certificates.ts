@@ -20,13 +20,13 @@ export interface KeyPairFiles {
   readonly key: string;
 }
 
-/** A certificate with its key as they stand in a volume, found in order. */
+/** A verified certificate of a volume, with its key. */
 export interface MountedKeyPair {
   readonly files: KeyPairFiles;
   readonly leaf: X509Certificate;
   readonly key: KeyObject;
   readonly chain: Chain;
-  /** Properties that clients or operators may object to. */
+  /** Warnings and notes about the certificate. */
   readonly findings: readonly CertificateFinding[];
 }
 
@@ -35,21 +35,21 @@ const LAYOUTS: readonly KeyPairFiles[] = [
   { certificate: 'client_cert.pem', key: 'client_key.pem' },
 ];
 
-/** The key pair files among the names, if there are any. */
+/** Returns the key pair files among the names; undefined if there are none. */
 export function keyPairFilesAmong(names: readonly string[]): KeyPairFiles | undefined {
   return LAYOUTS.find(({ certificate, key }) => names.includes(certificate) && names.includes(key));
 }
 
-/** The certificates of a PEM file, in its order; none where it holds none. */
+/** Returns the certificates of a PEM file, in its order; empty if there are none. */
 export async function certificatesIn(path: string): Promise<readonly X509Certificate[]> {
   const blocks = (await readFile(path, 'latin1')).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
   return (blocks ?? []).map((pem) => new X509Certificate(pem));
 }
 
 /**
- * Reads a key pair as a TLS library will, and holds it against the root that the other side trusts: the first
- * certificate is the key's, and every signature up to that root verifies.
- * Throws: ERR_BAD_CONTENT, saying what does not fit.
+ * Reads a key pair as a TLS library does, and verifies it against the root that the other side trusts: the key belongs
+ * to the first certificate, and every signature up to that root is valid.
+ * Throws: ERR_BAD_CONTENT with the part that does not fit.
  */
 export async function checkKeyPair(
   directory: string,
@@ -75,10 +75,10 @@ export async function checkKeyPair(
   return { files, leaf, key, chain, findings };
 }
 
-/** `the key (RSA 2048) fits CN=localhost`, `CN=localhost < CN=Intermediate < CN=Root`. */
+/** Returns two lines for the screen, about the key and about the chain. */
 export function describeKeyPair({ files, leaf, key, chain }: MountedKeyPair): { key: string; chain: string } {
   return {
     key: `key fits: ${files.key} (${describeKey(key)}) belongs to ${subjectOf(leaf)}`,
-    chain: `chain fits: ${pathOf(chain).map(subjectOf).join(' < ')}; every signature verified`,
+    chain: `chain fits: ${pathOf(chain).map(subjectOf).join(' < ')}; every signature is valid`,
   };
 }

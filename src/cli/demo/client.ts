@@ -1,5 +1,5 @@
 /**
- * MQTT clients for the demo. The steps of the demo connect them to the broker and send a message through it.
+ * Makes MQTT clients for the demo. The steps of the demo connect them to the broker and send a message through it.
  */
 
 import { randomUUID, X509Certificate } from 'node:crypto';
@@ -22,22 +22,22 @@ export interface ClientOptions {
   readonly key?: Buffer;
 }
 
-/** Connects to a broker on this machine and logs in. Rejects with what TLS or the broker has against it. */
+/** Connects to a broker on this machine and logs in. Rejects with the error of TLS or of the broker. */
 export function connectClient({ port, root, ...credentials }: ClientOptions): Promise<MqttClient> {
   const settings = { servername: 'localhost', ca: root, connectTimeout: TIMEOUT_MS, reconnectPeriod: 0 };
   return connectAsync(`mqtts://127.0.0.1:${port}`, { ...settings, ...credentials }, false);
 }
 
-/** The certificate that the broker has shown this client. */
+/** Returns the certificate that the broker has presented to this client. */
 export function serverCertificateOf({ stream }: MqttClient): X509Certificate {
-  // getPeerX509Certificate gives the certificate only when it is asked for the first time.
+  // getPeerX509Certificate returns the certificate only on its first call.
   const raw = stream instanceof TLSSocket ? stream.getPeerCertificate().raw : undefined;
   if (raw === undefined) throw new ProviderError('ERR_INTERNAL', 'the connection is not a TLS connection');
   return new X509Certificate(raw);
 }
 
 /**
- * Sends a message from one client to another and waits until it is there.
+ * Sends a message from one client to another and waits until it arrives.
  * Throws: ERR_TIMEOUT.
  */
 export async function deliver(from: MqttClient, to: MqttClient): Promise<void> {

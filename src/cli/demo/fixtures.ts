@@ -1,6 +1,6 @@
 /**
- * The examples that the demo uses: the seed of the emulator, the broker resources and the names that stand in them.
- * All steps of the demo read them.
+ * The examples that the demo uses: the seed of the emulator, the broker resources, and the names in both. All steps of
+ * the demo read them.
  */
 
 import authentication from '../../../examples/broker-authentication.yaml?raw';
@@ -9,7 +9,7 @@ import exampleSeed from '../../../examples/emulator-seed.yaml?raw';
 import bridge from '../../../examples/mqtt-bridge-connector.yaml?raw';
 import type { Source } from '../../render/find.ts';
 
-/** State of the Azure that the demo runs on, YAML. */
+/** The state of the emulator that the demo runs on, YAML. */
 export const EXAMPLE_SEED = exampleSeed;
 
 /** The broker resources of examples/. */

@@ -1,6 +1,5 @@
 /**
- * The end of `demo --keep`: writes the manifests, and prints the commands with which a person can go on.
- * `run.ts` calls it.
+ * The end of `demo --keep`: writes the manifests, and prints commands that use the running demo. `run.ts` calls it.
  */
 
 import { readFile, writeFile } from 'node:fs/promises';
@@ -15,7 +14,7 @@ import type { RunningBroker } from './steps/broker.ts';
 const RELOAD_POLL_MS = 500;
 const API_VERSION = '7.5';
 
-/** Prepares everything for a person to go on with, and prints how. */
+/** Writes the files that the commands need, and prints the commands. */
 export async function leaveRunning(
   setup: DemoSetup,
   running: RunningProvider & RunningBroker,
@@ -28,11 +27,11 @@ export async function leaveRunning(
   await write('credentials.yaml', credentialsManifest(volumes.listener.rendered.namespace));
   await write('client-secret', NODE_PUBLISH_SECRET.clientsecret);
   await write('root.pem', root.toString());
-  // The seed lets the provider read only; whoever plays with it wants to change things.
+  // In the seed, the provider may only read. The printed commands also change the vault.
   emulator.grant(VAULT, { identity: NODE_PUBLISH_SECRET.clientid, secrets: ['set'], certificates: ['create'] });
   followFiles(setup, running, volumes);
-  setup.screen.step('Everything goes on until Ctrl-C');
-  setup.screen.note('paste into another terminal what you like; the broker reloads when its files change');
+  setup.screen.step('Everything runs until Ctrl-C');
+  setup.screen.note('paste these commands into another terminal; the broker reloads when its files change');
   for (const line of instructions(setup, running, volumes)) setup.screen.line(line);
 }
 
@@ -41,7 +40,7 @@ function credentialsManifest(namespace: string): string {
   return `apiVersion: v1\nkind: Secret\nmetadata:\n  name: ${CREDENTIALS_SECRET}\n  namespace: ${namespace}\nstringData:\n${entries.join('')}`;
 }
 
-/** Has the broker reload when somebody has mounted a new certificate into its volume. */
+/** Makes the broker reload when a new certificate is mounted into its volume. */
 function followFiles({ screen, context }: DemoSetup, { broker }: RunningBroker, { listener }: Volumes): void {
   const file = join(listener.targetDir, 'tls.crt');
   let known: string | undefined;
@@ -73,21 +72,21 @@ function instructions(
     `akv="node ${program}"`,
     `dir=${context.directory}`,
     '',
-    '# the environment the provider runs in: the cloud, and the root of its certificates',
+    '# the environment of the provider: the cloud, and the root of its certificates',
     `export AZURE_ENVIRONMENT_FILEPATH=${provider.cloudFile}`,
     `export SSL_CERT_FILE=${provider.caFile}`,
     '',
-    '# one Mount into the volume of the broker, as the driver makes it; --name chooses another volume',
+    '# make one Mount into the volume of the broker, as the driver does; --name chooses another volume',
     `$akv mount $dir/manifests.yaml --name ${name} --secrets $dir/credentials.yaml \\`,
     `  --endpoint ${provider.endpoint} --out $dir/volumes/${name}`,
     '',
-    '# what is inside a file',
+    '# show the contents of a file',
     `$akv inspect $dir/volumes/${name}/tls.crt`,
     '',
-    '# talk to the broker',
+    '# subscribe at the broker',
     `mosquitto_sub -h localhost -p ${broker.port} --cafile $dir/root.pem -u ${BROKER_USER.username} -P ${BROKER_USER.password} -t 'demo/#' -v`,
     '',
-    `# change something in the vault, ${emulator.vaultUrl(VAULT)}, then mount again`,
+    `# make a new version of the certificate in the vault ${emulator.vaultUrl(VAULT)}, then mount again`,
     `azure="curl -sS --cacert $SSL_CERT_FILE --resolve *:${emulator.port}:127.0.0.1"`,
     `token=$($azure ${emulator.authorityHost}${TENANT}/oauth2/v2.0/token \\`,
     `  -d grant_type=client_credentials -d client_id=${NODE_PUBLISH_SECRET.clientid} \\`,
@@ -95,7 +94,7 @@ function instructions(
     `  sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
     `$azure -X POST ${json} -d '{}' \\`,
     `  "${emulator.vaultUrl(VAULT)}/certificates/${SERVER_CERTIFICATE}/create${query}"`,
-    '# the same with a secret: a password database without users, so that after a mount nobody can log in',
+    '# the same for a secret: a password database without users; after the next mount no user can log in',
     `$azure -X PUT ${json} -d '{"value":"# no users\\n"}' \\`,
     `  "${emulator.vaultUrl(VAULT)}/secrets/my-username-password-db${query}"`,
     '',

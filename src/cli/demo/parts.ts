@@ -17,7 +17,7 @@ export interface DemoSetup {
   readonly context: DemoContext;
   /** YAML of the emulator's state. */
   readonly seed: string;
-  /** True if everything stays running afterwards. */
+  /** True if everything keeps running after the last step. */
   readonly keep: boolean;
 }
 

@@ -9,7 +9,7 @@ import { ProviderError } from '../../base/errors.ts';
 
 const derive = promisify(pbkdf2);
 
-/** Derived from a password: PBKDF2 with SHA-512. */
+/** A hash of a password: PBKDF2 with SHA-512. */
 export interface PasswordHash {
   readonly iterations: number;
   readonly salt: Buffer;
@@ -42,7 +42,7 @@ export function parsePasswords(text: string): ReadonlyMap<string, BrokerUser> {
     if (password === undefined) {
       throw passwordsError(line, 'the user has no password in the form $pbkdf2-sha512$i=…,l=…$salt$hash');
     }
-    if (users.has(user)) throw passwordsError(line, 'a user of this name stands further up');
+    if (users.has(user)) throw passwordsError(line, 'a user of this name is on an earlier line');
     users.set(user, { password, attributes: attributes.get(user) ?? new Map() });
   }
   return users;

@@ -1,6 +1,6 @@
 /**
  * Starts `akv-csi serve` as a child process and stops it. `run.ts` calls it.
- * It reports the last lines of the log where the provider does not start.
+ * It reports the last lines of the log if the provider does not start.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -19,16 +19,16 @@ const LOG_TAIL_LINES = 12;
 export interface ProviderProcessOptions {
   /** `dist/main.js`. */
   readonly program: string;
-  /** Gets the socket, the cloud file and the CA file; its path must be short. */
+  /** The directory for the socket, the cloud file and the CA file; its path must be short. */
   readonly directory: string;
-  /** The Azure to talk to, and nothing else: the provider trusts its CA only. */
+  /** The emulator that the provider uses; the provider trusts its CA only. */
   readonly emulator: Pick<Emulator, 'cloudFile' | 'caPem'>;
   /** Further flags of `serve`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A provider in a process of its own, as on a node. */
+/** A provider in a separate process, as on a node. */
 export interface ProviderProcess {
   readonly child: ChildProcess;
   readonly endpoint: string;
@@ -36,17 +36,17 @@ export interface ProviderProcess {
   readonly cloudFile: string;
   /** Root certificate of the emulator. */
   readonly caFile: string;
-  /** Everything it has printed. */
+  /** Returns everything that the provider has printed. */
   log(): string;
-  /** The end of what it has printed. */
+  /** Returns the last lines that the provider has printed. */
   logTail(): string;
-  /** Asks it to stop, and kills it if it does not. Returns the exit code; null where it was killed. */
+  /** Stops the provider by a signal, and kills it if it does not end. Returns the exit code; null if it was killed. */
   stop(): Promise<number | null>;
 }
 
 /**
  * Starts `akv-csi serve` and waits until it serves.
- * Throws: ERR_USAGE where there is no built program, ERR_INTERNAL with the end of its log where it does not come up.
+ * Throws: ERR_USAGE if there is no built program, ERR_INTERNAL with the end of its log if it does not start.
  */
 export async function startProviderProcess(options: ProviderProcessOptions): Promise<ProviderProcess> {
   const { program, directory, emulator, args = [], env = {} } = options;
@@ -65,7 +65,7 @@ export async function startProviderProcess(options: ProviderProcessOptions): Pro
     [program, 'serve', '--endpoint', endpoint, ...ports, '--cloud-name', 'AzureStackCloud', ...args],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Nothing else of this environment: proxies and AZURE_* variables are meant for the real Azure.
+      // Nothing else of this environment is passed on: proxies and AZURE_* variables are meant for the real Azure.
       env: { PATH: process.env.PATH, AZURE_ENVIRONMENT_FILEPATH: cloudFile, SSL_CERT_FILE: caFile, ...env },
     },
   );
@@ -95,7 +95,7 @@ function recordLog(child: ChildProcess): () => string {
   return () => chunks.join('');
 }
 
-/** Resolves at the line it logs when everything listens. */
+/** Resolves when the provider logs that it serves. */
 function serving(child: ChildProcess, log: () => string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);

@@ -1,6 +1,6 @@
 /**
- * The demo in order: the emulator, the provider, `render`, the mounts, the broker and the rotation.
- * `demo.ts` calls it and cleans up after it.
+ * Runs the demo in order: the emulator, the provider, `render`, the mounts, the broker and the rotation. `demo.ts`
+ * calls it and cleans up after it.
  */
 
 import { X509Certificate } from 'node:crypto';
@@ -23,11 +23,11 @@ import { mountVolume, showVolume } from './volumes.ts';
 
 const VERSION_TIMEOUT_MS = 5000;
 
-/** Plays the demo on a context. Rejects with what failed; nothing is taken down here. */
+/** Runs the steps of the demo. Rejects with the error of the step that failed; it stops and removes nothing. */
 export async function runSteps(setup: DemoSetup): Promise<void> {
   const startedAt = performance.now();
   const { screen } = setup;
-  screen.line('akv-csi demo: from broker resources to a running MQTT broker, all on this machine');
+  screen.line('akv-csi demo: from broker resources to a running MQTT broker on this machine');
   const emulator = await startAzure(setup);
   const running = await startProvider(setup, emulator);
   const rendered = renderResources(setup);
@@ -39,12 +39,12 @@ export async function runSteps(setup: DemoSetup): Promise<void> {
 }
 
 async function startAzure({ screen, context, seed }: DemoSetup): Promise<Emulator> {
-  screen.step('A small Azure starts on this machine');
+  screen.step('The emulator of Azure starts on this machine');
   const emulator = await startEmulator({ seed });
   context.defer(() => emulator.close());
   screen.ok(`Key Vault   ${emulator.vaultUrl(VAULT)}`);
   screen.ok(`Entra ID    ${emulator.authorityHost}`);
-  screen.note('stock Azure SDKs talk to it over HTTPS; "akv-csi emulator" runs it alone');
+  screen.note('the Azure SDKs can use it over HTTPS; "akv-csi emulator" runs it alone');
   return emulator;
 }
 
@@ -74,7 +74,7 @@ async function startProvider({ screen, context }: DemoSetup, emulator: Emulator)
 
 function renderResources({ screen }: DemoSetup): readonly RenderedVolume[] {
   screen.step('Broker resources become SecretProviderClasses');
-  screen.note(`the keyVault field as it stands, its placeholder <AKV directory ID> filled with ${TENANT}`);
+  screen.note(`the keyVault field is copied unchanged, except the placeholder <AKV directory ID>: ${TENANT}`);
   const { volumes, remarks } = render(RESOURCES, { directoryId: TENANT });
   const error = remarks.find(({ severity }) => severity === 'error');
   if (error !== undefined) throw new ProviderError('ERR_BAD_PARAMETERS', formatRemark(error));
@@ -115,9 +115,7 @@ async function mountVolumes(
     throw new ProviderError('ERR_INTERNAL', `expected three volumes, got ${shown.length}`);
   }
   screen.line();
-  screen.note(
-    '"akv-csi inspect FILE" says all of a certificate or a PFX; "akv-csi demo --keep" leaves these files for it',
-  );
+  screen.note('"akv-csi inspect FILE" shows a certificate or a PFX in detail; "akv-csi demo --keep" keeps these files');
   return { listener, authentication, bridge };
 }
 
@@ -135,7 +133,7 @@ function summarize(screen: Screen, { volumes, broker, rotated, seconds }: DemoRe
     `mounted: ${published.files.map(({ path }) => path).join(', ')}`,
   ]);
   const rows = [...mounted, ...broker.results, ['Rotation', rotated]];
-  screen.table([['WHAT', 'RESULT'], ...rows]);
+  screen.table([['STEP', 'RESULT'], ...rows]);
   screen.line();
-  screen.ok(`everything went well, in ${seconds.toFixed(1)} s`);
+  screen.ok(`all steps succeeded in ${seconds.toFixed(1)} s`);
 }

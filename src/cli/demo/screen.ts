@@ -8,25 +8,25 @@ import { table } from '../table.ts';
 
 type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 
-/** The output for a person: numbered steps, lines beneath them, and checks that passed. */
+/** The output of the demo: numbered steps, lines below them, and checks that passed. */
 export interface Screen {
-  /** Title of the step under way; empty before the first. */
+  /** The title of the current step; empty before the first step. */
   readonly current: string;
   step(title: string): void;
   line(text?: string): void;
-  /** A line that matters less. */
+  /** Prints a line in a dim colour. */
   note(text: string): void;
-  /** Something that was checked and is as it must be. */
+  /** Prints the result of a check that passed. */
   ok(text: string): void;
   warn(text: string): void;
-  /** A name that the following lines are about. */
+  /** Prints the name that the following lines are about. */
   subject(text: string): void;
-  /** Rows under a head, indented. */
+  /** Prints rows below a header, indented. */
   table(rows: readonly (readonly string[])[]): void;
   failure(text: string): void;
 }
 
-/** Writes to `write`, with colours where asked for. */
+/** Returns a screen that prints through `write`, with colours if `colour` is true. */
 export function createScreen(write: (text: string) => void, { colour }: { readonly colour: boolean }): Screen {
   const paint = (style: Style, text: string) => (colour ? styleText(style, text) : text);
   const line = (text = '') => write(text === '' ? '\n' : `   ${text}\n`);

@@ -35,7 +35,7 @@ const MOUNT_TIMEOUT_MS = 30_000;
 const DAY_MS = 86_400_000;
 const SHOWN_VERSION_LENGTH = 10;
 
-/** Plays the driver for the volume: one Mount, its answer judged and written. */
+/** Mounts the volume as the driver does: makes one Mount, checks its answer and writes the files. */
 export async function mountVolume(
   target: MountTarget,
   rendered: RenderedVolume,
@@ -55,7 +55,7 @@ export async function mountVolume(
   return { rendered, targetDir, published };
 }
 
-/** Shows what stands in the volume, and checks that it is usable. Returns its key pair, if it holds one. */
+/** Shows the contents of the volume and checks that they are usable. Returns the key pair, if there is one. */
 export async function showVolume(
   { rendered, targetDir, published }: MountedVolume,
   screen: Screen,
@@ -87,7 +87,7 @@ export async function showVolume(
   return pair;
 }
 
-/** `3f2a9c1b04…`: enough of a version to tell it from another. */
+/** Returns the beginning of a version, such as `3f2a9c1b04…`, which is enough to tell versions apart. */
 export function shortVersion(version: string): string {
   return version.length <= SHOWN_VERSION_LENGTH ? version : `${version.slice(0, SHOWN_VERSION_LENGTH)}…`;
 }

@@ -14,16 +14,16 @@ import { connectClient, deliver, serverCertificateOf } from '../client.ts';
 import { BROKER_USER } from '../fixtures.ts';
 import type { DemoSetup, RunningProvider, Volumes } from '../parts.ts';
 
-/** A broker at work, with a client that stays connected. */
+/** A running broker, with a client that stays connected. */
 export interface RunningBroker {
   readonly broker: Broker;
-  /** Logged in with the password. */
+  /** A client that is logged in with the password. */
   readonly client: MqttClient;
   /** The results, for the summary. */
   readonly results: readonly (readonly [string, string])[];
 }
 
-/** Starts a broker from the mounted files, and lets clients in and not in. */
+/** Starts a broker from the mounted files, and checks that it accepts and refuses the right clients. */
 export async function runBroker(
   { screen, context }: DemoSetup,
   { root }: Pick<RunningProvider, 'root'>,
@@ -41,12 +41,12 @@ export async function runBroker(
   requireShown(client, listener.keyPair?.leaf);
   screen.ok(`${BROKER_USER.username} connects with its password, trusting ${subjectOf(root)} only`);
   await deliver(client, client);
-  screen.ok('a message published by it comes back by its subscription');
+  screen.ok('it receives a message that it published');
 
   const refused = await connectClient({ ...trust, username: BROKER_USER.username, password: 'wrong' }).then(
     async (stranger) => {
       await stranger.endAsync(true);
-      throw new ProviderError('ERR_INTERNAL', 'the broker let in a client with a wrong password');
+      throw new ProviderError('ERR_INTERNAL', 'the broker accepted a client with a wrong password');
     },
     messageOf,
   );
@@ -69,14 +69,14 @@ export async function runBroker(
     client,
     results: [
       ['Broker', 'runs on the mounted certificate and key; message delivered over TLS'],
-      ['Password', 'right one accepted, wrong one refused'],
+      ['Password', 'the right one accepted, a wrong one refused'],
       ['Client certificate', 'accepted with its chain'],
     ],
   };
 }
 
-/** Throws: ERR_INTERNAL where the broker shows another certificate than the one that is mounted. */
+/** Checks the certificate that the broker presents. Throws: ERR_INTERNAL if it is not the mounted one. */
 export function requireShown(client: MqttClient, mounted: X509Certificate | undefined): void {
   if (serverCertificateOf(client).fingerprint256 === mounted?.fingerprint256) return;
-  throw new ProviderError('ERR_INTERNAL', 'the broker shows another certificate than the one in tls.crt');
+  throw new ProviderError('ERR_INTERNAL', 'the broker presents another certificate than the one in tls.crt');
 }

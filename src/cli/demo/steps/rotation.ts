@@ -16,8 +16,8 @@ import { mountVolume, shortVersion } from '../volumes.ts';
 import { type RunningBroker, requireShown } from './broker.ts';
 
 /**
- * Rotates the server certificate in the vault, mounts everything again and has the broker reload. Returns what was
- * seen, for the summary.
+ * Rotates the server certificate in the vault, mounts all volumes again and makes the broker reload. Returns the
+ * result, for the summary.
  */
 export async function rotate(
   setup: DemoSetup,
@@ -29,7 +29,7 @@ export async function rotate(
   screen.step('The server certificate is rotated in the vault');
   const version = await running.emulator.rotateCertificate(VAULT, SERVER_CERTIFICATE);
   screen.ok(`"${SERVER_CERTIFICATE}" has a new version, ${shortVersion(version)}`);
-  screen.ok('the driver asks again, as it does from time to time for every running pod');
+  screen.ok('the driver mounts again, as it does at an interval for every running pod');
   const remounted = await remount(running, listener);
   showChanges(screen, listener, remounted);
   for (const other of [authentication, bridge]) {
@@ -39,7 +39,7 @@ export async function rotate(
   }
   const leaf = await showNewCertificate(screen, running, listener);
   await showReload(setup, running, leaf);
-  return `${shortVersion(listener.published.sources[0]?.version ?? '')} -> ${shortVersion(version)}, shown by the broker to new connections`;
+  return `${shortVersion(listener.published.sources[0]?.version ?? '')} -> ${shortVersion(version)}, presented by the broker to new connections`;
 }
 
 async function remount({ driver }: RunningProvider, { rendered, targetDir }: ShownVolume): Promise<Published> {
@@ -90,10 +90,10 @@ async function showReload(
   const { broker, client, root } = running;
   await broker.reload();
   screen.ok('the broker reloads its TLS files');
-  const newcomer = await connectClient({ port: broker.port, root: root.toString(), ...BROKER_USER });
-  context.defer(() => newcomer.endAsync(true));
-  requireShown(newcomer, leaf);
-  screen.ok(`a new connection sees the new certificate, ${leaf.serialNumber}`);
-  await deliver(client, newcomer);
-  screen.ok('the connection from before goes on: its message reaches the new one');
+  const newClient = await connectClient({ port: broker.port, root: root.toString(), ...BROKER_USER });
+  context.defer(() => newClient.endAsync(true));
+  requireShown(newClient, leaf);
+  screen.ok(`a new connection gets the new certificate, ${leaf.serialNumber}`);
+  await deliver(client, newClient);
+  screen.ok('the earlier connection stays open: its message reaches the new one');
 }

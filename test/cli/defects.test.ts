@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
-import { catchDefects, MAX_DEFECTS_A_SECOND } from '../../src/cli/last-resort.ts';
+import { catchDefects, MAX_DEFECTS_A_SECOND } from '../../src/cli/defects.ts';
 import { handClock } from '../support/clocks.ts';
 
 function caught(onLine: (defect: ReturnType<typeof catchDefects>) => void = () => {}) {
@@ -27,7 +27,7 @@ describe('exceptions that nobody caught', () => {
     defect('Defect: uncaught exception', Object.assign(new TypeError('hunter2'), { code: 'ERR_X' }));
     defect('Defect: unhandled rejection', 'hunter2');
     expect(lines).toEqual([
-      ['Defect: uncaught exception', { error: expect.stringMatching(/^TypeError ERR_X {4}at .*last-resort\.test/) }],
+      ['Defect: uncaught exception', { error: expect.stringMatching(/^TypeError ERR_X {4}at .*defects\.test/) }],
       ['Defect: unhandled rejection', { error: 'string' }],
     ]);
     expect(JSON.stringify(lines)).not.toContain('hunter2');
