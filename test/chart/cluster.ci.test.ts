@@ -76,7 +76,7 @@ describe.skipIf(helm === undefined)('chart, rendered against a cluster', () => {
 
   test('refuses to upgrade the release that brought the driver along, and no other', async () => {
     objects = { [CSI_DRIVER]: ofRelease('CSIDriver', 'akv') };
-    expect(await said('--is-upgrade')).toMatch(/release "akv" brought the Secrets Store CSI driver along.*uninstall/);
+    expect(await said('--is-upgrade')).toMatch(/release "akv" installed the Secrets Store CSI driver.*uninstall/);
     expect(await said()).toBe('');
     objects = { [CSI_DRIVER]: ofRelease('CSIDriver', 'akv', 'elsewhere') };
     expect(await said('--is-upgrade')).toBe('');
@@ -88,7 +88,7 @@ describe.skipIf(helm === undefined)('chart, rendered against a cluster', () => {
 
   test('refuses a second release that would share the ServiceAccount of the first, with what to set', async () => {
     objects = { [`${ACCOUNTS}/csi-secrets-store-provider-azure`]: ofRelease('ServiceAccount', 'first') };
-    expect(await said()).toMatch(/ServiceAccount "csi-sec.*belongs to the release "first"; give.*a nameOverride/);
+    expect(await said()).toMatch(/ServiceAccount "csi-sec.*belongs to the release "first"; set another nameOverride/);
     expect(await said('--set=nameOverride=akv-next')).toBe('');
     expect(await said('--set=rbac.install=false')).toBe('');
     objects = { [`${ACCOUNTS}/csi-secrets-store-provider-azure`]: ofRelease('ServiceAccount', 'akv') };

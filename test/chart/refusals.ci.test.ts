@@ -42,12 +42,12 @@ describe.skipIf(helm === undefined)('chart, given an image', () => {
     },
   );
 
-  test('takes one that is called like the official one where somebody says so', () => {
+  test('accepts the name of the official image if allowOfficial is set', () => {
     const image = { repository: OFFICIAL, tag: 'a', allowOfficial: true };
     expect(container({ linux: { image } }).image).toBe(`${OFFICIAL}:a`);
   });
 
-  test('demands none where it runs nothing', () => {
+  test('requires no image if it runs no pods', () => {
     expect([...render({ linux: { enabled: false, image: { repository: '' } } }).keys()]).toEqual(['ServiceAccount']);
   });
 });
@@ -57,7 +57,7 @@ describe.skipIf(helm === undefined)('chart, given a values file of the official 
     expect(refusal(officialValues)).toMatch(/is the official provider/);
   });
 
-  test.each([...officialReleases])('runs as ever with that of %s and an image of ours', (version, values) => {
+  test.each([...officialReleases])('works with that of %s and an image of ours', (version, values) => {
     const ours = ['--set', `linux.image.repository=${REPOSITORY}`];
     const set = render(values, ours).get('DaemonSet') as unknown as ReturnType<typeof daemonSet>;
     const [first] = set.spec.template.spec.containers;
@@ -134,7 +134,7 @@ describe.skipIf(helm === undefined)('chart, given text for booleans and integers
     expect(refusal({ linux: null })).toMatch(/linux\.image\.repository: it is empty/);
   });
 
-  test('leaves out what null takes away', () => {
+  test('omits values that are set to null', () => {
     const linux = { affinity: null, tolerations: null, resources: null, priorityClassName: null, dnsPolicy: null };
     const spec = podSpec({ linux });
     for (const name of ['affinity', 'tolerations', 'priorityClassName', 'dnsPolicy'])
@@ -143,7 +143,7 @@ describe.skipIf(helm === undefined)('chart, given text for booleans and integers
   });
 });
 
-describe.skipIf(helm === undefined)('chart, given names that are none of its values', () => {
+describe.skipIf(helm === undefined)('chart, given unknown names', () => {
   test.each<[string, Tree]>([
     ['syncSecret off', { syncSecret: { enabled: false } }],
     ['syncSecret off, as text', { syncSecret: { enabled: 'false' } }],
@@ -158,7 +158,7 @@ describe.skipIf(helm === undefined)('chart, given names that are none of its val
     ['anything of the driver in its place', { 'secrets-store-csi-driver': { syncSecret: { enabled: true }, x: 1 } }],
     ['anything of Windows nodes that are off', { windows: { metricsAddr: 'x', env: [] } }],
     ['anything for all charts', { global: { imageRegistry: 'x' } }],
-  ])('takes %s, which changes nothing', (_name, values) => {
+  ])('accepts %s, which has no effect', (_name, values) => {
     expect([...render(values)]).toEqual([...render()]);
   });
 
@@ -188,8 +188,8 @@ describe.skipIf(helm === undefined)('chart, given names that are none of its val
     ['a security context', { securityContext: { runAsUser: 1000 } }, /securityContext: .*use linux\.runAsUser/],
     ['resources', { resources: { limits: {} } }, /resources: .*use linux\.resources/],
     ['an unknown value', { linux: { sidecars: [] } }, /linux\.sidecars: there is no such value; README/],
-    ['text for a section', { proxy: 'http://proxy' }, /proxy: it is not a map/],
-  ])('refuses %s with what to do', (_name, values, message) => {
+    ['text for a section', { proxy: 'http://proxy' }, /proxy: must be a map/],
+  ])('refuses %s with a remedy', (_name, values, message) => {
     expect(refusal(withImage(values))).toMatch(message);
   });
 });
@@ -205,14 +205,14 @@ describe.skipIf(helm === undefined)('chart', () => {
       /Azure\.proxySettings: .* set `proxy\.httpsProxy`/,
     ],
     ['pod security policies', { rbac: { pspEnabled: true } }, /rbac\.pspEnabled: .* removed/],
-    ['two CA bundles', { caBundle: { configMap: 'a', secret: 'b' } }, /caBundle: give configMap or secret, not both/],
+    ['two CA bundles', { caBundle: { configMap: 'a', secret: 'b' } }, /caBundle: set configMap or secret, not both/],
     [
       'a surge on the node network',
       { linux: { updateStrategy: { rollingUpdate: { maxSurge: '50%', maxUnavailable: 0 } } } },
       /maxSurge: .* set linux\.hostNetwork to false/,
     ],
     ['one port for two purposes', { metricsAddr: '8989' }, /linux\.healthzPort and metricsAddr are the same port/],
-    ['another label app', { linux: { podLabels: { app: 'x' } } }, /linux\.podLabels: "app" has to be .* nameOverride/],
+    ['another label app', { linux: { podLabels: { app: 'x' } } }, /linux\.podLabels: "app" must be .* nameOverride/],
     [
       'Windows by label',
       { linux: { nodeSelector: { 'kubernetes.io/os': 'windows' } } },
@@ -250,7 +250,7 @@ describe.skipIf(helm === undefined)('chart', () => {
     ['a list for a map', { linux: { resources: [] } }, /linux\.resources: the value is not a map/],
     ['names in place of maps', { imagePullSecrets: ['a'] }, /imagePullSecrets: the value is not a list of maps/],
     ['a value without its flag', { extraArgs: ['-v', '5'] }, /extraArgs: the value is not a list in which each item/],
-  ])('refuses %s in its own words', (_name, values, message) => {
+  ])('refuses %s with a message', (_name, values, message) => {
     expect(refusal(withImage(values))).toMatch(message);
   });
 

@@ -1,4 +1,4 @@
-{{/* What cannot work together, as a JSON list of messages. `settings` have their types already. */}}
+{{/* Returns the messages about values that contradict each other, as a JSON list. `settings` come from akv.settings. */}}
 {{- define "akv.check" -}}
 {{- $s := .settings -}}
 {{- $wrong := list -}}
@@ -6,16 +6,16 @@
 {{- $wrong = append $wrong "windows.enabled: this provider runs on Linux nodes only; set it to false and keep the official provider on Windows nodes" -}}
 {{- end -}}
 {{- if $s.enableArcExtension -}}
-{{- $wrong = append $wrong "enableArcExtension: the Arc monitoring containers are not part of this chart; set it to false, and the proxy in `proxy`" -}}
+{{- $wrong = append $wrong "enableArcExtension: the Arc monitoring containers are not part of this chart; set it to false, and set `proxy` if you need one" -}}
 {{- end -}}
 {{- if $s.Azure.proxySettings.isProxyEnabled -}}
-{{- $wrong = append $wrong "Azure.proxySettings: not read here; set `proxy.httpsProxy`, `proxy.noProxy` and `caBundle` instead" -}}
+{{- $wrong = append $wrong "Azure.proxySettings: this chart ignores it; set `proxy.httpsProxy`, `proxy.noProxy` and `caBundle` instead" -}}
 {{- end -}}
 {{- if $s.rbac.pspEnabled -}}
 {{- $wrong = append $wrong "rbac.pspEnabled: pod security policies were removed in Kubernetes 1.25; set it to false" -}}
 {{- end -}}
 {{- if and $s.caBundle.configMap $s.caBundle.secret -}}
-{{- $wrong = append $wrong "caBundle: give configMap or secret, not both" -}}
+{{- $wrong = append $wrong "caBundle: set configMap or secret, not both" -}}
 {{- end -}}
 {{- if $s.linux.enabled -}}
 {{- $wrong = concat $wrong (include "akv.checkImage" $s.linux.image | fromJsonArray) (include "akv.checkPod" $s | fromJsonArray) -}}
@@ -24,7 +24,7 @@
 {{- toJson $wrong -}}
 {{- end -}}
 
-{{/* The image has to be one of this project. */}}
+{{/* Checks that the image can be one of this project. */}}
 {{- define "akv.checkImage" -}}
 {{- $wrong := list -}}
 {{- $repository := .repository | lower | trimSuffix "/" -}}
@@ -33,14 +33,14 @@
 {{- if not $name -}}
 {{- $wrong = append $wrong (printf "linux.image.repository: it is empty, and no registry holds an image of this project; %s" $own) -}}
 {{- else if and (regexMatch "(^|/)provider-azure$|secrets-store[-_./]provider-azure$" $name) (not .allowOfficial) -}}
-{{- $wrong = append $wrong (printf "linux.image.repository: %q is the official provider, and would run under the name of this one; %s (if your image is really called so: linux.image.allowOfficial=true)" (trunc 200 .repository) $own) -}}
+{{- $wrong = append $wrong (printf "linux.image.repository: %q is the official provider, which would run under the name of this one; %s (if your image really has this name, set linux.image.allowOfficial=true)" (trunc 200 .repository) $own) -}}
 {{- else if ne $name $repository -}}
 {{- $wrong = append $wrong (printf "linux.image.repository: %q has a tag; write the tag in linux.image.tag" (trunc 200 .repository)) -}}
 {{- end -}}
 {{- toJson $wrong -}}
 {{- end -}}
 
-{{/* Ports, names and flags that would contradict one another in the pod. */}}
+{{/* Checks ports, names and flags of the pod that contradict each other. */}}
 {{- define "akv.checkPod" -}}
 {{- $wrong := list -}}
 {{- $linux := .linux -}}
@@ -58,37 +58,37 @@
   {{- $map := ternary $linux.podLabels $linux.nodeSelector (eq $name "app") -}}
   {{- $only := ternary (include "akv.name" $) "linux" (eq $name "app") -}}
   {{- if ne (index $map $name | default $only) $only -}}
-  {{- $wrong = append $wrong (printf "linux.%s: %q has to be %q; %s" (ternary "podLabels" "nodeSelector" (eq $name "app")) $name $only $why) -}}
+  {{- $wrong = append $wrong (printf "linux.%s: %q must be %q; %s" (ternary "podLabels" "nodeSelector" (eq $name "app")) $name $only $why) -}}
   {{- end -}}
 {{- end -}}
 {{- range $flag, $value := dict "endpoint" "providerName" "healthz-port" "linux.healthzPort" "healthz-path" "linux.healthzPath" "prometheus-port" "metricsAddr" -}}
   {{- range $arg := $.extraArgs -}}
     {{- if regexMatch (printf "^--?%s(=|$)" $flag) $arg -}}
-    {{- $wrong = append $wrong (printf "extraArgs: --%s is also what the pod's ports, probes or volumes go by; set %s instead" $flag $value) -}}
+    {{- $wrong = append $wrong (printf "extraArgs: --%s must agree with the pod's ports, probes and volumes; set %s instead" $flag $value) -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}
 {{- range .env -}}
-  {{- if not (kindIs "string" .name) -}}{{- $wrong = append $wrong "env: each item has a name, and a value or valueFrom" -}}
+  {{- if not (kindIs "string" .name) -}}{{- $wrong = append $wrong "env: each item needs a name, and a value or valueFrom" -}}
   {{- else if and (hasKey . "value") (not (kindIs "string" .value)) -}}
   {{- $wrong = append $wrong (printf "env: the value of %q is not text; write it in quotes" .name) -}}
   {{- end -}}
 {{- end -}}
 {{- range $linux.volumes -}}
   {{- if has .name (list "providers" "cluster-ca" "ca-bundle") -}}
-  {{- $wrong = append $wrong (printf "linux.volumes: %q is the name of a volume of the chart; take another one" .name) -}}
+  {{- $wrong = append $wrong (printf "linux.volumes: %q is the name of a volume of the chart; use another name" .name) -}}
   {{- end -}}
 {{- end -}}
 {{- toJson $wrong -}}
 {{- end -}}
 
-{{/* What other releases of the cluster have; `helm template` does not see them. */}}
+{{/* Checks for conflicts with other releases in the cluster. `helm template` cannot find them. */}}
 {{- define "akv.checkCluster" -}}
 {{- $wrong := list -}}
 {{- $driver := lookup "storage.k8s.io/v1" "CSIDriver" "" "secrets-store.csi.k8s.io" | default dict -}}
 {{- $owner := dig "metadata" "annotations" dict $driver -}}
 {{- if and .release.IsUpgrade (eq (index $owner "meta.helm.sh/release-name" | default "") .release.Name) (eq (index $owner "meta.helm.sh/release-namespace" | default "") .release.Namespace) -}}
-{{- $wrong = append $wrong (printf "the release %q brought the Secrets Store CSI driver along (secrets-store-csi-driver.install), and this upgrade would remove it; uninstall the release, install the driver from its own chart, then install this chart" .release.Name) -}}
+{{- $wrong = append $wrong (printf "the release %q installed the Secrets Store CSI driver (secrets-store-csi-driver.install), and this upgrade would remove the driver; uninstall the release, install the driver from its own chart, then install this chart" .release.Name) -}}
 {{- end -}}
 {{- if .settings.rbac.install -}}
   {{- $account := include "akv.serviceAccount" .settings -}}
@@ -96,7 +96,7 @@
   {{- $release := dig "metadata" "annotations" dict $found -}}
   {{- $other := index $release "meta.helm.sh/release-name" | default "" -}}
   {{- if and $other (ne $other .release.Name) -}}
-  {{- $wrong = append $wrong (printf "the ServiceAccount %q of this namespace belongs to the release %q; give this release a nameOverride of its own (and providerName, metricsAddr, linux.healthzPort, where both run at a time)" $account $other) -}}
+  {{- $wrong = append $wrong (printf "the ServiceAccount %q of this namespace belongs to the release %q; set another nameOverride for this release (and another providerName, metricsAddr and linux.healthzPort if both run at the same time)" $account $other) -}}
   {{- end -}}
 {{- end -}}
 {{- toJson $wrong -}}

@@ -1,11 +1,11 @@
-{{/* In this file and in _check.tpl the settings are those of `akv.settings`, not `.Values`. */}}
+{{/* In this file and in _check.tpl, settings are the result of `akv.settings`, not `.Values`. */}}
 
-{{/* Value of the label `app`, and part of the names: the official chart's. Of the settings. */}}
+{{/* The value of the label `app` and a part of the names, as in the official chart. Argument: the settings. */}}
 {{- define "akv.name" -}}
 {{- default "csi-secrets-store-provider-azure" .nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Name of the DaemonSet. Of the settings and the release's name. */}}
+{{/* The name of the DaemonSet. Arguments: the settings and the root. */}}
 {{- define "akv.fullname" -}}
 {{- $name := include "akv.name" .settings -}}
 {{- if .settings.fullnameOverride -}}
@@ -17,7 +17,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Name of the ServiceAccount; one that was made elsewhere (rbac.install: false) has the official chart's name. */}}
+{{/* The name of the ServiceAccount. With rbac.install: false, the default is the official chart's name. */}}
 {{- define "akv.serviceAccount" -}}
 {{- if .rbac.serviceAccountName -}}
 {{- .rbac.serviceAccountName -}}
@@ -28,7 +28,7 @@ csi-secrets-store-provider-azure
 {{- end -}}
 {{- end -}}
 
-{{/* Labels of a pod as YAML; none that changes with the chart's version alone, which would restart every pod. */}}
+{{/* The labels of a pod as YAML. No label contains the chart's version, because a change would restart every pod. */}}
 {{- define "akv.podLabels" -}}
 {{- dict
   "app" (include "akv.name" .settings)
@@ -36,7 +36,7 @@ csi-secrets-store-provider-azure
   "app.kubernetes.io/instance" .root.Release.Name | toYaml -}}
 {{- end -}}
 
-{{/* Labels of every object. */}}
+{{/* The labels of every object. */}}
 {{- define "akv.labels" -}}
 {{ include "akv.podLabels" . }}
 {{- with .root }}
@@ -46,7 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end -}}
 
-{{/* The image, by digest where one is given. */}}
+{{/* The image, by digest if it is set. */}}
 {{- define "akv.image" -}}
 {{- with .settings.linux.image -}}
 {{- if .digest -}}
@@ -58,12 +58,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{/*
-Where the health endpoint listens on the node's network: the kubelet asks from the node itself, and pods are kept out.
-Off that network the kubelet asks at the pod's address.
+The address of the health endpoint on the node's network. The kubelet can reach it, but pods cannot. Without the node's
+network, the kubelet uses the pod's address.
 */}}
 {{- define "akv.loopback" -}}127.0.0.1{{- end -}}
 
-{{/* What a probe of the kubelet asks. Of the settings. */}}
+{{/* The request of a probe. Argument: the settings. */}}
 {{- define "akv.probe" -}}
 httpGet:
   {{- if .linux.hostNetwork }}
@@ -73,7 +73,7 @@ httpGet:
   port: healthz
 {{- end -}}
 
-{{/* Arguments of `akv-csi serve` as a YAML list, `extraArgs` last so that they win. Of the settings. */}}
+{{/* The arguments of `akv-csi serve` as a YAML list. `extraArgs` are last and override. Argument: the settings. */}}
 {{- define "akv.args" -}}
 {{- $args := list (printf "--endpoint=unix:///provider/%s.sock" .providerName) -}}
 {{- if .logFormatJSON -}}{{- $args = append $args "--log-format-json=true" -}}{{- end -}}
@@ -100,7 +100,7 @@ httpGet:
 {{- toYaml (concat $args .extraArgs) -}}
 {{- end -}}
 
-{{/* Environment of the container as a YAML list; `env` wins. Of the settings. */}}
+{{/* The environment of the container as a YAML list. `env` overrides. Argument: the settings. */}}
 {{- define "akv.env" -}}
 {{- $given := dict -}}
 {{- range .env -}}{{- $_ := set $given .name true -}}{{- end -}}
@@ -117,7 +117,7 @@ httpGet:
 {{- with concat $env .env -}}{{- toYaml . -}}{{- end -}}
 {{- end -}}
 
-{{/* The update strategy; numbers may come as text. Of the settings. */}}
+{{/* The update strategy, with numbers that were set as text converted. Argument: the settings. */}}
 {{- define "akv.updateStrategy" -}}
 {{- $strategy := deepCopy .linux.updateStrategy -}}
 {{- range $name, $value := dig "rollingUpdate" dict $strategy | default dict -}}

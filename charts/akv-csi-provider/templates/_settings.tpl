@@ -1,6 +1,6 @@
 {{/*
-Every value as the templates use it, as JSON: of the type that settings.yaml gives it, with its default where a values
-file says null. Fails with every mistake in one message.
+Returns all values as JSON, with the types of settings.yaml, and with the default if a values file sets null. Fails with
+one message that lists all mistakes.
 */}}
 {{- define "akv.settings" -}}
 {{- $table := .Files.Get "settings.yaml" | fromYaml -}}
@@ -20,7 +20,7 @@ file says null. Fails with every mistake in one message.
   {{- $_ := set $at (last $names) $read.value -}}
 {{- end -}}
 {{- $wrong = concat $wrong (include "akv.strays" (dict "table" $table "values" .Values "settings" $settings) | fromJsonArray) -}}
-{{- /* What cannot work together is worth saying only of values that can be read. */ -}}
+{{- /* Contradictions between values are checked only if each value is valid. */ -}}
 {{- if not $wrong -}}
   {{- $wrong = include "akv.check" (dict "settings" $settings "release" .Release) | fromJsonArray -}}
 {{- end -}}
@@ -32,7 +32,7 @@ file says null. Fails with every mistake in one message.
 {{- toJson $settings -}}
 {{- end -}}
 
-{{/* The value at a path as {value}, and {wrong} where it breaks its rule; then `value` is the default. */}}
+{{/* Returns the value at a path as {value}. If it breaks its rule, returns the default and the message as {wrong}. */}}
 {{- define "akv.read" -}}
 {{- $rule := .rule -}}
 {{- $value := .values -}}
@@ -101,7 +101,7 @@ file says null. Fails with every mistake in one message.
 {{- end -}}
 {{- end -}}
 
-{{/* {value}: what a value that was taken away stands for; nothing for one that cannot be empty. */}}
+{{/* Returns the empty value of a type as {value}, for a value set to null; returns {} if the value cannot be empty. */}}
 {{- define "akv.empty" -}}
 {{- $empty := dict -}}
 {{- if has .type (list "map" "words") -}}{{- $empty = dict "value" dict -}}
@@ -111,7 +111,7 @@ file says null. Fails with every mistake in one message.
 {{- toJson $empty -}}
 {{- end -}}
 
-{{/* What there is to say of names that are no values of this chart, as a JSON list. */}}
+{{/* Returns the messages about names that are not values of this chart, as a JSON list. */}}
 {{- define "akv.strays" -}}
 {{- $table := .table -}}
 {{- $values := .values -}}
@@ -131,13 +131,13 @@ file says null. Fails with every mistake in one message.
       {{- end -}}
     {{- end -}}
   {{- else if not (kindIs "invalid" $found) -}}
-    {{- $told = append $told (printf "%s: it is not a map of values" $section) -}}
+    {{- $told = append $told (printf "%s: must be a map of values" $section) -}}
   {{- end -}}
 {{- end -}}
 {{- toJson $told -}}
 {{- end -}}
 
-{{/* What to do about one such name; nothing where it changes nothing. */}}
+{{/* Returns the remedy for such a name, or nothing if the value has no effect. */}}
 {{- define "akv.stray" -}}
 {{- $table := .table -}}
 {{- $path := .path -}}
@@ -156,11 +156,11 @@ file says null. Fails with every mistake in one message.
 {{- end -}}
 {{- if or (ne $driver $path) (hasKey $table.driver $driver) (hasKey $table.driver (splitList "." $driver | first)) -}}
   {{- if not (has $text (list "{}" "[]" "" "false" "{enabled:false}" $default)) -}}
-    {{- if contains "." .name -}}a dot in a name does not nest, so no chart reads this; {{ end -}}
+    {{- if contains "." .name -}}a dot in a name does not nest, so that no chart reads this; {{ end -}}
     the driver is not part of this chart: set {{ $driver }} in the release of the chart secrets-store-csi-driver
   {{- end -}}
 {{- else if contains "." .name -}}
-  a dot in a name does not nest, so no chart reads this; write each part of the name as a map of its own
+  a dot in a name does not nest, so that no chart reads this; write a nested map for each part of the name
 {{- else if $ours -}}
   {{- $now := $.settings -}}
   {{- range splitList "." $ours -}}{{- $now = index $now . -}}{{- end -}}
