@@ -30,14 +30,20 @@ export class SingleFlight<T> {
 
   /** Joins the work under `key`, or starts it at once. */
   join(key: string, start: (signal: AbortSignal) => Promise<T>): Flight<T> {
-    const running = this.#running.get(key);
-    const work = running === undefined || running.controller.signal.aborted ? this.#start(key, start) : running;
-    work.waiting++;
+    let work = this.#running.get(key);
+    if (work === undefined || work.controller.signal.aborted) {
+      const controller = new AbortController();
+      work = { controller, waiting: 0, promise: start(controller.signal) };
+      this.#running.set(key, work);
+      this.#forgetAfter(key, work);
+    }
+    const joined = work;
+    joined.waiting++;
     return {
-      outcome: work.promise,
+      outcome: joined.promise,
       leave: () => {
         // An abort costs time, and completed work needs none.
-        if (--work.waiting === 0 && this.#running.get(key) === work) work.controller.abort();
+        if (--joined.waiting === 0 && this.#running.get(key) === joined) joined.controller.abort();
       },
     };
   }
@@ -56,14 +62,10 @@ export class SingleFlight<T> {
     }
   }
 
-  #start(key: string, start: (signal: AbortSignal) => Promise<T>): Work<T> {
-    const controller = new AbortController();
+  #forgetAfter(key: string, work: Work<T>): void {
     const land = () => {
       if (this.#running.get(key) === work) this.#running.delete(key);
     };
-    const work: Work<T> = { controller, waiting: 0, promise: start(controller.signal).finally(land) };
-    work.promise.catch(() => {});
-    this.#running.set(key, work);
-    return work;
+    work.promise.then(land, land);
   }
 }

@@ -44,8 +44,9 @@ class Vault {
 
   send(mountId: number | GateRequest, name: string, signal = new AbortController().signal): Promise<void> {
     const request = typeof mountId === 'number' ? this.gate.enter(name, mountId) : mountId;
-    return request
+    return this.gate
       .pass(
+        request,
         signal,
         () =>
           new Promise<void>((resolve, reject) => {
@@ -56,7 +57,7 @@ class Vault {
       .catch((error: unknown) => {
         this.failures.push(error);
       })
-      .finally(() => request.end());
+      .finally(() => this.gate.leave(request));
   }
 
   async answer(name: string, error?: Error): Promise<void> {
@@ -83,8 +84,9 @@ function sendMany(vault: Vault, mountId: number, count: number): void {
 
 it('is still owed an answer when nobody waits any more, so that its silence is noted', async () => {
   const controller = new AbortController();
-  const request = gateWith().enter('a', 1);
-  const passed = request.pass(controller.signal, () => abortable(new Promise(() => {}), controller.signal));
+  const gate = gateWith();
+  const request = gate.enter('a', 1);
+  const passed = gate.pass(request, controller.signal, () => abortable(new Promise(() => {}), controller.signal));
   controller.abort(new Error('aborted'));
   await expect(passed).rejects.toThrow('aborted');
   expect(request.unansweredSince).toBeDefined();
@@ -94,9 +96,9 @@ describe('the gate of a vault', () => {
   it('is in use between two tries of a request, so that its vault is not forgotten', async () => {
     const gate = gateWith();
     const request = gate.enter('a', 1);
-    await request.pass(new AbortController().signal, async () => {});
+    await gate.pass(request, new AbortController().signal, async () => {});
     expect(gate.idle).toBe(false);
-    request.end();
+    gate.leave(request);
     expect(gate.idle).toBe(true);
   });
 
@@ -124,8 +126,8 @@ describe('the gate of a vault', () => {
     const vault = new Vault(gateWith());
     sendMany(vault, 1, 150);
     void vault.send(vault.gate.enter('shared', 1), 'shared');
-    vault.gate.find('shared')?.join(2);
-    vault.gate.find('shared')?.join(2);
+    vault.gate.join('shared', 2);
+    vault.gate.join('shared', 2);
     await vault.answer('1/0');
     await vault.answer('1/1');
     expect(vault.names().slice(32)).toEqual(['1/32', 'shared']);
@@ -294,12 +296,12 @@ describe('after a 429 the gate', () => {
             if (outcome === 'throttled for 1 s') throw new Throttled(1_000);
           };
           const request = gate.enter(`${index}`, mount);
-          return request
-            .pass(controller.signal, work)
+          return gate
+            .pass(request, controller.signal, work)
             .catch(() => {})
             .finally(() => {
               settled++;
-              request.end();
+              gate.leave(request);
             });
         });
         await vi.advanceTimersByTimeAsync(3_600_000);

@@ -54,11 +54,12 @@ interface Unanswered {
   readonly times: number;
 }
 
-interface Listening {
-  readonly asker: Asker;
-  readonly question: HostQuestion;
-  /** For how long the host has owed an answer. */
-  readonly silentMs: () => number;
+/** One wait for an answer. Its owner reports how it ended, by one of the two methods. */
+export interface Listening {
+  /** Aborts with that of the asker, or with ERR_UNREACHABLE in place of a longer wait. */
+  readonly signal: AbortSignal;
+  answered(): void;
+  failed(error: unknown): void;
 }
 
 /** Hosts that took a request and said nothing. */
@@ -73,12 +74,12 @@ export class SilentHosts {
   }
 
   /**
-   * Waits for an answer, and notes if there was one. A Mount without a deadline gets a short time where the host was
-   * silent before, and none in the pause after a request that was not answered. The first such Mount after the pause tries
-   * the request again; the others are refused meanwhile.
-   * Throws: the errors of `work`; ERR_UNREACHABLE in place of a longer wait.
+   * Begins to wait for an answer, and notes later if there was one. A Mount without a deadline gets a short time where the
+   * host was silent before, and none in the pause after a request that was not answered. The first such Mount after the
+   * pause tries the request again; the others are refused meanwhile.
+   * Throws: ERR_UNREACHABLE in place of a wait.
    */
-  async listen<T>(question: HostQuestion, asker: Asker, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  listen(question: HostQuestion, asker: Asker): Listening {
     const patienceMs = asker.hasty ? this.#patienceMs(question) : undefined;
     const startedAt = this.#clock.steady();
     const { unansweredSince = () => startedAt } = asker;
@@ -86,17 +87,21 @@ export class SilentHosts {
       const since = unansweredSince();
       return since === undefined ? 0 : msSince(this.#clock, since);
     };
-    try {
-      const answer = await this.#within(patienceMs, { asker, question, silentMs }, work);
-      this.#forget(question);
-      return answer;
-    } catch (error) {
-      const { aborted, reason } = asker.signal;
-      const cause = aborted ? reason : error;
-      if (isAnswer(cause)) this.#forget(question);
-      else if (isSilence(cause) && silentMs() >= SILENCE_MS) this.#note(question);
-      throw error;
-    }
+    const { signal, end } = this.#bound(patienceMs, question, silentMs);
+    return {
+      signal: signal === undefined ? asker.signal : AbortSignal.any([asker.signal, signal]),
+      answered: () => {
+        end();
+        this.#forget(question);
+      },
+      failed: (error) => {
+        end();
+        const { aborted, reason } = asker.signal;
+        const cause = aborted ? reason : error;
+        if (isAnswer(cause)) this.#forget(question);
+        else if (isSilence(cause) && silentMs() >= SILENCE_MS) this.#note(question);
+      },
+    };
   }
 
   /** How long a Mount without a deadline may wait; undefined: as long as its own limit. Throws: see {@link listen}. */
@@ -112,13 +117,12 @@ export class SilentHosts {
     return this.#suspected.peek(host) === true;
   }
 
-  /** Waits until the host has been silent for too long: not for requests that wait for their turn, nor beyond a suspicion. */
-  async #within<T>(
-    patienceMs: number | undefined,
-    { asker, question, silentMs }: Listening,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    if (patienceMs === undefined) return work(asker.signal);
+  /**
+   * A signal that aborts when the host has owed an answer for too long: not for requests that wait for their turn, nor
+   * when the suspicion is over.
+   */
+  #bound(patienceMs: number | undefined, question: HostQuestion, silentMs: () => number) {
+    if (patienceMs === undefined) return { signal: undefined, end: () => {} };
     const bound = new AbortController();
     const lookAgain = (ms: number) => {
       timer = setTimeout(() => {
@@ -130,11 +134,7 @@ export class SilentHosts {
     };
     let timer: NodeJS.Timeout | undefined;
     lookAgain(patienceMs);
-    try {
-      return await work(AbortSignal.any([asker.signal, bound.signal]));
-    } finally {
-      clearTimeout(timer);
-    }
+    return { signal: bound.signal, end: () => clearTimeout(timer) };
   }
 
   #note(question: HostQuestion): void {

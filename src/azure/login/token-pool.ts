@@ -192,16 +192,24 @@ export class TokenPool {
   }
 
   /** One request for all who need the same token, while its host answers. */
-  #ask(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
+  async #ask(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
     const { identity, principal, place } = claimant;
     const question = {
       ...place,
       request: keyOf(principal, use.resource),
       failed: () => `Cannot log in as ${describeIdentity(identity)}`,
     };
-    return this.#options.silent.listen(question, { hasty: use.hasty === true, signal: use.signal }, (signal) =>
-      this.#flights.run(flight, signal, (own) => this.#request(claimant, { ...use, signal: own })),
-    );
+    const wait = this.#options.silent.listen(question, { hasty: use.hasty === true, signal: use.signal });
+    try {
+      const token = await this.#flights.run(flight, wait.signal, (signal) =>
+        this.#request(claimant, { ...use, signal }),
+      );
+      wait.answered();
+      return token;
+    } catch (error) {
+      wait.failed(error);
+      throw error;
+    }
   }
 
   async #request(claimant: Claimant, { resource, claims, signal }: TokenUse): Promise<Secret> {

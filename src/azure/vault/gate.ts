@@ -45,28 +45,23 @@ export interface VaultGateOptions {
   readonly random?: () => number;
 }
 
-interface Waiter {
-  readonly start: () => void;
+/** The turn of one try of a request. */
+interface Turn {
+  /** The number of pauses before it began; undefined while it waits. */
+  pauses: number | undefined;
+  begun: () => void;
+  readonly begin: () => void;
 }
 
 /** One request over all of its tries. Its turn comes with the first turn of any of the Mounts that wait for it. */
 export interface GateRequest {
-  /** The time since which the vault owes it an answer, over all tries; undefined while it waits for its turn. */
-  readonly unansweredSince: SteadyTime | undefined;
-  /** Lets another Mount wait for it too. */
-  join(mountId: number): void;
-  /** Runs `work` when its turn comes. Throws: the errors of `work`; the reason of `signal` if it aborts before. */
-  pass<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
-  /** Forgets the request, which was answered or given up. */
-  end(): void;
-}
-
-/** The state of a {@link GateRequest}. */
-interface Entry {
+  readonly key: string;
+  /** The Mounts that wait for it. */
   readonly mounts: Set<number>;
-  /** Set while the request waits. */
-  waiter: Waiter | undefined;
+  /** The time since which the vault owes it an answer, over all tries; undefined while it waits for its turn. */
   unansweredSince: SteadyTime | undefined;
+  /** Set while it waits for its turn. */
+  turn: Turn | undefined;
 }
 
 /** A Mount that waits for an answer; it leaves as soon as a pause is too long for it. */
@@ -79,7 +74,7 @@ interface Patient {
 export class VaultGate {
   readonly #options: Required<VaultGateOptions>;
   /** Waiting requests by Mount; Mounts take turns in the order of this map. */
-  readonly #queues = new Map<number, Waiter[]>();
+  readonly #queues = new Map<number, Turn[]>();
   readonly #requests = new Map<string, GateRequest>();
   readonly #patients = new Set<Patient>();
   /** Requests under way. */
@@ -108,26 +103,52 @@ export class VaultGate {
     return this.#requests.size === 0 && this.#inFlight === 0 && this.pauseMs === 0;
   }
 
-  /** A new request, known under `key` until it ends. */
+  /** A new request, known under `key` until it leaves. */
   enter(key: string, mountId: number): GateRequest {
-    const entry: Entry = { mounts: new Set([mountId]), waiter: undefined, unansweredSince: undefined };
-    const request: GateRequest = {
-      get unansweredSince() {
-        return entry.unansweredSince;
-      },
-      join: (other) => this.#join(entry, other),
-      pass: (signal, work) => this.#pass(entry, signal, work),
-      end: () => {
-        if (this.#requests.get(key) === request) this.#requests.delete(key);
-      },
-    };
+    const request = { key, mounts: new Set([mountId]), turn: undefined, unansweredSince: undefined };
     this.#requests.set(key, request);
     return request;
   }
 
-  /** The request under `key`, if there is one that has not ended. */
-  find(key: string): GateRequest | undefined {
-    return this.#requests.get(key);
+  /** Lets another Mount wait for the request under `key` too. Returns the request, if it has not left. */
+  join(key: string, mountId: number): GateRequest | undefined {
+    const request = this.#requests.get(key);
+    if (request === undefined || request.mounts.has(mountId)) return request;
+    request.mounts.add(mountId);
+    if (request.turn !== undefined) this.#enqueue(mountId, request.turn);
+    return request;
+  }
+
+  /** Forgets a request, which was answered or given up. */
+  leave(request: GateRequest): void {
+    if (this.#requests.get(request.key) === request) this.#requests.delete(request.key);
+  }
+
+  /**
+   * Runs `work` when the turn of the request comes.
+   * Throws: the errors of `work`; the reason of `signal` if it aborts before.
+   */
+  async pass<T>(request: GateRequest, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    const turn = this.#lineUp(request);
+    if (turn.pauses === undefined) await this.#beginning(request, turn, signal);
+    let verdict: Verdict = 'answered';
+    try {
+      return await work();
+    } catch (error) {
+      // Over tries that found the network down, and where nobody waits any more, the vault still owes the answer.
+      if (!signal.aborted && networkFailure(error) === undefined) request.unansweredSince = undefined;
+      verdict = this.#options.judge(error);
+      if (typeof verdict === 'object' && turn.pauses === this.#pauses) this.#close(verdict.retryAfterMs, error);
+      throw error;
+    } finally {
+      this.#inFlight--;
+      if (turn.pauses === this.#pauses) {
+        this.#running--;
+        if (verdict === 'answered') this.#widen();
+      }
+      this.#next();
+    }
   }
 
   /** The outcome of `work`. Throws: the refusal of the vault, as soon as a pause is too long; `work` itself goes on. */
@@ -152,39 +173,44 @@ export class VaultGate {
     return pauseMs > 0 && pauseMs >= msUntil(this.#options.clock, deadlineAt);
   }
 
-  #join(entry: Entry, mountId: number): void {
-    if (entry.mounts.has(mountId)) return;
-    entry.mounts.add(mountId);
-    if (entry.waiter !== undefined) this.#enqueue(mountId, entry.waiter);
+  /** Puts a request in line for its turn, which may begin at once. */
+  #lineUp(request: GateRequest): Turn {
+    const turn: Turn = {
+      pauses: undefined,
+      begun: () => {},
+      begin: () => {
+        this.#stepOut(request, turn);
+        request.unansweredSince ??= this.#options.clock.steady();
+        this.#inFlight++;
+        this.#running++;
+        turn.pauses = this.#pauses;
+        turn.begun();
+      },
+    };
+    request.turn = turn;
+    for (const mountId of request.mounts) this.#enqueue(mountId, turn);
+    this.#next();
+    return turn;
   }
 
-  #pass<T>(entry: Entry, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  /** Waits until a turn begins. Throws: the reason of `signal` if it aborts before. */
+  #beginning(request: GateRequest, turn: Turn, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const leave = () => {
-        signal.removeEventListener('abort', abort);
-        entry.waiter = undefined;
-        for (const mountId of entry.mounts) this.#forget(mountId, waiter);
-      };
-      const waiter: Waiter = {
-        start: () => {
-          leave();
-          entry.unansweredSince ??= this.#options.clock.steady();
-          resolve(this.#run(entry, signal, work));
-        },
-      };
       const abort = () => {
-        leave();
+        this.#stepOut(request, turn);
         reject(signal.reason);
       };
       signal.addEventListener('abort', abort, { once: true });
-      entry.waiter = waiter;
-      for (const mountId of entry.mounts) this.#enqueue(mountId, waiter);
-      this.#next();
+      turn.begun = () => {
+        signal.removeEventListener('abort', abort);
+        resolve();
+      };
     });
+  }
+
+  #stepOut(request: GateRequest, turn: Turn): void {
+    request.turn = undefined;
+    for (const mountId of request.mounts) this.#forget(mountId, turn);
   }
 
   #dismiss({ limit, leave }: Patient): void {
@@ -214,55 +240,32 @@ export class VaultGate {
     for (const patient of this.#patients) this.#dismiss(patient);
   }
 
-  async #run<T>(entry: Entry, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const pause = this.#pauses;
-    let verdict: Verdict = 'answered';
-    this.#inFlight++;
-    this.#running++;
-    try {
-      return await work();
-    } catch (error) {
-      // Over tries that found the network down, and where nobody waits any more, the vault still owes the answer.
-      if (!signal.aborted && networkFailure(error) === undefined) entry.unansweredSince = undefined;
-      verdict = this.#options.judge(error);
-      if (typeof verdict === 'object' && pause === this.#pauses) this.#close(verdict.retryAfterMs, error);
-      throw error;
-    } finally {
-      this.#inFlight--;
-      if (pause === this.#pauses) {
-        this.#running--;
-        if (verdict === 'answered') this.#widen();
-      }
-      this.#next();
-    }
+  #enqueue(mountId: number, turn: Turn): void {
+    const queue = this.#queues.get(mountId);
+    if (queue === undefined) this.#queues.set(mountId, [turn]);
+    else queue.push(turn);
   }
 
-  #enqueue(mountId: number, waiter: Waiter): void {
+  #forget(mountId: number, turn: Turn): void {
     const queue = this.#queues.get(mountId);
-    if (queue === undefined) this.#queues.set(mountId, [waiter]);
-    else queue.push(waiter);
-  }
-
-  #forget(mountId: number, waiter: Waiter): void {
-    const queue = this.#queues.get(mountId);
-    const index = queue?.indexOf(waiter) ?? -1;
+    const index = queue?.indexOf(turn) ?? -1;
     if (index !== -1) queue?.splice(index, 1);
     if (queue?.length === 0) this.#queues.delete(mountId);
   }
 
   #next(): void {
     while (this.#running < this.#limit) {
-      const turn = this.#queues.entries().next().value;
-      if (turn === undefined) return;
+      const next = this.#queues.entries().next().value;
+      if (next === undefined) return;
       const pauseMs = this.pauseMs;
       if (pauseMs > 0) {
         this.#wake(pauseMs);
         return;
       }
-      const [mountId, queue] = turn;
+      const [mountId, queue] = next;
       this.#queues.delete(mountId);
       this.#queues.set(mountId, queue);
-      queue[0]?.start();
+      queue[0]?.begin();
     }
   }
 

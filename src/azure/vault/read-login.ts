@@ -1,5 +1,5 @@
 /**
- * The token of one read, and another one where the vault answers with a challenge. `readWithRetries` uses it.
+ * The token of one read, and another one where the vault answers with a challenge. `ReadTries` uses it.
  * Refuses to log in at another tenant than the manifest's, and for a resource that does not cover the vault.
  */
 

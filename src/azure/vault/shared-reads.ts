@@ -1,10 +1,10 @@
 /**
- * Shares equal reads while they are under way, and answers them from memory for a short time after that. The vault reader
- * looks here before it asks the vault. Only successes are kept.
+ * The reads of one kind: those under way, which equal reads share, and the values in memory, which answer repeats for a
+ * short time. The vault reader looks here before it asks the vault. Only successes are kept.
  */
 
 import { Cache } from '../../base/cache.ts';
-import { type Flight, SingleFlight } from '../../base/single-flight.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
 
 /** Bytes of values kept at most; one value may have an eighth of it. */
@@ -22,7 +22,8 @@ export interface ReadKeeping {
 
 /** The reads of one kind, under way and in memory. */
 export class SharedReads<T> {
-  readonly #flights = new SingleFlight<T>();
+  /** The reads under way, by key. */
+  readonly flights = new SingleFlight<T>();
   readonly #cache: Cache<T>;
   readonly #bytesOf: (value: T) => number;
   readonly #random: () => number;
@@ -34,22 +35,13 @@ export class SharedReads<T> {
   }
 
   /** The value that was read a moment ago. */
-  kept(key: string): T | undefined {
+  find(key: string): T | undefined {
     return this.#cache.get(key);
   }
 
-  /** True while a read is under way. */
-  has(key: string): boolean {
-    return this.#flights.has(key);
-  }
-
-  /** Joins the read under way, or starts it at once. */
-  join(key: string, { owner, ttlMs }: ReadKeeping, read: (signal: AbortSignal) => Promise<T>): Flight<T> {
-    return this.#flights.join(key, async (signal) => {
-      const value = await read(signal);
-      const lifeMs = ttlMs * (1 - JITTER * this.#random());
-      this.#cache.set(key, value, { owner, ttlMs: lifeMs, bytes: this.#bytesOf(value) });
-      return value;
-    });
+  /** Keeps a value that was read now, in place of an earlier one. */
+  keep(key: string, value: T, { owner, ttlMs }: ReadKeeping): void {
+    const lifeMs = ttlMs * (1 - JITTER * this.#random());
+    this.#cache.set(key, value, { owner, ttlMs: lifeMs, bytes: this.#bytesOf(value) });
   }
 }

@@ -12,7 +12,7 @@ import type { FetchContext, FetchedObject, ListedVersion, ObjectRef, VaultReader
 import { outcomeOf } from '../http/outcome.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
 import type { GateRequest } from './gate.ts';
-import { readWithRetries } from './read-with-retries.ts';
+import { ReadTries } from './read-tries.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { isThrottling } from './throttling.ts';
 import type { VaultCall } from './vault-client.ts';
@@ -88,7 +88,7 @@ export class SessionReader implements VaultReader {
       await this.#proveIdentity(context);
       const { kept, found } = await this.#lookInMemory(context, read);
       if (kept !== undefined) return kept;
-      const value = await this.#shareRead(context, read, (signal) => this.#waitAndSend(context, read, signal));
+      const value = await this.#shareRead(context, read);
       if (found === 'miss') this.#report(read, startedAt);
       return value;
     } catch (error) {
@@ -118,9 +118,9 @@ export class SessionReader implements VaultReader {
   /** The value in memory, and how the read is answered, as metrics count it. */
   async #lookInMemory<T>({ signal }: FetchContext, { key, shared }: Read<T>) {
     // A Mount asks for all its objects at the same time: each request begins in a separate turn.
-    if (shared.kept(key) === undefined && !shared.has(key)) await nextTurn(signal);
-    const kept = shared.kept(key);
-    const found = kept !== undefined ? 'hit' : shared.has(key) ? 'shared' : 'miss';
+    if (shared.find(key) === undefined && !shared.flights.has(key)) await nextTurn(signal);
+    const kept = shared.find(key);
+    const found = kept !== undefined ? 'hit' : shared.flights.has(key) ? 'shared' : 'miss';
     this.#options.telemetry.cacheLookup(found);
     return { kept, found };
   }
@@ -129,42 +129,52 @@ export class SessionReader implements VaultReader {
    * Joins the equal read under way, or starts it, and again after each pause that the vault asks for. The Mount leaves it
    * when its time ends, at once when a pause is too long for it, and without a deadline when the vault is silent.
    */
-  async #shareRead<T>(context: FetchContext, read: Read<T>, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #shareRead<T>(context: FetchContext, read: Read<T>): Promise<T> {
     const { signal: whole, hasty, mountId, progress } = context;
-    const { host, hostName, login } = this.#session;
+    const { host, hostName } = this.#session;
     const { gate } = host;
     const state = () => (gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
     for (;;) {
       let request: GateRequest | undefined;
       const asker = { hasty, signal: whole, unansweredSince: () => request?.unansweredSince };
+      const wait = this.#options.silent.listen(this.#hostQuestion(read), asker);
       try {
-        return await this.#options.silent.listen(this.#hostQuestion(read), asker, async (signal) => {
-          signal.throwIfAborted();
-          gate.refuseLongPause(context);
-          const flight = read.shared.join(read.key, { owner: login.principal, ttlMs: read.ttlMs }, start);
-          request = gate.find(read.key);
-          request?.join(mountId);
-          const outcome = gate.patiently(context, abortable(flight.outcome, signal));
-          return progress.during({ phase: 'vault', host: hostName, state }, outcome).finally(flight.leave);
-        });
+        wait.signal.throwIfAborted();
+        gate.refuseLongPause(context);
+        const flight = read.shared.flights.join(read.key, (signal) => this.#waitAndSend(context, read, signal));
+        request = gate.join(read.key, mountId);
+        const outcome = gate.patiently(context, abortable(flight.outcome, wait.signal)).finally(flight.leave);
+        const value = await progress.during({ phase: 'vault', host: hostName, state }, outcome);
+        wait.answered();
+        return value;
       } catch (error) {
+        wait.failed(error);
         if (whole.aborted || !isThrottling(error) || gate.outlasts(context)) throw error;
       }
     }
   }
 
-  /** Sends the request when its turn comes, for all Mounts that share it. */
+  /** Sends the request when its turn comes, again after faults and challenges, for all Mounts that share it. */
   async #waitAndSend<T>({ mountId }: FetchContext, read: Read<T>, signal: AbortSignal): Promise<T> {
     const session = this.#session;
-    const { telemetry } = this.#options;
-    const request = session.host.gate.enter(read.key, mountId);
+    const { gate } = session.host;
+    const request = gate.enter(read.key, mountId);
+    const tries = new ReadTries({ session, telemetry: this.#options.telemetry, signal });
     try {
-      const body = await readWithRetries({ session, telemetry, signal }, (call) =>
-        request.pass(signal, () => read.send(call)),
-      );
-      return read.understand(body);
+      for (;;) {
+        const call = await tries.next();
+        try {
+          const body = await gate.pass(request, signal, () => read.send(call));
+          tries.answered();
+          const value = read.understand(body);
+          read.shared.keep(read.key, value, { owner: session.login.principal, ttlMs: read.ttlMs });
+          return value;
+        } catch (error) {
+          await tries.recover(error);
+        }
+      }
     } finally {
-      request.end();
+      gate.leave(request);
     }
   }
 
