@@ -11,6 +11,8 @@ export interface JsonLimits {
   readonly entries: number;
   /** Nesting of objects and arrays; a scalar has depth 0. */
   readonly depth: number;
+  /** Refuses an object with two members of one name, of which parsers take different ones. */
+  readonly unique?: true;
 }
 
 /** The parsed value, or the reason why the text was refused. */
@@ -22,12 +24,29 @@ export type ParsedJson =
 export function parseJson(text: string, limits: JsonLimits): ParsedJson {
   const excess = jsonExcess(text, limits);
   if (excess !== undefined) return { ok: false, reason: excess };
+  let value: unknown;
   try {
-    return { ok: true, value: JSON.parse(text) };
+    value = JSON.parse(text);
   } catch {
     const empty = text.trim() === '';
     return { ok: false, reason: empty ? 'unexpected end of JSON input' : 'it is not valid JSON' };
   }
+  if (limits.unique && membersOf(value) < jsonSize(text).members) {
+    return { ok: false, reason: 'an object in it has two members of one name' };
+  }
+  return { ok: true, value };
+}
+
+/** True for an object, which is no array and not null. */
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The number of members of all objects in a parsed value. */
+function membersOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const inside = Object.values(value).reduce<number>((sum, one) => sum + membersOf(one), 0);
+  return inside + (Array.isArray(value) ? 0 : Object.keys(value).length);
 }
 
 /** The limit that a JSON text exceeds, with both numbers; undefined if there is none. The text is not parsed. */
@@ -40,23 +59,24 @@ export function jsonExcess(text: string, limits: JsonLimits): string | undefined
   return undefined;
 }
 
-const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
-/** Counts the entries and levels of a JSON text in one pass, without the content of strings. */
-function jsonSize(text: string): Pick<JsonLimits, 'entries' | 'depth'> {
-  let [entries, depth, open] = [0, 0, 0];
+/** Counts the entries, levels and members of a JSON text in one pass, without the content of strings. */
+function jsonSize(text: string): { readonly entries: number; readonly depth: number; readonly members: number } {
+  let [entries, depth, open, members] = [0, 0, 0, 0];
   for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i);
     if (char === QUOTE) i = endOfString(text, i);
     else if (char === COMMA) entries++;
+    else if (char === COLON) members++;
     else if (OPENING.has(char)) {
       entries++;
       depth = Math.max(depth, ++open);
     } else if (CLOSING.has(char)) open--;
   }
-  return { entries, depth };
+  return { entries, depth, members };
 }
 
 /**

@@ -35,6 +35,28 @@ describe('JSON within limits', () => {
     ['hunter2', 'it is not valid JSON'],
   ])('%s is refused: %s', (text, reason) => expect(parseJson(text, LIMITS)).toEqual({ ok: false, reason }));
 
+  it.each([
+    '{"a":1,"a":1}',
+    '[{"b":{"a":1,"c":":","a":2}}]',
+    '{"__proto__":1,"__proto__":2}',
+    '{"a":1,"\\u0061":2}',
+    '{"1":1,"1":2}',
+  ])('%s has two members of one name, which is refused where that matters', (text) => {
+    const limits = { bytes: 100, entries: 50, depth: 5 };
+    const reason = 'an object in it has two members of one name';
+    expect(parseJson(text, { ...limits, unique: true })).toEqual({ ok: false, reason });
+    expect(parseJson(text, limits)).toMatchObject({ ok: true });
+  });
+
+  it('of single members passes where two of one name are refused', () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        const limits = { bytes: 1e6, entries: 1e5, depth: 1e3, unique: true } as const;
+        expect(parseJson(text, limits)).toEqual({ ok: true, value: JSON.parse(text) });
+      }),
+    );
+  });
+
   it('is counted as it is parsed', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

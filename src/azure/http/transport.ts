@@ -27,6 +27,8 @@ export interface TransportOptions {
   readonly timeoutMs: number;
   /** Bound of the first byte over a connection that was kept, in milliseconds. */
   readonly keptTimeoutMs?: number;
+  /** Bound of the body of an answer. */
+  readonly maxAnswerBytes?: number;
 }
 
 /**
@@ -49,6 +51,7 @@ export function createTransport({
   userAgent,
   timeoutMs,
   keptTimeoutMs = KEPT_TIMEOUT_MS,
+  maxAnswerBytes = MAX_ANSWER_BYTES,
 }: TransportOptions): HttpClient {
   return {
     async sendRequest(request) {
@@ -60,7 +63,7 @@ export function createTransport({
       // Nothing here unpacks an answer.
       headers.delete('accept-encoding');
       try {
-        const response = await exchange(request, { url, agent, timeoutMs, keptTimeoutMs });
+        const response = await exchange(request, { url, agent, timeoutMs, keptTimeoutMs, maxAnswerBytes });
         // The answers of many requests come in one turn of the event loop: each is worked on in a separate turn. A
         // refusal does not wait for its turn: it may concern requests that would start meanwhile.
         if (response.status === 200) await nextTurn();
@@ -97,11 +100,12 @@ interface Sending {
   readonly agent: http.Agent;
   readonly timeoutMs: number;
   readonly keptTimeoutMs: number;
+  readonly maxAnswerBytes: number;
 }
 
 function exchange(
   request: PipelineRequest,
-  { url, agent, timeoutMs, keptTimeoutMs }: Sending,
+  { url, agent, timeoutMs, keptTimeoutMs, maxAnswerBytes }: Sending,
 ): Promise<PipelineResponse> {
   const { method, headers, abortSignal } = request;
   // The SDK puts null where there is none.
@@ -152,7 +156,7 @@ function exchange(
     wire.on('response', (response) => {
       clearTimeout(kept);
       wire.off('close', unanswered);
-      readText(response, end, (bodyAsText) => {
+      readText(response, { maxBytes: maxAnswerBytes, fail: end }, (bodyAsText) => {
         settle();
         const { statusCode: status = 0 } = response;
         // Cookies, which are not used, are the only header that comes as a list.
@@ -165,14 +169,18 @@ function exchange(
 }
 
 /** Reads an answer to its end. */
-function readText(response: http.IncomingMessage, fail: (error: Error) => void, done: (text: string) => void): void {
+function readText(
+  response: http.IncomingMessage,
+  { maxBytes, fail }: { readonly maxBytes: number; readonly fail: (error: Error) => void },
+  done: (text: string) => void,
+): void {
   const chunks: Buffer[] = [];
   let bytes = 0;
   response.on('error', fail);
   response.on('data', (chunk: Buffer) => {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) fail(coded('LARGE_ANSWER', `an answer of over ${MAX_ANSWER_BYTES} bytes`));
+    if (bytes > maxBytes) fail(coded('LARGE_ANSWER', `an answer of over ${maxBytes} bytes`));
   });
   response.on('end', () => done(Buffer.concat(chunks).toString('utf8')));
 }

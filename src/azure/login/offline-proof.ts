@@ -1,0 +1,20 @@
+/**
+ * The port by which an identity is proven while its login service is away. The token pool tells it which logins
+ * succeeded, and readers ask it before they serve last known good values. It opens nothing else: no token, no request.
+ */
+
+import type { Identity } from '../../spc/model.ts';
+
+/** Proves identities without their login service. */
+export interface OfflineProof {
+  /** A login with a service-account token of this identity has succeeded. */
+  accepted(identity: Identity): void;
+  /**
+   * True if the service-account token of the identity is proven at `now` (milliseconds since 1970): its issuer was
+   * accepted before, and its signature, subject, audience and times are right. False for identities without such a token.
+   */
+  verify(identity: Identity, now: number): Promise<boolean>;
+}
+
+/** Proves nobody. */
+export const noOfflineProof: OfflineProof = { accepted() {}, verify: () => Promise.resolve(false) };

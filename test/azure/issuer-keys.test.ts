@@ -1,0 +1,332 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Agents } from '../../src/azure/http/agents.ts';
+import { createTransport } from '../../src/azure/http/transport.ts';
+import { IssuerKeys, type IssuerSnapshot } from '../../src/azure/login/issuer-keys.ts';
+import { DOCUMENT_BOUNDS } from '../../src/azure/login/openid-documents.ts';
+import { type LogFields, silentLogger } from '../../src/base/log.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
+import type { Emulator } from '../../src/emulator/emulator.ts';
+import type { Faults } from '../../src/emulator/host/faults.ts';
+import { reader, SUBJECT } from '../support/azure.ts';
+import { type HandClock, handClock } from '../support/clocks.ts';
+import { openLab, seedWith } from '../support/emulator.ts';
+import { sharedKey } from '../support/pki.ts';
+import { podClaims, podIdentity, podToken, publicJwkOf } from '../support/pod-tokens.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const KEEP = 24 * HOUR;
+const AUDIENCE = 'api://AzureADTokenExchange';
+const CONFIGURATION = '/.well-known/openid-configuration';
+const rsa = sharedKey('rsa-2048', 'cluster');
+
+type Answer = Extract<Parameters<Faults['add']>[0]['action'], { kind: 'answer' }>;
+
+let emulator: Emulator;
+let agents: Agents;
+let clock: HandClock;
+let keys: IssuerKeys;
+let lines: { message: string; fields: LogFields }[];
+const closers: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  clock = handClock();
+  const lab = await openLab(seedWith(''), { clock });
+  emulator = lab.emulator;
+  agents = new Agents([emulator.caPem]);
+  closers.push(() => agents.close(), lab.close);
+});
+beforeEach(() => {
+  keys = issuerKeys();
+  emulator.requests.clear();
+});
+afterEach(() => emulator.faults.clear());
+afterAll(async () => {
+  for (const close of closers) await close();
+});
+
+function issuerKeys(): IssuerKeys {
+  // What an earlier test left under way has lines of its own.
+  const own: typeof lines = [];
+  lines = own;
+  const note = (message: string, fields: LogFields = {}) => own.push({ message, fields });
+  const log = { ...silentLogger, info: note, detail: note };
+  const client = createTransport({ agents, userAgent: 'test', ...DOCUMENT_BOUNDS });
+  return new IssuerKeys({ client, log, clock, sweeper: new Sweeper(clock), keepMs: KEEP });
+}
+
+function token(change: { subject?: string; issuer?: string; expiresInSeconds?: number; audience?: string } = {}) {
+  return emulator.issueServiceAccountToken({ subject: SUBJECT, audience: AUDIENCE, ...change });
+}
+
+/** A login with a token of the cluster has succeeded, and the keys of its issuer are read. */
+async function accept(identity = podIdentity(token()), count = 1): Promise<void> {
+  const before = lines.length;
+  keys.accepted(identity);
+  await expect.poll(() => lines.length).toBe(before + count);
+}
+
+function verify(text = token()): Promise<boolean> {
+  return keys.verify(podIdentity(text), clock.wall());
+}
+
+/** What the issuer was asked for. */
+function asked(): readonly string[] {
+  return emulator.requests.filter(({ kind }) => kind === 'issuer').map(({ path }) => path);
+}
+
+/** Puts a document of the test in place of the issuer's. */
+function publish(path: string, answer: Partial<Answer>): void {
+  emulator.faults.add({ on: 'issuer', path, action: { kind: 'answer', status: 200, ...answer } });
+}
+
+describe('the keys of an accepted issuer', () => {
+  it('verify a token that no login service has seen, without asking anybody', async () => {
+    await accept();
+    expect(asked()).toEqual([CONFIGURATION, '/openid/v1/jwks']);
+    emulator.faults.add({ on: 'issuer', action: { kind: 'drop' } });
+    expect(await verify()).toBe(true);
+    expect(asked()).toHaveLength(2);
+  });
+
+  it('verify the token of another subject too: what it opens hangs on its principal', async () => {
+    await accept();
+    expect(await verify(token({ subject: 'system:serviceaccount:other:x' }))).toBe(true);
+  });
+
+  it('verify a token for the token proxy of identity binding by its own audience only', async () => {
+    await accept();
+    const binding = (text: string) =>
+      keys.verify({ ...podIdentity(text), kind: 'identity-binding' } as ReturnType<typeof podIdentity>, clock.wall());
+    expect(await binding(token({ audience: 'api://AKSIdentityBinding' }))).toBe(true);
+    expect(await binding(token())).toBe(false);
+    expect(await verify(token({ audience: 'api://AKSIdentityBinding' }))).toBe(false);
+  });
+
+  it.each([
+    ['expired', () => token({ expiresInSeconds: -60 })],
+    ['of an issuer that was never accepted', () => token({ issuer: 'https://elsewhere.example' })],
+    ['of an issuer that differs by a slash', () => token({ issuer: `${emulator.serviceAccountIssuer}/` })],
+    ['of an issuer in other case', () => token({ issuer: emulator.serviceAccountIssuer.toUpperCase() })],
+    ['for another audience', () => token({ audience: 'api://elsewhere' })],
+    ['that is no JWT', () => 'token'],
+    [
+      'of a key that is not published',
+      () => podToken({ key: rsa, claims: podClaims(emulator.serviceAccountIssuer, clock.wall()) }),
+    ],
+  ])('do not verify a token %s', async (_, text) => {
+    await accept();
+    expect(await verify(text())).toBe(false);
+    expect(lines.at(-1)?.message).toBe('A service-account token was not verified offline');
+  });
+
+  it('verify nothing for identities without a service-account token', async () => {
+    keys.accepted(reader());
+    expect(await keys.verify(reader(), clock.wall())).toBe(false);
+    expect(asked()).toEqual([]);
+  });
+
+  it('are not asked for by a verification alone', async () => {
+    expect(await verify()).toBe(false);
+    expect(asked()).toEqual([]);
+  });
+
+  it('are read once for many logins, and again an hour later', async () => {
+    await accept();
+    for (let i = 0; i < 20; i++) keys.accepted(podIdentity(token()));
+    clock.time += 59 * MINUTE;
+    keys.accepted(podIdentity(token()));
+    expect(asked()).toHaveLength(2);
+    clock.time += MINUTE;
+    await accept();
+    expect(asked()).toHaveLength(4);
+  });
+
+  it('are read again for an unknown key ID, once a minute for all who ask', async () => {
+    await accept();
+    clock.time += MINUTE;
+    await emulator.rotateServiceAccountKey({ type: 'rsa' });
+    expect(await Promise.all([verify(), verify(), verify()])).toEqual([true, true, true]);
+    expect(asked()).toHaveLength(4);
+    const forged = () => podToken({ key: rsa, claims: podClaims(emulator.serviceAccountIssuer, clock.wall()) });
+    expect(await Promise.all([verify(forged()), verify(forged())])).toEqual([false, false]);
+    expect(asked()).toHaveLength(4);
+    clock.time += MINUTE;
+    expect(await Promise.all([verify(forged()), verify(forged())])).toEqual([false, false]);
+    expect(asked()).toHaveLength(6);
+  });
+
+  it('no longer verify what the issuer has withdrawn, once they are read again', async () => {
+    await accept();
+    const old = token();
+    await emulator.rotateServiceAccountKey({ keepOld: false });
+    expect(await verify(old)).toBe(true);
+    clock.time += HOUR - 1;
+    await accept(podIdentity(token()), 0);
+    clock.time += 1;
+    await accept();
+    const current = token({ expiresInSeconds: 7200 });
+    expect(await verify(current)).toBe(true);
+    expect(await verify(old)).toBe(false);
+  });
+
+  it('serve on while the issuer does not answer, for a day after they were read', async () => {
+    await accept();
+    emulator.faults.add({ on: 'issuer', action: { kind: 'drop' } });
+    clock.time += KEEP - 1;
+    expect(await verify()).toBe(true);
+    clock.time += 1;
+    expect(await verify()).toBe(false);
+  });
+
+  it('of 16 issuers are kept, and a newcomer takes nobody else’s place', async () => {
+    await accept();
+    for (let i = 0; i < 40; i++)
+      keys.accepted(podIdentity(token({ issuer: `${emulator.serviceAccountIssuer}/x${i}` })));
+    const refused = lines.filter(({ message }) => message.includes('too many issuers'));
+    expect(refused).toHaveLength(25);
+    await expect.poll(() => asked().filter((path) => path.includes('/x'))).toHaveLength(15);
+    expect(await verify()).toBe(true);
+  });
+
+  it('are not asked of an issuer that is no plain HTTPS URL', () => {
+    const at = new URL(emulator.serviceAccountIssuer).host;
+    const issuers = [`http://${at}`, `https://u:p@${at}`, `https://${at}/?a=b`, `https://${at}/#x`, at, '', 'file:///'];
+    for (const issuer of [...issuers, `https://${at}/${'x'.repeat(1100)}`]) {
+      keys.accepted(podIdentity(token({ issuer })));
+    }
+    expect(lines).toEqual([]);
+  });
+});
+
+describe('documents of an issuer that are not used', () => {
+  const elsewhere = 'https://login.localhost:1/keys';
+  it.each<[string, string, () => Partial<Answer>, string]>([
+    ['a redirect', CONFIGURATION, () => ({ status: 302, headers: { location: elsewhere } }), 'has status 302'],
+    ['404', CONFIGURATION, () => ({ status: 404 }), 'has status 404'],
+    ['a page', CONFIGURATION, () => ({ body: '<html>' }), 'it is not valid JSON'],
+    ['an array', CONFIGURATION, () => ({ body: '[]' }), 'it is not a JSON object'],
+    ['another issuer', CONFIGURATION, () => configuration({ issuer: 'https://x.example' }), 'its "issuer"'],
+    ['keys on another host', CONFIGURATION, () => configuration({ jwks_uri: elsewhere }), 'on another host'],
+    [
+      'keys on another port',
+      CONFIGURATION,
+      () => configuration({ jwks_uri: 'https://oidc.localhost:1/keys' }),
+      'on another host or port',
+    ],
+    ['keys over HTTP', CONFIGURATION, () => configuration({ jwks_uri: 'http://oidc.localhost/' }), 'not an https URL'],
+    ['no address of keys', CONFIGURATION, () => configuration({ jwks_uri: undefined }), 'not an https URL'],
+    ['two issuers', CONFIGURATION, () => ({ body: '{"issuer":"a","issuer":"b"}' }), 'two members of one name'],
+    ['65 KiB', CONFIGURATION, () => ({ body: `"${'x'.repeat(65 * 1024)}"` }), 'over 65536 bytes'],
+    ['many levels', CONFIGURATION, () => ({ body: '['.repeat(100) }), 'nests 100 levels deep'],
+    ['no keys', '/jwks', () => ({ body: { keys: [] } }), 'it lists no key that can be used'],
+    ['a redirect of the keys', '/jwks', () => ({ status: 307, headers: { location: elsewhere } }), 'has status 307'],
+    ['1,001 entries', '/jwks', () => ({ body: `[${'1,'.repeat(1001)}1]` }), 'more than 1000'],
+  ])('%s is refused, and said once', async (_, path, answer, reason) => {
+    publish(path, answer());
+    await accept();
+    expect(lines[0]?.message).toBe(
+      'The keys of an issuer cannot be read; its tokens are not verified while Entra ID is away',
+    );
+    expect(lines[0]?.fields).toMatchObject({ issuer: emulator.serviceAccountIssuer });
+    expect(String(lines[0]?.fields.error)).toContain(reason);
+    const count = asked().length;
+    clock.time += MINUTE;
+    keys.accepted(podIdentity(token()));
+    await expect.poll(() => asked().length).toBe(2 * count);
+    expect(await verify()).toBe(false);
+    expect(lines.filter(({ message }) => message.startsWith('The keys'))).toHaveLength(1);
+    const host = new URL(emulator.serviceAccountIssuer).host;
+    expect(emulator.requests.every((request) => request.host === host)).toBe(true);
+  });
+
+  it('leave the earlier keys in use', async () => {
+    await accept();
+    publish('/jwks', { body: { keys: [] } });
+    clock.time += HOUR;
+    await accept();
+    expect(await verify()).toBe(true);
+  });
+
+  it('an issuer that is cut off, or cannot be trusted, is no harm, and is read later', async () => {
+    emulator.faults.add({ on: 'issuer', action: { kind: 'drop' } });
+    await accept();
+    emulator.faults.clear();
+    clock.time += MINUTE;
+    await accept();
+    expect(await verify()).toBe(true);
+  });
+});
+
+/** The issuer's configuration with members changed; undefined removes one. */
+function configuration(change: Record<string, unknown>): Partial<Answer> {
+  const issuer = emulator.serviceAccountIssuer;
+  return { body: { issuer, jwks_uri: `${issuer}/openid/v1/jwks`, ...change } };
+}
+
+describe('a snapshot of the issuers', () => {
+  const restored = (snapshot: unknown) => {
+    keys = issuerKeys();
+    return keys.restore(snapshot);
+  };
+
+  it('goes through JSON, verifies after a restart in which nobody answers, and ages on', async () => {
+    await accept();
+    const text = JSON.stringify(keys.snapshot());
+    emulator.faults.add({ on: 'issuer', action: { kind: 'drop' } });
+    clock.time += HOUR;
+    expect(restored(JSON.parse(text))).toBe(1);
+    expect(await verify()).toBe(true);
+    expect(JSON.parse(JSON.stringify(keys.snapshot()))).toEqual(JSON.parse(text));
+    clock.time += KEEP - HOUR;
+    expect(await verify()).toBe(false);
+    expect(restored(JSON.parse(text))).toBe(0);
+  });
+
+  it('does not replace keys that are known', async () => {
+    await accept();
+    const [entry] = keys.snapshot();
+    const forged = { ...entry, keys: [publicJwkOf(rsa, 'key-1')] };
+    expect(keys.restore([forged])).toBe(0);
+    expect(await verify(podToken({ key: rsa, claims: podClaims(emulator.serviceAccountIssuer, clock.wall()) }))).toBe(
+      false,
+    );
+  });
+
+  it('is renewed at the next login, however young it says that it is', async () => {
+    await accept();
+    const old = keys.snapshot().map((entry) => ({ ...entry, readAt: clock.wall() - HOUR }));
+    expect(restored(old)).toBe(1);
+    emulator.requests.clear();
+    await accept();
+    expect(asked()).toHaveLength(2);
+  });
+
+  it.each<[string, (entry: IssuerSnapshot) => unknown]>([
+    ['of the future', (entry) => ({ ...entry, readAt: clock.wall() + 6 * MINUTE })],
+    ['of yesterday', (entry) => ({ ...entry, readAt: clock.wall() - KEEP })],
+    ['without a time', ({ issuer, keys: known }) => ({ issuer, keys: known })],
+    ['of no time', (entry) => ({ ...entry, readAt: Number.NaN })],
+    ['of an issuer without HTTPS', (entry) => ({ ...entry, issuer: 'http://cluster.example' })],
+    ['of no issuer', (entry) => ({ ...entry, issuer: 1 })],
+    ['without keys', (entry) => ({ ...entry, keys: [] })],
+    ['with a weak key', (entry) => ({ ...entry, keys: [publicJwkOf(sharedKey('rsa-1024'), 'k')] })],
+    ['that is null', () => null],
+  ])('leaves out an entry %s', async (_, change) => {
+    await accept();
+    const [entry] = keys.snapshot();
+    if (entry === undefined) throw new Error('no snapshot');
+    const sound = { ...entry, issuer: 'https://cluster.example/a' };
+    expect(restored([change(entry), sound])).toBe(1);
+    expect(keys.snapshot().map(({ issuer }) => issuer)).toEqual([sound.issuer]);
+  });
+
+  it.each([undefined, null, {}, 'x'])('that is %s restores nothing', (snapshot) => expect(restored(snapshot)).toBe(0));
+
+  it('of more issuers than are kept restores the first ones', async () => {
+    await accept();
+    const [entry] = keys.snapshot();
+    const many = Array.from({ length: 100 }, (_, i) => ({ ...entry, issuer: `https://cluster.example/${i}` }));
+    expect(restored(many)).toBe(16);
+  });
+});
