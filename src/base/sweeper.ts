@@ -28,8 +28,11 @@ export class Sweeper {
     this.#caches.push(cache);
   }
 
-  sweep(): void {
+  /** Drops expired entries. Returns their number. */
+  sweep(): number {
+    const before = this.size;
     for (const cache of this.#caches) cache.sweep();
+    return before - this.size;
   }
 
   /** The number of entries in all caches. It includes expired entries that no sweep has dropped yet. */

@@ -1,8 +1,10 @@
 /**
- * Sets flags of V8 so that the heap of `serve` stays small at rest. `serve` calls it.
+ * Keeps the heap of `serve` small at rest, and collects what was dropped, so that secrets leave memory on an idle node
+ * too. `serve` calls it.
  */
 
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { CallMeter } from '../server/guard.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
 
@@ -17,7 +19,7 @@ const WHILE_BUSY = '--no-optimize-for-size';
 /** The process counts as idle this long after the last Mount. */
 const REST_MS = 2_000;
 
-/** A {@link CallMeter} that also sets the flags of V8 when Mounts begin and end. */
+/** A {@link CallMeter} that also sets the flags of V8, and collects garbage, when Mounts begin and end. */
 export interface HeapKeeper {
   readonly meter: CallMeter;
   /**
@@ -25,17 +27,44 @@ export interface HeapKeeper {
    * refuse all cached code, that of Node's own modules included, and the start would take twice as long.
    */
   begin(): void;
+  /** Collects what caches have dropped. During Mounts, and just after them, it leaves this to the rest that follows. */
+  dropped(): void;
   close(): void;
 }
 
-/** Keeps the heap of a server small. `meter` gets every call; `setFlag` sets a flag of V8. */
-export function keepHeapSmall(meter: CallMeter, setFlag = setFlagsFromString): HeapKeeper {
+/** The calls into V8. A test replaces them. */
+export interface Engine {
+  readonly setFlag: (flag: string) => void;
+  /** Collects all garbage of the heap, and returns when that is done. */
+  readonly collect: () => void;
+}
+
+/** The real engine. V8 gives its collector only to contexts made while the flag is set. */
+function v8Engine(): Engine {
+  let gc: (() => void) | undefined;
+  return {
+    setFlag: setFlagsFromString,
+    collect() {
+      if (gc === undefined) {
+        setFlagsFromString('--expose-gc');
+        gc = runInNewContext('gc') as () => void;
+        setFlagsFromString('--no-expose-gc');
+      }
+      gc();
+    },
+  };
+}
+
+/** Keeps the heap of a server small. `meter` gets every call. */
+export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v8Engine()): HeapKeeper {
   let begun = false;
   let mounts = 0;
   let timer: NodeJS.Timeout | undefined;
   const rest = () => {
     timer = undefined;
     setFlag(AT_REST);
+    // Mounts leave the credentials of their requests, and values that no cache holds.
+    collect();
   };
   const isMount = (method: string) => method === MOUNT_METHOD;
   return {
@@ -56,7 +85,10 @@ export function keepHeapSmall(meter: CallMeter, setFlag = setFlagsFromString): H
     begin() {
       begun = true;
       for (const flag of FLAGS) setFlag(flag);
-      if (mounts === 0) rest();
+      if (mounts === 0) setFlag(AT_REST);
+    },
+    dropped() {
+      if (begun && mounts === 0 && timer === undefined) collect();
     },
     close: () => clearTimeout(timer),
   };

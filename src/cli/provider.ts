@@ -29,6 +29,8 @@ export interface ProviderSurroundings {
   readonly clock: Clock;
   /** Default: a new one. The provider sweeps it while it runs. */
   readonly sweeper?: Sweeper;
+  /** Called after each sweep that dropped something. */
+  readonly swept?: () => void;
 }
 
 /** Sets up the provider inside this process. */
@@ -52,7 +54,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '3
 /** Puts the mount pipeline and Azure together. */
 export async function createProvider(
   settings: ProviderSettings,
-  { env, log, telemetry, clock, sweeper = new Sweeper(clock) }: ProviderSurroundings,
+  { env, log, telemetry, clock, sweeper = new Sweeper(clock), swept = () => {} }: ProviderSurroundings,
 ): Promise<Provider> {
   const azure = connectAzure({
     userAgent: userAgentOf(settings.customUserAgent),
@@ -76,7 +78,9 @@ export async function createProvider(
   const { cloudName, orderChain, split, certificatePolicy } = settings;
   const defaults = { cloudName, orderChain, split };
   const readCloudFile = cloudFilesOf(settings, env);
-  const sweeping = setInterval(() => sweeper.sweep(), SWEEP_MS).unref();
+  const sweeping = setInterval(() => {
+    if (sweeper.sweep() > 0) swept();
+  }, SWEEP_MS).unref();
   return {
     mount: createMount({
       vaults: azure.vaults,

@@ -17,6 +17,7 @@ import { exitCodeFor, type Io } from './io.ts';
 import { lazyProvider } from './lazy-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
+import { keepMemoryPrivate } from './memory-dumps.ts';
 import { endProcess } from './process-end.ts';
 import { parseServeFlags, type ServeOptions, serveHelp } from './serve-flags.ts';
 import type { StopSignals } from './signals.ts';
@@ -55,6 +56,7 @@ export async function runServe(
     io.stdout(`${JSON.stringify({ version: VERSION, buildDate: BUILD_DATE })}\n`);
     return 0;
   }
+  keepMemoryPrivate(io.env);
   takeOutput();
   const output = openLogOutput(process, (lost) => logLostLines(lost, log));
   const log = createLogger({ json: options.logJson, verbosity: options.verbosity, ...output });
@@ -96,11 +98,11 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
   const sweeper = new Sweeper(clock);
   const logLinesDropped = output.dropped;
   const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, log, logLinesDropped });
+  const heap = keepHeapSmall(metrics);
   const provider = lazyProvider(async () => {
     const { createProvider } = await import('./provider.ts');
-    return createProvider(options, { env, log, telemetry: metrics, clock, sweeper });
+    return createProvider(options, { env, log, telemetry: metrics, clock, sweeper, swept: heap.dropped });
   });
-  const heap = keepHeapSmall(metrics);
   const firstAnswer = afterFirstCall(heap.meter, async () => {
     await provider.warmUp();
     heap.begin();

@@ -81,7 +81,14 @@ export const csiDriverProvider = {
   // proto-loader would copy the whole answer, with all files, before it writes it.
   Mount: {
     ...Mount,
-    requestDeserialize: (bytes: Buffer) => mountRequest.toObject(mountRequest.decode(bytes), { defaults: true }),
+    requestDeserialize(bytes: Buffer) {
+      try {
+        return mountRequest.toObject(mountRequest.decode(bytes), { defaults: true });
+      } finally {
+        // The fields are texts, which are copies; the bytes hold credentials.
+        bytes.fill(0);
+      }
+    },
     responseSerialize: (answer: MountResponse) => mountResponse.encode(answer).finish() as Buffer,
   },
 } satisfies ServiceDefinition;

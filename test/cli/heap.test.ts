@@ -16,10 +16,11 @@ function keeper() {
   const flags: string[] = [];
   const told: string[] = [];
   const meter = { callStarted: (method: string) => told.push(`+${method}`), callEnded: () => told.push('-') };
-  const heap = keepHeapSmall(meter, (flag) => flags.push(flag));
+  const collect = vi.fn();
+  const heap = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), collect });
   /** Flags set since the last look. */
   const news = () => flags.splice(0);
-  return { heap, told, news };
+  return { heap, told, news, collect };
 }
 
 describe('the heap', () => {
@@ -78,5 +79,38 @@ describe('the heap', () => {
     news();
     vi.advanceTimersByTime(10_000);
     expect(news()).toEqual([]);
+  });
+
+  it('is collected after the last Mount, and when caches have dropped something at rest', () => {
+    const { heap, collect } = keeper();
+    const collected = () => {
+      const { length } = collect.mock.calls;
+      collect.mockClear();
+      return length;
+    };
+    heap.dropped();
+    expect(collected(), 'before all is loaded').toBe(0);
+    heap.begin();
+    heap.dropped();
+    expect(collected(), 'at rest').toBe(1);
+    heap.meter.callStarted(MOUNT);
+    heap.dropped();
+    heap.meter.callEnded(ended(MOUNT));
+    heap.dropped();
+    expect(collected(), 'during a Mount and just after it').toBe(0);
+    vi.advanceTimersByTime(2_000);
+    expect(collected(), 'at the beginning of the rest').toBe(1);
+  });
+
+  it('loses what nothing refers to', () => {
+    vi.useRealTimers();
+    const heap = keepHeapSmall({ callStarted() {}, callEnded() {} });
+    heap.begin();
+    const made = () => new WeakRef({ value: 'hunter2' });
+    const reference = made();
+    return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      heap.dropped();
+      expect(reference.deref()).toBeUndefined();
+    });
   });
 });

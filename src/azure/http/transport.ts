@@ -182,7 +182,13 @@ function readText(
     bytes += chunk.length;
     if (bytes > maxBytes) fail(coded('LARGE_ANSWER', `an answer of over ${maxBytes} bytes`));
   });
-  response.on('end', () => done(Buffer.concat(chunks).toString('utf8')));
+  response.on('end', () => {
+    const whole = Buffer.concat(chunks);
+    const text = whole.toString('utf8');
+    // They hold values and tokens.
+    for (const part of [whole, ...chunks]) part.fill(0);
+    done(text);
+  });
 }
 
 /** Closes the idle connections to a URL's host, by the names that Node's agents give them. */

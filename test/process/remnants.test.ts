@@ -1,0 +1,80 @@
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import dockerfile from '../../Dockerfile?raw';
+import { startWorld } from '../support/e2e.ts';
+import { CLIENT_SECRET, requestOf, seedWith } from '../support/parity.ts';
+import { eventually, scratch, serve, start } from '../support/process.ts';
+import { FULL } from '../support/rounds.ts';
+
+const LINUX = process.platform === 'linux';
+const VALUE = 'remnant-of-a-value-'.padEnd(3000, 'Qz');
+/** What the image sets for the allocator. */
+const GLIBC_TUNABLES = /^ENV GLIBC_TUNABLES=(\S+)$/m.exec(dockerfile)?.[1] ?? '';
+
+/** How often texts stand in the writable memory of a process, as bytes or as UTF-16. */
+function copiesIn(pid: number, texts: readonly string[]): number[] {
+  const memory = openSync(`/proc/${pid}/mem`, 'r');
+  const counts = texts.map(() => 0);
+  for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+    const [, from = '0', to = '0'] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+    const region = Buffer.alloc(Number.parseInt(to, 16) - Number.parseInt(from, 16));
+    try {
+      readSync(memory, region, 0, region.length, Number.parseInt(from, 16));
+    } catch {
+      // The region is gone meanwhile, or holds no memory.
+      continue;
+    }
+    for (const [index, text] of texts.entries()) {
+      for (const form of [Buffer.from(text), Buffer.from(text, 'utf16le')]) {
+        for (let at = region.indexOf(form); at !== -1; at = region.indexOf(form, at + 1))
+          counts[index] = (counts[index] ?? 0) + 1;
+      }
+    }
+  }
+  closeSync(memory);
+  return counts;
+}
+
+describe.skipIf(!LINUX)('the memory of a provider', () => {
+  it.skipIf(!FULL)(
+    'loses values and credentials soon after the last Mount, but for few copies',
+    async () => {
+      expect(GLIBC_TUNABLES).toContain('perturb');
+      const world = await startWorld({
+        seed: seedWith({ vault: `    secrets: [{name: a, value: ${VALUE}}]` }),
+        serveArgs: ['--cache-ttl=1s'],
+        env: { GLIBC_TUNABLES },
+      });
+      try {
+        for (let i = 0; i < 10; i++)
+          await world.client.mount(requestOf({ objects: [{ objectName: 'a', objectType: 'secret' }] }));
+        const texts = [VALUE.slice(0, 24), CLIENT_SECRET];
+        const pid = world.provider.child.pid ?? 0;
+        const atOnce = copiesIn(pid, texts);
+        expect(Math.min(...atOnce)).toBeGreaterThan(10);
+        // The last buffers of a kept connection and of the stack are overwritten by the next use only.
+        await eventually(() => copiesIn(pid, texts).every((count) => count <= 6));
+      } finally {
+        await world.close();
+      }
+    },
+    90_000,
+  );
+
+  it('stays out of core dumps', async () => {
+    const { child, stop } = await serve(`${scratch()}/a.sock`);
+    expect(readFileSync(`/proc/${child.pid}/coredump_filter`, 'utf8').trim()).toMatch(/^0+$/);
+    await stop();
+  });
+});
+
+it.each(['--inspect=0', '--heapsnapshot-signal=SIGUSR2', '--heapsnapshot_near_heap_limit=1', '--report-on-signal'])(
+  "serve refuses Node's option %s, which exposes its memory",
+  async (option) => {
+    const { ended, output } = start(['serve', `--endpoint=unix://${scratch()}/a.sock`], {
+      env: { NODE_OPTIONS: option },
+    });
+    expect(await ended).toEqual({ code: 2, signal: null });
+    expect(output('stderr')).toContain(`the option ${option} of Node exposes the memory`);
+  },
+);
