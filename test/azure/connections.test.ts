@@ -14,7 +14,7 @@ import { createTransport } from '../../src/azure/http/transport.ts';
 import { readTrust, type TrustSources } from '../../src/azure/http/trust.ts';
 import { TokenProxy } from '../../src/azure/login/token-proxy.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
-import { handClock } from '../support/clocks.ts';
+import { manualClock } from '../support/clocks.ts';
 import { issue, keyPem } from '../support/pki.ts';
 
 const NOWHERE: TrustSources = { certFile: undefined, certDir: undefined, extraCaFile: undefined };
@@ -149,7 +149,7 @@ describe('OpenID metadata', () => {
     const whole = JSON.stringify({ issuer: 'x', authorization_endpoint: 'y', token_endpoint: 'z' });
     const bodies = ['<html>', '{"error":"captive"}', whole];
     let asked = 0;
-    const client = new MetadataCache(new Sweeper(handClock())).clientOf({
+    const client = new MetadataCache(new Sweeper(manualClock())).clientOf({
       sendRequest: async (one) => ({
         status: 200,
         request: one,
@@ -167,7 +167,7 @@ describe('OpenID metadata', () => {
 
   it('fails nobody because the one who asked for it first went away', async () => {
     let asked = 0;
-    const client = new MetadataCache(new Sweeper(handClock())).clientOf({
+    const client = new MetadataCache(new Sweeper(manualClock())).clientOf({
       sendRequest: async (one) => {
         if (++asked === 1) throw new DOMException('gone', 'AbortError');
         return { status: 200, request: one, headers: one.headers, bodyAsText: '{}' };
@@ -178,7 +178,7 @@ describe('OpenID metadata', () => {
   });
 
   it('is kept for each client apart, in one cache however many clients come and go', async () => {
-    const sweeper = new Sweeper(handClock());
+    const sweeper = new Sweeper(manualClock());
     const metadata = new MetadataCache(sweeper);
     const registered = vi.spyOn(sweeper, 'add');
     const text = (issuer: string) => JSON.stringify({ issuer, authorization_endpoint: 'y', token_endpoint: 'z' });
@@ -194,7 +194,7 @@ describe('OpenID metadata', () => {
   });
 
   it('is not kept where it is larger than any', async () => {
-    const sweeper = new Sweeper(handClock());
+    const sweeper = new Sweeper(manualClock());
     const bodyAsText = JSON.stringify({ issuer: 'x'.repeat(65_536), authorization_endpoint: 'y', token_endpoint: 'z' });
     const client = new MetadataCache(sweeper).clientOf({
       sendRequest: async (one) => ({ status: 200, request: one, headers: one.headers, bodyAsText }),

@@ -8,7 +8,7 @@ import { Sweeper } from '../../src/base/sweeper.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import type { Faults } from '../../src/emulator/host/faults.ts';
 import { reader, SUBJECT } from '../support/azure.ts';
-import { type HandClock, handClock } from '../support/clocks.ts';
+import { type ManualClock, manualClock } from '../support/clocks.ts';
 import { openLab, seedWith } from '../support/emulator.ts';
 import { sharedKey } from '../support/pki.ts';
 import { podClaims, podIdentity, podToken, publicJwkOf } from '../support/pod-tokens.ts';
@@ -24,13 +24,13 @@ type Answer = Extract<Parameters<Faults['add']>[0]['action'], { kind: 'answer' }
 
 let emulator: Emulator;
 let agents: Agents;
-let clock: HandClock;
+let clock: ManualClock;
 let keys: IssuerKeys;
 let lines: { message: string; fields: LogFields }[];
 const closers: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  clock = handClock();
+  clock = manualClock();
   const lab = await openLab(seedWith(''), { clock });
   emulator = lab.emulator;
   agents = new Agents([emulator.caPem]);

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { SharedReads } from '../../src/azure/vault/shared-reads.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
-import { handClock } from '../support/clocks.ts';
+import { manualClock } from '../support/clocks.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
 /** Reads of values whose size is told by their number, with the keys of those that were read. */
 function readsOf({ chance = 0 } = {}) {
-  const clock = handClock();
+  const clock = manualClock();
   const sweeper = new Sweeper(clock);
   const reads = new SharedReads<number>(
     sweeper,

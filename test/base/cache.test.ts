@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Cache, type CacheLimits } from '../../src/base/cache.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
-import { handClock } from '../support/clocks.ts';
+import { manualClock } from '../support/clocks.ts';
 
 function timedCache(limits: CacheLimits = {}) {
-  const clock = handClock();
+  const clock = manualClock();
   const sweeper = new Sweeper(clock);
   return { clock, sweeper, cache: new Cache<number>({ ...limits, sweeper }) };
 }
@@ -125,7 +125,7 @@ describe('the owners of a cache', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const clock = handClock();
+        const clock = manualClock();
         const cache = new Cache<{ bytes: number; until: number }>({ bytes: 30, sweeper: new Sweeper(clock) });
         const last = new Map<string, object>();
         for (const { key, bytes, ttlMs, passes, does, owner } of steps) {
@@ -207,7 +207,7 @@ describe('the time of an entry', () => {
 
 describe('the sweeper', () => {
   it('drops from all caches what has expired, and nothing else', () => {
-    const clock = handClock();
+    const clock = manualClock();
     const sweeper = new Sweeper(clock);
     const values = new Cache<number>({ sweeper });
     const files = new Cache<number>({ sweeper, idleMs: 100 });

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Lifetime, later, msSince, msUntil, systemClock } from '../../src/base/clock.ts';
-import { handClock } from '../support/clocks.ts';
+import { manualClock } from '../support/clocks.ts';
 
 const HOUR = 3_600_000;
 
 describe('a reading of the steady clock', () => {
   it('measures what has passed and what is to come, however the wall clock is set', () => {
-    const clock = handClock();
+    const clock = manualClock();
     const start = clock.steady();
     clock.offBy = -HOUR;
     clock.time += 500;
@@ -33,7 +33,7 @@ describe('a lifetime', () => {
     ['when its time has passed, though the wall clock was set back', -HOUR, 1000, true],
     ['at once where the wall clock says so, as after a suspended machine wakes up', HOUR, 0, true],
   ])('is over %s', (_, offBy, passed, over) => {
-    const clock = handClock();
+    const clock = manualClock();
     const life = new Lifetime(clock, 1000);
     clock.offBy = offBy;
     clock.time += passed;
@@ -44,7 +44,7 @@ describe('a lifetime', () => {
     const step = fc.record({ passes: fc.nat(500), offBy: fc.integer({ min: -2 * HOUR, max: 2 * HOUR }) });
     fc.assert(
       fc.property(fc.nat(2000), fc.array(step, { maxLength: 20 }), (ms, steps) => {
-        const clock = handClock();
+        const clock = manualClock();
         const life = new Lifetime(clock, ms);
         let passed = 0;
         for (const { passes, offBy } of steps) {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
 import { catchDefects, MAX_DEFECTS_A_SECOND } from '../../src/cli/defects.ts';
-import { handClock } from '../support/clocks.ts';
+import { manualClock } from '../support/clocks.ts';
 
 function caught(onLine: (defect: ReturnType<typeof catchDefects>) => void = () => {}) {
-  const clock = handClock();
+  const clock = manualClock();
   let ends = 0;
   const lines: unknown[] = [];
   const log = {

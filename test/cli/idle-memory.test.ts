@@ -8,7 +8,7 @@ import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createProvider, type Provider } from '../../src/cli/provider.ts';
 import { parseServeFlags } from '../../src/cli/serve-flags.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { handClock } from '../support/clocks.ts';
+import { manualClock } from '../support/clocks.ts';
 import { requestOf, seedWith } from '../support/parity.ts';
 
 const SECOND = 1_000;
@@ -16,7 +16,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const SEED = seedWith({ vault: '    certificates: [{name: web, subject: CN=web.example}]' });
 
-const clock = handClock(Date.now());
+const clock = manualClock(Date.now());
 const sweeper = new Sweeper(clock);
 const directory = mkdtempSync(join(tmpdir(), 'akv-idle-'));
 let emulator: Emulator;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { createLogger } from '../../src/cli/logging.ts';
-import { readLogfmt, SPOILERS } from '../support/logfmt.ts';
+import { INJECTIONS, readLogfmt } from '../support/logfmt.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'akv-go-logfmt-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -32,8 +32,8 @@ test('Go’s logfmt reads every line as it was meant', ({ skip }) => {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
   const log = createLogger({ json: false, verbosity: 5, stdout: write, stderr: write });
-  for (const one of SPOILERS) {
-    log.with({ pod: one }).error(one, { ms: 1, list: [one], error: SPOILERS.join(one) });
+  for (const one of INJECTIONS) {
+    log.with({ pod: one }).error(one, { ms: 1, list: [one], error: INJECTIONS.join(one) });
     log.error('Mount failed', { error: one.repeat(10_000) });
   }
   const output = execFileSync(program, { input: JSON.stringify(lines), maxBuffer: 64 * 1024 * 1024 });

@@ -5,7 +5,7 @@ import { printable } from '../../src/base/printable.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { CUT_MARK, MAX_LINE_BYTES } from '../../src/cli/log-line.ts';
 import { createLogger, type LogOptions } from '../../src/cli/logging.ts';
-import { readLogfmt, SPOILERS } from '../support/logfmt.ts';
+import { INJECTIONS, readLogfmt } from '../support/logfmt.ts';
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -90,7 +90,7 @@ describe('a line of logfmt', () => {
   });
 
   it('gives back what was put in, whatever that is', () => {
-    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...SPOILERS), nasty);
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...INJECTIONS), nasty);
     fc.assert(
       fc.property(text, text, text, (message, value, error) => {
         const { log, printed } = logger();
@@ -118,9 +118,9 @@ describe('a line of JSON', () => {
 
   it('holds no character that is not printable', () => {
     const { log, printed } = logger({ json: true });
-    for (const spoiler of SPOILERS) log.info('x', { a: spoiler });
+    for (const spoiler of INJECTIONS) log.info('x', { a: spoiler });
     const lines = printed.stdout.trimEnd().split('\n');
-    expect(lines.map((line) => JSON.parse(line).a)).toEqual(SPOILERS);
+    expect(lines.map((line) => JSON.parse(line).a)).toEqual(INJECTIONS);
     for (const line of lines) expect(line).toBe(printable(line));
   });
 });

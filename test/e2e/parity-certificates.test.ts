@@ -6,7 +6,7 @@ import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { checkRow, type Item, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
-import { issue, issueChain, keyPem, newKey, pemOf, prints, sameKey } from '../support/pki.ts';
+import { fingerprints, issue, issueChain, keyPem, newKey, pemOf, sameKey } from '../support/pki.ts';
 import { plainPfx } from '../support/plain-pfx.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT, UNKNOWN } = status;
@@ -534,7 +534,7 @@ describe('objectFormat', () => {
     const { format, keys, certificates } = await readBundle(first);
     expect(format).toBe('pkcs12');
     expect(sameKey(keys[0], ec.leaf.key)).toBe(true);
-    expect(prints(certificates)).toEqual(prints([ecLeaf, ecInner, ecRoot]));
+    expect(fingerprints(certificates)).toEqual(fingerprints([ecLeaf, ecInner, ecRoot]));
   });
 
   it.each([

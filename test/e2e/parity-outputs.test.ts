@@ -5,7 +5,7 @@ import { Secret } from '../../src/base/secret.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { checkRow, type Item, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
-import { issue, issueChain, keyPem, newKey, pemOf, prints, sameKey } from '../support/pki.ts';
+import { fingerprints, issue, issueChain, keyPem, newKey, pemOf, sameKey } from '../support/pki.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT } = status;
 const PFX = 'application/x-pkcs12';
@@ -238,7 +238,7 @@ describe('the files of one certificate', () => {
     const { format, keys, certificates } = await readBundle(bytes(first, 'x'));
     expect(format).toBe('pkcs12');
     expect(sameKey(keys[0], rsa.leaf.key)).toBe(true);
-    expect(prints(certificates)).toEqual(prints([own, intermediate, root]));
+    expect(fingerprints(certificates)).toEqual(fingerprints([own, intermediate, root]));
   });
 
   it('a pfx under a password of another object, its line end left out, opens with it alone', async () => {
@@ -254,7 +254,7 @@ describe('the files of one certificate', () => {
     const files = await mounted([c({ truststore: { path: 'x', passwordFrom: 'pw' } }), password]);
     const { keys, certificates } = await readBundle(bytes(files, 'x'), { password: new Secret(PASSWORD) });
     expect(keys).toEqual([]);
-    expect(prints(certificates)).toEqual(prints([root]));
+    expect(fingerprints(certificates)).toEqual(fingerprints([root]));
   });
 
   it('a der opens as a certificate', async () => {

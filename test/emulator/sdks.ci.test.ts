@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { has, workshop } from '../support/tools.ts';
+import { has, toolDirectory } from '../support/tools.ts';
 
 const clients = fileURLToPath(new URL('../sdk-clients', import.meta.url));
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -26,7 +26,7 @@ const go = built('go');
 const python = built('python');
 
 describe.skipIf(!namespaces)('the emulator on another address, by what it prints', () => {
-  const { dir } = workshop();
+  const { dir } = toolDirectory();
   const hosts = join(dir, 'hosts');
   const cloud = join(dir, 'cloud.json');
   let emulator: ChildProcess;

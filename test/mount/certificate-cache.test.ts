@@ -14,8 +14,8 @@ import {
   convertContext,
   failureOf,
   fetchedSecret,
-  handClock,
   keptLog,
+  manualClock,
   objectSpec,
   outputsContent,
   read,
@@ -39,7 +39,7 @@ const pem = keyPem(leaf.key) + pemOf(certificates);
 const patient = () => new AbortController().signal;
 
 /** A cache with a count of the contents that it reads. */
-function countedContents(clock = handClock()) {
+function countedContents(clock = manualClock()) {
   let reads = 0;
   const contents = new CertificateCache(new Sweeper(clock), (...args) => {
     reads++;
@@ -82,7 +82,7 @@ describe('a content that many Mounts want', () => {
     const [first, ...others] = await Promise.all(Array.from({ length: 5 }, () => filesOf(contents, ...all)));
     others.push(await filesOf(contents, ...all));
     for (const other of others) expect(other).toEqual(first);
-    expect(first).toEqual(await filesOf(new CertificateCache(new Sweeper(handClock())), ...all));
+    expect(first).toEqual(await filesOf(new CertificateCache(new Sweeper(manualClock())), ...all));
     expect(reads()).toBe(1);
   });
 

@@ -4,7 +4,7 @@ import { CertificateWatch, DATE_REASONS } from '../../src/mount/convert/certific
 import { LogOnce } from '../../src/mount/log-once.ts';
 import { buildChain } from '../../src/pki/chain.ts';
 import { examine } from '../../src/pki/findings.ts';
-import { convertContext, failureOf, handClock, keptLog } from '../support/mount.ts';
+import { convertContext, failureOf, keptLog, manualClock } from '../support/mount.ts';
 import { issue, issueChain, newKey } from '../support/pki.ts';
 
 const YEAR = 365 * 24 * 3_600_000;
@@ -21,7 +21,7 @@ function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn') 
   const { log, lines } = keptLog();
   const context = convertContext({
     certificatePolicy,
-    clock: handClock(Date.now() + years * YEAR),
+    clock: manualClock(Date.now() + years * YEAR),
     telemetry: { ...silentTelemetry, certificateWarning: (reason) => counted.push(reason) },
     log,
     noted: new LogOnce(),

@@ -10,7 +10,15 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import type { ContentSpec } from '../../src/spc/model.ts';
-import { convertContext, fetchedSecret, handClock, keptLog, objectSpec, read, valueContent } from '../support/mount.ts';
+import {
+  convertContext,
+  fetchedSecret,
+  keptLog,
+  manualClock,
+  objectSpec,
+  read,
+  valueContent,
+} from '../support/mount.ts';
 import { issue, issueChain, keyPem, newKey, pemOf, randomOf } from '../support/pki.ts';
 import { plainPfx } from '../support/plain-pfx.ts';
 
@@ -153,7 +161,7 @@ function officially({ value, goReads = false }: Sample, one: Case): { mounts: bo
 }
 
 /** What comes of it here. */
-async function mounted(value: string, one: Case, contents = new CertificateCache(new Sweeper(handClock()))) {
+async function mounted(value: string, one: Case, contents = new CertificateCache(new Sweeper(manualClock()))) {
   const { certificateBacked, contentType, ...content } = one;
   const { log, lines } = keptLog();
   const object = objectSpec('c', { content: valueContent('c', content satisfies Partial<ContentSpec>) });
@@ -179,7 +187,7 @@ function bytesOf(value: string, encoding: Case['encoding']): Buffer {
 
 describe('a classic secret that the official provider mounts', () => {
   it('mounts here: every content, stored in every way, under every field and flag', async () => {
-    const contents = new CertificateCache(new Sweeper(handClock()));
+    const contents = new CertificateCache(new Sweeper(manualClock()));
     const seen = { mounted: 0, asItIs: 0, converted: 0 };
     for (const [name, sample] of SAMPLES) {
       for (const one of CASES) {
@@ -227,7 +235,7 @@ describe('a classic secret that the official provider mounts', () => {
     const passedOn = CASES.filter((one) => !(one.certificateBacked && one.contentType === PFX && one.format !== 'pfx'));
     const values = [...SAMPLES.values()].map(({ value }) => value).filter(({ length }) => length < 20_000);
     const random = randomOf(7);
-    const contents = new CertificateCache(new Sweeper(handClock()));
+    const contents = new CertificateCache(new Sweeper(manualClock()));
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...values), fc.constantFrom(...passedOn), fc.nat(), async (value, one, at) => {
         const cut = at % (value.length + 1);

@@ -13,7 +13,7 @@ import {
   valueContent,
 } from '../support/mount.ts';
 import { issue, issueChain, keyPem, pemOf, sharedKey } from '../support/pki.ts';
-import { has, workshop } from '../support/tools.ts';
+import { has, toolDirectory } from '../support/tools.ts';
 
 const PFX = 'application/x-pkcs12';
 const PEM = 'application/x-pem-file';
@@ -118,7 +118,7 @@ describe('PEM that no consumer can read', () => {
 });
 
 describe.skipIf(!has('openssl'))('openssl', () => {
-  const { put, run } = workshop();
+  const { put, run } = toolDirectory();
   const certificatesIn = (text: string) => {
     put('all.pem', text);
     try {

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { ResultCache } from '../../src/mount/convert/result-cache.ts';
-import { error, failureOf, handClock } from '../support/mount.ts';
+import { error, failureOf, manualClock } from '../support/mount.ts';
 
 const MINUTE = 60_000;
 const patient = () => new AbortController().signal;
 
 /** A cache of buffers, with the keys of what was made for it. */
 function cacheOf(maxBytes = 80_000) {
-  const clock = handClock();
+  const clock = manualClock();
   const cache = new ResultCache<Buffer>(new Sweeper(clock), {
     maxBytes,
     idleMs: 10 * MINUTE,

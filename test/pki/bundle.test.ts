@@ -16,7 +16,7 @@ import {
 } from '../../src/pki/der-write.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain, keyPem, newKey, pemOf, prints, sameKey, sharedKey } from '../support/pki.ts';
+import { fingerprints, issueChain, keyPem, newKey, pemOf, sameKey, sharedKey } from '../support/pki.ts';
 
 /** A key made by `openssl genrsa -primes 3 1024`; Node makes none. */
 const THREE_PRIMES =
@@ -84,7 +84,7 @@ describe('PEM is read', () => {
     };
     for (const [name, variant] of Object.entries(variants)) {
       const bundle = await readBundle(Buffer.from(variant));
-      expect(prints(bundle.certificates), name).toEqual(prints(certificates));
+      expect(fingerprints(bundle.certificates), name).toEqual(fingerprints(certificates));
       expect(sameKey(bundle.keys[0], leaf.key), name).toBe(true);
       expect(bundle.format, name).toBe('pem');
     }
@@ -127,9 +127,9 @@ describe('PEM is read', () => {
     const p7 = forge.pkcs7.createSignedData();
     for (const certificate of certificates) p7.addCertificate(certificate.toString());
     const bundle = await readBundle(Buffer.from(forge.pkcs7.messageToPem(p7)));
-    expect(prints(bundle.certificates)).toEqual(prints(certificates));
+    expect(fingerprints(bundle.certificates)).toEqual(fingerprints(certificates));
     const der = Buffer.from(forge.asn1.toDer(p7.toAsn1()).getBytes(), 'latin1');
-    expect(prints((await readBundle(der)).certificates)).toEqual(prints(certificates));
+    expect(fingerprints((await readBundle(der)).certificates)).toEqual(fingerprints(certificates));
     const form = { ...PKCS12_FORMS.modern, password: null, seed: Buffer.alloc(1) };
     const pfx = await writePkcs12({ key: leaf.key, certificates }, form);
     for (const label of ['PKCS12', 'CERTIFICATE']) {
@@ -154,7 +154,7 @@ describe('DER is read', () => {
       const content = Buffer.concat([...parts, Buffer.from(tail)]);
       const bundle = await readBundle(content, { password: new Secret('pass') });
       expect(bundle.format).toBe('der');
-      expect(prints(bundle.certificates)).toEqual(prints(certificates));
+      expect(fingerprints(bundle.certificates)).toEqual(fingerprints(certificates));
       expect(bundle.keys).toHaveLength(4);
     }
     const [first = Buffer.alloc(0)] = parts;

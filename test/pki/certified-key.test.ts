@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { authoritiesOf, pairKey } from '../../src/pki/certified-key.ts';
 import { keyFits } from '../../src/pki/chain.ts';
-import { issue, issueChain, newKey, prints } from '../support/pki.ts';
+import { fingerprints, issue, issueChain, newKey } from '../support/pki.ts';
 
 describe('key and leaf', () => {
   it('of several of each are paired: the first key that has a certificate, and what it fits', async () => {
@@ -35,11 +35,11 @@ describe('key and leaf', () => {
   it('of a collection of CA certificates leave all of them authorities, in their order', async () => {
     const { certificates, leaf } = await issueChain({ intermediates: 2 });
     const shuffled = [2, 0, 3, 1].flatMap((i) => certificates.slice(i, i + 1));
-    expect(prints((await authoritiesOf({ keys: [], certificates: [...shuffled, ...shuffled] })).authorities)).toEqual(
-      prints(shuffled),
-    );
+    expect(
+      fingerprints((await authoritiesOf({ keys: [], certificates: [...shuffled, ...shuffled] })).authorities),
+    ).toEqual(fingerprints(shuffled));
     const withKey = await authoritiesOf({ keys: [leaf.key], certificates: shuffled });
-    expect(prints(withKey.authorities)).toEqual(prints(shuffled.filter((one) => one !== leaf.certificate)));
+    expect(fingerprints(withKey.authorities)).toEqual(fingerprints(shuffled.filter((one) => one !== leaf.certificate)));
     const alone = await issue({ name: 'alone' });
     expect((await authoritiesOf({ keys: [alone.key], certificates: [alone.certificate] })).authorities).toHaveLength(1);
   });

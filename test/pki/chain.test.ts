@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { buildChain, type Chain, pathOf } from '../../src/pki/chain.ts';
 import { subjectOf } from '../../src/pki/names.ts';
-import { type Issued, issue, issueChain, newKey, prints, sharedKey } from '../support/pki.ts';
+import { fingerprints, type Issued, issue, issueChain, newKey, sharedKey } from '../support/pki.ts';
 
 /** Subjects of a chain's parts, without the organisation all of them have. */
 function names(chain: Chain) {
@@ -54,7 +54,7 @@ describe('a chain of cross-signed CAs and strangers, in any order, with any part
         const again = shuffled.map(({ raw }) => new X509Certificate(raw));
         const [one, two] = [await buildChain(certificates, options), await buildChain(again, options)];
         expect(names(two)).toEqual(names(one));
-        expect(prints(two.unrelated)).toEqual(prints(one.unrelated));
+        expect(fingerprints(two.unrelated)).toEqual(fingerprints(one.unrelated));
         expect(two.missingIssuer).toBe(one.missingIssuer);
       }),
       { numRuns: 150 },
@@ -78,7 +78,7 @@ describe('a chain of cross-signed CAs and strangers, in any order, with any part
           ...chain.roots,
           ...chain.unrelated,
         ];
-        expect([...prints(places)].sort()).toEqual([...prints(certificates)].sort());
+        expect([...fingerprints(places)].sort()).toEqual([...fingerprints(certificates)].sort());
       }),
       { numRuns: 150 },
     );
@@ -153,7 +153,7 @@ describe('the leaf', () => {
     const selfSigned = await issue({ name: 'broker', key: leaf.key });
     const chain = await buildChain([selfSigned.certificate, ...certificates], { key: leaf.key });
     expect(chain.leaf).toBe(leaf.certificate);
-    expect(prints(chain.unrelated)).toEqual(prints([selfSigned.certificate]));
+    expect(fingerprints(chain.unrelated)).toEqual(fingerprints([selfSigned.certificate]));
   });
 
   it('that signed itself is leaf and root', async () => {
@@ -183,7 +183,7 @@ describe('issuers', () => {
       if (right === undefined || wrong === undefined || older === undefined) throw new Error('unreachable');
       const leaf = await issue({ name: 'broker', issuer: right, keyIds });
       const chain = await buildChain([wrong, leaf, older, right].map(({ certificate }) => certificate));
-      expect(prints(pathOf(chain))).toEqual(prints([leaf.certificate, right.certificate]));
+      expect(fingerprints(pathOf(chain))).toEqual(fingerprints([leaf.certificate, right.certificate]));
     }
   });
 

@@ -18,7 +18,7 @@ import {
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { missingFor } from '../../src/pki/write.ts';
-import { issueChain, keyPem, pemOf, prints, sharedKey, spki } from '../support/pki.ts';
+import { fingerprints, issueChain, keyPem, pemOf, sharedKey, spki } from '../support/pki.ts';
 
 const { leaf, certificates } = await issueChain({ key: sharedKey('p-256') });
 const key = keyPem(leaf.key);
@@ -140,7 +140,7 @@ describe('what is innermost is read', () => {
   it.each(READ)('%s', async (_, content) => {
     const bundle = await readBundle(Buffer.from(content), { password: new Secret('right') });
     expect(bundle.keys.map(keyPem)).toEqual([key]);
-    expect(prints(bundle.certificates)).toEqual(prints(certificates));
+    expect(fingerprints(bundle.certificates)).toEqual(fingerprints(certificates));
   });
 
   it('with the password that stands beside it, and no other', async () => {

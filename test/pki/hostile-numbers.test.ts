@@ -8,7 +8,7 @@ import { readDer } from '../../src/pki/der.ts';
 import { encode, integer, objectIdentifier, octetString, parsed, sequenceOf } from '../../src/pki/der-write.ts';
 import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { issue, issueChain, newKey, pemOf, prints, sameKey } from '../support/pki.ts';
+import { fingerprints, issue, issueChain, newKey, pemOf, sameKey } from '../support/pki.ts';
 
 const DSA = '1.2.840.10040.4.1';
 const DIFFIE_HELLMAN = '1.2.840.113549.1.3.1';
@@ -177,7 +177,7 @@ describe('large contents under old ciphers', () => {
       expect(content.length).toBeGreaterThan(40_000);
       const bundle = await readBundle(content);
       expect(pemOf(bundle.certificates)).toBe(pemOf(all));
-      expect(prints(bundle.certificates)).toEqual(prints(all));
+      expect(fingerprints(bundle.certificates)).toEqual(fingerprints(all));
     }
   });
 });

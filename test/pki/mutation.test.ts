@@ -4,7 +4,7 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { pairKey } from '../../src/pki/certified-key.ts';
 import { pathOf } from '../../src/pki/chain.ts';
 import { type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { type IssuedChain, issueChain, keyPem, pemOf, prints, randomOf } from '../support/pki.ts';
+import { fingerprints, type IssuedChain, issueChain, keyPem, pemOf, randomOf } from '../support/pki.ts';
 
 const RUNS = 600;
 const base: Pkcs12Form = {
@@ -71,7 +71,7 @@ describe.each(['rsa-2048', 'p-256', 'ed25519'] as const)('damaged content with a
   it('is refused or read right: never a crash, a hang or a wrong pair', async () => {
     const chain = await issueChain({ keyType });
     const original = keyPem(chain.leaf.key);
-    const known = new Set(prints(chain.certificates));
+    const known = new Set(fingerprints(chain.certificates));
     const outcomes = { refused: 0, read: 0 };
     for (const [name, content, sealed] of await contentsOf(chain)) {
       const random = randomOf(content.length);
@@ -86,7 +86,7 @@ describe.each(['rsa-2048', 'p-256', 'ed25519'] as const)('damaged content with a
           continue;
         }
         outcomes.read++;
-        if (sealed) expect(prints(bundle.certificates).every((print) => known.has(print))).toBe(true);
+        if (sealed) expect(fingerprints(bundle.certificates).every((print) => known.has(print))).toBe(true);
         const { key, chain: built, fits } = await pairKey(bundle);
         const path = pathOf(built);
         for (const [i, certificate] of path.slice(0, -1).entries()) {

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { splitPem } from '../../src/pki/official-pem.ts';
 import { readPem } from '../../src/pki/pem.ts';
-import { issue, issueChain, keyPem, pemOf, prints } from '../support/pki.ts';
-import { has, workshop } from '../support/tools.ts';
+import { fingerprints, issue, issueChain, keyPem, pemOf } from '../support/pki.ts';
+import { has, toolDirectory } from '../support/tools.ts';
 
 const { leaf, certificates } = await issueChain();
 const key = keyPem(leaf.key);
@@ -72,7 +72,7 @@ describe('text between blocks that mentions BEGIN', () => {
       if (what === 'a block behind a name' && content.startsWith(text)) continue;
       expect(blocksIn(content)).toEqual(expected);
       const bundle = await readBundle(Buffer.from(content));
-      expect([prints(bundle.certificates), bundle.keys.length]).toEqual([prints(certificates), 1]);
+      expect([fingerprints(bundle.certificates), bundle.keys.length]).toEqual([fingerprints(certificates), 1]);
       expect(splitPem(content)).toEqual({ certificates: chain, keys: key });
     }
   });
@@ -157,12 +157,12 @@ describe('blocks of a text without line breaks of its own', () => {
 });
 
 describe.skipIf(!has('openssl'))('openssl', () => {
-  const { dir, put, run } = workshop();
+  const { dir, put, run } = toolDirectory();
 
   it.each(TEXTS)('passes over the same: %s', async (_, text) => {
     put('text.pem', `${one}${text}\n${two}${text}\n${three}`);
     run('openssl', 'crl2pkcs7', '-nocrl', '-certfile', 'text.pem', '-outform', 'DER', '-out', 'text.p7b');
     const { certificates: read } = await readBundle(readFileSync(join(dir, 'text.p7b')));
-    expect(prints(read)).toEqual(prints(certificates));
+    expect(fingerprints(read)).toEqual(fingerprints(certificates));
   });
 });

@@ -16,7 +16,7 @@ import {
   setOf,
 } from '../../src/pki/der-write.ts';
 import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { type IssuedChain, issueChain, prints, sameKey } from '../support/pki.ts';
+import { fingerprints, type IssuedChain, issueChain, sameKey } from '../support/pki.ts';
 
 const DATA = '1.2.840.113549.1.7.1';
 const open = { keyCipher: 'none', certificateCipher: 'none', mac: 'none', iterations: 1 } as const;
@@ -28,7 +28,7 @@ async function write(chain: IssuedChain, form: Partial<Pkcs12Form>): Promise<Buf
 
 async function expectAll(chain: IssuedChain, content: Buffer, password?: string): Promise<void> {
   const bundle = await readBundle(content, password === undefined ? {} : { password: new Secret(password) });
-  expect(prints(bundle.certificates)).toEqual(prints(chain.certificates));
+  expect(fingerprints(bundle.certificates)).toEqual(fingerprints(chain.certificates));
   expect(sameKey(bundle.keys[0], chain.leaf.key)).toBe(true);
 }
 

@@ -12,7 +12,7 @@ import {
   writePkcs12,
   writeTruststore,
 } from '../../src/pki/pkcs12-write.ts';
-import { issueChain, type KeyType, keyPem, prints, sameKey } from '../support/pki.ts';
+import { fingerprints, issueChain, type KeyType, keyPem, sameKey } from '../support/pki.ts';
 
 const seed = Buffer.from('version 1');
 const PASSWORDS: readonly (Secret | null)[] = [null, new Secret(''), new Secret('hunter2'), new Secret('pässwörd 🔑')];
@@ -44,7 +44,7 @@ describe('PKCS#12 written here is read back', () => {
       );
       const bundle = await readBundle(pfx);
       expect(bundle.format).toBe('pkcs12');
-      expect(prints(bundle.certificates)).toEqual(prints(chain.certificates));
+      expect(fingerprints(bundle.certificates)).toEqual(fingerprints(chain.certificates));
       expect(bundle.keys.map((key) => sameKey(key, chain.leaf.key))).toEqual([true]);
     }
   });
@@ -57,7 +57,7 @@ describe('PKCS#12 written here is read back', () => {
           const form: Pkcs12Form = { password, keyCipher, certificateCipher, mac, iterations: 3, seed };
           const pfx = await writePkcs12({ key: chain.leaf.key, certificates: chain.certificates }, form);
           const bundle = await readBundle(pfx, options(password));
-          expect(prints(bundle.certificates)).toEqual(prints(chain.certificates));
+          expect(fingerprints(bundle.certificates)).toEqual(fingerprints(chain.certificates));
           expect(sameKey(bundle.keys[0], chain.leaf.key)).toBe(true);
         }
       }
@@ -83,7 +83,7 @@ describe('PKCS#12 written here is read back', () => {
     ]) {
       const bundle = await readBundle(Buffer.from(text));
       expect(bundle.format).toBe('pkcs12');
-      expect(prints(bundle.certificates)).toEqual(prints(chain.certificates));
+      expect(fingerprints(bundle.certificates)).toEqual(fingerprints(chain.certificates));
     }
   });
 
@@ -93,7 +93,7 @@ describe('PKCS#12 written here is read back', () => {
     const rootFirst = certificates.toReversed();
     const noKey = await readBundle(await writePkcs12({ certificates: rootFirst }, form));
     expect(noKey.keys).toEqual([]);
-    expect(prints(noKey.certificates)).toEqual(prints(rootFirst));
+    expect(fingerprints(noKey.certificates)).toEqual(fingerprints(rootFirst));
     const noCertificate = await readBundle(await writePkcs12({ key: leaf.key, certificates: [] }, form));
     expect(noCertificate.certificates).toEqual([]);
     expect(sameKey(noCertificate.keys[0], leaf.key)).toBe(true);
@@ -153,7 +153,9 @@ describe('PKCS#12 written here suits other readers', () => {
     const two = await issueChain({ keyType: 'p-384', names: ['b', 'i', 'same root'] });
     const roots = [one.root.certificate, two.root.certificate];
     const store = await writeTruststore(roots, { password: new Secret('changeit'), seed });
-    expect(prints((await readBundle(store, { password: new Secret('changeit') })).certificates)).toEqual(prints(roots));
+    expect(fingerprints((await readBundle(store, { password: new Secret('changeit') })).certificates)).toEqual(
+      fingerprints(roots),
+    );
     const legacy = await writeTruststore(roots, { password: new Secret('changeit'), seed, form: 'legacy' });
     const parsed = forge.pkcs12.pkcs12FromAsn1(forge.asn1.fromDer(legacy.toString('latin1')), 'changeit');
     const bags = parsed.safeContents.flatMap(({ safeBags }) => safeBags);
@@ -173,7 +175,7 @@ describe('PKCS#12 written by node-forge is read', () => {
       );
       const pfx = Buffer.from(forge.asn1.toDer(asn1).getBytes(), 'latin1');
       const bundle = await readBundle(pfx, options(password === null ? null : new Secret(password)));
-      expect(prints(bundle.certificates)).toEqual(prints(certificates));
+      expect(fingerprints(bundle.certificates)).toEqual(fingerprints(certificates));
       expect(sameKey(bundle.keys[0], leaf.key)).toBe(true);
     }
   });

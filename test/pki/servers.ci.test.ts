@@ -9,10 +9,10 @@ import { upstreamPem, upstreamPemOfText } from '../../src/pki/official-pem.ts';
 import { writeOutput } from '../../src/pki/write.ts';
 import { issueChain, keyPem, newKey, pemOf } from '../support/pki.ts';
 import { plainPfx } from '../support/plain-pfx.ts';
-import { has, workshop } from '../support/tools.ts';
+import { has, toolDirectory } from '../support/tools.ts';
 
 const seed = Buffer.from('version');
-const { dir, put } = workshop();
+const { dir, put } = toolDirectory();
 
 describe.skipIf(!has('nginx'))('nginx', () => {
   it.each(['rsa-2048', 'p-256', 'p-384', 'p-521', 'secp256k1', 'ed25519'] as const)(

@@ -6,13 +6,13 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { type CertificateMaterial, pairKey } from '../../src/pki/certified-key.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { writeOutput } from '../../src/pki/write.ts';
-import { type IssuedChain, issueChain, type KeyType, prints, sameKey } from '../support/pki.ts';
+import { fingerprints, type IssuedChain, issueChain, type KeyType, sameKey } from '../support/pki.ts';
 import { FULL } from '../support/rounds.ts';
-import { has, workshop } from '../support/tools.ts';
+import { has, toolDirectory } from '../support/tools.ts';
 
 const KEY_TYPES: readonly KeyType[] = ['rsa-2048', 'rsa-pss', 'p-256', 'p-384', 'p-521', 'secp256k1', 'ed25519'];
 const seed = Buffer.from('version');
-const { dir, put, run, putChain } = workshop();
+const { dir, put, run, putChain } = toolDirectory();
 /** Programs are slow to start, and GnuTLS and NSS derive keys with hundreds of thousands of iterations. */
 const slow = { timeout: 240_000 };
 
@@ -31,7 +31,7 @@ function materialOf({ leaf, certificates }: IssuedChain): Promise<CertificateMat
 async function expectRead(file: string, chain: IssuedChain, password: string): Promise<void> {
   const options = password === '' ? {} : { password: new Secret(password) };
   const bundle = await readBundle(readFileSync(join(dir, file)), options);
-  expect([...prints(bundle.certificates)].sort()).toEqual([...prints(chain.certificates)].sort());
+  expect([...fingerprints(bundle.certificates)].sort()).toEqual([...fingerprints(chain.certificates)].sort());
   expect(bundle.keys.map((key) => sameKey(key, chain.leaf.key))).toEqual([true]);
   expect(await pairKey(bundle)).toMatchObject({ fits: true, chain: { complete: true } });
 }
@@ -100,7 +100,7 @@ describe.skipIf(!has('openssl'))('openssl', slow, () => {
           const args = ['-in', 'ours.pfx', '-nodes', '-passin', `pass:${password?.reveal() ?? ''}`];
           const text = run('openssl', 'pkcs12', ...args, ...(name === 'keyVault' ? ['-legacy'] : []));
           const bundle = await readBundle(Buffer.from(text));
-          expect(prints(bundle.certificates)).toEqual(prints(chain.certificates));
+          expect(fingerprints(bundle.certificates)).toEqual(fingerprints(chain.certificates));
           expect(sameKey(bundle.keys[0], chain.leaf.key)).toBe(true);
           expect(text).toContain('friendlyName: broker');
         }

@@ -8,7 +8,7 @@ import { authoritiesOf, type CertificateMaterial, pairKey } from '../../src/pki/
 import { readDer, sequence } from '../../src/pki/der.ts';
 import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
 import { missingFor, type OutputOptions, writeOutput } from '../../src/pki/write.ts';
-import { type IssuedChain, issue, issueChain, keyPem, newKey, pemOf, prints, sharedKey } from '../support/pki.ts';
+import { fingerprints, type IssuedChain, issue, issueChain, keyPem, newKey, pemOf, sharedKey } from '../support/pki.ts';
 
 const options: OutputOptions = { seed: Buffer.from('0123456789abcdef0123456789abcdef') };
 let chain: IssuedChain;
@@ -47,7 +47,7 @@ describe('outputs of a certificate', () => {
       const password = new Secret('pass');
       const pfx = await writeOutput('pfx', material, { ...options, pfxForm, password });
       const bundle = await readBundle(pfx, { password });
-      expect(prints(bundle.certificates)).toEqual(prints(chain.certificates));
+      expect(fingerprints(bundle.certificates)).toEqual(fingerprints(chain.certificates));
       expect(bundle.keys.map(keyPem)).toEqual([keyPem(chain.leaf.key)]);
       expect(() => createSecureContext({ pfx, passphrase: 'pass' })).not.toThrow();
     }
@@ -59,7 +59,7 @@ describe('outputs of a certificate', () => {
     for (const password of ['pass', '']) {
       const store = await writeOutput('truststore', material, { ...options, password: new Secret(password) });
       const bundle = await readBundle(store, { password: new Secret(password) });
-      expect(prints(bundle.certificates)).toEqual(prints([chain.root.certificate]));
+      expect(fingerprints(bundle.certificates)).toEqual(fingerprints([chain.root.certificate]));
       expect(store.includes(chain.root.certificate.raw)).toBe(false);
     }
   });
@@ -69,7 +69,7 @@ describe('outputs of a certificate', () => {
     const macData = sequence(readDer(store))[2];
     expect([store.includes(chain.root.certificate.raw), macData]).toEqual([true, undefined]);
     const bundle = await readBundle(store, { password: new Secret('any') });
-    expect(prints(bundle.certificates)).toEqual(prints([chain.root.certificate]));
+    expect(fingerprints(bundle.certificates)).toEqual(fingerprints([chain.root.certificate]));
   });
 
   it('are the same bytes each time, from whatever order the vault had', async () => {

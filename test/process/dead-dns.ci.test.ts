@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Provider, scratch, serve } from '../support/process.ts';
 import { cloudOf, mountOne } from '../support/process-hanging.ts';
-import { has, workshop } from '../support/tools.ts';
+import { has, toolDirectory } from '../support/tools.ts';
 
 /** A name server that never answers: who asks for such a name waits for ever, as Node's threads do for a minute. */
 const RESOLVER = `
@@ -27,7 +27,7 @@ const END = canReplace ? { code: 0, signal: null } : { code: null, signal: 'SIGT
 const clientId = (number: number) => `22222222-2222-2222-2222-22222222222${number}`;
 
 describe.skipIf(!compiler)('a provider whose name server does not answer', () => {
-  const shop = workshop();
+  const shop = toolDirectory();
   const library = join(shop.dir, 'resolver.so');
   const compile = () => {
     shop.put('resolver.c', RESOLVER);

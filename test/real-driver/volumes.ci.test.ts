@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { ROOT_AUTHORITY, SERVER_CERTIFICATE, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { builtProgram } from '../support/e2e.ts';
-import { prints, sameKey } from '../support/pki.ts';
+import { fingerprints, sameKey } from '../support/pki.ts';
 import { classicParameters, fillVault } from './classic.ts';
 import { DRIVERS, type MountedFile, type MountedVolume, realDriverWanted } from './driver.ts';
 import type { PodVolume } from './kubelet.ts';
@@ -72,7 +72,7 @@ function checkTls(
   expect(Object.keys(secret?.data ?? {}).sort()).toEqual(['tls.crt', 'tls.key']);
   const chain = certificatesIn(secret?.data['tls.crt']);
   expect(chain).not.toEqual([]);
-  expect(prints(chain)).toEqual(prints(certificatesIn(certificate?.contents)));
+  expect(fingerprints(chain)).toEqual(fingerprints(certificatesIn(certificate?.contents)));
   expect(sameKey(createPrivateKey(String(secret?.data['tls.key'])), keyOf(key))).toBe(true);
 }
 
@@ -82,7 +82,7 @@ function checkKeys(files: Files): void {
   checkPair(web, web, 3);
   checkPair(files['tls/curve.pem'], files['tls/curve.pem'], 3);
   const [leaf] = certificatesIn(web?.contents);
-  expect(prints(certificatesIn(files['tls/web.crt']?.contents))).toEqual([leaf?.fingerprint256]);
+  expect(fingerprints(certificatesIn(files['tls/web.crt']?.contents))).toEqual([leaf?.fingerprint256]);
   const keys = ['tls/web.pub', 'rsa-key', 'ec-key'].map((path) => createPublicKey(String(files[path]?.contents)));
   expect(keys.map(({ asymmetricKeyType }) => asymmetricKeyType)).toEqual(['rsa', 'rsa', 'ec']);
   expect(leaf?.publicKey.equals(keys[0] as KeyObject)).toBe(true);
@@ -150,7 +150,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version', (line) => {
       checkPair(listener?.['tls.crt'], listener?.['tls.key'], 2);
       checkPair(bridge?.['client_cert.pem'], bridge?.['client_key.pem'], 2);
       const authorities = certificatesIn(Buffer.from(node.emulator.authorityPem(ROOT_AUTHORITY)));
-      expect(prints(certificatesIn(listener?.['ca.crt']?.contents))).toEqual(prints(authorities));
+      expect(fingerprints(certificatesIn(listener?.['ca.crt']?.contents))).toEqual(fingerprints(authorities));
       const database = node.emulator.currentSecret(VAULT, 'my-username-password-db').value.reveal();
       expect(String(passwords?.['passwords.toml']?.contents)).toBe(database);
 

@@ -5,7 +5,7 @@ import { type MountOutcome, OUTCOMES } from '../../src/base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../../src/pki/reasons.ts';
 import { boundedLabel } from '../../src/server/bounded.ts';
 import { createMetrics, startMetricsServer } from '../../src/server/metrics.ts';
-import { clockOf, handClock } from '../support/clocks.ts';
+import { clockOf, manualClock } from '../support/clocks.ts';
 import { failure, grpcClient, mount, testServer, version } from '../support/server.ts';
 
 const MINUTE = 60_000;
@@ -358,7 +358,7 @@ describe('the metrics endpoint', () => {
   });
 
   test('renders once for all who scrape within a second', async () => {
-    const clock = handClock();
+    const clock = manualClock();
     let rendered = 0;
     const metrics = { text: async () => `rendered ${++rendered}` };
     const server = await startMetricsServer({ host: '127.0.0.1', port: 0, metrics, clock });

@@ -1,6 +1,6 @@
 /**
- * The test files that need a process of their own, because they set AZURE_POD_IDENTITY_AUTHORITY_HOST, which
- * @azure/identity reads once a process. vitest.config.ts reads this list, and test/house/alone.test.ts holds it complete.
+ * The test files that need a separate process. They set AZURE_POD_IDENTITY_AUTHORITY_HOST, which @azure/identity reads
+ * once per process. vitest.config.ts reads this list, and test/house/alone.test.ts checks that it is complete.
  */
 export const ALONE: readonly string[] = [
   'test/azure/identities.test.ts',

@@ -1,3 +1,6 @@
+/**
+ * An emulator with the provider's client of Azure, for tests of src/azure/.
+ */
 import { setMaxListeners } from 'node:events';
 import { type Azure, type AzureOptions, connectAzure } from '../../src/azure/azure.ts';
 import { type Clock, later, systemClock, type WallClock } from '../../src/base/clock.ts';
@@ -11,13 +14,13 @@ import { type Cloud, resolveCloud } from '../../src/spc/cloud.ts';
 import type { Identity } from '../../src/spc/model.ts';
 import { tokenKey } from './pki.ts';
 
-/** Tenant of all seeds here. */
+/** The tenant of all seeds in this file. */
 export const TENANT = '11111111-1111-1111-1111-111111111111';
-/** Client ID of a service principal that may read everything. */
+/** Client id of a service principal that may read everything. */
 export const READER = '22222222-2222-2222-2222-222222222222';
-/** Client ID of a workload identity for the service account default/app. */
+/** Client id of a workload identity for the service account default/app. */
 export const WORKLOAD = '33333333-3333-3333-3333-333333333333';
-/** Subject of {@link WORKLOAD}'s federated credential. */
+/** Subject of the federated credential of {@link WORKLOAD}. */
 export const SUBJECT = 'system:serviceaccount:default:app';
 
 const SEED = `
@@ -49,43 +52,43 @@ ${Array.from({ length: 60 }, (_, i) => `      - {name: s${i}, value: value-${i}}
     secrets: [{name: s0, value: foreign}]
 `;
 
-/** An emulator and our Azure side of it. */
+/** An emulator and the provider's client of it. */
 export interface Lab {
   readonly emulator: Emulator;
   readonly azure: Azure;
   readonly cloud: Cloud;
-  /** A vault opened by an identity. */
+  /** Opens a vault with an identity. */
   open(identity: Identity, vaultName?: string): VaultReader;
-  /** Circumstances of a Mount of its own. */
+  /** Returns the context of a new Mount. */
   context(options?: Partial<FetchContext>): FetchContext;
-  /** Requests of the log that carried a login, by kind. */
+  /** Counts the authenticated requests in the log, by kind. */
   count(kind: 'vault' | 'entra'): number;
-  /** Token requests of the log. */
+  /** Counts the token requests in the log. */
   tokens(): number;
   close(): Promise<void>;
 }
 
 /** Settings that tests change. */
 export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs'> {
-  /** Instead of the seed with sixty secrets. */
+  /** Replaces the seed with sixty secrets. */
   readonly seed?: string;
-  /** Further CAs to trust, PEM. */
+  /** Additional CAs to trust, PEM. */
   readonly trust?: string;
-  /** Further names the emulator answers for; the cloud is the public one then. */
+  /** Additional host names of the emulator. The cloud is then the public cloud. */
   readonly hosts?: readonly string[];
-  /** Serves as NMI what the emulator serves as such. */
+  /** If true, the emulator's pod-identity endpoint is used as NMI. */
   readonly nmi?: boolean;
-  /** Without it the emulator's CA is not trusted. */
+  /** If false, the emulator's CA is not trusted. */
   readonly trusted?: boolean;
   readonly cacheTtlMs?: number;
   readonly pinnedCacheTtlMs?: number;
   readonly telemetry?: Telemetry;
   readonly clock?: Clock;
-  /** The clock of Azure, where it is not the same. */
+  /** The clock of the emulator, if it differs from the provider's clock. */
   readonly world?: WallClock;
 }
 
-/** Starts an emulator with sixty secrets, and the client side of it. */
+/** Starts an emulator with sixty secrets and the provider's client of it. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const {
     cacheTtlMs = 0,
@@ -146,18 +149,18 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   };
 }
 
-/** All reads of a Mount listen to its one signal, as `startBudget` allows them. */
+/** Allows many listeners on the signal of a Mount, as `startBudget` does: all reads of the Mount listen to it. */
 function withListeners(signal: AbortSignal): AbortSignal {
   setMaxListeners(0, signal);
   return signal;
 }
 
-/** The service principal that may read everything. */
+/** Returns the service principal that may read everything. */
 export function reader(secret = 'reader-secret'): Identity {
   return { kind: 'service-principal', tenantId: TENANT, clientId: READER, clientSecret: new Secret(secret) };
 }
 
-/** A service principal that may read nothing. */
+/** Returns a service principal that may read nothing. */
 export function stranger(): Identity {
   const clientSecret = new Secret('stranger-secret');
   return {
@@ -168,17 +171,17 @@ export function stranger(): Identity {
   };
 }
 
-/** The workload identity with a pod's token. */
+/** Returns the workload identity with a pod's token. */
 export function workload(token: string): Identity {
   return { kind: 'workload-identity', tenantId: TENANT, clientId: WORKLOAD, token: new Secret(token) };
 }
 
-/** A secret by name, current version. */
+/** Returns a reference to a secret; default: the current version. */
 export function secret(name: string, version = ''): ObjectRef {
   return { type: 'secret', name, version };
 }
 
-/** The value of a fetched secret. */
+/** Returns the value of a fetched secret. */
 export function textOf(fetched: FetchedObject): string {
   return fetched.type === 'secret' ? fetched.value.reveal() : '';
 }

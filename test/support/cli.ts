@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import type { Io } from '../../src/cli/io.ts';
 
-/** An `Io` that keeps what is printed. */
+/** An `Io` that records the output. */
 export interface RecordedIo extends Io {
   readonly printed: { stdout: string; stderr: string };
 }
 
-/** Streams in memory, standard input given as text or bytes. */
+/** Returns an `Io` with streams in memory. Standard input is text or bytes. */
 export function recordedIo(changes: { stdin?: string | Buffer; env?: Record<string, string> } = {}): RecordedIo {
   const printed = { stdout: '', stderr: '' };
   return {

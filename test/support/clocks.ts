@@ -1,14 +1,14 @@
 import { type Clock, steadyTime } from '../../src/base/clock.ts';
 
-/** Clocks that stand still until they are moved. */
-export interface HandClock extends Clock {
-  /** What the steady clock shows, and the wall clock if nobody has set that. */
+/** Clocks that stand still until a test moves them. */
+export interface ManualClock extends Clock {
+  /** Time of the steady clock, and of the wall clock unless it is set. */
   time: number;
-  /** By how much the wall clock has been set forward, in milliseconds; negative: back. */
+  /** Offset of the wall clock in milliseconds. Negative if the clock was set back. */
   offBy: number;
 }
 
-export function handClock(time = 1_700_000_000_000): HandClock {
+export function manualClock(time = 1_700_000_000_000): ManualClock {
   return {
     time,
     offBy: 0,
@@ -21,7 +21,7 @@ export function handClock(time = 1_700_000_000_000): HandClock {
   };
 }
 
-/** A clock whose two readings follow one function, which shows milliseconds since 1970. */
+/** Returns a clock whose two readings are the result of `now`, in milliseconds since 1970. */
 export function clockOf(now: () => number): Clock {
   return { wall: now, steady: () => steadyTime(now()) };
 }

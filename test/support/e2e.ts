@@ -1,3 +1,6 @@
+/**
+ * An emulator and a provider process, for the end-to-end tests.
+ */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +19,7 @@ import { tokenKey } from './pki.ts';
 /** Directory of the built program. */
 export const distDirectory = fileURLToPath(new URL('../../dist', import.meta.url));
 
-/** The pod that volumes are for, where a test does not care. */
+/** The pod of volumes in tests that do not depend on the pod. */
 export const POD: PublishRequest['pod'] = {
   name: 'broker-0',
   namespace: 'azure-iot-operations',
@@ -24,43 +27,43 @@ export const POD: PublishRequest['pod'] = {
   serviceAccount: 'broker',
 };
 
-/** The node-publish secret of the example seed's service principal. */
+/** The node-publish secret of the service principal in the example seed. */
 export const CREDENTIALS = {
   clientid: new Secret(NODE_PUBLISH_SECRET.clientid),
   clientsecret: new Secret(NODE_PUBLISH_SECRET.clientsecret),
 };
 
-/** The built program; says what to do where it is not there. */
+/** Returns the path of the built program. Throws an error that names the command that builds it, if it is missing. */
 export function builtProgram(): string {
   const program = join(distDirectory, 'main.js');
   if (!existsSync(program)) throw new Error(`there is no ${program}: run "npm run build" (npm test does it)`);
   return program;
 }
 
-/** An emulator and a provider in a process of its own, which knows no other Azure. */
+/** An emulator and a provider in a separate process, which can reach no other Azure. */
 export interface World {
   readonly emulator: Emulator;
-  /** `unix://…` of the provider. */
+  /** Endpoint of the provider, `unix://…`. */
   readonly endpoint: string;
-  /** Connected to the provider. */
+  /** A client that is connected to the provider. */
   readonly client: ProviderClient;
-  /** For the test's own files; gone after `close`. */
+  /** A directory for files of the test. `close` removes it. */
   readonly directory: string;
   readonly provider: Pick<ProviderProcess, 'log' | 'child' | 'stop'>;
   close(): Promise<void>;
 }
 
-/** What a {@link World} is made of. */
+/** Options of {@link startWorld}. */
 export interface WorldOptions {
-  /** YAML of the emulator's state; the example's where it is left out. */
+  /** YAML of the emulator's state. Default: the example seed. */
   readonly seed?: string;
-  /** Flags of `serve`; without a cache where they are left out, so that changes in the vault show at once. */
+  /** Flags of `serve`. By default the cache is off, so that changes in the vault take effect immediately. */
   readonly serveArgs?: readonly string[];
-  /** Environment of the provider, over the little it gets. */
+  /** Additional environment variables of the provider. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts emulator and provider and connects to it. */
+/** Starts an emulator and a provider, and connects to the provider. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { seed = exampleSeed, serveArgs = ['--cache-ttl=0'], env = {} } = options;
   const program = builtProgram();
@@ -83,14 +86,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   }
 }
 
-/** The three resources of examples/, rendered for the example seed. */
+/** Returns the three resources of examples/, rendered for the example seed. */
 export function exampleVolumes(): Readonly<Record<'listener' | 'authentication' | 'bridge', RenderedVolume>> {
   const [listener, authentication, bridge] = render(RESOURCES, { directoryId: TENANT }).volumes;
   if (listener === undefined || authentication === undefined || bridge === undefined) throw new Error('no volumes');
   return { listener, authentication, bridge };
 }
 
-/** Plays the driver: mounts parameters into a directory of the world. Returns the directory and what was published. */
+/** Mounts parameters into a directory as the driver does. Returns the directory and the result. */
 export async function mountInto(
   { client, directory }: Pick<World, 'client' | 'directory'>,
   name: string,

@@ -1,8 +1,11 @@
+/**
+ * A seed with certificates in every form, for tests of the emulator.
+ */
 import type { X509Certificate } from 'node:crypto';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { type Lab, seedWith } from './emulator.ts';
 
-/** Certificates in every form. */
+/** A seed with certificates in every form. */
 export const SEED = seedWith(`
     certificates:
       - name: server
@@ -34,12 +37,12 @@ chains:
   - {name: client, issuer: sub, subject: CN=client}
 `);
 
-/** Keys and certificates in the secret of a certificate. */
+/** Returns the keys and certificates in the secret of a certificate. */
 export async function pfxOf(lab: Lab, name: string) {
   const { value = '' } = await lab.secrets.getSecret(name);
   return readBundle(Buffer.from(value));
 }
 
-/** The first line of each subject. */
+/** Returns the first line of each subject. */
 export const subjects = (certificates: readonly X509Certificate[]) =>
   certificates.map(({ subject }) => subject.split('\n')[0]);

@@ -1,3 +1,6 @@
+/**
+ * An emulator with clients of every kind, for tests of its Entra ID.
+ */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { issueCertificate, NO_NAMES } from '../../src/emulator/world/issue.ts';
@@ -15,14 +18,16 @@ export const START = Date.UTC(2030, 0, 1);
 export const cluster = generateKeyPairSync('rsa', { modulusLength: 2048 });
 export const app = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
-/** A JWT in compact form, RS256. */
+/** Returns a JWT in compact form, signed with RS256. */
 export function jwt(claims: object, key: KeyObject, header: object = {}): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const signed = `${part({ alg: 'RS256', typ: 'JWT', ...header })}.${part(claims)}`;
   return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
 }
 
-/** An emulator with clients of every kind, and the forms they send. Its time is `clock.ms`. */
+/**
+ * Starts an emulator with clients of every kind, and returns it with the forms that they send. Its time is `clock.ms`.
+ */
 export async function openEntraLab() {
   const clock = { ms: START };
   const certificate = await issueCertificate({

@@ -1,3 +1,6 @@
+/**
+ * An emulator and HTTPS requests to it, for tests of the emulator.
+ */
 import https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { ClientSecretCredential, type TokenCredential } from '@azure/identity';
@@ -13,7 +16,10 @@ export const CLIENT = '22222222-2222-2222-2222-222222222222';
 export const CLIENT_SECRET = 'first-client-secret';
 export const VAULT = 'test-vault';
 
-/** YAML of one tenant with one client that may do everything in one vault, and what the test adds. */
+/**
+ * Returns the YAML of a seed: one tenant with one client that may do everything in one vault, and the additions of the
+ * test.
+ */
 export function seedWith(vault: string, rest = ''): string {
   return `
 tenants:
@@ -33,11 +39,11 @@ ${vault}
 `;
 }
 
-/** An emulator with what a test needs to call it. */
+/** An emulator with everything that a test needs to call it. */
 export interface Lab {
   readonly emulator: Emulator;
   readonly agent: https.Agent;
-  /** A client secret credential of the seed's client. */
+  /** A client secret credential of the client in the seed. */
   readonly credential: TokenCredential;
   readonly secrets: SecretClient;
   readonly keys: KeyClient;
@@ -50,7 +56,7 @@ const toLoopback: LookupFunction = (_host, options, callback) => {
   else callback(null, '127.0.0.1', 4);
 };
 
-/** Options for every Azure SDK client: the emulator's CA is trusted, its names resolve. */
+/** Returns options for clients of the Azure SDK. They trust the emulator's CA and resolve its names. */
 export function sdkOptions(agent: https.Agent) {
   return { agent, retryOptions: { maxRetries: 0 } };
 }
@@ -86,7 +92,7 @@ export interface RawAnswer {
   readonly json: any;
 }
 
-/** One HTTPS request as it is, past all SDKs. */
+/** Sends one HTTPS request without an SDK. */
 export function raw(
   lab: Pick<Lab, 'agent'>,
   url: string,
@@ -114,7 +120,7 @@ export function raw(
   });
 }
 
-/** A form POST to the token endpoint of a tenant. */
+/** Sends a POST with a form to the token endpoint of a tenant. */
 export function requestToken(
   lab: Pick<Lab, 'agent' | 'emulator'>,
   form: Record<string, string>,
@@ -127,7 +133,7 @@ export function requestToken(
   });
 }
 
-/** An access token for the emulator's vaults. */
+/** Returns an access token for the emulator's vaults. */
 export async function vaultToken(
   lab: Lab,
   scope = `https://vault.localhost:${lab.emulator.port}/.default`,
@@ -141,7 +147,7 @@ export async function vaultToken(
   return answer.json.access_token;
 }
 
-/** A GET of the vault with a token; `path` carries its own query. */
+/** Sends a GET with a token to the vault. `path` contains the query. */
 export async function vaultGet(lab: Lab, path: string, token?: string): Promise<RawAnswer> {
   const authorization = token ?? (await vaultToken(lab));
   return raw(lab, `${lab.emulator.vaultUrl(VAULT)}${path}`, {

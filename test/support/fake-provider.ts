@@ -1,10 +1,13 @@
+/**
+ * A provider with fixed responses, for tests of the driver.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import { csiDriverProvider, type MountRequest, type MountResponse } from '../../src/wire/contract.ts';
 
-/** A plain gRPC server with the contract's two calls, on a socket in a directory of its own. */
+/** A gRPC server with the two methods of the contract, on a socket in a new directory. */
 export interface FakeProvider {
   readonly endpoint: string;
   readonly requests: MountRequest[];
@@ -14,7 +17,7 @@ export interface FakeProvider {
 
 type Answer = MountResponse | { readonly code: number; readonly details: string } | 'never';
 
-/** Starts a provider that answers the n-th Mount with the n-th answer, and the last one from then on. */
+/** Starts a provider that answers the n-th Mount with the n-th response. The last response is repeated. */
 export async function startProvider(answers: readonly Answer[]): Promise<FakeProvider> {
   const directory = mkdtempSync(join(tmpdir(), 'akv-provider-'));
   const endpoint = `unix://${join(directory, 'azure.sock')}`;
@@ -51,7 +54,7 @@ export async function startProvider(answers: readonly Answer[]): Promise<FakePro
   };
 }
 
-/** An answer with one file a path. */
+/** Returns a response with one file for each path. */
 export function answerWith(files: Readonly<Record<string, string>>, version = '1'): MountResponse {
   return {
     objectVersion: Object.keys(files).map((path) => ({ id: `secret/${path}`, version })),

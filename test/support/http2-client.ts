@@ -1,3 +1,6 @@
+/**
+ * An HTTP/2 client that shows each frame, for tests of the server.
+ */
 import { once } from 'node:events';
 import { callBlock, type Frame, flag, frame, framesOf, literal, message, opening, raw, type } from './http2.ts';
 import { rawConnection } from './server.ts';
@@ -10,21 +13,21 @@ const windowUpdate = (streamId: number, bytes: number) => {
   return frame(type.windowUpdate, 0, streamId, increment);
 };
 
-/** What a {@link RawClient} does beside calling. */
+/** Options of a {@link RawClient}. */
 export interface RawClientOptions {
-  /** Gives DATA back to flow control as it comes; on by default. */
+  /** Returns received DATA to flow control; default: true. */
   readonly credits?: boolean;
-  /** Answers pings; on by default. */
+  /** Answers pings; default: true. */
   readonly pongs?: boolean;
   /** Payload of the first SETTINGS frame. */
   readonly settings?: Buffer;
 }
 
-/** An HTTP/2 client that shows what comes, frame by frame. */
+/** An HTTP/2 client that records each frame it receives. */
 export class RawClient {
-  /** Frames in the order they came. */
+  /** Frames in the order in which they arrived. */
   readonly frames: Frame[] = [];
-  /** Resolves when the connection is over. */
+  /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
   readonly #socket: Awaited<ReturnType<typeof rawConnection>>;
   #rest = Buffer.alloc(0);
@@ -59,7 +62,7 @@ export class RawClient {
     return new RawClient(await rawConnection(path), options);
   }
 
-  /** Sends a call whole; returns its stream. */
+  /** Sends a complete call. Returns its stream. */
   call(method: string, request: Buffer = Buffer.alloc(0)): number {
     const streamId = this.#nextStream;
     this.#nextStream += 2;
@@ -68,17 +71,17 @@ export class RawClient {
     return streamId;
   }
 
-  /** Sends bytes as they are. */
+  /** Sends bytes unchanged. */
   send(...bytes: readonly Buffer[]): void {
     if (this.#socket.writable) this.#socket.write(Buffer.concat(bytes));
   }
 
-  /** Lets the server send more, on a stream or (0) on the connection. */
+  /** Allows the server to send more, on a stream or, with 0, on the connection. */
   grant(streamId: number, bytes: number): void {
     this.send(windowUpdate(streamId, bytes));
   }
 
-  /** Gives a call up. */
+  /** Resets a call. */
   reset(streamId: number): void {
     this.send(frame(type.rstStream, 0, streamId, Buffer.of(0, 0, 0, 8)));
   }
@@ -91,19 +94,19 @@ export class RawClient {
     this.send(frame(type.ping, 0, 0, Buffer.alloc(8)));
   }
 
-  /** Resolves when `seen` holds, which is asked whenever something has come. */
+  /** Resolves when `seen` returns true. It is called after each received frame. */
   async until(seen: () => boolean): Promise<void> {
     while (!seen()) await once(this.#socket, 'frames');
   }
 
-  /** Whether the answer on each stream is complete. */
+  /** Returns true if the response on each stream is complete. */
   answered(...streamIds: readonly number[]): boolean {
     const ended = new Set(this.frames.filter(endsStream).map(({ streamId }) => streamId));
     return streamIds.every((streamId) => ended.has(streamId));
   }
 }
 
-/** Whether a frame is the last of its stream. */
+/** Returns true if a frame is the last of its stream. */
 export function endsStream({ kind, flags }: Frame): boolean {
   return (kind === type.data || kind === type.headers) && (flags & flag.endStream) !== 0;
 }

@@ -1,4 +1,4 @@
-/** HTTP/2 as bytes, written by hand: what no client library would send. */
+/** HTTP/2 frames written byte by byte, for input that no client library sends. */
 
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
@@ -30,7 +30,7 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** The complete frames `bytes` begins with. */
+/** Returns the complete frames at the start of `bytes`. */
 export function framesOf(bytes: Buffer): Frame[] {
   const frames: Frame[] = [];
   for (let at = 0; at + 9 <= bytes.length; ) {
@@ -47,7 +47,7 @@ export function framesOf(bytes: Buffer): Frame[] {
   return frames;
 }
 
-/** A string literal that is not Huffman coded. */
+/** Encodes a string literal without Huffman coding. */
 export function raw(text: string): Buffer {
   const bytes = Buffer.from(text, 'latin1');
   if (bytes.length < 127) return Buffer.concat([Buffer.of(bytes.length), bytes]);
@@ -56,19 +56,19 @@ export function raw(text: string): Buffer {
   return Buffer.concat([Buffer.from(length), bytes]);
 }
 
-/** A string literal given as its Huffman coding. */
+/** Encodes a string literal whose Huffman code is given. */
 export function huffman(hex: string): Buffer {
   const bytes = Buffer.from(hex, 'hex');
   return Buffer.concat([Buffer.of(0x80 | bytes.length), bytes]);
 }
 
-/** First octet of a literal field, before the index of its name is added. */
+/** First octet of a literal field, without the index of its name. */
 export const literal = { indexed: 0x40, plain: 0x00, never: 0x10 } as const;
 
 export const field = (representation: number, name: string, value: string): Buffer =>
   Buffer.concat([Buffer.of(representation), raw(name), raw(value)]);
 
-/** The fields of a gRPC call; pseudo-header fields come first. */
+/** Encodes the fields of a gRPC call. Pseudo-header fields come first. */
 export function callBlock(method: string, authority: Buffer): Buffer {
   return Buffer.concat([
     Buffer.of(0x83, 0x86, 0x04),
@@ -79,14 +79,14 @@ export function callBlock(method: string, authority: Buffer): Buffer {
   ]);
 }
 
-/** A gRPC message frame in a DATA frame that ends the stream. */
+/** Encodes a gRPC message as a DATA frame that ends the stream. */
 export function message(streamId: number, bytes: Buffer = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(bytes.length, 1);
   return frame(type.data, flag.endStream, streamId, Buffer.concat([head, bytes]));
 }
 
-/** One `Version` call whose authority is written as `authority`. */
+/** Encodes one `Version` call. Its authority is encoded as `authority`. */
 export function versionCall(streamId: number, authority: Buffer): Buffer {
   const headers = frame(type.headers, flag.endHeaders, streamId, callBlock('Version', authority));
   return Buffer.concat([headers, message(streamId)]);

@@ -1,6 +1,6 @@
 /**
- * A strict reader of logfmt, written from its grammar: pairs with one blank between them, a key and a value each; a value
- * is a word, or a JSON text in quotes.
+ * A strict reader of logfmt, written from its grammar: pairs with one blank between them, each with a key and a value.
+ * A value is a word or a JSON text in quotes.
  */
 export function readLogfmt(line: string): readonly (readonly [string, string])[] {
   if (!/^[^\n\r]*\n$/.test(line)) throw new Error(`it is not one line: ${JSON.stringify(line)}`);
@@ -16,8 +16,8 @@ export function readLogfmt(line: string): readonly (readonly [string, string])[]
   return pairs;
 }
 
-/** Texts that spoil lines of a log. */
-export const SPOILERS = [
+/** Texts that a wrong encoder writes as broken or forged log lines. */
+export const INJECTIONS = [
   'a b',
   'a"b',
   'a=b',

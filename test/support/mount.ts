@@ -1,3 +1,6 @@
+/**
+ * Builders of objects and contexts, for tests of src/mount/.
+ */
 import { later } from '../../src/base/clock.ts';
 import { type ErrorCode, ProviderError } from '../../src/base/errors.ts';
 import type { LogFields, Logger } from '../../src/base/log.ts';
@@ -11,11 +14,11 @@ import { LogOnce } from '../../src/mount/log-once.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject } from '../../src/mount/ports.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
-import { handClock } from './clocks.ts';
+import { manualClock } from './clocks.ts';
 
-export { handClock };
+export { manualClock };
 
-/** A log that keeps its lines. */
+/** A log that records its lines. */
 export interface KeptLog {
   readonly log: Logger;
   readonly lines: { readonly level: string; readonly message: string; readonly fields: LogFields }[];
@@ -43,7 +46,7 @@ export function keptLog(): KeptLog {
 
 type SecretParts = Partial<Omit<Extract<FetchedObject, { type: 'secret' }>, 'value' | 'type'>>;
 
-/** A secret as the vault gave it. */
+/** Returns a secret as a vault returns it. */
 export function fetchedSecret(value: string, parts: SecretParts = {}): FetchedObject {
   return {
     type: 'secret',
@@ -56,12 +59,12 @@ export function fetchedSecret(value: string, parts: SecretParts = {}): FetchedOb
   };
 }
 
-/** One file, as it is. */
+/** Returns the specification of one file with the value of an object. */
 export function valueContent(path: string, more: Partial<Extract<ContentSpec, { kind: 'value' }>> = {}): ContentSpec {
   return { kind: 'value', path, mode: 0o644, format: '', encoding: 'utf-8', split: false, orderChain: true, ...more };
 }
 
-/** Chosen files of a certificate; all of them have to be there unless said otherwise. */
+/** Returns the specification of chosen files of a certificate. By default, all of them are required. */
 export function outputsContent(
   outputs: readonly (Pick<OutputSpec, 'output' | 'path'> & Partial<OutputSpec>)[],
   more: Partial<Extract<ContentSpec, { kind: 'outputs' }>> = {},
@@ -78,13 +81,13 @@ export function outputsContent(
   };
 }
 
-/** An object of a manifest; a secret of one version unless said otherwise. */
+/** Returns an object of a manifest; by default, a secret with one version. */
 export function objectSpec(name: string, more: Partial<ObjectSpec> = {}): ObjectSpec {
   const content = valueContent(name);
   return { label: `object ${name}`, type: 'secret', name, version: '', history: 1, content, ...more };
 }
 
-/** An object with what was read of it. */
+/** Returns an object with its fetched versions. */
 export function read(object: ObjectSpec, ...fetched: readonly FetchedObject[]): FetchedSpec {
   return { object, fetched };
 }
@@ -93,8 +96,8 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
   return {
     vaultName: 'kv',
     certificatePolicy: 'warn',
-    clock: handClock(),
-    contents: new CertificateCache(new Sweeper(handClock())),
+    clock: manualClock(),
+    contents: new CertificateCache(new Sweeper(manualClock())),
     telemetry: silentTelemetry,
     log: keptLog().log,
     noted: new LogOnce(),
@@ -104,11 +107,11 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
 }
 
 export function fetchContext(signal = new AbortController().signal): FetchContext {
-  const clock = handClock();
+  const clock = manualClock();
   return { signal, deadlineAt: later(clock.steady(), 60_000), hasty: false, progress: new Progress(clock), mountId: 1 };
 }
 
-/** The `ProviderError` that work fails with. */
+/** Returns the `ProviderError` with which work fails. */
 export async function failureOf(work: Promise<unknown> | (() => unknown)): Promise<ProviderError> {
   try {
     await (typeof work === 'function' ? work() : work);

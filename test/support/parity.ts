@@ -1,3 +1,6 @@
+/**
+ * Runs rows of facts about the official provider: each row mounts objects and compares the result.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +26,7 @@ const KUBELET = 'csi.storage.k8s.io/';
 /** Time limit of a Mount, in milliseconds: a little less than the two minutes of the kubelet. */
 export const KUBELET_MS = 110_000;
 
-/** YAML of one vault that one service principal may read everything in, and what the test adds. */
+/** Returns the YAML of a vault in which one service principal may read everything, and the additions of the test. */
 export function seedWith({ vault = '', identities = '', rest = '' } = {}): string {
   return `
 tenants:
@@ -43,11 +46,11 @@ ${rest}`;
 /** An object of the `objects` parameter. */
 export type Item = Readonly<Record<string, unknown>>;
 
-/** What the driver asks, where it is not the usual. */
+/** The parts of a Mount request that differ from the default. */
 export interface Asked {
-  /** Items, each as a text of its own; or the whole parameter. */
+  /** Items, each of which becomes one text, or the whole parameter as text. */
   readonly objects?: readonly Item[] | string | undefined;
-  /** Over the usual parameters; undefined takes one away. */
+  /** Overrides of the default parameters. Undefined removes a parameter. */
   readonly parameters?: Readonly<Record<string, string | undefined>> | undefined;
   readonly secrets?: Readonly<Record<string, string>> | string | null;
   readonly permission?: string;
@@ -55,26 +58,26 @@ export interface Asked {
   readonly flags?: readonly string[];
 }
 
-/** What came back. */
+/** The result of a Mount. */
 export type Outcome =
   | { readonly kind: 'mounted'; readonly response: MountResponse }
   | { readonly kind: 'failed'; readonly code: status; readonly message: string };
 
-/** The emulator, and providers that know no other Azure. */
+/** An emulator, and providers that can reach no other Azure. */
 export interface ParityWorld {
   readonly emulator: Emulator;
   /** All log lines of all providers, as JSON. */
   readonly log: readonly string[];
   readonly directory: string;
-  /** A provider with these arguments of `serve`; equal arguments give the same one. */
+  /** Returns a provider with these arguments of `serve`. Equal arguments return the same provider. */
   provider(flags?: readonly string[]): Promise<ProviderClient>;
   mount(asked: Asked, options?: CallOptions): Promise<Outcome>;
-  /** Puts a secret into the vault that looks as if a certificate stood behind it. */
+  /** Adds a secret that looks like the secret of a certificate. */
   certificateSecret(name: string, value: string, contentType?: string): void;
   close(): Promise<void>;
 }
 
-/** Opens a world. */
+/** Starts an emulator. */
 export async function openWorld(seed: string, options: Partial<EmulatorOptions> = {}): Promise<ParityWorld> {
   const emulator = await startEmulator({ seed, tokenKey: tokenKey(), ...options });
   const directory = mkdtempSync(join(tmpdir(), 'akv-parity-'));
@@ -136,7 +139,7 @@ interface Start {
   readonly write: (line: string) => void;
 }
 
-/** The provider behind a socket, as `serve` puts it together; what a vault said is not remembered. */
+/** Starts the provider as `serve` does, with a socket but without a cache of values. */
 async function startProvider({ flags, path, env, write }: Start): Promise<Running> {
   const defaults = ['--cloud-name=AzureStackCloud', '--cache-ttl=0s', '--pinned-cache-ttl=0s'];
   const settings = parseServeFlags([...defaults, ...flags]);
@@ -161,7 +164,7 @@ async function startProvider({ flags, path, env, write }: Start): Promise<Runnin
   };
 }
 
-/** The usual request of a driver: a service principal, our vault, the objects asked for. */
+/** Returns the default request of a driver: a service principal, the test vault, and the given objects. */
 export function requestOf({ objects, parameters = {}, secrets, permission = '420' }: Asked): MountRequest {
   const text = typeof objects === 'string' || objects === undefined ? objects : objectsText(objects);
   const attributes: Record<string, string | undefined> = {
@@ -185,7 +188,7 @@ export function requestOf({ objects, parameters = {}, secrets, permission = '420
   };
 }
 
-/** The classic form: a list of texts, each a YAML map of its own. */
+/** Returns `objects` in the classic form: a list of texts, each of which is a YAML map. */
 export function objectsText(items: readonly Item[]): string {
   return stringify({ array: items.map((item) => stringify(item)) });
 }
@@ -195,7 +198,7 @@ function secretsText(secrets: Asked['secrets']): string {
   return JSON.stringify(secrets === undefined ? { clientid: CLIENT, clientsecret: CLIENT_SECRET } : secrets);
 }
 
-/** The attribute that carries service-account tokens. */
+/** Returns the attribute that contains service account tokens. */
 export function tokensParameter(tokens: Readonly<Record<string, string>>): Record<string, string> {
   const entries = Object.entries(tokens).map(([audience, token]) => [
     audience,
@@ -204,24 +207,24 @@ export function tokensParameter(tokens: Readonly<Record<string, string>>): Recor
   return { [`${KUBELET}serviceAccount.tokens`]: JSON.stringify(Object.fromEntries(entries)) };
 }
 
-/** One fact: what is in the vault and asked of the provider, and what has to come of it. */
+/** One fact: the content of the vault, the request, and the expected result. */
 export interface Row extends Asked {
   readonly fact: string;
   readonly given?: (world: ParityWorld) => unknown;
-  /** Every file in the order of the answer; texts are UTF-8, patterns match. */
+  /** Every file, in the order of the response. Texts are UTF-8, patterns must match. */
   readonly files?: Readonly<Record<string, string | Buffer | RegExp>> | undefined;
   readonly modes?: readonly number[];
-  /** `<id> <version>` of each row of the answer, in its order; a trailing `*` stands for any version. */
+  /** `<id> <version>` of each object version in the response, in its order. A trailing `*` means any version. */
   readonly versions?: readonly string[];
   readonly fails?: { readonly code: status; readonly says: readonly (string | RegExp)[] };
-  /** Requests that vaults may see; absent: any number. */
+  /** Number of requests to vaults. Absent: any number. */
   readonly vaultRequests?: number;
 }
 
-/** Codes the kubelet takes as "perhaps still going on". */
+/** Codes that the kubelet treats as not final. */
 const NEVER: readonly status[] = [1, 4, 8, 10, 14];
 
-/** Asks what the row asks and holds the answer against it. */
+/** Mounts a row and compares the result. */
 export async function checkRow(world: ParityWorld, row: Row): Promise<void> {
   await row.given?.(world);
   world.emulator.requests.clear();
@@ -233,7 +236,7 @@ export async function checkRow(world: ParityWorld, row: Row): Promise<void> {
   }
 }
 
-/** Holds an answer against a row. */
+/** Compares a result with a row. */
 export function checkOutcome(outcome: Outcome, { files, modes, versions, fails }: Row): void {
   if (outcome.kind === 'failed') {
     expect(NEVER).not.toContain(outcome.code);

@@ -1,9 +1,12 @@
+/**
+ * Issues keys and certificates and writes DER, for tests of every room.
+ */
 import 'reflect-metadata';
 import { createPublicKey, generateKeyPairSync, type KeyObject, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { readDer, sequence } from '../../src/pki/der.ts';
 
-/** Kinds of keys the makers know. */
+/** Types of keys that {@link newKey} can make. */
 export type KeyType =
   | 'rsa-1024'
   | 'rsa-2048'
@@ -21,21 +24,21 @@ export interface Issued {
   readonly key: KeyObject;
 }
 
-/** What {@link issue} can be told; the defaults make a self-signed P-256 server certificate, valid 2020 to 2040. */
+/** Options of {@link issue}. The defaults make a self-signed P-256 server certificate, valid from 2020 to 2040. */
 export interface IssueOptions {
   readonly name: string;
   readonly keyType?: KeyType;
   readonly key?: KeyObject;
-  /** Absent: self-signed. */
+  /** Absent for a self-signed certificate. */
   readonly issuer?: Issued;
   readonly ca?: boolean;
-  /** Whether a CA says by its key usage that it issues certificates; default true. */
+  /** If true, the key usage of a CA allows it to issue certificates; default: true. */
   readonly keyUsage?: boolean;
-  /** Subject alternative names; default the name of a certificate that is no CA. */
+  /** Subject alternative names. By default, the name of a certificate that is not a CA. */
   readonly dnsNames?: readonly string[];
   readonly notBefore?: Date;
   readonly notAfter?: Date;
-  /** Subject and authority key identifiers; default true. */
+  /** If true, the certificate has subject and authority key identifiers; default: true. */
   readonly keyIds?: boolean;
   readonly hash?: 'SHA-1' | 'SHA-256' | 'SHA-384';
   readonly serial?: string;
@@ -44,14 +47,14 @@ export interface IssueOptions {
 /** A chain from leaf to root. */
 export interface IssuedChain {
   readonly leaf: Issued;
-  /** The leaf's issuer first. */
+  /** The issuer of the leaf first. */
   readonly intermediates: readonly Issued[];
   readonly root: Issued;
-  /** Leaf, intermediates, root. */
+  /** The leaf, the intermediates and the root. */
   readonly certificates: readonly X509Certificate[];
 }
 
-/** How many RSA keys of a kind a test process makes: they are slow to make. */
+/** The number of RSA keys of each type that a test process makes. RSA keys are slow to make. */
 const RSA_KEYS: Readonly<Partial<Record<KeyType, number>>> = {
   'rsa-1024': 2,
   'rsa-2048': 4,
@@ -61,7 +64,10 @@ const RSA_KEYS: Readonly<Partial<Record<KeyType, number>>> = {
 
 const made = new Map<KeyType, { readonly keys: KeyObject[]; asked: number }>();
 
-/** A private key: a new one, or, for RSA, in turn one of the few of this process. None is a {@link sharedKey}. */
+/**
+ * Returns a private key: a new one, or, for RSA, one of the few keys of this process in turn. Never returns a {@link
+ * sharedKey}.
+ */
 export function newKey(type: KeyType): KeyObject {
   const most = RSA_KEYS[type];
   if (most === undefined) return generateKey(type);
@@ -87,7 +93,7 @@ function generateKey(type: KeyType): KeyObject {
   }
 }
 
-/** What issues leaves whose own kind of key does not sign here, or is slow to make. */
+/** The key type of the CAs of a leaf whose key type cannot sign here or is slow to make. */
 const CA_TYPES: Readonly<Partial<Record<KeyType, KeyType>>> = {
   secp256k1: 'p-256',
   'rsa-pss': 'rsa-2048',
@@ -96,7 +102,7 @@ const CA_TYPES: Readonly<Partial<Record<KeyType, KeyType>>> = {
 
 const reusable = new Map<string, KeyObject>();
 
-/** One key per type and name in a test process: RSA keys are slow to make. */
+/** Returns one key per type and name in a test process. RSA keys are slow to make. */
 export function sharedKey(type: KeyType, name = ''): KeyObject {
   const known = reusable.get(`${type} ${name}`);
   if (known !== undefined) return known;
@@ -105,7 +111,7 @@ export function sharedKey(type: KeyType, name = ''): KeyObject {
   return key;
 }
 
-/** The key that signs the tokens of all emulators of a test process. */
+/** Returns the key that signs the tokens of all emulators of a test process. */
 export const tokenKey = (): KeyObject => sharedKey('rsa-2048', 'tokens of Entra');
 
 let serials = 0;
@@ -133,7 +139,7 @@ export async function issue(options: IssueOptions): Promise<Issued> {
   return { certificate: new X509Certificate(Buffer.from(generated.rawData)), key };
 }
 
-/** Issues a chain; keys of CAs are shared between chains of one type, the leaf's is new unless given. */
+/** Issues a chain. Chains of one type share the keys of their CAs. The key of the leaf is new unless it is given. */
 export async function issueChain(
   options: {
     readonly keyType?: KeyType;
@@ -165,7 +171,7 @@ export async function issueChain(
   return { leaf, intermediates, root, certificates };
 }
 
-/** The certificate with another public key; its signature is wrong then. */
+/** Returns the certificate with another public key. Its signature is then wrong. */
 export function withPublicKey({ raw }: X509Certificate, info: Buffer): Buffer {
   const [tbs, algorithm, signature] = sequence(readDer(raw)).map((part) => part.raw);
   const fields = sequence(readDer(tbs ?? raw)).map((part) => part.raw);
@@ -173,27 +179,30 @@ export function withPublicKey({ raw }: X509Certificate, info: Buffer): Buffer {
   return tlv(0x30, tlv(0x30, ...fields), algorithm ?? '', signature ?? '');
 }
 
-/** PEM of certificates, in order. */
+/** Returns the PEM of certificates, in order. */
 export function pemOf(certificates: readonly X509Certificate[]): string {
   return certificates.map((certificate) => certificate.toString()).join('');
 }
 
-/** A private key as PKCS#8 PEM. */
+/** Returns a private key as PKCS#8 PEM. */
 export function keyPem(key: KeyObject): string {
   return key.export({ format: 'pem', type: 'pkcs8' }).toString();
 }
 
-/** SHA-256 fingerprints, for comparing lists of certificates. */
-export function prints(certificates: readonly X509Certificate[]): readonly string[] {
+/** Returns SHA-256 fingerprints, for comparing lists of certificates. */
+export function fingerprints(certificates: readonly X509Certificate[]): readonly string[] {
   return certificates.map(({ fingerprint256 }) => fingerprint256);
 }
 
-/** Whether two private keys are the same. `equals` would leave an error in OpenSSL's queue for others to find. */
+/**
+ * Returns true if two private keys are equal. `equals` of Node would leave an error in OpenSSL's queue, which the next
+ * caller gets.
+ */
 export function sameKey(a: KeyObject | undefined, b: KeyObject | undefined): boolean {
   return a !== undefined && b !== undefined && keyPem(a) === keyPem(b);
 }
 
-/** Small pseudo-random generator (mulberry32), so that a failing mutation can be found again by its seed. */
+/** Returns a small pseudo-random generator (mulberry32), so that a failing mutation can be repeated by its seed. */
 export function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -204,7 +213,7 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** One element of DER; the parts are its content. */
+/** Encodes one DER element. The parts are its content. */
 export function tlv(tag: number, ...parts: readonly (Buffer | string)[]): Buffer {
   const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'hex') : part)));
   const { length } = body;
@@ -213,7 +222,7 @@ export function tlv(tag: number, ...parts: readonly (Buffer | string)[]): Buffer
   return Buffer.concat([Buffer.from([tag, ...(length < 128 ? [length] : long)]), body]);
 }
 
-/** SubjectPublicKeyInfo of a key. */
+/** Returns the SubjectPublicKeyInfo of a key. */
 export function spki(key: KeyObject): Buffer {
   return createPublicKey(key).export({ format: 'der', type: 'spki' });
 }

@@ -1,3 +1,6 @@
+/**
+ * Writes PKCS#12 files with several keys, which the product does not write.
+ */
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import {
   type Asn1,
@@ -11,7 +14,10 @@ import {
 } from '../../src/pki/der-write.ts';
 import { OID } from '../../src/pki/pkcs12-oids.ts';
 
-/** PKCS#12 without encryption and MAC, with any number of keys, as a Java keystore of several entries has them. */
+/**
+ * Returns PKCS#12 without encryption and MAC, with any number of keys, as a Java keystore with several entries has
+ * them.
+ */
 export function plainPfx(keys: readonly KeyObject[], certificates: readonly X509Certificate[]): Buffer {
   const keyBags = keys.map((key) => bag(OID.keyBag, parsed(key.export({ format: 'der', type: 'pkcs8' }))));
   const certificateBags = certificates.map(({ raw }) =>

@@ -1,4 +1,4 @@
-/** An Azure that takes connections and never says a word, and Mounts that wait for it. */
+/** A server that accepts connections and never answers, and Mounts that wait for it. */
 import { writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
 import { call, grpcClient } from './server.ts';
 
-/** A server that never answers, and the cloud file of a provider that knows no other Azure. */
+/** Starts a server that never answers. Also returns the cloud file of a provider that can reach no other Azure. */
 export async function silentServer(directory: string, { defer = onTestFinished } = {}) {
   const sockets = new Set<Socket>();
   let connected = () => {};
@@ -33,7 +33,7 @@ export async function silentServer(directory: string, { defer = onTestFinished }
   return { port: address.port, cloudFile, reached };
 }
 
-/** A custom cloud environment file. */
+/** Returns a custom cloud environment file. */
 export function cloudOf({ login, vaults }: { readonly login: string; readonly vaults: string }): string {
   return JSON.stringify({
     name: 'AzureStackCloud',
@@ -43,19 +43,19 @@ export function cloudOf({ login, vaults }: { readonly login: string; readonly va
   });
 }
 
-/** How a Mount failed. */
+/** The failure of a Mount. */
 export interface Failure {
   readonly code: number;
   readonly details: string;
 }
 
-/** What a Mount asks for, over the rest: `parameters` of the SecretProviderClass, keys of the node-publish secret. */
+/** Additional parameters of the SecretProviderClass and keys of the node-publish secret. */
 export interface Asked {
   readonly parameters?: Readonly<Record<string, string>>;
   readonly secrets?: Readonly<Record<string, string>>;
 }
 
-/** Calls `Mount` for one secret; `failed` resolves with the failure, or undefined where there is none. */
+/** Calls `Mount` for one secret. `failed` resolves with the failure, or with undefined if there is none. */
 export function mountOne(path: string, { parameters = {}, secrets = {} }: Asked = {}) {
   const client = grpcClient(`unix:${path}`, { 'grpc.default_authority': 'localhost' });
   const attributes = {

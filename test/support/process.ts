@@ -1,4 +1,4 @@
-/** Real processes of the built program, for the tests of how it lives and ends. */
+/** Starts the built program as a process, for tests of its start and its end. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,17 +10,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { builtProgram } from './e2e.ts';
 
-/** A directory with a short path that is gone after the test. */
+/** Returns a directory with a short path, which is removed after the test. */
 export function scratch(defer: Start['defer'] = onTestFinished): string {
   const directory = mkdtempSync(join(tmpdir(), 'akv-p-'));
   defer(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
-/** What a stream of a process is connected to: a pipe that the test reads, or something that cannot be written. */
+/** The target of a stream: a pipe that the test reads, or a target that cannot be written. */
 export type Sink = 'read' | 'reader gone' | 'disk full';
 
-/** How a process ended. */
+/** The exit code and the signal of a process. */
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -30,26 +30,26 @@ export interface Ended {
 export interface Program {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** What it has written where it is read. */
+  /** Returns the output so far of a stream that the test reads. */
   output(stream: 'stdout' | 'stderr'): string;
-  /** Resolves when the output has it; rejects where the process ends before. */
+  /** Resolves when the output matches. Rejects if the process ends first. */
   until(pattern: RegExp): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<Ended>;
 }
 
-/** How a process is started. */
+/** Options of a process. */
 export interface Start {
   readonly stdout?: Sink;
   readonly stderr?: Sink;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Has something undone after the test, or later. */
+  /** Registers a cleanup; default: after the test. */
   readonly defer?: (undo: () => void | Promise<void>) => void;
-  /** Another program that runs it, with its arguments. */
+  /** Another program that runs the process, with its arguments. */
   readonly by?: readonly string[];
 }
 
-/** Starts `akv-csi` with arguments; it is killed after the test. */
+/** Starts `akv-csi` with arguments. The process is killed after the test. */
 export function start(args: readonly string[], how: Start = {}): Program {
   const { stdout = 'read', stderr = 'read', env = {}, by = [], cwd, defer = onTestFinished } = how;
   const [program = '', ...rest] = [...by, process.execPath, builtProgram(), ...args];
@@ -98,12 +98,12 @@ function openSink(sink: Sink): number | 'pipe' {
   return sink === 'disk full' ? openSync('/dev/full', 'w') : pipeWithoutReader();
 }
 
-/** The writing end of a pipe whose reading end is closed. */
+/** Returns the writing end of a pipe whose reading end is closed. */
 function pipeWithoutReader(): number {
   const directory = mkdtempSync(join(tmpdir(), 'akv-pipe-'));
   const fifo = join(directory, 'fifo');
   execFileSync('mkfifo', [fifo]);
-  // Opening one end waits for the other, unless both are opened at once.
+  // Opening one end alone would wait for the other end.
   const both = openSync(fifo, 'r+');
   const writer = openSync(fifo, 'w');
   closeSync(both);
@@ -111,19 +111,19 @@ function pipeWithoutReader(): number {
   return writer;
 }
 
-/** Resolves when it holds; the test's own limit is the only one. */
+/** Resolves when `holds` returns true. Only the time limit of the test ends the wait. */
 export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await sleep(20);
 }
 
-/** A provider in a process of its own. */
+/** A provider in a separate process. */
 export interface Provider extends Program {
   readonly path: string;
   readonly healthPort: number;
   readonly metricsPort: number;
-  /** Status and text of a health check. */
+  /** Returns status and text of a health check. */
   health(): Promise<readonly [number, string]>;
-  /** The value of a metric, by name and labels, as it is now: a rendering serves for a second. */
+  /** Returns the current value of a metric, by name and labels. The provider reuses a rendering for one second. */
   metric(name: string): Promise<number>;
 }
 
@@ -166,7 +166,7 @@ export async function serve(path: string, { args = [], ...how }: Start & { args?
   return provider;
 }
 
-/** A port that nobody listens on, and that the system gives to nobody by itself. */
+/** Returns a port on which no process listens and that the system does not assign by itself. */
 async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 30_000);

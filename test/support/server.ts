@@ -1,3 +1,6 @@
+/**
+ * Starts servers and clients of the gRPC contract, for tests of src/server/.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,7 +28,7 @@ export const oneFile: MountHandler = async () => ({
   objectVersions: [{ id: 'secret/db-password', version: 'v1' }],
 });
 
-/** A directory that is gone after the test. */
+/** Returns a directory that is removed after the test. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'akv-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -36,7 +39,7 @@ export interface TestServer extends RunningServer {
   readonly path: string;
 }
 
-/** A server on a Unix socket of its own, stopped after the test. */
+/** Starts a server on a new Unix socket. It is stopped after the test. */
 export async function testServer(
   options: { mount?: MountHandler; drainMs?: number; log?: Logger; meter?: CallMeter; path?: string } = {},
 ): Promise<TestServer> {
@@ -53,7 +56,7 @@ export async function testServer(
   return { ...server, path };
 }
 
-/** A grpc-js client, closed after the test. */
+/** Returns a grpc-js client. It is closed after the test. */
 export function grpcClient(target: string, options: ChannelOptions = {}): Client {
   const client = new Client(target, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1, ...options });
   onTestFinished(() => client.close());
@@ -63,13 +66,13 @@ export function grpcClient(target: string, options: ChannelOptions = {}): Client
 export interface CallOptions {
   readonly deadline?: number;
   readonly metadata?: Record<string, string>;
-  /** Called with the call as soon as it is made. */
+  /** Called with the call when it has been made. */
   readonly started?: (call: { cancel(): void }) => void;
 }
 
 const methods: ServiceDefinition = { ...csiDriverProvider, ...health };
 
-/** One unary call; rejects with the `ServiceError`. */
+/** Makes one unary call. Rejects with the `ServiceError`. */
 export function call<T>(client: Client, method: string, request: object, options: CallOptions = {}): Promise<T> {
   const definition = methods[method];
   if (definition === undefined) throw new Error(`no method ${method}`);
@@ -103,7 +106,7 @@ export const mount = (client: Client, options?: CallOptions): Promise<MountRespo
 export const version = (client: Client, options?: CallOptions): Promise<VersionResponse> =>
   call(client, 'Version', { version: 'v1alpha1' }, options);
 
-/** The `ServiceError` a call fails with. */
+/** Returns the `ServiceError` with which a call fails. */
 export async function failure(pending: Promise<unknown>): Promise<ServiceError> {
   return pending.then(
     () => {
@@ -113,7 +116,7 @@ export async function failure(pending: Promise<unknown>): Promise<ServiceError> 
   );
 }
 
-/** A connected raw socket, destroyed after the test. */
+/** Returns a connected raw socket. It is destroyed after the test. */
 export function rawConnection(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);

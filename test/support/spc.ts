@@ -1,3 +1,6 @@
+/**
+ * Parses parameters as a Mount does, for tests of src/spc/.
+ */
 import { parseAttributes, parseNodePublishSecret } from '../../src/spc/attributes.ts';
 import type { CloudFile, ReadCloudFile } from '../../src/spc/cloud.ts';
 import type { ObjectSpec } from '../../src/spc/model.ts';
@@ -17,13 +20,13 @@ export const DEFAULTS: ParameterDefaults = {
   split: false,
 };
 
-/** What checks find where no manifest names a cloud's file. */
+/** The reader of cloud files for checks of manifests that name no file. */
 export const NO_CLOUD_FILE: ReadCloudFile = async () => ({ problem: 'no file here' });
 
 /** Parameters that mount one secret with a service principal. */
 export const CLASSIC = { keyvaultName: 'kv1', tenantID: TENANT, objects: OBJECTS };
 
-/** What a Mount would be asked; an attribute that is undefined is left out. */
+/** The parts of a Mount request. An attribute that is undefined is omitted. */
 export interface Asked {
   readonly attributes?: Readonly<Record<string, string | undefined>>;
   readonly secrets?: string;
@@ -32,7 +35,7 @@ export interface Asked {
   readonly cloudFile?: CloudFile;
 }
 
-/** Reads a request as a Mount does. */
+/** Parses a request as a Mount does. */
 export function read(parameters: Readonly<Record<string, string | undefined>>, asked: Asked = {}) {
   const attributes = parseAttributes(JSON.stringify({ ...POD, ...asked.attributes, ...parameters }));
   const secret = parseNodePublishSecret(
@@ -53,47 +56,47 @@ export function read(parameters: Readonly<Record<string, string | undefined>>, a
   };
 }
 
-/** One object of the `objects` parameter, in a block string as the official documentation writes it. */
+/** Returns one object of the `objects` parameter, in a block string as in the official documentation. */
 export function block(...items: readonly string[]): string {
   const indented = items.map((item) => `  - |\n${item.replaceAll(/^/gm, '    ')}\n`);
   return `array:\n${indented.join('')}`;
 }
 
-/** The objects of a volume that must be readable. */
+/** Returns the objects of a volume that must be valid. */
 export function objectsOf(objects: string, asked: Asked = {}): readonly ObjectSpec[] {
   const { volume, error } = read({ ...CLASSIC, objects }, asked);
   if (volume === undefined) throw error ?? new Error('no volume');
   return volume.objects;
 }
 
-/** Service-account tokens as the kubelet sends them. */
+/** Returns service account tokens as the kubelet sends them. */
 export function tokensOf(tokens: Readonly<Record<string, unknown>>): Record<string, string> {
   return { 'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify(tokens) };
 }
 
-/** A JWT with these claims; nobody checks its signature here. */
+/** Returns a JWT with these claims. Its signature is not valid. */
 export function jwt(claims: Readonly<Record<string, unknown>>): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   return `${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmF0dXJl`;
 }
 
-/** A custom cloud's file with hosts below `domain`. */
+/** Returns the file of a custom cloud with hosts below `domain`. */
 export function cloudFileOf(domain: string): CloudFile {
   const text = JSON.stringify({ activeDirectoryEndpoint: `https://login.${domain}`, keyVaultDNSSuffix: domain });
   return { name: 'cloud.json', text };
 }
 
-/** The smallest object there is. */
+/** The smallest valid object. */
 export const SECRET = 'objectName: secret1\nobjectType: secret';
 
-/** The one mistake of an `objects` text. */
+/** Returns the only mistake of an `objects` text. */
 export function objectsError(objects: string): string {
   const { errors } = read({ ...CLASSIC, objects });
   if (errors.length !== 1) throw new Error(`${errors.length} mistakes: ${errors.join('; ')}`);
   return errors[0] ?? '';
 }
 
-/** The only object of a mount, read from the smallest one with some more fields, and its one file. */
+/** Returns the only object of a mount, made of the smallest valid object and additional fields, and its only file. */
 export function fileOf(fields: string, asked: Asked = {}) {
   const [object] = objectsOf(block(`${SECRET}\n${fields}`), asked);
   if (object?.content.kind !== 'value') throw new Error('not one file');

@@ -1,3 +1,6 @@
+/**
+ * Finds and runs programs that tests compare with.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -5,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { type IssuedChain, keyPem, pemOf } from './pki.ts';
 
-/** Whether a tool is there, and the command `args` of it succeeds; a message where not, since its checks are left out. */
+/** Returns true if the tool exists and its command `args` succeeds. Otherwise prints that its checks are skipped. */
 export function has(tool: string, ...args: readonly string[]): boolean {
   const installed = spawnSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' }).status === 0;
   const usable = installed && (args.length === 0 || spawnSync(tool, args, { stdio: 'ignore' }).status === 0);
@@ -13,15 +16,15 @@ export function has(tool: string, ...args: readonly string[]): boolean {
   return usable;
 }
 
-/** A directory for one test file, and programs run in it. */
-export function workshop() {
+/** Returns a directory for one test file, and functions that run programs in it. */
+export function toolDirectory() {
   const dir = mkdtempSync(join(tmpdir(), 'akv-csi-tools-'));
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
   const put = (name: string, content: string | Buffer) => writeFileSync(join(dir, name), content);
   return {
     dir,
     put,
-    /** Standard output of a program that must succeed. */
+    /** Returns the standard output of a program that must succeed. */
     run: (tool: string, ...args: readonly string[]) =>
       execFileSync(tool, args, { cwd: dir, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
     /** Writes `key.pem`, `leaf.pem` and `chain.pem`. */
