@@ -1,6 +1,6 @@
 /**
- * Cuts the text of a `keyVault` field out of its document. Called by find.ts. The text is the author's own, with its
- * comments, unless it needs an anchor from elsewhere or holds a merge; then it is written anew from the data.
+ * Cuts the text of a `keyVault` field out of its document. Called by find.ts. The text is copied with its comments. If
+ * it needs an anchor of another part of the document, or holds a merge, it is written again from the data instead.
  */
 
 import { isDeepStrictEqual } from 'node:util';
@@ -10,9 +10,11 @@ import type { MapTree, Tree } from '../spc/yaml/tree.ts';
 
 /** The text of a field. */
 export interface FieldText {
-  /** The field as YAML, with the indentation taken off, and aliases from elsewhere and merges written out. */
+  /** The field as YAML without its indentation. Merges, and aliases whose anchor is elsewhere, are written out. */
   readonly text: string;
-  /** True if line n of `text` is line n of the field in its source; false where the text was written anew. */
+  /**
+   * True if line n of `text` is line n of the field in its source; false if the text was written again from the data.
+   */
   readonly inPlace: boolean;
 }
 
@@ -25,8 +27,8 @@ export function fieldText(map: MapTree, data: unknown, source: string): FieldTex
 }
 
 /**
- * The data of a tree of `source`, with aliases and merges written out; every scalar is a text, nulls as they are
- * written.
+ * Returns the data of a tree of `source`, with aliases and merges written out. Every scalar is a text; a null keeps its
+ * written form.
  */
 export function dataOf(tree: Tree, source: string): unknown {
   switch (tree.kind) {
@@ -44,7 +46,7 @@ export function dataOf(tree: Tree, source: string): unknown {
   }
 }
 
-/** The data of a text that is read by itself; undefined where it cannot be read so. */
+/** Returns the data of a text that is read by itself; undefined if it cannot be read by itself. */
 function dataAlone(text: string): unknown {
   const parsed = parseYaml(text);
   const [tree] = parsed.ok ? parsed.documents : [];
@@ -52,8 +54,7 @@ function dataAlone(text: string): unknown {
 }
 
 /**
- * The slice of a map with the indentation taken off. In block style a comment at the end of its last line is part of
- * it.
+ * Returns the slice of a map without its indentation. In block style a comment at the end of the last line is included.
  */
 function sliceOf({ start, end }: MapTree, source: string): string {
   const isFlow = source[start] === '{';

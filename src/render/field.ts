@@ -23,12 +23,12 @@ export interface ExpectedFile {
 /** A `keyVault` field as the provider's own parser reads it. */
 export interface ReadField {
   readonly identity: IdentityRequest;
-  /** Objects of the vault that it names, in the order of the field's table. */
+  /** The names of the objects in the vault, in the order of the field's table. */
   readonly objectNames: readonly string[];
   readonly files: readonly ExpectedFile[];
-  /** Names that stand in the field itself, such as `vaultCert`. */
+  /** The names of the entries of the field, such as `vaultCert`. */
   readonly names: readonly string[];
-  /** Findings by the text's own lines, from 1; a placeholder is a note here. */
+  /** The findings, with lines of the text from 1; a placeholder is a note here. */
   readonly findings: readonly Finding[];
 }
 
@@ -38,7 +38,7 @@ const DEFAULTS: ParameterDefaults = {
   split: false,
 };
 
-/** Reads the text of a `keyVault` field with the parameters beside it, by the parser that the provider uses. */
+/** Reads the text of a `keyVault` field and the parameters next to it with the parser of the provider. */
 export function readField(text: string, siblings: Readonly<Record<string, string>>): ReadField {
   const attributes: Attributes = {
     pod: { name: '', namespace: '', uid: '', serviceAccount: '' },
@@ -69,7 +69,7 @@ export function readField(text: string, siblings: Readonly<Record<string, string
   };
 }
 
-/** The text with a placeholder in `vault.directoryId` replaced; any other value, and one behind an alias, stays. */
+/** Returns the text with a placeholder in `vault.directoryId` replaced. Any other value, and one of an alias, stays. */
 export function fillDirectoryId(text: string, directoryId: string): string {
   const parsed = parseYaml(text);
   const vault = childOf(parsed.ok ? parsed.documents[0] : undefined, 'vault');

@@ -1,6 +1,6 @@
 /**
  * Finds the `keyVault` fields in a text of manifests. Called by `render` for each source. It refuses documents that
- * cannot be read as YAML, and passes over maps called `keyVault` that belong to other resources, with a note.
+ * cannot be read as YAML. It skips maps with the name `keyVault` that belong to other resources, with a note.
  */
 
 import { nearest } from '../base/words.ts';
@@ -18,22 +18,22 @@ export interface Source {
   readonly text: string;
 }
 
-/** A `keyVault` object and where it stands. */
+/** A `keyVault` object and its place. */
 export interface FoundKeyVault extends FieldText {
   readonly source: string;
-  /** Line on which the object begins, from 1. */
+  /** The line on which the object begins, from 1. */
   readonly line: number;
   readonly resource: Resource;
-  /** Names and list positions from the root of the resource down to the object, `keyVault` left out. */
+  /** Names and list positions from the root of the resource to the object, without `keyVault`. */
   readonly path: readonly (string | number)[];
-  /** The object's data, with aliases and merges written out; every scalar is a text. */
+  /** The data of the object, with aliases and merges written out; every scalar is a text. */
   readonly data: unknown;
 }
 
 const MAX_VALUES = 100_000;
-/** Parts of a resource that its author does not write: Kubernetes fills them in. */
-const UNREAD: readonly string[] = ['metadata', 'status'];
-/** Kinds whose `keyVault` is a field of this program, whatever it holds. */
+/** Parts of a resource that are not searched, because they hold no fields of its specification. */
+const SKIPPED: readonly string[] = ['metadata', 'status'];
+/** Kinds of resources whose `keyVault` is always the field that this program reads. */
 const STRICT_KINDS: readonly string[] = [
   'BrokerListener',
   'BrokerAuthentication',
@@ -59,7 +59,7 @@ export function findKeyVaults(source: Source): { found: readonly FoundKeyVault[]
   };
 }
 
-/** The `keyVault` objects and the remarks of one document, in the order of its text. */
+/** Returns the `keyVault` objects and the remarks of one document, in the order of its text. */
 function resultsIn(tree: Tree, input: Input): readonly (FoundKeyVault | Remark)[] {
   if (sizeOf(tree) > MAX_VALUES) {
     const message = `the document holds more than ${MAX_VALUES} values, or aliases that unfold to so many`;
@@ -72,7 +72,8 @@ function resultsIn(tree: Tree, input: Input): readonly (FoundKeyVault | Remark)[
 }
 
 /**
- * Errors about documents that cannot be read: the first mistake of each, or one line if the file is of another format.
+ * Returns errors about documents that cannot be read: the first mistake of each, or one error if the file has another
+ * format.
  */
 function brokenRemarks(documents: readonly StreamDocument[], input: Input): Remark[] {
   const broken = documents.flatMap(({ read, ...slice }) =>
@@ -86,7 +87,7 @@ function brokenRemarks(documents: readonly StreamDocument[], input: Input): Rema
   });
 }
 
-/** The kind of text that a document is in place of YAML; undefined where it is YAML with a mistake. */
+/** Returns the format of a document that is not YAML, with the remedy; undefined if it is YAML with a mistake. */
 function foreignAt(
   text: string,
   { start, end }: Pick<StreamDocument, 'start' | 'end'>,
@@ -103,18 +104,20 @@ function sizeOf(tree: Tree): number {
 }
 
 interface Position {
-  /** From the root of the resource. */
+  /** The path from the root of the resource. */
   readonly path: readonly (string | number)[];
   readonly resource: Resource;
 }
 
-/** An entry of a map called `keyVault`, or nearly so; `path` leads to it. */
+/** An entry with the name `keyVault`, or a similar name; `path` leads to it. */
 interface Field extends Position {
   readonly name: string;
   readonly entry: MapEntry;
 }
 
-/** Every such entry of a tree, in the order of the text. Metadata, status and what `keyVault` holds are left out. */
+/**
+ * Yields every such entry of a tree, in the order of the text. It does not search metadata, status and `keyVault` maps.
+ */
 function* fieldsBelow(tree: Tree, outer: Position): Generator<Field> {
   if (tree.kind === 'list') {
     for (const [index, item] of tree.items.entries())
@@ -124,7 +127,7 @@ function* fieldsBelow(tree: Tree, outer: Position): Generator<Field> {
   const own = resourceAt(tree, outer.resource, outer.path);
   const { path, resource } = own === undefined ? outer : { path: [], resource: own };
   for (const [name, entry] of tree.entries) {
-    if (own !== undefined && UNREAD.includes(name)) continue;
+    if (own !== undefined && SKIPPED.includes(name)) continue;
     const position = { path: [...path, name], resource };
     if (isNearlyKeyVault(name)) yield { ...position, name, entry };
     if (name !== 'keyVault') yield* fieldsBelow(entry.value, position);
@@ -138,14 +141,14 @@ function isNearlyKeyVault(name: string): boolean {
 function foundAt({ entry, path, resource }: Field, input: Input): FoundKeyVault | Remark | undefined {
   const { value } = entry;
   if (value.kind !== 'map') {
-    // In a SecretProviderClass the field is the text that this program prints.
+    // In a SecretProviderClass, `keyVault` is a text, which this program prints itself.
     if (resource.kind === 'SecretProviderClass') return undefined;
-    const message = `${path.join('.')} is no map and is passed over`;
+    const message = `${path.join('.')} is skipped: it is not a map`;
     return input.note(value.start, message);
   }
   if (!STRICT_KINDS.includes(resource.kind) && !isField(value)) {
     const rule = 'it has neither a map "vault" nor vaultSecret, vaultCert or a CA chain';
-    const message = `${path.join('.')} is no keyVault field of a broker resource and is passed over: ${rule}`;
+    const message = `${path.join('.')} is skipped: it is not a keyVault field of a broker resource, because ${rule}`;
     return input.note(value.start, message);
   }
   const data = dataOf(value, input.text);
@@ -159,15 +162,16 @@ function foundAt({ entry, path, resource }: Field, input: Input): FoundKeyVault 
   };
 }
 
-/** A field whose name is written in another way is not read. */
+/** Returns a remark on a field whose name is misspelt; such a field is not read. */
 function misspeltRemark({ entry, path, resource }: Field, input: Input): Remark | undefined {
   if (entry.value.kind !== 'map' || !isField(entry.value)) return undefined;
-  const message = `${path.join('.')} is passed over; did you mean "keyVault"?`;
+  const message = `${path.join('.')} is skipped; did you mean "keyVault"?`;
   return STRICT_KINDS.includes(resource.kind) ? input.error(entry.start, message) : input.note(entry.start, message);
 }
 
 /**
- * True if a map can be the field, with its names misspelt or not: maps of other resources are called `keyVault` too.
+ * True if a map can be the field, also if its names are misspelt. Other resources have maps with the name `keyVault`
+ * too.
  */
 function isField({ entries }: MapTree): boolean {
   return [...entries].some(

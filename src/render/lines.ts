@@ -6,7 +6,9 @@ export interface LineAndColumn {
   readonly column: number;
 }
 
-/** Returns the function that places offsets of a text; the text is read through once, here. */
+/**
+ * Returns a function from offsets of a text to lines and columns. The text is read once, before the function returns.
+ */
 export function linesOf(text: string): (offset: number) => LineAndColumn {
   const starts = [0];
   for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1);

@@ -1,11 +1,11 @@
 /**
  * Chooses the names of SecretProviderClasses, volumes and synced Secrets. Called by `render` for all fields at once.
- * Any text becomes a DNS label, and no two fields that can meet in one namespace get the same name.
+ * Any text becomes a DNS label, and no two fields that can be in one namespace get the same name.
  */
 
 import { createHash } from 'node:crypto';
 
-/** Longest DNS label: the name serves as the pod volume's name too. */
+/** The longest DNS label. The name is also the name of the pod's volume. */
 const MAX_LENGTH = 63;
 const HASH_LENGTH = 8;
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -18,17 +18,17 @@ export interface NameParts {
   readonly name: string;
   /** The purpose of the field, such as `tls`. */
   readonly role: string;
-  /** Positions in lists on the way to the field. */
+  /** The positions in the lists of the field's path. */
   readonly positions: readonly number[];
   /** Names above the role in the resource, such as `remoteBrokerConnection`. */
   readonly above: readonly string[];
   /** Namespace of the resource; empty: any, since the manifest is then applied to the current namespace. */
   readonly namespace: string;
-  /** Equal for fields that are equal in place and data, however they are written. */
+  /** A text that is equal for fields with the same place and the same data. */
   readonly identity: string;
 }
 
-/** The forms of a name, each with more of its parts, for names that would clash. */
+/** The forms of a name, each with more of its parts; a name that is not unique gets the next form. */
 const STEPS: readonly ((parts: NameParts) => string)[] = [
   (parts) => labelOf(parts),
   (parts) => labelOf({ ...parts, role: placeOf(parts) }),
@@ -37,8 +37,8 @@ const STEPS: readonly ((parts: NameParts) => string)[] = [
 ];
 
 /**
- * Names for all fields of a rendering, each unique in its namespace. They depend on what the fields are, and on no
- * order: where a name would stand for two fields, all of them show more of their parts. Equal fields are numbered.
+ * Returns names for all fields of a rendering, each unique in its namespace. They do not depend on the order of the
+ * fields: if several fields have the same name, each of them gets a name with more parts. Equal fields are numbered.
  */
 export function assignNames(all: readonly NameParts[]): readonly string[] {
   const steps = all.map(() => 0);
@@ -64,7 +64,7 @@ export function assignNames(all: readonly NameParts[]): readonly string[] {
   });
 }
 
-/** Indexes of fields that share a name with another one and can come into one namespace with it. */
+/** Returns the indexes of fields that have the same name as another field and can be in one namespace with it. */
 function clashes(all: readonly NameParts[], labels: readonly string[]): readonly number[] {
   const distinct = (some: readonly number[]) => new Set(some.map((index) => all[index]?.identity)).size > 1;
   const sharing = groups([...all.keys()], (index) => labels[index] ?? '').filter(distinct);
@@ -95,9 +95,8 @@ function placeOf({ above, role }: NameParts): string {
 }
 
 /**
- * A DNS label (RFC 1123) such as `broker-listener-front-tls`; the same parts give the same name. List positions other
- * than the first are part of it. Where characters are lost or the end is cut off, a hash of the whole keeps names
- * apart.
+ * Returns a DNS label (RFC 1123) such as `broker-listener-front-tls`. The same parts give the same name. List positions
+ * other than the first are part of it. If characters are lost or the end is cut off, a hash of all parts is appended.
  */
 function labelOf({ kind, name, role, positions }: NameParts): string {
   const place = positions.some((position) => position > 0) ? positions.join('-') : '';
@@ -111,7 +110,7 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH);
 }
 
-/** The label with the first number behind it that makes a name not yet taken. */
+/** Returns the label with the first number from 2 that makes it unique. */
 function untaken(label: string, taken: ReadonlySet<string>): string {
   let name = label;
   for (let count = 2; taken.has(name); count++) name = withSuffix(label, String(count));

@@ -1,6 +1,6 @@
 /**
  * Makes the parameters of a SecretProviderClass from a `keyVault` field and its place. Called by `render`. Adds the
- * files of a certificate that is in `vaultSecret`, and nothing else; a field with mistakes is copied as it is.
+ * files of a certificate that is in `vaultSecret`, and nothing else. A field with mistakes is copied unchanged.
  */
 
 import { isMap, parseDocument } from 'yaml';
@@ -10,16 +10,16 @@ import { fillDirectoryId, type ReadField, readField } from './field.ts';
 import type { FoundKeyVault } from './find.ts';
 import { type FieldPlace, placeAt, type Role } from './roles.ts';
 
-/** A field as the provider will get it. */
+/** A field in the form that the provider gets. */
 export interface Prepared {
   readonly found: FoundKeyVault;
   readonly place: FieldPlace;
   /** The text of the parameter `keyVault`. */
   readonly text: string;
-  /** The parameters beside it: only those that differ from the provider's defaults. */
+  /** The parameters next to it, if they differ from the provider's defaults. */
   readonly siblings: Readonly<Record<string, string>>;
   readonly field: ReadField;
-  /** True if `text` holds more than the resource: the files of a certificate that is in `vaultSecret`. */
+  /** True if the files of a certificate in `vaultSecret` were added to `text`. */
   readonly filesAdded: boolean;
 }
 
@@ -51,7 +51,7 @@ function siblingsOf(role: Role, names: readonly string[]): Readonly<Record<strin
   return role.layout === 'client' && holdsCertificate ? { fileLayout: 'client' } : { certificateUse: 'client' };
 }
 
-/** The text with the files of a certificate in `vaultSecret`; unchanged where it names files. */
+/** Returns the text with the files of a certificate in `vaultSecret`; unchanged if it already has files. */
 function withFiles(text: string, layout: FileLayout, besideChain: boolean): string {
   const document = parseDocument(text, { schema: 'failsafe' });
   const secret = document.get('vaultSecret', true);

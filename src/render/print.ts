@@ -1,6 +1,6 @@
 /**
  * Prints rendered volumes as YAML: SecretProviderClasses, or the volumes and mounts of a pod. Called by the command
- * `render`. The text of a field is printed as it was cut out of its source.
+ * `render`. The text of a field is printed unchanged.
  */
 
 import { Document, Scalar, stringify } from 'yaml';
@@ -9,20 +9,20 @@ import type { RenderedVolume } from './volume.ts';
 
 const PRESENCE: Readonly<Record<ExpectedFile['presence'], string>> = {
   required: '',
-  'if-present': ' (where there is one)',
-  'with-key': ' (where the secret also holds a private key)',
+  'if-present': ' (if there is one)',
+  'with-key': ' (if the secret also holds a private key)',
   'beside-key': '',
 };
 
 /**
- * Prints SecretProviderClass documents for `kubectl apply`. Beneath each, as a comment, the pod's volume and its mount,
- * which are parts of a pod and no objects of their own.
+ * Prints SecretProviderClass documents for `kubectl apply`. A comment below each shows the pod's volume and its mount,
+ * which are parts of a pod and not objects that can be applied.
  */
 export function printManifests(volumes: readonly RenderedVolume[]): string {
   return volumes.map(printManifest).join('---\n');
 }
 
-/** `volumes` and `volumeMounts` of all, as YAML to put into a pod's and a container's spec. */
+/** Prints the `volumes` and `volumeMounts` of all, as YAML for the spec of a pod and of a container. */
 export function printPodParts(volumes: readonly RenderedVolume[]): string {
   return toYaml({
     volumes: volumes.map(({ volume }) => volume),

@@ -3,19 +3,19 @@
  * find.ts and remarks.ts, printed by the command.
  */
 
-/** Something to tell the user about the input: an error keeps everything from being printed, a note does not. */
+/** An error or a note about the input. If there is an error, no manifests are printed. */
 export interface Remark {
   readonly severity: 'error' | 'note';
-  /** Name of the text it is about. */
+  /** The name of the text that it is about. */
   readonly source: string;
   /** From 1. */
   readonly line: number;
-  /** From 1, where it is known. */
+  /** From 1; absent if it is not known. */
   readonly column?: number;
   readonly message: string;
 }
 
-/** `file:line:column: error: message`, the form editors know. */
+/** Returns `file:line:column: error: message`, a form that editors can open. */
 export function formatRemark({ severity, source, line, column, message }: Remark): string {
   const place = [source, line, ...(column === undefined ? [] : [column])].join(':');
   return `${place}: ${severity}: ${message}`;

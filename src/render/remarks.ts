@@ -1,6 +1,6 @@
 /**
- * Makes the remarks on a rendered field: findings of the provider's parser, files that its place expects, and what the
- * driver needs. Called by `render`. Names that Kubernetes would refuse are errors.
+ * Makes the remarks on a rendered field: findings of the provider's parser, files that its place expects, and
+ * requirements of the driver. Called by `render`. Names that Kubernetes would refuse are errors.
  */
 
 import { namespaceProblem, subdomainProblem } from '../spc/kubernetes-names.ts';
@@ -10,14 +10,14 @@ import type { Prepared } from './prepare.ts';
 import type { Remark } from './remark.ts';
 import type { RenderedVolume } from './volume.ts';
 
-/** The place of a field, such as `BrokerListener front, spec.tls.keyVault`. */
+/** Returns the place of a field, such as `BrokerListener front, spec.tls.keyVault`. */
 export function originOf({ resource, path }: FoundKeyVault): string {
   const place = path.map((element) => (typeof element === 'number' ? `[${element}]` : `.${element}`)).join('');
   const who = `${resource.kind} ${resource.name}`.trim();
   return `${who === '' ? '' : `${who}, `}${`${place}.keyVault`.replace(/^\./, '')}`;
 }
 
-/** All remarks on a field: the parser's findings, the files that its place expects, and synced Secrets. */
+/** Returns all remarks on a field: the parser's findings, the files that its place expects, and synced Secrets. */
 export function remarksOf(prepared: Prepared, volume: RenderedVolume): readonly Remark[] {
   return [
     ...nameRemarks(prepared),
@@ -27,7 +27,7 @@ export function remarksOf(prepared: Prepared, volume: RenderedVolume): readonly 
   ];
 }
 
-/** The label that older drivers need on the Secret with the credentials, once for each Secret. */
+/** Returns a note on the label that older drivers need on the Secret with the credentials, once for each Secret. */
 export function labelRemark(volume: RenderedVolume, found: FoundKeyVault, labelled: Set<string>): readonly Remark[] {
   const secret = volume.volume.csi.nodePublishSecretRef?.name;
   const key = `${volume.namespace}/${secret}`;
@@ -35,12 +35,12 @@ export function labelRemark(volume: RenderedVolume, found: FoundKeyVault, labell
   labelled.add(key);
   const namespace = volume.namespace === '' ? '' : ` -n ${volume.namespace}`;
   const message =
-    'drivers up to v1.5 rotate only with a credentials Secret that is labelled: ' +
+    'drivers up to v1.5 rotate only if the Secret with the credentials has a label: ' +
     `kubectl label secret ${secret}${namespace} secrets-store.csi.k8s.io/used=true`;
   return [{ severity: 'note', source: found.source, line: found.line, message }];
 }
 
-/** Errors about names that Kubernetes refuses when the manifest is applied. */
+/** Returns errors about names that Kubernetes refuses when the manifest is applied. */
 function nameRemarks({ found, field }: Prepared): readonly Remark[] {
   const { namespace } = found.resource;
   const secret = field.identity.kind === 'service-principal' ? field.identity.secretName : '';
@@ -78,20 +78,20 @@ function roleRemarks({ found, place: { role }, field: { names, files }, filesAdd
     if (!hasSecret && files.length > 0)
       notes.push(`${fileName} is made from vaultSecret, which is not given; the volume holds ${delivered}`);
     if (alsoExpected !== undefined && !files.some(({ path }) => path === alsoExpected)) {
-      const remedy = `for a file "${alsoExpected}" add the field ${alsoExpected} beside vault`;
+      const remedy = `for a file "${alsoExpected}" add the field ${alsoExpected} next to "vault"`;
       notes.push(`the volume holds ${delivered} only; ${remedy}`);
     }
   }
   if (role.kind === 'certificate' && filesAdded)
     notes.push(`a certificate is expected here, so vaultSecret gets a files map; the volume holds ${delivered}`);
   if (role.kind === 'certificate' && hasSecret && names.includes('vaultCert'))
-    notes.push(`vaultCert is the certificate expected here; vaultSecret adds the file "${files[0]?.path}" beside it`);
+    notes.push(`vaultCert is the certificate expected here; vaultSecret adds the file "${files[0]?.path}" next to it`);
   return notes.map((message) => noteAt(found, message));
 }
 
 function syncRemarks(found: FoundKeyVault, { files, secretObjects }: RenderedVolume): readonly Remark[] {
   const doubtful = files.flatMap(({ path, presence }) => (presence === 'with-key' ? [path] : []));
   if (secretObjects.length === 0 || doubtful.length === 0) return [];
-  const reason = `secretObjects names ${doubtful.join(' and ')}, which exist only if the secret also holds a private key`;
+  const reason = `secretObjects names ${doubtful.join(' and ')}; they exist only if the secret also holds a private key`;
   return [noteAt(found, `${reason}; remove them if it does not, or the driver syncs nothing`)];
 }

@@ -11,11 +11,11 @@ import { labelRemark, originOf, remarksOf } from './remarks.ts';
 import { secretObjectsOf } from './secret-objects.ts';
 import type { RenderedVolume } from './volume.ts';
 
-/** Choices of the user. */
+/** Options of {@link render}. */
 export interface RenderOptions {
   /** Replaces placeholders such as `<AKV directory ID>` in `vault.directoryId`. */
   readonly directoryId?: string;
-  /** Adds the `secretObjects` that make the driver keep Kubernetes Secrets. */
+  /** Adds `secretObjects`, so that the driver also creates Kubernetes Secrets. */
   readonly syncSecrets?: boolean;
 }
 

@@ -1,13 +1,13 @@
 /**
- * Tells which map of a document is a resource: a Kubernetes object, an item of a typed list, or a resource of an ARM
- * template. Called by find.ts for every map on the way to a `keyVault` field.
+ * Recognises maps that are resources: a Kubernetes object, an item of a typed list, or a resource of an ARM template.
+ * Called by find.ts for every map on the path to a `keyVault` field.
  */
 
 import { childOf, type MapTree } from '../spc/yaml/tree.ts';
 
 /**
- * The Kubernetes object, or resource of an ARM template, that a field belongs to; texts are empty where it does not
- * say.
+ * The Kubernetes object, or resource of an ARM template, that a field belongs to. A text is empty if the object does
+ * not say.
  */
 export interface Resource {
   readonly kind: string;
@@ -16,7 +16,7 @@ export interface Resource {
   readonly isArm?: true;
 }
 
-/** The resource of a map that stands in none. */
+/** The resource of a map that is in no resource. */
 export const NO_RESOURCE: Resource = { kind: '', name: '', namespace: '' };
 
 /**

@@ -1,6 +1,7 @@
 /**
- * Tells what a `keyVault` field is for from its path in the resource: one file, a certificate, or unknown. Called by
- * prepare.ts. Paths are matched by their end, since what stands above differs between versions of the broker's API.
+ * Finds the purpose of a `keyVault` field from its path in the resource: one file, a certificate, or unknown. Called by
+ * prepare.ts. Only the end of a path is compared, because the names above it differ between versions of the broker's
+ * API.
  */
 
 import type { CertificateUse, FileLayout } from '../spc/key-vault-field.ts';

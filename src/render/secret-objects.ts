@@ -1,11 +1,11 @@
 /**
- * Makes the `secretObjects` of a SecretProviderClass, of which the driver keeps Kubernetes Secrets. Called by `render`
- * with `--sync-secrets`. Leaves out files that may be missing, since the driver then syncs nothing.
+ * Makes the `secretObjects` of a SecretProviderClass, from which the driver creates Kubernetes Secrets. Called by
+ * `render` with `--sync-secrets`. Leaves out files that may be missing, since the driver then syncs nothing.
  */
 
 import type { ExpectedFile, ReadField } from './field.ts';
 
-/** An entry of a SecretProviderClass's `secretObjects`: a Kubernetes Secret that the driver keeps. */
+/** An entry of `secretObjects` in a SecretProviderClass: a Kubernetes Secret that the driver creates. */
 export interface SecretObject {
   readonly secretName: string;
   readonly type: 'Opaque' | 'kubernetes.io/tls';
@@ -16,7 +16,7 @@ const TLS_PAIR = ['tls.crt', 'tls.key'];
 
 /**
  * Returns the Secrets that replace the one that `secretName` named. A `kubernetes.io/tls` Secret gets its two keys and
- * no more: the driver refuses any other key in it, so a CA goes into an Opaque Secret `<name>-ca` beside it.
+ * no more: the driver refuses any other key in it, so a CA goes into a second, Opaque Secret `<name>-ca`.
  * Files that may be missing are left out: the driver syncs nothing of a Secret that names a file that it cannot find.
  */
 export function secretObjectsOf(name: string, { files, names }: ReadField): readonly SecretObject[] {

@@ -1,6 +1,6 @@
 /**
- * Types of what `render` makes of one `keyVault` object: the volume of a pod and its SecretProviderClass. `render.ts`
- * fills them; `remarks.ts` and `print.ts` read them.
+ * The types of the result of `render` for one `keyVault` object: the volume of a pod and its SecretProviderClass.
+ * `render.ts` fills them; `remarks.ts` and `print.ts` read them.
  */
 
 import type { ExpectedFile } from './field.ts';
@@ -28,7 +28,7 @@ export interface VolumeMount {
 export interface RenderedVolume {
   /** Name of the SecretProviderClass, of the volume and of synced Secrets: a DNS label. */
   readonly name: string;
-  /** Empty where the resource names none. */
+  /** Empty if the resource names none. */
   readonly namespace: string;
   /** The place of the object, such as `BrokerListener front, spec.tls.keyVault`. */
   readonly origin: string;

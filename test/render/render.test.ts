@@ -136,7 +136,7 @@ describe('places of the field', () => {
       const { remarks, volume } = renderText(resource('spec.a.sasl.token', { ...SECRET, username }));
       expect(volume?.files.map(({ path }) => path)).toEqual(['password']);
       expect(remarks[0]).toMatch(
-        /^a\.yaml:10: note: .*: the volume holds password only; for a file "username" add the field username beside vault$/,
+        /^a\.yaml:10: note: .*: the volume holds password only; for a file "username" add the field username next to "vault"$/,
       );
     }
   });
@@ -218,7 +218,7 @@ describe('places of the field', () => {
   it('a vaultSecret beside the vaultCert that is expected comes with a word on its file', () => {
     const { volume, remarks } = renderText(resource('spec.tls', { ...SECRET, ...CERTIFICATE }));
     expect(volume?.files.map(({ path }) => path)).toEqual(['db', 'tls.crt', 'tls.key', 'ca.crt']);
-    expect(remarks[0]).toMatch(/vaultCert is the certificate expected here; vaultSecret adds the file "db" beside it$/);
+    expect(remarks[0]).toMatch(/vaultCert is the certificate expected here; vaultSecret adds the file "db" next to it$/);
     expect(remarks.join()).not.toContain('rename');
   });
 
@@ -312,10 +312,10 @@ spec:
     expect(errors[1]).toMatch(/^a\.yaml:13: error: .*nmae.*"name"/);
   });
 
-  it('passes over a keyVault that is no map, and says so', () => {
+  it('skips a keyVault that is not a map, and says so', () => {
     expect(renderText('spec: {keyVault: yes}\n')).toMatchObject({
       volumes: [],
-      remarks: ['a.yaml:1:18: note: spec.keyVault is no map and is passed over'],
+      remarks: ['a.yaml:1:18: note: spec.keyVault is skipped: it is not a map'],
     });
   });
 
@@ -631,11 +631,11 @@ describe('maps of others that are called keyVault', () => {
     ['with a vault that is a text', foreign('spec', { vault: 'kv1', object: 'x' })],
     ['an empty one', foreign('spec', {})],
     ['with a list of vaults', foreign('spec', { vaults: ['a'], vaultName: { name: 'b' } })],
-  ])('%s is passed over with a note, and the rest is printed', (_, text) => {
+  ])('%s is skipped with a note, and the rest is printed', (_, text) => {
     const { volumes, remarks } = renderText(`${good}---\n${text}`);
     expect(volumes).toHaveLength(1);
-    const notes = remarks.filter((remark) => remark.includes('passed over'));
-    expect(notes).toEqual([expect.stringMatching(/note: .*keyVault is no keyVault field of a broker resource/)]);
+    const notes = remarks.filter((remark) => remark.includes(' is skipped'));
+    expect(notes).toEqual([expect.stringMatching(/note: .*keyVault is skipped: it is not a keyVault field of a broker resource/)]);
     expect(remarks.join()).not.toContain('error');
   });
 
@@ -644,7 +644,7 @@ describe('maps of others that are called keyVault', () => {
     (kind) => {
       const { remarks } = renderText(foreign('spec.tls', { vaultUrl: 'x' }, kind));
       expect(remarks.join()).toContain('error');
-      expect(remarks.join()).not.toContain('passed over');
+      expect(remarks.join()).not.toContain(' is skipped');
     },
   );
 
@@ -666,7 +666,7 @@ describe('maps of others that are called keyVault', () => {
   ])('are not looked for below %s', (_, text) => {
     const { volumes, remarks } = renderText(text);
     expect(volumes).toHaveLength(1);
-    expect(remarks.join()).not.toMatch(/passed over|error/);
+    expect(remarks.join()).not.toMatch(/ is skipped|error/);
   });
 
   it('a copy in the status makes no second class', () => {
@@ -677,11 +677,11 @@ describe('maps of others that are called keyVault', () => {
   it.each(['keyvault', 'KeyVault', 'key-vault', 'KEYVAULT'])('%s gets a hint', (name) => {
     const listener = renderText(good.replace('keyVault', name));
     expect(listener.remarks).toEqual([
-      expect.stringMatching(`error: spec.tls.${name} is passed over; did you mean "keyVault"`),
+      expect.stringMatching(`error: spec.tls.${name} is skipped; did you mean "keyVault"`),
     ]);
     const thing = renderText(resource('spec.tls', CERTIFICATE).replace('keyVault', name));
     expect(thing.remarks).toEqual([
-      expect.stringMatching(`note: spec.tls.${name} is passed over; did you mean "keyVault"`),
+      expect.stringMatching(`note: spec.tls.${name} is skipped; did you mean "keyVault"`),
     ]);
     expect(renderText(foreign('spec', { vaultUrl: 'x' }).replace('keyVault', name)).remarks).toEqual([]);
   });

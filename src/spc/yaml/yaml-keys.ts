@@ -3,7 +3,7 @@
  * that had to be a key and has no colon.
  */
 
-import { type Mark, type Source, YamlProblem } from './yaml-source.ts';
+import { type Mark, YamlProblem, type YamlSource } from './yaml-source.ts';
 
 /** A place that may turn out to be the start of a key. */
 export interface SimpleKey {
@@ -50,19 +50,19 @@ export class SimpleKeys {
   }
 
   /** Returns the key that a colon at this place belongs to, and drops it. */
-  take(source: Source): SimpleKey | undefined {
+  take(source: YamlSource): SimpleKey | undefined {
     const key = this.#valid(this.depth, source);
     this.#clear(this.depth);
     return key;
   }
 
   /** True while a token may be the first of a key. */
-  mayBegin(token: number, source: Source): boolean {
+  mayBegin(token: number, source: YamlSource): boolean {
     const level = this.#levels.get(token);
     return level !== undefined && this.#valid(level, source) !== undefined;
   }
 
-  #valid(level: number, { line, index }: Source): SimpleKey | undefined {
+  #valid(level: number, { line, index }: YamlSource): SimpleKey | undefined {
     const key = this.#keys[level];
     if (key === undefined) return undefined;
     if (key.mark.line === line && key.mark.index + MAX_LENGTH >= index) return key;

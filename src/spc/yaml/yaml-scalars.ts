@@ -3,7 +3,15 @@
  * quotes that are not closed, unknown escapes, and tabs where indentation counts.
  */
 
-import { isBlank, isBreak, isBreakOrEnd, isSpaceOrEnd, type Mark, type Source, YamlProblem } from './yaml-source.ts';
+import {
+  isBlank,
+  isBreak,
+  isBreakOrEnd,
+  isSpaceOrEnd,
+  type Mark,
+  YamlProblem,
+  type YamlSource,
+} from './yaml-source.ts';
 
 /** Line breaks and blanks between two parts of a scalar, as they are folded. */
 class Gap {
@@ -14,7 +22,7 @@ class Gap {
   broken = false;
 
   /** Reads one blank or line break; blanks at the start of a line do not count. */
-  read(source: Source): void {
+  read(source: YamlSource): void {
     if (isBlank(source.peek())) {
       if (this.broken) source.skip();
       else this.#blanks += source.read();
@@ -28,7 +36,7 @@ class Gap {
   }
 
   /** Goes over a line break that does not count. */
-  escape(source: Source): void {
+  escape(source: YamlSource): void {
     source.readBreak();
     this.broken = true;
   }
@@ -65,7 +73,7 @@ const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 const MAX_CODE = 0x10_ffff;
 
 /** Reads a scalar in single or double quotes. `json` allows what JSON has beyond YAML: `\/` and surrogate pairs. */
-export function readQuoted(source: Source, json: boolean): string {
+export function readQuoted(source: YamlSource, json: boolean): string {
   const { mark } = source;
   const quote = source.read();
   let text = '';
@@ -89,7 +97,7 @@ interface Quoting {
 }
 
 /** Reads up to a blank, a line break or the closing quote; `ends` is true where the scalar ends. */
-function readQuotedWord(source: Source, { quote, json, gap }: Quoting): { text: string; ends: boolean } {
+function readQuotedWord(source: YamlSource, { quote, json, gap }: Quoting): { text: string; ends: boolean } {
   let text = '';
   while (!isSpaceOrEnd(source.peek())) {
     const char = source.read();
@@ -107,7 +115,7 @@ function readQuotedWord(source: Source, { quote, json, gap }: Quoting): { text: 
   return { text, ends: false };
 }
 
-function readEscape(source: Source, json: boolean): string {
+function readEscape(source: YamlSource, json: boolean): string {
   const { mark } = source;
   const char = source.read();
   const known = ESCAPES[char] ?? (json && char === '/' ? '/' : undefined);
@@ -126,7 +134,7 @@ function readEscape(source: Source, json: boolean): string {
   return String.fromCodePoint(code);
 }
 
-function readHex(source: Source, digits: number): number {
+function readHex(source: YamlSource, digits: number): number {
   let hex = '';
   while (hex.length < digits) {
     if (!/^[0-9A-Fa-f]$/.test(source.peek())) throw new YamlProblem(source, 'did not find expected hexdecimal number');
@@ -147,7 +155,7 @@ export interface PlainText {
 const FLOW_SIGNS = new Set([',', '?', '[', ']', '{', '}']);
 
 /** Reads a plain scalar; `indent` is the least column of its further lines outside brackets, `flow` is true inside. */
-export function readPlain(source: Source, indent: number, flow: boolean): PlainText {
+export function readPlain(source: YamlSource, indent: number, flow: boolean): PlainText {
   let text = '';
   let end = source.index;
   let gap = new Gap();
@@ -167,7 +175,7 @@ export function readPlain(source: Source, indent: number, flow: boolean): PlainT
   return { text, end, endsLine: gap.broken };
 }
 
-function readPlainGap(source: Source, gap: Gap, indent: number): void {
+function readPlainGap(source: YamlSource, gap: Gap, indent: number): void {
   while (!source.atEnd && isSpaceOrEnd(source.peek())) {
     if (gap.broken && source.column < indent && source.peek() === '\t')
       throw new YamlProblem(source, 'found a tab character that violates indentation');
@@ -175,7 +183,7 @@ function readPlainGap(source: Source, gap: Gap, indent: number): void {
   }
 }
 
-function endsPlain(source: Source, flow: boolean): boolean {
+function endsPlain(source: YamlSource, flow: boolean): boolean {
   const char = source.peek();
   return (char === ':' && isSpaceOrEnd(source.peek(1))) || (flow && FLOW_SIGNS.has(char));
 }
@@ -191,7 +199,7 @@ export interface BlockText {
 }
 
 /** Reads a block scalar; `parentIndent` is the column of the collection that it stands in, -1 outside of any. */
-export function readBlock(source: Source, parentIndent: number): BlockText {
+export function readBlock(source: YamlSource, parentIndent: number): BlockText {
   const { mark } = source;
   const literal = source.read() === '|';
   const { chomping, increment } = readHeader(source, mark);
@@ -215,7 +223,7 @@ export function readBlock(source: Source, parentIndent: number): BlockText {
   return { text, end: chomping === '+' ? breaksEnd : end };
 }
 
-function readHeader(source: Source, mark: Mark): { chomping: Chomping; increment: number } {
+function readHeader(source: YamlSource, mark: Mark): { chomping: Chomping; increment: number } {
   let chomping: Chomping = '';
   let increment = 0;
   for (let signs = 0; signs < 2; signs++) {
@@ -235,7 +243,7 @@ function readHeader(source: Source, mark: Mark): { chomping: Chomping; increment
 
 /** Reads empty lines and the indentation of the next one; an `indent` of 0 is found out by its first line. */
 function readIndentation(
-  source: Source,
+  source: YamlSource,
   { indent, least }: { readonly indent: number; readonly least: number },
 ): { breaks: string; indent: number; breaksEnd: number } {
   let breaks = '';

@@ -54,7 +54,7 @@ export function isWordChar(char: string): boolean {
 }
 
 /** A text, and where the scanner is in it. */
-export class Source {
+export class YamlSource {
   readonly text: string;
   #index = 0;
   #line = 0;

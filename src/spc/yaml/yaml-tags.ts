@@ -2,7 +2,7 @@
  * Reads the tags and directives of YAML. Called by the scanner. Refuses directives other than %YAML and %TAG.
  */
 
-import { isBreakOrEnd, isSpaceOrEnd, isWordChar, type Source, YamlProblem } from './yaml-source.ts';
+import { isBreakOrEnd, isSpaceOrEnd, isWordChar, YamlProblem, type YamlSource } from './yaml-source.ts';
 
 /** A directive: `text` is the version, or the prefix that `handle` stands for. */
 export interface Directive {
@@ -15,7 +15,7 @@ const URI_CHARS = new Set([...";/?:@&=+$.,!~*'()%[]"]);
 const MAX_DIGITS = 9;
 
 /** Reads a directive with its line. */
-export function readDirective(source: Source): Directive {
+export function readDirective(source: YamlSource): Directive {
   const { mark } = source;
   source.skip();
   const name = readWord(source);
@@ -31,14 +31,14 @@ export function readDirective(source: Source): Directive {
   return directive;
 }
 
-function readVersion(source: Source): Directive {
+function readVersion(source: YamlSource): Directive {
   const major = readNumber(source);
   if (source.peek() !== '.') throw new YamlProblem(source, "did not find expected digit or '.' character");
   source.skip();
   return { kind: 'version directive', text: `${major}.${readNumber(source)}`, handle: '' };
 }
 
-function readNumber(source: Source): number {
+function readNumber(source: YamlSource): number {
   let digits = '';
   while (/^[0-9]$/.test(source.peek())) digits += source.read();
   if (digits === '') throw new YamlProblem(source, 'did not find expected version number');
@@ -46,7 +46,7 @@ function readNumber(source: Source): number {
   return Number(digits);
 }
 
-function readPrefix(source: Source): Directive {
+function readPrefix(source: YamlSource): Directive {
   const handle = readHandle(source);
   if (handle !== '!' && !handle.endsWith('!')) throw new YamlProblem(source, "did not find expected '!'");
   if (!isSpaceOrEnd(source.peek()) || isBreakOrEnd(source.peek()))
@@ -58,14 +58,14 @@ function readPrefix(source: Source): Directive {
 }
 
 /** Reads a tag: its handle, empty where the rest is the whole tag, and the rest. */
-export function readTag(source: Source): { readonly handle: string; readonly text: string } {
+export function readTag(source: YamlSource): { readonly handle: string; readonly text: string } {
   const { mark } = source;
   const tag = source.peek(1) === '<' ? readVerbatim(source) : readShort(source);
   if (!isSpaceOrEnd(source.peek())) throw new YamlProblem(mark, 'did not find expected whitespace or line break');
   return tag;
 }
 
-function readVerbatim(source: Source): { handle: string; text: string } {
+function readVerbatim(source: YamlSource): { handle: string; text: string } {
   source.skip(2);
   const text = readUri(source, '');
   if (source.peek() !== '>') throw new YamlProblem(source, "did not find the expected '>'");
@@ -73,20 +73,20 @@ function readVerbatim(source: Source): { handle: string; text: string } {
   return { handle: '', text };
 }
 
-function readShort(source: Source): { handle: string; text: string } {
+function readShort(source: YamlSource): { handle: string; text: string } {
   const handle = readHandle(source);
   if (handle.length > 1 && handle.endsWith('!')) return { handle, text: readUri(source, '') };
   const text = readUri(source, handle.slice(1), handle !== '');
   return text === '' ? { handle: '', text: '!' } : { handle: '!', text };
 }
 
-function readHandle(source: Source): string {
+function readHandle(source: YamlSource): string {
   if (source.peek() !== '!') throw new YamlProblem(source, "did not find expected '!'");
   const handle = source.read() + readWord(source);
   return source.peek() === '!' ? handle + source.read() : handle;
 }
 
-function readUri(source: Source, head: string, mayBeEmpty = false): string {
+function readUri(source: YamlSource, head: string, mayBeEmpty = false): string {
   let uri = head;
   while (isWordChar(source.peek()) || URI_CHARS.has(source.peek()))
     uri += source.peek() === '%' ? readUriEscape(source) : source.read();
@@ -94,7 +94,7 @@ function readUri(source: Source, head: string, mayBeEmpty = false): string {
   return uri;
 }
 
-function readUriEscape(source: Source): string {
+function readUriEscape(source: YamlSource): string {
   let escaped = '';
   while (source.peek() === '%') {
     const octet = source.text.slice(source.index, source.index + 3);
@@ -109,7 +109,7 @@ function readUriEscape(source: Source): string {
   }
 }
 
-function readWord(source: Source): string {
+function readWord(source: YamlSource): string {
   let word = '';
   while (isWordChar(source.peek())) word += source.read();
   return word;

@@ -5,7 +5,7 @@
 
 import { SimpleKeys } from './yaml-keys.ts';
 import { readBlock, readPlain, readQuoted } from './yaml-scalars.ts';
-import { isBreak, isSpaceOrEnd, isWordChar, type Mark, Source, YamlProblem } from './yaml-source.ts';
+import { isBreak, isSpaceOrEnd, isWordChar, type Mark, YamlProblem, YamlSource } from './yaml-source.ts';
 import { readDirective, readTag } from './yaml-tags.ts';
 import type { Token, TokenKind, TokenOptions } from './yaml-token.ts';
 
@@ -15,7 +15,7 @@ const AFTER_NAME = new Set([...'?:,]}%@`']);
 
 /** The tokens of a text, one by one. */
 export class Tokens {
-  readonly #source: Source;
+  readonly #source: YamlSource;
   readonly #options: TokenOptions;
   /** Tokens that are read beyond the one that is asked for. */
   readonly #lookahead: number;
@@ -31,7 +31,7 @@ export class Tokens {
   readonly #longQuotes = new Map<number, Mark>();
 
   constructor(text: string, options: TokenOptions) {
-    this.#source = new Source(text);
+    this.#source = new YamlSource(text);
     this.#options = options;
     this.#lookahead = options.reader === 'provider' ? 2 : 0;
   }
