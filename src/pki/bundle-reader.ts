@@ -8,7 +8,7 @@ import { nextTurn } from '../base/turns.ts';
 import { badContent, naming } from './bad-content.ts';
 import { type Der, octets, oid, readAll, readDer, sequence, TAG } from './der.ts';
 import { checkKeySize, importPrivateKey } from './keys.ts';
-import { peel } from './layers.ts';
+import { unwrap } from './layers.ts';
 import { decryptWithPassword } from './pbe.ts';
 import { CERTIFICATE_LABELS, type PemBlock, readPem } from './pem.ts';
 import { OID } from './pkcs12-oids.ts';
@@ -32,8 +32,8 @@ const FOREIGN_LABELS: Readonly<Record<string, string>> = {
 };
 const SHAPES_OF_KEYS: readonly Shape[] = ['private key', 'encrypted private key'];
 const REMEDIES = {
-  'private key': 'put the private key in its place, or name the block after what it holds',
-  certificate: 'put the certificate in its place, or name the block after what it holds',
+  'private key': 'replace it with the private key, or correct the label of the block',
+  certificate: 'replace it with the certificate, or correct the label of the block',
 } as const;
 /** A browser trusts about 150 roots. */
 const MAX_CERTIFICATES = 256;
@@ -106,7 +106,7 @@ export class BundleReader {
 
   /** PEM inside the base64 of a block: a PEM file that was encoded and wrapped in BEGIN and END again. */
   #textIn(der: Buffer): string | undefined {
-    const core = this.#isNested ? undefined : peel(der).core;
+    const core = this.#isNested ? undefined : unwrap(der).core;
     return core?.kind === 'pem' ? core.text : undefined;
   }
 

@@ -10,7 +10,7 @@ import { badContent, naming } from './bad-content.ts';
 import { BundleReader } from './bundle-reader.ts';
 import { describeUnknown } from './diagnosis.ts';
 import { WorkBudget } from './kdf.ts';
-import { type Core, peel } from './layers.ts';
+import { type Core, unwrap } from './layers.ts';
 import { passwordCandidates, passwordRemark } from './password.ts';
 
 /** The keys and certificates of one content, in the order of the content. */
@@ -41,7 +41,7 @@ export const MAX_CONTENT_BYTES = 256 * 1024;
 const MAX_PLAIN_LAYERS = 2;
 const FORMAT_NAMES: Readonly<Record<Core['kind'], string>> = { pkcs12: 'PKCS#12', pem: 'PEM', der: 'DER' };
 const PASSWORD_REMEDY =
-  'store it without a password, or name the secret that holds its password by "passwordFrom" beside "files"';
+  'store it without a password, or name the secret that holds its password by "passwordFrom" next to "files"';
 
 /**
  * Reads PKCS#12, PEM or DER under the layers of `layers.ts`, such as base64: private keys of any kind, certificates,
@@ -55,14 +55,14 @@ export async function readBundle(content: Buffer, options: BundleOptions = {}): 
   await nextTurn(options.signal);
   if (content.length > MAX_CONTENT_BYTES) {
     throw badContent(
-      `the content has more than ${MAX_CONTENT_BYTES} bytes, which no certificate has; see whether it is the right one`,
+      `the content has more than ${MAX_CONTENT_BYTES} bytes, which no certificate has; check that it is the right object`,
     );
   }
-  const peeled = peel(content);
-  const { core } = peeled;
-  const given = [options.password, peeled.password].filter((password) => password !== undefined);
+  const unwrapped = unwrap(content);
+  const { core } = unwrapped;
+  const given = [options.password, unwrapped.password].filter((password) => password !== undefined);
   const passwords = await naming('the content', () => passwordCandidates(given));
-  if (core === undefined) throw badContent(`the content${describeUnknown(content, peeled, options.contentType)}`);
+  if (core === undefined) throw badContent(`the content${describeUnknown(content, unwrapped, options.contentType)}`);
   const reader = new BundleReader({
     passwords,
     passwordGiven: given.length > 0,
@@ -104,7 +104,7 @@ export function looksLikePem(content: Buffer): boolean {
  */
 function plainCoreOf(content: Buffer): Core['kind'] | undefined {
   if (content.length > MAX_CONTENT_BYTES) return undefined;
-  const { core, layers } = peel(content);
+  const { core, layers } = unwrap(content);
   const isPlain = layers.length <= MAX_PLAIN_LAYERS && layers.every((layer) => layer === 'base64');
   return isPlain ? core?.kind : undefined;
 }

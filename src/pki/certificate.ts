@@ -7,12 +7,12 @@ import type { X509Certificate } from 'node:crypto';
 import { type Der, expect, octets, oid, readDer, sequence, TAG } from './der.ts';
 import { OID } from './pkcs12-oids.ts';
 
-/** Start of validity, in milliseconds since 1970; NaN where the certificate holds no date. */
+/** Start of validity, in milliseconds since 1970; NaN if the certificate holds no date. */
 export function validFrom(certificate: X509Certificate): number {
   return Date.parse(certificate.validFrom);
 }
 
-/** End of validity, in milliseconds since 1970; NaN where the certificate holds no date. */
+/** End of validity, in milliseconds since 1970; NaN if the certificate holds no date. */
 export function validTo(certificate: X509Certificate): number {
   return Date.parse(certificate.validTo);
 }

@@ -37,8 +37,8 @@ export interface ChainOptions extends SearchOptions {
 const MAX_LEAVES = 8;
 
 /**
- * Orders certificates into a chain by issuer and subject, key identifiers and verified signatures. Where certificates
- * are cross-signed, a path to a self-signed certificate on which nothing expires before the leaf is preferred, then the
+ * Orders certificates into a chain by issuer and subject, key identifiers and verified signatures. If certificates are
+ * cross-signed, a path to a self-signed certificate on which nothing expires before the leaf is preferred, then the
  * shortest, then the one that is valid longest. The current time does not matter: the same certificates always give the
  * same chain.
  */

@@ -16,7 +16,7 @@ export interface Curve {
 
 /**
  * Every curve of OpenSSL that has an object identifier: identifier, name, bytes of a coordinate, and the SHA-256 of its
- * numbers from {@link digestOf}, in base64url.
+ * numbers from {@link curveDigest}, in base64url.
  */
 const TABLE = `
   1.3.132.0.6 secp112r1 14 EDXhkrfENut0zHO_fCMijiKCKf2zsmZ45g5jzoSnkFU
@@ -119,11 +119,11 @@ const BY_DIGEST: ReadonlyMap<string, Curve> = new Map(
 
 /** The curve of the parameters of an EC key, given by name or by numbers; `undefined` if it is unknown. */
 export function curveOf(parameters: Der | undefined): Curve | undefined {
-  return parameters?.tag === TAG.oid ? BY_ID.get(oid(parameters)) : BY_DIGEST.get(digestOf(sequence(parameters)));
+  return parameters?.tag === TAG.oid ? BY_ID.get(oid(parameters)) : BY_DIGEST.get(curveDigest(sequence(parameters)));
 }
 
 /** Digests the numbers of field and curve, the x of the base point and its order (RFC 3279 section 2.3.5). */
-function digestOf([, field, curve, base, order]: readonly Der[]): string {
+function curveDigest([, field, curve, base, order]: readonly Der[]): string {
   const [a, b] = sequence(curve);
   const point = octets(base);
   const isCompressed = (point[0] ?? 0) < 4;

@@ -68,7 +68,7 @@ function readElement(bytes: Buffer, at: { offset: number; depth: number; walk: W
 
 /** The children of a constructed element. Throws: ERR_BAD_CONTENT for a primitive one. */
 export function childrenOf(der: Der): readonly Der[] {
-  if ((der.tag & CONSTRUCTED) === 0) throw badContent('is damaged: a value stands where a structure belongs');
+  if ((der.tag & CONSTRUCTED) === 0) throw badContent('is damaged: a value is in the place of a structure');
   return readAll(der.content);
 }
 
@@ -92,7 +92,7 @@ export function sequence(der: Der | undefined): readonly Der[] {
 /** Returns the element if it has this tag. Throws: ERR_BAD_CONTENT if it is absent or has another tag. */
 export function expect(der: Der | undefined, tag: number): Der {
   if (der === undefined) return truncated();
-  if (der.tag !== tag) throw badContent('is damaged: its ASN.1 structure is not what its kind prescribes');
+  if (der.tag !== tag) throw badContent('is damaged: its ASN.1 structure is not that of its kind');
   return der;
 }
 

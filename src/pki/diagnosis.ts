@@ -6,7 +6,7 @@
 import { decodeBase64 } from '../base/encoding.ts';
 import { printable } from '../base/printable.ts';
 import { TAG } from './der.ts';
-import { jsonOf, latin1Of, type Peeled, peel } from './layers.ts';
+import { jsonOf, latin1Of, type Unwrapped, unwrap } from './layers.ts';
 import { boundaryFault, faultAt } from './text-faults.ts';
 
 /** More bytes than a Key Vault secret can hold. */
@@ -34,8 +34,8 @@ const MAX_DEPTH = 4;
 const MAX_NAME = 60;
 
 /** A description that follows the words `the content`, such as ` is a Java keystore (JKS); convert it …`. */
-export function describeUnknown(content: Buffer, peeled: Peeled, contentType: string | undefined): string {
-  const { innermost, layers } = peeled;
+export function describeUnknown(content: Buffer, unwrapped: Unwrapped, contentType: string | undefined): string {
+  const { innermost, layers } = unwrapped;
   const wrapped = layers.length === 0 ? '' : `, once decoded from ${layers.join(' and ')},`;
   const known = recognised(innermost);
   if (known !== undefined) return wrapped + known;
@@ -57,7 +57,7 @@ function recognised(bytes: Buffer): string | undefined {
   const json = describeJson(bytes);
   if (json !== undefined) return ` ${json}`;
   const boundary = boundaryFault(latin1Of(bytes));
-  if (boundary !== undefined) return ` is no PEM: ${boundary}`;
+  if (boundary !== undefined) return ` is not PEM: ${boundary}`;
   if (text.includes('\ufffd') && bytes.includes('\ufffd')) {
     return ' was binary and has been stored as text, which lost bytes of it (it holds U+FFFD); store base64 of the file';
   }
@@ -71,7 +71,7 @@ function describeJson(bytes: Buffer): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const held = membersOf(value, '', 0).slice(0, MAX_MEMBERS);
   for (const [name, text] of held) {
-    const { core, layers } = peel(Buffer.from(text));
+    const { core, layers } = unwrap(Buffer.from(text));
     if (core === undefined) continue;
     const under = layers.length === 0 ? '' : ` under ${layers.join(' under ')}`;
     const kind = { pkcs12: 'a PFX', pem: 'PEM', der: 'DER' }[core.kind];

@@ -101,7 +101,7 @@ export function checkAuthorities(
   roots: readonly X509Certificate[],
 ): readonly CertificateFinding[] {
   if (authorities.some((one) => one.ca || roots.includes(one))) return [];
-  const message = `none of the certificates is that of a CA, only ${subjectsOf(authorities)}: nobody can verify a certificate by them; store the certificates of the CA that issued them`;
+  const message = `none of the certificates is a CA certificate, only ${subjectsOf(authorities)}: no certificate can be verified with them; store the certificates of the CA that issued them`;
   return [{ reason: 'no_ca', message }];
 }
 
@@ -123,14 +123,14 @@ function checkKey({ leaf }: Chain, key: KeyObject | undefined): readonly Certifi
 
 function checkRivals({ leaf }: Chain, rivals: readonly X509Certificate[]): readonly CertificateFinding[] {
   if (leaf === undefined || rivals.length === 0) return [];
-  const message = `there are ${rivals.length + 1} private keys that have a certificate of their own, of ${subjectsOf([leaf, ...rivals])}; where one has to be taken it is the first in the content; keep one key and its certificates`;
+  const message = `there are ${rivals.length + 1} private keys that have a certificate of their own, of ${subjectsOf([leaf, ...rivals])}; if only one can be used, it is the first in the content; keep one key and its certificates`;
   return [{ reason: 'several_keys', message }];
 }
 
 function checkCompleteness(chain: Chain): readonly CertificateFinding[] {
   const { leaf, complete, intermediates, missingIssuer } = chain;
   if (leaf === undefined || complete) return [];
-  if (intermediates.length > 0 && missingIssuer !== undefined && !hasNamesake(chain)) {
+  if (intermediates.length > 0 && missingIssuer !== undefined && !hasIssuerOfSameName(chain)) {
     return [{ reason: 'chain_incomplete', message: rightIfRoot(missingIssuer), isNote: true }];
   }
   const message = `the chain of "${subjectOf(leaf)}" is incomplete: ${whatIsMissing(chain)}`;
@@ -142,20 +142,20 @@ function whatIsMissing(chain: Chain): string {
   if (missingIssuer === undefined) {
     return 'its CA certificates signed each other in a circle, and no self-signed root is there; add the root';
   }
-  return hasNamesake(chain)
+  return hasIssuerOfSameName(chain)
     ? `a certificate of the issuer "${missingIssuer}" is there, but its key did not make the signature (another key of that name, a kind of key unknown here, or a damaged certificate); replace it with the one that did`
     : `the certificate of its issuer "${missingIssuer}" is missing; import the certificate with its whole chain, or name a secret that holds the CA certificates`;
 }
 
 /** True if a certificate has the name of the missing issuer, but its key did not make the signature. */
-function hasNamesake(chain: Chain): boolean {
+function hasIssuerOfSameName(chain: Chain): boolean {
   const all = [...pathOf(chain), ...chain.roots, ...chain.unrelated];
   return all.some((other) => subjectOf(other) === chain.missingIssuer);
 }
 
 /** The remark on a chain that ends before its root, which servers and clients do not send. */
 export function rightIfRoot(missingIssuer: string): string {
-  return `the certificate of the issuer "${missingIssuer}" is not in here: right if it is the root, which servers do not send; an intermediate belongs here, or clients cannot verify the chain`;
+  return `the certificate of the issuer "${missingIssuer}" is missing. This is correct if the issuer is the root, which servers do not send; add it if it is an intermediate, or clients cannot verify the chain`;
 }
 
 function checkKeySize(certificate: X509Certificate): readonly CertificateFinding[] {

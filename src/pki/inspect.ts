@@ -35,7 +35,7 @@ export interface InspectedOutput {
   readonly possible: boolean;
   /** The contents of the file, in its order: subjects of certificates, `private key (<kind>)`. */
   readonly holds: readonly string[];
-  /** Why the file cannot be made; null if it can. */
+  /** The reason why the file cannot be made; null if it can be made. */
   readonly problem: string | null;
 }
 
@@ -96,7 +96,10 @@ export async function inspectBundle(bundle: CertificateBundle, { now }: { readon
   };
 }
 
-/** A missing root is a note for a file of certificates only, such as a mounted tls.crt, which has none by design. */
+/**
+ * Returns a finding with its severity. A missing root is only a note if the content has no key: a mounted tls.crt has
+ * no root by design.
+ */
 function judge(finding: CertificateFinding, { key, chain }: CertificateMaterial): InspectedFinding {
   const { reason, message, isNote } = finding;
   const { missingIssuer } = chain;
@@ -141,7 +144,7 @@ function inspectOutput(output: OutputKind, material: CertificateMaterial): Inspe
 
 function problemOf(output: OutputKind, material: CertificateMaterial): string | undefined {
   if (!traitsOf(output).holdsKey || hasKey(material)) return missingFor(output, material);
-  return 'no private key is in here, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true';
+  return 'there is no private key, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true';
 }
 
 function contentsOf(output: OutputKind, material: CertificateMaterial): readonly string[] {

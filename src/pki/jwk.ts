@@ -47,7 +47,7 @@ function exportPem(key: JsonWebKey): string {
   try {
     return createPublicKey({ key, format: 'jwk' }).export({ format: 'pem', type: 'spki' }).toString();
   } catch (error) {
-    throw badContent('the key read from the vault is damaged: its numbers are no public key', error);
+    throw badContent('the key read from the vault is damaged: its numbers are not a public key', error);
   }
 }
 

@@ -63,7 +63,7 @@ export function importPrivateKey(der: Buffer): KeyObject {
     throw unreadable(error);
   }
   if (read === undefined) {
-    throw badContent('holds an EC key on a curve that has no name or none that is known here; use P-256 or P-384');
+    throw badContent('holds an EC key on an unknown curve; use P-256 or P-384');
   }
   if (!read.sound) throw badContent('holds a damaged private key: its numbers do not belong together');
   try {

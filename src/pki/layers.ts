@@ -18,14 +18,14 @@ export type Core =
 export type Layer = 'base64' | 'hexadecimal' | 'UTF-16' | 'JSON' | 'characters';
 
 /** A content without its layers. */
-export interface Peeled {
+export interface Unwrapped {
   /** The layers, the outermost first. */
   readonly layers: readonly Layer[];
   /** The bytes inside the last known layer. */
   readonly innermost: Buffer;
   /** Absent if `innermost` has no supported format. */
   readonly core?: Core;
-  /** The password beside a PFX in JSON. */
+  /** The password next to a PFX in JSON. */
   readonly password?: Secret;
 }
 
@@ -52,7 +52,7 @@ const WINDOWS_1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’�
 const BINARY = /^(?:30(?:8[0-4]|2|[67])|feedfeed|cececece|fffe|feff)/;
 
 /** Removes the layers of a content, at the cost of a few passes over it. */
-export function peel(content: Buffer): Peeled {
+export function unwrap(content: Buffer): Unwrapped {
   const layers: Layer[] = [];
   let innermost = content;
   let password: Secret | undefined;

@@ -56,18 +56,21 @@ export function passwordCandidates(passwords: readonly Secret[]): readonly Passw
 
 const MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
 const QUOTED = /^\s*(?:(["'`]).*\1|[\u2018\u201c\u201e].*[\u2018\u2019\u201c\u201d])\s*$/s;
-/** Characters that rarely belong to a password; the search ignores its margins. */
-const ODDITIES: readonly (readonly [string, RegExp])[] = [
+/** Characters that rarely belong to a password. */
+const UNUSUAL: readonly (readonly [string, RegExp])[] = [
   ['is empty', /^$/],
   ['consists of blanks', /^\s+$/],
   ['begins with a blank', /^\s+\S/],
   ['ends with a blank', /\S\s+$/],
-  ['stands in quotes', QUOTED],
+  ['is in quotes', QUOTED],
 ];
 
-/** The oddity of passwords that open nothing, to follow `check that password`; empty if there is none. */
+/**
+ * Describes unusual characters of passwords that open nothing, to follow `check that password`; empty if there are
+ * none.
+ */
 export function passwordRemark(passwords: readonly Secret[]): string {
-  const odd = ODDITIES.filter(([, form]) => passwords.some((one) => form.test(withoutMargins(one).reveal())));
+  const odd = UNUSUAL.filter(([, form]) => passwords.some((one) => form.test(withoutMargins(one).reveal())));
   const marked = passwords.some((one) => MARK.test(one.reveal())) ? ['begins with a byte order mark'] : [];
   const all = [...marked, ...odd.map(([what]) => what)];
   const last = all.pop();

@@ -142,7 +142,7 @@ function placeIn(text: string, { line, bodyStart, margin, sameLine }: Surroundin
   const joined = sameLine === undefined || JOINED.test(margin);
   const goesOn = sameLine === undefined && /\s/.test(margin) ? GOES_ON_INDENTED : GOES_ON;
   const isMeant = joined && goesOn.test(text.slice(bodyStart, bodyStart + MAX_MARGIN));
-  // Text may stand between two whole blocks of one line, as where all line breaks are gone.
+  // If all line breaks are gone, there may be text between two whole blocks of one line.
   const follows = joined || sameLine?.block?.line === line ? sameLine?.place : PLACE.text;
   return { isMeant, place: follows ?? placeBehind(margin) };
 }
@@ -191,7 +191,7 @@ function endFault(text: string, { label, bodyStart, bodyEnd }: Omit<Body, 'line'
   const end = bodyEnd === -1 ? text.length : bodyEnd;
   const [, other] = bodyEnd === -1 ? [] : (OTHER_END.exec(text.slice(end, end + MAX_MARGIN)) ?? []);
   if (other !== undefined && other !== label) {
-    return `that ends with END ${other} (line ${lineAt(text, end)}); both lines have to name what is in it`;
+    return `that ends with END ${other} (line ${lineAt(text, end)}); BEGIN and END must have the same label`;
   }
   const fault = boundaryFault(text.slice(bodyStart, end), lineAt(text, bodyStart));
   return fault === undefined ? 'without its END: it is cut off or damaged' : `without its END: ${fault}`;

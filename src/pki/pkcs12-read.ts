@@ -69,7 +69,7 @@ function openContent(contentInfo: Der | undefined): Buffer {
   if (kind !== OID.data || content === undefined) {
     throw badContent(
       kind === OID.signedData
-        ? 'is sealed with a public key instead of a password; export it again with a password or none'
+        ? 'is protected by a public key instead of a password; export it again with a password or none'
         : `holds something that is not data (${kind})`,
     );
   }

@@ -84,7 +84,7 @@ export async function writePkcs12(contents: Pkcs12Contents, form: Pkcs12Form): P
   );
   const naming = friendlyName === undefined ? [] : [attribute(OID.friendlyName, bmpString(friendlyName))];
   const own = [...naming, attribute(OID.localKeyId, octetString(Buffer.from([1, 0, 0, 0])))];
-  const digest = digestOf([keyDer ?? Buffer.alloc(0), ...certificates.map(({ raw }) => raw)]);
+  const digest = contentsDigest([keyDer ?? Buffer.alloc(0), ...certificates.map(({ raw }) => raw)]);
   const protection = new Protection(form, digest);
   const parts: Asn1[] = [];
   if (keyDer !== undefined) parts.push(plainPart(await keyBag(keyDer, own, protection)));
@@ -114,7 +114,7 @@ export async function writeTruststore(
   const open = password === undefined ? ({ certificateCipher: 'none', mac: 'none' } as const) : {};
   const protection = new Protection(
     { ...PKCS12_FORMS[form], ...open, password: password ?? null, seed },
-    digestOf(certificates.map(({ raw }) => raw)),
+    contentsDigest(certificates.map(({ raw }) => raw)),
   );
   const aliases = aliasesOf(certificates);
   const bags = certificates.map((certificate, i) =>
@@ -250,7 +250,7 @@ async function sealed(parts: readonly Asn1[], protection: Protection): Promise<B
   return encode(sequenceOf(integer(3), content, macData));
 }
 
-function digestOf(parts: readonly Buffer[]): Buffer {
+function contentsDigest(parts: readonly Buffer[]): Buffer {
   const digest = createHash('sha256');
   for (const part of parts) digest.update(hash('sha256', part, 'buffer'));
   return digest.digest();

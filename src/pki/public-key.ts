@@ -48,7 +48,7 @@ const MAX_RSA_BITS = 16_384;
 const MAX_RSA_EXPONENT_BITS = 64;
 
 const UNREADABLE = 'has a public key of a kind unknown here, or a damaged one';
-const UNSOUND = 'has a public key whose numbers are not those of its kind: it is damaged';
+const UNSOUND = 'has a public key with numbers that its kind does not allow: it is damaged';
 
 /** The kind and size of a private key: `RSA 2048`, `EC P-256`, `Ed25519`. */
 export function describeKey(key: KeyObject): string {

@@ -37,7 +37,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [0x2212, 'a minus sign'],
   [0x3000, 'a wide blank'],
   [0xfeff, 'a byte order mark'],
-  [0xfffd, 'what stands for bytes that were no text'],
+  [0xfffd, 'the replacement for bytes that were not text'],
 ]);
 
 /** `line 7, character 12: U+00A0 (a no-break space)` of an offset in a text of Latin-1. */

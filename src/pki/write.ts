@@ -62,7 +62,9 @@ export function certificatesFor(output: OutputKind, material: CertificateMateria
   return CONTENTS[output].certificates(material);
 }
 
-/** Why an output cannot be made of the material, as an error message; `undefined` if it can. */
+/**
+ * Returns the reason why an output cannot be made of the material, as an error message; `undefined` if it can be made.
+ */
 export function missingFor(output: OutputKind, material: CertificateMaterial): string | undefined {
   return CONTENTS[output].missing(material);
 }
@@ -113,7 +115,7 @@ function missingLeaf({ chain, passedOver = [] }: CertificateMaterial): string | 
 function missingKey({ key, chain, fits, unreadKey }: CertificateMaterial): string | undefined {
   if (key === undefined && unreadKey !== undefined) return `its private key cannot be used: it is ${unreadKey}`;
   if (key === undefined) {
-    return 'it holds no private key; a certificate gives its key away only if its policy says "exportable": true (keys in an HSM never do), so create it anew with an exportable key';
+    return 'it holds no private key; Key Vault returns the key of a certificate only if its policy says "exportable": true (never a key in an HSM); create the certificate again with an exportable key';
   }
   if (chain.leaf === undefined || fits) return undefined;
   return `its private key (${describeKey(key)}) does not belong to the certificate of "${subjectOf(chain.leaf)}" (${publicKeyNameOf(chain.leaf)}) nor to another one in it; import the key and the certificate that were made together`;
@@ -143,7 +145,9 @@ function leafOf({ chain }: CertificateMaterial): readonly X509Certificate[] {
 /** The part of the material without which an output cannot be made. */
 interface NeededPart {
   isAbsent(material: CertificateMaterial): boolean;
-  /** Why the part is absent or cannot be used, as an error message. */
+  /**
+   * Returns the reason why the part is absent or cannot be used, as an error message; `undefined` if it can be used.
+   */
   missing(material: CertificateMaterial): string | undefined;
 }
 
@@ -170,7 +174,7 @@ const KEY_AND_LEAF: NeededPart = {
 
 /** The certificates of an output's file, in its order; the key and the encoding are traits of {@link OUTPUTS}. */
 interface OutputContents extends NeededPart {
-  /** {@link writeOutput} writes an empty file where the needed part is absent. */
+  /** {@link writeOutput} writes an empty file if the needed part is absent. */
   readonly mayBeEmpty?: boolean;
   certificates(material: CertificateMaterial): readonly X509Certificate[];
 }

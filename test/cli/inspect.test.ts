@@ -112,7 +112,7 @@ describe('akv-csi inspect', () => {
       [request.toString('pem'), /only a certificate request \(CSR\); take the certificate that the CA issued/],
       [Buffer.from(request.rawData), /only a certificate request \(CSR\); take the certificate that the CA issued/],
       [jks, /a Java keystore \(JKS\); convert it with "keytool -importkeystore/],
-      [Buffer.alloc(5_000_000), /more than 262144 bytes, which no certificate has; see whether it is the right one/],
+      [Buffer.alloc(5_000_000), /more than 262144 bytes, which no certificate has; check that it is the right object/],
     ];
     for (const [content, expected] of refusals) {
       const { code, stdout, stderr } = await inspect(file('other', content));

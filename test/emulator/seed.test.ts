@@ -146,7 +146,7 @@ colour: red
     [
       'a certificate with such a key',
       seedWith(`    certificates: [{name: a, content: ${JSON.stringify(ODD_CERTIFICATE)}}]`),
-      'certificate "a": has a public key whose numbers are not those of its kind',
+      'certificate "a": has a public key with numbers that its kind does not allow',
     ],
     [
       'a certificate with such a private key',

@@ -214,7 +214,7 @@ const NAMED: readonly (readonly [string, Buffer | string, RegExp])[] = [
   [
     'four dashes',
     pem.replaceAll('-----', '----'),
-    /^the content is no PEM: line 1 has 4 dashes where 5 belong; write it as "-----BEGIN PRIVATE KEY-----"/,
+    /^the content is not PEM: line 1 has 4 dashes where 5 belong; write it as "-----BEGIN PRIVATE KEY-----"/,
   ],
   [
     'four dashes on the right',

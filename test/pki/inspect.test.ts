@@ -68,10 +68,14 @@ describe('an inspection', () => {
   it('of certificates alone, as a mount leaves them, does not warn of what is not there by design', async () => {
     const mounted = await inspectBundle(await readBundle(Buffer.from(pemOf(chain.certificates.slice(0, 2)))), { now });
     expect(mounted.findings).toEqual([
-      { severity: 'note', reason: 'chain_incomplete', message: expect.stringContaining('right if it is the root') },
+      {
+        severity: 'note',
+        reason: 'chain_incomplete',
+        message: expect.stringContaining('This is correct if the issuer is the root'),
+      },
     ]);
     const outputs = new Map(mounted.outputs.map((one) => [one.output, one]));
-    expect(outputs.get('privateKey')?.problem).toMatch(/^no private key is in here, only certificates/);
+    expect(outputs.get('privateKey')?.problem).toMatch(/^there is no private key, only certificates/);
   });
 
   it('of CA certificates alone finds no leaf and nobody unrelated', async () => {
@@ -151,14 +155,14 @@ describe('an inspection', () => {
                names DNS:broker.example
 
       Notes
-        chain_incomplete: the certificate of the issuer "CN=Intermediate 2, O=Test" is not in here: right if it is the root, which servers do not send; an intermediate belongs here, or clients cannot verify the chain
+        chain_incomplete: the certificate of the issuer "CN=Intermediate 2, O=Test" is missing. This is correct if the issuer is the root, which servers do not send; add it if it is an intermediate, or clients cannot verify the chain
 
       What the provider writes for each output
         certificate                CN=broker.example, O=Test
         chain                      CN=Intermediate 1, O=Test
         fullChain                  CN=broker.example, O=Test | CN=Intermediate 1, O=Test
         ca, truststore             nothing: it holds no root (self-signed) certificate; add it to the certificate in the vault, or name a secret that holds the CA certificates
-        privateKey, combined, pfx  nothing: no private key is in here, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true
+        privateKey, combined, pfx  nothing: there is no private key, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true
         der                        CN=broker.example, O=Test
       "
     `);

@@ -64,7 +64,7 @@ describe('a key that has no PEM is refused', () => {
     [
       'a point off the curve',
       { kty: 'EC', crv: 'P-256', x: jwk.y, y: jwk.x },
-      /is damaged: its numbers are no public key/,
+      /is damaged: its numbers are not a public key/,
     ],
   ])('%s', (_, fields, message) => {
     expect(() => publicKeyPemFromJwk(fields)).toThrow(message);

@@ -31,7 +31,7 @@ import { issue, newKey, pemOf, spki, tlv, withPublicKey } from '../support/pki.t
 
 const UNSOUND = 'its numbers do not belong together';
 const UNREADABLE = 'private key that cannot be read';
-const NO_CURVE = 'on a curve that has no name or none that is known here';
+const NO_CURVE = 'on an unknown curve';
 
 /** The order of P-256. */
 const ORDER = 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551';

@@ -138,10 +138,10 @@ describe('PKCS#12 as others write it is read', () => {
     await expectAll(chain, pfxOf(safe));
   });
 
-  it('unless it is sealed with a public key, which is said', async () => {
+  it('unless it is protected by a public key, which is said', async () => {
     const content = sequenceOf(objectIdentifier('1.2.840.113549.1.7.2'), explicit(0, sequenceOf()));
     await expect(readBundle(encode(sequenceOf(integer(3), content)))).rejects.toThrow(
-      'the PKCS#12 content is sealed with a public key instead of a password; export it again',
+      'the PKCS#12 content is protected by a public key instead of a password; export it again',
     );
   });
 });

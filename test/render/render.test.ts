@@ -218,7 +218,9 @@ describe('places of the field', () => {
   it('a vaultSecret beside the vaultCert that is expected comes with a word on its file', () => {
     const { volume, remarks } = renderText(resource('spec.tls', { ...SECRET, ...CERTIFICATE }));
     expect(volume?.files.map(({ path }) => path)).toEqual(['db', 'tls.crt', 'tls.key', 'ca.crt']);
-    expect(remarks[0]).toMatch(/vaultCert is the certificate expected here; vaultSecret adds the file "db" next to it$/);
+    expect(remarks[0]).toMatch(
+      /vaultCert is the certificate expected here; vaultSecret adds the file "db" next to it$/,
+    );
     expect(remarks.join()).not.toContain('rename');
   });
 
@@ -635,7 +637,9 @@ describe('maps of others that are called keyVault', () => {
     const { volumes, remarks } = renderText(`${good}---\n${text}`);
     expect(volumes).toHaveLength(1);
     const notes = remarks.filter((remark) => remark.includes(' is skipped'));
-    expect(notes).toEqual([expect.stringMatching(/note: .*keyVault is skipped: it is not a keyVault field of a broker resource/)]);
+    expect(notes).toEqual([
+      expect.stringMatching(/note: .*keyVault is skipped: it is not a keyVault field of a broker resource/),
+    ]);
     expect(remarks.join()).not.toContain('error');
   });
 

@@ -11,7 +11,7 @@ import { readBundle } from '../../pki/bundle.ts';
 import { keyFits } from '../../pki/chain.ts';
 import { publicKeyOf } from '../../pki/public-key.ts';
 import { type AlternativeNames, issueCertificate, NO_NAMES } from './issue.ts';
-import { describeKey, generateKey, type KeySpec, publicJwk } from './key-material.ts';
+import { generateKey, type KeySpec, keySpecOf, publicJwk } from './key-material.ts';
 import type { CertificateContentType, SecretForm, StoredMaterial } from './secret-form.ts';
 
 /** A certificate authority with its private key. */
@@ -103,7 +103,7 @@ export function importedSpec(spec: IssueSpec, { leaf }: StoredMaterial): IssueSp
     ...spec,
     issuer: 'Unknown',
     subject: leaf.subject.replaceAll('\n', ', '),
-    key: describeKey(publicKeyOf(leaf)),
+    key: keySpecOf(publicKeyOf(leaf)),
     validity: { from: Date.parse(leaf.validFrom), to: Date.parse(leaf.validTo) },
   };
 }

@@ -78,7 +78,7 @@ export function publicPartOf(privateKey: KeyObject): KeyObject {
 }
 
 /** Returns the specification of an existing private or public key. */
-export function describeKey(key: KeyObject): KeySpec {
+export function keySpecOf(key: KeyObject): KeySpec {
   const { n, crv: named } = publicJwk(key);
   if (n !== undefined) return { ...DEFAULT_KEY, kty: 'RSA', size: Buffer.from(n, 'base64url').length * 8 };
   const crv = (Object.keys(CURVES) as CurveName[]).find((name) => name === named);
