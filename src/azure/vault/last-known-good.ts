@@ -1,0 +1,168 @@
+/**
+ * Keeps the values that a vault delivered, by principal, for the time in which the vault cannot be asked. The vault reader
+ * keeps and erases values here, and finds them where a read failed. Refuses values that are older than the operator allows.
+ */
+
+import { Cache } from '../../base/cache.ts';
+import { type Clock, later, msSince, type SteadyTime } from '../../base/clock.ts';
+import type { ObjectType } from '../../base/objects.ts';
+import type { Sweepable, Sweeper } from '../../base/sweeper.ts';
+import type { FetchedObject, ListedVersion } from '../../mount/ports.ts';
+import { bytesOfObject } from './vault-json.ts';
+
+/** Bytes of values kept at most; one value may have an eighth of it. */
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Estimated memory of one entry of a listing. */
+const LISTED_BYTES = 200;
+/** The same of an entry besides its value: key, request and times. */
+const ENTRY_BYTES = 500;
+
+/** The value of each kind of request. */
+export interface KnownValues {
+  readonly read: FetchedObject;
+  readonly 'list the versions of': readonly ListedVersion[];
+}
+
+/** A kind of request. */
+export type Operation = keyof KnownValues;
+
+/** A request of one principal. A kept value answers exactly this request and no other. */
+export interface KnownRequest<O extends Operation = Operation> {
+  /** See `principalKey`: a digest, the same in each process. */
+  readonly principal: string;
+  /** The origin of the vault, such as `https://kv-demo.vault.azure.net`. */
+  readonly vaultUrl: string;
+  readonly operation: O;
+  readonly type: ObjectType;
+  readonly name: string;
+  /** The version that was asked for; empty: the current one. */
+  readonly version: string;
+}
+
+/** A value that is kept, with its age. Ages are relative, since the clock that measures them ends with the process. */
+export interface KnownEntry<O extends Operation = Operation> extends KnownRequest<O> {
+  readonly value: KnownValues[O];
+  /** Milliseconds since the vault last gave the value. */
+  readonly ageMs: number;
+  /** Milliseconds since the vault first gave the value, with no other one in between; at least `ageMs`. */
+  readonly heldMs: number;
+}
+
+/** Is told what is kept and erased, such as a store on disk. Returns at once, and never throws. */
+export interface KnownWitness {
+  kept(entry: KnownEntry): void;
+  /** The vault refused the request: the value must not be served again, not even after a restart. */
+  erased(request: KnownRequest): void;
+}
+
+/** A value with its times. */
+export interface Known<T> {
+  readonly value: T;
+  /** The last time when the vault gave it. */
+  readonly readAt: SteadyTime;
+  /** The first time when the vault gave it, with no other value in between. */
+  readonly since: SteadyTime;
+}
+
+/** Settings of {@link LastKnownGood}. */
+export interface LastKnownGoodOptions {
+  readonly sweeper: Sweeper;
+  /** How old a value may be, in milliseconds; 0: nothing is kept. */
+  readonly maxStaleMs: number;
+  readonly witness?: KnownWitness;
+  /** Default: 8 MiB. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * The last value that each request got from its vault. Ages follow the steady clock alone: a wall clock that is set
+ * changes nothing. When the memory is full, the principal that holds most loses its least recently used value.
+ */
+export class LastKnownGood implements Sweepable {
+  readonly #clock: Clock;
+  readonly #maxStaleMs: number;
+  readonly #witness: KnownWitness | undefined;
+  readonly #cache: Cache<Known<KnownValues[Operation]>>;
+
+  constructor({ sweeper, maxStaleMs, witness, maxBytes = MAX_BYTES }: LastKnownGoodOptions) {
+    this.#clock = sweeper.clock;
+    this.#maxStaleMs = maxStaleMs;
+    this.#witness = witness;
+    this.#cache = new Cache({ bytes: maxBytes, entryBytes: maxBytes / 8 });
+    sweeper.add(this);
+  }
+
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  /** Keeps what the vault answered now, in place of an earlier value. */
+  keep<O extends Operation>(request: KnownRequest<O>, value: KnownValues[O]): void {
+    if (this.#maxStaleMs <= 0) return;
+    const now = this.#clock.steady();
+    const before = this.find(request);
+    const since = before !== undefined && sameValue(before.value, value) ? before.since : now;
+    this.#set(request, { value, readAt: now, since });
+    const heldMs = msSince(this.#clock, since);
+    this.#witness?.kept({ ...requestOf(request), value, ageMs: 0, heldMs });
+  }
+
+  /** Takes in an entry of an earlier process. One that was kept since, or that is too old, stays out. */
+  load<O extends Operation>(entry: KnownEntry<O>): void {
+    if (entry.ageMs >= this.#maxStaleMs || this.find(entry) !== undefined) return;
+    const now = this.#clock.steady();
+    const heldMs = Math.max(entry.heldMs, entry.ageMs);
+    this.#set(entry, { value: entry.value, readAt: later(now, -entry.ageMs), since: later(now, -heldMs) });
+  }
+
+  /** The last value, if it is not too old. */
+  find<O extends Operation>(request: KnownRequest<O>): Known<KnownValues[O]> | undefined {
+    const key = keyOf(request);
+    const known = this.#cache.get(key);
+    if (known === undefined) return undefined;
+    if (this.#isOver(known)) {
+      this.#cache.delete(key);
+      return undefined;
+    }
+    // The key holds the operation, which decides on the type.
+    return known as Known<KnownValues[O]>;
+  }
+
+  /** Forgets the value of a request that the vault refused. */
+  erase(request: KnownRequest): void {
+    this.#cache.delete(keyOf(request));
+    if (this.#maxStaleMs > 0) this.#witness?.erased(requestOf(request));
+  }
+
+  sweep(): void {
+    for (const [key, known] of this.#cache) if (this.#isOver(known)) this.#cache.delete(key);
+  }
+
+  #set(request: KnownRequest, known: Known<KnownValues[Operation]>): void {
+    const bytes = ENTRY_BYTES + bytesOf(known.value);
+    this.#cache.set(keyOf(request), known, { owner: request.principal, bytes });
+  }
+
+  #isOver({ readAt }: Known<unknown>): boolean {
+    return msSince(this.#clock, readAt) >= this.#maxStaleMs;
+  }
+}
+
+function requestOf<O extends Operation>(request: KnownRequest<O>): KnownRequest<O> {
+  const { principal, vaultUrl, operation, type, name, version } = request;
+  return { principal, vaultUrl, operation, type, name, version };
+}
+
+function keyOf({ principal, vaultUrl, operation, type, name, version }: KnownRequest): string {
+  return JSON.stringify([principal, vaultUrl, operation, type, name, version]);
+}
+
+function bytesOf(value: KnownValues[Operation]): number {
+  return 'type' in value ? bytesOfObject(value) : value.length * LISTED_BYTES;
+}
+
+/** True if two answers are the same version of an object, or the same listing. */
+function sameValue(one: KnownValues[Operation], other: KnownValues[Operation]): boolean {
+  if ('type' in one && 'type' in other) return one.version === other.version;
+  return JSON.stringify(one) === JSON.stringify(other);
+}
