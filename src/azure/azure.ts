@@ -3,9 +3,14 @@
  * makes it once, when it starts. Nothing is sent before the first Mount.
  */
 
+import type { Agent } from 'node:https';
 import type { Clock } from '../base/clock.ts';
+import { type Logger, silentLogger } from '../base/log.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
+import type { ClassReader } from '../mount/ports.ts';
+import { ApiServer } from './cluster/api-server.ts';
+import { Classes } from './cluster/classes.ts';
 import { Agents } from './http/agents.ts';
 import { MetadataCache } from './http/metadata-cache.ts';
 import { SilentHosts } from './http/silent-hosts.ts';
@@ -18,15 +23,22 @@ import { AzureVaults } from './vault/vaults.ts';
 /** Bound of one HTTP request. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** Bound of one request to the API server of the cluster. */
+const API_SERVER_TIMEOUT_MS = 5_000;
+
 /** Settings of the outbound half of the provider. */
 export interface AzureOptions {
   readonly userAgent: string;
   /** Certificates to trust beside Node's own: see `readTrust`. */
   readonly trust: readonly string[];
   readonly tokenProxy: TokenProxyOptions;
+  /** Directory of the CA and token for the API server, from which SecretProviderClasses are read. Default: none are. */
+  readonly serviceAccountDir?: string | undefined;
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
   readonly telemetry: Telemetry;
+  /** Default: none. */
+  readonly log?: Logger;
   readonly clock: Clock;
   /** Drops expired values, tokens and metadata from memory. */
   readonly sweeper: Sweeper;
@@ -39,6 +51,8 @@ export interface AzureOptions {
 /** Azure as Mounts see it. */
 export interface Azure {
   readonly vaults: AzureVaults;
+  /** The SecretProviderClasses of the cluster. */
+  readonly classes: ClassReader | undefined;
   /** Makes what all connections share, which takes about ten milliseconds. Sends nothing. */
   warmUp(): void;
   /** From now on a request fails that waits two seconds for a name server; the others go on. */
@@ -53,8 +67,10 @@ export function connectAzure(options: AzureOptions): Azure {
   const agents = new Agents(options.trust);
   const transport = createTransport({ agents, userAgent, timeoutMs });
   const metadata = new MetadataCache(sweeper);
+  const transportBy = (agent: Agent, boundMs: number) =>
+    createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs: boundMs });
   const proxy = new TokenProxy({ ...options.tokenProxy, lookup: agents.lookup }, (agent) =>
-    metadata.clientOf(createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs })),
+    metadata.clientOf(transportBy(agent, timeoutMs)),
   );
   const silent = new SilentHosts(sweeper);
   const tokens = new TokenPool({
@@ -82,8 +98,17 @@ export function connectAzure(options: AzureOptions): Azure {
     cacheTtlMs,
     pinnedCacheTtlMs,
   });
+  const { serviceAccountDir, tokenProxy, log = silentLogger } = options;
+  const apiServer = (directory: string) =>
+    new ApiServer({
+      address: tokenProxy.apiServer,
+      serviceAccountDir: directory,
+      lookup: agents.lookup,
+      transportBy: (agent) => transportBy(agent, API_SERVER_TIMEOUT_MS),
+    });
   return {
     vaults,
+    classes: serviceAccountDir === undefined ? undefined : new Classes(apiServer(serviceAccountDir), { sweeper, log }),
     warmUp: () => agents.warmUp(),
     stop: () => agents.stopLookups(),
     close() {

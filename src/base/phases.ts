@@ -33,6 +33,11 @@ const PHASES = {
     service: "the cluster's token proxy",
     hint: 'check the route from the node to the API server of the cluster, and --token-proxy-url; with a proxy, NO_PROXY has to cover it',
   },
+  'api-server': {
+    waiting: 'the API server at',
+    service: 'the API server',
+    hint: "check the route from the provider's pod to the API server of the cluster",
+  },
   vault: {
     waiting: 'the vault at',
     service: 'the vault',

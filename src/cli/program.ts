@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { silentTelemetry } from '../base/telemetry.ts';
+import { ALLOW_ALL } from '../spc/overrides.ts';
 import { checkCommand } from './check.ts';
 import type { CloudOptions } from './cloud-options.ts';
 import { inspectCommand } from './inspect.ts';
@@ -53,7 +54,9 @@ function addLab(program: Command): void {
 }
 
 async function directMount({ cloudName, cloudFileDir = '' }: CloudOptions, log: Logger) {
-  const settings = parseServeFlags([`--cloud-name=${cloudName}`, `--cloud-file-dir=${cloudFileDir}`]);
+  // The class is a file, and the caller is no author of a pod.
+  const allowed = `--allow-volume-attributes=${ALLOW_ALL}`;
+  const settings = parseServeFlags([`--cloud-name=${cloudName}`, `--cloud-file-dir=${cloudFileDir}`, allowed]);
   const surroundings = { env: processIo.env, log, telemetry: silentTelemetry, clock: systemClock };
   return (await createProvider(settings, surroundings)).mount;
 }

@@ -4,8 +4,8 @@
 
 import { connectAzure } from '../azure/azure.ts';
 import { CloudFiles } from '../azure/cloud-files.ts';
+import { caFileIn, SERVICE_ACCOUNT_DIR } from '../azure/cluster/service-account.ts';
 import { readTrust } from '../azure/http/trust.ts';
-import { CLUSTER_CA_FILE } from '../azure/login/token-proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { Sweeper } from '../base/sweeper.ts';
@@ -14,6 +14,8 @@ import type { MountHandler } from '../mount/handler.ts';
 import { createMount } from '../mount/mount.ts';
 import { warmUp } from '../mount/warm-up.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';
+import { IDENTITY_ROWS } from '../spc/identities/table.ts';
+import { GUARDED_NAMES, isAllowed } from '../spc/overrides.ts';
 import type { CloudOptions } from './cloud-options.ts';
 import type { ServeOptions } from './serve-flags.ts';
 import { VERSION } from './version.ts';
@@ -31,6 +33,8 @@ export interface ProviderSurroundings {
   readonly sweeper?: Sweeper;
   /** Called after each sweep that dropped something. */
   readonly swept?: () => void;
+  /** Directory of the CA and token for the API server of the cluster. Default: that of every pod. */
+  readonly serviceAccountDir?: string;
 }
 
 /** Sets up the provider inside this process. */
@@ -54,8 +58,11 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '3
 /** Puts the mount pipeline and Azure together. */
 export async function createProvider(
   settings: ProviderSettings,
-  { env, log, telemetry, clock, sweeper = new Sweeper(clock), swept = () => {} }: ProviderSurroundings,
+  surroundings: ProviderSurroundings,
 ): Promise<Provider> {
+  const { env, log, telemetry, clock, sweeper = new Sweeper(clock) } = surroundings;
+  const { serviceAccountDir = SERVICE_ACCOUNT_DIR, swept = () => {} } = surroundings;
+  const { identityModes: servedModes, allowVolumeAttributes: allowed } = settings;
   const azure = connectAzure({
     userAgent: userAgentOf(settings.customUserAgent),
     trust: await readTrust({
@@ -67,11 +74,13 @@ export async function createProvider(
       url: settings.tokenProxyUrl,
       sniName: settings.sniName,
       apiServer: { host: env.KUBERNETES_SERVICE_HOST ?? '', port: env.KUBERNETES_SERVICE_PORT ?? '' },
-      caFile: CLUSTER_CA_FILE,
+      caFile: caFileIn(serviceAccountDir),
     },
+    serviceAccountDir: checksOverrides(settings, surroundings) ? serviceAccountDir : undefined,
     cacheTtlMs: settings.cacheTtlMs,
     pinnedCacheTtlMs: settings.pinnedCacheTtlMs,
     telemetry,
+    log,
     clock,
     sweeper,
   });
@@ -87,6 +96,8 @@ export async function createProvider(
       defaults,
       readCloudFile,
       certificatePolicy,
+      servedModes,
+      overrides: azure.classes === undefined ? undefined : { allowed, classes: azure.classes },
       telemetry,
       clock,
       sweeper,
@@ -103,6 +114,23 @@ export async function createProvider(
       azure.close();
     },
   };
+}
+
+/**
+ * Returns true if Mounts read their classes to find out what pods change: the node's own identity is served, pods may not
+ * change every parameter, and there is a cluster. The kubelet gives every pod the address of the API server.
+ */
+function checksOverrides(
+  { identityModes, allowVolumeAttributes }: ProviderSettings,
+  { env, log }: Pick<ProviderSurroundings, 'env' | 'log'>,
+): boolean {
+  const servesNode = Object.values(IDENTITY_ROWS).some(
+    ({ ofNode, kinds }) => ofNode && kinds.some((kind) => identityModes.includes(kind)),
+  );
+  if (!servesNode || GUARDED_NAMES.every((name) => isAllowed(name, allowVolumeAttributes))) return false;
+  if ((env.KUBERNETES_SERVICE_HOST ?? '') !== '') return true;
+  log.info('Outside of a cluster, pods may change every parameter: KUBERNETES_SERVICE_HOST is not set');
+  return false;
 }
 
 /** Returns the reader of custom cloud files; see {@link CloudFiles}. */

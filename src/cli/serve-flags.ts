@@ -5,8 +5,10 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { ProviderError } from '../base/errors.ts';
-import { oneOf, quote } from '../base/words.ts';
+import { nearest, oneOf, quote } from '../base/words.ts';
 import { CLOUD_NAMES } from '../spc/cloud.ts';
+import { IDENTITY_KINDS, type IdentityKind } from '../spc/identities/table.ts';
+import { ALLOW_ALL, GUARDED_NAMES } from '../spc/overrides.ts';
 import { describeFlags, type FlagSpec, parseGoFlags } from './go-flags.ts';
 
 /** The settings of `serve`. Flags have the official provider's names and defaults. */
@@ -34,6 +36,9 @@ export interface ServeOptions {
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
   readonly certificatePolicy: 'warn' | 'enforce';
+  readonly identityModes: readonly IdentityKind[];
+  /** Guarded parameters that a pod may change; see `spc/overrides.ts`. */
+  readonly allowVolumeAttributes: readonly string[];
   /** The given flags that this provider accepts and ignores. */
   readonly ignored: readonly string[];
 }
@@ -112,6 +117,18 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     fallback: 'warn',
     help: 'warn about expired and not yet valid certificates, or enforce: refuse to mount them',
   },
+  {
+    name: 'identity-modes',
+    kind: 'text',
+    fallback: '',
+    help: 'identity modes that are served, with commas between them; empty: all',
+  },
+  {
+    name: 'allow-volume-attributes',
+    kind: 'text',
+    fallback: '',
+    help: "parameters that a pod's volumeAttributes may change for the node's own identity; * for all",
+  },
 ];
 
 /** Flags of klog and pprof. An existing DaemonSet may set them; this provider accepts and ignores them. */
@@ -144,6 +161,11 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
   requireThat('healthz-host', text('healthz-host'), { rule: 'an IP address such as 127.0.0.1', holds: isIpOrEmpty });
   requireThat('token-proxy-url', text('token-proxy-url'), { rule: 'an https URL', holds: isHttpsOrEmpty });
   requireThat('custom-user-agent', text('custom-user-agent'), { rule: 'printable ASCII', holds: isPrintableAscii });
+  const identityModes = listOf('identity-modes', text('identity-modes'), IDENTITY_KINDS);
+  const allowVolumeAttributes = listOf('allow-volume-attributes', text('allow-volume-attributes'), [
+    ...GUARDED_NAMES,
+    ALLOW_ALL,
+  ]);
   const healthPath = text('healthz-path');
   return {
     endpoint: text('endpoint'),
@@ -167,6 +189,8 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     cacheTtlMs: number('cache-ttl'),
     pinnedCacheTtlMs: number('pinned-cache-ttl'),
     certificatePolicy: text('certificate-policy').toLowerCase() === 'enforce' ? 'enforce' : 'warn',
+    identityModes: identityModes.length === 0 ? IDENTITY_KINDS : identityModes,
+    allowVolumeAttributes,
     ignored,
   };
 }
@@ -182,7 +206,7 @@ ${describeFlags(SERVE_FLAGS)}
 
 Environment: AZURE_ENVIRONMENT_FILEPATH (custom cloud file), HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
 SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS,
-KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server, for identity binding).
+KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server).
 
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start or did not end in time, 2 wrong flags.
 `;
@@ -191,6 +215,24 @@ Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start or did not end in
 function requireOneOf(name: string, value: string, allowed: readonly string[]): void {
   const holds = (text: string) => allowed.some((one) => one.toLowerCase() === text.toLowerCase());
   requireThat(name, value, { rule: oneOf(allowed), holds });
+}
+
+/** The words of a list with commas; each has to be a known one. */
+function listOf<T extends string>(name: string, value: string, known: readonly T[]): readonly T[] {
+  const words = value
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+  return words.map((word) => {
+    const found = known.find((one) => one === word);
+    if (found !== undefined) return found;
+    const near = nearest(word, known);
+    const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+    throw new ProviderError(
+      'ERR_USAGE',
+      `invalid value ${quote(word)} in flag --${name}: each word must be ${oneOf(known)}${hint}`,
+    );
+  });
 }
 
 function isIpOrEmpty(value: string): boolean {

@@ -20,6 +20,7 @@ import {
   parsePermission,
 } from '../spc/attributes.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';
+import type { IdentityKind } from '../spc/identities/table.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
 import { findingsError, parseWithCloudFile } from '../spc/parameters.ts';
@@ -33,6 +34,7 @@ import type { MountHandler, MountInput } from './handler.ts';
 import { fileOfLiteral } from './literals.ts';
 import { LogOnce } from './log-once.ts';
 import { rememberTexts } from './manifest-cache.ts';
+import { type OverrideRules, refuseOverrides } from './overrides.ts';
 import { Progress } from './pending-waits.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
 import { MountReport } from './report.ts';
@@ -52,6 +54,10 @@ export interface MountDeps {
   /** Drops from memory what was made of earlier values. */
   readonly sweeper: Sweeper;
   readonly log: Logger;
+  /** `--identity-modes`. Default: all. */
+  readonly servedModes?: readonly IdentityKind[] | undefined;
+  /** Default: pods may change every parameter. */
+  readonly overrides?: OverrideRules | undefined;
   /** Secrets of the provider itself, such as the password of a proxy. Messages never contain them. */
   readonly confidential?: readonly string[];
 }
@@ -136,13 +142,15 @@ export function createMount(deps: MountDeps): MountHandler {
 async function readVolume(
   input: MountInput,
   attributes: Attributes,
-  { defaults, readCloudFile, clock, report, remember, redactor }: Journey,
+  { defaults, readCloudFile, servedModes, overrides, clock, report, remember, redactor, context }: Journey,
 ): Promise<VolumeSpec> {
   const secret = parseNodePublishSecret(input.secrets);
   redactor.learn(() => credentialsIn(secret));
   const mode = parsePermission(input.permission);
-  const request = { secret, mode, now: clock.wall() };
-  const { findings, volume } = await parseWithCloudFile(attributes, { defaults, request, remember }, readCloudFile);
+  const request = { secret, mode, now: clock.wall(), ...(servedModes === undefined ? {} : { servedModes }) };
+  const parsed = await parseWithCloudFile(attributes, { defaults, request, remember }, readCloudFile);
+  if (overrides !== undefined) await refuseOverrides(attributes, parsed, overrides, context);
+  const { findings, volume } = parsed;
   report.parsed(findings.all, volume);
   const error = findingsError(findings);
   if (error !== undefined) throw error;

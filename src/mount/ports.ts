@@ -1,12 +1,13 @@
 /**
- * The interfaces through which the pipeline reads vaults; `azure/vault/` implements them. They carry objects as Key
- * Vault answered them, and the circumstances of the Mount that asks.
+ * The interfaces through which the pipeline reads vaults and SecretProviderClasses; `azure/` implements them. They carry
+ * objects as Key Vault answered them, and the circumstances of the Mount that asks.
  */
 
 import type { SteadyTime } from '../base/clock.ts';
 import type { ObjectType } from '../base/objects.ts';
 import type { Secret } from '../base/secret.ts';
 import type { VolumeSpec } from '../spc/model.ts';
+import type { ClassParameters, ClassRef } from '../spc/overrides.ts';
 import type { Progress } from './pending-waits.ts';
 
 /** A JSON Web Key as Key Vault sends it: numbers in base64url. */
@@ -76,6 +77,26 @@ export interface VaultReader {
   get(ref: ObjectRef, context: FetchContext): Promise<FetchedObject>;
   /** All versions, in the order of the vault's pages. */
   listVersions(ref: Omit<ObjectRef, 'version'>, context: FetchContext): Promise<readonly ListedVersion[]>;
+}
+
+/** A copy of the guarded parameters of a SecretProviderClass. */
+export interface ClassCopy {
+  readonly parameters: ClassParameters;
+  /** Why the API server did not confirm that the class still has them; undefined if it did. */
+  readonly unconfirmed: string | undefined;
+}
+
+/** Reads SecretProviderClasses from the cluster; `azure/cluster/` implements it. */
+export interface ClassReader {
+  /**
+   * A copy that `fits`, or the newest one. One that is remembered and does not fit is read again.
+   * Throws: `ProviderError` whose message is the reason and the remedy, where there is no copy.
+   */
+  read(
+    ref: ClassRef,
+    context: Pick<FetchContext, 'signal' | 'progress'>,
+    fits: (parameters: ClassParameters) => boolean,
+  ): Promise<ClassCopy>;
 }
 
 /** Opens the vault of a volume. */

@@ -6,7 +6,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { type MountOutcome, type ObjectExpiry, OUTCOMES } from '../base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
-import type { Identity } from '../spc/model.ts';
+import { IDENTITY_KINDS } from '../spc/identities/table.ts';
 import { labelText } from './bounded.ts';
 
 /** The metrics of the Prometheus library. The two histograms have the official provider's names, buckets and labels. */
@@ -45,14 +45,6 @@ export interface InstrumentSources {
 }
 
 const SERVICE_NAME = 'csi-secrets-store-provider-azure';
-const IDENTITY_KINDS: Readonly<Record<Identity['kind'], true>> = {
-  'service-principal': true,
-  'client-certificate': true,
-  'workload-identity': true,
-  'identity-binding': true,
-  'managed-identity': true,
-  'pod-identity': true,
-};
 const BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10, 15, 30];
 /** The labels of every series of the official provider. */
 const COMMON_LABELS = {
@@ -124,7 +116,7 @@ function addCounters(registers: Registry[]) {
       registers,
     }),
   };
-  for (const identity of Object.keys(IDENTITY_KINDS)) {
+  for (const identity of IDENTITY_KINDS) {
     for (const outcome of OUTCOMES) counters.tokenRequests.inc({ identity, outcome }, 0);
   }
   for (const result of ['hit', 'shared', 'miss']) counters.cacheLookups.inc({ result }, 0);

@@ -4,6 +4,8 @@
  * not shown.
  */
 
+import type { ErrorCode } from '../base/errors.ts';
+
 /** One thing to say about a manifest: an error refuses the mount, a warning and a note do not. */
 export interface Finding {
   readonly severity: 'error' | 'warning' | 'note';
@@ -23,10 +25,12 @@ export type Stage = (typeof STAGES)[number];
 
 const STAGES = ['parameters', 'objects', 'vault', 'client', 'fetch', 'never'] as const;
 
-/** Where a mistake is, and in which step the official provider finds it (`never` by default). */
+/** Where a mistake is, in which step the official provider finds it (`never` by default), and the code of its error. */
 export interface Place {
   readonly line?: number | undefined;
   readonly stage?: Stage;
+  /** Default: ERR_BAD_PARAMETERS. */
+  readonly code?: ErrorCode;
 }
 
 /** Findings of each severity that are shown. Nobody reads more of them, and a hostile text can give thousands. */
@@ -37,10 +41,12 @@ export class Findings {
   readonly all: Finding[] = [];
   readonly #counts = { error: 0, warning: 0, note: 0 };
   readonly #stages = new Map<Finding, number>();
+  readonly #codes = new Set<ErrorCode>();
 
-  error(path: string, message: string, { line, stage = 'never' }: Place = {}): void {
+  error(path: string, message: string, { line, stage = 'never', code = 'ERR_BAD_PARAMETERS' }: Place = {}): void {
     const finding = this.#add('error', path, message, line);
     this.#stages.set(finding, STAGES.indexOf(stage));
+    this.#codes.add(code);
   }
 
   warning(path: string, message: string, line?: number): void {
@@ -54,6 +60,7 @@ export class Findings {
   /** Adds the findings of another collection. */
   include(others: Findings): void {
     for (const [finding, stage] of others.#stages) this.#stages.set(finding, stage);
+    for (const code of others.#codes) this.#codes.add(code);
     for (const finding of others.all) this.#show(finding);
   }
 
@@ -63,6 +70,12 @@ export class Findings {
       .sort(([, a], [, b]) => a - b)
       .map(([finding]) => finding)
       .slice(0, MAX_FINDINGS);
+  }
+
+  /** The code that all errors share, else ERR_BAD_PARAMETERS. */
+  get code(): ErrorCode {
+    const [code = 'ERR_BAD_PARAMETERS', ...others] = this.#codes;
+    return others.length === 0 ? code : 'ERR_BAD_PARAMETERS';
   }
 
   /** True if more findings of a severity would not be shown. */

@@ -3,12 +3,15 @@
  * table. Called where parameters are read. Refuses two modes at once, and a request that lacks what its mode needs.
  */
 
+import { clip } from '../base/words.ts';
+import type { Attributes } from './attributes.ts';
 import type { Stage } from './finding.ts';
 import type { ClassicParameters, Credentials } from './identities/identity-row.ts';
 import {
   DEFAULT_ROW,
   FLAGGED_ROWS,
   type Identity,
+  type IdentityKind,
   type IdentityRequest,
   NAMED_ROWS,
   rowOf,
@@ -57,6 +60,43 @@ export function resolveIdentity(request: IdentityRequest, credentials: Credentia
   const resolved = rowOf(request).resolve(request, credentials);
   if (resolved.ok) return resolved;
   return { ok: false, message: `${failureOf(request)}${resolved.reason}`, stage: resolved.stage ?? 'parameters' };
+}
+
+/** The parameter that chose an identity, for a message about the choice. */
+export interface Choice {
+  /** The parameter, or the field of `keyVault`. */
+  readonly path: string;
+  /** The subject of a sentence, with the objects in which the parameter can stand. */
+  readonly words: string;
+}
+
+/** The parameter that chose the identity of a request. */
+export function choiceOf(request: IdentityRequest, attributes: Attributes): Choice {
+  const { chosenBy, credential } = rowOf(request);
+  const places = placesOf(attributes);
+  if (attributes.parameters.has('keyVault')) {
+    const path = `keyVault.vault.credentials.${credential?.field}`;
+    return { path, words: `${path} (${places})` };
+  }
+  if (chosenBy === undefined) return { path: 'clientID', words: `no parameter (${places}) names an identity, which` };
+  const name = 'flag' in chosenBy ? chosenBy.flag : chosenBy.text;
+  return { path: name, words: `parameter "${name}" (${places})` };
+}
+
+/** The driver does not tell which of the two objects a parameter comes from. Rotation up to v1.5 reads the class only. */
+function placesOf({ secretProviderClass, pod }: Attributes): string {
+  if (secretProviderClass === '') return 'of the SecretProviderClass';
+  return `of SecretProviderClass ${clip(`${pod.namespace}/${secretProviderClass}`)}, or of the pod's volumeAttributes`;
+}
+
+/** The end of a sentence about a choice whose modes the provider does not serve; undefined where it serves one of them. */
+export function unservedProblem(kinds: readonly IdentityKind[], served: readonly IdentityKind[]): string | undefined {
+  if (kinds.some((kind) => served.includes(kind))) return undefined;
+  const modes = `--identity-modes=${served.join(',')}`;
+  return (
+    `asks for the identity mode ${kinds.join(' or ')}, which this provider does not serve (${modes}); ask for another ` +
+    `identity, or start the provider with ${modes},${kinds[0]}`
+  );
 }
 
 function failureOf(request: IdentityRequest): string {

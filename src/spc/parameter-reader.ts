@@ -9,8 +9,8 @@ import { quote } from '../base/words.ts';
 import { type Attributes, lengthProblem, type NodePublishSecret } from './attributes.ts';
 import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
-import type { IdentityRequest } from './identities/table.ts';
-import { requestProblem, resolveIdentity } from './identity.ts';
+import { type IdentityKind, type IdentityRequest, rowOf } from './identities/table.ts';
+import { choiceOf, requestProblem, resolveIdentity, unservedProblem } from './identity.ts';
 import type { Identity, ObjectSpec } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
 import { ALL_NAMES, CLASSIC_NAMES, TEXTS } from './parameter-names.ts';
@@ -24,7 +24,7 @@ import {
 } from './unknown-parameters.ts';
 
 /** Path of findings about the request's credentials, not about the manifest. */
-export const CREDENTIALS = 'credentials';
+const CREDENTIALS = 'credentials';
 
 /** Defaults from the program's flags and environment, for manifests that do not say. */
 export interface ParameterDefaults {
@@ -43,6 +43,8 @@ export interface RequestFacts {
   readonly now: number;
   /** Permission bits of files that name none. */
   readonly mode: number;
+  /** `--identity-modes`. Default: all. */
+  readonly servedModes?: readonly IdentityKind[];
 }
 
 /** Lines on which the texts of parameters begin in their manifest, for findings. */
@@ -186,21 +188,22 @@ export class ParameterReader {
 
   identity(request: IdentityRequest, tenantId: string): Identity | undefined {
     const problem = requestProblem(request);
-    if (problem !== undefined) {
-      this.error('clientID', problem, 'parameters');
-      return undefined;
-    }
+    if (problem !== undefined) this.error('clientID', problem, 'parameters');
     const facts = this.#context.request;
     if (facts === undefined) return undefined;
-    const { pod, tokens } = this.#attributes;
-    const { secret, now } = facts;
-    const ignored =
-      secret === undefined && request.kind === 'service-principal'
-        ? ignoredIdentities(this.#attributes.parameters)
-        : [];
+    const { secret, now, servedModes } = facts;
+    const { pod, tokens, parameters } = this.#attributes;
+    const ignored = secret === undefined && request.kind === 'service-principal' ? ignoredIdentities(parameters) : [];
     const resolved = resolveIdentity(request, { tenantId, pod, tokens, secret, now, ignored });
+    if (servedModes !== undefined) {
+      const kinds = resolved.ok ? [resolved.identity.kind] : rowOf(request).kinds;
+      const choice = choiceOf(request, this.#attributes);
+      const unserved = unservedProblem(kinds, servedModes);
+      if (unserved !== undefined) this.error(choice.path, `${choice.words} ${unserved}`);
+    }
+    if (problem !== undefined) return undefined;
     if (resolved.ok) return resolved.identity;
-    this.error(CREDENTIALS, resolved.message, resolved.stage);
+    this.findings.error(CREDENTIALS, resolved.message, { stage: resolved.stage, code: 'ERR_NO_CREDENTIALS' });
     return undefined;
   }
 

@@ -3,13 +3,13 @@
  * with one error that names all mistakes, in the order in which the official provider finds them.
  */
 
-import { type ErrorCode, ProviderError } from '../base/errors.ts';
+import { ProviderError } from '../base/errors.ts';
 import { quote } from '../base/words.ts';
 import type { Attributes } from './attributes.ts';
 import { type Cloud, cloudFileNamed, type ReadCloudFile } from './cloud.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import { Findings } from './finding.ts';
-import { rowOf } from './identities/table.ts';
+import { type IdentityRequest, rowOf } from './identities/table.ts';
 import { chooseIdentity } from './identity.ts';
 import {
   type CertificateUse,
@@ -23,7 +23,7 @@ import type { Identity, LiteralFile, ObjectSpec, VolumeSpec } from './model.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
 import { type ObjectsContext, parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
-import { CREDENTIALS, type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
+import { type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
 import { tenantDoubt } from './placeholder.ts';
 import { resolveObjects } from './resolve-objects.ts';
 
@@ -35,6 +35,8 @@ export interface ParsedParameters {
   /** Those objects that could be read, even if there are mistakes elsewhere. */
   readonly objects: readonly ObjectSpec[];
   readonly literals: readonly LiteralFile[];
+  /** The mode of the identity that is asked for; absent where that could not be read. */
+  readonly mode?: IdentityRequest['kind'];
 }
 
 const MAX_SHOWN_MISTAKES = 20;
@@ -66,12 +68,13 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
-  const { cloud, identity, tenantId, vaultName, objects, literals } = manifest;
+  const { cloud, mode, identity, tenantId, vaultName, objects, literals } = manifest;
+  const read = { findings, objects, literals, ...(mode === undefined ? {} : { mode }) };
   if (findings.errors.length > 0 || cloud === undefined || identity === undefined)
-    return { findings, volume: undefined, objects, literals };
+    return { ...read, volume: undefined };
   const vaultUrl = `https://${vaultName}.${cloud.vaultSuffix}`;
   const volume = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl, objects, literals };
-  return { findings, volume, objects, literals };
+  return { ...read, volume };
 }
 
 /** Returns one error for all mistakes, those of the official provider first, or undefined. */
@@ -79,19 +82,17 @@ export function findingsError(findings: Findings): ProviderError | undefined {
   const { errors } = findings;
   const [first, ...more] = errors;
   if (first === undefined) return undefined;
-  const code: ErrorCode = errors.every(({ path }) => path === CREDENTIALS)
-    ? 'ERR_NO_CREDENTIALS'
-    : 'ERR_BAD_PARAMETERS';
   const count = more.length === 0 ? '' : ` [first of ${errors.length} mistakes]`;
   const shown = more.slice(0, MAX_SHOWN_MISTAKES - 1).map(({ message }, index) => `; (${index + 2}) ${message}`);
   const rest = errors.length > MAX_SHOWN_MISTAKES ? `; and ${errors.length - MAX_SHOWN_MISTAKES} more` : '';
   const message = `failed to mount objects, error: ${first.message}${count}${shown.join('')}${rest}`;
-  return new ProviderError(code, message);
+  return new ProviderError(findings.code, message);
 }
 
 interface Manifest {
   readonly cloud: Cloud | undefined;
   readonly tenantId: string;
+  readonly mode: IdentityRequest['kind'] | undefined;
   readonly identity: Identity | undefined;
   readonly vaultName: string;
   readonly objects: readonly ObjectSpec[];
@@ -126,7 +127,7 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const doubt = needsTenant ? tenantDoubt(tenantId) : undefined;
   if (doubt !== undefined) reader.warning(tenantName, `${tenantName} ${quote(tenantId)} ${doubt}`);
   reader.notePlaceholders();
-  return { cloud, tenantId, identity, vaultName, objects, literals: [] };
+  return { cloud, tenantId, mode: request.kind, identity, vaultName, objects, literals: [] };
 }
 
 /** Differs: no object at all is a success for the official provider, and then an unexplained failure of the driver. */
@@ -162,7 +163,7 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   const { field, objects } = reader.readText('keyVault', { layout, use, fileName, defaults }, readKeyVaultText);
   const cloud = reader.cloud();
   if (field === undefined)
-    return { cloud, tenantId: '', identity: undefined, vaultName: '', objects: [], literals: [] };
+    return { cloud, tenantId: '', mode: undefined, identity: undefined, vaultName: '', objects: [], literals: [] };
   const { vaultName, directoryId, literals } = field;
   if (fileName !== '' && !objects.some(({ content }) => content.kind === 'value'))
     reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor beside files');
@@ -172,7 +173,8 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
       reader.note('certificateUse', 'certificateUse has no meaning without a certificate');
   }
   const identity = reader.identity(field.identity, directoryId);
-  return { cloud, tenantId: directoryId, identity, vaultName, objects, literals };
+  const mode = field.identity.kind;
+  return { cloud, tenantId: directoryId, mode, identity, vaultName, objects, literals };
 }
 
 function readFileName(reader: ParameterReader): string {

@@ -106,25 +106,42 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     });
   });
 
-  test('gives the ServiceAccount neither token nor rights', () => {
-    expect([...render().keys()].sort()).toEqual(['DaemonSet', 'ServiceAccount']);
-    expect(render().get('ServiceAccount')).toMatchObject({
+  test('gives the ServiceAccount the right to get SecretProviderClasses, and no other', () => {
+    const objects = render();
+    expect([...objects.keys()].sort()).toEqual(['ClusterRole', 'ClusterRoleBinding', 'DaemonSet', 'ServiceAccount']);
+    expect(objects.get('ServiceAccount')).toMatchObject({
       metadata: { name: 'csi-secrets-store-provider-azure' },
       automountServiceAccountToken: false,
+    });
+    const name = 'akv-csi-secrets-store-provider-azure-kube-system';
+    expect(objects.get('ClusterRole')).toMatchObject({
+      metadata: { name },
+      rules: [{ apiGroups: ['secrets-store.csi.x-k8s.io'], resources: ['secretproviderclasses'], verbs: ['get'] }],
+    });
+    expect(objects.get('ClusterRole')).not.toHaveProperty('aggregationRule');
+    expect(objects.get('ClusterRoleBinding')).toMatchObject({
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects: [{ kind: 'ServiceAccount', name: 'csi-secrets-store-provider-azure', namespace: 'kube-system' }],
     });
     expect([...render({ rbac: { install: false } }).keys()]).toEqual(['DaemonSet']);
   });
 
-  test("mounts the API server's CA, which identity binding needs, without a token beside it", () => {
-    expect(podSpec().volumes).toContainEqual({
-      name: 'cluster-ca',
-      projected: {
-        sources: [
-          { configMap: { name: 'kube-root-ca.crt', optional: true, items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-        ],
-      },
-    });
-    expect(mounts()).toContainEqual(['cluster-ca', '/var/run/secrets/kubernetes.io/serviceaccount']);
+  const CA = { configMap: { name: 'kube-root-ca.crt', optional: true, items: [{ key: 'ca.crt', path: 'ca.crt' }] } };
+  const TOKEN = { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } };
+
+  test.each([
+    [{}, [CA, TOKEN]],
+    [{ rbac: { install: false } }, [CA, TOKEN]],
+    [{ identityModes: ['workload-identity', 'managed-identity'] }, [CA, TOKEN]],
+    [{ allowVolumeAttributes: ['objects'] }, [CA, TOKEN]],
+    [{ identityModes: ['workload-identity', 'service-principal'] }, [CA]],
+    [{ allowVolumeAttributes: ['*'] }, [CA]],
+  ])("mounts the API server's CA, and a token where classes are read: %j", (values, sources) => {
+    expect(podSpec(values).volumes).toContainEqual({ name: 'cluster-ca', projected: { sources } });
+    expect(mounts(values)).toContainEqual(['cluster-ca', '/var/run/secrets/kubernetes.io/serviceaccount']);
+    const hasRole = sources.length === 2 && !('rbac' in values);
+    expect([render(values).has('ClusterRole'), render(values).has('ClusterRoleBinding')]).toEqual([hasRole, hasRole]);
   });
 
   test('runs without root when told to, a group write on the socket directory being all it asks of root', () => {
@@ -165,6 +182,12 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     ['customUserAgent', { linux: { customUserAgent: 'team a: x' } }, ['--custom-user-agent=team a: x']],
     ['cloudName', { cloudName: 'AzureChinaCloud' }, ['--cloud-name=AzureChinaCloud']],
     ['tokenProxyURL', { tokenProxyURL: 'https://proxy:8443' }, ['--token-proxy-url=https://proxy:8443']],
+    [
+      'identityModes',
+      { identityModes: ['pod-identity', 'workload-identity'] },
+      ['--identity-modes=pod-identity,workload-identity'],
+    ],
+    ['allowVolumeAttributes', { allowVolumeAttributes: ['*'] }, ['--allow-volume-attributes=*']],
     ['sniName', { sniName: 'a.ests.aks' }, ['--sni-name=a.ests.aks']],
     ['cacheTTL', { cacheTTL: '1m30s' }, ['--cache-ttl=1m30s']],
     ['cacheTTL off', { cacheTTL: '0' }, ['--cache-ttl=0']],

@@ -23,6 +23,8 @@ const everyFlag: Tree = {
   certificatePolicy: 'enforce',
   metricsObjectNames: 'false',
   cloudFileDir: '/etc/clouds',
+  identityModes: ['managed-identity', 'workload-identity'],
+  allowVolumeAttributes: ['objects', 'keyvaultName'],
   cacheTTL: '10s',
   pinnedCacheTTL: '5m',
   linux: { customUserAgent: 'team a' },

@@ -23,7 +23,7 @@ const installs = blocks('sh')
 describe.skipIf(helm === undefined)('chart, with what the texts say', () => {
   test('renders every values file', () => {
     expect(valuesFiles.length).toBeGreaterThanOrEqual(5);
-    for (const values of valuesFiles) expect([...render(values).keys()]).toEqual(['ServiceAccount', 'DaemonSet']);
+    for (const values of valuesFiles) expect([...render(values).keys()]).toContain('DaemonSet');
   });
 
   test('renders for every command that installs it', () => {

@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { SERVE_FLAGS } from '../../src/cli/serve-flags.ts';
+import { IDENTITY_KINDS } from '../../src/spc/identities/table.ts';
+import { ALLOW_ALL, GUARDED_NAMES } from '../../src/spc/overrides.ts';
 import { chartDir, type Tree } from './helm.ts';
 import { officialReleases } from './official-values.ts';
 
 interface Settings {
-  readonly values: { readonly [path: string]: { readonly type: string; readonly default: unknown } };
+  readonly values: {
+    readonly [path: string]: { readonly type: string; readonly default: unknown; readonly pattern?: string };
+  };
   readonly sections: readonly string[];
 }
 
@@ -44,6 +48,14 @@ test('settings.yaml has every value with its default', () => {
     .filter(([path]) => !unlisted.includes(path))
     .map(([path, rule]) => [path, path === 'metricsAddr' ? String(rule.default) : rule.default]);
   expect(Object.fromEntries(defaults)).toEqual(Object.fromEntries(leaves(values)));
+});
+
+test.each([
+  ['identityModes', IDENTITY_KINDS],
+  ['allowVolumeAttributes', [...GUARDED_NAMES, ALLOW_ALL]],
+])('%s takes the words that the program takes', (name, words) => {
+  const [, pattern = ''] = /^\^\((.*)\)\$$/.exec(settings.values[name]?.pattern ?? '') ?? [];
+  expect(pattern.replace('[*]', '*').split('|').toSorted()).toEqual(words.toSorted());
 });
 
 test('every flag of serve has a value', () => {

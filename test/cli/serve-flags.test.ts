@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { parseServeFlags, SERVE_FLAGS, serveHelp } from '../../src/cli/serve-flags.ts';
+import { IDENTITY_KINDS } from '../../src/spc/identities/table.ts';
 
 describe('flags of serve', () => {
   it('have the official provider’s names and defaults', () => {
@@ -26,6 +27,8 @@ describe('flags of serve', () => {
       cacheTtlMs: 30_000,
       pinnedCacheTtlMs: 600_000,
       certificatePolicy: 'warn',
+      identityModes: IDENTITY_KINDS,
+      allowVolumeAttributes: [],
       ignored: [],
     });
   });
@@ -57,6 +60,16 @@ describe('flags of serve', () => {
     ['--cache-ttl=0', { cacheTtlMs: 0 }],
     ['--pinned-cache-ttl=1h', { pinnedCacheTtlMs: 3_600_000 }],
     ['--certificate-policy=Enforce', { certificatePolicy: 'enforce' }],
+    ['--identity-modes=', {}],
+    ['--identity-modes=,', {}],
+    ['--identity-modes=workload-identity', { identityModes: ['workload-identity'] }],
+    [
+      '--identity-modes=client-certificate, service-principal',
+      { identityModes: ['client-certificate', 'service-principal'] },
+    ],
+    ['--allow-volume-attributes=', {}],
+    ['--allow-volume-attributes=*', { allowVolumeAttributes: ['*'] }],
+    ['--allow-volume-attributes=objects,keyvaultName', { allowVolumeAttributes: ['objects', 'keyvaultName'] }],
   ])('%s', (arg, changes) => {
     expect(parseServeFlags([arg])).toEqual({ ...parseServeFlags([]), ...changes });
   });
@@ -99,6 +112,17 @@ describe('flags of serve', () => {
     ['--token-proxy-url=http://a', 'invalid value "http://a" for flag --token-proxy-url: it must be an https URL'],
     ['--custom-user-agent=a\nb', 'invalid value "a\\nb" for flag --custom-user-agent: it must be printable ASCII'],
     ['--custom-user-agent=ü', 'invalid value "ü" for flag --custom-user-agent: it must be printable ASCII'],
+    [
+      '--identity-modes=workload-identities',
+      'invalid value "workload-identities" in flag --identity-modes: each word must be "service-principal", ',
+    ],
+    ['--identity-modes=workload-identities', '; did you mean "workload-identity"?'],
+    ['--identity-modes=x,pod-identity', 'invalid value "x" in flag --identity-modes: '],
+    ['--allow-volume-attributes=keyVaultName', '; did you mean "keyvaultName"?'],
+    [
+      '--allow-volume-attributes=fileName',
+      'invalid value "fileName" in flag --allow-volume-attributes: each word must be "keyvaultName", ',
+    ],
     ['--endpiont=x', 'unknown flag --endpiont; did you mean --endpoint?'],
   ])('%s is refused', (arg, message) => {
     const attempt = () => parseServeFlags([arg]);

@@ -15,7 +15,8 @@ import { STATUS_OF } from '../../src/server/status.ts';
 import { KEY_VAULT_FIELDS, REFERENCE_FIELDS } from '../../src/spc/key-vault-field.ts';
 import { OBJECT_FIELDS } from '../../src/spc/object.ts';
 import { OUTPUT_FIELDS } from '../../src/spc/outputs.ts';
-import { CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-names.ts';
+import { GUARDED_NAMES } from '../../src/spc/overrides.ts';
+import { ALL_NAMES, CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-names.ts';
 import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
 import {
   firstColumn,
@@ -116,7 +117,20 @@ test('identity-modes.md lists the identities that metrics name', async () => {
   const known = [...(await exposition()).matchAll(/^akv_csi_token_requests_total\{identity="([^"]+)"/gm)];
   const names = new Set(known.map(([, name = '']) => name));
   expect(names.size).toBeGreaterThan(0);
-  expect(firstColumn(textOf('docs/identity-modes.md')).toSorted()).toEqual([...names].toSorted());
+  expect(firstColumn(section('docs/identity-modes.md', 'Identity modes')).toSorted()).toEqual([...names].toSorted());
+});
+
+test('identity-modes.md says of each parameter whether a pod may change it', () => {
+  const rows = tableRows(section('docs/identity-modes.md', 'What a pod may override'));
+  const named = rows.flatMap(([names = '', own, node]) =>
+    [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => [name, own, node?.split(':')[0]]),
+  );
+  const known = [...new Set(ALL_NAMES)].map((name) => [
+    name,
+    'allowed',
+    GUARDED_NAMES.includes(name) ? 'refused' : 'allowed',
+  ]);
+  expect(named.toSorted()).toEqual(known.toSorted());
 });
 
 describe('README.md', () => {

@@ -10,12 +10,13 @@ import { stringify } from 'yaml';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createLogger } from '../../src/cli/logging.ts';
-import { createProvider } from '../../src/cli/provider.ts';
+import { createProvider, type ProviderSurroundings } from '../../src/cli/provider.ts';
 import { parseServeFlags } from '../../src/cli/serve-flags.ts';
 import { type CallOptions, connectProvider, type ProviderClient } from '../../src/driver/client.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/emulator.ts';
 import { startServer } from '../../src/server/server.ts';
 import type { MountRequest, MountResponse } from '../../src/wire/contract.ts';
+import type { ClusterApi } from './cluster-api.ts';
 import { tokenKey } from './pki.ts';
 
 export const TENANT = '11111111-1111-1111-1111-111111111111';
@@ -77,8 +78,12 @@ export interface ParityWorld {
   close(): Promise<void>;
 }
 
-/** Starts an emulator. */
-export async function openWorld(seed: string, options: Partial<EmulatorOptions> = {}): Promise<ParityWorld> {
+/** Starts an emulator. With an API server, the providers are in that cluster. */
+export async function openWorld(
+  seed: string,
+  options: Partial<EmulatorOptions> = {},
+  cluster?: Pick<ClusterApi, 'env' | 'serviceAccountDir'>,
+): Promise<ParityWorld> {
   const emulator = await startEmulator({ seed, tokenKey: tokenKey(), ...options });
   const directory = mkdtempSync(join(tmpdir(), 'akv-parity-'));
   const file = (name: string, text: string) => {
@@ -89,6 +94,7 @@ export async function openWorld(seed: string, options: Partial<EmulatorOptions> 
   const env = {
     SSL_CERT_FILE: file('ca.pem', emulator.caPem),
     AZURE_ENVIRONMENT_FILEPATH: file('cloud.json', emulator.cloudFile),
+    ...cluster?.env,
   };
   const log: string[] = [];
   const providers = new Map<string, Promise<Running>>();
@@ -97,7 +103,13 @@ export async function openWorld(seed: string, options: Partial<EmulatorOptions> 
     const known = providers.get(key);
     if (known !== undefined) return known;
     const path = join(directory, `${providers.size}.sock`);
-    const started = startProvider({ flags, path, env, write: (line) => log.push(line) });
+    const started = startProvider({
+      flags,
+      path,
+      env,
+      ...(cluster && { serviceAccountDir: cluster.serviceAccountDir }),
+      write: (line) => log.push(line),
+    });
     providers.set(key, started);
     return started;
   };
@@ -132,19 +144,23 @@ interface Running {
   close(): Promise<void>;
 }
 
-interface Start {
+interface Start extends Pick<ProviderSurroundings, 'env' | 'serviceAccountDir'> {
   readonly flags: readonly string[];
   readonly path: string;
-  readonly env: Readonly<Record<string, string>>;
   readonly write: (line: string) => void;
 }
 
 /** Starts the provider as `serve` does, with a socket but without a cache of values. */
-async function startProvider({ flags, path, env, write }: Start): Promise<Running> {
+async function startProvider({ flags, path, write, ...surroundings }: Start): Promise<Running> {
   const defaults = ['--cloud-name=AzureStackCloud', '--cache-ttl=0s', '--pinned-cache-ttl=0s'];
   const settings = parseServeFlags([...defaults, ...flags]);
   const log = createLogger({ json: true, verbosity: settings.verbosity, stdout: write, stderr: write });
-  const provider = await createProvider(settings, { env, log, telemetry: silentTelemetry, clock: systemClock });
+  const provider = await createProvider(settings, {
+    ...surroundings,
+    log,
+    telemetry: silentTelemetry,
+    clock: systemClock,
+  });
   const server = await startServer({
     endpoint: { kind: 'unix', path },
     mount: provider.mount,

@@ -36,6 +36,8 @@ export interface IssueOptions {
   readonly keyUsage?: boolean;
   /** Subject alternative names. By default, the name of a certificate that is not a CA. */
   readonly dnsNames?: readonly string[];
+  /** IP addresses among them. */
+  readonly addresses?: readonly string[];
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   /** If true, the certificate has subject and authority key identifiers; default: true. */
@@ -248,14 +250,17 @@ function signingAlgorithm(key: KeyObject, hash: string) {
 }
 
 async function extensionsOf(options: IssueOptions, own: Buffer, issuers: Buffer): Promise<x509.Extension[]> {
-  const { ca = false, keyUsage = ca, keyIds = true, dnsNames = ca ? [] : [options.name] } = options;
+  const { ca = false, keyUsage = ca, keyIds = true, dnsNames = ca ? [] : [options.name], addresses = [] } = options;
   const extensions: x509.Extension[] = [new x509.BasicConstraintsExtension(ca, undefined, true)];
   if (keyUsage) {
     const usage = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
     extensions.push(new x509.KeyUsagesExtension(usage, true));
   }
-  if (dnsNames.length > 0) {
-    const names = dnsNames.map((value) => ({ type: 'dns', value }) as const);
+  const names = [
+    ...dnsNames.map((value) => ({ type: 'dns', value }) as const),
+    ...addresses.map((value) => ({ type: 'ip', value }) as const),
+  ];
+  if (names.length > 0) {
     extensions.push(new x509.SubjectAlternativeNameExtension(names));
   }
   if (keyIds) {

@@ -28,6 +28,20 @@ csi-secrets-store-provider-azure
 {{- end -}}
 {{- end -}}
 
+{{/*
+Returns "true" if the provider reads SecretProviderClasses to find out what pods change: it serves the node's own identity,
+and pods may not change every parameter. The argument is the settings.
+*/}}
+{{- define "akv.readsClasses" -}}
+{{- $servesNode := or (not .identityModes) (has "managed-identity" .identityModes) -}}
+{{- if and $servesNode (not (has "*" .allowVolumeAttributes)) -}}true{{- end -}}
+{{- end -}}
+
+{{/* The name of the ClusterRole and its binding. It is unique among the releases of all namespaces. */}}
+{{- define "akv.clusterName" -}}
+{{- printf "%s-%s" (include "akv.fullname" .) .root.Release.Namespace -}}
+{{- end -}}
+
 {{/* The labels of a pod as YAML. No label contains the chart's version, because a change would restart every pod. */}}
 {{- define "akv.podLabels" -}}
 {{- dict
@@ -88,6 +102,8 @@ httpGet:
 {{- if not .metricsObjectNames -}}{{- $args = append $args "--metrics-object-names=false" -}}{{- end -}}
 {{- range $flag, $value := dict
   "certificate-policy" (ternary "" .certificatePolicy (eq .certificatePolicy "warn"))
+  "identity-modes" (join "," .identityModes)
+  "allow-volume-attributes" (join "," .allowVolumeAttributes)
   "cloud-name" .cloudName
   "cloud-file-dir" .cloudFileDir
   "token-proxy-url" .tokenProxyURL

@@ -7,16 +7,9 @@ import { createHash } from 'node:crypto';
 import { isIP, type LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import { messageOf, ProviderError } from '../../base/errors.ts';
+import { type ApiServerAddress, CLUSTER_HOST, targetOf } from '../cluster/address.ts';
 import { lookupLocalhost } from '../http/lookups.ts';
 import { networkFailure } from '../http/network-error.ts';
-
-/** The address of the API server from the environment of the pod; empty texts where a variable is not set. */
-export interface ApiServer {
-  /** `KUBERNETES_SERVICE_HOST`: a name or an address; default the cluster's own name of it. */
-  readonly host: string;
-  /** `KUBERNETES_SERVICE_PORT`; default 443. */
-  readonly port: string;
-}
 
 /** Settings of the connection to the API server. */
 export interface ApiServerConnection {
@@ -25,7 +18,6 @@ export interface ApiServerConnection {
   readonly lookup: LookupFunction;
 }
 
-const DEFAULT_HOST = 'kubernetes.default.svc.cluster.local';
 const TIMEOUT_MS = 10_000;
 /** The certificate of an AKS API server has this name for its cluster. */
 const CLUSTER_NAME = /^DNS:hcp-kubernetes\.(.+)\.svc\.cluster\.local$/;
@@ -42,16 +34,13 @@ export function bindingServerName(clusterId: string): string {
  * Throws: ERR_UNREACHABLE where the API server does not answer; ERR_AUTHENTICATION where its certificate names no cluster.
  */
 export async function findServerName(
-  { host, port }: ApiServer,
+  address: ApiServerAddress,
   ca: string,
   { timeoutMs = TIMEOUT_MS, lookup = lookupLocalhost }: Partial<ApiServerConnection> = {},
 ): Promise<string> {
-  const target = {
-    host: host === '' ? DEFAULT_HOST : host,
-    port: port === '' ? 443 : /^\d{1,5}$/.test(port) ? Number(port) : 0,
-  };
-  const who = `the API server at ${target.host}:${port === '' ? '443' : port}`;
-  if (target.port === 0 || target.port > 65_535) {
+  const target = targetOf(address);
+  const who = `the API server at ${target.shown}`;
+  if (target.port === 0) {
     throw new ProviderError('ERR_AUTHENTICATION', `${who}: KUBERNETES_SERVICE_PORT is not a port number; ${REMEDY}`);
   }
   let names: string;
@@ -80,7 +69,7 @@ function alternativeNames(
       port,
       ca,
       lookup,
-      servername: isIP(host) === 0 ? host : DEFAULT_HOST,
+      servername: isIP(host) === 0 ? host : CLUSTER_HOST,
       // The host may be a name or address that is not in the certificate. Only an API server's has the cluster's name.
       checkServerIdentity: () => undefined,
     });

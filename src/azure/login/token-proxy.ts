@@ -3,15 +3,16 @@
  * binding through `TokenTransport`. Refuses a proxy whose certificate the cluster's CA did not sign.
  */
 
-import type https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import { messageOf, ProviderError } from '../../base/errors.ts';
+import { type ApiServerAddress, CLUSTER_HOST } from '../cluster/address.ts';
+import type { TransportBy } from '../cluster/api-server.ts';
+import { readClusterCa } from '../cluster/service-account.ts';
 import { BoundedHttpsAgent } from '../http/bounded-agents.ts';
 import { lookupLocalhost } from '../http/lookups.ts';
-import { readRegularFile, realPathOf } from '../http/regular-file.ts';
-import { type ApiServer, findServerName } from './binding-server-name.ts';
+import { findServerName } from './binding-server-name.ts';
 
 /** Settings of the token proxy of AKS identity binding. */
 export interface TokenProxyOptions {
@@ -20,22 +21,15 @@ export interface TokenProxyOptions {
   /** `--sni-name`; empty: computed from the API server's certificate. */
   readonly sniName: string;
   /** The server name is computed from the certificate of this server, not of the one in `url`. */
-  readonly apiServer: ApiServer;
+  readonly apiServer: ApiServerAddress;
   /** CA of the API server and of the proxy. */
   readonly caFile: string;
   /** Resolves host names; default: `lookupLocalhost`. */
   readonly lookup?: LookupFunction;
 }
 
-/** CA of the API server; the kubelet mounts it into every pod. */
-export const CLUSTER_CA_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt';
-
-const DEFAULT_URL = 'https://kubernetes.default.svc.cluster.local';
+const DEFAULT_URL = `https://${CLUSTER_HOST}`;
 const TIMEOUT_MS = 10_000;
-const MAX_CA_BYTES = 1024 * 1024;
-
-/** Makes a transport whose requests all go out by one agent. */
-export type TransportBy = (agent: https.Agent) => HttpClient;
 
 /**
  * The cluster's token proxy. It takes requests that are addressed to Entra. CA and server name are looked up when first
@@ -65,7 +59,7 @@ export class TokenProxy {
    */
   async client(): Promise<HttpClient> {
     try {
-      const ca = await readCa(this.#options.caFile);
+      const ca = await readClusterCa(this.#options.caFile);
       if (this.#known?.ca !== ca) {
         const entry = { ca, client: this.#connect(ca) };
         this.#known = entry;
@@ -112,16 +106,5 @@ export class TokenProxy {
         }
       },
     };
-  }
-}
-
-async function readCa(file: string): Promise<string> {
-  try {
-    const { text } = await readRegularFile(await realPathOf(file), MAX_CA_BYTES);
-    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('it holds no certificate');
-    return text;
-  } catch (error) {
-    const remedy = 'mount the ConfigMap kube-root-ca.crt there, as the chart does';
-    throw new Error(`the cluster's CA cannot be read: open ${file}: ${messageOf(error)}; ${remedy}`);
   }
 }

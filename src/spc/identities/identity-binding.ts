@@ -21,6 +21,8 @@ interface IdentityBinding extends Request {
 /** AKS identity binding. */
 export const identityBinding: IdentityRow<Request, IdentityBinding> = {
   officialMode: 'AzureTokenProxy',
+  kinds: ['identity-binding'],
+  ofNode: false,
   chosenBy: { flag: 'useAzureTokenProxy' },
   parameters: [],
   readClassic: (parameters) => ({ kind: 'identity-binding', clientId: parameters.clientId('clientID') }),

@@ -39,6 +39,10 @@ export type Resolution<I> =
 export interface IdentityRow<R extends { readonly kind: string }, I extends { readonly kind: string }> {
   /** The official provider's name of the mode, part of its error texts. */
   readonly officialMode: string;
+  /** The kinds of identity that a request of the mode can resolve to. */
+  readonly kinds: readonly I['kind'][];
+  /** True if the node proves the identity. Else the pod's own token, Secret or labels do. */
+  readonly ofNode: boolean;
   /** Parameter of the classic form that chooses the mode; undefined for the mode of manifests that choose none. */
   readonly chosenBy: { readonly flag: string } | { readonly text: string } | undefined;
   /** Further parameters of the classic form that only this mode reads. */

@@ -18,6 +18,8 @@ const FIELD = 'managedIdentity';
 /** Managed identity of the node. */
 export const managedIdentity: IdentityRow<ManagedIdentity, ManagedIdentity> = {
   officialMode: 'VMManagedIdentity',
+  kinds: ['managed-identity'],
+  ofNode: true,
   chosenBy: { flag: 'useVMManagedIdentity' },
   parameters: ['userAssignedIdentityID'],
   readClassic(parameters) {

@@ -17,6 +17,8 @@ interface PodIdentity extends Request {
 /** AAD pod identity. */
 export const podIdentity: IdentityRow<Request, PodIdentity> = {
   officialMode: 'PodIdentity',
+  kinds: ['pod-identity'],
+  ofNode: false,
   chosenBy: { flag: 'usePodIdentity' },
   parameters: [],
   readClassic: () => ({ kind: 'pod-identity' }),

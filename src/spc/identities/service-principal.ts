@@ -44,6 +44,8 @@ const FIELD = 'servicePrincipalLocalSecretName';
 /** Service principal. */
 export const servicePrincipal: IdentityRow<Request, SecretIdentity> = {
   officialMode: 'None',
+  kinds: ['service-principal', 'client-certificate'],
+  ofNode: false,
   chosenBy: undefined,
   parameters: [],
   readClassic: () => ({ kind: 'service-principal', secretName: '' }),

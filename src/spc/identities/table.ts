@@ -28,6 +28,9 @@ export type IdentityRequest = RequestIn<Row>;
 /** The identity that asks the vault. Two identities that are equal in every field may share what they read. */
 export type Identity = IdentityIn<Row>;
 
+/** The kind of an identity. */
+export type IdentityKind = Identity['kind'];
+
 type RowOf<K extends IdentityRequest['kind']> = IdentityRow<Extract<IdentityRequest, { readonly kind: K }>, Identity>;
 
 /** The row of each mode. */
@@ -55,6 +58,9 @@ export const DEFAULT_ROW = servicePrincipal;
 export const CREDENTIAL_FIELDS = Object.values(ROWS).flatMap(({ credential }: Row) =>
   credential === undefined ? [] : [credential],
 );
+
+/** All kinds of identity, by the names that documents, flags and metrics give the modes. */
+export const IDENTITY_KINDS: readonly IdentityKind[] = Object.values(ROWS).flatMap(({ kinds }: Row) => kinds);
 
 /** Names of the classic form's parameters that choose the identity or belong to it. */
 export const IDENTITY_PARAMETERS: readonly string[] = [

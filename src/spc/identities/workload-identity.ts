@@ -23,6 +23,8 @@ interface WorkloadIdentity extends Request {
 /** Workload identity. */
 export const workloadIdentity: IdentityRow<Request, WorkloadIdentity> = {
   officialMode: 'None',
+  kinds: ['workload-identity'],
+  ofNode: false,
   chosenBy: { text: 'clientID' },
   parameters: [],
   readClassic: (parameters) => ({ kind: 'workload-identity', clientId: parameters.clientId('clientID') }),
