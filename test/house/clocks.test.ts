@@ -8,6 +8,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 /** Who reads the wall clock, which can be set at any time, and what for. Whatever lasts is a `Lifetime`. */
 const READERS: Readonly<Record<string, string>> = {
   'base/clock.ts': 'is the clock',
+  'azure/store/store-time.ts': 'the age of values across restarts',
   'azure/vault/vaults.ts': 'a Retry-After that is a date',
   'azure/login/login-attempt.ts': 'a Retry-After that is a date',
   'azure/login/issuer-keys.ts': 'the age of keys that were stored, which becomes a lifetime on arrival',

@@ -28,7 +28,7 @@ const FLOORS: Readonly<Record<string, number>> = {
  * azure/azure.ts, come last. Imports of types count too.
  */
 const ROOMS_INSIDE: Readonly<Record<string, readonly string[]>> = {
-  azure: ['http', 'cluster', 'login', 'vault'],
+  azure: ['http', 'cluster', 'store', 'login', 'vault'],
   emulator: ['world', 'http', 'entra', 'vault', 'host', 'seed'],
 };
 

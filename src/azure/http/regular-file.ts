@@ -19,6 +19,16 @@ export interface ReadFile {
   readonly stamp: FileStamp;
 }
 
+/** The content of a file as bytes, with its owner and its permissions. */
+export interface ReadBytes {
+  readonly bytes: Buffer;
+  readonly stamp: FileStamp;
+  /** Permission bits, such as `0o600`. */
+  readonly mode: number;
+  /** The user ID of its owner. */
+  readonly owner: number;
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   EACCES: 'permission denied',
@@ -49,6 +59,12 @@ export async function stampOf(realPath: string): Promise<FileStamp> {
  * Throws: {@link UnreadableFile}, also where the file is no regular one, is larger, or grows while it is read.
  */
 export async function readRegularFile(realPath: string, maxBytes: number): Promise<ReadFile> {
+  const { bytes, stamp } = await readRegularBytes(realPath, maxBytes);
+  return { text: bytes.toString('utf8'), stamp };
+}
+
+/** The bytes of a regular file. Throws: as {@link readRegularFile}. */
+export async function readRegularBytes(realPath: string, maxBytes: number): Promise<ReadBytes> {
   await stampOf(realPath);
   const file = await explained(open(realPath, OPEN_FLAGS));
   try {
@@ -63,7 +79,8 @@ export async function readRegularFile(realPath: string, maxBytes: number): Promi
       read = (await explained(file.read(buffer, length, buffer.length - length))).bytesRead;
     }
     if (length > size) throw new UnreadableFile('it grows while it is read, or is no file on a disk');
-    return { text: buffer.toString('utf8', 0, length), stamp: found };
+    const [mode, owner] = [Number(status.mode) & 0o7777, Number(status.uid)];
+    return { bytes: buffer.subarray(0, length), stamp: found, mode, owner };
   } finally {
     await file.close();
   }
@@ -81,6 +98,8 @@ interface Status {
   readonly dev: bigint;
   readonly ino: bigint;
   readonly size: bigint;
+  readonly mode: bigint;
+  readonly uid: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
 }

@@ -1,0 +1,71 @@
+/**
+ * The heads of the files of the sealed store: that of an entry, and the index of all entries. The index holds the time at
+ * which each value was last confirmed, and tells an older copy of an entry from the current one.
+ */
+
+import { createHash } from 'node:crypto';
+import { isJsonObject } from '../../base/json.ts';
+
+/** What an entry is about, such as its kind, principal, vault and object. */
+export type EntryKey = readonly string[];
+
+/** The head of an entry. */
+export interface EntryHead {
+  readonly key: EntryKey;
+  /** Counts what the store has sealed: a later entry has a larger number. */
+  readonly sequence: number;
+  /** When the value was last confirmed before it was written, by `StoreTime`. */
+  readonly confirmedAt: number;
+}
+
+/** An entry in the index. */
+export interface Indexed {
+  readonly sequence: number;
+  /** When the value was last read from the vault, by `StoreTime`. */
+  readonly confirmedAt: number;
+}
+
+/** The head of the index. */
+export interface Index {
+  /** The largest number that an entry had when it was written. */
+  readonly sequence: number;
+  /** See `StoreTime`. */
+  readonly savedAt: number;
+  /** By {@link idOf}. */
+  readonly entries: ReadonlyMap<string, Indexed>;
+}
+
+/** Names an entry in the index, whichever key seals it. */
+export function idOf(key: EntryKey): string {
+  return createHash('sha256').update(JSON.stringify(key)).digest('base64url').slice(0, 22);
+}
+
+/** The index as it is sealed. */
+export function indexHead({ sequence, savedAt, entries }: Index): unknown {
+  const rows = [...entries].map(([id, entry]) => `${id} ${entry.sequence} ${Math.round(entry.confirmedAt)}`);
+  return { sequence, savedAt: Math.round(savedAt), entries: rows };
+}
+
+/** The index that was sealed; undefined where the head is another one. */
+export function readIndex(head: unknown): Index | undefined {
+  const { sequence, savedAt, entries } = isJsonObject(head) ? head : {};
+  if (!isCount(sequence) || !isCount(savedAt) || !Array.isArray(entries)) return undefined;
+  const rows = entries.map((row): readonly [string, Indexed] => {
+    const [id = '', number, confirmedAt] = String(row).split(' ');
+    return [id, { sequence: Number(number), confirmedAt: Number(confirmedAt) }];
+  });
+  const whole = rows.every(([, entry]) => isCount(entry.sequence) && isCount(entry.confirmedAt));
+  return whole ? { sequence, savedAt, entries: new Map(rows) } : undefined;
+}
+
+/** The head of an entry that was sealed; undefined where the head is another one. */
+export function readEntryHead(head: unknown): EntryHead | undefined {
+  const { key, sequence, confirmedAt } = isJsonObject(head) ? head : {};
+  const isKey = (value: unknown): value is EntryKey =>
+    Array.isArray(value) && value.every((part) => typeof part === 'string');
+  return isKey(key) && isCount(sequence) && isCount(confirmedAt) ? { key, sequence, confirmedAt } : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
