@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
-import { IssuerKeys, type IssuerSnapshot } from '../../src/azure/login/issuer-keys.ts';
+import { IssuerKeys, type KnownIssuer } from '../../src/azure/login/issuer-keys.ts';
 import { DOCUMENT_BOUNDS } from '../../src/azure/login/openid-documents.ts';
 import { type LogFields, silentLogger } from '../../src/base/log.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
@@ -27,6 +27,7 @@ let agents: Agents;
 let clock: ManualClock;
 let keys: IssuerKeys;
 let lines: { message: string; fields: LogFields }[];
+let kept: KnownIssuer[];
 const closers: (() => unknown)[] = [];
 
 beforeAll(async () => {
@@ -37,6 +38,8 @@ beforeAll(async () => {
   closers.push(() => agents.close(), lab.close);
 });
 beforeEach(() => {
+  clock.offBy = 0;
+  kept = [];
   keys = issuerKeys();
   emulator.requests.clear();
 });
@@ -51,8 +54,9 @@ function issuerKeys(): IssuerKeys {
   lines = own;
   const note = (message: string, fields: LogFields = {}) => own.push({ message, fields });
   const log = { ...silentLogger, info: note, detail: note };
+  const witness = { kept: (issuer: KnownIssuer) => kept.push(issuer) };
   const client = createTransport({ agents, userAgent: 'test', ...DOCUMENT_BOUNDS });
-  return new IssuerKeys({ client, log, clock, sweeper: new Sweeper(clock), keepMs: KEEP });
+  return new IssuerKeys({ client, log, sweeper: new Sweeper(clock), maxStaleMs: KEEP, witness });
 }
 
 function token(change: { subject?: string; issuer?: string; expiresInSeconds?: number; audience?: string } = {}) {
@@ -96,8 +100,7 @@ describe('the keys of an accepted issuer', () => {
 
   it('verify a token for the token proxy of identity binding by its own audience only', async () => {
     await accept();
-    const binding = (text: string) =>
-      keys.verify({ ...podIdentity(text), kind: 'identity-binding' } as ReturnType<typeof podIdentity>, clock.wall());
+    const binding = (text: string) => keys.verify({ ...podIdentity(text), kind: 'identity-binding' }, clock.wall());
     expect(await binding(token({ audience: 'api://AKSIdentityBinding' }))).toBe(true);
     expect(await binding(token())).toBe(false);
     expect(await verify(token({ audience: 'api://AKSIdentityBinding' }))).toBe(false);
@@ -146,13 +149,17 @@ describe('the keys of an accepted issuer', () => {
     await accept();
     clock.time += MINUTE;
     await emulator.rotateServiceAccountKey({ type: 'rsa' });
-    expect(await Promise.all([verify(), verify(), verify()])).toEqual([true, true, true]);
+    expect(await Promise.all([verify(), verify(), verify()])).toEqual([false, false, false]);
+    await expect.poll(() => kept).toHaveLength(2);
+    expect(await verify()).toBe(true);
     expect(asked()).toHaveLength(4);
     const forged = () => podToken({ key: rsa, claims: podClaims(emulator.serviceAccountIssuer, clock.wall()) });
     expect(await Promise.all([verify(forged()), verify(forged())])).toEqual([false, false]);
     expect(asked()).toHaveLength(4);
     clock.time += MINUTE;
     expect(await Promise.all([verify(forged()), verify(forged())])).toEqual([false, false]);
+    await expect.poll(() => kept).toHaveLength(3);
+    expect(await verify(forged())).toBe(false);
     expect(asked()).toHaveLength(6);
   });
 
@@ -264,69 +271,75 @@ function configuration(change: Record<string, unknown>): Partial<Answer> {
   return { body: { issuer, jwks_uri: `${issuer}/openid/v1/jwks`, ...change } };
 }
 
-describe('a snapshot of the issuers', () => {
-  const restored = (snapshot: unknown) => {
+describe('an issuer of an earlier process', () => {
+  /** What the witness of an earlier process was told, `ageMs` ago. */
+  const earlier = async (ageMs = 0): Promise<KnownIssuer> => {
+    await accept();
+    const [issuer] = kept;
+    if (issuer === undefined) throw new Error('the witness was told nothing');
     keys = issuerKeys();
-    return keys.restore(snapshot);
+    emulator.requests.clear();
+    return JSON.parse(JSON.stringify({ ...issuer, ageMs }));
   };
 
-  it('goes through JSON, verifies after a restart in which nobody answers, and ages on', async () => {
-    await accept();
-    const text = JSON.stringify(keys.snapshot());
+  it('verifies at once, while nobody answers, and ages on', async () => {
+    const issuer = await earlier(HOUR);
     emulator.faults.add({ on: 'issuer', action: { kind: 'drop' } });
-    clock.time += HOUR;
-    expect(restored(JSON.parse(text))).toBe(1);
+    expect(keys.load(issuer)).toBe(true);
     expect(await verify()).toBe(true);
-    expect(JSON.parse(JSON.stringify(keys.snapshot()))).toEqual(JSON.parse(text));
     clock.time += KEEP - HOUR;
     expect(await verify()).toBe(false);
-    expect(restored(JSON.parse(text))).toBe(0);
   });
 
-  it('does not replace keys that are known', async () => {
-    await accept();
-    const [entry] = keys.snapshot();
-    const forged = { ...entry, keys: [publicJwkOf(rsa, 'key-1')] };
-    expect(keys.restore([forged])).toBe(0);
-    expect(await verify(podToken({ key: rsa, claims: podClaims(emulator.serviceAccountIssuer, clock.wall()) }))).toBe(
-      false,
-    );
+  it('is asked for its keys again when they are an hour old, and not before', async () => {
+    const issuer = await earlier(59 * MINUTE);
+    expect(keys.load(issuer)).toBe(true);
+    keys.accepted(podIdentity(token()));
+    expect(await verify()).toBe(true);
+    expect(asked()).toEqual([]);
+    clock.time += MINUTE;
+    keys.accepted(podIdentity(token()));
+    await expect.poll(asked).toHaveLength(2);
   });
 
-  it('is renewed at the next login, however young it says that it is', async () => {
+  it('does not replace keys that were read since', async () => {
+    const issuer = await earlier();
     await accept();
-    const old = keys.snapshot().map((entry) => ({ ...entry, readAt: clock.wall() - HOUR }));
-    expect(restored(old)).toBe(1);
-    emulator.requests.clear();
-    await accept();
-    expect(asked()).toHaveLength(2);
+    const forged = { ...issuer, keys: [publicJwkOf(rsa, 'key-1')] };
+    expect(keys.load(forged)).toBe(false);
+    const text = podToken({ key: rsa, claims: podClaims(emulator.serviceAccountIssuer, clock.wall()) });
+    expect(await verify(text)).toBe(false);
   });
 
-  it.each<[string, (entry: IssuerSnapshot) => unknown]>([
-    ['of the future', (entry) => ({ ...entry, readAt: clock.wall() + 6 * MINUTE })],
-    ['of yesterday', (entry) => ({ ...entry, readAt: clock.wall() - KEEP })],
-    ['without a time', ({ issuer, keys: known }) => ({ issuer, keys: known })],
-    ['of no time', (entry) => ({ ...entry, readAt: Number.NaN })],
-    ['of an issuer without HTTPS', (entry) => ({ ...entry, issuer: 'http://cluster.example' })],
-    ['of no issuer', (entry) => ({ ...entry, issuer: 1 })],
-    ['without keys', (entry) => ({ ...entry, keys: [] })],
-    ['with a weak key', (entry) => ({ ...entry, keys: [publicJwkOf(sharedKey('rsa-1024'), 'k')] })],
+  it('outlasts a wall clock that is set', async () => {
+    const issuer = await earlier();
+    expect(keys.load(issuer)).toBe(true);
+    emulator.faults.add({ on: 'issuer', action: { kind: 'drop' } });
+    clock.offBy = 10 * 365 * 24 * HOUR;
+    expect(await verify()).toBe(true);
+  });
+
+  it.each<[string, (issuer: KnownIssuer) => unknown]>([
+    ['too old', (issuer) => ({ ...issuer, ageMs: KEEP })],
+    ['of the future', (issuer) => ({ ...issuer, ageMs: -1 })],
+    ['without an age', ({ issuer, keys: known }) => ({ issuer, keys: known })],
+    ['of no age', (issuer) => ({ ...issuer, ageMs: Number.NaN })],
+    ['without HTTPS', (issuer) => ({ ...issuer, issuer: 'http://cluster.example' })],
+    ['without a name', (issuer) => ({ ...issuer, issuer: 1 })],
+    ['without keys', (issuer) => ({ ...issuer, keys: [] })],
+    ['with a weak key', (issuer) => ({ ...issuer, keys: [publicJwkOf(sharedKey('rsa-1024'), 'k')] })],
     ['that is null', () => null],
-  ])('leaves out an entry %s', async (_, change) => {
-    await accept();
-    const [entry] = keys.snapshot();
-    if (entry === undefined) throw new Error('no snapshot');
-    const sound = { ...entry, issuer: 'https://cluster.example/a' };
-    expect(restored([change(entry), sound])).toBe(1);
-    expect(keys.snapshot().map(({ issuer }) => issuer)).toEqual([sound.issuer]);
+    ['that is a text', () => 'x'],
+  ])('%s stays out', async (_, change) => {
+    const issuer = await earlier();
+    expect(keys.load(change(issuer))).toBe(false);
+    expect(keys.size).toBe(0);
+    expect(keys.load(issuer)).toBe(true);
   });
 
-  it.each([undefined, null, {}, 'x'])('that is %s restores nothing', (snapshot) => expect(restored(snapshot)).toBe(0));
-
-  it('of more issuers than are kept restores the first ones', async () => {
-    await accept();
-    const [entry] = keys.snapshot();
-    const many = Array.from({ length: 100 }, (_, i) => ({ ...entry, issuer: `https://cluster.example/${i}` }));
-    expect(restored(many)).toBe(16);
+  it('stays out where there is no room', async () => {
+    const issuer = await earlier();
+    const many = Array.from({ length: 100 }, (_, i) => ({ ...issuer, issuer: `https://cluster.example/${i}` }));
+    expect(many.filter((one) => keys.load(one))).toHaveLength(16);
   });
 });

@@ -11,7 +11,6 @@ const READERS: Readonly<Record<string, string>> = {
   'azure/store/store-time.ts': 'the age of values across restarts',
   'azure/vault/vaults.ts': 'a Retry-After that is a date',
   'azure/login/login-attempt.ts': 'a Retry-After that is a date',
-  'azure/login/issuer-keys.ts': 'the age of keys that were stored, which becomes a lifetime on arrival',
   'azure/login/token-pool.ts': 'the end of a token, which becomes a lifetime on arrival',
   'mount/convert/certificate-watch.ts': 'dates of certificates',
   'mount/mount.ts': "the end of a pod's token",

@@ -1,7 +1,7 @@
 import { constants, createHmac, type KeyObject, sign } from 'node:crypto';
+import type { PodTokenIdentity } from '../../src/azure/login/pod-token.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { publicPartOf } from '../../src/emulator/world/key-material.ts';
-import type { Identity } from '../../src/spc/model.ts';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
 import { SUBJECT, TENANT, WORKLOAD } from './azure.ts';
 
@@ -58,6 +58,6 @@ export function publicJwkOf(key: KeyObject, kid: string, more: object = {}): Rec
 }
 
 /** A workload identity with a token. */
-export function podIdentity(token: string, change: { clientId?: string } = {}): Identity {
-  return { kind: 'workload-identity', tenantId: TENANT, clientId: WORKLOAD, token: new Secret(token), ...change };
+export function podIdentity(token: string): PodTokenIdentity {
+  return { kind: 'workload-identity', tenantId: TENANT, clientId: WORKLOAD, token: new Secret(token) };
 }

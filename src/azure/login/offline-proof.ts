@@ -7,11 +7,12 @@ import type { Identity } from '../../spc/model.ts';
 
 /** Proves identities without their login service. */
 export interface OfflineProof {
-  /** A login with a service-account token of this identity has succeeded. */
+  /** A login with the service-account token of this identity has succeeded. Returns at once, and never throws. */
   accepted(identity: Identity): void;
   /**
-   * True if the service-account token of the identity is proven at `now` (milliseconds since 1970): its issuer was
-   * accepted before, and its signature, subject, audience and times are right. False for identities without such a token.
+   * Returns true if the service-account token of the identity is proven at `now` (milliseconds since 1970): its issuer was
+   * accepted before, and its signature, subject, audience and times are right. Returns false for identities without such a
+   * token. Never rejects, and never waits for the network.
    */
   verify(identity: Identity, now: number): Promise<boolean>;
 }
