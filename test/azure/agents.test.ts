@@ -14,7 +14,7 @@ afterEach(() => {
   }
 });
 
-/** Whether a request to the URL goes through the proxy of the environment. */
+/** Returns true if a request to the URL uses the proxy of the environment. */
 function proxied(url: string, noProxy = ''): boolean {
   process.env.HTTPS_PROXY = 'http://proxy.example:3128';
   process.env.HTTP_PROXY = 'http://proxy.example:3128';

@@ -93,7 +93,7 @@ describe('a file below the directory', () => {
     await Promise.all(Array.from({ length: 20 }, () => problemOf('a.json', files)));
     expect(await files.read('')).toEqual({ name: path, text: 'one' });
     expect(reads).toBe(1);
-    // As large and as old as before, and another file all the same.
+    // The new file has the size and the time of the old one.
     file('clouds/b.json', 'two');
     utimesSync(join(clouds, 'b.json'), 1, 1);
     renameSync(join(clouds, 'b.json'), path);

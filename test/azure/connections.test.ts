@@ -37,7 +37,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** A file of the test's directory. */
+/** Writes a file into the test's directory and returns its path. */
 function fileOf(name: string, text: string): string {
   const file = join(directory, name);
   mkdirSync(join(file, '..'), { recursive: true });
@@ -45,7 +45,7 @@ function fileOf(name: string, text: string): string {
   return file;
 }
 
-/** What a request to the private server comes to: a status, or the code of its failure. */
+/** Returns the status of a request to the private server, or the code of its failure. */
 async function outcomeWith(trust: Partial<TrustSources>): Promise<unknown> {
   const agents = new Agents(await readTrust({ ...NOWHERE, ...trust }));
   try {
@@ -59,7 +59,7 @@ async function outcomeWith(trust: Partial<TrustSources>): Promise<unknown> {
   }
 }
 
-/** A port of this machine that answers no connection: its process stands still, and its queue is full. */
+/** Returns a port that accepts no connection: its process is stopped and its queue is full. */
 async function deafPort(): Promise<{ readonly port: number; close(): void }> {
   const program =
     "require('net').createServer().listen({port:0,host:'127.0.0.1',backlog:1},function(){console.log(this.address().port)})";
@@ -242,7 +242,7 @@ describe('idle connections', () => {
     const { certificate, key } = await issue({ name: '*.idle.localhost' });
     const cert = certificate.toString();
     const many = https.createServer({ cert, key: keyPem(key) }, (_, response) => response.end('{}'));
-    // The server itself closes none, however long the test takes.
+    // The server closes no connection during the test.
     many.keepAliveTimeout = 600_000;
     let opened = 0;
     many.on('secureConnection', () => opened++);

@@ -13,15 +13,15 @@ import { issue, keyPem } from '../support/pki.ts';
 const CLIENT_SECRET = 'Pr1ncipal~Secret+/&"<>ü%';
 const CERTIFICATE_PASSWORD = 'the password of a PFX';
 const PROXY_PASSWORD = 'pa$$ of the proxy';
-/** No JWT, so that nothing but what was sent tells that it is a secret. */
+/** Not a JWT, so that only its origin shows that it is a secret. */
 const BEARER = 'opaque.bearer/token+of=Entra-0123456789';
 const GIVEN_AWAY = [CLIENT_SECRET, CERTIFICATE_PASSWORD, PROXY_PASSWORD];
 
-/** Everything that a request holds, in all forms, and what a server may know from elsewhere. */
+/** Returns all texts of a request, in all encodings, and texts that a server may know from elsewhere. */
 function echoOf(headers: NodeJS.Dict<string | string[]>, body: string): string {
   const form = new URLSearchParams(body);
   const fields = ['client_secret', 'client_assertion'].flatMap((name) => form.getAll(name));
-  // What is told first is told: the provider cuts long texts.
+  // The most important texts come first, because the provider shortens long texts.
   const sent = [...fields, String(headers.authorization ?? ''), ...GIVEN_AWAY, body].filter((one) => one !== '');
   const forms = sent.flatMap((one) => [
     one,
@@ -37,7 +37,7 @@ let log: KeptLog;
 let login: https.Server;
 let vault: https.Server;
 let refusesLogins = false;
-/** What servers have sent back. */
+/** The texts that servers have sent back. */
 let echoed: string[] = [];
 
 type Reply = { readonly status: number; readonly body: unknown };
@@ -125,7 +125,7 @@ afterAll(async () => {
 
 let mount: (parameters: object, secrets: object) => Promise<unknown>;
 
-/** The text that leaves after a Mount: its message, and all lines of its log. */
+/** Returns the message of a Mount and all lines of its log. */
 async function textAfter(parameters: object, secrets: object): Promise<string> {
   const error = await mount(parameters, secrets).then(
     () => expect.unreachable(),
@@ -135,7 +135,7 @@ async function textAfter(parameters: object, secrets: object): Promise<string> {
   return JSON.stringify([error.message, error, log.lines]);
 }
 
-/** Every piece of a secret, in every form, that could be of use to somebody. */
+/** Expects no usable part of a secret, in any encoding. */
 function expectNoneOf(shown: string, secrets: readonly string[]): void {
   for (const secret of secrets) {
     const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64').replace(/=+$/, '')];

@@ -9,7 +9,8 @@ import { failuresError } from '../../src/mount/failures.ts';
 import type { Identity } from '../../src/spc/model.ts';
 import { reader, workload } from '../support/azure.ts';
 
-// Names as long as they are in clusters: viewers of events show the first 1,000 bytes, of which the kubelet takes 250.
+// Names have the length of names in clusters. Viewers of events show the first 1,000 bytes; the kubelet uses 250 of
+// them.
 
 const claims = {
   iss: 'https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/',

@@ -17,7 +17,7 @@ const VALUE = 'the-value-that-nobody-may-see';
 type Answer = Omit<Extract<Fault['action'], { kind: 'answer' }>, 'kind'>;
 
 let lab: Lab;
-/** Gives up a request after a second. */
+/** Has a request timeout of one second. */
 let hasty: Lab;
 let expired: Issued;
 let misnamed: Issued;
@@ -51,7 +51,7 @@ async function portOf(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** The vault "x" at a port of this machine. */
+/** Returns a reader of the vault "x" at a port of this machine. */
 function vaultAt(port: number): VaultReader {
   return lab.azure.vaults.open({
     cloud: lab.cloud,
@@ -62,7 +62,7 @@ function vaultAt(port: number): VaultReader {
   });
 }
 
-/** What a read fails with; nothing secret is in it, however deep one looks. */
+/** Returns the error of a read. Expects no secret in it, at any depth. */
 async function failureOf(read: Promise<unknown>): Promise<Error> {
   const error = await read.then(
     () => new Error('the read went well'),
@@ -91,7 +91,7 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
       details: { phase: 'vault', remoteCode },
       message: expect.stringMatching(new RegExp(`did not answer: TLS failed, ${remoteCode}: .*${words}`)),
     });
-    // One while the login is under way, one for the read, if the first has failed by then; no third.
+    // One handshake during the login, and one for the read if the first has failed by then.
     expect(handshakes).toBeLessThanOrEqual(2);
   });
 
@@ -334,7 +334,7 @@ describe('an answer of the vault that is none', () => {
 
   it('one that does not come in time: HTTP, after some tries', async () => {
     const ask = () => hasty.open(reader()).get(secret('s0'), hasty.context());
-    // Logged in, however long that takes on a busy machine.
+    // Waits for the login first.
     await expect.poll(() => ask().then(textOf, String), { timeout: 60_000 }).toBe('value-0');
     hasty.emulator.requests.clear();
     hasty.emulator.faults.add({ on: 'vault', action: { kind: 'hang' } });
@@ -356,7 +356,7 @@ describe('an answer of the vault that is none', () => {
 });
 
 describe('an answer of Entra that is none', () => {
-  /** Not pooled yet: a login of its own each time. */
+  /** Counts the logins. Each has a different secret, so that no token is pooled. */
   let logins = 0;
   const login = () => lab.open(reader(`reader-secret-${++logins}`)).get(secret('s0'), lab.context());
 
@@ -421,7 +421,7 @@ describe('an answer of Entra that is none', () => {
         body: { error: 'temporarily_unavailable' },
       },
     });
-    // The secret is unknown to the emulator, so the login ends with whatever was answered last.
+    // The emulator refuses the secret, so that the login ends with the last response.
     const code = asked === 1 ? 'ERR_THROTTLED' : 'ERR_AUTHENTICATION';
     expect(await failureOf(login())).toMatchObject({ code, details: { phase: 'entra' } });
     expect(lab.tokens()).toBe(asked);

@@ -26,10 +26,10 @@ function gateWith(random = () => 0.5): VaultGate {
   return new VaultGate({ clock: systemClock, judge, random });
 }
 
-/** Requests of a vault, answered when the test says so. */
+/** A vault whose requests are answered when the test says so. */
 class Vault {
   readonly gate: VaultGate;
-  /** Names of the requests in the order they started, and when. */
+  /** Names of the requests in the order of their starts, with the time of each start. */
   readonly started: { readonly name: string; readonly at: number }[] = [];
   readonly #open = new Map<string, { resolve: () => void; reject: (error: Error) => void }>();
   readonly failures: unknown[] = [];
@@ -68,7 +68,7 @@ class Vault {
     await vi.advanceTimersByTimeAsync(0);
   }
 
-  /** Answers all that is under way; how many that were. */
+  /** Answers all requests in progress. Returns their number. */
   async answerAll(): Promise<number> {
     const names = [...this.#open.keys()];
     for (const name of names) this.#open.get(name)?.resolve();

@@ -30,10 +30,10 @@ interface Row {
   readonly identity: Identity;
   readonly place: { readonly phase: string; readonly host: string };
   readonly words: string;
-  /** Of the principal. Another key would be another principal, or two principals with one key. */
+  /** The key of the principal. Different principals must have different keys. */
   readonly key: string;
   readonly proof: Proof;
-  /** Next step after a refusal without a code, and where the SDK asked nobody. */
+  /** The next step after a refusal without a code, and after an error of the SDK without a request. */
   readonly remedy: RegExp;
   readonly unasked: RegExp;
 }
@@ -150,14 +150,14 @@ describe('the modes of identities', () => {
 
   it('do not compile without a proof', () => {
     const { proof: _, ...unproven } = IDENTITY_MODES['pod-identity'];
-    // @ts-expect-error: a mode has to state its proof.
+    // @ts-expect-error: a mode must state its proof.
     const mode: IdentityMode<'pod-identity'> = unproven;
     expect('proof' in mode).toBe(false);
   });
 });
 
 describe('an identity that is not proven', () => {
-  // A kind that somebody added to the parameters, and to nothing else; with names that objects have by themselves.
+  // Kinds that only the parameters have, and names that every object has.
   const KINDS = ['managed-idenity', 'constructor', '__proto__', ''];
   const unknown = (kind: string) => ({ ...reader(), kind }) as unknown as Identity;
   let lab: Lab;

@@ -26,7 +26,7 @@ describe('names under .localhost', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** Addresses, all or the first one, as `dns.lookup` gives them. */
+  /** Returns all addresses or the first one, as `dns.lookup` does. */
   const look = (name: string, options: { all?: boolean; family?: number | 'IPv4' | 'IPv6' } = {}, file = 'hosts') =>
     new Promise<unknown>((resolve) => {
       lookupWith(path(file))(name, options, (error, address, family) => resolve(error ?? [address, family]));

@@ -20,10 +20,10 @@ const HOSTS = [
   { phase: 'token-proxy', host: 'api.example', identity: bound, words: "the cluster's token proxy at api.example" },
 ] as const;
 
-/** IMDS is never asked through a proxy of the environment. */
+/** Requests to IMDS never use the proxy of the environment. */
 const BETWEEN = /check proxies between node and host|check what takes requests to 169\.254\.169\.254/;
 const AWAY = /check proxies between node and host|IMDS is being updated/;
-/** What each status means, though its body is in the words of the service. */
+/** The meaning of each status, even if the body has the form of the service's errors. */
 const STATUSES: readonly (readonly [number, string, RegExp])[] = [
   [301, 'ERR_VAULT', /never redirected.*sign-in page of a network; check /],
   [302, 'ERR_VAULT', /never redirected.*sign-in page of a network; check /],
@@ -42,7 +42,7 @@ const STATUSES: readonly (readonly [number, string, RegExp])[] = [
 ];
 const REFUSALS = [400, 401, 403];
 
-/** How a login ends that was answered like this. */
+/** Returns the error of a login that received this response. */
 function explained({ identity, phase, host }: (typeof HOSTS)[number], status: number, body: string) {
   const answer = { status, body, requestId: undefined };
   const witness = { phase, host, answer, failure: undefined, retryAfterMs: undefined };

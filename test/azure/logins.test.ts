@@ -8,7 +8,7 @@ beforeEach(async () => {
 });
 afterEach(() => lab.close());
 
-/** A token of the pod's service account, as the kubelet makes it. */
+/** Returns a token of the pod's service account, as the kubelet makes it. */
 function podToken(expiresInSeconds = 3600): string {
   return lab.emulator.issueServiceAccountToken({
     subject: SUBJECT,
@@ -17,7 +17,7 @@ function podToken(expiresInSeconds = 3600): string {
   });
 }
 
-/** A JWT that claims a subject and is signed by nobody. */
+/** Returns a JWT with the subject of another token and an invalid signature. */
 function forgedToken(like: string): string {
   const [header, claims] = like.split('.');
   return `${header}.${claims}.${Buffer.from('forged').toString('base64url')}`;

@@ -9,22 +9,22 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 /** The node's steady clock. */
 let time = Date.now();
-/** How long the node was suspended. */
+/** The time that the node was suspended. */
 let sleptMs = 0;
 let lab: Lab;
 
-/** Lets time pass. */
+/** Moves both clocks forward. */
 function pass(ms: number): void {
   time += ms;
   vi.setSystemTime(Date.now() + ms);
 }
 
-/** Sets the node's wall clock forward, or back. */
+/** Sets the node's wall clock forward, or back with a negative value. */
 function step(ms: number): void {
   vi.setSystemTime(Date.now() + ms);
 }
 
-/** A Mount that waits for nobody. */
+/** Returns the context of a Mount with a deadline of 100 ms. */
 const hasty = () => lab.context({ deadlineAt: later(steadyTime(time), 100) });
 const read = (name: string, identity = reader()) => lab.open(identity).get(secret(name), lab.context());
 const throttled = (seconds: number) =>
@@ -79,7 +79,7 @@ describe.each([
     const refused = { code: 'ERR_THROTTLED' };
     await expect(lab.open(reader()).get(secret('s4'), hasty())).rejects.toMatchObject(refused);
     step(byMs);
-    // A tenth more than asked for, at most.
+    // At most a tenth more than the response asked for.
     pass(22 * SECOND);
     expect(textOf(await lab.open(reader()).get(secret('s4'), hasty()))).toBe('value-4');
   });
@@ -88,7 +88,7 @@ describe.each([
     lab.emulator.faults.add({ on: 'entra', method: 'POST', count: 1, action: throttled(60) });
     await expect(read('s5')).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
     step(byMs);
-    // Half more than asked for, at most.
+    // At most half more than the response asked for.
     pass(90 * SECOND);
     expect(textOf(await read('s5'))).toBe('value-5');
     expect(lab.tokens()).toBe(2);
@@ -111,7 +111,7 @@ describe.each([
     await read('s7', workload(token));
     expect(lab.tokens()).toBe(1);
     step(byMs);
-    // Entra takes a token for five minutes past its end.
+    // Entra ID accepts a token for five minutes after its end.
     pass(15 * MINUTE + SECOND);
     await expect(read('s7', workload(token))).rejects.toMatchObject({ code: 'ERR_AUTHENTICATION' });
     expect(lab.tokens()).toBe(2);

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, secret, startLab } from '../support/azure.ts';
 
-// A file of its own: the SDK reads where IMDS is once in the life of a process.
+// This is a separate file, because the SDK reads the address of IMDS once per process.
 let lab: Lab;
 beforeAll(async () => {
   const server = createServer();

@@ -13,7 +13,7 @@ const { certificate, key } = await issue({ name: 'vault.localhost' });
 let server: https.Server;
 let agents: Agents;
 let url: string;
-/** Connections that the server took, and whether each resumed a session. */
+/** Connections that the server accepted, with true for those that resumed a session. */
 let sockets: Socket[];
 let resumed: boolean[];
 
@@ -84,7 +84,7 @@ describe('a connection opened ahead of its request', () => {
   });
 
   it('is closed with all others, though nobody has used it', async () => {
-    // Else it would be closed after ten seconds.
+    // Without fake timers, the connection would be closed after ten seconds.
     vi.useFakeTimers({ toFake: ['setTimeout'] });
     agents.prepare(url);
     await once(server, 'secureConnection');

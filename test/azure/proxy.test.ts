@@ -13,11 +13,11 @@ let proxy: http.Server;
 let proxyHost: string;
 let refusal = '';
 const connects: string[] = [];
-/** Ways that the proxy takes and does not open, and those it has taken. */
+/** Returns true for tunnels that the proxy accepts but does not open. */
 let slow = (_: string) => false;
 const held: Duplex[] = [];
 
-// The emulator plays the public cloud behind a proxy, for which all names are one machine.
+// The emulator serves the names of the public cloud behind a proxy that connects all names to it.
 beforeAll(async () => {
   proxy = http.createServer();
   proxy.on('connect', (request, socket) => {
@@ -41,7 +41,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   proxyHost = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 });
-// What goes by a proxy is asked of the environment once.
+// The transport reads the proxy variables of the environment once.
 beforeEach(async () => {
   lab = await startLab({ hosts: ['*.vault.azure.net', 'login.microsoftonline.com'] });
   process.env.HTTPS_PROXY = `http://user:proxy-password@${proxyHost}`;
@@ -80,7 +80,7 @@ describe('behind a proxy', () => {
       count: 1,
       action: { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
     });
-    // The open way is used again; the other requests need new ones, which come too late.
+    // The open tunnel is used again. The other requests need new tunnels, which open too late.
     lab.emulator.setLatency({ vaultMs: 100 });
     slow = () => !lab.emulator.requests.some(({ status }) => status === 429);
     const [mount, context] = [lab.open(reader()), lab.context()];

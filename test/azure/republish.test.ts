@@ -21,7 +21,7 @@ beforeAll(async () => {
   await lab.open(reader()).get(secret('s59'), lab.context());
 });
 beforeEach(() => {
-  // Past all that an earlier test left in memory.
+  // Moves past the lifetime of all values that an earlier test cached.
   pass(700_000);
   lab.emulator.requests.clear();
   lookups.length = 0;
@@ -33,7 +33,7 @@ afterAll(async () => {
   vi.useRealTimers();
 });
 
-/** Lets the clock of everybody jump. */
+/** Moves the clocks of the provider and of the emulator. */
 function pass(ms: number): void {
   vi.setSystemTime(Date.now() + ms);
 }

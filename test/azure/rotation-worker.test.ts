@@ -33,7 +33,7 @@ async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
 }
 
-/** Reads as one Mount does; the rotation of drivers up to v1.5 sets no deadline. */
+/** Reads an object as one Mount does. The rotation of drivers up to v1.5 sets no deadline. */
 async function mount(
   name: string,
   { timeoutMs = Number.POSITIVE_INFINITY, identity = reader() }: { timeoutMs?: number; identity?: Identity } = {},
@@ -58,15 +58,15 @@ async function allOf(names: readonly string[]): Promise<readonly string[]> {
   return Promise.all(names.map(async (name) => textOf(await vault.get(secret(name), context)))).finally(dispose);
 }
 
-/** Requests of an object, or for a token, that arrived. */
+/** Counts the requests that arrived for an object or a token. */
 const asked = (word: string) => lab.emulator.requests.filter(({ path }) => path.includes(word)).length;
 
-/** Resolves when one more request has arrived; the test library's own polling would move the timers. */
+/** Resolves when one more request has arrived. The polling of the test library would move the timers. */
 async function arrival(word: string, before: number): Promise<void> {
   while (asked(word) === before) await new Promise(setImmediate);
 }
 
-/** What becomes of a Mount that asks a host for `word`, which takes the request, when it has waited for `ms`. */
+/** Returns the result of a Mount whose request for `word` is not answered, after it has waited for `ms`. */
 async function heldUp(work: Promise<string>, word: string, ms: number): Promise<unknown> {
   const before = asked(word);
   const outcome = work.catch((error: unknown) => error);
@@ -77,7 +77,7 @@ async function heldUp(work: Promise<string>, word: string, ms: number): Promise<
   return outcome;
 }
 
-/** What becomes of a Mount that asks nobody and waits for nothing. */
+/** Returns the result of a Mount that sends no request and does not wait. */
 async function atOnce(work: Promise<string>): Promise<unknown> {
   const before = lab.emulator.requests.length;
   const outcome = await work.catch((error: unknown) => error);
@@ -101,7 +101,7 @@ describe('the one worker that rotates all pods of a node', () => {
   it('waits a moment only for further objects of a vault that was silent', async () => {
     for (const name of ['s1', 's2', 's3']) hang(name);
     expect(await heldUp(mount('s1'), '/s1', 12_000)).toMatchObject(OVER);
-    // Objects of one reason share one text in the event of the pod.
+    // Objects that fail for the same reason share one text in the event of the pod.
     const reason = expect.stringMatching(
       /^Cannot read from vault "lab-vault": the vault at .* does not answer; check /,
     );
@@ -137,7 +137,7 @@ describe('the one worker that rotates all pods of a node', () => {
     const names = Array.from({ length: 58 }, (_, index) => `s${index + 2}`);
     for (const object of names) lab.emulator.faults.add({ on: 'vault', object, action: { kind: 'delay', ms: 1_500 } });
     const read = allOf(names).catch((error: unknown) => error);
-    // The gate lets so many pass at a time.
+    // The gate allows 32 requests at a time.
     for (const arrived of [32, names.length]) {
       while (lab.count('vault') < arrived) await new Promise(setImmediate);
       await pass(1_500);

@@ -5,7 +5,7 @@ import { manualClock } from '../support/clocks.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
-/** Reads of values whose size is told by their number, with the keys of those that were read. */
+/** Returns a cache of reads of numbers, each of which is its own size in bytes, and the keys that were read. */
 function readsOf({ chance = 0 } = {}) {
   const clock = manualClock();
   const sweeper = new Sweeper(clock);

@@ -59,7 +59,7 @@ describe('a read that Mounts share', () => {
     expect(records).toHaveLength(60);
     const [refused] = records.filter(({ status }) => status === 429);
     const refusedAt = refused?.at ?? 0;
-    // One may have been on its way already; those that still waited for a connection did not come.
+    // One request may have been sent already. Requests that still waited for a connection were not sent.
     const meanwhile = records.filter(({ at }) => at > refusedAt && at < refusedAt + 2000);
     expect(meanwhile.length).toBeLessThanOrEqual(2);
   });

@@ -23,7 +23,7 @@ afterAll(async () => {
   vi.useRealTimers();
 });
 
-/** Lets the clock of everybody jump. */
+/** Moves the clocks of the provider and of the emulator. */
 function pass(ms: number): void {
   vi.setSystemTime(Date.now() + ms);
 }
@@ -40,7 +40,7 @@ function read(identity = reader(), name = 's0') {
   return lab.open(identity).get(secret(name), lab.context());
 }
 
-/** A 401 with a challenge of the test's own, once. */
+/** Answers one request with 401 and this challenge. */
 function challengeOnce(header: string): void {
   const action = { kind: 'answer', status: 401, headers: { 'www-authenticate': header } } as const;
   lab.emulator.faults.add({ on: 'vault', count: 1, action });
@@ -288,7 +288,7 @@ describe('Entra that asks to wait', () => {
     lab.emulator.faults.clear();
     expect(textOf(await read(workload(podToken(3600))))).toBe('value-0');
     await expect(read()).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
-    // Half as much again at most, and five minutes at most.
+    // At most half more, and at most five minutes.
     pass(299_500);
     expect(textOf(await read())).toBe('value-0');
   });

@@ -11,7 +11,7 @@ const agents = new Agents([]);
 const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 30_000 });
 let server: http.Server;
 
-// Answers with the status that the path names.
+// The server responds with the status in the path.
 beforeAll(async () => {
   server = http.createServer(({ url = '' }, response) => response.writeHead(Number(url.slice(1))).end('{}'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -26,7 +26,7 @@ function ask(status: number) {
   return transport.sendRequest(createPipelineRequest({ url, allowInsecureConnection: true }));
 }
 
-/** How many of those who wait for a turn of the event loop, each of which takes a while, come before the answer. */
+/** Returns how many slow turns of the event loop run before the response arrives. */
 async function servedBefore(status: number): Promise<number> {
   let served = 0;
   const turns = Array.from({ length: WAITING }, async () => {
@@ -54,7 +54,10 @@ describe('an answer', () => {
 });
 
 describe('a connection that was kept', () => {
-  /** A server whose connections answer once, and then as `later` says; those that come after `mended` answer always. */
+  /**
+   * Starts a server whose connections answer once and then behave as `later` does. Connections after `mended` always
+   * answer.
+   */
   async function fickle(later: (socket: Socket) => void) {
     const sockets: Socket[] = [];
     let mended = false;

@@ -5,7 +5,7 @@ import { SingleFlight } from '../../src/base/single-flight.ts';
 const never = new AbortController().signal;
 const gone = AbortSignal.abort(new Error('gone'));
 
-/** Work that ends when it is told to. */
+/** Returns work that ends when the test says so. */
 function work() {
   const started: AbortSignal[] = [];
   let settle: { resolve: (value: string) => void; reject: (error: Error) => void } | undefined;

@@ -4,7 +4,7 @@ import { type JsonLimits, parseJson } from '../../src/base/json.ts';
 
 const LIMITS: JsonLimits = { bytes: 100, entries: 5, depth: 3 };
 
-/** Entries and depth of a value, counted on the value itself. */
+/** Returns the number of entries and the depth of a value, counted on the value. */
 function sizeOf(value: unknown): { entries: number; depth: number } {
   if (typeof value !== 'object' || value === null) return { entries: 0, depth: 0 };
   const sizes = Object.values(value).map(sizeOf);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { printable, printableLines } from '../../src/base/printable.ts';
 
-/** What no terminal, log reader or person may be given raw. */
+/** Characters that must not appear in messages and logs. */
 const RAW = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 
 describe('a printable text', () => {

@@ -17,7 +17,7 @@ const unicode = (char: string) => `\\u${hex(char).padStart(4, '0')}`;
 const html = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-/** The ways in which a server sends back what it was sent. */
+/** The encodings in which a server sends back a secret. */
 const FORMS: Readonly<Record<string, (secret: string) => string>> = {
   plain: (secret) => secret,
   'URL-encoded': (secret) => encodeURIComponent(secret),
@@ -55,7 +55,7 @@ describe('a text', () => {
     const clean = redactorOf('another secret', SECRET).text(`The server said: ${sent}, twice: ${sent}.`);
     expect(clean).toContain('[redacted]');
     expect(clean).toMatch(/^The server said: .*, twice: .*\.$/);
-    // Of base64 some characters at the ends stay, which hold less than three of the secret.
+    // Some characters remain at both ends of base64. They contain less than three characters of the secret.
     const middle = sent.slice(sent.length / 4, -sent.length / 4);
     expect(clean).not.toContain(middle);
   });

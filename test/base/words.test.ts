@@ -65,7 +65,7 @@ describe('words in messages', () => {
 });
 
 describe('work for a comparison', () => {
-  /** Known names that count how often they are looked at. */
+  /** Returns names that count how often they are read. */
   function counted(names: readonly string[]): { names: readonly string[]; looks: () => number } {
     let looks = 0;
     const watch: ProxyHandler<string[]> = {
@@ -94,7 +94,7 @@ describe('work for a comparison', () => {
 });
 
 describe('the nearest name', () => {
-  /** Optimal string alignment, written out. */
+  /** Returns the distance by optimal string alignment, without any shortcut. */
   function distance(a: string, b: string): number {
     if (a === '' || b === '') return a.length + b.length;
     const [shortA, shortB] = [a.slice(0, -1), b.slice(0, -1)];

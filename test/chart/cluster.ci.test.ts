@@ -17,7 +17,7 @@ const group = (name: string) => {
   const version = { groupVersion: `${name}/v1`, version: 'v1' };
   return { name, versions: [version], preferredVersion: version };
 };
-/** What an API server tells of itself, as far as helm asks before it looks objects up. */
+/** The discovery documents that helm requests before it looks up objects. */
 const DISCOVERY: Tree = {
   '/version': { major: '1', minor: '34', gitVersion: 'v1.34.2' },
   '/api': { kind: 'APIVersions', versions: ['v1'] },
@@ -30,7 +30,7 @@ const DISCOVERY: Tree = {
   },
 };
 
-/** An object that helm has installed for a release. */
+/** Returns an object that helm has installed for a release. */
 const ofRelease = (kind: string, name: string, namespace = 'kube-system') => ({
   apiVersion: kind === 'CSIDriver' ? 'storage.k8s.io/v1' : 'v1',
   kind,
@@ -61,7 +61,7 @@ describe.skipIf(helm === undefined)('chart, rendered against a cluster', () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** What helm says on stderr of the release `akv` in kube-system; empty where it renders. */
+  /** Returns stderr of helm for the release `akv` in kube-system. It is empty if the chart renders. */
   function said(...args: string[]): Promise<string> {
     const cluster = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const kubeconfig = join(directory, 'kubeconfig');

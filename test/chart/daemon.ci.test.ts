@@ -44,7 +44,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Two ports that nobody listens on. */
+/** Returns two free ports. */
 async function freePorts(): Promise<readonly [number, number]> {
   const servers = [createServer().listen(0), createServer().listen(0)] as const;
   await Promise.all(servers.map((server) => once(server, 'listening')));
@@ -54,7 +54,10 @@ async function freePorts(): Promise<readonly [number, number]> {
   return [first, second];
 }
 
-/** Starts the built program with the container's arguments, its paths and ports moved to this machine's. */
+/**
+ * Starts the built program with the arguments of the container. Its paths and ports are replaced by those of this
+ * machine.
+ */
 async function start(values: Tree): Promise<{ readonly health: string; readonly socket: string; log(): string }> {
   const [healthPort, metricsPort] = await freePorts();
   const { args } = container(values);
@@ -77,7 +80,10 @@ async function start(values: Tree): Promise<{ readonly health: string; readonly 
   return { health: `http://127.0.0.1:${healthPort}${path}`, socket, log: () => lines.join('') };
 }
 
-/** The answer of the health endpoint as the kubelet's startup probe sees it: asked until it is there. */
+/**
+ * Returns the response of the health endpoint. Repeats the request until it is answered, as the kubelet's startup probe
+ * does.
+ */
 async function probe(url: string, log: () => string): Promise<{ readonly status: number; readonly body: string }> {
   for (;;) {
     if (daemon?.exitCode !== null) throw new Error(`the daemon stopped: ${log()}`);
@@ -85,7 +91,7 @@ async function probe(url: string, log: () => string): Promise<{ readonly status:
       const answer = await fetch(url);
       if (answer.ok) return { status: answer.status, body: await answer.text() };
     } catch {
-      // Not listening yet.
+      // The program does not listen yet.
     }
     await new Promise((wake) => setTimeout(wake, 50));
   }

@@ -8,7 +8,10 @@ import { parseAllDocuments, stringify } from 'yaml';
 /** The chart's directory. */
 export const chartDir = fileURLToPath(new URL('../../charts/akv-csi-provider', import.meta.url));
 
-/** Version of helm on the PATH, or undefined, said once; with REQUIRE_TOOLS set, its absence is an error. */
+/**
+ * Returns the version of helm on the PATH, or undefined with one line on stderr. With REQUIRE_TOOLS set, a missing helm
+ * is an error.
+ */
 export function findHelm(): string | undefined {
   const found = spawnSync('helm', ['version', '--short'], { encoding: 'utf8' });
   if (found.status === 0) return found.stdout.trim();
@@ -20,7 +23,7 @@ export function findHelm(): string | undefined {
 /** Plain data of a manifest or a values file. */
 export type Tree = { readonly [key: string]: unknown };
 
-/** What a pod of the chart looks like, as far as the tests read it. */
+/** The parts of a container that the tests read. */
 export interface Container {
   readonly name: string;
   readonly image: string;
@@ -59,41 +62,41 @@ export interface DaemonSet {
   };
 }
 
-/** An image as somebody builds it of this project. */
+/** The name of an image of this project. */
 export const REPOSITORY = 'registry.example/akv-csi-provider';
 
-/** The values with an image of this project, which the chart demands. */
+/** Returns the values with an image of this project, which the chart requires. */
 export function withImage(values: Tree = {}): Tree {
   const linux = (values.linux ?? {}) as Tree;
   const image = (linux.image ?? {}) as Tree;
   return { ...values, linux: { ...linux, image: { repository: REPOSITORY, ...image } } };
 }
 
-/** `helm template` of the chart with an image and these values; the manifests by kind. */
+/** Runs `helm template` with an image and these values. Returns the manifests by kind. */
 export function render(values: Tree = {}, args: readonly string[] = []): ReadonlyMap<string, Tree> {
   return withChart(chartDir, withImage(values), args);
 }
 
-/** The DaemonSet rendered with these values. */
+/** Returns the DaemonSet that is rendered with these values. */
 export function daemonSet(values: Tree = {}): DaemonSet {
   const found = render(values).get('DaemonSet');
   if (found === undefined) throw new Error('no DaemonSet was rendered');
   return found as unknown as DaemonSet;
 }
 
-/** Spec of the DaemonSet's pods. */
+/** Returns the spec of the DaemonSet's pods. */
 export function podSpec(values: Tree = {}): PodSpec {
   return daemonSet(values).spec.template.spec;
 }
 
-/** The provider's container. */
+/** Returns the provider's container. */
 export function container(values: Tree = {}): Container {
   const [first, ...others] = podSpec(values).containers;
   if (first === undefined || others.length > 0) throw new Error('expected exactly one container');
   return first;
 }
 
-/** What helm says on stderr about values that it refuses, no image added; throws where it takes them. */
+/** Returns stderr of helm for values that it refuses, without adding an image. Throws if helm accepts them. */
 export function refusal(values: Tree, args: readonly string[] = []): string {
   const { status, stderr } = spawnSync('helm', ['template', 'akv', chartDir, '-f', '-', ...args], {
     input: stringify(values),
@@ -103,7 +106,7 @@ export function refusal(values: Tree, args: readonly string[] = []): string {
   return stderr;
 }
 
-/** The notes a person sees after installing; helm prints them only with a cluster, so a copy of the chart renders them. */
+/** Returns the notes. Helm prints them only with a cluster, so that a copy of the chart renders them. */
 export function notes(values: Tree = {}): string {
   const copy = mkdtempSync(join(tmpdir(), 'akv-chart-'));
   try {

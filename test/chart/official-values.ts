@@ -1,10 +1,10 @@
 import type { Tree } from './helm.ts';
 
-/** How the values files of the official chart differ from release to release. */
+/** The differences between the values files of the official chart's releases. */
 interface Release {
   readonly version: string;
   readonly repository: string;
-  /** Whether it has these names already. */
+  /** True if the release has these names. */
   readonly arc: boolean;
   readonly metrics: boolean;
   readonly dnsPolicy: boolean;
@@ -74,7 +74,7 @@ const cpu = (request: string, memory: string) => ({
   limits: { cpu: request, memory },
 });
 
-/** Every value of one release of the official chart with its default: what someone has in hand who changes charts. */
+/** Returns every value of one release of the official chart, with its default. */
 function valuesOf({ version, repository, arc, metrics, dnsPolicy, driverHealth, audiences }: Release): Tree {
   const image = { repository, tag: version, pullPolicy: 'IfNotPresent' };
   return {
@@ -126,5 +126,5 @@ export const officialReleases: ReadonlyMap<string, Tree> = new Map(
   RELEASES.map((release) => [release.version, valuesOf(release)]),
 );
 
-/** The values file of the newest of them, v1.8.2. */
+/** The values file of the newest release, v1.8.2. */
 export const officialValues: Tree = officialReleases.get('v1.8.2') ?? {};

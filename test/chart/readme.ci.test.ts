@@ -10,11 +10,11 @@ const blocks = (language: string) =>
     [...text.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block),
   );
 
-/** Values files of the texts; what has a kind is a manifest. */
+/** The values files in the documents. A block with a kind is a manifest. */
 const valuesFiles = blocks('yaml')
   .flatMap((block) => parseAllDocuments(block).map((document) => document.toJS() as Tree))
   .filter((values) => values.kind === undefined);
-/** Arguments `--set …` of each `helm install` of this chart. */
+/** The `--set …` arguments of each `helm install` of this chart. */
 const installs = blocks('sh')
   .flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))
   .filter((line) => /^helm (install|upgrade) .*charts\/akv-csi-provider/.test(line))

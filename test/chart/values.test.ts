@@ -18,7 +18,7 @@ interface Settings {
 const read = (file: string) => readFileSync(join(chartDir, file), 'utf8');
 const values = parse(read('values.yaml')) as Tree;
 const settings = parse(read('settings.yaml')) as Settings;
-/** Read, but named by no value of the chart's own: the official chart's. */
+/** Values that the chart reads but that values.yaml does not list. They belong to the official chart. */
 const unlisted = ['Azure.proxySettings.isProxyEnabled'];
 const groups = [...settings.sections, 'windows', 'secrets-store-csi-driver'];
 

@@ -218,7 +218,7 @@ describe('akv-csi check', () => {
 });
 
 describe('akv-csi check --fetch', () => {
-  /** A provider that warns and answers, or fails. */
+  /** Returns a provider that warns and answers, or that fails. */
   const provider =
     (warnings: readonly string[], fails?: string): DirectMount =>
     async (_, log) =>

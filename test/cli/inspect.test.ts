@@ -41,7 +41,7 @@ async function inspect(
   return { code, ...io.printed };
 }
 
-/** Every form in which a private key could be printed by mistake. */
+/** Returns every encoding in which a private key could be printed by mistake. */
 function formsOf(key: KeyObject): readonly string[] {
   const der = key.export({ format: 'der', type: 'pkcs8' });
   const { d = '' } = key.export({ format: 'jwk' });

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { type LostLines, MAX_WAITING_BYTES, openLogOutput } from '../../src/cli/log-output.ts';
 
-/** A stream whose writes end when the test says so. */
+/** Returns a stream whose writes end when the test says so. */
 function controlled() {
   const pending: (() => void)[] = [];
   let written = '';

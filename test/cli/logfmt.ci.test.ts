@@ -9,7 +9,7 @@ import { INJECTIONS, readLogfmt } from '../support/logfmt.ts';
 const directory = mkdtempSync(join(tmpdir(), 'akv-go-logfmt-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Builds the Go program; says why where that cannot be done. */
+/** Builds the Go program. Prints the reason if that fails. */
 function built(): string | undefined {
   const program = join(directory, 'go-logfmt');
   try {

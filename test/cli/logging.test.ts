@@ -25,7 +25,7 @@ function logger(options: Partial<LogOptions> = {}) {
   return { log, printed };
 }
 
-/** The one line that `fields` give, without its time. */
+/** Returns the line for `fields`, without its time. */
 function textOf(message: string, fields?: LogFields): string {
   const { log, printed } = logger();
   log.info(message, fields);
@@ -44,7 +44,7 @@ function jsonOf(message: string, fields?: LogFields): Record<string, unknown> {
   return rest;
 }
 
-/** Texts of the characters that matter. */
+/** Texts of characters that need care in logs. */
 const nasty = fc
   .array(fc.constantFrom(...' "=\\\n\r\t\0\u001b\u0085\u2028\u202e\ufeffaé'))
   .map((units) => units.join(''));

@@ -55,7 +55,7 @@ describe('akv-csi render', () => {
       providerNames: ['azure'],
     });
     const severities = manifests.map(({ findings }) => findings.map(({ severity }) => severity));
-    // The last holds a chain alone: its other files are there only if that secret also holds a key.
+    // The last secret contains a chain only. Its other files exist only if it also contains a key.
     expect(severities).toEqual([[], [], ['warning', 'warning']]);
     const { classes } = readManifests(io.printed.stdout, 'rendered');
     expect(classes.map(({ parameters }) => Object.keys(parameters))).toEqual([

@@ -30,18 +30,20 @@ const certificate = { vaultCert: { name: 'certificate', version: 'latest' } };
 const chain = { vaultCaChainSecret: { name: 'authorities' } };
 
 interface Expected {
-  /** Of the class, without kind and name of the resource. */
+  /** The name of the class without kind and name of the resource. */
   readonly role: string;
-  /** `file mode`, as the driver gets them. */
+  /** `file mode` for each file that the driver receives. */
   readonly files: readonly string[];
-  /** `name suffix: type key, key`, of the Secrets that the driver keeps. */
+  /** `name suffix: type key, key` for each Secret that the driver creates. */
   readonly synced: readonly string[];
 }
 
 const TLS = ['tls.crt 644', 'tls.key 644'];
 const CLIENT = ['client_cert.pem 644', 'client_key.pem 644'];
 
-/** The places of `keyVault` in the schema of IoT MQ, and of its first documentation; with what they may hold there. */
+/**
+ * The places of `keyVault` in the schema of IoT MQ and in its first documentation, with the objects that they allow.
+ */
 const PLACES: readonly (readonly [place: string, path: string, field: object, expected: Expected])[] = [
   [
     'BrokerListener',
@@ -145,7 +147,7 @@ const PLACES: readonly (readonly [place: string, path: string, field: object, ex
   ],
 ];
 
-/** A resource whose field stands at a path such as `spec.list.0.tls`. */
+/** Returns a resource with the field at a path such as `spec.list.0.tls`. */
 function resource(kind: string, path: string, keyVault: object): string {
   const spec = path
     .split('.')
@@ -172,7 +174,7 @@ describe('a place of keyVault gives the files, and the Secret, that are read the
     if (outcome.kind !== 'mounted') return;
     const written = outcome.response.files.map(({ path, mode }) => `${path} ${mode.toString(8)}`);
     expect(written).toEqual(files);
-    // What is synced is there: the driver syncs nothing of a Secret that names a file it cannot find.
+    // Each synced file must exist: the driver syncs no key of a Secret that names a missing file.
     const paths = outcome.response.files.map(({ path }) => path);
     const objects = volume?.secretObjects.flatMap(({ data }) => data.map(({ objectName }) => objectName)) ?? [];
     expect(paths).toEqual(expect.arrayContaining(objects));

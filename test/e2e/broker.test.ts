@@ -44,14 +44,14 @@ afterAll(async () => {
 const root = () => world.emulator.authorityPem(ROOT_AUTHORITY);
 const read = (volume: keyof typeof volumes, name: string) => readFileSync(join(directories[volume], name));
 
-/** A client that trusts the root alone, and what the test changes. */
+/** Connects a client that trusts only the root. `options` override its options. */
 async function client(options: Partial<ClientOptions>): Promise<MqttClient> {
   const connected = await connectClient({ port: broker.port, root: root(), ...options });
   clients.push(connected);
   return connected;
 }
 
-/** The certificates a server shows, the leaf first. */
+/** Returns the certificates that a server sends, the leaf first. */
 function shownChain(port: number): Promise<readonly X509Certificate[]> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca: root() }, () => {

@@ -7,7 +7,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/fixtures.ts';
 import { builtProgram, distDirectory } from '../support/e2e.ts';
 
-/** The temporary directory of the demo, so that what it leaves behind is seen. */
+/** The temporary directory of the demo. The tests check that it is empty afterwards. */
 let scratch: string;
 let child: ChildProcess | undefined;
 beforeEach(() => {
@@ -24,7 +24,7 @@ interface Ended {
   readonly output: string;
 }
 
-/** Starts the demo; `ended` resolves when it is over. */
+/** Starts the demo. `ended` resolves when it ends. */
 function startDemo(
   args: readonly string[] = [],
   { program = builtProgram(), cwd = scratch, temporary = scratch } = {},
@@ -44,7 +44,7 @@ function startDemo(
     });
   }
   const ended = once(running, 'close').then(([code]): Ended => ({ code, output }));
-  /** Resolves when the output has it; rejects where the demo ends before. */
+  /** Resolves when the output matches. Rejects if the demo ends first. */
   const until = (pattern: RegExp) =>
     new Promise<string>((resolve, reject) => {
       seen.push({ pattern, resolve: () => resolve(output) });
@@ -53,10 +53,10 @@ function startDemo(
   return { running, ended, until };
 }
 
-/** What is left in the temporary directory, past what the test put there. */
+/** Returns the demo's files in the temporary directory. */
 const leftovers = () => readdirSync(scratch).filter((name) => name.startsWith('akv-demo-'));
 
-/** Whether a process is still there. */
+/** Returns true if a process still runs. */
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);

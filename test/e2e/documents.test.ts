@@ -34,7 +34,7 @@ vaults:
     secrets: [{name: web-pfx-password, value: changeit}, {name: db-password, value: hunter2}]
 `;
 
-/** A Pod, as far as these tests read it. */
+/** The parts of a Pod that these tests read. */
 interface PodManifest {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };

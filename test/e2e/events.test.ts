@@ -14,7 +14,7 @@ import {
   tokensParameter,
 } from '../support/parity.ts';
 
-// What a person reads when a pod does not start: the event ends with the message of the provider.
+// The event of a pod that does not start ends with the message of the provider.
 
 const AUDIENCE = 'api://AzureADTokenExchange';
 let world: ParityWorld;
@@ -48,14 +48,14 @@ async function messageOf(asked: Asked, deadlineMs = KUBELET_MS): Promise<string>
 }
 
 let clouds = 0;
-/** Parameters of a cloud whose hosts are others than the emulator's. */
+/** Returns the parameters of a cloud whose hosts differ from the emulator's. */
 function cloudWith(edit: Readonly<Record<string, string>>) {
   const path = join(world.directory, `event-cloud-${++clouds}.json`);
   writeFileSync(path, JSON.stringify({ ...(JSON.parse(world.emulator.cloudFile) as object), ...edit }));
   return { cloudName: 'AzureStackCloud', cloudEnvFileName: path };
 }
 
-/** A token of a service account that no identity trusts. */
+/** Returns a token of a service account that no identity trusts. */
 function strangersToken(serial: number): string {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -68,9 +68,9 @@ function strangersToken(serial: number): string {
 interface Row {
   readonly cause: string;
   readonly fault?: Fault;
-  /** Attempts differ in what differs between the attempts of a real driver. */
+  /** The request of each attempt, with the differences between attempts of a real driver. */
   readonly asked: (attempt: number) => Asked;
-  /** In this order: the cause, who is concerned, and what to do last. */
+  /** The texts of the message, in this order: cause, affected objects and identity, next step. */
   readonly says: readonly string[];
 }
 

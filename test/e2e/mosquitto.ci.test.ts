@@ -11,7 +11,7 @@ import { findMosquitto, freePorts, type Mosquitto, startMosquitto } from './mosq
 const found = findMosquitto();
 const BRIDGE_ID = 'edge-bridge';
 const volumes = exampleVolumes();
-/** The password database in mosquitto's own format, by the same form of field. */
+/** The password database in mosquitto's format, as a field of the same form. */
 const passwordFile = {
   fileName: 'passwords',
   keyVault: `
@@ -81,24 +81,24 @@ describe.skipIf(found === undefined)('mosquitto on the mounted files', () => {
     clients.push(client);
     return client;
   };
-  /** A client of the broker that trusts the root alone. */
+  /** Connects a client that trusts only the root. */
   const user = async (options: Partial<ClientOptions> = BROKER_USER) => {
     const root = world.emulator.authorityPem(ROOT_AUTHORITY);
     return keep(await connectClient({ port: ports.tls, root, ...options }));
   };
-  /** A client that shows the bridge's certificate. */
+  /** Connects a client with the bridge's certificate. */
   const mutualUser = async (options: IClientOptions) => {
     const [cert, key] = [mounted('bridge', 'client_cert.pem'), mounted('bridge', 'client_key.pem')];
     const ca = world.emulator.authorityPem(ROOT_AUTHORITY);
     const settings = { servername: 'localhost', ca, cert, key, reconnectPeriod: 0, ...options };
     return keep(await connectAsync(`mqtts://127.0.0.1:${ports.mutual}`, settings, false));
   };
-  /** Resolves when the bridge has come for the n-th time, known by the name in its certificate, and has subscribed. */
+  /** Resolves when the bridge, named in its certificate, has connected for the n-th time and has subscribed. */
   const bridged = async (times: number, name: string) => {
     await broker.logged(new RegExp(`New bridge connected .* as ${BRIDGE_ID} .*u'${name}'`));
     await broker.logged(new RegExp(`: ${BRIDGE_ID} 1 #`), times);
   };
-  /** New versions of the server's certificate and of the bridge's, which gets another name too. */
+  /** Adds versions of the server's and the bridge's certificates. The bridge also gets another name. */
   const rotateBoth = async () => {
     const { emulator } = world;
     await emulator.rotateCertificate(VAULT, SERVER_CERTIFICATE);
@@ -107,7 +107,7 @@ describe.skipIf(found === undefined)('mosquitto on the mounted files', () => {
     const pem = emulator.currentSecret(VAULT, 'next').value.reveal();
     emulator.setSecret(VAULT, 'my-remote-broker-certificate', pem);
   };
-  /** A client behind the bridge. */
+  /** Connects a client behind the bridge. */
   const edgeUser = async () =>
     keep(await connectAsync(`mqtt://127.0.0.1:${ports.edge}`, { reconnectPeriod: 0 }, false));
 
@@ -160,7 +160,7 @@ describe.skipIf(found === undefined)('mosquitto on the mounted files', () => {
       new X509Certificate(mounted('listener', 'tls.crt')).fingerprint256,
     );
 
-    // A bridge reads its certificate when it connects. It does so now, since somebody takes its place for a moment.
+    // A bridge reads its certificate when it connects. It reconnects because another client takes its client id.
     await (await mutualUser({ clientId: BRIDGE_ID })).endAsync(true);
     await bridged(2, 'bridge-2');
     await expect(deliver(renewed, far)).resolves.toBeUndefined();

@@ -4,10 +4,13 @@ import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 
-/** Debian puts daemons where the PATH of a plain user does not look. */
+/** Debian installs daemons outside of the PATH of a normal user. */
 const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
 
-/** Version of mosquitto, or undefined, said once; with REQUIRE_TOOLS set, its absence is an error. */
+/**
+ * Returns the version of mosquitto, or undefined with one line on stderr. With REQUIRE_TOOLS set, a missing mosquitto
+ * is an error.
+ */
 export function findMosquitto(): string | undefined {
   const { stdout } = spawnSync('mosquitto', ['-h'], { encoding: 'utf8', env: { PATH } });
   const version = /^mosquitto version (\S+)/.exec(stdout ?? '')?.[1];
@@ -20,9 +23,9 @@ export function findMosquitto(): string | undefined {
 /** A running mosquitto. */
 export interface Mosquitto {
   log(): string;
-  /** Resolves when the log has it `times` times; rejects where mosquitto ends before. */
+  /** Resolves when the log has matched `times` times. Rejects if mosquitto ends first. */
   logged(pattern: RegExp, times?: number): Promise<void>;
-  /** Has it read its configuration, passwords and listener certificates again (SIGHUP). */
+  /** Makes mosquitto read its configuration, passwords and listener certificates again (SIGHUP). */
   reload(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -30,7 +33,7 @@ export interface Mosquitto {
 /** Starts mosquitto with these lines of configuration and waits until it runs. */
 export async function startMosquitto(directory: string, name: string, lines: readonly string[]): Promise<Mosquitto> {
   const file = join(directory, `${name}.conf`);
-  // Started by root it would change to a user of its own, which can read neither this directory nor what is in it.
+  // If root starts it, mosquitto changes to its own user, which cannot read this directory.
   writeFileSync(file, `${['user root', 'log_type all', 'connection_messages true', ...lines].join('\n')}\n`);
   const child = spawn('mosquitto', ['-c', file], { env: { PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = watchLog(child);
@@ -77,7 +80,7 @@ function watchLog(child: ChildProcess) {
   return { text: () => text, count, has };
 }
 
-/** Ports that nobody listens on, all different. */
+/** Returns different free ports. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));

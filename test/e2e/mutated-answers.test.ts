@@ -5,7 +5,7 @@ import { type Item, openWorld, type ParityWorld, seedWith, VAULT } from '../supp
 import { issue, randomOf } from '../support/pki.ts';
 import { rounds } from '../support/rounds.ts';
 
-/** Of each kind; many more where the CI runs. */
+/** The number of mutations of each kind; many more in CI. */
 const MUTATED = rounds(60, 400);
 const NEVER: readonly status[] = [
   status.CANCELLED,
@@ -26,10 +26,10 @@ afterAll(() => world.close());
 
 interface Kind {
   readonly object: Item;
-  /** Part of the path whose answer is changed. */
+  /** The part of a path that selects the response to change. */
   readonly path: string;
   readonly body: unknown;
-  /** Whether the answer, as JSON, may be written as these files. */
+  /** Returns true if the response, as JSON, may be written as these files. */
   readonly allows: (files: readonly string[], json: unknown) => boolean;
 }
 
@@ -89,7 +89,7 @@ const versionsKind: Kind = {
     })),
     nextLink: null,
   },
-  // Each version is read for itself, and these are not there.
+  // Each version is read separately, and these versions do not exist.
   allows: () => false,
 };
 
@@ -104,7 +104,7 @@ const IDS = [
   'not a url',
 ];
 
-/** One change in the text, in one member, or of everything. */
+/** Returns a changed text, a changed member, or an entirely different response. */
 function mutated(body: unknown, random: () => number): string {
   const upTo = (n: number) => Math.floor(random() * n);
   const text = JSON.stringify(body);

@@ -29,7 +29,7 @@ const weak = await issue({ name: 'weak.example', key: newKey('rsa-1024') });
 const certificate = odd.certificate.toString();
 const infinite = infiniteCertificate(odd);
 
-/** Each ended the process on Node 20 and 22, whoever had it looked at. */
+/** Each of these keys ended the process on Node 20 and 22. */
 const KEYS = [
   ['a number longer than its curve', LONG_NUMBER],
   ['a number longer than its curve, on SM2', SM2_KEY],
@@ -48,7 +48,7 @@ beforeAll(async () => {
 afterEach(() => world.emulator.faults.clear());
 afterAll(() => world.close());
 
-/** One Mount of the process, which has to serve the next one too. */
+/** Mounts once, and once more to check that the process still runs. */
 async function check({ given, ...row }: Omit<Row, 'given'> & { readonly given?: () => void }): Promise<void> {
   given?.();
   const ask = async (asked: Asked) =>

@@ -17,13 +17,13 @@ let emulator: Emulator;
 let proxy: http.Server;
 let directory: string;
 let provider: ProviderProcess | undefined;
-/** What the proxy was asked to connect to. */
+/** The hosts that the proxy was asked to connect to. */
 const asked: string[] = [];
 
 beforeAll(async () => {
   emulator = await startEmulator({ seed: exampleSeed, hosts: PUBLIC_HOSTS });
   proxy = http.createServer();
-  // Whatever the name: the emulator answers for it.
+  // The proxy connects every name to the emulator.
   proxy.on('connect', (request, client) => {
     asked.push(request.url ?? '');
     const upstream = connect(emulator.port, '127.0.0.1', () => {
@@ -55,7 +55,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Mounts the password database of the example through a provider with this environment. */
+/** Mounts the password database of the example with a provider that has this environment. */
 async function mountWith(env: Readonly<Record<string, string>>, args: readonly string[] = []): Promise<Published> {
   provider = await startProviderProcess({ program: builtProgram(), directory, emulator, args, env });
   const client = connectProvider(provider.endpoint);

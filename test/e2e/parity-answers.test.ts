@@ -31,7 +31,7 @@ beforeAll(async () => {
   - {name: policy-vault, tenant: "${OTHER_TENANT.replaceAll('9', '1')}", access: policy, secrets: [{name: a, value: v}]}
   - {name: walled-vault, tenant: "${OTHER_TENANT.replaceAll('9', '1')}", firewall: closed, secrets: [{name: a, value: v}], grants: [{identity: app, secrets: all}]}`,
     }),
-    // Entra gives tokens for these vaults, and no DNS knows them.
+    // Entra ID issues tokens for these vaults, but DNS cannot resolve them.
     { hosts: ['parity-vault.vault.invalid'] },
   );
 });
@@ -41,10 +41,10 @@ afterAll(() => world.close());
 const a = { objectName: 'a', objectType: 'secret' };
 const objects = [a];
 const files = { a: 'va' };
-/** It stands in the log: an event that differs each time is not counted, but repeated. */
+/** The request id is in the log only. Events with different texts are not counted as one. */
 const NO_REQUEST_ID = /^(?!.*request id)/i;
 
-/** The vault answers with a status and an error body of its own. */
+/** Returns a fault: the vault responds with a status and this error body. */
 const answers = (statusCode: number, code: string, inner?: string, message = 'Said the vault.'): Fault => ({
   on: 'vault',
   object: 'a',
@@ -60,7 +60,7 @@ const refused = (fact: string, fault: Fault, code: status, ...says: (string | Re
   objects,
   fails: { code, says: ['failed to get objectType:secret, objectName:a, objectVersion:: ', VAULT, ...says] },
 });
-/** The vault answers with something that is no object of Key Vault's. */
+/** Returns a row in which the vault responds with a body that is not an object of Key Vault. */
 const nonsense = (what: string, type: string, body: string, ...says: (string | RegExp)[]): Row => ({
   fact: `200 with ${what}`,
   given: ({ emulator }) =>
@@ -262,7 +262,7 @@ describe('hosts that do not answer', () => {
   afterAll(() => silent.close());
 
   let files = 0;
-  /** Parameters of a cloud whose hosts are others than the emulator's. */
+  /** Returns the parameters of a cloud whose hosts differ from the emulator's. */
   const cloudWith = (edit: (cloud: Record<string, string>) => Record<string, string>) => {
     const path = join(world.directory, `cloud-${++files}.json`);
     const cloud = JSON.parse(world.emulator.cloudFile) as Record<string, string>;
@@ -308,7 +308,7 @@ describe('hosts that do not answer', () => {
   });
 });
 
-/** A port nobody listens on. */
+/** Returns a free port. */
 async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
@@ -318,10 +318,10 @@ async function freePort(): Promise<number> {
 }
 
 describe('time', () => {
-  /** Mounts with longer and longer deadlines, until the provider of a busy machine has the time to say what it waits for. */
+  /** Mounts with longer and longer deadlines, until the provider has the time to report what it waits for. */
   const timedOut = async (fault: Fault, ...says: (string | RegExp)[]) => {
     const flags = [`--custom-user-agent=${fault.on}-hangs`];
-    // Logged in, so that the vault is what the Mount waits for.
+    // Log in first, so that the Mount waits for the vault.
     if (fault.on === 'vault') expect((await world.mount({ objects, flags })).kind).toBe('mounted');
     world.emulator.faults.add(fault);
     let outcome: Outcome | undefined;

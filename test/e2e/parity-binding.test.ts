@@ -21,7 +21,7 @@ import { freePorts } from './mosquitto.ts';
 const BOUND = '44444444-4444-4444-4444-444444444444';
 const AUDIENCE = 'api://AKSIdentityBinding';
 const SUBJECT = 'system:serviceaccount:prod:web';
-/** An id of a cluster and the server name that belongs to it. */
+/** The id of a cluster and its server name. */
 const CLUSTER = '696995ccb303450001b31a18';
 const SERVER_NAME = 'aeaf29ip1hi5q38ebc3u4daum81u0unk52t5bg50j25234fmuj78g.ests.aks';
 
@@ -31,11 +31,11 @@ let proxy: https.Server;
 let url: string;
 const seen: { readonly serverName: string; readonly path: string }[] = [];
 
-/** Signs the certificates of API server and proxy. */
+/** The CA that signs the certificates of API server and proxy. */
 let clusterCa: Issued;
-/** Shows the cluster's id in its certificate, and answers nothing. */
+/** A server whose certificate contains the cluster's id. It answers no request. */
 let apiServer: tls.Server;
-/** Server names that the API server was called by. */
+/** Server names in the handshakes of the API server. */
 const called: string[] = [];
 
 async function certificateFor(...dnsNames: string[]) {
@@ -56,7 +56,7 @@ async function startApiServer(): Promise<void> {
   await new Promise<void>((resolve) => apiServer.listen(0, '127.0.0.1', resolve));
 }
 
-/** Hands token requests on to Entra. Its own certificate names no cluster. */
+/** Starts a proxy that forwards token requests to Entra ID. Its certificate does not contain the id of a cluster. */
 async function startProxy(): Promise<void> {
   proxy = https.createServer(await certificateFor('localhost'), async (request, response) => {
     const [path = ''] = (request.url ?? '').split('?');
@@ -108,7 +108,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** The provider with a token proxy; the cluster's CA is not where a pod has it. */
+/** Returns a provider with a token proxy. The CA of the cluster is not at its usual path. */
 function providerWith({
   sniName = '',
   caFile = join(directory, 'cluster-ca.crt'),
@@ -210,7 +210,7 @@ describe('identity binding', () => {
         says: '127.0.0.1:70000: KUBERNETES_SERVICE_PORT is not a port number',
       },
       { apiPort: '0x1bb1', code: 'ERR_AUTHENTICATION', says: 'KUBERNETES_SERVICE_PORT is not a port number' },
-      // The proxy is vouched for by the cluster's CA and is no API server.
+      // The CA of the cluster signed the proxy's certificate, but the proxy is not an API server.
       {
         apiPort: String(portOf(proxy)),
         code: 'ERR_AUTHENTICATION',

@@ -25,7 +25,7 @@ const rsaKey = keyPem(rsa.leaf.key);
 const ecKey = keyPem(ec.leaf.key);
 
 type Form = keyof typeof PKCS12_FORMS;
-/** Base64 of a PFX, as Key Vault answers it unless another form is named. */
+/** Returns the base64 of a PFX, by default in Key Vault's form. */
 async function pfx(
   key: KeyObject | undefined,
   certificates: readonly X509Certificate[],
@@ -46,7 +46,7 @@ beforeAll(async () => {
 afterEach(() => world.emulator.faults.clear());
 afterAll(() => world.close());
 
-/** A row about one secret `c` behind which a certificate stands. */
+/** Returns a row about the secret `c` of a certificate. */
 function stored(
   fact: string,
   value: string,
@@ -76,7 +76,7 @@ const kindRows = await Promise.all(
   }),
 );
 
-/** PKCS#8 of an EC key without its public part, as Java writes it. */
+/** Returns the PKCS#8 of an EC key without its public part, as Java writes it. */
 function withoutPublicKey(key: KeyObject): KeyObject {
   const { d = '' } = key.export({ format: 'jwk' });
   const head = Buffer.from('3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420', 'hex');
@@ -301,7 +301,7 @@ const FORMATS: readonly Row[] = [
   },
 ];
 
-/** A secret behind which no certificate stands. */
+/** Returns a row about a secret that does not belong to a certificate. */
 const kidless = (fact: string, value: string, contentType: string, item: Item, files: Row['files']): Row => ({
   fact,
   given: ({ emulator }) => emulator.setSecret(VAULT, 'plain', value, { contentType }),

@@ -28,14 +28,14 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** Parameters with a `keyVault` field. */
+/** Returns parameters with a `keyVault` field. */
 function asked(field: object, fileLayout: Layout, more: object = {}) {
   const vault = { name: VAULT, directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
   const keyVault = stringify({ vault, ...field, ...more });
   return { keyvaultName: undefined, tenantID: undefined, keyVault, fileLayout };
 }
 
-/** A Mount of a secret that holds `value` and stands alone as the chain secret. */
+/** Returns a row with a secret that contains `value` and is the only chain secret. */
 function alone(fact: string, value: string, fileLayout: Layout, row: Partial<Row>): Row {
   return {
     fact: `${fileLayout}: ${fact}`,
@@ -45,7 +45,7 @@ function alone(fact: string, value: string, fileLayout: Layout, row: Partial<Row
   };
 }
 
-/** Contents with a private key that cannot be delivered with a certificate. */
+/** Contents with a private key that cannot be written together with a certificate. */
 const UNUSABLE: readonly (readonly [string, string, string | RegExp])[] = [
   [
     'an RSA key of another pair',
@@ -201,7 +201,7 @@ describe('a chain secret that cannot be read, beside a sound certificate', () =>
 });
 
 describe('a chain secret alone without a private key', () => {
-  /** The warnings of one Mount, by a provider that has warned of nothing before. */
+  /** Returns the warnings of one Mount by a provider that has not warned before. */
   async function warningsOf(row: Row, flag: string): Promise<readonly string[]> {
     const before = world.log.length;
     await checkRow(world, { ...row, flags: [`--custom-user-agent=${flag}`] });

@@ -142,7 +142,7 @@ const MODES: readonly Row[] = [
   },
 ];
 
-/** `count` secrets of 25 kilobytes, written as often as `times` says. */
+/** Adds `count` secrets of 25 kilobytes, each of which is written `times` times. */
 async function large(prefix: string, count: number) {
   for (let i = 0; i < count; i++) world.emulator.setSecret(VAULT, `${prefix}-${i}`, 'x'.repeat(25_000));
   const objects = Array.from({ length: count }, (_, i) => ({ objectName: `${prefix}-${i}`, objectType: 'secret' }));

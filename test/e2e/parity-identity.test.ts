@@ -84,7 +84,7 @@ const objects = [{ objectName: 's', objectType: 'secret' }];
 const files = { s: 'v' };
 const NONE = 'failed to build auth config for mode None: ';
 
-/** The identities that vaults took during a row. */
+/** Returns the identities that vaults accepted during a row. */
 const identities = () => [
   ...new Set(world.emulator.requests.filter(({ kind }) => kind === 'vault').map((r) => r.identity)),
 ];
@@ -172,13 +172,13 @@ interface TokenOptions {
   readonly subject?: string;
   readonly expiresInSeconds?: number;
 }
-/** Parameters of workload identity with a token made just then. */
+/** Returns parameters of workload identity with a new token. */
 const workload = ({ audience = EXCHANGE, under = EXCHANGE, subject = SUBJECT, ...more }: TokenOptions = {}) => ({
   clientID: WORKLOAD,
   ...tokensParameter({ [under]: world.emulator.issueServiceAccountToken({ audience, subject, ...more }) }),
 });
 
-/** A row whose parameters are made when the world is there. */
+/** A row whose parameters are made after the emulator has started. */
 interface TokenRow extends Omit<Row, 'parameters'> {
   readonly parameters: () => Record<string, string>;
 }

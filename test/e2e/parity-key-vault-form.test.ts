@@ -63,7 +63,7 @@ const vault = {
   directoryId: TENANT,
   credentials: { servicePrincipalLocalSecretName: 'aio-akv-sp' },
 };
-/** Parameters with a `keyVault` field and nothing of the classic form. */
+/** Returns parameters with a `keyVault` field and without the classic form. */
 const asked = (field: object | string, more: Readonly<Record<string, string>> = {}) => ({
   keyvaultName: undefined,
   tenantID: undefined,

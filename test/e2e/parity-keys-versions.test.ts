@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterEach(() => world.emulator.faults.clear());
 afterAll(() => world.close());
 
-/** A row about the key `k`, whose JSON Web Key is replaced or edited. */
+/** Returns a row about the key `k`, whose JSON Web Key is replaced or edited. */
 function jwk(fact: string, set: Readonly<Record<string, unknown>>, row: Partial<Row>, remove: string[] = []): Row {
   const entries = Object.entries(set).map(([name, value]) => [`key.${name}`, value] as const);
   const members = Object.fromEntries(entries.filter(([path]) => !remove.includes(path)));
@@ -33,7 +33,7 @@ const ec = ['P-256', 'P-384', 'P-521'].map(
 );
 const [, p256 = rsa[0] as KeyObject] = ec[0] ?? [];
 
-/** An EC key one of whose coordinates begins with a zero, which some services leave out. */
+/** Returns an EC key with a coordinate that begins with a zero. Some services omit that zero. */
 function shortCoordinate(): KeyObject {
   for (;;) {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -131,7 +131,7 @@ const KEYS: readonly Row[] = [
 const id = (index: number) => index.toString(16).padStart(32, '0');
 const NOW = 1_700_000_000;
 
-/** Versions `count` … 1 of a secret, the highest the newest; each holds its number. */
+/** Adds `count` versions of a secret. Each value is the number of its version; the highest is the newest. */
 const versionsOf =
   (name: string, count: number, options: (index: number) => object = () => ({})) =>
   ({ emulator }: ParityWorld) => {
@@ -146,7 +146,7 @@ const rowsOf = (name: string, numbersThere: readonly number[]) =>
   numbersThere.map((number, index) => `secret/${name}/${index} ${id(number)}`);
 
 let serial = 0;
-/** A row about a secret with versions 1 to `available`, of which those in `expected` are delivered. */
+/** Returns a row about a secret with versions 1 to `available`, of which those in `expected` are delivered. */
 function history(
   fact: string,
   {
@@ -327,7 +327,7 @@ const HISTORY: readonly Row[] = [
   },
 ];
 
-/** A listing of our own, one page. */
+/** Replaces the listing with one page of these entries. */
 const listed = (name: string, entries: readonly object[], row: Partial<Row>): Partial<Row> => ({
   given: (w) => {
     versionsOf(name, 3)(w);

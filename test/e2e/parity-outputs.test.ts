@@ -217,7 +217,7 @@ const REFUSED: readonly Row[] = [
   refused('nothing to write', [password], 'give no file'),
 ];
 
-/** Contents of the files of a mount, by path. */
+/** Returns the contents of the files of a mount, by path. */
 async function mounted(objects: readonly Item[], flags: readonly string[] = []): Promise<ReadonlyMap<string, Buffer>> {
   const outcome = await world.mount({ objects, flags });
   if (outcome.kind === 'failed') throw new Error(outcome.message);

@@ -28,7 +28,7 @@ afterAll(() => world.close());
 const one = [{ objectName: 'a', objectType: 'secret' }];
 const files = { a: 'va' };
 
-/** Refused before any vault call; the first text comes first. */
+/** Returns a row that is refused without a request to a vault. The message begins with `first`. */
 function refused(fact: string, asked: Partial<Row>, first: string, ...more: (string | RegExp)[]): Row {
   const escaped = first.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const says = [new RegExp(`^failed to (mount objects|unmarshal [a-z ]+), error: ${escaped}`), ...more];
@@ -274,7 +274,7 @@ const OBJECTS: readonly Row[] = [
   ),
 ];
 
-/** Two mistakes each; the first is the one at which the official provider stops. */
+/** Requests with two mistakes. The official provider stops at the first. */
 const bad = {
   pod: [withParameters({ [POD]: '' }), 'pod name is not provided'],
   namespace: [withParameters({ [NAMESPACE]: '' }), 'pod namespace is not provided'],

@@ -19,7 +19,7 @@ const set = (name: string, value: string, options: { version?: string; contentTy
 });
 const secret = (objectName: string, more: object = {}) => ({ objectName, objectType: 'secret', ...more });
 
-/** A secret that is written as it is. */
+/** Returns a row about a secret that is written unchanged. */
 const asItIs = (fact: string, value: string, contentType?: string): Row => {
   const name = fact.replace(/[^a-z0-9]+/gi, '-');
   return {

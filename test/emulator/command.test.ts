@@ -56,7 +56,10 @@ describe('akv-csi emulator', () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Starts the command with a small seed, unless another is named: the keys of the example seed are slow to make. */
+  /**
+   * Starts the command with a small seed, unless `flags` contains another one. The keys of the example seed are slow to
+   * make.
+   */
   const start = (...flags: string[]) => run(...(flags.includes('--seed') ? flags : ['--seed', small, ...flags]));
 
   async function run(...flags: string[]) {

@@ -191,7 +191,7 @@ describe('the emulator', () => {
   });
 
   it('takes its time when told to', async () => {
-    // Any other secret may be gone: the odd requests delete what they hit.
+    // The odd requests may have deleted any other secret.
     lab.emulator.setSecret(VAULT, 'of-no-hurry', 'hush-hush');
     lab.emulator.setLatency({ vaultMs: 2, entraMs: 1 });
     const client = new SecretClient(lab.emulator.vaultUrl(VAULT), lab.credential, sdkOptions(lab.agent));

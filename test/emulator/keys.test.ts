@@ -104,7 +104,7 @@ describe('keys of the emulator, with the stock client', () => {
     expect(Buffer.from(imported.key?.x ?? []).toString('base64url')).toBe(publicKey.export({ format: 'jwk' }).x);
     expect(imported.key?.d).toBeUndefined();
     await expect(lab.keys.importKey('broken', { kty: 'EC', crv: 'P-256' })).rejects.toMatchObject({ statusCode: 400 });
-    // Node 20 and 22 end the process where somebody exports such a key.
+    // Node 20 and 22 end the process when such a key is exported.
     const long = await lab.keys.importKey('long', { ...members, d: new Uint8Array(33).fill(1) });
     expect(long.key?.d).toBeUndefined();
   });

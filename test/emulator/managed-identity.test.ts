@@ -27,7 +27,7 @@ describe('the managed-identity endpoint of the emulator', () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await openLab(seedWith(VAULTS, IDENTITIES));
-    // read once per process; each test file has a process of its own
+    // The SDK reads it once per process. Each test file has its own process.
     process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = lab.emulator.imdsUrl;
   });
   afterAll(async () => {

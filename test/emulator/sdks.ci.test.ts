@@ -10,10 +10,12 @@ import { has, toolDirectory } from '../support/tools.ts';
 const clients = fileURLToPath(new URL('../sdk-clients', import.meta.url));
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const heavy = process.env.REQUIRE_TOOLS !== undefined;
-/** A file over /etc/hosts that only one process sees. */
+/** True if one process can have its own /etc/hosts. */
 const namespaces = heavy && has('unshare', '--mount', 'true');
 
-/** What `test/sdk-clients/build` prints; empty, said on stderr, where it fails. */
+/**
+ * Returns the output of `test/sdk-clients/build`. If it fails, returns an empty text and prints the reason to stderr.
+ */
 function built(language: 'go' | 'python'): string {
   if (!namespaces) return '';
   const { status, stdout, stderr } = spawnSync('bash', [join(clients, 'build'), language], { encoding: 'utf8' });
@@ -52,7 +54,7 @@ describe.skipIf(!namespaces)('the emulator on another address, by what it prints
   const found = (pattern: RegExp) => pattern.exec(printed)?.[1] ?? '';
   const exported = (name: string) => found(new RegExp(`^  export ${name}=(\\S+)`, 'm'));
 
-  /** Runs a command with the printed `export` lines and the hosts file; what it prints, line by line. */
+  /** Runs a command with the printed `export` lines and the hosts file. Returns its output, line by line. */
   async function run(...command: readonly string[]): Promise<string[]> {
     const exports = [...printed.matchAll(/^ {2}(export (?!JAVA_).*)$/gm)].map(([, line]) => line).join('\n');
     const script = `mount --bind '${hosts}' /etc/hosts\n${exports}\nunset SSL_CERT_DIR\nexec "$@"`;
@@ -61,7 +63,7 @@ describe.skipIf(!namespaces)('the emulator on another address, by what it prints
     return stdout.trim().split('\n');
   }
 
-  /** The value twice: by client secret, and by managed identity. */
+  /** Expects the value twice: with a client secret, and with managed identity. */
   async function reads(...command: readonly string[]): Promise<void> {
     const secret = found(/^ {4}secrets +[^,]+, ([^,\n]+)/m);
     const lines = await run(...command, found(/^ {2}vault +(\S+)/m), secret);

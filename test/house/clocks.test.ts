@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 const src = fileURLToPath(new URL('../../src', import.meta.url));
 
-/** Who reads the wall clock, which can be set at any time, and what for. Whatever lasts is a `Lifetime`. */
+/** The files that may read the wall clock, which can be set at any time, and the reason. Durations use a `Lifetime`. */
 const READERS: Readonly<Record<string, string>> = {
   'base/clock.ts': 'is the clock',
   'azure/store/store-time.ts': 'the age of values across restarts',

@@ -1,4 +1,4 @@
-/** Holds that no files of src, bench and test import each other in a circle, imports of types included. */
+/** Checks that files of src, bench and test do not import each other in a cycle, including imports of types. */
 
 import { describe, expect, it } from 'vitest';
 import { filesOf, importCycles, importsOf } from './imports.ts';

@@ -87,7 +87,7 @@ describe('flags.md', () => {
   it.each(SERVE_FLAGS.map(({ name, fallback }) => [name, fallback]))('gives the default of --%s', (name, fallback) => {
     const row = rows.find(([first]) => first === `\`--${name}\``);
     expect(row?.[1]).toBe(fallback === '' ? 'empty' : `\`${fallback}\``);
-    // The whole word: --v is not in --version.
+    // The whole word must match: --version does not contain --v.
     expect(serveHelp()).toMatch(new RegExp(`--${name}(?![-\\w])`));
   });
 
@@ -214,7 +214,7 @@ describe.each(markdownFiles())('links of %s', (page) => {
 
 describe.each(markdownFiles())('paths in %s', (page) => {
   it('are those of files or folders that exist', () => {
-    // Patterns and places to fill in, such as `test/e2e/parity-*.test.ts`, are no paths.
+    // Patterns and placeholders, such as `test/e2e/parity-*.test.ts`, are not paths.
     const named = [...textOf(page).matchAll(/`((?:src|test|docs|charts|scripts|examples)\/[\w./-]*)`/g)];
     expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
@@ -237,7 +237,7 @@ describe('.github', () => {
   });
 });
 
-/** Anchors of a page's headings, as GitHub makes them. */
+/** Returns the anchors of a page's headings, as GitHub makes them. */
 function anchors(page: string): readonly string[] {
   return [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading

@@ -32,7 +32,7 @@ const ROOMS_INSIDE: Readonly<Record<string, readonly string[]>> = {
   emulator: ['world', 'http', 'entra', 'vault', 'host', 'seed'],
 };
 
-/** Files of src/, relative to it. */
+/** The files of src/, relative to it. */
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
   (path) => path.endsWith('.ts') && !path.endsWith('.d.ts'),
 );
@@ -41,7 +41,7 @@ function roomOf(path: string): string {
   return path.split('/')[0] ?? '';
 }
 
-/** Files of src/ that a file imports, types included. */
+/** Returns the files of src/ that a file imports, including types. */
 function importedFiles(path: string): readonly string[] {
   const text = readFileSync(join(src, path), 'utf8');
   const specifiers = [...text.matchAll(/(?:from |import\()'(\.[^']+)'/g)].map(([, specifier]) => specifier ?? '');
@@ -50,12 +50,12 @@ function importedFiles(path: string): readonly string[] {
     .map((specifier) => relative(src, resolve(dirname(join(src, path)), specifier)));
 }
 
-/** Rooms that a file imports from, its own left out. */
+/** Returns the rooms that a file imports from, except its own. */
 function importedRooms(path: string): readonly string[] {
   return [...new Set(importedFiles(path).map(roomOf))].filter((room) => room !== roomOf(path));
 }
 
-/** Place of a file among the rooms inside its room; -1 where it is in none of them, though in a folder. */
+/** Returns the position of a file's room among the rooms inside its room, or -1 if it is in none of them. */
 function placeOf(path: string): number {
   const inside = ROOMS_INSIDE[roomOf(path)] ?? [];
   const [, folder = '', ...rest] = path.split('/');
@@ -99,7 +99,7 @@ describe('source files', () => {
 });
 
 describe('keys of others', () => {
-  // On Node 20 and 22 these end the process where the numbers of a key contradict each other.
+  // On Node 20 and 22, these calls end the process if the numbers of a key contradict each other.
   const asking = /asymmetricKeyDetails|createP(rivate|ublic)Key\(|\b(certificate|issuer|leaf|cert)\.publicKey\b/;
 
   it('are shown to OpenSSL only where their numbers have been looked at', () => {

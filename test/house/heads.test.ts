@@ -1,4 +1,4 @@
-/** Holds that every source file begins with a comment that says what the file is for. */
+/** Checks that every source file begins with a comment that describes its purpose. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
   (path) => path.endsWith('.ts') && !path.endsWith('.d.ts'),
 );
 
-/** A doc comment at the top, closed, and apart from the first declaration by an empty line or by the imports. */
+/** A doc comment at the top of a file. An empty line or the imports separate it from the first declaration. */
 const HEAD = /^\/\*\*((?:(?!\*\/)[\s\S])+)\*\/\n(?:\n|import )/;
 
 function headOf(text: string): string {

@@ -13,7 +13,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** `from '…'`, `import '…'` and `import('…')` with a relative path. */
 const IMPORT = /(?:\bfrom |\bimport |\bimport\()'(\.[^']+)'/g;
 
-/** TypeScript files below a folder of the project, relative to its root, sorted. */
+/** Returns the TypeScript files below a folder of the project, relative to its root, sorted. */
 export function filesOf(folder: string): readonly string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
@@ -21,7 +21,7 @@ export function filesOf(folder: string): readonly string[] {
     .sort();
 }
 
-/** Files of the project that a file imports, all relative to its root. */
+/** Returns the files of the project that a file imports, relative to its root. */
 export function importsOf(path: string): readonly string[] {
   const text = readFileSync(join(root, path), 'utf8');
   return [...text.matchAll(IMPORT)]

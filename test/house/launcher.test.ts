@@ -51,7 +51,7 @@ describe('the built program', () => {
     const whole = readFileSync(cache);
     const damaged = [whole.length >> 2, whole.length >> 1, whole.length - 9].map((place) => {
       const bytes = Buffer.from(whole);
-      // V8 itself does not notice, and crashes on some of them.
+      // V8 does not detect such changes and crashes on some of them.
       bytes.fill(0xff, place, place + 8);
       return bytes;
     });

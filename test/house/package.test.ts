@@ -19,7 +19,7 @@ interface Packed {
   readonly files: readonly { readonly path: string }[];
 }
 
-/** What `npm pack` would put into the tarball, of the `dist/` that is there. */
+/** Returns the files that `npm pack` would put into the tarball, with the current `dist/`. */
 function pack(): Packed {
   const told = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: root,

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 const src = fileURLToPath(new URL('../../src', import.meta.url));
 
-/** Where the code begins that works while pods wait for their Mounts. */
+/** The entry points of the code that runs while pods wait for their Mounts. */
 const ROOTS = [
   'mount/mount.ts',
   'azure/azure.ts',
@@ -15,7 +15,7 @@ const ROOTS = [
   'cli/provider.ts',
 ];
 
-/** Files below those roots that may block, and why no Mount waits for it. */
+/** Files that may block, and the reason why no Mount waits for them. */
 const ALLOWED: Readonly<Record<string, string>> = {
   'server/bind.ts': 'looks for the directory of the socket, when the server starts',
   'server/unix-socket.ts': 'binds, renames and removes the socket, when the server starts and stops or has lost it',

@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const { version, description, license } = JSON.parse(read('package.json')) as Record<string, string>;
 
-/** Instructions of the Dockerfile, split into words, stage by stage. */
+/** The instructions of the Dockerfile, split into words, by stage. */
 const stages = read('Dockerfile')
   .split('\n')
   .filter((line) => line !== '' && !line.startsWith('#'))

@@ -38,7 +38,7 @@ const locked = (await pfxWith('right')).toString('base64');
 const pem = keyPem(leaf.key) + pemOf(certificates);
 const patient = () => new AbortController().signal;
 
-/** A cache with a count of the contents that it reads. */
+/** Returns a cache that counts the contents it reads. */
 function countedContents(clock = manualClock()) {
   let reads = 0;
   const contents = new CertificateCache(new Sweeper(clock), (...args) => {
@@ -48,7 +48,7 @@ function countedContents(clock = manualClock()) {
   return { contents, clock, reads: () => reads };
 }
 
-/** Converts objects as one Mount does and gives the contents of the files. */
+/** Converts objects as one Mount does. Returns the contents of the files. */
 async function filesOf(contents: CertificateCache, ...all: Parameters<typeof convertObjects>[0]) {
   const { made } = await convertObjects(all, convertContext({ contents }));
   return made.map(({ file }) => file.contents);
@@ -138,7 +138,7 @@ describe('a content that many Mounts want', () => {
     const first = convertObjects(all, convertContext({ contents, signal: ends.signal }));
     const second = filesOf(contents, ...all);
     first.catch(() => {});
-    // Both wait by then, and opening a PFX takes some twenty turns.
+    // Both wait after these turns. Opening a PFX takes about twenty turns.
     for (let turn = 0; turn < 6; turn++) await nextImmediate();
     expect(reads()).toBe(1);
     ends.abort(new Error('the time is over'));

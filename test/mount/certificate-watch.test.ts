@@ -15,7 +15,7 @@ const alone = [
   examine(await buildChain([(await issue({ name: 'lone.example', issuer: leaf })).certificate]), undefined),
 ];
 
-/** A watch at a time some years from now, with what it said and counted. */
+/** Returns a watch whose clock is some years ahead, with its log lines and counts. */
 function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn') {
   const counted: string[] = [];
   const { log, lines } = keptLog();

@@ -25,7 +25,7 @@ import { plainPfx } from '../support/plain-pfx.ts';
 const PFX = 'application/x-pkcs12';
 const PEM = 'application/x-pem-file';
 
-/** How a secret lies in the vault, and what its manifest says: all that the official provider's table knows. */
+/** The form of a secret in the vault and in its manifest: the columns of the official provider's table. */
 interface Case {
   readonly certificateBacked: boolean;
   readonly contentType: string;
@@ -50,10 +50,10 @@ const CASES: readonly Case[] = STORED.flatMap((stored) =>
   ),
 );
 
-/** What may lie in a vault. */
+/** A value in a vault. */
 interface Sample {
   readonly value: string;
-  /** Whether golang.org/x/crypto/pkcs12, which the official provider reads with, makes PEM of it. */
+  /** True if golang.org/x/crypto/pkcs12, which the official provider uses, can convert it to PEM. */
   readonly goReads?: boolean;
 }
 
@@ -137,7 +137,7 @@ beforeAll(async () => {
   }
 });
 
-/** Go's encoding/base64 and encoding/hex, as far as it matters whether they take a text. */
+/** Returns true if Go's encoding/base64 or encoding/hex accepts a text. */
 function decodes(text: string, encoding: Case['encoding']): boolean {
   const joined = text.replace(/[\r\n]/g, '');
   switch (encoding) {
@@ -150,17 +150,17 @@ function decodes(text: string, encoding: Case['encoding']): boolean {
   }
 }
 
-/** Whether the official provider mounts it, and whether the file holds the value itself then. */
+/** Returns whether the official provider mounts it, and whether it then writes the value unchanged. */
 function officially({ value, goReads = false }: Sample, one: Case): { mounts: boolean; passesOn: boolean } {
   const makesPem = one.certificateBacked && one.contentType === PFX && one.format !== 'pfx';
   if (makesPem) return { mounts: goReads && one.encoding === 'utf-8', passesOn: false };
   const splits = one.certificateBacked && one.split;
-  // The parts are decoded too: those of PEM cannot be.
+  // The official provider also decodes the parts. It cannot decode parts that are PEM.
   const partsDecode = one.encoding === 'utf-8' || !value.includes('-----BEGIN');
   return { mounts: decodes(value, one.encoding) && (!splits || partsDecode), passesOn: true };
 }
 
-/** What comes of it here. */
+/** Mounts a value with this provider and returns the result. */
 async function mounted(value: string, one: Case, contents = new CertificateCache(new Sweeper(manualClock()))) {
   const { certificateBacked, contentType, ...content } = one;
   const { log, lines } = keptLog();
@@ -201,7 +201,7 @@ describe('a classic secret that the official provider mounts', () => {
         if (isAsItIs) seen.asItIs++;
         else seen.converted++;
         if (!passesOn || isAsItIs) continue;
-        // Otherwise it is one of the conversions that the changelog tells, and nothing is said to have failed.
+        // Otherwise it is a conversion that the changelog lists, and no warning reports a failure.
         expect(reasons, what).not.toContain('not_converted');
         const isOrdered = one.contentType === PEM && one.format !== 'pfx' && one.orderChain;
         const isMadePfx = one.contentType === PEM && one.format === 'pfx' && one.encoding !== 'hex';

@@ -28,7 +28,7 @@ const pfx = async (privateKey: typeof leaf.key | undefined) => {
 
 const [withKey, withoutKey] = [await pfx(leaf.key), await pfx(undefined)];
 
-/** The files of one secret, and what was said of it. */
+/** Mounts one secret. Returns its files and the warnings. */
 async function mount(value: string, content: ContentSpec, contentType = '') {
   const counted: string[] = [];
   const { log, lines } = keptLog();
@@ -133,7 +133,7 @@ describe.skipIf(!has('openssl'))('openssl', () => {
     expect(certificatesIn(text)).toBe(3);
   });
 
-  // The mark costs the first block alone, which is the key.
+  // The byte order mark affects only the first block, which is the key.
   it.each(LOST.filter(([, text]) => !text.startsWith('\ufeff')))('does not: %s', (_, text) => {
     expect(certificatesIn(text)).toBeLessThan(3);
   });

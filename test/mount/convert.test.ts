@@ -25,7 +25,7 @@ if (!own || !intermediate || !root) throw new Error('a short chain');
 const key = keyPem(leaf.key);
 const whole = fetchedSecret(key + pemOf([root, intermediate, own]), PEM);
 
-/** Paths and contents of what is made. */
+/** Returns the paths and contents of the files. */
 async function filesOf(all: readonly FetchedSpec[]) {
   const { made } = await convertObjects(all, convertContext());
   return made.map(({ file }) => [file.path, file.contents.toString()]);

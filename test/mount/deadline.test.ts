@@ -9,7 +9,7 @@ const clock = systemClock;
 beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
 afterEach(() => void vi.useRealTimers());
 
-/** A budget for a caller that gives up in `givenMs`. */
+/** Returns a budget for a caller with a timeout of `givenMs`. */
 function budgetOf(givenMs: number, progress = new Progress(clock)): Budget & { readonly caller: AbortController } {
   const caller = new AbortController();
   const call = { timeoutMs: givenMs, signal: caller.signal };
@@ -70,7 +70,7 @@ describe('the time of a Mount', () => {
 
 describe('the message at the bound', () => {
   const never = new Promise<never>(() => {});
-  /** The error of a budget of ten seconds that waits for hosts since some seconds. */
+  /** Returns the error of a budget of ten seconds that has waited for hosts for some seconds. */
   async function timeout(
     waits: readonly (readonly ['entra' | 'imds' | 'nmi' | 'token-proxy' | 'vault', string, number])[],
     givenMs = 10_000,

@@ -3,7 +3,7 @@ import { fetchObjects } from '../../src/mount/fetch.ts';
 import type { FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
 import { error, failureOf, fetchContext, fetchedSecret, objectSpec } from '../support/mount.ts';
 
-/** A vault that answers what it is told to, and keeps what it was asked. */
+/** Returns a vault that gives these results and records its reads. */
 function vaultOf(
   get: (ref: ObjectRef) => Promise<FetchedObject> | FetchedObject,
   versions: readonly ListedVersion[] = [],

@@ -14,7 +14,7 @@ const objects = (name: string) => `- {objectName: ${name}, objectType: secret, f
 const keyVault = (name: string) =>
   `vault: {name: kv1, directoryId: ${CLASSIC.tenantID}, credentials: {managedIdentity: {}}}\nvaultSecret: {name: ${name}}\n`;
 
-/** What parameters come to. */
+/** Returns the parsed parameters. */
 function readWith(remember: Remember | undefined, parameters: Record<string, string>, more: { mode?: number } = {}) {
   const attributes = parseAttributes(
     JSON.stringify({

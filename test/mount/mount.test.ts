@@ -12,7 +12,7 @@ import { issueChain } from '../support/pki.ts';
 
 type Get = (ref: ObjectRef, context: FetchContext) => Promise<FetchedObject> | FetchedObject;
 
-/** The handler in front of a vault that answers what it is told to. */
+/** Returns the handler with a vault that gives these results. */
 function mountOf(get: Get) {
   const { log, lines } = keptLog();
   const outcomes: MountOutcome[] = [];
@@ -56,11 +56,11 @@ const inputOf = (more: Readonly<Record<string, string>> = {}) => ({
   permission: '420',
 });
 const patient = (): MountCall => ({ timeoutMs: 60_000, signal: new AbortController().signal });
-/** Lines that are there at every level. */
+/** Returns the lines that are logged at every level. */
 const loud = (lines: KeptLog['lines']) => lines.filter(({ level }) => level !== 'debug');
 const value: Get = ({ name }) => fetchedSecret(`value of ${name}`);
 
-/** Turns of the event loop that pass until work is done: opening a PFX takes some twenty of them. */
+/** Returns the number of turns of the event loop until work is complete. Opening a PFX takes about twenty. */
 async function turnsOf(work: Promise<unknown>): Promise<number> {
   let turns = 0;
   let done = false;

@@ -18,7 +18,7 @@ const { leaf, certificates } = await issueChain({ key: sharedKey('p-256') });
 const form = { ...PKCS12_FORMS.keyVault, password: new Secret('secret'), seed: Buffer.alloc(1) };
 const stored = (await writePkcs12({ key: leaf.key, certificates }, form)).toString('base64');
 
-/** Opens and writes a PFX with the password that another secret lends. */
+/** Opens and writes a PFX with a password from another secret. */
 function mount(password: string) {
   const outputs = outputsContent([{ output: 'pfx', path: 'a.pfx', passwordFrom: 1 }], { passwordFrom: 1 });
   return convertObjects(

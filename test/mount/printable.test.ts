@@ -12,7 +12,7 @@ import { OBJECTS, POD, TENANT, tokensOf } from '../support/spc.ts';
 
 const RAW = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 
-/** In front of a vault whose errors quote what they are asked for, as Azure's do. */
+/** The handler uses a vault whose errors quote the request, as those of Azure do. */
 const cloudFiles = new CloudFiles({ directory: '/nowhere', ownFile: '' });
 const mount = createMount({
   vaults: {

@@ -6,7 +6,7 @@ import { error, failureOf, manualClock } from '../support/mount.ts';
 const MINUTE = 60_000;
 const patient = () => new AbortController().signal;
 
-/** A cache of buffers, with the keys of what was made for it. */
+/** Returns a cache of buffers and the keys for which buffers were made. */
 function cacheOf(maxBytes = 80_000) {
   const clock = manualClock();
   const cache = new ResultCache<Buffer>(new Sweeper(clock), {
@@ -84,7 +84,7 @@ describe('the same work', () => {
 describe('what is kept', () => {
   it('is what was used last, as far as the bytes go', async () => {
     const { ask, made } = cacheOf();
-    // Each counts 512 bytes more than its own.
+    // The cache adds 512 bytes to the size of each entry.
     for (let i = 0; i < 8; i++) await ask(`${i}`, 9_000);
     await ask('0', 9_000);
     await ask('new', 9_000);

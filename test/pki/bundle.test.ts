@@ -18,7 +18,7 @@ import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { fingerprints, issueChain, keyPem, newKey, pemOf, sameKey, sharedKey } from '../support/pki.ts';
 
-/** A key made by `openssl genrsa -primes 3 1024`; Node makes none. */
+/** A key made by `openssl genrsa -primes 3 1024`. Node cannot make such a key. */
 const THREE_PRIMES =
   'MIIClwIBADANBgkqhkiG9w0BAQEFAASCAoEwggJ9AgEBAoGBAKUjfC76k318OVFNRXTmkzC/gXcyA6QFz5SFLSvJbsbQzgBhmgcN' +
   'cwcHtMOajVPd3fgMKkU7+SkBBDFasClqdQ0NhjesWyfIsQmao4SgO9515OVAZvLMkxft1FkvtuXSL8RcG1Nj6u1ynYrRS/NG3S1+' +
@@ -316,7 +316,7 @@ function emptyData() {
   return parsed(Buffer.from('301106092a864886f70d010701a00404023000', 'hex'));
 }
 
-/** `openssl pkcs8 -v1 PBE-MD5-DES`, the default until OpenSSL 1.1. */
+/** Encrypts as `openssl pkcs8 -v1 PBE-MD5-DES`, the default until OpenSSL 1.1. */
 function md5DesPem(der: Buffer, password: string): string {
   const salt = Buffer.from('saltsalt');
   let derived = Buffer.concat([Buffer.from(password), salt]);

@@ -5,7 +5,7 @@ import { buildChain, type Chain, pathOf } from '../../src/pki/chain.ts';
 import { subjectOf } from '../../src/pki/names.ts';
 import { fingerprints, type Issued, issue, issueChain, newKey, sharedKey } from '../support/pki.ts';
 
-/** Subjects of a chain's parts, without the organisation all of them have. */
+/** Returns the subjects of a chain, without the organisation, which is the same in all of them. */
 function names(chain: Chain) {
   const short = (certificates: readonly X509Certificate[]) =>
     certificates.map((certificate) => subjectOf(certificate).replace(/^CN=|, O=Test$/g, ''));

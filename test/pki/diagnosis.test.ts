@@ -40,7 +40,7 @@ const keyDer = leaf.key.export({ format: 'der', type: 'pkcs8' });
 const [leafDer = Buffer.alloc(0)] = certificates.map(({ raw }) => raw);
 const escaped = (times: number) => pem.replaceAll('\n', `${'\\'.repeat(times)}n`);
 
-/** A PKCS#7 collection of the chain, as "certutil" and Application Gateway give it away. */
+/** Returns the chain as a PKCS#7 collection, as "certutil" and Application Gateway export it. */
 function pkcs7(): Buffer {
   const data = sequenceOf(objectIdentifier('1.2.840.113549.1.7.1'));
   const all = parsed(
@@ -54,14 +54,14 @@ function lengthOf(content: Buffer): Buffer {
   return Buffer.concat([Buffer.from([0x82, content.length >> 8, content.length & 255]), content]);
 }
 
-/** A request has the structure of a certificate, with an empty attribute list. */
+/** Returns a certificate signing request. It has the structure of a certificate, with an empty list of attributes. */
 function request(): Buffer {
   const info = sequenceOf(integer(0), sequenceOf(), parsed(spki(leaf.key)), parsed(Buffer.from('a000', 'hex')));
   const algorithm = sequenceOf(objectIdentifier('1.2.840.10045.4.3.2'), nullValue());
   return encode(sequenceOf(info, algorithm, parsed(Buffer.from('030200ff', 'hex'))));
 }
 
-/** `openssl rsa -aes128` before 1.0, which is still how `openssl rsa -traditional` encrypts. */
+/** Encrypts a key as `openssl rsa -aes128` before 1.0 and as `openssl rsa -traditional`. */
 function oldKey(cipher: 'AES-256-CBC' | 'DES-EDE3-CBC', breaks: string): string {
   const iv = Buffer.alloc(cipher === 'AES-256-CBC' ? 16 : 8, 0xab);
   const parts: Buffer[] = [];

@@ -22,14 +22,17 @@ function lengthOf(length: number): Buffer {
   return Buffer.from([length >> 8, length & 0xff]);
 }
 
-/** PKCS#8 whose public part costs a computation with numbers of ten thousand bits: half a second, or more with more. */
+/**
+ * Returns PKCS#8 whose public part needs a computation with numbers of ten thousand bits, which takes at least half a
+ * second.
+ */
 function slowKey(kind: typeof DSA | typeof DIFFIE_HELLMAN): Buffer {
   const numbers = kind === DSA ? [bigInteger(9984), bigInteger(2048), integer(2)] : [bigInteger(9984), integer(2)];
   const algorithm = sequenceOf(objectIdentifier(kind), sequenceOf(...numbers));
   return encode(sequenceOf(integer(0), algorithm, octetString(encode(bigInteger(9984)))));
 }
 
-/** The encryption of OpenSSL before 1.0, with the empty password, around anything. */
+/** Encrypts any content as OpenSSL before 1.0, with the empty password. */
 function oldEnvelope(label: string, content: Buffer): string {
   const iv = Buffer.alloc(16, 5);
   const first = hash('md5', iv.subarray(0, 8), 'buffer');

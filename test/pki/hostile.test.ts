@@ -191,7 +191,7 @@ describe('work that is allowed leaves the event loop to others', () => {
     setImmediate(count);
     await Promise.all(Array.from({ length: 5 }, () => readBundle(content)));
     running = false;
-    // Seven derivations of 20,000 digests in each of five files, at most 1,024 digests a turn.
+    // There are seven derivations of 20,000 digests in each of five files, with at most 1,024 digests per turn.
     expect(turns).toBeGreaterThan((5 * 7 * 20_000) / 1024);
   });
 

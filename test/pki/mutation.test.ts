@@ -16,7 +16,7 @@ const base: Pkcs12Form = {
   seed: Buffer.from('seed'),
 };
 
-/** Contents to be damaged; `sealed` ones have a MAC over everything that is read. */
+/** Returns contents to damage. `sealed` contents have a MAC over everything that is read. */
 async function contentsOf({ leaf, certificates }: IssuedChain): Promise<readonly [string, Buffer, boolean][]> {
   const contents = { key: leaf.key, certificates };
   const write = (form: Partial<Pkcs12Form>) => writePkcs12(contents, { ...base, ...form });
@@ -36,7 +36,7 @@ async function contentsOf({ leaf, certificates }: IssuedChain): Promise<readonly
   ];
 }
 
-/** Changes, removes, inserts, doubles or cuts a few bytes. */
+/** Changes, removes, inserts, repeats or truncates a few bytes. */
 function mutate(content: Buffer, random: () => number): Buffer {
   const bytes = Buffer.from(content);
   const at = () => Math.floor(random() * bytes.length);

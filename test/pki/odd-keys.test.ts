@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Runs the program; what it was working on is shown where it ends otherwise than by coming to its end. */
+/** Runs the program. If it crashes, shows the input that it was processing. */
 async function run(seed: number) {
   const file = join(directory, `input-${seed}.pem`);
   const args = [join(directory, 'odd-keys.mjs'), String(ROUNDS / SEEDS.length), String(seed), file];

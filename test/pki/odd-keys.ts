@@ -1,6 +1,7 @@
-// A program that test/pki/odd-keys.test.ts starts, as an assertion of OpenSSL's callers ends the process and cannot be
-// caught: `node odd-keys.cjs ROUNDS SEED FILE`. It changes the DER of keys and certificates of all kinds, sends them
-// through every reader and writer, and prints what came of it as JSON. FILE holds the input it was working on.
+// A program that test/pki/odd-keys.test.ts starts: `node odd-keys.cjs ROUNDS SEED FILE`. It is a separate process,
+// because a failed assertion in OpenSSL's callers ends the process. It changes the DER of keys and certificates of all
+// kinds, passes them to every reader and writer, and prints the results as JSON. FILE contains the input that it is
+// processing.
 import { createECDH, generateKeyPairSync, getCurves, hash, type KeyObject } from 'node:crypto';
 import { openSync, writeFileSync, writeSync } from 'node:fs';
 import { Agents } from '../../src/azure/http/agents.ts';
@@ -21,7 +22,7 @@ import { publicKeyFromPem } from '../../src/pki/public-key.ts';
 import { missingFor, writeOutput } from '../../src/pki/write.ts';
 import { issue, type KeyType, newKey, randomOf, spki, tlv, withPublicKey } from '../support/pki.ts';
 
-/** DER taken apart, what stands inside strings included; `prefix` is the octet of unused bits of a BIT STRING. */
+/** Decoded DER, including the content of strings. `prefix` is the octet of unused bits of a BIT STRING. */
 interface Node {
   tag: number;
   content: Buffer;
@@ -29,7 +30,7 @@ interface Node {
   prefix: Buffer;
 }
 
-/** A whole input: what it is labelled in PEM, its tree, and a good key and certificates to go with it. */
+/** An input: its PEM label, its tree, and a valid key and certificates for it. */
 interface Specimen {
   readonly label: string;
   readonly der: Buffer;
@@ -53,7 +54,7 @@ function parse(bytes: Buffer): Node {
   return { tag, content, children: holds ? childrenIn(inner) : undefined, prefix: bits ? Buffer.alloc(1) : NO_BYTES };
 }
 
-/** The elements that fill `bytes`, unless they do not. */
+/** Returns the elements in `bytes`, or undefined if they do not fill it exactly. */
 function childrenIn(bytes: Buffer): Node[] | undefined {
   try {
     const all = readAll(bytes);
@@ -82,7 +83,10 @@ function pick<T>(from: readonly T[], random: Random): T {
   return one;
 }
 
-/** Contents a number or a point may be given: its own in another size, the bounds of every kind, points of every form. */
+/**
+ * Returns contents for a number or a point: its own in another size, the bounds of every kind, and points of every
+ * form.
+ */
 function oddContent(content: Buffer, random: Random): Buffer {
   const more = Buffer.alloc(1 + Math.floor(random() * 40), Math.floor(random() * 256));
   return pick(
@@ -110,7 +114,7 @@ function oddContent(content: Buffer, random: Random): Buffer {
   )();
 }
 
-/** Changes one place of a tree; `others` lends parts of other keys. */
+/** Changes one place of a tree. `others` supplies parts of other keys. */
 function change(root: Node, others: readonly Node[], random: Random): void {
   const nodes = allIn(root);
   const node = pick(nodes, random);
@@ -119,7 +123,7 @@ function change(root: Node, others: readonly Node[], random: Random): void {
   const roll = random();
   if (roll < 0.55) {
     const values = nodes.filter(({ children }) => children === undefined);
-    // The long ones are numbers and points, and most of the others are names.
+    // The long values are numbers and points. Most of the others are names.
     const some = Array.from({ length: random() < 0.5 ? 1 : 4 }, () => pick(values, random));
     const value = some.reduce((a, b) => (b.content.length > a.content.length ? b : a));
     value.content = oddContent(value.content, random);
@@ -153,7 +157,7 @@ function keysOf(): readonly KeyObject[] {
   ];
 }
 
-/** SEC 1 without public part and with a compressed point, as Java and others write it. */
+/** Returns SEC 1 without public part and with a compressed point, as Java and other programs write it. */
 function ecForms(): readonly Buffer[] {
   const ecdh = createECDH('prime256v1');
   ecdh.generateKeys();
@@ -194,7 +198,7 @@ async function specimens(): Promise<readonly Specimen[]> {
   return all;
 }
 
-/** Everything the program does with a content, as one text. */
+/** Returns the results of everything that the program does with a content, as one text. */
 async function outcomeOf(text: string, heavy: boolean): Promise<string> {
   const bundle = await readBundle(Buffer.from(text, 'latin1'));
   const inspection = await inspectBundle(bundle, { now: Date.UTC(2026, 0) });
@@ -210,7 +214,10 @@ async function outcomeOf(text: string, heavy: boolean): Promise<string> {
   return parts.join('\n');
 }
 
-/** What a job gives, or the message it is refused with; anything but ERR_BAD_CONTENT is a fault of the program. */
+/**
+ * Returns the result of a job, or its message if it is refused. Any error but ERR_BAD_CONTENT is a defect of the
+ * program.
+ */
 async function refusalOr(job: () => Promise<string> | string): Promise<string> {
   try {
     return `good ${hash('sha256', await job())}`;
@@ -232,7 +239,7 @@ async function attempt(pem: string, number: Buffer, heavy: boolean): Promise<rea
   ];
 }
 
-/** Odd certificates among those to trust must not end the process. */
+/** Checks that odd certificates among the trusted ones do not end the process. */
 async function trust(certFile: string, pems: readonly string[]): Promise<void> {
   writeFileSync(certFile, pems.join(''));
   const agents = new Agents(await readTrust({ certFile, certDir: undefined, extraCaFile: undefined }));

@@ -43,7 +43,7 @@ const point = (form: 'compressed' | 'hybrid' | 'uncompressed') => `00${ecdh.getP
 const pkcs8 = (number: string, pointHex?: string) =>
   ecKey(P256, sec1(number, pointHex === undefined ? {} : { point: pointHex }));
 
-/** The numbers of an RSA key, some of them changed, as PKCS#1. */
+/** Returns the numbers of an RSA key as PKCS#1, with some of them changed. */
 function rsa(changes: Readonly<Partial<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp' | 'dq' | 'qi', string>>>): Buffer {
   const jwk = { ...rsaKey.export({ format: 'jwk' }) };
   const numbers = (['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'] as const).map((name) => {
@@ -54,7 +54,7 @@ function rsa(changes: Readonly<Partial<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp'
 }
 const rsaKey = newKey('rsa-2048');
 
-/** Ed25519 (70), X25519 (6e) and the like with a secret of any size. */
+/** Returns an Ed25519 (70), X25519 (6e) or similar key with a secret of any size. */
 const fixed = (kind: string, size: number) =>
   tlv(0x30, '020100', tlv(0x30, `06032b65${kind}`), tlv(4, tlv(4, Buffer.alloc(size, 9))));
 
@@ -64,7 +64,7 @@ function dsa(number: string): Buffer {
   return tlv(0x30, '020100', algorithm?.raw ?? '', tlv(4, tlv(2, number)));
 }
 
-/** PKCS#1 with three primes; `change` is added to the third one's coefficient. */
+/** Returns PKCS#1 with three primes. `change` is added to the coefficient of the third one. */
 function threePrimes(change: bigint): Buffer {
   const e = 65_537n;
   for (;;) {
@@ -95,7 +95,7 @@ const explicit = (namedCurve: string) =>
     type: 'pkcs8',
   });
 
-/** P-256 written out with another base point, as in CVE-2020-0601. */
+/** Returns explicit parameters of P-256 with another base point, as in CVE-2020-0601. */
 function foreignBase(): Buffer {
   const der = explicit('P-256');
   const base = Buffer.from('046b17d1f2', 'hex');
@@ -161,12 +161,12 @@ describe('an unusual private key is read', () => {
     const [key] = keys;
     const written = key?.export({ format: 'der', type: 'pkcs8' }) ?? Buffer.alloc(0);
     expect(createPrivateKey({ key: written, format: 'der', type: 'pkcs8' }).type).toBe('private');
-    // What is written can be read by those who take named curves alone.
+    // Programs that accept only named curves can read the written key.
     expect(written.includes(Buffer.from('06072a8648ce3d0101', 'hex'))).toBe(false);
   });
 });
 
-/** The modulus as a negative number, as some writers have it. */
+/** Returns a key whose modulus is a negative number, as some programs write it. */
 function withoutSign(key: typeof rsaKey): string {
   return Buffer.from(String(key.export({ format: 'jwk' }).n), 'base64url').toString('hex');
 }
@@ -258,7 +258,7 @@ describe('curves', () => {
       expect(curveOf(parametersOf(curve.name, 'named'))).toEqual(curve);
       const { length } = createECDH(curve.name).generateKeys();
       expect(curve.bytes).toBe((length - 1) / 2);
-      // Of another name perhaps: some have the same numbers.
+      // The name can differ, because some curves have the same numbers.
       expect(curveOf(parametersOf(curve.name, 'explicit'))?.bytes).toBe(curve.bytes);
     },
   );

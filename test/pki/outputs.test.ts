@@ -11,7 +11,7 @@ const seed = Buffer.from('0123456789abcdef');
 const { leaf, certificates } = await issueChain({ keyType: 'rsa-2048', intermediates: 1 });
 const material = await pairKey({ keys: [leaf.key], certificates });
 
-/** The files that an output is written as with each of the values of one option. */
+/** Returns the files of an output for each value of one option. */
 async function writtenWith(output: (typeof OUTPUT_KINDS)[number], options: readonly object[]) {
   return Promise.all(options.map((option) => writeOutput(output, material, { seed, ...option })));
 }

@@ -17,7 +17,7 @@ const begin = '-----BEGIN CERTIFICATE-----';
 const end = '-----END CERTIFICATE-----';
 const behind = (mark: string) => old.trimEnd().replace(/^/gm, mark);
 
-/** Texts that mention BEGIN, and are no blocks to OpenSSL and Go. */
+/** Texts that contain BEGIN but that OpenSSL and Go do not read as blocks. */
 const TEXTS: readonly (readonly [string, string])[] = [
   ['a block behind #', behind('# ')],
   ['a block behind # without blanks', behind('#')],
@@ -68,7 +68,7 @@ describe('text between blocks that mentions BEGIN', () => {
 
   it.each(TEXTS)('is passed over: %s', async (what, text) => {
     for (const content of places(text)) {
-      // Before the first block it decides what the content is.
+      // Before the first block, this text determines the type of the content.
       if (what === 'a block behind a name' && content.startsWith(text)) continue;
       expect(blocksIn(content)).toEqual(expected);
       const bundle = await readBundle(Buffer.from(content));

@@ -32,7 +32,9 @@ async function expectAll(chain: IssuedChain, content: Buffer, password?: string)
   expect(sameKey(bundle.keys[0], chain.leaf.key)).toBe(true);
 }
 
-/** BER as Java and Apple software writes it: no lengths, strings in small parts, also inside strings. */
+/**
+ * Returns BER as Java and Apple software write it: without lengths, with strings in small parts, also inside strings.
+ */
 function toBer(der: Der): Buffer {
   const end = Buffer.alloc(2);
   if ((der.tag & 0x20) !== 0) {
@@ -45,7 +47,7 @@ function toBer(der: Der): Buffer {
   return Buffer.concat([Buffer.from([der.tag | 0x20, 0x80]), ...parts, end]);
 }
 
-/** The contents of a file's authenticated safe. */
+/** Returns the contents of the authenticated safe of a file. */
 function safeOf(pfx: Buffer): Buffer {
   const [, content] = sequence(readDer(pfx));
   const [, wrapped] = sequence(content);

@@ -50,7 +50,7 @@ describe.skipIf(!has('nginx'))('nginx', () => {
   });
 });
 
-/** Lets nginx look at servers: certificate file, key file, further directives. */
+/** Expects nginx to accept servers: certificate file, key file, additional directives. */
 function expectNginxToTake(...servers: readonly (readonly [string, string, string])[]): void {
   const texts = servers.map(
     ([certificate, key, more]) =>

@@ -15,7 +15,7 @@ import { plainPfx } from '../support/plain-pfx.ts';
 const seed = Buffer.from('version');
 const WITH_IDENTITY = ['certificate', 'chain', 'fullChain', 'der', 'privateKey', 'combined', 'pfx'] as const;
 
-/** What a renewal changes: serial number, dates and with them the fingerprint; the key stays. */
+/** The changes of a renewal: serial number, dates and therefore the fingerprint. The key is the same. */
 interface Renewal {
   readonly days: number;
   readonly years: number;
@@ -70,7 +70,8 @@ describe('two private keys, each with a certificate of its own', () => {
           const asPem = await read(Buffer.from(text));
           const asPfx = await read(plainPfx(keys, certificates));
           for (const file of [upstreamPem(asPfx, true), upstreamPemOfText(text, asPem, true)]) {
-            // The first key and the first certificate of one file, as nginx takes them; others are refused.
+            // Uses the first key and the first certificate of one file, as nginx does. OpenSSL refuses a pair that does
+            // not match.
             expect(() => createSecureContext({ key: file, cert: file })).not.toThrow();
             expect(subjectOf(new X509Certificate(file.slice(file.indexOf('-----BEGIN CERT'))))).toBe(
               `CN=${firstKey}, O=Test`,

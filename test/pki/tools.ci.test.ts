@@ -16,12 +16,12 @@ const { dir, put, run, putChain } = toolDirectory();
 /** Programs are slow to start, and GnuTLS and NSS derive keys with hundreds of thousands of iterations. */
 const slow = { timeout: 240_000 };
 
-/** All passwords in full rounds; else the one whose turn it is, so that each comes with each form. */
+/** Returns all passwords in full rounds, or else one password in turn, so that each is used with each form. */
 function inTurn<Password>(passwords: readonly Password[], turn: number): readonly Password[] {
   return FULL ? passwords : passwords.filter((_, i) => i === turn % passwords.length);
 }
 
-/** What makes the short life of a Java program shorter. */
+/** Options that make a short Java program start faster. */
 const JAVA = ['-J-XX:TieredStopAtLevel=1', '-J-XX:+UseSerialGC'];
 
 function materialOf({ leaf, certificates }: IssuedChain): Promise<CertificateMaterial> {

@@ -5,7 +5,7 @@ import { type Provider, scratch, serve } from '../support/process.ts';
 import { cloudOf, mountOne } from '../support/process-hanging.ts';
 import { has, toolDirectory } from '../support/tools.ts';
 
-/** A name server that never answers: who asks for such a name waits for ever, as Node's threads do for a minute. */
+/** A configuration with a name server that never answers, so that a thread of Node waits for a minute. */
 const RESOLVER = `
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 const compiler = has('cc', '--version');
 const canReplace = 'execve' in process;
 const namespaces = canReplace && has('unshare', '--pid', '--fork', '--mount-proc', 'true');
-/** Where Node cannot replace itself, it ends by the signal. */
+/** If Node cannot replace its process, the process ends by the signal. */
 const END = canReplace ? { code: 0, signal: null } : { code: null, signal: 'SIGTERM' };
 
 const clientId = (number: number) => `22222222-2222-2222-2222-22222222222${number}`;
@@ -57,7 +57,7 @@ describe.skipIf(!compiler)('a provider whose name server does not answer', () =>
     const mounts = Array.from({ length: 8 }, (_, number) =>
       mountOne(path, { secrets: { clientid: clientId(number) } }),
     );
-    // Of Node's four threads two may be kept by a name server.
+    // A name server may block two of Node's four threads.
     await until(/ASKED[\s\S]*ASKED/);
     expect(await stop()).toEqual(END);
     for (const { failed } of mounts) {

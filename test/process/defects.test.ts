@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { eventually, type Provider, scratch, serve } from '../support/process.ts';
 import { FULL } from '../support/rounds.ts';
 
-/** A provider with a defect of its own, which comes to light by SIGWINCH. */
+/** Starts a provider with a defect that SIGWINCH triggers. */
 async function provider(directory: string, defect: string): Promise<Provider> {
   const preload = join(directory, 'defect.cjs');
   writeFileSync(preload, defect);
@@ -42,7 +42,7 @@ describe('a provider with a defect', () => {
     expect(readdirSync(directory)).toEqual(['defect.cjs']);
   });
 
-  // It takes the whole time that a stop may take.
+  // This test takes the longest time of a stop.
   it.skipIf(!FULL)(
     'ends where it cannot stop',
     async () => {

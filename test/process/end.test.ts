@@ -15,13 +15,13 @@ beforeAll(async () => {
 afterAll(() => emulator.close());
 
 interface Kind extends Asked {
-  /** Whether login and vaults hang; else they are the emulator. */
+  /** The host that never answers. If absent, the emulator answers. */
   readonly hangs?: 'login' | 'vaults';
-  /** The environment of the provider; `PORT` stands for that of the server that hangs. */
+  /** The environment of the provider. `PORT` is replaced by the port of the server that never answers. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What a Mount can wait for. */
+/** The hosts that a Mount can wait for. */
 const HANGING: Readonly<Record<string, Kind>> = {
   'a login host that hangs': { hangs: 'login' },
   'a vault that hangs': { hangs: 'vaults' },
@@ -35,7 +35,7 @@ const HANGING: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** A provider whose Azure is of that kind. */
+/** Starts a provider with such hosts. */
 async function providerFor({ hangs, env = {} }: Kind): Promise<Provider & { readonly reached: Promise<void> }> {
   const directory = scratch();
   const silent = await silentServer(directory);

@@ -5,13 +5,13 @@ import { issue } from '../support/pki.ts';
 import { type Ended, scratch, start } from '../support/process.ts';
 import { FULL } from '../support/rounds.ts';
 
-/** A command, the streams it writes to, and its exit code where they can be written. */
+/** A command, the streams that it writes to, and its exit code if they can be written. */
 type Row = readonly [name: string, args: readonly string[], writes: 'stdout' | 'stderr' | 'both', code: number];
 
 const examples = join(import.meta.dirname, '../../examples');
 const { certificate } = await issue({ name: 'vault.localhost' });
 
-/** Every command at work. */
+/** Every command with arguments that make it work. */
 const AT_WORK: readonly Row[] = [
   ['check', ['check', 'spc.yaml'], 'stdout', 1],
   ['render', ['render', join(examples, 'broker-listener.yaml')], 'both', 0],
@@ -33,12 +33,12 @@ interface Case {
   readonly args: readonly string[];
   readonly stream: (typeof STREAMS)[number];
   readonly sink: (typeof SINKS)[number];
-  /** Whether the command writes to that stream. */
+  /** True if the command writes to that stream. */
   readonly used: boolean;
   readonly code: number;
 }
 
-/** A stream that a command does not write to may be broken. */
+/** A broken stream that a command does not use has no effect. */
 const CASES = [...AT_WORK, ...HELP].flatMap(([name, args, writes, code]) =>
   STREAMS.flatMap((stream) =>
     SINKS.map((sink): Case => {
@@ -48,7 +48,7 @@ const CASES = [...AT_WORK, ...HELP].flatMap(([name, args, writes, code]) =>
     }),
   ),
 );
-/** All of them take a while; and the emulator goes on where nothing is broken. */
+/** Running all cases takes a while. The emulator does not end by itself if nothing is broken. */
 const chosen = CASES.filter(({ name, stream, used }) => {
   if (stream === 'stderr' && ['emulator', 'demo'].includes(name)) return false;
   return FULL ? true : !name.endsWith('--help') && used;
@@ -65,9 +65,9 @@ const FILES = { 'certificate.pem': certificate.toString(), hosts: '127.0.0.1 loc
 
 interface Result {
   readonly ended: Ended;
-  /** What the other stream got. */
+  /** The output on the other stream. */
   readonly said: string;
-  /** What the directory holds at the end, its temporary files included. */
+  /** The files in the directory at the end, including temporary files. */
   readonly left: Readonly<Record<string, string>>;
 }
 
@@ -75,7 +75,7 @@ describe('a command, one of whose streams cannot be written', () => {
   const results = new Map<Case, Promise<Result>>();
   const undos: (() => unknown)[] = [];
   const defer = (undo: () => void | Promise<void>) => void undos.push(undo);
-  /** As many at a time as there are processors, roughly. */
+  /** Runs about as many processes at a time as there are processors. */
   beforeAll(() => {
     const waiting = [...chosen];
     const work = async () => {

@@ -6,7 +6,7 @@ import { call, grpcClient } from '../support/server.ts';
 
 const REFUSED = { attributes: '{}', secrets: '{}', permission: '420', targetPath: '/x' };
 
-/** Mounts that the provider refuses and writes a line about, to standard error. */
+/** Calls Mounts that the provider refuses with one line on standard error each. */
 async function refusedMounts(path: string, count: number): Promise<number[]> {
   const client = grpcClient(`unix:${path}`, { 'grpc.default_authority': 'localhost' });
   const codes: number[] = [];
@@ -32,7 +32,7 @@ describe('a provider whose log cannot be written', () => {
     const dropped = () => provider.metric(`akv_csi_log_lines_dropped_total{stream="${stream}"}`);
     const before = await dropped();
     expect(await refusedMounts(provider.path, 3)).toEqual([3, 3, 3]);
-    // One line each and no more: what cannot be written is not written about.
+    // One lost line for each Mount. No lines are written about lost lines.
     expect((await dropped()) - before).toBe(stream === 'stderr' ? 3 : 0);
     if (stream === 'stdout') expect(before).toBeGreaterThan(0);
     expect(await provider.health()).toEqual([200, 'ok']);
@@ -61,7 +61,7 @@ describe('a provider whose log cannot be written', () => {
   });
 });
 
-/** A provider whose standard error goes into a named pipe that nobody reads for now. */
+/** Starts a provider whose standard error is a named pipe that no process reads yet. */
 async function serveInto(directory: string) {
   const fifo = join(directory, 'log');
   const provider = await serve(join(directory, 'a.sock'), {

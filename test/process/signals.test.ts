@@ -23,7 +23,7 @@ describe('a provider', () => {
       expect(await provider.health()).toEqual([200, 'ok']);
     }
     expect(await provider.stop()).toEqual({ code: 0, signal: null });
-    // What Node says of its inspector, among others.
+    // This includes messages of Node about its inspector.
     expect(provider.output('stderr')).toBe('');
   });
 
@@ -50,7 +50,7 @@ describe('a provider', () => {
       const program = start(['serve', '--endpoint', endpoint, '--healthz-port=0', '--prometheus-port=0']);
       await sleep(delay);
       const { code, signal } = await program.stop();
-      // Node itself takes a moment until any program can listen to signals.
+      // Node needs some time before any program can receive signals.
       expect([code, signal], `after ${delay} ms`).toEqual(code === 0 ? [0, null] : [null, 'SIGTERM']);
       expect(readdirSync(directory), `after ${delay} ms`).toEqual([]);
       expect(program.output('stderr')).toBe('');

@@ -21,7 +21,7 @@ const inode = (path: string) => lstatSync(path).ino;
 const warnings = (provider: Provider, pattern: RegExp) => provider.output('stderr').match(pattern)?.length ?? 0;
 const answerAt = async (path: string) => (await version(grpcClient(`unix:${path}`))).runtimeVersion;
 
-/** Another program's provider, as the official one starts: it removes the file and listens. */
+/** Starts a provider of another program, which removes the socket file and listens, as the official provider does. */
 async function foreignServer(path: string): Promise<{ kill(): void }> {
   const server = new Server();
   const answer = { version: 'v1alpha1', runtimeName: 'another-provider', runtimeVersion: 'v1.8.2' };
@@ -40,7 +40,7 @@ async function foreignServer(path: string): Promise<{ kill(): void }> {
   return { kill };
 }
 
-/** A socket file without a process, as a kill leaves it. */
+/** Leaves a socket file without a process, as a kill does. */
 async function leaveSocket(path: string): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(`${path}.bound`, resolve));
@@ -68,10 +68,12 @@ describe('a provider whose socket is removed', () => {
   });
 });
 
-/** The first row; all of them take a while. */
+/** Returns the first row, or all of them in full rounds. */
 const chosen = <Row>(rows: readonly Row[]) => (FULL ? rows : rows.slice(0, 1));
 
-/** What is made under a name, to be moved to the path of the socket in one step, between two looks at it. */
+/**
+ * Makes a file under another name and moves it to the path of the socket in one step, between two checks of the path.
+ */
 type Place = (name: string, path: string) => void | Promise<void>;
 
 const REPLACEABLE: readonly (readonly [string, Place])[] = [
@@ -156,7 +158,7 @@ describe('two providers with one socket', () => {
   it.skipIf(!FULL)('they do not take it from each other', async () => {
     const { path, older, younger } = await both();
     const before = inode(path);
-    // Three looks at it.
+    // Wait for three checks of the path.
     const start = Date.now();
     await eventually(() => Date.now() - start > 3000);
     expect(inode(path)).toBe(before);

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { readLogfmt } from '../support/logfmt.ts';
 import { scratch, start } from '../support/process.ts';
 
-/** A port that somebody has. */
+/** Returns a port that is in use. */
 async function takenPort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, resolve));

@@ -6,7 +6,7 @@ import { ApiError, type Change, type KubeObject, ObjectStore } from './objects.t
 import { apiVersionOf, discoveryAt, type Target, targetOf } from './resources.ts';
 import { decodeSecret } from './secret-protobuf.ts';
 
-/** A token that is asked for. */
+/** The parameters of a token request. */
 export interface TokenRequest {
   readonly namespace: string;
   readonly serviceAccount: string;
@@ -16,9 +16,12 @@ export interface TokenRequest {
 /** A running stub. */
 export interface ApiServer {
   readonly objects: ObjectStore;
-  /** Text of a kubeconfig for it. */
+  /** Text of a kubeconfig for this stub. */
   readonly kubeconfig: string;
-  /** Requests that it refused for want of code, `<method> <path>: <reason>`; conflicts and the like are not among them. */
+  /**
+   * Requests that it refused because it does not implement them, `<method> <path>: <reason>`. Conflicts are not
+   * included.
+   */
   readonly unknown: readonly string[];
   close(): Promise<void>;
 }
@@ -30,7 +33,7 @@ interface Parts {
   readonly issueToken: (request: TokenRequest) => string;
 }
 
-/** Starts it on a free port of this machine, without TLS. */
+/** Starts the stub on a free port of this machine, without TLS. */
 export async function startApiServer(issueToken: Parts['issueToken']): Promise<ApiServer> {
   const objects = new ObjectStore();
   const unknown: string[] = [];
@@ -135,7 +138,7 @@ function tokenAnswer(body: unknown, issue: (audience: string) => string): object
   };
 }
 
-/** Streams changes, one JSON object a line, until the client goes. */
+/** Streams changes, one JSON object per line, until the client disconnects. */
 function watch(
   objects: ObjectStore,
   { target, query }: Pick<Call, 'target' | 'query'>,
@@ -151,14 +154,17 @@ function watch(
   response.once('close', end);
 }
 
-/** An object that comes to fit the selector is added for the watcher, and one that ceases to fit is deleted. */
+/**
+ * Returns the event of a change for a watcher. An object that begins to match the selector is added, and one that no
+ * longer matches is deleted.
+ */
 function eventOf({ before, after }: Change, isWanted: (object: KubeObject) => boolean): object | undefined {
   const had = before !== undefined && isWanted(before);
   if (after !== undefined && isWanted(after)) return { type: had ? 'MODIFIED' : 'ADDED', object: after };
   return had ? { type: 'DELETED', object: after ?? before } : undefined;
 }
 
-/** What the query selects: a namespace, labels and fields that equal a value. */
+/** Returns the filter of a query: a namespace, and labels and fields that must be equal. */
 function selectorOf({ namespace }: Target, query: URLSearchParams): (object: KubeObject) => boolean {
   const labels = pairsOf(query.get('labelSelector'));
   const fields = pairsOf(query.get('fieldSelector'));

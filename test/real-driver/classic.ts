@@ -1,22 +1,22 @@
-// Twenty objects in the classic form of parameters, with what must become of them. volumes.ci.test.ts mounts them.
+// Twenty objects in the classic form of parameters, with the expected files. volumes.ci.test.ts mounts them.
 import { randomBytes } from 'node:crypto';
 import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { objectsText } from '../support/parity.ts';
 import { WORKLOAD_CLIENT } from './node.ts';
 
-/** What a volume must hold. */
+/** The expected content of a volume. */
 export interface Expected {
   readonly parameters: Readonly<Record<string, string>>;
   /** Octal permission bits of every file, by its path. */
   readonly modes: Readonly<Record<string, string>>;
-  /** Contents of the files that are copies of values. The others hold keys and certificates. */
+  /** Contents of the files that are copies of values. The other files contain keys and certificates. */
   readonly contents: Readonly<Record<string, Buffer>>;
-  /** Objects of the status, sorted by id. */
+  /** Objects in the status, sorted by id. */
   readonly objects: readonly { readonly id: string; readonly version: string }[];
 }
 
-/** `spec.parameters` for objects that the pod's own identity may read. */
+/** Returns `spec.parameters` for objects that the pod's identity may read. */
 export function classicParameters(items: readonly Readonly<Record<string, unknown>>[]): Record<string, string> {
   return { keyvaultName: VAULT, tenantID: TENANT, clientID: WORKLOAD_CLIENT, objects: objectsText(items) };
 }
@@ -31,7 +31,7 @@ type SecretRow = readonly [
 
 const text = (value: string) => Buffer.from(value);
 
-/** Secrets that become one file each, as they are or decoded. */
+/** Secrets that are written to one file each, unchanged or decoded. */
 const SECRETS: readonly SecretRow[] = [
   ['plain', '', '644', text('s3cret')],
   ['in-folders', 'app/db/password', '400', text('deep down')],
@@ -46,7 +46,7 @@ const SECRETS: readonly SecretRow[] = [
   ['spaces', 'with spaces and $signs.txt', '644', text(' x ')],
 ];
 
-/** Puts the objects into the vault and says what must be mounted of them. */
+/** Adds the objects to the vault and returns the expected content of the volume. */
 export async function fillVault(emulator: Emulator): Promise<Expected> {
   const secret = (name: string, value: string) => emulator.setSecret(VAULT, name, value);
   const plain = SECRETS.map(([name, alias, mode, value, item = {}]) => {
