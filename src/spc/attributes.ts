@@ -47,7 +47,10 @@ export interface Attributes {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-/** `MountRequest.secrets`: the node-publish secret's entries, without the kubelet's tokens; undefined where there is none. */
+/**
+ * `MountRequest.secrets`: the entries of the node-publish secret, without the kubelet's tokens; undefined if there are
+ * none.
+ */
 export type NodePublishSecret = ReadonlyMap<string, Secret>;
 
 /**
@@ -83,8 +86,8 @@ export function parseAttributes(json: string): Attributes {
 }
 
 /**
- * Reads `MountRequest.secrets`. From Kubernetes 1.35 the map can hold the pod's tokens too: they are no credentials of a
- * node-publish secret, so a map with nothing else counts as none.
+ * Reads `MountRequest.secrets`. From Kubernetes 1.35 the map can hold the pod's tokens too: they are no credentials of
+ * a node-publish secret, so a map with nothing else counts as none.
  * Throws: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal secrets`.
  */
 export function parseNodePublishSecret(json: string): NodePublishSecret | undefined {
@@ -106,7 +109,8 @@ export function credentialsIn(secret: NodePublishSecret | undefined): readonly s
 }
 
 /**
- * Reads `MountRequest.permission`: a file mode as a decimal JSON number; `null` is 0. The driver uses the low nine bits.
+ * Reads `MountRequest.permission`: a file mode as a decimal JSON number; `null` is 0. The driver uses the low nine
+ * bits.
  * Throws: ERR_BAD_REQUEST, with the official provider's `failed to unmarshal file permission`.
  */
 export function parsePermission(json: string): number {

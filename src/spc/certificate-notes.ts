@@ -53,7 +53,10 @@ export function noteValueFile(object: Fields, path: string, texts: ValueFileText
       'names a file that a certificate is written to in PEM; for a keystore use files with pfx or truststore',
     );
   } else if (type === 'secret' && format.toLowerCase() === 'pfx' && encoding === '') {
-    object.note('objectFormat', 'gives the PFX as base64 text; objectEncoding: base64 beside it makes the file binary');
+    object.note(
+      'objectFormat',
+      'gives the PFX as base64 text; objectEncoding: base64 next to it makes the file binary',
+    );
   }
 }
 

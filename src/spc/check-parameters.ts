@@ -93,7 +93,7 @@ function readParameters(tree: MapTree, findings: Findings): ReadParameters {
       lines.set(name, line);
     } else {
       const remedy = OWN_PLACE.includes(name)
-        ? `put it beside "parameters", below spec`
+        ? `put it next to "parameters", below spec`
         : `write "${name}: |" and the YAML indented below it`;
       findings.error(path, `${path} must be text, not ${kindOf(value)}; ${remedy}`, { line });
       parameters.set(name, '');

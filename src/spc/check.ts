@@ -41,7 +41,9 @@ export interface CheckContext extends ParametersContext {
   readonly providerNames: readonly string[];
 }
 
-/** Checks every SecretProviderClass of a YAML text by the parser that the provider uses; lines are those of the text. */
+/**
+ * Checks every SecretProviderClass of a YAML text by the parser that the provider uses; lines are those of the text.
+ */
 export async function checkManifests(text: string, context: CheckContext): Promise<CheckReport> {
   const findings: Finding[] = [];
   const documents: Tree[] = [];

@@ -61,8 +61,8 @@ const FILE_LIMITS: JsonLimits = { bytes: 64 * 1024, entries: 500, depth: 16 };
 export type ReadCloudFile = (name: string) => Promise<CloudFile>;
 
 /**
- * The `cloudEnvFileName` of parameters whose cloud is described by a file: empty where they name none. Undefined where
- * the cloud is a known one, or none at all: nothing is read then.
+ * Returns the `cloudEnvFileName` of parameters whose cloud is described by a file; empty if they name no file. Returns
+ * undefined if the cloud is a known one, or not named: then no file is read.
  */
 export function cloudFileNamed(parameters: ReadonlyMap<string, string>, defaultCloud: string): string | undefined {
   const isCustom = sameWord(parameters.get('cloudName') || defaultCloud, CUSTOM);
@@ -115,8 +115,8 @@ function parseCloudFile(text: string, fail: (reason: string) => ProviderError): 
 }
 
 /**
- * The rule of the SDK: a vault's host must lie under the host of the resource that tokens for it are for. And a resource
- * is a plain HTTPS URL: Entra reads it as a text, so that one with more in it could stand for another.
+ * The rule of the SDK: a vault's host must lie under the host of the resource that tokens for it are for. And a
+ * resource is a plain HTTPS URL: Entra reads it as a text, so that one with more in it could stand for another.
  */
 export function resourceCovers(resource: string, vaultUrl: string): boolean {
   if (!/^https:\/\/[\w.-]+(:\d+)?(\/[\w.-]*)*$/.test(resource) || !URL.canParse(resource)) return false;

@@ -1,19 +1,19 @@
 /**
- * Holds what there is to say about a manifest: errors, warnings and notes with their field and line. Every reader of
+ * Collects the findings about a manifest: errors, warnings and notes with their field and line. Every reader of
  * parameters adds to it; parameters.ts makes one error of it, and `check` prints it. Findings beyond a limit are
  * not shown.
  */
 
 import type { ErrorCode } from '../base/errors.ts';
 
-/** One thing to say about a manifest: an error refuses the mount, a warning and a note do not. */
+/** One finding about a manifest: an error refuses the mount, a warning and a note do not. */
 export interface Finding {
   readonly severity: 'error' | 'warning' | 'note';
   /** The field, such as `keyVault.vault.name` or `objects[0].filePermission`. */
   readonly path: string;
   /** A whole sentence: the field, what is wrong with its value, the rule, and the remedy. */
   readonly message: string;
-  /** Line of the field, from 1, inside the text that holds it, where it is known. */
+  /** Line of the field, from 1, in the text that holds it; absent if it is not known. */
   readonly line?: number;
 }
 
@@ -25,8 +25,8 @@ export type Stage = (typeof STAGES)[number];
 
 const STAGES = ['parameters', 'objects', 'vault', 'client', 'fetch', 'never'] as const;
 
-/** Where a mistake is, in which step the official provider finds it (`never` by default), and the code of its error. */
-export interface Place {
+/** The line of a mistake, the step in which the official provider finds it (`never` by default), and its error code. */
+export interface FindingPlace {
   readonly line?: number | undefined;
   readonly stage?: Stage;
   /** Default: ERR_BAD_PARAMETERS. */
@@ -43,7 +43,11 @@ export class Findings {
   readonly #stages = new Map<Finding, number>();
   readonly #codes = new Set<ErrorCode>();
 
-  error(path: string, message: string, { line, stage = 'never', code = 'ERR_BAD_PARAMETERS' }: Place = {}): void {
+  error(
+    path: string,
+    message: string,
+    { line, stage = 'never', code = 'ERR_BAD_PARAMETERS' }: FindingPlace = {},
+  ): void {
     const finding = this.#add('error', path, message, line);
     this.#stages.set(finding, STAGES.indexOf(stage));
     this.#codes.add(code);

@@ -18,8 +18,8 @@ export function foreignFile(text: string): string | undefined {
 }
 
 /**
- * Returns what to do about a document of another format that cannot be read as YAML because of line `line` (from 1, in the
- * document), or undefined if it is YAML with a mistake. `command` is the command to pipe into.
+ * Returns what to do about a document of another format that cannot be read as YAML because of line `line` (from 1, in
+ * the document), or undefined if it is YAML with a mistake. `command` is the command to pipe into.
  */
 export function foreignDocument(text: string, line: number, command: 'check' | 'render'): string | undefined {
   const lines = text.split('\n');
@@ -32,7 +32,7 @@ export function foreignDocument(text: string, line: number, command: 'check' | '
   return `this is a template, not YAML; render it first, with Helm: ${rest}`;
 }
 
-/** Returns what to do with a document given to `check` that is no SecretProviderClass, or undefined. */
+/** Returns what to do with a document given to `check` that is not a SecretProviderClass, or undefined. */
 export function foreignKind(document: Tree): string | undefined {
   if (document.kind === 'list') {
     const isPatch = document.items.every((item) =>
@@ -43,8 +43,8 @@ export function foreignKind(document: Tree): string | undefined {
   const kind = textAt(document, 'kind');
   const name = textAt(childOf(document, 'metadata'), 'name');
   const what = `${quote(`${kind} ${name}`.trim())}`;
-  if (kind === 'Kustomization') return `${what} is no manifest; ${KUSTOMIZE}`;
-  if (kind === 'HelmRelease') return `${what} is no manifest; ${HELM}`;
+  if (kind === 'Kustomization') return `${what} is not a manifest to apply; ${KUSTOMIZE}`;
+  if (kind === 'HelmRelease') return `${what} is not a manifest to apply; ${HELM}`;
   if (hasKeyVault(document, { depth: 0, left: { count: MAX_VALUES } }))
     return `${what} has a keyVault field; make SecretProviderClasses of it first: akv-csi render FILE | akv-csi check -`;
   const isMisspelt =

@@ -1,16 +1,16 @@
 /**
  * Finds parameters that were meant to name an identity but are none: misspelt ones, and names of other tools. Called
- * where parameters are read. A parameter that is ignored by mistake here would let another identity log in.
+ * by the readers of parameters. If such a parameter were ignored without a warning, another identity would log in.
  */
 
 import { nearest } from '../base/words.ts';
 import { IDENTITY_PARAMETERS } from './identities/table.ts';
 
-/** No name that is meant has more characters. */
+/** Longer names are not compared. */
 const MAX_NAME = 60;
 
 const WORKLOAD = 'workload identity is chosen by "clientID", the client ID of the identity';
-const CREDENTIALS = "credentials belong into the Secret that nodePublishSecretRef of the pod's csi volume names";
+const CREDENTIALS = "credentials belong in the Secret that nodePublishSecretRef of the pod's csi volume names";
 
 /** Patterns of names in small letters and digits, with the next step. */
 const MEANT: readonly (readonly [RegExp, string])[] = [
@@ -34,7 +34,10 @@ const MEANT: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** The next step for an unknown parameter that was meant to name the identity, as the end of a sentence; undefined for others. */
+/**
+ * The next step for an unknown parameter that was meant to name the identity, as the end of a sentence; undefined for
+ * others.
+ */
 export function identityHint(name: string): string | undefined {
   if (name.length > MAX_NAME || IDENTITY_PARAMETERS.includes(name)) return undefined;
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');

@@ -1,6 +1,6 @@
 /**
  * Chooses the identity that a manifest asks for, and finds its credentials in the request, by the rows of the identity
- * table. Called where parameters are read. Refuses two modes at once, and a request that lacks what its mode needs.
+ * table. Called by the readers of parameters. Refuses two modes at once, and a request that lacks what its mode needs.
  */
 
 import { clip } from '../base/words.ts';
@@ -49,7 +49,9 @@ function oneOfFlags(): string {
   return `${flags.slice(0, -1).join(', ')}, or ${flags.at(-1)}`;
 }
 
-/** The required field that a request lacks, which no credentials can mend; undefined where it is whole. */
+/**
+ * Returns the required field that a request lacks, whatever its credentials are; undefined if the request is complete.
+ */
 export function requestProblem(request: IdentityRequest): string | undefined {
   const problem = rowOf(request).problem(request);
   return problem === undefined ? undefined : `${failureOf(request)}${problem}`;

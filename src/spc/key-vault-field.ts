@@ -20,7 +20,10 @@ import { parseYaml } from './yaml/parse.ts';
 import { kindOf, type MapTree } from './yaml/tree.ts';
 import { yamlSize } from './yaml/yaml-size.ts';
 
-/** File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors use them. */
+/**
+ * File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors use
+ * them.
+ */
 export type FileLayout = 'tls' | 'client';
 
 /** The use of a certificate: a server's must hold its names, a client's must have a private key. */
@@ -29,7 +32,7 @@ export type CertificateUse = 'server' | 'client';
 /** The `keyVault` field of a broker resource, read. */
 export interface KeyVaultField extends VaultField {
   readonly objects: readonly NamedObject[];
-  /** `username`, which stands beside the token of a Kafka connector. */
+  /** `username`, which is next to the token of a Kafka connector. */
   readonly literals: readonly LiteralFile[];
 }
 
@@ -43,7 +46,7 @@ export interface KeyVaultSiblings {
   readonly defaults: ObjectDefaults;
 }
 
-/** Where the text of a field begins in its manifest (default line 1). */
+/** The place of the text of a field in its manifest (default: line 1). */
 export interface KeyVaultText {
   readonly firstLine?: number;
 }
@@ -82,8 +85,8 @@ interface ReferenceContext {
 }
 
 /**
- * Reads the YAML (or JSON) of a `keyVault` field exactly as it stands in a broker resource. Strict: every unknown name is
- * an error.
+ * Reads the YAML (or JSON) of a `keyVault` field, copied unchanged from a broker resource. Every unknown name is an
+ * error.
  */
 export function parseKeyVaultField(
   text: string,
@@ -187,7 +190,7 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   } else {
     content = { ...content, mode };
     for (const field of ['keyFormat', 'passwordFrom']) {
-      if (object.has(field)) object.error(field, `needs a files map beside it, or ${reference} to be vaultCert`);
+      if (object.has(field)) object.error(field, `needs a files map next to it, or ${reference} to be vaultCert`);
     }
   }
   const label = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;

@@ -1,6 +1,6 @@
 /**
- * The types in which both forms of parameters end: `VolumeSpec` and its parts. Made by `parameters.ts` and used by every
- * later step of a Mount, none of which knows the form that a manifest has.
+ * The types in which both forms of parameters end: `VolumeSpec` and its parts. Made by `parameters.ts` and used by
+ * every later step of a Mount, none of which knows the form that a manifest has.
  */
 
 import type { ObjectType } from '../base/objects.ts';
@@ -17,8 +17,8 @@ export interface OutputSpec {
   readonly path: string;
   readonly mode: number;
   /**
-   * The content of the object decides, never what can be made of it. `if-present`: no file where there is nothing to
-   * write; `with-key`: only where the object holds a private key; `beside-key`: required, but like `if-present` where the
+   * The content of the object decides whether the file is written. `if-present`: no file if the content has nothing to
+   * write; `with-key`: only if the object holds a private key; `beside-key`: required, but like `if-present` if the
    * object holds a private key.
    */
   readonly presence: 'required' | 'if-present' | 'with-key' | 'beside-key';
@@ -35,7 +35,7 @@ export type ContentSpec =
       readonly kind: 'value';
       readonly path: string;
       readonly mode: number;
-      /** Empty where the manifest does not say. */
+      /** Empty if the manifest does not say. */
       readonly format: '' | 'pem' | 'pfx';
       readonly encoding: 'utf-8' | 'base64' | 'hex';
       readonly split: boolean;

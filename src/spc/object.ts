@@ -97,7 +97,7 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   };
   if (!fields.has('files')) {
     for (const field of ['keyFormat', 'passwordFrom']) {
-      if (fields.has(field)) fail(field, `${field} needs a files map beside it`);
+      if (fields.has(field)) fail(field, `${field} needs a files map next to it`);
     }
     noteValueFile(fields, path, texts);
     const content = contentOf(texts, path, { ...context.defaults, mode: mode ?? 0 });
@@ -219,7 +219,7 @@ function checkBesideFiles({ fields, texts, fail }: ObjectReader, history: number
   }
   if (history > 1) fail('objectVersionHistory', 'files cannot be combined with objectVersionHistory');
   for (const field of ['objectAlias', 'objectFormat', 'objectEncoding']) {
-    if (fields.has(field)) fail(field, `${field} has no meaning beside files; name paths and formats there`);
+    if (fields.has(field)) fail(field, `${field} has no meaning next to files; name paths and formats there`);
   }
 }
 

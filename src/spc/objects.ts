@@ -30,7 +30,7 @@ export interface ObjectsContext {
 
 /**
  * Reads the `objects` parameter: a list under `array`, or a plain list, of maps or of texts that hold a map.
- * The texts of mistakes are the official provider's where it has them.
+ * If the official provider has a text for a mistake, that text is used.
  */
 export function parseObjects(
   text: string,

@@ -152,5 +152,5 @@ function isOnlyFor(trait: Parameters<typeof outputsThat>[0]): string {
 
 function reportPath(fields: Fields, name: string, path: string): void {
   const problem = filePathProblem(path);
-  if (problem !== undefined) fields.error(name, `is no usable path: ${problem.text}`);
+  if (problem !== undefined) fields.error(name, `is not a usable path: ${problem.text}`);
 }

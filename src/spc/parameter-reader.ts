@@ -1,6 +1,6 @@
 /**
- * Reads single parameters, with a finding for each mistake. Called by `parameters.ts`. Refuses values that are longer than
- * any that has a meaning, flags that are no booleans, and client IDs that nobody filled in.
+ * Reads single parameters, with a finding for each mistake. Called by `parameters.ts`. Refuses values that are longer
+ * than any that has a meaning, flags that are no booleans, and client IDs that nobody filled in.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -36,7 +36,7 @@ export interface ParameterDefaults {
   readonly split: boolean;
 }
 
-/** Facts of the request; absent where a manifest is checked without one. */
+/** Facts of the request; absent if a manifest is checked without a request. */
 export interface RequestFacts {
   readonly secret: NodePublishSecret | undefined;
   /** Milliseconds since 1970. */
@@ -51,8 +51,8 @@ export interface RequestFacts {
 export type ParameterLines = ReadonlyMap<string, number>;
 
 /**
- * Returns the earlier result for an equal key, or calls `read`. The key names the text and the settings. Callers must not
- * change the result.
+ * Returns the earlier result for an equal key, or calls `read`. The key names the text and the settings. Callers must
+ * not change the result.
  */
 export type Remember = <T extends ReadText>(key: string, read: () => T) => T;
 
@@ -147,7 +147,7 @@ export class ParameterReader {
     const text = this.text(name);
     if (text === '') return text;
     if (placeholderIn(text) !== undefined) {
-      this.error(name, `failed to get keyvault client: ${name} ${quote(text)} is no client ID`, 'client');
+      this.error(name, `failed to get keyvault client: ${name} ${quote(text)} is not a client ID`, 'client');
       return text;
     }
     const doubt = clientIdDoubt(text);

@@ -1,6 +1,6 @@
 /**
- * Reads the parameters of a SecretProviderClass in either form. Called by Mounts, `check` and `render`. Refuses a manifest
- * with one error that names all mistakes, in the order in which the official provider finds them.
+ * Reads the parameters of a SecretProviderClass in either form. Called by Mounts, `check` and `render`. Refuses a
+ * manifest with one error that names all mistakes, in the order in which the official provider finds them.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -30,7 +30,7 @@ import { resolveObjects } from './resolve-objects.ts';
 /** The result of reading parameters: a volume if there is no error among the findings. */
 export interface ParsedParameters {
   readonly findings: Findings;
-  /** Absent where there are errors, or no request. */
+  /** Absent if there are errors, or no request. */
   readonly volume: VolumeSpec | undefined;
   /** Those objects that could be read, even if there are mistakes elsewhere. */
   readonly objects: readonly ObjectSpec[];
@@ -166,7 +166,7 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
     return { cloud, tenantId: '', mode: undefined, identity: undefined, vaultName: '', objects: [], literals: [] };
   const { vaultName, directoryId, literals } = field;
   if (fileName !== '' && !objects.some(({ content }) => content.kind === 'value'))
-    reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor beside files');
+    reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor next to files');
   if (objects.every(({ content }) => content.kind === 'value')) {
     if (reader.has('fileLayout')) reader.note('fileLayout', LAYOUT_OF_VALUE);
     if (reader.has('certificateUse'))
@@ -180,7 +180,7 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
 function readFileName(reader: ParameterReader): string {
   const text = reader.text('fileName');
   const problem = text === '' ? undefined : filePathProblem(text);
-  if (problem !== undefined) reader.error('fileName', `fileName is no usable path: ${problem.text}`);
+  if (problem !== undefined) reader.error('fileName', `fileName is not a usable path: ${problem.text}`);
   return text;
 }
 

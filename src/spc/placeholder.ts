@@ -23,7 +23,7 @@ const WORDS =
 const ID_WORDS = /^((your|replace|change|insert|enter|put|fill)[-_ ]?[a-z _-]+|([a-z]+[-_ ])+id)$/i;
 const SAMPLE_GUID = /^(0{8}(-0{4}){3}-0{12}|x{8}(-x{4}){3}-x{12})$/i;
 
-/** The placeholder that a name, ID or word of a manifest holds; undefined where it holds none. */
+/** Returns the placeholder in a name, an ID or a word of a manifest; undefined if there is none. */
 export function placeholderIn(text: string): string | undefined {
   if (text.length > MAX_CHARS) return undefined;
   return ANYWHERE.exec(text)?.[0] ?? WORDS.exec(text.trim())?.[0];
@@ -42,7 +42,10 @@ export function withPlaceholder(message: string, text: string): string {
     : `${message}; ${quote(placeholder)} is a placeholder that nobody filled in`;
 }
 
-/** Does the same for a message about line `line` (from 0) of a YAML text; the placeholder is there or on the line before. */
+/**
+ * Does the same for a message about line `line` (from 0) of a YAML text; the placeholder is there or on the line
+ * before.
+ */
 export function withPlaceholderAt(message: string, text: string, line: number): string {
   const lines = text.split('\n').slice(Math.max(0, line - 1), line + 1);
   const placeholder = lines
@@ -57,14 +60,14 @@ export function isPlaceholder(text: string): boolean {
   return placeholderIn(text) === text.trim();
 }
 
-/** Returns a doubt about a client ID that is no placeholder, or undefined. */
+/** Returns a warning about a client ID that is not a placeholder, or undefined. */
 export function clientIdDoubt(text: string): string | undefined {
   if (SAMPLE_GUID.test(text) || ID_WORDS.test(text)) return SAMPLE;
   const rule = 'it takes the client ID (application ID) of the identity, not its name, object ID or resource ID';
-  return isGuid(text) ? undefined : `is no GUID; ${rule}`;
+  return isGuid(text) ? undefined : `is not a GUID; ${rule}`;
 }
 
-/** Returns a doubt about a tenant ID that is no placeholder, or undefined. */
+/** Returns a warning about a tenant ID that is not a placeholder, or undefined. */
 export function tenantDoubt(text: string): string | undefined {
   return SAMPLE_GUID.test(text) || ID_WORDS.test(text) ? SAMPLE : undefined;
 }

@@ -18,8 +18,8 @@ const MAX_CLAIMS = 2000;
 const MAX_CLAIMED_CHARS = 256 * 1024;
 
 /**
- * Turns names of other objects (`passwordFrom`) into their indexes and reports paths that collide, with those of literals
- * too.
+ * Turns names of other objects (`passwordFrom`) into their indexes and reports paths that collide, with those of
+ * literals too.
  */
 export function resolveObjects(
   named: readonly NamedObject[],

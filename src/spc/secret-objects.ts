@@ -34,7 +34,7 @@ const FIELDS = ['secretName', 'type', 'data', 'labels', 'annotations'];
 
 interface SecretContext {
   readonly findings: Findings;
-  /** Undefined where mistakes keep the files unknown. */
+  /** Undefined if the files are unknown because of mistakes. */
   readonly files: VolumeFiles | undefined;
   /** Names of the Secrets before this one. */
   readonly names: Set<string>;
@@ -50,11 +50,11 @@ export function checkSecretObjects(spec: MapTree, files: VolumeFiles | undefined
 
 function checkSecret(secret: Fields, { findings, files, names }: SecretContext): void {
   secret.onlyKnown(FIELDS, 'warning');
-  const name = quotedText(secret, 'secretName', 'it names the Secret that the driver keeps');
+  const name = quotedText(secret, 'secretName', 'it names the Secret that the driver creates');
   const problem = name === '' ? undefined : subdomainProblem(name);
   if (problem !== undefined) secret.error('secretName', problem);
   if (name !== '' && names.has(name))
-    secret.error('secretName', `${quote(name)} stands twice; give each Secret a name`);
+    secret.error('secretName', `${quote(name)} is used twice; give each Secret its own name`);
   names.add(name);
   const type = checkType(secret);
   for (const field of ['labels', 'annotations']) checkTexts(secret, field);
@@ -77,7 +77,7 @@ function checkType(secret: Fields): string {
   if (type === '' || TYPES.includes(type)) return type;
   const lower = type.toLowerCase();
   const near = nearest(type, TYPES) ?? TYPES.find((known) => known.endsWith(`/${lower}`));
-  if (near !== undefined) secret.warning('type', `${quote(type)} is no type of Kubernetes; did you mean "${near}"?`);
+  if (near !== undefined) secret.warning('type', `${quote(type)} is not a type of Kubernetes; did you mean "${near}"?`);
   return type;
 }
 
@@ -97,7 +97,8 @@ function checkKey(entry: Fields, { type, keys }: { readonly type: string; readon
   if (key === '') return key;
   const problem = secretKeyProblem(key);
   if (problem !== undefined) entry.error('key', problem);
-  if (keys.has(key)) entry.error('key', `${quote(key)} stands twice in this Secret: the last one would win`);
+  if (keys.has(key))
+    entry.error('key', `${quote(key)} is used twice in this Secret: the last entry would overwrite the others`);
   keys.add(key);
   if (type === TLS && !TLS_KEYS.includes(key)) {
     const rule = `the driver takes only "tls.crt" and "tls.key" in a Secret of type ${TLS}`;
@@ -113,12 +114,12 @@ function checkFile(
 ): void {
   const file = files.find(objectName);
   if (file === undefined) {
-    entry.error('objectName', `${quote(objectName)} is no file of this mount; ${files.hint(objectName)}`);
+    entry.error('objectName', `${quote(objectName)} is not a file of this mount; ${files.hint(objectName)}`);
     return;
   }
   if (file.split) {
     const flag = '--write-cert-and-key-in-separate-files';
-    entry.warning('objectName', `${quote(objectName)} is a file only where the provider runs with ${flag}`);
+    entry.warning('objectName', `${quote(objectName)} is a file only if the provider runs with ${flag}`);
     return;
   }
   const problem = type === TLS && TLS_KEYS.includes(key) ? tlsProblem(key, file) : undefined;
@@ -127,7 +128,7 @@ function checkFile(
   if (presence === 'if-present' || presence === 'with-key') {
     const when = presence === 'with-key' ? 'holds a private key' : 'brings CA certificates along';
     const result = 'the driver makes nothing of this Secret without it';
-    entry.warning('objectName', `${quote(objectName)} is a file only where the object ${when}; ${result}`);
+    entry.warning('objectName', `${quote(objectName)} is a file only if the object ${when}; ${result}`);
   }
 }
 

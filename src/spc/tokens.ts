@@ -1,6 +1,7 @@
 /**
- * Reads the pod's service-account tokens that the kubelet sends with a Mount. Called where an identity is resolved and
- * where the log learns what to hide. Refuses tokens that are no JWT, that are for another audience, or that expired.
+ * Reads the pod's service-account tokens that the kubelet sends with a Mount. Called when an identity is resolved, and
+ * for the texts that the log must hide. Refuses tokens that are not a JWT, that are for another audience, or that
+ * expired.
  */
 
 import { type JsonLimits, parseJson } from '../base/json.ts';
@@ -15,17 +16,17 @@ export const WORKLOAD_IDENTITY_AUDIENCE = 'api://AzureADTokenExchange';
 /** Audience of the tokens that the AKS token proxy exchanges. */
 export const IDENTITY_BINDING_AUDIENCE = 'api://AKSIdentityBinding';
 
-/** Of the kubelet's JSON: a few audiences, a token of one to two thousand characters each. */
+/** Limits of the kubelet's JSON: a few audiences, with a token of one to two thousand characters each. */
 export const TOKENS_LIMITS: JsonLimits = { bytes: 128 * 1024, entries: 300, depth: 16 };
 
-/** A token, or why there is none. */
+/** A token, or the reason why there is none. */
 export type FoundToken =
   | { readonly ok: true; readonly token: Secret }
   | {
       readonly ok: false;
       readonly reason: string;
       readonly stage: Stage;
-      /** True where the cluster does not give pods such a token. */
+      /** True if the cluster does not give pods such a token. */
       readonly absent: boolean;
     };
 
@@ -33,10 +34,9 @@ const UNREADABLE = 'failed to unmarshal service account tokens, error:';
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[-+]\d\d:\d\d)$/;
 
 /**
- * The pod's service-account token for an audience, out of the kubelet's JSON
- * (`{"<audience>": {"token": …, "expirationTimestamp": …}}`).
- * A token that says of itself that it is for another audience, or expired at `now` (milliseconds since 1970), is refused
- * here; one that does not say is left to Entra.
+ * The pod's service-account token for an audience, out of the kubelet's JSON (`{"<audience>": {"token": …,
+ * "expirationTimestamp": …}}`). A token that says of itself that it is for another audience, or expired at `now`
+ * (milliseconds since 1970), is refused here; one that does not say is left to Entra.
  */
 export function findToken(tokens: Secret, audience: string, now: number): FoundToken {
   const parsed = parseJson(tokens.reveal(), TOKENS_LIMITS);
@@ -55,7 +55,7 @@ export function findToken(tokens: Secret, audience: string, now: number): FoundT
   return checkClaims(new Secret(token.trim()), audience, now);
 }
 
-/** All tokens of the kubelet's JSON; none where it is no such thing. */
+/** Returns all tokens of the kubelet's JSON; none if the text is not such JSON. */
 export function tokensIn(tokens: Secret | undefined): readonly string[] {
   const parsed = parseJson(tokens?.reveal() ?? '', TOKENS_LIMITS);
   if (!parsed.ok || !isRecord(parsed.value)) return [];
@@ -98,7 +98,7 @@ export interface ClaimedPrincipal {
   readonly subject: string;
 }
 
-/** Issuer and subject of a token; undefined where it names none. */
+/** Returns the issuer and the subject of a token; undefined if it has none. */
 export function claimedPrincipal(token: Secret): ClaimedPrincipal | undefined {
   const claims = jwtClaims(token.reveal());
   if (typeof claims?.iss !== 'string' || typeof claims.sub !== 'string') return undefined;

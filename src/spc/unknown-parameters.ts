@@ -20,11 +20,13 @@ export interface UnknownParameter {
 
 type Parameters = ReadonlyMap<string, string>;
 
-/** Unknown parameters that are compared with those of identities, and hints that are shown, where there is no identity. */
+/**
+ * Unknown parameters that are compared with those of identities, and hints that are shown, where there is no identity.
+ */
 const MAX_UNKNOWN = 100;
 const MAX_HINTS = 3;
 
-const BESIDE_MANAGED = 'it has a meaning beside useVMManagedIdentity: "true" only; set that, too';
+const BESIDE_MANAGED = 'it has a meaning only with useVMManagedIdentity: "true"; set that, too';
 
 /** The misspelt parameter that may be meant to be the one of this name, which is missing. */
 export function misspeltFor(name: string, parameters: Parameters): string | undefined {
@@ -32,7 +34,7 @@ export function misspeltFor(name: string, parameters: Parameters): string | unde
 }
 
 /**
- * The parameters that the classic form does not know: a warning where one was meant to name the identity and no other
+ * The parameters that the classic form does not know: a warning if one was meant to name the identity and no other
  * parameter names one, else a note. Parameters that the error about a missing one names are left out.
  */
 export function unknownInClassic(parameters: Parameters): readonly UnknownParameter[] {
@@ -52,13 +54,15 @@ export function unknownBesideKeyVault(
 ): readonly UnknownParameter[] {
   return unknownNames(parameters, [...KEY_VAULT_NAMES, ...reported]).map((name) => {
     const near = CLASSIC_NAMES.includes(name) ? undefined : nearest(name, KEY_VAULT_NAMES);
-    const rule = `beside keyVault stand only ${KEY_VAULT_NAMES.slice(1).join(', ')}`;
+    const rule = `next to keyVault only ${KEY_VAULT_NAMES.slice(1).join(', ')} are allowed`;
     const message = `parameter ${quote(name)} is unknown; ${near === undefined ? rule : `did you mean "${near}"?`}`;
     return { name, severity: 'error', message };
   });
 }
 
-/** The parameters that were meant to name the identity and are ignored, such as `parameter "clientId" is ignored: …`. */
+/**
+ * The parameters that were meant to name the identity and are ignored, such as `parameter "clientId" is ignored: …`.
+ */
 export function ignoredIdentities(parameters: Parameters): readonly string[] {
   const unknown = unknownNames(parameters, CLASSIC_NAMES).slice(0, MAX_UNKNOWN);
   const hints = unknown.flatMap((name) => {
@@ -71,7 +75,11 @@ export function ignoredIdentities(parameters: Parameters): readonly string[] {
 
 function aboutUnknown(name: string, hasIdentity: boolean): UnknownParameter {
   if (KEY_VAULT_NAMES.includes(name)) {
-    return { name, severity: 'note', message: `parameter "${name}" stands beside keyVault only; it is ignored` };
+    return {
+      name,
+      severity: 'note',
+      message: `parameter "${name}" has a meaning only next to keyVault; it is ignored`,
+    };
   }
   const identity = identityHint(name);
   const near = identity === undefined ? nearest(name, ALL_NAMES) : undefined;

@@ -40,7 +40,7 @@ describe('what a manifest lets foresee of certificates', () => {
     [
       'a PFX in base64',
       file('a.pfx', 'objectType: secret\nobjectFormat: PFX'),
-      'objects[0].objectFormat gives the PFX as base64 text; objectEncoding: base64 beside it makes the file binary',
+      'objects[0].objectFormat gives the PFX as base64 text; objectEncoding: base64 next to it makes the file binary',
     ],
   ])('%s', (_, item, note) => {
     expect(notesOf(item)).toEqual([typeof note === 'string' ? note : expect.stringMatching(note)]);
@@ -82,7 +82,7 @@ ${rest}`;
     }
     const misplaced = keyVault('').replace('files: {}', 'passwordFrom: c');
     expect(read({ keyVault: misplaced }).errors).toEqual([
-      'keyVault.vaultSecret.passwordFrom needs a files map beside it, or vaultSecret to be vaultCert',
+      'keyVault.vaultSecret.passwordFrom needs a files map next to it, or vaultSecret to be vaultCert',
     ]);
   });
 });

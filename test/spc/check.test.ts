@@ -232,7 +232,7 @@ describe('fields of a class that stand in a wrong place', () => {
     [
       'secretObjects among the parameters',
       GOOD.replace('keyvaultName', 'secretObjects:\n    - a: b\n    keyvaultName'),
-      'error spec.parameters.secretObjects: spec.parameters.secretObjects must be text, not a list; put it beside "parameters", below spec',
+      'error spec.parameters.secretObjects: spec.parameters.secretObjects must be text, not a list; put it next to "parameters", below spec',
     ],
     [
       'a parameter beside them',

@@ -95,13 +95,13 @@ describe('files that cannot be', () => {
     ['a jks', object('jks: a\nca: b'), `${here}.jks is unknown; known here: "certificate", "chain"`],
     ['nothing behind an output', object('ca:'), `${here}.ca must be a path or a map with "path", not nothing`],
     ['a list behind an output', object('ca: [a]'), `${here}.ca must be a path or a map with "path", not a list`],
-    ['an empty path', object('ca: ""'), `${here}.ca is no usable path: file name must not be empty`],
-    ['no path', object('ca: {}'), `${here}.ca.path is no usable path: file name must not be empty`],
-    ['an absolute path', object('ca: /a'), `${here}.ca is no usable path: file name must be a relative path`],
+    ['an empty path', object('ca: ""'), `${here}.ca is not a usable path: file name must not be empty`],
+    ['no path', object('ca: {}'), `${here}.ca.path is not a usable path: file name must not be empty`],
+    ['an absolute path', object('ca: /a'), `${here}.ca is not a usable path: file name must be a relative path`],
     [
       'a path upwards',
       object('ca: {path: ../a}'),
-      `${here}.ca.path is no usable path: file name must not contain '..'`,
+      `${here}.ca.path is not a usable path: file name must not contain '..'`,
     ],
     ['an unknown field', object('ca: {path: a, mode: 0600}'), `${here}.ca.mode is unknown`],
     [
@@ -157,9 +157,9 @@ describe('files that cannot be', () => {
     ],
     ['of a key', object('ca: a').replace('secret', 'key'), 'files is only for objectType: secret'],
     ['of a history', object('ca: a', 'objectVersionHistory: 2'), 'files cannot be combined with objectVersionHistory'],
-    ['beside an alias', object('ca: a', 'objectAlias: x'), 'objectAlias has no meaning beside files'],
-    ['beside a format', object('ca: a', 'objectFormat: pem'), 'objectFormat has no meaning beside files'],
-    ['beside an encoding', object('ca: a', 'objectEncoding: hex'), 'objectEncoding has no meaning beside files'],
+    ['beside an alias', object('ca: a', 'objectAlias: x'), 'objectAlias has no meaning next to files'],
+    ['beside a format', object('ca: a', 'objectFormat: pem'), 'objectFormat has no meaning next to files'],
+    ['beside an encoding', object('ca: a', 'objectEncoding: hex'), 'objectEncoding has no meaning next to files'],
     ['without a name', object('ca: a').replace('objectName: c', 'objectName:'), 'objectName is not provided'],
     [
       'two with one path',
@@ -177,7 +177,7 @@ describe('files that cannot be', () => {
   it.each(['keyFormat: pkcs1', 'passwordFrom: pw'])('%s without files is refused', (field) => {
     const [name] = field.split(':');
     expect(errorsOf(`objectName: c\nobjectType: secret\n${field}`, PASSWORD)).toEqual([
-      expect.stringContaining(`${name} needs a files map beside it`),
+      expect.stringContaining(`${name} needs a files map next to it`),
     ]);
   });
 

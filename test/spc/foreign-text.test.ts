@@ -94,8 +94,16 @@ spec: {tls: {keyVault: {vault: {name: kv1}, vaultCert: {name: a}}}}
       '- {op: replace, path: /spec/provider, value: azure}\n',
       'this is a JSON patch; apply it first: kubectl kustomize',
     ],
-    ['a kustomization', 'kind: Kustomization\nresources: [a.yaml]\n', '"Kustomization" is no manifest; apply it first'],
-    ['a release', 'kind: HelmRelease\nmetadata: {name: a}\n', '"HelmRelease a" is no manifest; render it first'],
+    [
+      'a kustomization',
+      'kind: Kustomization\nresources: [a.yaml]\n',
+      '"Kustomization" is not a manifest to apply; apply it first',
+    ],
+    [
+      'a release',
+      'kind: HelmRelease\nmetadata: {name: a}\n',
+      '"HelmRelease a" is not a manifest to apply; render it first',
+    ],
     [
       'a broker resource',
       broker,

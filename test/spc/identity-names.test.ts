@@ -48,7 +48,7 @@ describe('a parameter that was meant to name the identity', () => {
     ['useAADPodIdentity', 'did you mean "usePodIdentity"?'],
     ['useIdentityBinding', 'did you mean "useAzureTokenProxy"?'],
     ['nodePublishSecretRef', 'belongs to the csi volume of the pod'],
-    ['clientSecret', 'credentials belong into the Secret'],
+    ['clientSecret', 'credentials belong in the Secret'],
   ])('%s', (name, hint) => {
     const parameters = { [name]: '33333333-3333-3333-3333-333333333333' };
     const said = `parameter "${name}" is unknown and ignored; `;

@@ -174,7 +174,7 @@ describe('mistakes, with path and remedy', () => {
     [
       'a key format of a plain secret',
       `${VAULT}vaultSecret: {name: c, keyFormat: pkcs1}`,
-      'keyVault.vaultSecret.keyFormat needs a files map beside it',
+      'keyVault.vaultSecret.keyFormat needs a files map next to it',
     ],
     [
       'both names of the chain',

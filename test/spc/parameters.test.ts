@@ -191,7 +191,7 @@ describe('unknown parameters', () => {
     ['tenantid', 'parameter "tenantid" is unknown and ignored; did you mean "tenantID"?'],
     ['KeyVaultName', 'parameter "KeyVaultName" is unknown and ignored; did you mean "keyvaultName"?'],
     ['keyvault', 'parameter "keyvault" is unknown and ignored; did you mean "keyVault"?'],
-    ['filePermission', 'parameter "filePermission" stands beside keyVault only; it is ignored'],
+    ['filePermission', 'parameter "filePermission" has a meaning only next to keyVault; it is ignored'],
   ])('%s is noted', (name, note) => {
     const { volume, notes } = read({ ...CLASSIC, [name]: 'x' });
     expect(volume).toBeDefined();
@@ -235,12 +235,12 @@ describe('the keyVault form beside other parameters', () => {
   it.each([
     [
       'tenantID',
-      'beside keyVault stand only fileLayout, certificateUse, fileName, filePermission, cloudName, cloudEnvFileName',
+      'next to keyVault only fileLayout, certificateUse, fileName, filePermission, cloudName, cloudEnvFileName are allowed',
     ],
-    ['usePodIdentity', 'beside keyVault stand only'],
+    ['usePodIdentity', 'next to keyVault only'],
     ['filelayout', 'did you mean "fileLayout"?'],
     ['fileNmae', 'did you mean "fileName"?'],
-    ['nonsense', 'beside keyVault stand only'],
+    ['nonsense', 'next to keyVault only'],
   ])('%s is refused', (name, hint) => {
     const { errors } = read({ keyVault: KEY_VAULT, [name]: 'x' });
     expect(errors).toEqual([expect.stringContaining(`parameter "${name}" is unknown; ${hint}`)]);
@@ -249,8 +249,8 @@ describe('the keyVault form beside other parameters', () => {
   it.each([
     ['fileLayout', 'nginx', 'fileLayout "nginx" must be "tls"'],
     ['certificateUse', 'both', 'certificateUse "both" must be "server" or "client"'],
-    ['fileName', '../x', "fileName is no usable path: file name must not contain '..'"],
-    ['fileName', 'a//b', 'fileName is no usable path'],
+    ['fileName', '../x', "fileName is not a usable path: file name must not contain '..'"],
+    ['fileName', 'a//b', 'fileName is not a usable path'],
     ['filePermission', '0999', 'file permission must be a valid octal number'],
     ['cloudName', 'Moon', 'cloudName moon is not valid'],
   ])('%s: %s is refused', (name, value, text) => {

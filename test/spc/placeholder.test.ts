@@ -165,8 +165,8 @@ describe('doubtful IDs', () => {
   const ZEROS = '00000000-0000-0000-0000-000000000000';
   const tokens = { clientID: '', tenantID: TENANT };
   it.each([
-    ['a name', 'my-app', 'is no GUID; it takes the client ID'],
-    ['a resource ID', '/subscriptions/s/resourceGroups/g', 'is no GUID'],
+    ['a name', 'my-app', 'is not a GUID; it takes the client ID'],
+    ['a resource ID', '/subscriptions/s/resourceGroups/g', 'is not a GUID'],
     ['zeros', ZEROS, 'is a sample of documentation'],
     ['crosses', 'xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx', 'is a sample of documentation'],
     ['words', 'your-client-id', 'is a sample of documentation'],

@@ -92,15 +92,15 @@ describe('files that a Secret is made of', () => {
   ])('may be %s', async (_, manifest, secrets) => expect(await found(secrets, manifest)).toEqual([]));
 
   it.each([
-    ['plian', 'is no file of this mount; did you mean "plain"?'],
-    ['db-password', 'is no file of this mount; the file of the object "db-password" is "db/password.txt"'],
-    ['web', 'is no file of this mount; the file of the object "web" is "web.crt"'],
-    ['history', 'is no file of this mount; its versions are files of a directory; the newest is "history/0"'],
-    ['history/3', 'is no file of this mount; did you mean "history/0"?'],
-    ['history/00', 'is no file of this mount; did you mean "history/0"?'],
-    ['plain/0', 'is no file of this mount; did you mean "plain"?'],
-    ['Plain', 'is no file of this mount; did you mean "plain"?'],
-    ['something-else-entirely', 'is no file of this mount; the volume holds "plain", "db/password.txt", '],
+    ['plian', 'is not a file of this mount; did you mean "plain"?'],
+    ['db-password', 'is not a file of this mount; the file of the object "db-password" is "db/password.txt"'],
+    ['web', 'is not a file of this mount; the file of the object "web" is "web.crt"'],
+    ['history', 'is not a file of this mount; its versions are files of a directory; the newest is "history/0"'],
+    ['history/3', 'is not a file of this mount; did you mean "history/0"?'],
+    ['history/00', 'is not a file of this mount; did you mean "history/0"?'],
+    ['plain/0', 'is not a file of this mount; did you mean "plain"?'],
+    ['Plain', 'is not a file of this mount; did you mean "plain"?'],
+    ['something-else-entirely', 'is not a file of this mount; the volume holds "plain", "db/password.txt", '],
   ])('are not %j', async (name, message) => {
     expect(await found(opaque(name))).toEqual([
       expect.stringContaining(`error [0].data[0].objectName ${JSON.stringify(name)} ${message}`),
@@ -108,9 +108,9 @@ describe('files that a Secret is made of', () => {
   });
 
   it.each([
-    ['plain.crt', '"plain.crt" is a file only where the provider runs with --write-cert-and-key-in-separate-files'],
-    ['history/1.key', '"history/1.key" is a file only where the provider runs with'],
-    ['ca.crt', '"ca.crt" is a file only where the object brings CA certificates along; the driver makes nothing'],
+    ['plain.crt', '"plain.crt" is a file only if the provider runs with --write-cert-and-key-in-separate-files'],
+    ['history/1.key', '"history/1.key" is a file only if the provider runs with'],
+    ['ca.crt', '"ca.crt" is a file only if the object brings CA certificates along; the driver makes nothing'],
   ])('may be missing: %s', async (name, message) => {
     expect(await found(opaque(name))).toEqual([expect.stringContaining(`warning [0].data[0].objectName ${message}`)]);
   });
@@ -208,9 +208,9 @@ describe('the form of a Secret', () => {
     [
       'a key twice',
       `    - {secretName: a, type: Opaque, data: [${ENTRY}, ${ENTRY}]}\n`,
-      '[0].data[1].key "a" stands twice in this Secret',
+      '[0].data[1].key "a" is used twice in this Secret',
     ],
-    ['a Secret twice', `${opaque('plain')}${opaque('plain')}`, '[1].secretName "a" stands twice'],
+    ['a Secret twice', `${opaque('plain')}${opaque('plain')}`, '[1].secretName "a" is used twice'],
     [
       'a label that is no text',
       `    - {secretName: a, type: Opaque, labels: {b: true}, data: [${ENTRY}]}\n`,
@@ -237,7 +237,7 @@ describe('the form of a Secret', () => {
     ['kubernetes.io/dockerconfigjs', 'kubernetes.io/dockerconfigjson'],
   ])('the type %s is questioned', async (type, known) => {
     expect(await found(`    - {secretName: a, type: ${type}, data: [${ENTRY}]}\n`)).toEqual([
-      `warning [0].type "${type}" is no type of Kubernetes; did you mean "${known}"?`,
+      `warning [0].type "${type}" is not a type of Kubernetes; did you mean "${known}"?`,
     ]);
   });
 

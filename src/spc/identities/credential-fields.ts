@@ -6,7 +6,7 @@
 import type { Fields } from '../fields.ts';
 import { clientIdDoubt, placeholderIn } from '../placeholder.ts';
 
-/** The `clientId` of a credential, with a warning where it looks like none; empty where it is missing. */
+/** Returns the `clientId` of a credential, with a warning if it does not look like one; empty if it is missing. */
 export function clientIdOf(credential: Fields | undefined, meaning: string): string {
   const text = credential?.filledIn('clientId', meaning) ?? '';
   if (credential === undefined || text === '' || placeholderIn(text) !== undefined) return text;

@@ -1,6 +1,6 @@
 /**
- * The row of AKS identity binding. The flag `useAzureTokenProxy` chooses it; it needs `clientID` and the pod's token for
- * the token proxy of the cluster. Listed in `table.ts`. Refuses a request without one of them.
+ * The row of AKS identity binding. The flag `useAzureTokenProxy` chooses it; it needs `clientID` and the pod's token
+ * for the token proxy of the cluster. Listed in `table.ts`. Refuses a request without one of them.
  */
 
 import type { Secret } from '../../base/secret.ts';

@@ -10,7 +10,7 @@ import type { Stage } from '../finding.ts';
 
 /** The parameters of the classic form, as `ParameterReader` reads them. */
 export interface ClassicParameters {
-  /** Empty where the parameter is not there. */
+  /** Empty if the parameter is absent. */
   readonly text: (name: string) => string;
   /** The same of a client ID; one that nobody filled in is an error. */
   readonly clientId: (name: string) => string;
@@ -48,13 +48,13 @@ export interface IdentityRow<R extends { readonly kind: string }, I extends { re
   /** Further parameters of the classic form that only this mode reads. */
   readonly parameters: readonly string[];
   readonly readClassic: (parameters: ClassicParameters) => R;
-  /** Field of `keyVault.vault.credentials` that chooses the mode; undefined where that form does not have it. */
+  /** Field of `keyVault.vault.credentials` that chooses the mode; undefined if that form does not have it. */
   readonly credential: { readonly field: string; readonly read: (credentials: Fields) => R } | undefined;
   /** True if the identity logs in at the tenant that the manifest names. */
   readonly needsTenant: boolean;
-  /** Audience of the pod's token that the identity logs in with; undefined where it needs none. */
+  /** Audience of the pod's token that the identity logs in with; undefined if it needs none. */
   readonly audience: string | undefined;
-  /** A required field that the request lacks; undefined where it is whole. */
+  /** A required field that the request lacks; undefined if the request is complete. */
   readonly problem: (request: R) => string | undefined;
   /** Finds the credentials. Reads only those that the identity uses. */
   readonly resolve: (request: R, credentials: Credentials) => Resolution<I>;

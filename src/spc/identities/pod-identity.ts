@@ -1,6 +1,6 @@
 /**
- * The row of AAD pod identity (deprecated by its makers). The flag `usePodIdentity` chooses it; it needs the name of the
- * pod only. Listed in `table.ts`.
+ * The row of AAD pod identity (deprecated by its makers). The flag `usePodIdentity` chooses it; it needs the name of
+ * the pod only. Listed in `table.ts`.
  */
 
 import type { IdentityRow } from './identity-row.ts';

@@ -7,12 +7,12 @@ import type { Secret } from '../../base/secret.ts';
 import { findToken } from '../tokens.ts';
 import type { Credentials, Resolution } from './identity-row.ts';
 
-/** The token a mode needs, with the official provider's texts where it is missing or cannot be read. */
+/** The token that a mode needs, with the official provider's texts if it is missing or cannot be read. */
 export interface NeededToken {
   readonly audience: string;
   readonly missing: string;
   readonly unreadable: string;
-  /** Follows the remedy where the token is missing. */
+  /** Follows the remedy if the token is missing. */
   readonly hint: string;
 }
 
@@ -21,7 +21,7 @@ export type PodToken =
   | { readonly ok: true; readonly token: Secret }
   | Extract<Resolution<never>, { readonly ok: false }>;
 
-/** The pod's token. */
+/** Returns the pod's token. */
 export function podToken({ audience, missing, unreadable, hint }: NeededToken, { tokens, now }: Credentials): PodToken {
   const remedy = `${tokenRemedy(audience)}${hint}`;
   if (tokens === undefined) return { ok: false, reason: `${missing}${remedy}` };

@@ -11,7 +11,7 @@ import { subdomainProblem } from '../kubernetes-names.ts';
 import { placeholderIn } from '../placeholder.ts';
 import type { Credentials, IdentityRow, Resolution } from './identity-row.ts';
 
-/** `secretName` is the node-publish secret's name, where the manifest tells it. */
+/** `secretName` is the name of the node-publish secret, if the manifest gives it. */
 interface Request {
   readonly kind: 'service-principal';
   readonly secretName: string;
@@ -59,7 +59,7 @@ export const servicePrincipal: IdentityRow<Request, SecretIdentity> = {
   resolve: ({ secretName }, credentials) => resolveSecret(secretName, credentials),
 };
 
-/** The pod's volume names the Secret, so that a name that cannot be one is a warning and hinders no Mount. */
+/** An invalid name is only a warning, because the pod's volume names the Secret, and the Mount can succeed. */
 function secretNameOf(credentials: Fields): string {
   const name = credentials.filledIn(FIELD, SECRET_MEANING);
   if (name === '' || placeholderIn(name) !== undefined) return name;
@@ -110,7 +110,7 @@ function resolveSecret(
   );
 }
 
-/** "mode None" is the official provider's word, which nobody writes into a manifest. */
+/** "mode None" is the official provider's word for this mode; a manifest does not contain it. */
 function noSecretRemedy(secretName: string, ignored: readonly string[]): string {
   const name = secretName === '' ? '<Secret with clientid and clientsecret>' : secretName;
   const add = `add "nodePublishSecretRef: {name: ${name}}" to the pod's csi volume`;
@@ -120,10 +120,10 @@ function noSecretRemedy(secretName: string, ignored: readonly string[]): string 
   return `${add}, or name another identity: clientID for workload identity, useVMManagedIdentity: "true" for the node's (${none})`;
 }
 
-/** Keys that are shown of a Secret. */
+/** The limit of keys of a Secret that are shown. */
 const MAX_KEYS = 10;
 
-/** The Secret that lacks a key, with the names of those it has: the provider is not told what the Secret is called. */
+/** Describes the Secret that lacks a key by the keys that it has, because the request does not name the Secret. */
 function namedSecret(secretName: string, secret: NodePublishSecret): string {
   const keys = [...secret.keys()];
   const shown = keys.slice(0, MAX_KEYS).map((key) => (/^[-._A-Za-z0-9]{1,60}$/.test(key) ? key : quote(key)));

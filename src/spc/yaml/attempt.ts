@@ -40,7 +40,7 @@ export function attempt<T>(firstLine: number, read: () => T): { readonly value: 
   }
 }
 
-/** A reader of the documents of a text, with the rules of JSON where the text begins with a brace. */
+/** Returns a reader of the documents of a text, with the rules of JSON if the text begins with a brace. */
 export function readerOf(text: string, reader: 'provider' | 'kubectl' = 'provider'): DocumentReader {
   return new DocumentReader(text, { json: /^\s*\{/.test(text), maxDepth: MAX_DEPTH, reader });
 }

@@ -1,5 +1,5 @@
 /**
- * Reads YAML texts that stand in a parameter of a SecretProviderClass, as the official provider reads them. Called by
+ * Reads YAML texts in a parameter of a SecretProviderClass, as the official provider reads them. Called by
  * the readers of `objects` and `keyVault`, and by `render`. Refuses what Go's YAML reader refuses.
  */
 
@@ -9,20 +9,20 @@ import type { Tree, YamlError } from './tree.ts';
 import type { YamlDocument } from './yaml-nodes.ts';
 import { MAX_ERRORS, readDocument } from './yaml-tree.ts';
 
-/** The documents of a text, or why it cannot be read. */
+/** The documents of a text, or the reasons why it cannot be read. */
 export type ParsedYaml =
   | { readonly ok: true; readonly documents: readonly Tree[] }
   | { readonly ok: false; readonly errors: readonly YamlError[] };
 
-/** The first document of a text, or why it cannot be read; later ones are not looked at. */
+/** The first document of a text, or the reasons why it cannot be read. Later documents are not read. */
 export type ParsedDocument =
-  /** `document` is undefined in an empty text; `laterLine` is where a second document begins. */
+  /** `document` is undefined for an empty text; `laterLine` is the line on which a second document begins. */
   | { readonly ok: true; readonly document: Tree | undefined; readonly laterLine: number | undefined }
   | { readonly ok: false; readonly errors: readonly YamlError[] };
 
 /**
  * Reads all documents of a YAML (or JSON) text. Duplicate keys are errors.
- * `firstLine` is the line number of the text's first line, for texts that stand inside another.
+ * `firstLine` is the line number of the text's first line, for texts that are part of another text.
  */
 export function parseYaml(text: string, firstLine = 1): ParsedYaml {
   const all = attempt(firstLine, () => allDocuments(text));

@@ -10,8 +10,8 @@ import { NULL_WORDS } from './yaml-types.ts';
 const PLAIN_MAP = /^(?:[A-Za-z]{1,100}: [A-Za-z0-9][\w./-]*\n)+$/;
 
 /**
- * Reads a text of such lines, fifty times as fast as the scanner. Returns undefined for any other text, and where a key stands
- * twice or is null.
+ * Reads a text of such lines, fifty times as fast as the scanner. Returns undefined for any other text, and if a key
+ * occurs twice or is null.
  */
 export function plainMap(text: string, firstLine: number): MapTree | undefined {
   if (!PLAIN_MAP.test(text)) return undefined;

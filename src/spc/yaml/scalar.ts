@@ -6,11 +6,13 @@
 import type { TextTree, Tree } from './tree.ts';
 import { goNumber, type ScalarType, typeOf } from './yaml-types.ts';
 
-/** Plain scalars that Kubernetes (YAML 1.1) reads as a boolean or a number, and then refuses where it wants text. */
+/** Plain scalars that Kubernetes (YAML 1.1) reads as a boolean or a number, and refuses if it expects text. */
 const BOOLEAN = /^(y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/;
 const NUMBERS: readonly ScalarType[] = ['int', 'float'];
 
-/** True for an unquoted boolean or number: the API server refuses a SecretProviderClass with one among its parameters. */
+/**
+ * True for an unquoted boolean or number: the API server refuses a SecretProviderClass with one among its parameters.
+ */
 export function needsQuotes(value: TextTree): boolean {
   const plain = !value.quoted && value.textLine === value.line;
   return plain && (BOOLEAN.test(value.text) || NUMBERS.includes(typeOf(value.text)));
@@ -20,8 +22,8 @@ const INT32_MAX = 0x7fff_ffff;
 const SHOWN = 7;
 
 /**
- * The value as Go's YAML parser puts it into an int32, or undefined where it refuses: `5`, `010` (8), `0x1F`, `1_000`,
- * fractions cut off; nothing in quotes.
+ * Returns the value that Go's YAML parser puts into an int32, or undefined if it refuses the text: `5`, `010` (8),
+ * `0x1F`, `1_000`, and fractions, which are cut off. A text in quotes is refused.
  */
 export function int32Of(tree: Tree): number | undefined {
   if (tree.kind !== 'text' || tree.quoted || tree.textLine !== tree.line) return undefined;

@@ -20,7 +20,7 @@ export interface StreamDocument {
   readonly read: ReadStreamDocument;
 }
 
-/** The tree of a document, undefined where the document holds comments only, or the mistakes in it. */
+/** The tree of a document, which is undefined if the document holds comments only, or the mistakes in it. */
 export type ReadStreamDocument =
   | { readonly ok: true; readonly tree: Tree | undefined }
   | { readonly ok: false; readonly errors: readonly YamlError[] };

@@ -10,8 +10,8 @@
 export type Tree = MapTree | ListTree | TextTree | NullTree;
 
 /**
- * Where a value stands in its text. Anchor, tag and comments around it are left out. A value that an alias or a merge brings
- * in has the place where it is written, outside of the map or list that holds it.
+ * The place of a value in its text, without anchor, tag and comments around it. A value of an alias or a merge has the
+ * place of its anchor, which is outside of the map or list that holds it.
  */
 export interface Span {
   /** From 1. */
@@ -53,7 +53,7 @@ export interface NullTree extends Span {
   readonly kind: 'null';
 }
 
-/** A place where YAML cannot be read, and why. */
+/** A place where YAML cannot be read, and the reason. */
 export interface YamlError {
   /** From 1. */
   readonly line: number;

@@ -23,7 +23,7 @@ export class SimpleKeys {
   /** The places of those that are set, by the number of their token. */
   readonly #levels = new Map<number, number>();
 
-  /** How many brackets are open. */
+  /** The number of open brackets. */
   get depth(): number {
     return this.#keys.length - 1;
   }

@@ -16,7 +16,7 @@ interface Placed {
   readonly start: number;
   /** Offset behind its last character. */
   readonly end: number;
-  /** Empty where there is none. */
+  /** Empty if there is none. */
   readonly anchor: string;
 }
 
@@ -25,7 +25,7 @@ export interface ScalarNode extends Placed {
   readonly kind: 'scalar';
   readonly text: string;
   readonly style: Token['style'];
-  /** Written out, such as `tag:yaml.org,2002:str`; empty where there is none. */
+  /** Written out, such as `tag:yaml.org,2002:str`; empty if there is none. */
   readonly tag: string;
 }
 
@@ -66,7 +66,7 @@ const END_OF_DOCUMENT: ReadonlySet<TokenKind> = new Set([
   'stream end',
 ]);
 
-/** Where a value stands. */
+/** The place of a value. */
 interface Context {
   /** Outside of brackets. */
   readonly block: boolean;
@@ -237,7 +237,7 @@ export class DocumentReader {
     return pairs;
   }
 
-  /** The error for a text that is no key. If a quote ended before it, that quote is likely the mistake. */
+  /** Returns the error for a text that is not a key. If a quote ended before it, that quote is likely the mistake. */
   #noKey(start: Mark): YamlProblem {
     const place = this.#blame(start);
     const quote = this.#tokens.quoteEndingOn(place.line);

@@ -89,14 +89,14 @@ export function readQuoted(source: YamlSource, json: boolean): string {
   }
 }
 
-/** How a scalar in quotes is read, and the gap behind the word. */
+/** The rules for a scalar in quotes, and the gap behind the word. */
 interface Quoting {
   readonly quote: string;
   readonly json: boolean;
   readonly gap: Gap;
 }
 
-/** Reads up to a blank, a line break or the closing quote; `ends` is true where the scalar ends. */
+/** Reads up to a blank, a line break or the closing quote; `ends` is true if the scalar ends there. */
 function readQuotedWord(source: YamlSource, { quote, json, gap }: Quoting): { text: string; ends: boolean } {
   let text = '';
   while (!isSpaceOrEnd(source.peek())) {
@@ -148,7 +148,7 @@ export interface PlainText {
   readonly text: string;
   /** Offset behind its last character. */
   readonly end: number;
-  /** True where its last line break was read: a key may begin behind it. */
+  /** True if its last line break was read: a key may begin behind it. */
   readonly endsLine: boolean;
 }
 
@@ -188,13 +188,13 @@ function endsPlain(source: YamlSource, flow: boolean): boolean {
   return (char === ':' && isSpaceOrEnd(source.peek(1))) || (flow && FLOW_SIGNS.has(char));
 }
 
-/** How a block scalar ends: without line break, with one, or with all that there are. */
+/** The end of a block scalar: without line break, with one, or with all line breaks that follow. */
 type Chomping = '-' | '' | '+';
 
 /** A block scalar. */
 export interface BlockText {
   readonly text: string;
-  /** Offset behind its last line; empty lines below it count where they are part of the text. */
+  /** The offset behind its last line; empty lines below it count if they are part of the text. */
   readonly end: number;
 }
 

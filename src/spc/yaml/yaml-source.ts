@@ -10,7 +10,9 @@ export interface Mark {
   readonly column: number;
 }
 
-/** Why a text cannot be read, in the words of Go's reader, and the line and offset (from 0) to look at. */
+/**
+ * The error of a text that cannot be read: the reason in the words of Go's reader, and its line and offset (from 0).
+ */
 export class YamlProblem extends Error {
   readonly line: number;
   readonly offset: number;
@@ -53,7 +55,7 @@ export function isWordChar(char: string): boolean {
   return /^[-0-9A-Za-z_]$/.test(char);
 }
 
-/** A text, and where the scanner is in it. */
+/** A text, and the place of the scanner in it. */
 export class YamlSource {
   readonly text: string;
   #index = 0;
@@ -61,7 +63,7 @@ export class YamlSource {
   #column = 0;
 
   constructor(text: string) {
-    // Half a surrogate pair is no character.
+    // Half a surrogate pair is not a character.
     this.text = Buffer.from(text).toString();
     if (this.text.startsWith('\uFEFF')) this.#index = 1;
     const forbidden = FORBIDDEN.exec(this.text.replace(/[\u{10000}-\u{10ffff}]/gu, '  '));
@@ -103,7 +105,7 @@ export class YamlSource {
     this.#column += count;
   }
 
-  /** Reads a character that is no line break. */
+  /** Reads a character that is not a line break. */
   read(): string {
     const char = this.peek();
     this.skip();
@@ -131,7 +133,7 @@ export class YamlSource {
     return char.charCodeAt(0) > LOWEST_BREAK_BEYOND_ASCII ? char : '\n';
   }
 
-  /** True where a line begins with `---` or `...` and nothing that makes a longer word of it. */
+  /** True at a line that begins with `---` or `...`, followed by a blank, a line break or the end. */
   atDocumentMark(): boolean {
     if (this.#column !== 0) return false;
     const word = this.text.slice(this.#index, this.#index + 3);
@@ -145,7 +147,9 @@ export class YamlSource {
     this.#line++;
   }
 
-  /** Goes over a comment; with `tabs`, and if it ends no line of something else, over those below it, tabs before them. */
+  /**
+   * Goes over a comment; with `tabs`, and if it ends no line of something else, over those below it, tabs before them.
+   */
   skipComments(tabs: boolean): void {
     const ownLine = tabs && this.#startsLine();
     this.readRest();

@@ -57,7 +57,7 @@ function readPrefix(source: YamlSource): Directive {
   return { kind: 'tag directive', text, handle };
 }
 
-/** Reads a tag: its handle, empty where the rest is the whole tag, and the rest. */
+/** Reads a tag: its handle, which is empty if the rest is the whole tag, and the rest. */
 export function readTag(source: YamlSource): { readonly handle: string; readonly text: string } {
   const { mark } = source;
   const tag = source.peek(1) === '<' ? readVerbatim(source) : readShort(source);

@@ -31,22 +31,24 @@ export type TokenKind =
 export interface Token {
   readonly kind: TokenKind;
   readonly mark: Mark;
-  /** Offset behind its last character; that of the mark where it stands for indentation. */
+  /** The offset behind its last character; if the token is indentation, the offset of its mark. */
   readonly end: number;
-  /** Text of a scalar, name of an anchor or alias, suffix of a tag, prefix of a tag directive, version of a directive. */
+  /**
+   * Text of a scalar, name of an anchor or alias, suffix of a tag, prefix of a tag directive, version of a directive.
+   */
   readonly text: string;
   /** Handle of a tag or tag directive. */
   readonly handle: string;
   readonly style: 'plain' | 'quoted' | 'block';
 }
 
-/** How texts are read. */
+/** Options for reading a text. */
 export interface TokenOptions {
   /** Allows the escapes that JSON has beyond YAML. */
   readonly json: boolean;
   /**
-   * Whose reader it is. The official provider's looks two tokens ahead, and so refuses some texts for what follows their
-   * first document; and it takes tabs before comments that stand below other comments.
+   * Whose reader it is. The official provider's looks two tokens ahead, and so refuses some texts for what follows
+   * their first document; and it takes tabs before comments that stand below other comments.
    */
   readonly reader: 'provider' | 'kubectl';
 }

@@ -1,6 +1,6 @@
 /**
  * Makes the tree of a YAML document from its nodes: aliases and merges are written out, tags applied. Called by
- * parse.ts, manifests.ts and stream.ts. Refuses duplicate keys, keys that are no text, unknown anchors, and aliases
+ * parse.ts, manifests.ts and stream.ts. Refuses duplicate keys, keys that are not text, unknown anchors, and aliases
  * that unfold to too many values.
  */
 
@@ -18,12 +18,12 @@ const MAX_UNFOLDED_CHARS = 256 * 1024;
 /** Mistakes that are reported for one document. */
 export const MAX_ERRORS = 5;
 
-/** The tree of a document, or why there is none. */
+/** The tree of a document, or the mistakes in it. */
 export type ReadDocument =
   | { readonly ok: true; readonly tree: Tree }
   | { readonly ok: false; readonly errors: readonly YamlError[] };
 
-/** How a document is read. */
+/** Options of {@link readDocument}. */
 export interface ReadOptions {
   /** Length of the text around the document; 0 for a text of parameters, whose size is bounded. */
   readonly textLength: number;

@@ -1,12 +1,12 @@
 /**
- * Decides what a YAML scalar is by its tag and text, as Go's yaml.v3 does where text or a number is wanted. Called by
+ * Finds the type of a YAML scalar by its tag and text, as Go's yaml.v3 does if text or a number is wanted. Called by
  * yaml-tree.ts and scalar.ts. Refuses a text that does not fit its tag.
  */
 
 import { decodeBase64 } from '../../base/encoding.ts';
 import type { ScalarNode, YamlNode } from './yaml-nodes.ts';
 
-/** A scalar, read: `quoted` where it is text whatever stands in it, no number or boolean. */
+/** The value of a scalar; `quoted` is true if it is always text, even if it looks like a number or a boolean. */
 export type ReadScalar =
   | { readonly kind: 'null' }
   | { readonly kind: 'text'; readonly text: string; readonly quoted: boolean }
@@ -102,7 +102,7 @@ export function goNumber(text: string): number {
   return Number.isFinite(value) ? signed(value) : Number.NaN;
 }
 
-/** Digits may have underscores between them, and for Go before them too where there is a sign. */
+/** Removes underscores, which may be between digits, and in Go also between a sign and the first digit. */
 function withoutUnderscores(text: string): string {
   return text.slice(0, 1) + text.slice(1).replaceAll('_', '');
 }
