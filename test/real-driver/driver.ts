@@ -1,19 +1,19 @@
-// The real driver: builds it, runs it in a mount namespace of its own, and looks into the volumes there. node.ts calls it.
-// Without REQUIRE_TOOLS nothing of it is done, since the build takes minutes.
+// Builds the real driver, runs it in a separate mount namespace, and reads the volumes there. node.ts calls it. Without
+// REQUIRE_TOOLS it does nothing, because the build takes minutes.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A line of drivers. */
+/** A release line of the driver. */
 export interface DriverLine {
-  /** There is a `driver/<version>.mod`. */
+  /** The version. `driver/<version>.mod` exists. */
   readonly version: string;
-  /** Who has volumes mounted again: the kubelet (from v1.6 on), or the driver itself. */
+  /** The component that repeats mounts: the kubelet (from v1.6 on) or the driver itself. */
   readonly rotation: 'kubelet' | 'driver';
 }
 
-/** All that are tested. */
+/** All release lines that are tested. */
 export const DRIVERS: readonly DriverLine[] = [
   { version: 'v1.6.0', rotation: 'kubelet' },
   { version: 'v1.5.6', rotation: 'driver' },
@@ -32,37 +32,39 @@ export function realDriverWanted(): boolean {
   throw new Error('the real driver mounts volumes, for which this must be run as root on Linux; REQUIRE_TOOLS is set');
 }
 
-/** Name of the node that driver and pods are on. */
+/** Name of the node of driver and pods. */
 export const NODE_NAME = 'node-1';
 
 const STOP_LIMIT_MS = 30_000;
 
-/** What the driver needs. */
+/** Options of {@link startDriver}. */
 export interface DriverOptions {
   readonly line: DriverLine;
-  /** Gets the socket and the kubeconfig, and holds `providers/`. Its path must be short. */
+  /** The directory for the socket, the kubeconfig and `providers/`. Its path must be short. */
   readonly directory: string;
   readonly kubeconfig: string;
-  /** How old a volume must be to be mounted again, in Go's syntax. */
+  /** The age from which a volume is mounted again, in Go's syntax. */
   readonly rotationInterval: string;
 }
 
 /** A running driver. */
 export interface Driver {
-  /** Path of its CSI socket, which is there when it is ready. */
+  /** Path of the driver's CSI socket. It exists when the driver is ready. */
   readonly socket: string;
   log(): string;
-  /** The volume at a path. Paths of volumes exist in the driver's mount namespace only. */
+  /** Returns the volume at a path. Paths of volumes exist only in the driver's mount namespace. */
   look(path: string): MountedVolume;
-  /** Rejects where it ended before, by itself. */
+  /** Stops the driver. Rejects if it has already ended by itself. */
   stop(): Promise<void>;
 }
 
-/** What is to be seen at a volume's path. */
+/** The state of a volume's path. */
 export interface MountedVolume {
-  /** Type of the filesystem mounted there; undefined where nothing is. */
+  /** Type of the mounted filesystem; undefined if none is mounted. */
   readonly filesystem: string | undefined;
-  /** The directory that holds this state of the files; another one after every write. Undefined in an empty volume. */
+  /**
+   * The directory that contains this version of the files. Every write makes a new one. Undefined in an empty volume.
+   */
   readonly generation: string | undefined;
   /** By path in the volume. */
   readonly files: Readonly<Record<string, MountedFile>>;
@@ -75,7 +77,7 @@ export interface MountedFile {
   readonly contents: Buffer;
 }
 
-/** Builds the driver where it is not up to date, and starts it. */
+/** Builds the driver if it is not up to date, and starts it. */
 export function startDriver({ line, directory, kubeconfig, rotationInterval }: DriverOptions): Driver {
   const build = join(import.meta.dirname, 'build');
   const program = execFileSync('bash', [build, line.version], { encoding: 'utf8' }).trim();

@@ -1,6 +1,6 @@
-// The provider is killed when an answer has begun to arrive at the driver. An answer must be there as a whole or not at
-// all: the driver makes a call again only where nothing of an answer has come, and v1.6 takes the kubelet's second try of
-// a failed publish for one that need not be mounted, so that the pod starts with an empty volume.
+// The provider is killed when a response has begun to arrive at the driver. The driver must receive a complete response
+// or nothing: it repeats a call only if nothing of a response has arrived. v1.6 treats the kubelet's second try of a
+// failed publish as one that needs no mount, so that the pod would start with an empty volume.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import { DRIVERS, realDriverWanted } from './driver.ts';

@@ -1,4 +1,5 @@
-// Plays the kubelet: has the driver publish and unpublish volumes, and tries again as the kubelet does. node.ts calls it.
+// Acts as the kubelet: makes the driver publish and unpublish volumes, and retries as the kubelet does. node.ts calls
+// it.
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -28,13 +29,15 @@ export interface Failure {
 
 /** The kubelet of a node. */
 export interface Kubelet {
-  /** Where a volume is mounted. */
+  /** Returns the path at which a volume is mounted. */
   pathOf(volume: PodVolume): string;
-  /** One NodePublishVolume: the first, or one of the republishes that it makes from v1.6 on. Undefined where it is OK. */
+  /**
+   * Calls NodePublishVolume once: the first time, or for a republish from v1.6 on. Returns undefined if it succeeds.
+   */
   publish(volume: PodVolume): Promise<Failure | undefined>;
-  /** Publishes until it is OK. Returns what failed before. */
+  /** Publishes until it succeeds. Returns the failures before. */
   mount(volume: PodVolume): Promise<readonly Failure[]>;
-  /** Unpublishes until it is OK. */
+  /** Unpublishes until it succeeds. */
   unmount(volume: PodVolume): Promise<void>;
   close(): void;
 }
@@ -45,7 +48,7 @@ const RETRY_MS = 500;
 const MAX_TRIES = 20;
 const READ_ONLY_MANY = 2;
 
-/** After these the kubelet takes the volume for perhaps mounted and leaves its directory. */
+/** After these codes the kubelet assumes that the volume may be mounted, and keeps its directory. */
 const UNCERTAIN: readonly status[] = [
   status.CANCELLED,
   status.DEADLINE_EXCEEDED,
@@ -56,7 +59,7 @@ const UNCERTAIN: readonly status[] = [
 
 const { root } = protobuf.parse(proto);
 
-/** Connects to the driver and waits until it answers. `directory` gets the pods' volumes. */
+/** Connects to the driver and waits until it answers. `directory` is for the volumes of pods. */
 export async function startKubelet(socket: string, directory: string): Promise<Kubelet> {
   const client = new Client(`unix://${socket}`, credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
@@ -88,7 +91,7 @@ export async function startKubelet(socket: string, directory: string): Promise<K
   };
 }
 
-/** Calls until nothing fails. */
+/** Repeats a call until it succeeds. Returns the failures. */
 async function repeat(attempt: () => Promise<Failure | undefined>): Promise<readonly Failure[]> {
   const failures: Failure[] = [];
   for (let wait = RETRY_MS; failures.length < MAX_TRIES; wait *= 1.2) {

@@ -1,5 +1,5 @@
-// Publishers: pods that come and go without end, each volume looked into. restarts.ci.test.ts and kills.ci.test.ts run
-// them while providers end and start.
+// Publishes volumes of pods continuously and checks each one. restarts.ci.test.ts and kills.ci.test.ts run it while
+// providers end and start.
 import { isDeepStrictEqual } from 'node:util';
 import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import { classicParameters } from './classic.ts';
@@ -7,27 +7,27 @@ import type { Failure } from './kubelet.ts';
 import type { Node } from './node.ts';
 import { until } from './wait.ts';
 
-/** What publishers have seen. */
+/** The results of publishers. */
 export interface Load {
-  /** Volumes that were published and looked into. */
+  /** Returns the number of volumes that were published and checked. */
   published(): number;
-  /** Publishes that were not OK at once. */
+  /** Publishes that failed at first. */
   readonly failures: readonly Failure[];
-  /** Volumes that were said to be published and are not: what is there instead. */
+  /** Descriptions of volumes that were reported as published but have other contents. */
   readonly wrong: readonly string[];
-  /** Waits until every publisher has published so many volumes more. */
+  /** Waits until every publisher has published this number of volumes more. */
   progress(volumes: number): Promise<void>;
-  /** Ends the load, and waits for it. Rejects where a publisher gave up. */
+  /** Ends the load and waits for its end. Rejects if a publisher failed. */
   stop(): Promise<void>;
 }
 
-/** Publishers that work side by side. */
+/** The number of publishers that run in parallel. */
 const PUBLISHERS = 4;
 const CLASS = 'load';
 const OBJECTS = 6;
 const OBJECT_BYTES = 2000;
 
-/** Puts what the load mounts into vault and API server, and has it mounted once. */
+/** Adds the objects of the load to the vault and the API server, and mounts them once. */
 export async function prepareLoad(node: Node): Promise<void> {
   const files = Object.entries(loadFiles());
   for (const [name, value] of files) node.emulator.setSecret(VAULT, name, value);
@@ -92,10 +92,13 @@ function startLoad(node: Node): Load {
   };
 }
 
-/** Volumes of each publisher between two changes, so that no call is caught by more than one: the driver makes three. */
+/**
+ * Volumes of each publisher between two changes, so that at most one change affects a call. The driver tries a call
+ * three times.
+ */
 const BETWEEN = 2;
 
-/** Has `change` happen so many times under load, and gives what the publishers have seen. */
+/** Runs `change` this number of times under load. Returns the results of the publishers. */
 export async function underLoad(node: Node, times: number, change: () => Promise<void>): Promise<Load> {
   const load = startLoad(node);
   try {

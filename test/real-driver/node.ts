@@ -1,5 +1,6 @@
-// A node without a cluster: the emulator as Azure, the stub as API server, the real driver, and us as its kubelet. Tests
-// start one for each driver line. Refuses to close quietly where the driver died or asked the stub for what it lacks.
+// A node without a cluster: the emulator as Azure, the stub as API server, the real driver, and the tests as its
+// kubelet. Tests start one for each driver line. `close` fails if the driver ended or sent the stub a request that it
+// does not implement.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,28 +16,28 @@ import type { KubeObject, ObjectStore } from './objects.ts';
 import { startRelay } from './relay.ts';
 
 const AUDIENCE = 'api://AzureADTokenExchange';
-/** Of the example seed's federated identity. */
+/** The issuer of the federated identity in the example seed. */
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 export const WORKLOAD_CLIENT = '33333333-3333-3333-3333-333333333333';
 const WORKLOAD_ACCOUNT = 'demo';
 
-/** What differs between nodes. */
+/** Options of {@link startNode}. */
 export interface NodeOptions {
   readonly line: DriverLine;
   readonly rotationInterval: string;
   /** Flags of `serve`. */
   readonly serveArgs?: readonly string[];
-  /** Stands between driver and provider, and is told of each answer that begins. */
+  /** If set, a relay between driver and provider calls it when a response begins. */
   readonly onAnswer?: () => void;
 }
 
 /** A pod with one volume. */
 export interface PodOptions {
   readonly name: string;
-  /** `default` where it is left out; the federated identity is there. */
+  /** Default: `default`, the namespace of the federated identity. */
   readonly namespace?: string;
   readonly secretProviderClass: string;
-  /** Logs in with the credentials Secret instead of the pod's token. */
+  /** If true, the pod logs in with the credentials Secret instead of its token. */
   readonly withCredentials?: boolean;
 }
 
@@ -46,11 +47,11 @@ export interface Node {
   readonly objects: ObjectStore;
   readonly driver: Driver;
   readonly kubelet: Kubelet;
-  /** Starts a provider on the node's socket; it takes the place of one that is there. */
+  /** Starts a provider on the node's socket. It replaces a running one. */
   startProvider(): Promise<ProviderProcess>;
   /** Creates a SecretProviderClass of our provider. */
   addClass(name: string, spec: { readonly parameters: object; readonly secretObjects?: readonly object[] }): void;
-  /** Creates a pod and, where it is the first there, the credentials Secret of its namespace. */
+  /** Creates a pod. The first pod of a namespace also creates its credentials Secret. */
   addPod(pod: PodOptions): PodVolume;
   deletePod(volume: PodVolume): void;
   look(volume: PodVolume): MountedVolume;
@@ -101,7 +102,7 @@ export async function startNode({ line, rotationInterval, serveArgs = [], onAnsw
       look: (volume) => driver.look(kubelet.pathOf(volume)),
       ...manifests(api.objects, token),
       async startProvider() {
-        // A directory of its own, so that the files of one that is still running are not written again.
+        // Each provider has a new directory, so that the files of a running one are not overwritten.
         const own = mkdtempSync(join(directory, 'p-'));
         const args = ['--endpoint', `unix://${ownSocket}`, ...serveArgs];
         const provider = await startProviderProcess({ program: builtProgram(), directory: own, emulator, args });
@@ -176,7 +177,7 @@ function podObject(pod: PodVolume['pod'], { secretProviderClass, withCredentials
   };
 }
 
-/** Drivers up to v1.5 read the credentials themselves when they rotate, and only where this label is. */
+/** Returns the credentials Secret. Drivers up to v1.5 read it when they rotate, and only if it has this label. */
 function credentialsObject(namespace: string): KubeObject {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   return {

@@ -1,5 +1,5 @@
-// Objects of the stub API server: versions, conflicts, history for watches, garbage collection. The stub's HTTP side and
-// the tests call it. Refuses what a real API server refuses: names that exist or do not, stale versions.
+// Objects of the stub API server: versions, conflicts, history for watches, garbage collection. The HTTP side of the
+// stub and the tests call it. Refuses what a real API server refuses: existing or unknown names and stale versions.
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -26,7 +26,7 @@ export interface Change {
   readonly after?: KubeObject;
 }
 
-/** A refusal, with the HTTP status and the reason that clients know it by. */
+/** A refusal with its HTTP status and reason. */
 export class ApiError extends Error {
   readonly status: number;
   readonly reason: string;
@@ -47,7 +47,7 @@ export class ObjectStore {
   readonly #watchers = new Map<string, Set<(change: Change) => void>>();
   #version = 1;
 
-  /** The latest version of all. */
+  /** The latest version of all objects. */
   get version(): number {
     return this.#version;
   }
@@ -79,7 +79,7 @@ export class ObjectStore {
     return this.#record(resource, { after: { ...object, metadata } });
   }
 
-  /** Replaces an object. One that is the same already makes no change and no event. */
+  /** Replaces an object. An equal object makes no change and no event. */
   replace(resource: string, object: KubeObject): KubeObject {
     const { namespace = '', name, resourceVersion } = object.metadata;
     const before = this.get(resource, namespace, name);
@@ -95,19 +95,19 @@ export class ObjectStore {
     return replaced;
   }
 
-  /** JSON merge patch. */
+  /** Applies a JSON merge patch. */
   patch(resource: string, [namespace, name]: readonly [string, string], patch: unknown): KubeObject {
     return this.replace(resource, merged(this.get(resource, namespace, name), patch) as KubeObject);
   }
 
-  /** Deletes an object, and every one that is left without an owner by that. */
+  /** Deletes an object, and every object that then has no owner. */
   delete(resource: string, namespace: string, name: string): void {
     const before = this.get(resource, namespace, name);
     this.#record(resource, { before });
     this.#collect();
   }
 
-  /** Calls back for each change after `version`, old ones first. Returns what ends it. */
+  /** Calls back for each change after `version`, the oldest first. Returns the function that ends it. */
   watch(resource: string, version: number, callback: (change: Change) => void): () => void {
     for (const change of this.#history.get(resource) ?? []) if (change.version > version) callback(change);
     const watchers = this.#watchers.get(resource) ?? new Set();
@@ -136,7 +136,7 @@ export class ObjectStore {
     return marked;
   }
 
-  /** Takes away what has owners and none that exists, and references to owners that do not exist. */
+  /** Removes objects whose owners do not exist, and references to owners that do not exist. */
   #collect(): void {
     const alive = new Set(
       [...this.#objects.values()].flatMap((all) => [...all.values()].map((one) => one.metadata.uid)),

@@ -1,26 +1,26 @@
-// A socket in front of the provider's, which passes everything on and tells when an answer begins. node.ts puts it between
-// driver and provider.
+// A socket in front of the provider's socket. It forwards everything and reports when a response begins. node.ts puts
+// it between driver and provider.
 import { connect, createServer } from 'node:net';
 
 const FRAME_TYPE = 3;
 const HEADERS = 1;
 
-/** A relay to be started. */
+/** Options of {@link startRelay}. */
 export interface RelayOptions {
   readonly path: string;
-  /** Socket of the provider. A client that comes while nobody listens there is cut off. */
+  /** Socket of the provider. Clients are disconnected while no provider listens there. */
   readonly target: string;
-  /** Called when an answer has begun to arrive, before its first bytes are passed on. */
+  /** Called when a response has begun to arrive, before its first bytes are forwarded. */
   readonly onAnswer: () => void;
 }
 
-/** Starts it. Returns what ends it. */
+/** Starts the relay. Returns the function that ends it. */
 export async function startRelay({ path, target, onAnswer }: RelayOptions): Promise<() => void> {
   const server = createServer((near) => {
     const far = connect(target);
     near.pipe(far);
     far.on('data', (chunk) => {
-      // The provider begins an answer with a write of its own, which is a HEADERS frame first.
+      // The provider begins a response with a separate write, which starts with a HEADERS frame.
       if (chunk[FRAME_TYPE] === HEADERS) onAnswer();
       near.write(chunk);
     });

@@ -1,4 +1,4 @@
-// The resources that the stub API server has: paths, kinds, discovery documents. api-server.ts calls it.
+// The resources of the stub API server: paths, kinds, discovery documents. api-server.ts calls it.
 
 /** A resource, by its plural. */
 export interface Resource {
@@ -10,7 +10,7 @@ export interface Resource {
 
 const STORE = '/apis/secrets-store.csi.x-k8s.io/v1';
 
-/** Everything the driver reads and writes. */
+/** All resources that the driver reads and writes. */
 export const RESOURCES: Readonly<Record<string, Resource>> = {
   pods: { base: '/api/v1', kind: 'Pod', namespaced: true },
   secrets: { base: '/api/v1', kind: 'Secret', namespaced: true },
@@ -26,7 +26,7 @@ export function apiVersionOf({ base }: Resource): string {
   return base.replace(/^\/apis?\//, '');
 }
 
-/** Where a path leads: a resource, and what of it. */
+/** The target of a path: a resource and optionally one of its objects. */
 export interface Target {
   readonly plural: string;
   readonly resource: Resource;
@@ -35,7 +35,7 @@ export interface Target {
   readonly subresource?: string | undefined;
 }
 
-/** Reads the path of a request; undefined where there is no such resource. */
+/** Parses the path of a request. Returns undefined if there is no such resource. */
 export function targetOf(path: string): Target | undefined {
   const pattern = /^(\/api\/v1|\/apis\/[^/]+\/[^/]+)(?:\/namespaces\/([^/]+))?\/([^/]+)(?:\/([^/]+))?(?:\/([^/]+))?$/;
   const [, base, namespace = '', plural = '', name, subresource] = pattern.exec(path) ?? [];
@@ -44,7 +44,7 @@ export function targetOf(path: string): Target | undefined {
   return { plural, resource, namespace, name: name && decodeURIComponent(name), subresource };
 }
 
-/** The discovery document at a path; undefined where there is none. */
+/** Returns the discovery document at a path, or undefined if there is none. */
 export function discoveryAt(path: string): object | undefined {
   const groups = [...new Set(Object.values(RESOURCES).map(apiVersionOf))].filter((one) => one !== 'v1').map(groupOf);
   if (path === '/api') return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] };

@@ -1,5 +1,5 @@
-// Publishes go on while the provider is stopped, killed, started and succeeded by another one, under each driver line.
-// Every publish must be OK at once, and every volume must hold its files.
+// Publishes volumes while the provider is stopped, killed, started and replaced by another one, with each driver line.
+// Every publish must succeed at once, and every volume must contain its files.
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProviderProcess } from '../../src/cli/demo/provider-process.ts';
@@ -15,14 +15,14 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, under load, no publish 
   let node: Node;
   let provider: ProviderProcess;
   beforeAll(async () => {
-    // Every Mount asks the vault, so that there is something to be in the middle of.
+    // Every Mount reads from the vault, so that a signal can arrive during a Mount.
     node = await startNode({ line, rotationInterval: '2m', serveArgs: ['--cache-ttl=0'] });
     provider = await node.startProvider();
     await prepareLoad(node);
   }, LIMIT_MS);
   afterAll(() => node?.close(), LIMIT_MS);
 
-  /** Sends the signal; resolves with code and signal when the process has ended. */
+  /** Sends the signal. Resolves with code and signal when the process has ended. */
   const end = (old: ProviderProcess, signal: NodeJS.Signals) => {
     const ended = once(old.child, 'exit');
     old.child.kill(signal);

@@ -1,5 +1,5 @@
-// Rotation under each driver line: what changes, what stays, and what a refusal of the vault does to mounted files.
-// Up to v1.5 the driver mounts volumes again itself, from v1.6 on the kubelet has it done.
+// Rotation with each driver line: which files change, which stay, and what happens to mounted files when the vault
+// refuses a read. Up to v1.5 the driver repeats mounts; from v1.6 on the kubelet does.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import { classicParameters } from './classic.ts';
@@ -17,7 +17,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
   let node: Node;
   let volume: PodVolume;
   beforeAll(async () => {
-    // What the vault says is not remembered, so that a change is seen at the next Mount.
+    // The cache is off, so that the next Mount returns a change.
     node = await startNode({ line, rotationInterval: '1s', serveArgs: ['--cache-ttl=0'] });
     await node.startProvider();
     put('first');
@@ -31,13 +31,13 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
   }, LIMIT_MS);
   afterAll(() => node?.close(), LIMIT_MS);
 
-  /** A new version of the one secret; the other one never changes. */
+  /** Adds a version of one secret. The other secret never changes. */
   const put = (value: string) => {
     if (value === 'first') node.emulator.setSecret(VAULT, 'steady', 'as ever');
     node.emulator.setSecret(VAULT, 'rotated', value);
   };
   const statusObject = () => node.objects.get('secretproviderclasspodstatuses', 'default', 'web-default-rotating');
-  /** What there is in volume, status and Secret. */
+  /** Returns the contents of volume, status and Secret. */
   const seen = () => {
     const { data } = node.objects.get('secrets', 'default', 'of-rotated');
     return {
@@ -54,11 +54,11 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
     })),
     secret: value,
   });
-  /** Lets time pass as a kubelet does, which from driver v1.6 on publishes every volume again and again. */
+  /** Waits as a kubelet does. From driver v1.6 on, the kubelet publishes every volume repeatedly. */
   const turn = async () => {
     if (line.rotation === 'kubelet') expect(await node.kubelet.publish(volume)).toBeUndefined();
   };
-  /** Waits for so many Mounts more, known by what they ask the vault for and what it answers. */
+  /** Waits for this number of further Mounts, counted by their reads from the vault and the status of its responses. */
   const mounts = (count: number, status: number) => {
     const asked = () =>
       node.emulator.requests.filter((one) => one.path.startsWith('/secrets/rotated') && one.status === status).length;

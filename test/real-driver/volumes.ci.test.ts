@@ -1,5 +1,5 @@
-// First mounts under each driver line: files, modes and status of every kind of object, and the Secrets that the driver
-// keeps of them.
+// First mounts with each driver line: files, modes and status of every type of object, and the Secrets that the driver
+// creates from them.
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
@@ -21,13 +21,13 @@ const LIMIT_MS = 300_000;
 const BROKERS = 'azure-iot-operations';
 
 type Files = MountedVolume['files'];
-/** A Secret that the driver keeps, its data decoded. */
+/** A Secret that the driver creates, with decoded data. */
 interface SyncedSecret {
   readonly type: string;
   readonly data: Readonly<Record<string, Buffer>>;
 }
 
-/** The SecretProviderClasses of the three resources of examples/, as `akv-csi render` prints them. */
+/** Returns the SecretProviderClasses of the three resources of examples/, as `akv-csi render` prints them. */
 function renderedClasses(): KubeObject[] {
   const sources = ['broker-listener', 'broker-authentication', 'mqtt-bridge-connector'];
   const files = sources.map((name) => join(root, 'examples', `${name}.yaml`));
@@ -41,7 +41,7 @@ const certificatesIn = (pem: Buffer | undefined) =>
     (block) => new X509Certificate(block),
   );
 
-/** The files of a volume, which must be a tmpfs. */
+/** Returns the files of a volume, which must be a tmpfs. */
 function filesIn({ filesystem, files }: MountedVolume): Files {
   expect(filesystem).toBe('tmpfs');
   return files;
@@ -53,7 +53,7 @@ const contentsOf = (files: Files = {}) =>
   Object.fromEntries(Object.entries(files).map(([path, { contents }]) => [path, contents]));
 const keyOf = (file: { readonly contents: Buffer } | undefined) => createPrivateKey(String(file?.contents));
 
-/** Leaf, then as many certificates in all as said, each issued by the next one; and the leaf's key. */
+/** Expects a chain of `length` certificates, each issued by the next one, and the key of its leaf. */
 function checkPair(certificate: MountedFile | undefined, key: MountedFile | undefined, length: number): void {
   const chain = certificatesIn(certificate?.contents);
   expect(chain).toHaveLength(length);
@@ -62,7 +62,7 @@ function checkPair(certificate: MountedFile | undefined, key: MountedFile | unde
   for (const [i, issuer] of chain.slice(1).entries()) expect(chain[i]?.verify(issuer.publicKey)).toBe(true);
 }
 
-/** The driver writes keys in another form than we do, so that they are compared as keys. */
+/** Compares keys as keys, because the driver writes them in another form. */
 function checkTls(
   secret: SyncedSecret | undefined,
   certificate: MountedFile | undefined,
@@ -76,7 +76,7 @@ function checkTls(
   expect(sameKey(createPrivateKey(String(secret?.data['tls.key'])), keyOf(key))).toBe(true);
 }
 
-/** The files of the twenty objects that hold keys and certificates. */
+/** Checks those files of the twenty objects that contain keys and certificates. */
 function checkKeys(files: Files): void {
   const web = files['tls/web.pem'];
   checkPair(web, web, 3);
@@ -89,7 +89,7 @@ function checkKeys(files: Files): void {
   expect(keys[2]?.asymmetricKeyDetails?.namedCurve).toBe('secp384r1');
 }
 
-/** One Secret of a PEM with key and certificates, one of plain values. */
+/** One Secret of a PEM with key and certificates, and one of plain values. */
 const SECRET_OBJECTS = [
   {
     secretName: 'synced-tls',
@@ -116,7 +116,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version', (line) => {
 
   const statusOf = ({ pod: { name, namespace }, secretProviderClass }: PodVolume) =>
     node.objects.get('secretproviderclasspodstatuses', namespace, `${name}-${namespace}-${secretProviderClass}`).status;
-  /** The decoded entries of a Secret that the driver keeps. */
+  /** Returns the decoded entries of a Secret that the driver creates. */
   const syncedSecret = (namespace: string, name: string): SyncedSecret => {
     const { type, data, metadata } = node.objects.get('secrets', namespace, name);
     expect(metadata.labels).toMatchObject({ 'secrets-store.csi.k8s.io/managed': 'true' });

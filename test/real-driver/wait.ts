@@ -1,10 +1,10 @@
-// Waits for conditions, for the tests with the real driver. Refuses to wait for ever.
+// Waits for conditions in the tests with the real driver. Limits each wait to two minutes.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const LIMIT_MS = 120_000;
 const POLL_MS = 50;
 
-/** Asks until the answer is not undefined. `what` is said where that takes two minutes. */
+/** Calls `ask` until it returns a value. Fails with `what` after two minutes. */
 export async function until<T>(what: string, ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
   for (const end = Date.now() + LIMIT_MS; Date.now() < end; await sleep(POLL_MS)) {
     const answer = await ask();
@@ -13,7 +13,7 @@ export async function until<T>(what: string, ask: () => T | undefined | Promise<
   throw new Error(`waited ${LIMIT_MS / 1000} s in vain until ${what}`);
 }
 
-/** Looks until what is seen passes `check`, an assertion; raises the last failure where that takes two minutes. */
+/** Repeats `check`, an assertion, until it passes. Throws its last failure after two minutes. */
 export async function eventually(check: () => void | Promise<void>): Promise<void> {
   let last: unknown;
   await until('a check passes', async () => {

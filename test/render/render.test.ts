@@ -22,7 +22,7 @@ function renderText(text: string, options?: RenderOptions) {
   return { volumes, remarks: remarks.map(formatRemark), volume: volumes[0] };
 }
 
-/** A resource whose field stands at a path such as `spec.tls`. */
+/** Returns a resource with the field at a path such as `spec.tls`. */
 function resource(path: string, keyVault: object, changes: { kind?: string; name?: string; namespace?: string } = {}) {
   const { kind = 'Thing', name = 'front', namespace } = changes;
   const field = path
@@ -35,7 +35,7 @@ function resource(path: string, keyVault: object, changes: { kind?: string; name
   return stringify({ apiVersion: 'mq.iotoperations.azure.com/v1beta1', kind, metadata, ...field });
 }
 
-/** Data with the keys of all its maps in one order. */
+/** Returns data with the keys of all its maps sorted. */
 function keysSorted(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
   return Object.entries(data)
@@ -338,7 +338,7 @@ spec:
     expect(inside.remarks.join()).toContain('error');
   });
 
-  /** Data of a YAML text; to every field an empty text is the same as nothing. */
+  /** Returns the data of a YAML text. An empty text and null are equal, as they are for every field. */
   const meaningOf = (text: string): unknown => parse(text, (_, value) => (value === '' ? null : value));
 
   it('gives the field’s data back, however it is written and indented', () => {
@@ -357,7 +357,7 @@ spec:
           keyVault,
         });
         const text = json ? JSON.stringify(value, undefined, 2) : stringify(value, options);
-        // Inside of brackets, Kubernetes' reader takes a question mark in a plain text, and a colon before one, for signs.
+        // In flow collections, Kubernetes' reader treats a question mark, and a colon before plain text, as indicators.
         fc.pre(json || options.collectionStyle !== 'flow' || !/\?|\s:/.test(text));
         const written = path.reduceRight((at, key) => at[key === '[]' ? 0 : key], parse(text)).keyVault;
         const { volumes } = render([{ name: 'a', text }]);

@@ -196,7 +196,7 @@ describe('a conversation', () => {
 });
 
 describe("Node's own HTTP/2 client with any authority", () => {
-  /** Sends each list of headers as one request of one connection; returns what the server saw. */
+  /** Sends each list of headers as one request of one connection. Returns the headers that the server received. */
   async function echoed(requests: readonly Record<string, string>[]): Promise<IncomingHttpHeaders[]> {
     const seen: IncomingHttpHeaders[] = [];
     const server = createServer((request, response) => {
@@ -243,7 +243,9 @@ describe("Node's own HTTP/2 client with any authority", () => {
   });
 });
 
-/** Resolves with `count` once that many answers to `Version` have come; rejects if the connection ends before. */
+/**
+ * Resolves with `count` when that number of responses to `Version` has arrived. Rejects if the connection ends first.
+ */
 function answersOf(socket: import('node:net').Socket, count: number): Promise<number> {
   let received = Buffer.alloc(0);
   return new Promise((resolve, reject) => {

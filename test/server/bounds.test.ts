@@ -14,7 +14,7 @@ const MiB = 1024 * 1024;
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 describe('unfinished requests', () => {
-  /** Connections that note when they are cut. */
+  /** Returns connections that record when they are closed. */
   function connections(maxBytes: number, names: readonly string[]) {
     const budget = new RequestBudget(maxBytes);
     const cut: string[] = [];
@@ -191,7 +191,7 @@ describe('connections', () => {
   });
 });
 
-/** Sends the beginning of a Mount, so many bytes, and leaves it at that; resolves when they are gone or refused. */
+/** Sends this number of bytes of a Mount and no more. Resolves when they are sent or refused. */
 function half(session: ClientHttp2Session, bytes: number): Promise<void> {
   const stream = session.request({
     ':method': 'POST',

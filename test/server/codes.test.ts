@@ -35,7 +35,7 @@ interface Ending {
   readonly message: string;
 }
 
-/** One request over Node's HTTP/2 client, which sends what it is told and keeps no deadline of its own. */
+/** Sends one request with Node's HTTP/2 client, which sends the headers unchanged and has no deadline. */
 function request(path: string, headers: Record<string, string | string[]>, body: Buffer | 'open'): Promise<Ending> {
   const session = connect('http://localhost', { createConnection: () => connectSocket(path) });
   onTestFinished(() => session.destroy());
@@ -301,7 +301,7 @@ describe('a Mount', () => {
   });
 });
 
-/** A server whose Mounts wait until they are aborted. */
+/** Starts a server whose Mounts wait until they are aborted. */
 async function abortable() {
   let abort = () => {};
   let start = () => {};

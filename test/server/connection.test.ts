@@ -5,14 +5,14 @@ import { pinConnection } from '../../src/server/connection.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
-/** A DATA frame of stream 1 whose payload is all the one octet. */
+/** Returns a DATA frame of stream 1 whose payload repeats one octet. */
 function frame(bytes: number, octet: number): Buffer {
   const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 1]);
   header.writeUIntBE(bytes, 0, 3);
   return Buffer.concat([header, Buffer.alloc(bytes, octet)]);
 }
 
-/** The server's side of a connection over which the client sends `input`. */
+/** Returns the server's side of a connection over which the client sends `input`. */
 async function receive(input: Buffer): Promise<Duplex> {
   const server = createServer();
   const accepted = new Promise<Duplex>((resolve) => {
@@ -52,7 +52,7 @@ describe('the input of a connection', () => {
     });
     connection.destroy();
     expect(Buffer.concat(chunks).equals(input)).toBe(true);
-    // A frame has a thousand bytes, and the socket may bring new input in a turn that has fed some already.
+    // A frame has a thousand bytes. The socket may receive new input in a turn that has already processed some.
     expect(Math.max(...byTurn.values())).toBeLessThanOrEqual(16 * 1024);
     expect(byTurn.size).toBeGreaterThan(6);
   });

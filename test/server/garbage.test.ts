@@ -17,7 +17,7 @@ afterAll(() => {
   process.off('unhandledRejection', unexpected);
 });
 
-/** The same numbers in every run (mulberry32). */
+/** Returns a generator that gives the same numbers in every run (mulberry32). */
 function numbers(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -128,7 +128,7 @@ async function inBatches(server: TestServer, make: () => Buffer): Promise<void> 
   }
 }
 
-/** Sends the bytes in pieces and leaves in one of several ways; resolves when the connection is closed. */
+/** Sends the bytes in pieces and ends in one of several ways. Resolves when the connection is closed. */
 function converse(socket: Socket, bytes: Buffer): Promise<void> {
   const cut = random(bytes.length + 1);
   const leave = random(2) === 0 ? () => socket.destroy() : () => socket.end();
@@ -147,7 +147,7 @@ function converse(socket: Socket, bytes: Buffer): Promise<void> {
   });
 }
 
-/** Lets the event loop turn, so that the server gets to work on some of what it was sent. */
+/** Calls `then` after some turns of the event loop, so that the server processes some of its input. */
 function afterTurns(turns: number, then: () => void): void {
   if (turns === 0) then();
   else setImmediate(() => afterTurns(turns - 1, then));

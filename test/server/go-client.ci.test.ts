@@ -18,7 +18,7 @@ interface Outcome {
   readonly reply: string;
 }
 
-/** Builds the client against the gRPC library that `modFile` names; says why where that cannot be done. */
+/** Builds the client with the gRPC library that `modFile` names. Prints the reason if that fails. */
 function built(modFile: string): string | undefined {
   const program = join(directory, modFile);
   try {
@@ -37,7 +37,7 @@ function built(modFile: string): string | undefined {
 
 const mountBytes = csiDriverProvider.Mount.requestSerialize(mountRequest).toString('hex');
 
-/** Calls `Mount` so often over one connection. */
+/** Calls `Mount` repeatedly over one connection. */
 async function mounts(program: string, target: string, ...flags: string[]): Promise<Outcome[]> {
   const method = '/v1alpha1.CSIDriverProvider/Mount';
   const args = ['-target', target, '-method', method, '-request', mountBytes, ...flags];
@@ -100,7 +100,7 @@ describe.each([
             });
           }),
       });
-      // On a busy machine the caller may give up before the call is there.
+      // On a busy machine, the caller may cancel before the call has arrived.
       while (!begun) await mounts(program, targetOf(path), '-timeout', '200ms');
       await aborted;
     });

@@ -6,7 +6,7 @@ import { type HealthOptions, type HealthTarget, startHealthServer } from '../../
 import { startServer } from '../../src/server/server.ts';
 import { oneFile, silentMeter, temporaryDirectory, testServer } from '../support/server.ts';
 
-/** A health server that asks what `target` says. */
+/** Starts a health server that checks `target`. */
 async function probe(target: ReturnType<HealthOptions['target']>, timeoutMs = 5000) {
   const where = { host: '127.0.0.1', port: 0, path: '/healthz', timeoutMs };
   const server = await startHealthServer({ ...where, target: () => target });
@@ -18,7 +18,7 @@ async function probe(target: ReturnType<HealthOptions['target']>, timeoutMs = 50
   return { ask, port: server.port };
 }
 
-/** A provider that does not answer, or another one does in its place. */
+/** Returns the target for a provider that does not answer or was replaced by another one. */
 const absent = (path: string): HealthTarget => ({ endpoint: { kind: 'unix', path }, instance: 'none' });
 
 describe('/healthz', () => {

@@ -186,7 +186,7 @@ describe('an HTTP endpoint', () => {
   });
 });
 
-/** A request over a connection of its own, as the kubelet makes it. */
+/** Sends a request over a new connection, as the kubelet does. */
 function probed(port: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     request({ port, host: '127.0.0.1', path: '/found', agent: false }, (response) => {
@@ -198,7 +198,7 @@ function probed(port: number): Promise<number | undefined> {
   });
 }
 
-/** Resolves once a socket that is not read any more turns out to be cut: the other side answers with a reset. */
+/** Resolves when the server has closed a connection whose socket is not read: the server then answers with a reset. */
 async function gone(socket: Socket): Promise<void> {
   const knock = setInterval(() => socket.writable && socket.write('x'), 50);
   if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));

@@ -38,7 +38,7 @@ interface Call {
   status: boolean;
 }
 
-/** One Mount; resolves when its stream is closed, however that came. */
+/** Calls Mount once. Resolves when its stream is closed for any reason. */
 function mount(session: ClientHttp2Session, bytes: number, onHeaders: () => void): Promise<Call> {
   const call: Call = { headers: false, status: false };
   const body = csiDriverProvider.Mount.requestSerialize({ ...mountRequest, attributes: String(bytes) });
@@ -65,7 +65,7 @@ function mount(session: ClientHttp2Session, bytes: number, onHeaders: () => void
   });
 }
 
-/** Publishers call in a loop until the provider is killed, which it is when it has begun so many answers. */
+/** Calls Mount in several loops until the provider is killed, which happens when it has begun `answers` responses. */
 async function callsUntilKilled(provider: ChildProcess, path: string, answers: number): Promise<readonly Call[]> {
   const session = connect('http://localhost', { createConnection: () => connectSocket(path) });
   session.on('error', () => {});

@@ -14,7 +14,7 @@ const PARAMETERS = { keyvaultName: 'kv-name', tenantID: TENANT, objects: block(S
 const KEY_VAULT = `vault: {name: kv-name, directoryId: ${TENANT}, credentials: {managedIdentity: null}}\nvaultSecret: {name: a}\n`;
 const CREDENTIALS = { clientid: 'c', clientsecret: 's' };
 
-/** Counts what is read of vaults. */
+/** Returns a handler that counts reads from vaults. */
 function countingMount() {
   let reads = 0;
   const mount = createMount({
@@ -60,7 +60,7 @@ const secretsOf = (more: Readonly<Record<string, string>>) => ({
 });
 const objects = (text: string) => requestOf({ objects: text });
 
-/** Each field of a request beyond its limit, and what is said of it: the number and the limit. */
+/** Requests with one field above its limit, and the message: the number and the limit. */
 const OVER: readonly (readonly [string, MountRequest, string])[] = [
   ['parameters', requestOf(many(20_000, (i) => [`keyvaultNam${i}`, 'x'])), 'it holds 20005 entries, more than 200'],
   [

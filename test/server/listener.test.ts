@@ -10,7 +10,7 @@ import type { Endpoint } from '../../src/server/endpoint.ts';
 import { type Listener, openListener } from '../../src/server/listener.ts';
 import { rawConnection, temporaryDirectory } from '../support/server.ts';
 
-/** Opens an endpoint; its start went well unless it is said that it did not. */
+/** Opens an endpoint. By default, its start has succeeded. */
 async function opened(endpoint: Endpoint, greeting = 'hello', { settled = true } = {}): Promise<Listener> {
   const listener = await openListener({
     endpoint,
@@ -33,7 +33,7 @@ async function greetingOf(path: string): Promise<string> {
   return text;
 }
 
-/** A process that listens at `path` and is then killed, so that its file stays behind. */
+/** Starts a process that listens at `path` and kills it, so that its file is left behind. */
 async function killedListener(path: string): Promise<void> {
   const code = `require('node:net').createServer().listen(process.argv[1], () => console.log('up'))`;
   const child = spawn(process.execPath, ['-e', code, path], { stdio: ['ignore', 'pipe', 'inherit'] });

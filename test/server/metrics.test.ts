@@ -27,14 +27,14 @@ function metricsAt(start = 1_700_000_000_000, objectNames = true) {
   return { metrics, advance, now: () => now };
 }
 
-/** A Mount of a volume that succeeded, unless said otherwise. */
+/** Returns the outcome of a Mount; default: success. */
 function outcomeOf(more: Partial<MountOutcome> = {}): MountOutcome {
   const { volume = '/volume' } = more;
   const names = { namespace: 'shop', pod: 'web-0', secretProviderClass: 'broker' };
   return { volume, ...names, ok: true, finishedAt: 1_700_000_000_000, expiries: [], ...more };
 }
 
-/** The samples of one metric, label order aside. */
+/** Returns the samples of one metric, with sorted labels. */
 async function samples(metrics: { text(): Promise<string> }, name: string): Promise<string[]> {
   const lines = (await metrics.text()).split('\n').filter((line) => line.split(/[{ ]/)[0] === name);
   return lines.map((line) => {

@@ -8,7 +8,7 @@ import { type Frame, framesOf, type } from '../support/http2.ts';
 import { RawClient } from '../support/http2-client.ts';
 import { call, grpcClient, mountRequest, testServer } from '../support/server.ts';
 
-/** What accepted sockets wrote, one entry a write. */
+/** The data that accepted sockets wrote, one entry per write. */
 let writes: Buffer[] = [];
 
 type Writev = (this: Socket, chunks: { chunk: Buffer }[], done: () => void) => void;
@@ -34,7 +34,9 @@ beforeEach(() => {
   writes = [];
 });
 
-/** `bytes:N` is answered with N bytes, `late:N` too, but later; anything else with an error that quotes it. */
+/**
+ * Answers `bytes:N` with N bytes, `late:N` with N bytes after a delay, and anything else with an error that quotes it.
+ */
 const answering: MountHandler = async ({ attributes }) => {
   const [kind, amount = '0'] = attributes.split(':');
   if (kind === 'late') await new Promise((resolve) => setImmediate(resolve));
@@ -45,7 +47,7 @@ const answering: MountHandler = async ({ attributes }) => {
 
 const request = (attributes: string) => csiDriverProvider.Mount.requestSerialize({ ...mountRequest, attributes });
 
-/** For each stream the frames of it in each write that has any. */
+/** Returns, for each stream, its frames in each write that has any. */
 function writesByStream(): ReadonlyMap<number, readonly Frame[][]> {
   const streams = new Map<number, Frame[][]>();
   for (const write of writes) {

@@ -269,7 +269,7 @@ describe('a successor', () => {
   });
 });
 
-/** A handler that waits until it is let go. */
+/** Returns a handler that waits until `finish` is called. */
 function held(): { mount: MountHandler; started: Promise<void>; finish: () => void } {
   let start = () => {};
   let finish = () => {};

@@ -3,7 +3,7 @@ import { block, CLASSIC, read } from '../support/spc.ts';
 
 const PASSWORD = 'objectName: pw\nobjectType: secret\nfiles: {}';
 
-/** What is said of an object beside errors. */
+/** Returns the warnings and notes about an object. */
 function notesOf(item: string): readonly string[] {
   const { notes, errors } = read({ ...CLASSIC, objects: block(item, PASSWORD) });
   expect(errors).toEqual([]);

@@ -22,7 +22,7 @@ const GOOD = `${HEAD}    keyvaultName: kv1
           objectType: secret
 `;
 
-/** Findings of one manifest as `line severity path: message`. */
+/** Returns the findings of one manifest as `line severity path: message`. */
 async function found(text: string): Promise<readonly string[]> {
   const { findings, manifests } = await checkManifests(text, CONTEXT);
   const all = [...findings, ...manifests.flatMap((manifest) => manifest.findings)];

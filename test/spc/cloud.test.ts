@@ -7,7 +7,7 @@ function custom(file: unknown, name = 'AzureStackCloud') {
   return resolveCloud(name, { name: '/etc/cloud.json', text });
 }
 
-/** What cannot follow a vault's name, and why. */
+/** Invalid suffixes of vault names, and the reasons. */
 const suffixes = [
   ['vault.x:99999', 'must have a port from 1 to 65535, or none'],
   ['vault.x:0', 'must have a port from 1 to 65535, or none'],
@@ -23,7 +23,7 @@ const suffixes = [
   [`${'a.'.repeat(130)}x`, 'must be a DNS name: at most 63 characters between two dots, and 228 in all'],
 ] as const;
 
-/** What is no address of a service, and why. */
+/** Invalid addresses of services, and the reasons. */
 const urls = [
   ['https://l:99999', ''],
   ['https://', ''],

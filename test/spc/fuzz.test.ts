@@ -21,7 +21,7 @@ const VALUES = [
   ...['# c', '---', '...', '%YAML 1.1', '? ', '<<: *x', '~', '5', '"5"', '0644', 'true', '<x>', '\r\n', '\uFEFF', '\0'],
 ];
 
-/** Lines that look like the manifests, well and badly made. */
+/** Lines as in manifests, valid and invalid. */
 const yamlish = fc
   .array(
     fc
@@ -44,7 +44,7 @@ const anything = fc.oneof(
   fc.json(),
 );
 
-/** True where `parse` returns, or throws nothing but a ProviderError of these codes. */
+/** Returns true if `parse` returns or throws a ProviderError with one of these codes. */
 function tame(parse: () => unknown, ...codes: readonly string[]): boolean {
   try {
     parse();

@@ -10,7 +10,7 @@ import type { Tree } from '../../src/spc/yaml/tree.ts';
 import { rounds } from '../support/rounds.ts';
 import { TABLE, TextMaker } from './yaml-texts.ts';
 
-/** Generated texts beside the table: some in every run, more before a change lands. */
+/** The number of generated texts in addition to the table: some in every run, more in CI. */
 const GENERATED = rounds(2000, 30_000);
 const TEXTS = [
   'objectName',
@@ -40,7 +40,7 @@ interface GoAnswer {
 const directory = mkdtempSync(join(tmpdir(), 'akv-go-yaml-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Builds the Go program; says why where that cannot be done. */
+/** Builds the Go program. Prints the reason if that fails. */
 function built(): string | undefined {
   const program = join(directory, 'go-yaml');
   try {
@@ -58,16 +58,16 @@ function built(): string | undefined {
   }
 }
 
-/** What Go makes of texts. */
+/** Returns Go's results for texts. */
 function goAnswers(program: string, texts: readonly string[]): readonly GoAnswer[] {
   const input = JSON.stringify(texts.map((text) => Buffer.from(text).toString('base64')));
   return JSON.parse(execFileSync(program, { input, maxBuffer: 1 << 30 }).toString());
 }
 
-/** A value, or why there is none. */
+/** A value, or the reason why there is none. */
 type Outcome = { readonly value: unknown } | { readonly refused: string; readonly line?: number };
 
-/** Where the official provider wants text; undefined for null, which it passes over. */
+/** Returns the text that the official provider reads, or undefined for null, which it ignores. */
 function textOf(tree: Tree | undefined): string | undefined {
   if (tree === undefined || tree.kind === 'null') return undefined;
   if (tree.kind !== 'text') throw new Error(`cannot unmarshal ${tree.kind} into string`);
@@ -108,30 +108,30 @@ const ourArray = (text: string): Outcome =>
     return array.items.flatMap((item) => textOf(item) ?? []);
   });
 
-/** Deliberate: what Go does not look at because nobody reads it, we refuse with the whole text. */
+/** Deliberate differences: Go ignores a mistake that no field reads; the provider refuses the whole text. */
 const STRICTER: readonly RegExp[] = [
   /^mapping key .* already defined at line/,
   /^a key must be text/,
   /^map merge requires map or sequence of maps/,
   /^cannot decode !!\w+ as a /,
   /^!!binary value contains invalid base64 data/,
-  // An anchor that holds itself.
+  // An anchor that contains itself.
   /^it nests deeper than 100, or holds aliases that unfold to too many values/,
 ];
 
-/** Deliberate: what Go refuses and we take. */
+/** Deliberate differences: Go refuses the text and the provider accepts it. */
 const LAXER: readonly RegExp[] = [
-  // No number of 64 bits, and no value that a field could have.
+  // The number does not fit 64 bits, and no field can have such a value.
   /yaml: cannot decode !!int `\d{19,}` as a !!float/,
 ];
 
-/** What the official provider reads of an element, and of the parameter. */
+/** The fields that the official provider reads from an element and from the parameter. */
 const READ = {
   item: new RegExp(`^(--- )?["']?(${TEXTS.join('|')}|objectVersionHistory)["']? ?:`),
   array: /^\s*(array: \[|- )(!\S*|!<\S+>) [^,\]]*\]?$/,
 } as const;
 
-/** True for a refusal of what Go does not look at: its line holds nothing that is read. */
+/** Returns true for a refusal of a line from which Go reads nothing. */
 function isStricter(
   { refused, line = 1 }: { readonly refused: string; readonly line?: number },
   text: string,
@@ -143,7 +143,7 @@ function isStricter(
   return !aboutValue || !READ[kind].test(text.split(/\r\n|[\n\r\u0085\u2028\u2029]/)[line - 1] ?? '');
 }
 
-/** What is said of a difference; empty where there is none, or a deliberate one. */
+/** Returns the description of a difference, or an empty text if there is none or a deliberate one. */
 function difference(go: Outcome, ours: Outcome, text: string, kind: keyof typeof READ): string {
   if ('refused' in go)
     return 'refused' in ours || LAXER.some((rule) => rule.test(go.refused))
@@ -171,7 +171,7 @@ function objectsDifference(text: string, go: GoAnswer): string {
   return item || list;
 }
 
-/** Deliberate: keys and values that no manifest has, and maps in braces that are nearly JSON. */
+/** Deliberate differences: keys and values that no manifest has, and maps in braces that are nearly JSON. */
 const LAXER_MANIFESTS: readonly RegExp[] = [
   ...LAXER,
   /unsupported map key of type/,
@@ -179,7 +179,7 @@ const LAXER_MANIFESTS: readonly RegExp[] = [
   /^json: offset \d+: invalid character/,
 ];
 
-/** The first place at which a document is something else than JSON says; empty where there is none. */
+/** Returns the first path at which a document differs from its JSON, or an empty text. */
 function treeDifference(json: unknown, tree: Tree | undefined, path = ''): string {
   const found = `${path}: kubectl has ${JSON.stringify(json)}, we have ${JSON.stringify(tree)}`;
   if (tree === undefined) return found;
@@ -191,7 +191,7 @@ function treeDifference(json: unknown, tree: Tree | undefined, path = ''): strin
     return json.map((item, index) => treeDifference(item, tree.items[index], `${path}[${index}]`)).find(Boolean) ?? '';
   }
   if (tree.kind !== 'map') return found;
-  // Keys that are numbers or booleans are written anew; no manifest has them.
+  // JSON has other texts for keys that are numbers or booleans. No manifest has such keys.
   const plain = Object.entries(json).filter(([key]) => tree.entries.has(key));
   if (
     plain.length < tree.entries.size &&
@@ -213,7 +213,7 @@ function manifestDifference(text: string, go: GoAnswer): string {
   const documents = go.documents.filter((document) => document !== null);
   if (!ours.ok) {
     const message = ours.errors[0]?.message ?? '';
-    // What kubectl finds behind a document that is no map, it does not look at.
+    // kubectl ignores what follows a document that is not a map.
     if (
       STRICTER.some((rule) => rule.test(message)) ||
       documents.some((one) => typeof one !== 'object' || Array.isArray(one))
@@ -246,7 +246,7 @@ describe.skipIf(program === '')("Go's YAML readers", () => {
 
     test('the official provider’s has the same objects', () => {
       expect(differences(objectsDifference).slice(0, 20)).toEqual([]);
-      // Many of them have to be readable for that to say anything.
+      // The comparison is only useful if many texts are valid.
       expect(answers.filter(({ item }) => item.object !== undefined).length).toBeGreaterThan(texts.length / 8);
     });
 

@@ -7,7 +7,7 @@ const NONE = { secrets: 'null' };
 const BEGIN =
   'failed to build auth config for mode None: failed to get credentials, nodePublishSecretRef secret is not set; ';
 
-/** Findings without a request, as `check` makes them. */
+/** Returns the findings without a request, as `check` does. */
 function checked(parameters: Readonly<Record<string, string>>) {
   const { findings } = parseParameters(parseAttributes(JSON.stringify({ ...CLASSIC, ...parameters })), {
     defaults: DEFAULTS,
@@ -15,7 +15,7 @@ function checked(parameters: Readonly<Record<string, string>>) {
   return findings.all.map(({ severity, path, message }) => `${severity} ${path}: ${message}`);
 }
 
-/** What the error of a Mount without credentials says. */
+/** Returns the error of a Mount without credentials. */
 function mounted(parameters: Readonly<Record<string, string>>) {
   const { errors, error } = read({ ...CLASSIC, ...parameters }, NONE);
   expect(error?.code).toBe('ERR_NO_CREDENTIALS');

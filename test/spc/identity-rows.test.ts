@@ -6,7 +6,7 @@ const EXCHANGE = 'api://AzureADTokenExchange';
 const BINDING = 'api://AKSIdentityBinding';
 const TOKENS = { attributes: tokensOf({ [EXCHANGE]: { token: 'x' }, [BINDING]: { token: 'b' } }) };
 
-/** A row of the table: official mode, parameters that choose it, field of the `keyVault` form, tenant, audience. */
+/** A row for each mode: official name, parameters that select it, field of the `keyVault` form, tenant, audience. */
 const ROWS: Readonly<Record<IdentityRequest['kind'], readonly unknown[]>> = {
   'service-principal': ['None', undefined, [], 'servicePrincipalLocalSecretName', true, undefined],
   'workload-identity': ['None', { text: 'clientID' }, [], 'workloadIdentity', true, EXCHANGE],

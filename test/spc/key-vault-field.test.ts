@@ -28,7 +28,7 @@ function objectsOf(references: string, siblings: Siblings = {}): readonly Object
   return volumeOf(`${VAULT}${references}`, siblings).objects;
 }
 
-/** Files of an object: output, path, and whether it has to be there. */
+/** Returns the files of an object: output, path, and whether it is required. */
 function outputsOf(object: ObjectSpec | undefined): readonly string[] {
   if (object?.content.kind !== 'outputs') throw new Error('no outputs');
   return object.content.outputs.map(({ output, path, presence }) => `${output} ${path} ${presence}`);

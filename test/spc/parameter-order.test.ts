@@ -10,7 +10,7 @@ function firstError(changes: Parameters): string {
 }
 
 describe('order: the official provider’s first mistake comes first', () => {
-  /** Each step breaks one thing more than the next; the earliest is named first. */
+  /** Each step has one mistake more than the next. The earliest mistake is reported first. */
   const steps: readonly (readonly [string, Parameters, Asked['attributes'], string])[] = [
     ['pod name', {}, { 'csi.storage.k8s.io/pod.name': '' }, 'pod name is not provided'],
     ['pod namespace', {}, { 'csi.storage.k8s.io/pod.namespace': '' }, 'pod namespace is not provided'],

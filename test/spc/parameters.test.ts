@@ -7,7 +7,7 @@ type Parameters = Readonly<Record<string, string | undefined>>;
 
 const KEY_VAULT = `vault:\n  name: kv1\n  directoryId: ${TENANT}\n  credentials: {servicePrincipalLocalSecretName: sp}\nvaultSecret: {name: db}\n`;
 
-/** The first mistake of the classic parameters with some changed. */
+/** Returns the first mistake of the classic parameters with these changes. */
 function firstError(changes: Parameters, asked?: Asked): string {
   return read({ ...CLASSIC, ...changes }, asked).error?.message ?? 'no error';
 }

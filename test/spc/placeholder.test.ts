@@ -4,7 +4,7 @@ import { bracketedPlaceholderIn, isPlaceholder, placeholderIn } from '../../src/
 import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
 
 const NOBODY = 'is a placeholder that nobody filled in';
-/** Of documentation and of every template language that manifests go through. */
+/** Placeholders in documentation and in template languages for manifests. */
 const FORMS = [
   '<client-id>',
   '<your tenant ID>',
@@ -79,7 +79,7 @@ describe('placeholders', () => {
   );
 });
 
-/** Every text that is said, whatever its severity. */
+/** Returns all messages of any severity. */
 function said(parameters: Readonly<Record<string, string>>): readonly string[] {
   const { errors, warnings, notes } = read({ ...CLASSIC, ...parameters });
   return [...errors, ...warnings, ...notes];

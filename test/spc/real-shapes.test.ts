@@ -31,7 +31,7 @@ const object = (...lines: readonly string[]) => `        - |\n${lines.map((line)
 const objects = (...all: readonly string[]) => `    objects: |\n      array:\n${all.join('')}`;
 const parameters = (...parts: readonly string[]) => `  parameters:\n${parts.join('')}`;
 
-/** Manifests as tutorials, charts and clusters have them; there is nothing to say of any. */
+/** Manifests as in tutorials, charts and clusters. None of them has findings. */
 const SHAPES: Readonly<Record<string, string>> = {
   'a service principal': HEAD + parameters('    usePodIdentity: "false"\n', COMMON, OBJECTS),
   'pod identity': HEAD + parameters('    usePodIdentity: "true"\n', COMMON, OBJECTS),

@@ -3,7 +3,7 @@ import { parseYaml } from '../../src/spc/yaml/parse.ts';
 import { goValue, int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
 import type { Tree } from '../../src/spc/yaml/tree.ts';
 
-/** The value behind `a: `. */
+/** Returns the value of `a: …`. */
 function value(text: string): Tree {
   const parsed = parseYaml(`a: ${text}`);
   const document = parsed.ok ? parsed.documents[0] : undefined;

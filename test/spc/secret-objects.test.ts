@@ -38,7 +38,7 @@ const CLASSIC = `${HEAD}    keyvaultName: kv1
           files: {pfx: {path: locked.pfx, format: legacy, passwordFrom: plain}}
 `;
 
-/** The `keyVault` form with the references given, in flow style. */
+/** Returns the `keyVault` form with the given references, in flow style. */
 function keyVault(references: string, siblings = ''): string {
   return `${HEAD}${siblings}    keyVault: |
       vault: {name: kv1, directoryId: ${TENANT}, credentials: {servicePrincipalLocalSecretName: sp}}
@@ -46,7 +46,7 @@ function keyVault(references: string, siblings = ''): string {
 `;
 }
 
-/** What is found about the Secrets of a class, as `severity field: message` without the path. */
+/** Returns the findings about the Secrets of a class, as `severity field: message` without the path. */
 async function found(secrets: string, manifest = CLASSIC): Promise<readonly string[]> {
   const { manifests } = await checkManifests(`${manifest}  secretObjects:\n${secrets}`, CONTEXT);
   const all = manifests.flatMap(({ findings }) => findings);

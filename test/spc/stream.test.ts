@@ -13,7 +13,7 @@ function treeOf({ read }: StreamDocument): Tree | undefined {
   return read.ok ? read.tree : undefined;
 }
 
-/** Every value of a document with the slice that it stands in, by its path; the root has the empty one. */
+/** Returns the slice of the text for every value of a document, by its path. The path of the root is empty. */
 function places(text: string): Readonly<Record<string, string>> {
   const all: Record<string, string> = {};
   const walk = (tree: Tree, path: string) => {
@@ -112,7 +112,9 @@ describe('the place of a value', () => {
   ])('%s', (_, text, expected) => expect(places(text)).toMatchObject(expected));
 });
 
-/** Texts without aliases and merges, whose values stand elsewhere, and without handles, which stand on their own lines. */
+/**
+ * Texts without aliases and merges, whose values are elsewhere, and without tag handles, which have lines of their own.
+ */
 const texts = fc
   .oneof(
     fc.constantFrom(...TABLE),
@@ -130,7 +132,7 @@ function inside(inner: { start: number; end: number }, outer: { start: number; e
   return outer.start <= inner.start && inner.start <= inner.end && inner.end <= outer.end;
 }
 
-/** Asserts that the parts of a value stand in it one after the other. */
+/** Expects the parts of a value inside it, one after another. */
 function expectNested(tree: Tree): void {
   const parts = tree.kind === 'list' ? tree.items : [];
   const entries = tree.kind === 'map' ? [...tree.entries.values()] : [];

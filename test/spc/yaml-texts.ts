@@ -1,4 +1,6 @@
-/** Texts for the comparison with Go's YAML readers: a table of what people write, and generated ones with everything in them. */
+/**
+ * Texts for the comparison with Go's YAML readers: a table of real-world texts, and generated texts with all syntax.
+ */
 
 const NAMES = ['objectName', 'objectAlias', 'objectType', 'objectVersion', 'objectFormat', 'objectEncoding'] as const;
 const FIELDS = [...NAMES, 'objectVersionHistory', 'filePermission', 'other'] as const;
@@ -130,7 +132,7 @@ const QUOTED = [
   ],
 ];
 
-/** `objectAlias: value` as one element, and in the parameter. */
+/** Returns `objectAlias: value` as one element, and in the parameter. */
 function around(value: string): string[] {
   const item = `objectName: s1\nobjectAlias: ${value}\nobjectType: secret\n`;
   return [item, `array:\n  - |\n${item.replaceAll(/^(?=.)/gm, '    ')}`];
@@ -167,7 +169,7 @@ const blockLines = [
   '\n',
 ];
 
-/** What stands in the parameter or in one element of it, as people write it. */
+/** Contents of the parameter or of one element, as people write them. */
 export const TABLE: readonly string[] = [
   ...[...WORDS, ...QUOTED].flatMap((value) => COMMENTS.flatMap((comment) => around(value + comment))),
   ...[...TAGS, ...VERBATIM_TAGS].flatMap((tag) =>
@@ -367,7 +369,7 @@ export const TABLE: readonly string[] = [
   ],
 ];
 
-/** The same numbers in every run (mulberry32). */
+/** Returns a generator that gives the same numbers in every run (mulberry32). */
 function numbers(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -378,7 +380,7 @@ function numbers(seed: number): (below: number) => number {
   };
 }
 
-/** Makes one text, mostly well formed, of a seed. */
+/** Generates one text, usually well formed, from a seed. */
 export class TextMaker {
   readonly #random: (below: number) => number;
   readonly #end: string;
@@ -399,7 +401,7 @@ export class TextMaker {
     return picked;
   }
 
-  /** True in so many of a hundred cases. */
+  /** Returns true in this number of a hundred cases. */
   #in100(cases: number): boolean {
     return this.#random(100) < cases;
   }
@@ -542,7 +544,7 @@ export class TextMaker {
     return front + (kind < 82 ? this.#pick(...WORDS) : this.#pick('s1', 'my-secret', 'secret', '5'));
   }
 
-  /** A line break with what may follow it inside a scalar. */
+  /** Returns a line break and the blanks that may follow it inside a scalar. */
   #fold(indent: string): string {
     if (this.#in100(60)) return ' ';
     return (
