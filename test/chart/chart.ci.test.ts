@@ -50,7 +50,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     });
   });
 
-  test('puts the socket into the directory of the node where the driver looks', () => {
+  test('puts the socket into the directory of the node that the driver reads', () => {
     expect(podSpec().volumes).toContainEqual({
       name: 'providers',
       hostPath: { path: '/var/run/secrets-store-csi-providers', type: 'DirectoryOrCreate' },
@@ -76,7 +76,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     }
   });
 
-  test('keeps the health endpoint on loopback where the kubelet can ask there', () => {
+  test('keeps the health endpoint on loopback on the node network', () => {
     const hosts = (values: Tree) => {
       const { args, startupProbe, readinessProbe, livenessProbe } = container(values);
       const flag = args.find((arg) => arg.startsWith('--healthz-host='))?.split('=')[1];
@@ -91,7 +91,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(Number(periodSeconds) * Number(failureThreshold)).toBe(60);
   });
 
-  test('takes every privilege away that a socket does not need', () => {
+  test('removes every privilege that a socket does not need', () => {
     expect(podSpec()).toMatchObject({
       automountServiceAccountToken: false,
       enableServiceLinks: false,
@@ -144,7 +144,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect([render(values).has('ClusterRole'), render(values).has('ClusterRoleBinding')]).toEqual([hasRole, hasRole]);
   });
 
-  test('runs without root when told to, a group write on the socket directory being all it asks of root', () => {
+  test('runs without root if runAsUser is set; root only makes the socket directory group-writable', () => {
     const values = { linux: { runAsUser: 65532 } };
     expect(container(values).securityContext).toEqual({
       runAsUser: 65532,
@@ -160,7 +160,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(init?.securityContext).toMatchObject({ runAsUser: 0, capabilities: { drop: ['ALL'], add: ['CHOWN'] } });
   });
 
-  test('is privileged where the cluster asks for it, and then says nothing about escalation', () => {
+  test('is privileged if the value is set, and then does not set allowPrivilegeEscalation', () => {
     const { securityContext } = container({ linux: { privileged: true } });
     expect(securityContext.privileged).toBe(true);
     expect(securityContext).not.toHaveProperty('allowPrivilegeEscalation');
@@ -207,7 +207,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(container({ extraArgs: ['--cache-ttl=5s', '-v=9'] }).args.slice(-2)).toEqual(['--cache-ttl=5s', '-v=9']);
   });
 
-  test('hands the proxy and further environment to the container', () => {
+  test('passes the proxy and additional environment variables to the container', () => {
     const { env, envFrom } = container({
       proxy: { httpsProxy: 'http://proxy:3128', noProxy: '.svc.cluster.local' },
       env: [{ name: 'AZURE_ENVIRONMENT_FILEPATH', value: '/etc/cloud.json' }],
@@ -232,7 +232,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     ]);
   });
 
-  test('takes the placement, labels and volumes it is given', () => {
+  test('uses the placement, labels and volumes of the values', () => {
     const linux = {
       nodeSelector: { pool: 'edge' },
       tolerations: [],
@@ -266,7 +266,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     );
   });
 
-  test('lets the pod find private endpoints by names of its own', () => {
+  test('adds host names for private endpoints to the pod', () => {
     const linux = {
       hostAliases: [{ ip: '10.0.0.4', hostnames: ['my-key-vault.vault.azure.net'] }],
       dnsPolicy: 'None',
@@ -277,7 +277,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(podSpec()).not.toHaveProperty('dnsConfig');
   });
 
-  test('writes each label and each variable once, whoever gives it', () => {
+  test('writes each label and each variable once, even if it is set twice', () => {
     const values = {
       linux: {
         podLabels: { app: 'csi-secrets-store-provider-azure', 'app.kubernetes.io/instance': 'mine' },
@@ -291,7 +291,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(container(values).env).toEqual([{ name: 'NO_PROXY', value: 'b' }]);
   });
 
-  test('gives a second release of one namespace names of its own', () => {
+  test('gives a second release in a namespace different names', () => {
     const second = { nameOverride: 'akv-next' };
     expect(render(second).get('ServiceAccount')).toMatchObject({ metadata: { name: 'akv-next' } });
     expect(podSpec(second).serviceAccountName).toBe('akv-next');
@@ -311,7 +311,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(set.spec.template.metadata.labels).toMatchObject({ app });
   });
 
-  test('upgrades without a gap off the node network, where two pods can share a node for a moment', () => {
+  test('allows upgrades without interruption if hostNetwork is false', () => {
     const linux = { hostNetwork: false, updateStrategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } };
     expect(podSpec({ linux }).hostNetwork).toBe(false);
     expect(daemonSet({ linux }).spec.updateStrategy).toMatchObject({
@@ -319,7 +319,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     });
   });
 
-  test('says in its notes how to install the driver, with the audience of each identity mode', () => {
+  test('explains in its notes how to install the driver, with the audience of each identity mode', () => {
     const told = notes({ 'secrets-store-csi-driver': { install: true } });
     expect(told).toContain('helm install csi-secrets-store');
     expect(told).toContain("--set 'tokenRequests[0].audience=api://AzureADTokenExchange'");

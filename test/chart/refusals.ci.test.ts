@@ -114,7 +114,7 @@ describe.skipIf(helm === undefined)('chart, given text for booleans and integers
     expect(notes(text)).toBe(notes(typed));
   });
 
-  test('takes a values file whose sections are empty as one that says nothing', () => {
+  test('treats a values file with empty sections as an empty one', () => {
     const sections = ['proxy', 'caBundle', 'rbac', 'windows', 'Azure', 'secrets-store-csi-driver', 'global', 'arc'];
     const empty = Object.fromEntries(sections.map((name) => [name, null]));
     expect([...render(empty)]).toEqual([...render()]);

@@ -30,7 +30,7 @@ function leaves(tree: Tree, prefix = ''): [string, unknown][] {
 
 const paths = (tree: Tree) => leaves(tree).map(([path]) => path);
 
-test('README documents every value, and none that is not there', () => {
+test('README documents every value, and no other', () => {
   const documented = [...read('README.md').matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
   expect(documented.toSorted()).toEqual(paths(values).toSorted());
 });

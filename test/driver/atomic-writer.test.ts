@@ -39,7 +39,7 @@ describe('atomic writer', () => {
     expect(await readFile(join(volume, 'd/e/a'), 'utf8')).toBe('two');
   });
 
-  it('sets modes exactly, whatever the umask, and 0755 on directories', async () => {
+  it('sets modes exactly for any umask, and 0755 on directories', async () => {
     const umask = process.umask(0o077);
     try {
       await writeVolume(volume, [file('open', 'x', 0o666), file('closed', 'x', 0), file('d/e/owner', 'x', 0o400)]);
@@ -79,7 +79,7 @@ describe('atomic writer', () => {
     expect(await readFile(join(volume, 'a'), 'utf8')).toBe('new');
   });
 
-  it('removes names that are gone and keeps the directories that stay', async () => {
+  it('removes names that no longer exist and keeps directories that are still needed', async () => {
     await writeVolume(volume, [file('a', '1'), file('gone', '2'), file('d/a', '3'), file('d/gone', '4')]);
     await writeVolume(volume, [file('a', '1'), file('d/a', '3')]);
     expect((await readdir(volume)).filter((name) => !name.startsWith('..')).sort()).toEqual(['a', 'd']);
@@ -94,7 +94,7 @@ describe('atomic writer', () => {
     expect(await readFile(join(volume, 'a'), 'utf8')).toBe('3');
   });
 
-  it('clears what a crash left behind', async () => {
+  it('removes files that a crash left behind', async () => {
     await writeVolume(volume, [file('a', '1')]);
     await mkdir(join(volume, '..2020_01_01_00_00_00.abc123'));
     await symlink('..2020_01_01_00_00_00.abc123', join(volume, '..data_tmp'));
@@ -109,7 +109,7 @@ describe('atomic writer', () => {
     expect(await readFile(join(volume, 'a'), 'utf8')).toBe('1');
   });
 
-  it('replaces an old plain file of the same name and leaves other files alone', async () => {
+  it('replaces a plain file of the same name and keeps other files', async () => {
     await mkdir(volume);
     await writeFile(join(volume, 'a'), 'legacy');
     await writeFile(join(volume, 'other'), 'mine');
@@ -118,7 +118,7 @@ describe('atomic writer', () => {
     expect(await readFile(join(volume, 'other'), 'utf8')).toBe('mine');
   });
 
-  it('refuses to remove a directory that stands under a name it needs', async () => {
+  it('refuses to remove a directory that has a name the volume needs', async () => {
     await mkdir(join(volume, 'a'), { recursive: true });
     await writeFile(join(volume, 'a', 'mine'), 'keep');
     await expect(writeVolume(volume, [file('a', 'x')])).rejects.toThrow(

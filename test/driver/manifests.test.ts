@@ -33,7 +33,7 @@ describe('manifests', () => {
     ]);
   });
 
-  it('reads several documents, JSON and lists, and passes over other kinds', () => {
+  it('reads several documents, JSON and lists, and ignores other kinds', () => {
     const json = JSON.stringify({
       kind: 'SecretProviderClass',
       metadata: { name: 'json' },
@@ -44,7 +44,7 @@ describe('manifests', () => {
     expect(classes.map(({ name }) => name)).toEqual(['web', 'json']);
   });
 
-  it('decodes the values of a Secret and lets stringData win', () => {
+  it('decodes the values of a Secret; stringData overrides', () => {
     const [secret] = readManifests(
       'kind: Secret\nmetadata: {name: sp}\ndata: {clientid: aWQ=, clientsecret: b2xk}\nstringData: {clientsecret: new}\n',
       'a.yaml',
@@ -91,7 +91,7 @@ describe('manifests', () => {
     );
   });
 
-  it('takes a GUID and words that only look like numbers', () => {
+  it('accepts a GUID and words that only look like numbers', () => {
     const [spc] = readManifests(spcWith('{a: 0f8fad5b-d9cb-469f-a165-70867728950e, b: 1.2.3, c: kv1}'), 'a').classes;
     expect(Object.values(spc?.parameters ?? {})).toEqual(['0f8fad5b-d9cb-469f-a165-70867728950e', '1.2.3', 'kv1']);
   });

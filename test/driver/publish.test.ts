@@ -49,7 +49,7 @@ const pod = {
 const ephemeral = { 'csi.storage.k8s.io/ephemeral': 'true' };
 
 describe('the request a driver sends', () => {
-  it('overlays parameters with the volume’s attributes and those with the kubelet’s, keys sorted', () => {
+  it('overrides parameters with the volume’s attributes and those with the kubelet’s, with sorted keys', () => {
     const { attributes } = mountRequestOf(
       request({
         volumeAttributes: {
@@ -100,7 +100,7 @@ describe('the request a driver sends', () => {
     },
   );
 
-  it('a v1.5 rotation leaves out the volume’s attributes and the ephemeral mark', () => {
+  it('a v1.5 rotation omits the volume’s attributes and the ephemeral attribute', () => {
     const { attributes } = mountRequestOf(
       request({ family: 'v1.5', mounted, volumeAttributes: { secretProviderClass: 'spc', keyvaultName: 'other' } }),
     );
@@ -109,7 +109,7 @@ describe('the request a driver sends', () => {
 });
 
 describe('publish over a socket', () => {
-  it('writes the files of the answer and tells whether anything changed', async () => {
+  it('writes the files of the response and returns whether anything changed', async () => {
     const target = await connect(answerWith({ a: '1' }), answerWith({ a: '1' }), answerWith({ a: '2' }, '2'));
     expect(await publish(target, request())).toEqual({
       files: [{ path: 'a', mode: 0o644, contents: Buffer.from('1') }],
@@ -125,7 +125,7 @@ describe('publish over a socket', () => {
     expect(readFileSync(join(root, 'volume', 'a'), 'utf8')).toBe('2');
   });
 
-  it('tells the object of each file where several files are of one object', async () => {
+  it('returns the object of each file if several files are of one object', async () => {
     const { files } = answerWith({ 'tls.crt': 'c', 'tls.key': 'k', 'ca.crt': 'r' });
     const [server, chain, other] = ['server', 'chain', 'other'].map((name) => ({ id: `secret/${name}`, version: '1' }));
     if (server === undefined || chain === undefined || other === undefined) throw new Error('unreachable');
@@ -140,7 +140,7 @@ describe('publish over a socket', () => {
     expect(await publish(target, request())).toMatchObject({ sources: [undefined, undefined, undefined] });
   });
 
-  it('keeps the old files when the answer holds none', async () => {
+  it('keeps the old files if the response contains none', async () => {
     const target = await connect(answerWith({ a: '1' }), {
       objectVersion: [{ id: 'secret/a', version: '2' }],
       files: [],
@@ -160,7 +160,7 @@ describe('publish over a socket', () => {
     expect(rotation).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('passes status and message of a failed Mount on, and writes nothing', async () => {
+  it('throws status and message of a failed Mount, and writes nothing', async () => {
     const target = await connect({ code: status.PERMISSION_DENIED, details: 'no access to secret "a"' });
     const failure = await publish(target, request()).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(ProviderError);
@@ -182,7 +182,7 @@ describe('publish over a socket', () => {
     expect(readdirSync(root)).toEqual([]);
   });
 
-  it('an answer over 4 MiB fails in the client', async () => {
+  it('a response over 4 MiB fails in the client', async () => {
     const target = await connect(answerWith({ a: 'x'.repeat(5 * 1024 * 1024) }));
     await expect(publish(target, request())).rejects.toMatchObject({ code: 'ERR_TOO_LARGE' });
   });
@@ -198,7 +198,7 @@ describe('provider client', () => {
     });
   });
 
-  it('asks three times where the provider answers UNAVAILABLE, and once for any other code', async () => {
+  it('calls three times if the provider answers UNAVAILABLE, and once for any other code', async () => {
     const target = await connect({ code: status.UNAVAILABLE, details: 'busy' });
     await expect(requestFiles(target, request())).rejects.toMatchObject({ code: 'ERR_UNREACHABLE' });
     expect(provider?.requests).toHaveLength(3);
@@ -208,7 +208,7 @@ describe('provider client', () => {
     expect(provider?.requests).toHaveLength(1);
   });
 
-  it('gives up at its deadline and when it is cancelled', async () => {
+  it('ends at its deadline and when it is cancelled', async () => {
     const target = await connect('never');
     await expect(requestFiles(target, request({ deadlineMs: 50 }))).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
     const abort = new AbortController();
@@ -220,7 +220,7 @@ describe('provider client', () => {
     });
   });
 
-  it('says so when there is no socket', () => {
+  it('reports that there is no socket', () => {
     expect(() => connectProvider(`unix://${root}/none.sock`)).toThrow(
       `provider not found: there is no socket ${root}/none.sock`,
     );
@@ -232,7 +232,7 @@ describe('provider client', () => {
 });
 
 describe('publish in this process', () => {
-  it('hands the three texts and the deadline to the handler', async () => {
+  it('passes the three texts and the deadline to the handler', async () => {
     let seen: unknown;
     const target = directTarget(async (input, { timeoutMs }) => {
       seen = { input, timeoutMs };
@@ -245,7 +245,7 @@ describe('publish in this process', () => {
     expect(seen).toEqual({ input: { attributes, secrets, permission }, timeoutMs: 1000 });
   });
 
-  it('passes the handler’s error as it is', async () => {
+  it('throws the handler’s error unchanged', async () => {
     const error = new ProviderError('ERR_NOT_FOUND', 'no such secret');
     await expect(
       publish(

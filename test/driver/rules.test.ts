@@ -13,8 +13,8 @@ function judge(response: Partial<MountResponse>) {
   return checkResponse({ objectVersion: versions, files: [], ...response });
 }
 
-describe('the driver’s rules for an answer', () => {
-  it('an error code fails the mount, whatever else was sent', () => {
+describe('the driver’s rules for a response', () => {
+  it('an error code fails the mount, even with files', () => {
     expect(judge({ error: { code: 'Throttled' }, files: [file('a')] })).toEqual({
       kind: 'refused',
       message: 'mount request failed with provider error code Throttled',
@@ -33,11 +33,11 @@ describe('the driver’s rules for an answer', () => {
     });
   });
 
-  it('the error code is judged before the object versions', () => {
+  it('the error code is checked before the object versions', () => {
     expect(judge({ error: { code: 'X' }, objectVersion: [] })).toMatchObject({ code: 'X' });
   });
 
-  it('no files are a success that leaves the volume alone', () => {
+  it('a response without files succeeds and leaves the volume unchanged', () => {
     expect(judge({})).toEqual({ kind: 'keep', objectVersions: versions });
   });
 
@@ -70,7 +70,7 @@ describe('the driver’s rules for an answer', () => {
     expect(judge({ files: [file('a', '')] }).kind).toBe('write');
   });
 
-  it('one bad path refuses all files', () => {
+  it('one invalid path refuses all files', () => {
     expect(judge({ files: [file('good'), file('../bad')] })).toMatchObject({ kind: 'refused' });
   });
 
@@ -85,14 +85,14 @@ describe('the driver’s rules for an answer', () => {
     });
   });
 
-  it('an answer over 4 MiB is refused in the words of the gRPC client', () => {
+  it('a response over 4 MiB is refused with the message of the gRPC client', () => {
     expect(judge({ files: [file('a', 'x'.repeat(4 * 1024 * 1024))] })).toMatchObject({
       kind: 'refused',
       message: expect.stringMatching(/^received message larger than max \(\d+ vs\. 4194304\)$/),
     });
   });
 
-  it('an answer just under 4 MiB is written', () => {
+  it('a response just under 4 MiB is written', () => {
     expect(judge({ files: [file('a', 'x'.repeat(4 * 1024 * 1024 - 100))] }).kind).toBe('write');
   });
 });
@@ -134,7 +134,7 @@ describe('the driver’s rules for a path', () => {
     expect(pathProblem(path)).toBe(problem);
   });
 
-  it('never takes a path that leaves the volume or meets the writer’s own names', () => {
+  it('never accepts a path that leaves the volume or that has a name of the writer', () => {
     const element = fc.constantFrom('.', '..', '...', '..data', 'a', '', '\0', 'b c');
     fc.assert(
       fc.property(fc.array(element, { minLength: 1, maxLength: 6 }), (elements) => {

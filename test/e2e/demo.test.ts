@@ -67,7 +67,7 @@ function isAlive(pid: number): boolean {
 
 const providerIn = (output: string) => Number(/akv-csi serve, process (\d+)/.exec(output)?.[1]);
 
-describe('akv-csi demo, from a copy of the built files with nothing beside them', () => {
+describe('akv-csi demo, from a copy of the built files alone', () => {
   let told: Ended;
   let left: readonly string[];
   beforeAll(async () => {
@@ -117,7 +117,7 @@ describe('akv-csi demo, from a copy of the built files with nothing beside them'
     expect(told.output).toMatch(line);
   });
 
-  it('prints plain text where it is piped', () => {
+  it('prints plain text into a pipe', () => {
     expect(told.output).not.toContain('\u001b');
   });
 
@@ -144,7 +144,7 @@ describe('akv-csi demo', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('fails where the provider ends under its feet', async () => {
+  it('fails if the provider ends during the demo', async () => {
     const { ended, until } = startDemo(['--keep']);
     const provider = providerIn(await until(/demo\/#' -v\n/));
     process.kill(provider, 'SIGKILL');
@@ -165,7 +165,7 @@ describe('akv-csi demo', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('takes everything down when its reader goes away', async () => {
+  it('ends its processes when its reader closes the pipe', async () => {
     const { running, ended, until } = startDemo();
     const provider = providerIn(await until(/answers the driver's call Version/));
     running.stdout.destroy();

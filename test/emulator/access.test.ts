@@ -59,7 +59,7 @@ describe('access to a vault of the emulator', () => {
     details: { error: { innerError: { code } } },
   });
 
-  it('begins with the challenge of the real one', async () => {
+  it('begins with the challenge of Key Vault', async () => {
     const answer = await vaultGet(lab, '/secrets/allowed?api-version=7.4', '');
     const { port } = lab.emulator;
     expect(answer.status).toBe(401);
@@ -118,7 +118,7 @@ describe('access to a vault of the emulator', () => {
     await expect(reader().listPropertiesOfSecrets().next()).rejects.toMatchObject({ statusCode: 403 });
   });
 
-  it('is refused by RBAC in the words of the real one, for missing objects too', async () => {
+  it('is refused by RBAC with the text of Key Vault, for missing objects too', async () => {
     await expect(reader().getSecret('missing')).rejects.toMatchObject({
       ...inner('ForbiddenByRbac'),
       message: expect.stringMatching(
@@ -151,7 +151,7 @@ describe('access to a vault of the emulator', () => {
     expect(answer.json.error.message).toContain(`Action: '${action}'`);
   });
 
-  it('is refused by access policies in their words', async () => {
+  it('is refused by access policies with the text of Key Vault', async () => {
     await expect(reader('with-policies').getSecret('allowed')).rejects.toMatchObject({
       ...inner('AccessDenied'),
       message: expect.stringMatching(

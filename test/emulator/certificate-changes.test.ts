@@ -180,7 +180,7 @@ describe('certificates of the emulator, changed with the stock client', () => {
 });
 
 describe('certificates of a seed given as content', () => {
-  it('are kept as they are, PEM and PFX', async () => {
+  it('are kept unchanged, PEM and PFX', async () => {
     const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const certificate = await issueCertificate({
       subject: 'CN=uploaded',

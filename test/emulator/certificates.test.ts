@@ -73,7 +73,7 @@ describe('certificates of the emulator, read with the stock clients', () => {
     expect(sub && leaf?.verify(sub.publicKey) && leaf.checkIssued(sub)).toBe(true);
   });
 
-  it('have PEM secrets with the PKCS#8 key first, then leaf to root', async () => {
+  it('have PEM secrets with the PKCS#8 key first, then the chain from leaf to root', async () => {
     const { value = '', properties } = await lab.secrets.getSecret('as-pem');
     expect(properties.contentType).toBe('application/x-pem-file');
     expect(value).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
@@ -103,7 +103,7 @@ describe('certificates of the emulator, read with the stock clients', () => {
     if (key !== undefined) expect(certificates.some((certificate) => certificate.checkPrivateKey(key))).toBe(true);
   });
 
-  it('are protected as their form says', async () => {
+  it('are protected according to their form', async () => {
     const value = async (name: string) =>
       Buffer.from((await lab.secrets.getSecret(name)).value ?? '', 'base64').toString('binary');
     const parse = (der: string, password?: string) => () =>
@@ -117,7 +117,7 @@ describe('certificates of the emulator, read with the stock clients', () => {
     );
   });
 
-  it('turn into PEM when a client asks for it', async () => {
+  it('are converted to PEM when a client requests it', async () => {
     const { value = '', properties } = await lab.secrets.getSecret('server', {
       outContentType: 'application/x-pem-file',
     });

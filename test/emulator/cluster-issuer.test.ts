@@ -56,7 +56,7 @@ describe("the issuer of the emulator's cluster", () => {
     expect([await login(before), await login(between), await login(token())]).toEqual([401, 401, 200]);
   });
 
-  it('has nothing else, and takes nothing', async () => {
+  it('has no other paths, and accepts no POST', async () => {
     const { serviceAccountIssuer: issuer } = lab.emulator;
     expect((await raw(lab, `${issuer}/keys`)).status).toBe(404);
     expect((await raw(lab, `${issuer}/openid/v1/jwks`, { method: 'POST' })).status).toBe(405);

@@ -126,7 +126,7 @@ describe('akv-csi emulator', () => {
     expect(readFileSync(hosts, 'utf8')).toBe('127.0.0.1 localhost\n');
   });
 
-  it('takes a seed of its own and further host names, keeps quiet, and ends on SIGINT', async () => {
+  it('accepts another seed and additional host names, prints no requests with --quiet, and ends on SIGINT', async () => {
     const seed = join(folder, 'seed.yaml');
     writeFileSync(seed, seedWith(''));
     const { child, output, ended, until } = await start(
@@ -146,7 +146,7 @@ describe('akv-csi emulator', () => {
     expect((await ended)[0]).toBe(0);
   });
 
-  it('writes the root certificate to a file that goes away with it, unless one is named', async () => {
+  it('writes the root certificate to a temporary file unless one is named', async () => {
     const { child, output, ended, until } = await start();
     await until('Ctrl-C ends it.');
     const file = /SSL_CERT_FILE=(\S+)/.exec(output.text)?.[1] ?? '';
@@ -177,7 +177,7 @@ describe('akv-csi emulator', () => {
     expect(statSync(join(folder, 'kept.pem')).mode & 0o777).toBe(0o600);
   });
 
-  it('says which address is in use', async () => {
+  it('names the address that is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
@@ -226,7 +226,7 @@ describe('akv-csi emulator', () => {
     expect(output.text.trim().split('\n')).toHaveLength(1);
   });
 
-  it('drops the hosts lines of an emulator that died, and keeps those of one that lives', () => {
+  it('removes the hosts lines of an ended emulator, and keeps those of a running one', () => {
     const hosts = join(folder, 'crowded-hosts');
     const foreign = `127.0.0.1 a # akv-csi emulator ${process.ppid}`;
     writeFileSync(hosts, `${foreign}\n127.0.0.1 b # akv-csi emulator 99999999\n::1 localhost`);

@@ -28,7 +28,7 @@ describe('the emulator', () => {
   });
   afterAll(() => lab.close());
 
-  it('says where it is', () => {
+  it('reports its addresses', () => {
     const { emulator } = lab;
     expect(emulator.authorityHost).toBe(`https://login.localhost:${emulator.port}/`);
     expect(emulator.vaultUrl('abc')).toBe(`https://abc.vault.localhost:${emulator.port}`);
@@ -79,7 +79,7 @@ describe('the emulator', () => {
     });
   });
 
-  it('answers as a public vault where its name is mapped to it', async () => {
+  it('answers as a public vault if its name is mapped to the emulator', async () => {
     const { port } = lab.emulator;
     const authorityHost = `https://login.microsoftonline.com:${port}`;
     const credential = new ClientSecretCredential(TENANT, CLIENT, CLIENT_SECRET, {
@@ -95,7 +95,7 @@ describe('the emulator', () => {
     );
   });
 
-  it('says which vaults there are when asked for another', async () => {
+  it('names its vaults when another one is requested', async () => {
     const answer = await raw(lab, `${lab.emulator.vaultUrl('other')}/secrets/s?api-version=7.4`);
     expect(answer).toMatchObject({ status: 404, json: { error: { code: 'VaultNotFound' } } });
     expect(answer.json.error.message).toContain('no vault "other" here (known: test-vault)');
@@ -132,7 +132,7 @@ describe('the emulator', () => {
     expect(JSON.stringify(lab.emulator.requests)).not.toMatch(new RegExp(`${CLIENT_SECRET}|hush-hush|eyJ`));
   });
 
-  it('hides secrets from whoever prints its state', async () => {
+  it('prints no secrets with its state', async () => {
     expect(`${JSON.stringify(lab.emulator.currentSecret(VAULT, 's'))}`).toContain('[redacted]');
   });
 
@@ -179,18 +179,18 @@ describe('the emulator', () => {
     );
   });
 
-  it('refuses a body without bound', async () => {
+  it('refuses a body above the size limit', async () => {
     const url = `${lab.emulator.authorityHost}${TENANT}/oauth2/v2.0/token`;
     expect((await raw(lab, url, { method: 'POST', body: 'x'.repeat(5 * 1024 * 1024) })).status).toBe(413);
   });
 
-  it('says so when its port is taken, and leaves nothing behind', async () => {
+  it('reports that its port is in use, and leaves no listener open', async () => {
     await expect(startEmulator({ seed: SEED, port: lab.emulator.port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
     const imdsPort = Number(new URL(lab.emulator.imdsUrl).port);
     await expect(startEmulator({ seed: SEED, imdsPort })).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });
 
-  it('takes its time when told to', async () => {
+  it('delays responses by the latency', async () => {
     // The odd requests may have deleted any other secret.
     lab.emulator.setSecret(VAULT, 'of-no-hurry', 'hush-hush');
     lab.emulator.setLatency({ vaultMs: 2, entraMs: 1 });

@@ -21,7 +21,7 @@ describe('the authority of the emulator', () => {
   });
   afterAll(() => lab.close());
 
-  it('gives a client with a secret a signed token with the claims of the real one', async () => {
+  it('issues a signed token with the claims of Entra ID to a client with a secret', async () => {
     const { status, json } = await requestToken(lab, entra.secretForm());
     expect(status).toBe(200);
     expect(json).toMatchObject({ token_type: 'Bearer', expires_in: 3599, ext_expires_in: 3599 });
@@ -97,7 +97,7 @@ describe('the authority of the emulator', () => {
     expect(answer.text).not.toContain(CLIENT_SECRET);
   });
 
-  it('takes a second secret that has not expired', async () => {
+  it('accepts a second secret that has not expired', async () => {
     expect(
       (await requestToken(lab, { ...entra.secretForm(), client_id: EXPIRED_APP, client_secret: 'good-secret' })).status,
     ).toBe(200);
@@ -128,7 +128,7 @@ describe('the authority of the emulator', () => {
     lab.emulator.setTokenLifetime(TENANT, 3599);
   });
 
-  it('describes itself: openid-configuration of both versions and instance discovery', async () => {
+  it('answers openid-configuration of both versions and instance discovery', async () => {
     const base = `${lab.emulator.authorityHost}${TENANT}`;
     const v2 = await raw(lab, `${base}/v2.0/.well-known/openid-configuration`);
     expect(v2.json).toMatchObject({
@@ -147,7 +147,7 @@ describe('the authority of the emulator', () => {
     expect(unknown).toMatchObject({ status: 400, json: { error: 'invalid_tenant', error_codes: [90002] } });
   });
 
-  it('has no other paths, and takes POST only for tokens', async () => {
+  it('has no other paths, and accepts only POST for tokens', async () => {
     expect((await raw(lab, `${lab.emulator.authorityHost}nothing`)).status).toBe(404);
     expect((await raw(lab, `${lab.emulator.authorityHost}%zz`)).status).toBe(404);
     expect((await raw(lab, `${lab.emulator.authorityHost}${TENANT}/oauth2/v2.0/token`)).status).toBe(405);

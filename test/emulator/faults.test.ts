@@ -42,7 +42,7 @@ describe('scripted faults of the emulator', () => {
     expect((await vaultGet(lab, PATH)).headers['retry-after']).toBe('7');
   });
 
-  it('are met by the stock client, which tries again as it is told', async () => {
+  it('cause the stock client to retry after the given time', async () => {
     const retrying = new SecretClient(lab.emulator.vaultUrl(VAULT), lab.credential, {
       agent: lab.agent,
       retryOptions: { maxRetries: 2 },
@@ -67,7 +67,7 @@ describe('scripted faults of the emulator', () => {
     expect(await vaultGet(lab, PATH)).toMatchObject({ status, json: { error: { code } } });
   });
 
-  it('answer whatever body and headers are wanted', async () => {
+  it('respond with any body and headers', async () => {
     const html = { kind: 'answer', status: 502, headers: { 'content-type': 'text/html' }, body: '<html>' } as const;
     lab.emulator.faults.add({ on: 'vault', count: 1, action: html });
     lab.emulator.faults.add({ on: 'vault', action: { kind: 'answer', status: 200, body: { value: 'other' } } });
@@ -75,7 +75,7 @@ describe('scripted faults of the emulator', () => {
     expect((await vaultGet(lab, PATH)).json).toEqual({ value: 'other' });
   });
 
-  it('concern what they name: vault, object, method, part of the path', async () => {
+  it('apply to the given vault, object, method and part of the path', async () => {
     const { faults } = lab.emulator;
     const action = { kind: 'answer', status: 500 } as const;
     faults.add({ on: 'vault', vault: 'other-vault', action });
@@ -88,14 +88,14 @@ describe('scripted faults of the emulator', () => {
     await expect(lab.secrets.setSecret('c', 'v')).rejects.toMatchObject({ statusCode: 500 });
   });
 
-  it('let the first ones through and end after their count', async () => {
+  it('let the first requests pass and end after their count', async () => {
     lab.emulator.faults.add({ on: 'vault', skip: 1, count: 2, action: { kind: 'answer', status: 500 } });
     const statuses: number[] = [];
     for (let i = 0; i < 4; i++) statuses.push((await vaultGet(lab, PATH)).status);
     expect(statuses).toEqual([200, 500, 500, 200]);
   });
 
-  it('pass over requests without a token unless they are meant too', async () => {
+  it('ignore requests without a token unless these are included', async () => {
     lab.emulator.faults.add({ on: 'vault', action: { kind: 'answer', status: 500 } });
     expect((await vaultGet(lab, PATH, '')).status).toBe(401);
     lab.emulator.faults.clear();
@@ -103,7 +103,7 @@ describe('scripted faults of the emulator', () => {
     expect((await vaultGet(lab, PATH, '')).status).toBe(500);
   });
 
-  it('drop the connection or cut the answer short', async () => {
+  it('drop the connection or truncate the response', async () => {
     const token = await requestToken(lab, {
       grant_type: 'client_credentials',
       client_id: '22222222-2222-2222-2222-222222222222',
@@ -121,7 +121,7 @@ describe('scripted faults of the emulator', () => {
     expect(lab.emulator.requests.filter(({ status }) => status === 0)).toHaveLength(1);
   });
 
-  it('leave a request without an answer until the caller gives up', async () => {
+  it('leave a request without a response until the caller cancels', async () => {
     lab.emulator.faults.add({ on: 'vault', object: 'a', action: { kind: 'hang' } });
     const gaveUp = new AbortController();
     const asked = new Promise<void>((resolve) => {
@@ -138,7 +138,7 @@ describe('scripted faults of the emulator', () => {
     await outcome;
   });
 
-  it('edit the real answer', async () => {
+  it('edit the real response', async () => {
     const edit = {
       kind: 'edit',
       remove: ['id', 'attributes.created'],
@@ -152,7 +152,7 @@ describe('scripted faults of the emulator', () => {
     expect(json.no).toBeUndefined();
   });
 
-  it('delay an answer', async () => {
+  it('delay a response', async () => {
     lab.emulator.faults.add({ on: 'vault', action: { kind: 'delay', ms: 1 } });
     expect((await vaultGet(lab, PATH)).json.value).toBe('value of a');
   });
@@ -169,7 +169,7 @@ describe('scripted faults of the emulator', () => {
 });
 
 describe('the stock client on a vault that never answers', () => {
-  it('is let go when the emulator closes', async () => {
+  it('fails when the emulator closes', async () => {
     const lab = await openLab(seedWith('    secrets: [{name: a, value: v}]'));
     lab.emulator.faults.add({ on: 'vault', action: { kind: 'hang' } });
     const answer = new SecretClient(lab.emulator.vaultUrl(VAULT), lab.credential, sdkOptions(lab.agent)).getSecret('a');

@@ -51,7 +51,7 @@ describe('keys of the emulator, with the stock client', () => {
     expect(json.key).toMatchObject({ kty: 'oct-HSM', key_ops: ['wrapKey', 'unwrapKey'] });
   });
 
-  it('refuse a disabled one, and name a missing one', async () => {
+  it('refuse a disabled key, and name a missing key', async () => {
     await expect(lab.keys.getKey('off')).rejects.toMatchObject({
       statusCode: 403,
       details: { error: { innerError: { code: 'KeyDisabled' } } },

@@ -109,7 +109,7 @@ describe('the managed-identity endpoint of the emulator', () => {
     }
   });
 
-  it('plays pod identity: the token of the identity assigned to a pod', async () => {
+  it('answers as pod identity: the token of the identity assigned to a pod', async () => {
     const nmi = (headers: Record<string, string>, query = 'resource=https%3A%2F%2Fvault.localhost') =>
       fetch(`${lab.emulator.imdsUrl}/host/token/?${query}`, { headers });
     const answer = await nmi({ podname: 'web-1', podns: 'shop' });
@@ -131,14 +131,14 @@ describe('the managed-identity endpoint of the emulator', () => {
     expect(lab.emulator.requests.filter(({ kind }) => kind === 'nmi')).toHaveLength(5);
   });
 
-  it('answers where an SDK joins host and path with a slash too many', async () => {
+  it('accepts two slashes between host and path, as an SDK joins them', async () => {
     for (const path of [`/${IMDS}`, '//metadata//identity/oauth2/token/']) {
       const { status, json } = await imds(QUERY, { Metadata: 'true' }, path);
       expect([status, json.client_id]).toEqual([200, NODE]);
     }
   });
 
-  it('answers as App Service does, to who knows its header only', async () => {
+  it('answers as App Service does, only to callers that send its header', async () => {
     const { identityEndpoint, identityHeader } = lab.emulator;
     const ask = async (headers: Record<string, string>, query = QUERY) => {
       const response = await fetch(`${identityEndpoint}?${query}`, { headers });

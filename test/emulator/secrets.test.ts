@@ -59,13 +59,13 @@ describe('secrets of the emulator, read with the stock client', () => {
     expect(properties.version).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  it('give the version added last, or the one asked for', async () => {
+  it('return the version added last, or the requested one', async () => {
     expect((await lab.secrets.getSecret('versioned')).value).toBe('new');
     const old = await lab.secrets.getSecret('versioned', { version: VERSIONS[0] ?? '' });
     expect(old).toMatchObject({ value: 'old', properties: { tags: { of: 'all' } } });
   });
 
-  it('are found whatever the case of the name', async () => {
+  it('are found by names in any case', async () => {
     expect((await lab.secrets.getSecret('PLAIN')).name).toBe('plain');
   });
 
@@ -75,7 +75,7 @@ describe('secrets of the emulator, read with the stock client', () => {
     expect(versions[0]?.createdOn?.getTime()).toBeGreaterThan(versions[1]?.createdOn?.getTime() ?? 0);
   });
 
-  it('list at most 25 a page and link to the next', async () => {
+  it('list at most 25 per page and link to the next page', async () => {
     const pages = await collect(lab.secrets.listPropertiesOfSecretVersions('many-versions').byPage());
     expect(pages.map(({ length }) => length)).toEqual([25, 25, 10]);
     expect(new Set(pages.flat().map(({ version }) => version)).size).toBe(60);
@@ -151,7 +151,7 @@ describe('secrets of the emulator, read with the stock client', () => {
     },
   );
 
-  it('carry the headers of the service, the client request id among them', async () => {
+  it('have the headers of the service, including the client request id', async () => {
     const answer = await vaultGet(lab, '/secrets/plain?api-version=7.4');
     expect(answer.headers).toMatchObject({
       'x-ms-keyvault-region': 'westeurope',
@@ -178,7 +178,7 @@ describe('secrets of the emulator, read with the stock client', () => {
     expect(bundle.endsWith(authorities)).toBe(true);
   });
 
-  it('answer 501 to what is not played', async () => {
+  it('answer 501 to operations that the emulator does not implement', async () => {
     await expect(lab.secrets.backupSecret('plain')).rejects.toMatchObject({ statusCode: 501, code: 'NotImplemented' });
   });
 });
@@ -217,7 +217,7 @@ describe('secrets of the emulator, changed with the stock client', () => {
     expect((await lab.secrets.getSecret('changing')).properties).toMatchObject({ contentType: 'c', tags: { t: '1' } });
   });
 
-  it('are deleted softly: gone, listed as deleted, their name taken, recovered', async () => {
+  it('are soft-deleted: not found, listed as deleted, name reserved, recovered', async () => {
     await lab.secrets.setSecret('doomed', 'x');
     const poller = await lab.secrets.beginDeleteSecret('doomed');
     const deleted = await poller.pollUntilDone();
@@ -235,7 +235,7 @@ describe('secrets of the emulator, changed with the stock client', () => {
     expect((await lab.secrets.getSecret('doomed')).value).toBe('x');
   });
 
-  it('are purged for good', async () => {
+  it('are purged permanently', async () => {
     await lab.secrets.setSecret('purged', 'x');
     await (await lab.secrets.beginDeleteSecret('purged')).pollUntilDone();
     await lab.secrets.purgeDeletedSecret('purged');

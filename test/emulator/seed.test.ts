@@ -183,7 +183,7 @@ colour: red
     expect(() => parseSeed(seedWith('    secrets: [{name: a, value: hush, colour: hush}]'))).not.toThrow('hush');
   });
 
-  it('says times as dates or as offsets from the start', () => {
+  it('contains times as dates or as offsets from the start', () => {
     expect(resolveTime('2031-02-03', NOW)).toBe(Date.UTC(2031, 1, 3));
     expect(resolveTime('2031-02-03T04:05:06Z', NOW)).toBe(Date.UTC(2031, 1, 3, 4, 5, 6));
     expect(resolveTime('+12h', NOW)).toBe(NOW + 12 * 3_600_000);
@@ -191,7 +191,7 @@ colour: red
     expect(resolveTime('+90s', NOW)).toBe(NOW + 90_000);
   });
 
-  it('gives versions in their order, each with what its parent says', async () => {
+  it('has versions in order, each with the fields of its object', async () => {
     const world = await build(
       seedWith(
         '    secrets: [{name: a, value: x, tags: {t: "1"}, versions: [{created: 2029-01-01}, {value: y, enabled: false}]}]',
@@ -204,7 +204,7 @@ colour: red
     ]);
   });
 
-  it('of the examples holds what the broker resources name', async () => {
+  it('of the examples contains the objects that the broker resources name', async () => {
     const world = await build(readFileSync(new URL('../../examples/emulator-seed.yaml', import.meta.url), 'utf8'));
     const vault = world.vaults.get('my-key-vault');
     expect(vault?.certificates.version('my-server-certificate')?.material.chain).toHaveLength(3);

@@ -37,7 +37,7 @@ describe('the wall clock', () => {
     expect(reading(/\bDate\.now\b|\bnew Date\(\)|\bDate\(\)/)).toEqual(['base/clock.ts']);
   });
 
-  it('is read for the reasons above only; the emulator, whose world is full of dates, aside', () => {
+  it('is read for the reasons above only, except in the emulator', () => {
     const readers = reading(/\bwall\(\)/).filter((path) => !path.startsWith('emulator/'));
     expect(readers.toSorted()).toEqual(Object.keys(READERS).toSorted());
   });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { filesOf, importCycles, importsOf } from './imports.ts';
 
 describe('imports', () => {
-  it('go in no circle, types included', () => {
+  it('have no cycles, types included', () => {
     const graph = new Map(['src', 'bench', 'test'].flatMap(filesOf).map((file) => [file, importsOf(file)]));
     expect(importCycles(graph).map((cycle) => cycle.join(' -> '))).toEqual([]);
   });
@@ -18,11 +18,11 @@ describe('imports', () => {
 describe('importCycles', () => {
   const cyclesOf = (edges: Readonly<Record<string, readonly string[]>>) => importCycles(new Map(Object.entries(edges)));
 
-  it('finds nothing where two ways meet', () => {
+  it('finds nothing if two paths meet', () => {
     expect(cyclesOf({ a: ['b', 'c'], b: ['d'], c: ['d'], d: [] })).toEqual([]);
   });
 
-  it('names the files of a circle in order, without the way to it', () => {
+  it('names the files of a cycle in order, without the path to it', () => {
     expect(cyclesOf({ a: ['b'], b: ['c'], c: ['d'], d: ['b'] })).toEqual([['b', 'c', 'd', 'b']]);
   });
 

@@ -134,7 +134,7 @@ test('identity-modes.md says of each parameter whether a pod may change it', () 
 });
 
 describe('README.md', () => {
-  it('has 150 lines at most', () => {
+  it('has at most 150 lines', () => {
     expect(textOf('README.md').split('\n').length - 1).toBeLessThanOrEqual(150);
   });
 

@@ -52,7 +52,7 @@ describe.skipIf(!compiler)('a provider whose name server does not answer', () =>
     expect(output('stdout')).toMatch(/ msg=Stopped\n$/);
   });
 
-  it('ends where many Mounts wait for it', async () => {
+  it('ends while many Mounts wait for it', async () => {
     const { path, until, stop, output } = await provider();
     const mounts = Array.from({ length: 8 }, (_, number) =>
       mountOne(path, { secrets: { clientid: clientId(number) } }),
@@ -66,7 +66,7 @@ describe.skipIf(!compiler)('a provider whose name server does not answer', () =>
     expect(output('stdout')).toMatch(/ msg=Stopped\n$/);
   });
 
-  it('ends after a Mount that nobody waits for any more', async () => {
+  it('ends after a Mount whose caller has gone', async () => {
     const { path, until, stop } = await provider();
     const { failed, cancel } = mountOne(path);
     await until(/ASKED/);

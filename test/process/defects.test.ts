@@ -12,7 +12,7 @@ async function provider(directory: string, defect: string): Promise<Provider> {
 }
 
 describe('a provider with a defect', () => {
-  it('logs what nobody caught, and serves on', async () => {
+  it('logs an uncaught error and continues to serve', async () => {
     const defect = `
       process.on('SIGWINCH', () => {
         Promise.reject(new RangeError('hunter2'));
@@ -27,7 +27,7 @@ describe('a provider with a defect', () => {
     expect(await stop()).toEqual({ code: 0, signal: null });
   });
 
-  it('ends, to be started again, where it does nothing else any more', async () => {
+  it('ends if uncaught errors do not stop', async () => {
     const directory = scratch();
     const defect = `
       const again = () => {

@@ -27,7 +27,7 @@ describe('a provider', () => {
     expect(provider.output('stderr')).toBe('');
   });
 
-  it('says that it is in order while it stops, and ends at once when told again', async () => {
+  it('is healthy while it stops, and ends at once after a second signal', async () => {
     const directory = scratch();
     const { cloudFile, reached } = await silentServer(directory);
     const path = join(directory, 'a.sock');
@@ -43,7 +43,7 @@ describe('a provider', () => {
     expect(await failed).toBeDefined();
   });
 
-  it('leaves nothing behind when it is told to end while it starts', async () => {
+  it('leaves no files behind if it is stopped during its start', async () => {
     for (const delay of [0, 50, 100, 150, 200, 250, 300]) {
       const directory = scratch();
       const endpoint = `unix://${join(directory, 'a.sock')}`;

@@ -91,7 +91,7 @@ async function replace(path: string, place: Place): Promise<void> {
   renameSync(`${path}.new`, path);
 }
 
-describe('a provider whose socket is replaced by what nobody listens on', () => {
+describe('a provider whose socket is replaced by a file on which no process listens', () => {
   it.each(chosen(REPLACEABLE))('%s: it binds the socket again and says so once', async (_, place) => {
     const directory = scratch();
     const path = join(directory, 'a.sock');
@@ -206,7 +206,7 @@ describe('a provider and another program', () => {
     );
   });
 
-  it('leaves it its socket where it cannot start', async () => {
+  it('keeps the socket of the other provider if it cannot start', async () => {
     const directory = scratch();
     const path = join(directory, 'a.sock');
     const busy = await serve(join(directory, 'b.sock'));

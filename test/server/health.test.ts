@@ -64,7 +64,7 @@ describe('/healthz', () => {
     expect(await ask()).toEqual([status, state]);
   });
 
-  test('says why when nobody answers in time', async () => {
+  test('reports the reason if no answer arrives in time', async () => {
     const path = join(temporaryDirectory(), 'azure.sock');
     const silent = createServer().listen(path);
     onTestFinished(() => {

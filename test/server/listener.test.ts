@@ -53,7 +53,7 @@ function refusal(endpoint: Endpoint): Promise<{ code: ErrorCode; message: string
 }
 
 describe('a Unix socket', () => {
-  test('may be used by its owner only, whatever the umask', async () => {
+  test('can be used by its owner only, for any umask', async () => {
     const path = join(temporaryDirectory(), 'azure.sock');
     const before = process.umask(0);
     onTestFinished(() => {

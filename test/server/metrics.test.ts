@@ -112,7 +112,7 @@ describe('names of objects', () => {
     expect((await samples(metrics, 'akv_csi_object_expiry_seconds'))[1]).toMatch(/"other".* 120$/);
   });
 
-  test('are nowhere where they are turned off', async () => {
+  test('are absent if they are disabled', async () => {
     const { metrics, now } = metricsAt(undefined, false);
     metrics.keyVaultRequest('secret', 'db-password', 1, 'ok');
     metrics.mountFinished(outcomeOf({ expiries: [expiry('db-password', now() + MINUTE)] }));
