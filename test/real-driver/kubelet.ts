@@ -15,6 +15,8 @@ export interface PodVolume {
   /** Name of the volume in the pod's spec. */
   readonly name: string;
   readonly secretProviderClass: string;
+  /** Further `volumeAttributes`. */
+  readonly attributes?: Readonly<Record<string, string>>;
   /** Data of the Secret that `nodePublishSecretRef` names. */
   readonly secrets?: Readonly<Record<string, string>>;
   /** The attribute with service account tokens. */
@@ -124,7 +126,7 @@ function idOf({ pod, name }: PodVolume): string {
 }
 
 function publishRequest(volume: PodVolume, targetPath: string): object {
-  const { pod, serviceAccount, secretProviderClass, secrets = {}, tokens } = volume;
+  const { pod, serviceAccount, secretProviderClass, attributes = {}, secrets = {}, tokens } = volume;
   const kubelet = 'csi.storage.k8s.io/';
   return {
     volumeId: idOf(volume),
@@ -133,6 +135,7 @@ function publishRequest(volume: PodVolume, targetPath: string): object {
     readonly: true,
     secrets,
     volumeContext: {
+      ...attributes,
       secretProviderClass,
       [`${kubelet}pod.name`]: pod.name,
       [`${kubelet}pod.namespace`]: pod.namespace,

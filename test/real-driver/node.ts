@@ -27,6 +27,8 @@ export interface NodeOptions {
   readonly rotationInterval: string;
   /** Flags of `serve`. */
   readonly serveArgs?: readonly string[];
+  /** Port of the emulator's IMDS; 0, the default: any. */
+  readonly imdsPort?: number;
   /** If set, a relay between driver and provider calls it when a response begins. */
   readonly onAnswer?: () => void;
 }
@@ -37,6 +39,8 @@ export interface PodOptions {
   /** Default: `default`, the namespace of the federated identity. */
   readonly namespace?: string;
   readonly secretProviderClass: string;
+  /** Further `volumeAttributes`. */
+  readonly attributes?: Readonly<Record<string, string>>;
   /** If true, the pod logs in with the credentials Secret instead of its token. */
   readonly withCredentials?: boolean;
 }
@@ -47,6 +51,8 @@ export interface Node {
   readonly objects: ObjectStore;
   readonly driver: Driver;
   readonly kubelet: Kubelet;
+  /** Where the driver looks for our provider. */
+  readonly providerSocket: string;
   /** Starts a provider on the node's socket. It replaces a running one. */
   startProvider(): Promise<ProviderProcess>;
   /** Creates a SecretProviderClass of our provider. */
@@ -59,7 +65,13 @@ export interface Node {
 }
 
 /** Starts everything but the provider. Needs root, for mount namespaces and tmpfs. */
-export async function startNode({ line, rotationInterval, serveArgs = [], onAnswer }: NodeOptions): Promise<Node> {
+export async function startNode({
+  line,
+  rotationInterval,
+  serveArgs = [],
+  imdsPort = 0,
+  onAnswer,
+}: NodeOptions): Promise<Node> {
   const directory = mkdtempSync(join(tmpdir(), 'akv-node-'));
   const undos: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
   const close = async () => {
@@ -75,7 +87,7 @@ export async function startNode({ line, rotationInterval, serveArgs = [], onAnsw
     const socket = join(providers, 'azure.sock');
     const ownSocket = onAnswer === undefined ? socket : join(directory, 'behind.sock');
     if (onAnswer !== undefined) undos.push(await startRelay({ path: socket, target: ownSocket, onAnswer }));
-    const emulator = await startEmulator({ seed: EXAMPLE_SEED });
+    const emulator = await startEmulator({ seed: EXAMPLE_SEED, imdsPort });
     undos.push(() => emulator.close());
     const token = (namespace: string, serviceAccount: string) =>
       emulator.issueServiceAccountToken({
@@ -98,6 +110,7 @@ export async function startNode({ line, rotationInterval, serveArgs = [], onAnsw
       objects: api.objects,
       driver,
       kubelet,
+      providerSocket: socket,
       close,
       look: (volume) => driver.look(kubelet.pathOf(volume)),
       ...manifests(api.objects, token),
@@ -153,6 +166,7 @@ function manifests(objects: ObjectStore, token: (namespace: string, serviceAccou
         serviceAccount: WORKLOAD_ACCOUNT,
         name: 'secrets',
         secretProviderClass: options.secretProviderClass,
+        attributes: options.attributes ?? {},
         tokens: tokensAttribute(token(namespace, WORKLOAD_ACCOUNT)),
         ...(withCredentials && { secrets: NODE_PUBLISH_SECRET }),
       };
@@ -161,11 +175,14 @@ function manifests(objects: ObjectStore, token: (namespace: string, serviceAccou
   };
 }
 
-function podObject(pod: PodVolume['pod'], { secretProviderClass, withCredentials = false }: PodOptions): KubeObject {
+function podObject(
+  pod: PodVolume['pod'],
+  { secretProviderClass, attributes = {}, withCredentials = false }: PodOptions,
+): KubeObject {
   const csi = {
     driver: 'secrets-store.csi.k8s.io',
     readOnly: true,
-    volumeAttributes: { secretProviderClass },
+    volumeAttributes: { ...attributes, secretProviderClass },
     ...(withCredentials && { nodePublishSecretRef: { name: CREDENTIALS_SECRET } }),
   };
   return {

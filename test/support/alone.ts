@@ -11,4 +11,5 @@ export const ALONE: readonly string[] = [
   'test/e2e/parity-identity.test.ts',
   'test/e2e/parity-key-vault-form.test.ts',
   'test/emulator/managed-identity.test.ts',
+  'test/real-driver/overrides.ci.test.ts',
 ];
