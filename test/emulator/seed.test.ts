@@ -121,7 +121,7 @@ colour: red
     [
       'a curve no certificate is made for',
       seedWith('    certificates: [{name: a, key: {crv: P-256K}}]'),
-      'P-521 keys only',
+      'must be an RSA, P-256, P-384 or P-521 key',
     ],
     [
       'an authority before its issuer',

@@ -16,17 +16,17 @@ export interface RelayOptions {
 
 /** Starts the relay. Returns the function that ends it. */
 export async function startRelay({ path, target, onAnswer }: RelayOptions): Promise<() => void> {
-  const server = createServer((near) => {
-    const far = connect(target);
-    near.pipe(far);
-    far.on('data', (chunk) => {
+  const server = createServer((client) => {
+    const provider = connect(target);
+    client.pipe(provider);
+    provider.on('data', (chunk) => {
       // The provider begins a response with a separate write, which starts with a HEADERS frame.
       if (chunk[FRAME_TYPE] === HEADERS) onAnswer();
-      near.write(chunk);
+      client.write(chunk);
     });
     for (const [one, other] of [
-      [near, far],
-      [far, near],
+      [client, provider],
+      [provider, client],
     ] as const) {
       one.on('error', () => {});
       one.once('close', () => other.destroySoon());

@@ -26,14 +26,14 @@ export interface ClusterApi {
   allowed: boolean;
   /** Answers in place of the server; undefined: the server itself. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
-  /** Accepts another token from now on; the kubelet writes it where `write` is not false. */
+  /** Changes the accepted token. The new token is written as the kubelet does unless `write` is false. */
   renewToken(options?: { readonly write?: boolean }): void;
-  /** Writes another text where the kubelet writes `ca.crt` or `token`. */
+  /** Replaces the text of `ca.crt` or `token`, which the kubelet writes. */
   write(file: 'ca.crt' | 'token', text: string): void;
   close(): Promise<void>;
 }
 
-/** Starts one on a free port of this machine. `find` looks for classes elsewhere than in `classes`. */
+/** Starts an API server on a free port of this machine. `find` replaces the lookup in `classes`. */
 export async function startClusterApi(find?: (key: string) => Parameters | undefined): Promise<ClusterApi> {
   const authority = await issue({ name: 'cluster', ca: true });
   const own = await issue({ name: 'api', dnsNames: ['localhost'], addresses: ['127.0.0.1'], issuer: authority });

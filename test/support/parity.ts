@@ -1,5 +1,5 @@
 /**
- * Runs rows of facts about the official provider: each row mounts objects and compares the result.
+ * Checks facts about the official provider, one per row: each row mounts objects and compares the result.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -238,7 +238,7 @@ export interface Row extends Asked {
 }
 
 /** Codes that the kubelet treats as not final. */
-const NEVER: readonly status[] = [1, 4, 8, 10, 14];
+const NOT_FINAL: readonly status[] = [1, 4, 8, 10, 14];
 
 /** Mounts a row and compares the result. */
 export async function checkRow(world: ParityWorld, row: Row): Promise<void> {
@@ -255,7 +255,7 @@ export async function checkRow(world: ParityWorld, row: Row): Promise<void> {
 /** Compares a result with a row. */
 export function checkOutcome(outcome: Outcome, { files, modes, versions, fails }: Row): void {
   if (outcome.kind === 'failed') {
-    expect(NEVER).not.toContain(outcome.code);
+    expect(NOT_FINAL).not.toContain(outcome.code);
     expect(outcome.message).not.toContain(CLIENT_SECRET);
   }
   if (fails !== undefined) {

@@ -1,4 +1,4 @@
-/** Sealed stores for tests: keys, directories, and what a store says and hands over when it is opened. */
+/** Opens sealed stores and records their entries, log lines and counts, for tests of src/azure/store/. */
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,19 +13,19 @@ import { manualClock } from './clocks.ts';
 export const DAY_MS = 24 * 3_600_000;
 export const LIMITS = { entries: 200, bytes: 1024 * 1024, entryBytes: 64 * 1024 };
 
-/** A new key, as a node uses it. */
+/** Returns a new key of a node. */
 export function newKey(node = 'node-1', bytes: Buffer = randomBytes(32)): Promise<SealingKey> {
   return sealingKey(createSecretKey(bytes), node);
 }
 
-/** A directory that is gone after the test. */
+/** Returns a directory that is removed after the test. */
 export function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'akv-store-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
-/** An opened store, with what it held, said and counted. */
+/** An opened store, with its entries, log lines and counts. */
 export interface Opened {
   readonly store: SealedStore;
   /** Contents as text by the last part of their keys. */
@@ -66,7 +66,7 @@ export async function openStore(
   return { store, entries, ages, lines, failures, counts };
 }
 
-/** What a new process finds, and says. */
+/** Opens a store as a new process does, and closes it. */
 export async function reopened(...args: Parameters<typeof openStore>): Promise<Opened> {
   const opened = await openStore(...args);
   await opened.store.close();
@@ -76,7 +76,7 @@ export async function reopened(...args: Parameters<typeof openStore>): Promise<O
 export const keyOf = (name: string) => ['object', 'principal', 'https://kv.vault.azure.net', 'secret', name];
 export const put = (store: SealedStore, name: string, text: string) => store.put(keyOf(name), Buffer.from(text));
 
-/** Paths of the files of a store with this ending. */
+/** Returns the paths of the files of a store with this ending. */
 export function filesOf(directory: string, ending: 'entry' | 'index' | 'tmp'): readonly string[] {
   const own = join(directory, STORE_DIR);
   return readdirSync(own)

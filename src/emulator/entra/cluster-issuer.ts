@@ -1,6 +1,6 @@
 /**
- * Answers as the issuer of the cluster's service-account tokens: the OpenID configuration and the keys, as the API server
- * publishes them. The emulator calls it for the host `oidc.localhost`.
+ * Answers as the issuer of the cluster's service account tokens: the OpenID configuration and the keys, as the API
+ * server publishes them. The emulator calls it for the host `oidc.localhost`. Refuses other paths and methods.
  */
 
 import { type HttpRequest, type HttpResponse, json, text } from '../http/http.ts';
@@ -10,14 +10,14 @@ import type { World } from '../world/model.ts';
 
 const OWN_ORIGIN = new RegExp(`^https://${ISSUER_HOST}(?=/|$)`);
 
-/** Adds the port of the emulator to an issuer on its own host. Returns other issuers as they are. */
+/** Adds the port of the emulator to an issuer on its own host. Returns other issuers unchanged. */
 export function issuerAt(issuer: string, port: number): string {
   return issuer.replace(OWN_ORIGIN, (origin) => `${origin}:${port}`);
 }
 
 /** Answers a request to the host of the issuer: 404 for a path other than those of the two documents. */
 export function handleClusterIssuer({ cluster }: World, { method, host, path }: HttpRequest): HttpResponse {
-  if (method !== 'GET') return text(405, 'The issuer takes GET.\n');
+  if (method !== 'GET') return text(405, 'The issuer accepts only GET.\n');
   const { issuer, keys } = cluster;
   const base = issuer.replace(/\/$/, '');
   const jwksUri = `${base}/openid/v1/jwks`;

@@ -33,7 +33,7 @@ export function handleEntra(world: World, request: HttpRequest): HttpResponse {
   if (KEYS_PATH.test(path)) return signingKeys(world);
   const [, tokenTenant, v2] = TOKEN_PATH.exec(path) ?? [];
   if (tokenTenant === undefined) return text(404, `The emulator's authority has no ${request.path}.\n`);
-  if (request.method !== 'POST') return text(405, 'The token endpoint takes POST.\n');
+  if (request.method !== 'POST') return text(405, 'The token endpoint accepts only POST.\n');
   const tenant = requireTenant(world, tokenTenant, refuse);
   return grantToken(world, request, { tenant, v2: v2 !== undefined, refuse });
 }

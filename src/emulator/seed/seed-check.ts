@@ -151,7 +151,9 @@ function subject(path: string, text: string | undefined): string[] {
 
 function certifiable(path: string, key: { kty?: string | undefined; crv?: string | undefined } | undefined): string[] {
   const refused = key?.kty?.startsWith('oct') || key?.crv === 'P-256K';
-  return refused ? [`${path}: certificates are made for RSA, P-256, P-384 and P-521 keys only`] : [];
+  return refused
+    ? [`${path}: must be an RSA, P-256, P-384 or P-521 key, because other keys cannot have certificates`]
+    : [];
 }
 
 /** Returns a problem for each item that `read` cannot read as a public key. */

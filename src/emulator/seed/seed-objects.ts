@@ -1,5 +1,5 @@
 /**
- * Makes the secrets, keys and certificates of one seeded vault. `seed-world.ts` calls it.
+ * Adds the secrets, keys and certificates of a seed to one vault. `seed-world.ts` calls it.
  */
 
 import { messageOf } from '../../base/errors.ts';
@@ -22,7 +22,7 @@ interface Source {
   readonly now: number;
 }
 
-/** Makes the objects of one vault. Throws: ERR_BAD_PARAMETERS. */
+/** Adds the objects of the seed to one vault. Throws: ERR_BAD_PARAMETERS. */
 export async function fillVault(world: World, vault: Vault, source: Source): Promise<void> {
   const { seed, now } = source;
   await Promise.all([
