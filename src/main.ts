@@ -9,7 +9,7 @@ import { exitCodeFor, processIo } from './cli/io.ts';
 import { endProcess, outputWritten } from './cli/process-end.ts';
 import { listenForSignals } from './cli/signals.ts';
 
-/** How long the last log lines of `serve` may wait for their reader, in milliseconds. Other commands wait on. */
+/** The time that the last log lines of `serve` wait for their reader, in milliseconds. Other commands have no limit. */
 const LAST_LINES_MS = 500;
 
 const [command, ...args] = process.argv.slice(2);

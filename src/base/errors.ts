@@ -29,11 +29,11 @@ export type ErrorCode =
   | 'ERR_UNREACHABLE'
   /** The time for this Mount ran out. */
   | 'ERR_TIMEOUT'
-  /** The caller went away. */
+  /** The caller cancelled the request. */
   | 'ERR_CANCELLED'
   /** The vault answered with something that is not in its contract, or with 5xx. */
   | 'ERR_VAULT'
-  /** The value read from the vault cannot be turned into the files asked for. */
+  /** The value read from the vault cannot be turned into the requested files. */
   | 'ERR_BAD_CONTENT'
   /** The answer would exceed what the driver accepts. */
   | 'ERR_TOO_LARGE'

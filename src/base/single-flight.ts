@@ -23,7 +23,7 @@ export interface Flight<T> {
 export class SingleFlight<T> {
   readonly #running = new Map<string, Work<T>>();
 
-  /** True while work under this key is under way. */
+  /** True while work under this key is running. */
   has(key: string): boolean {
     return this.#running.has(key);
   }

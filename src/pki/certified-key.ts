@@ -18,7 +18,7 @@ export interface CertificateMaterial {
   readonly fits: boolean;
   /** The certificates of the outputs `ca` and `truststore`. */
   readonly authorities: readonly X509Certificate[];
-  /** Leaves of other private keys in the content. Nothing tells which of these servers is meant. */
+  /** Leaves of other private keys in the content. The provider cannot tell which of these servers is meant. */
   readonly rivals: readonly X509Certificate[];
   /** A private key in an unsupported form, with the remedy. */
   readonly unreadKey: string | undefined;

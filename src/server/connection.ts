@@ -8,9 +8,9 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { Answers } from './answers.ts';
 import { clientWalk, roomPing } from './client-frames.ts';
+import type { ConnectionUse } from './connection-limit.ts';
 import { FRAME_HEADER_BYTES, type FrameDecision, FrameWalk, frameType, readHead } from './frames.ts';
 import { RequestBudget, type UnfinishedRequests } from './requests.ts';
-import type { ConnectionUse } from './room.ts';
 
 /** The stream that the HTTP/2 server gets for one connection. */
 export interface PinnedConnection extends Duplex {

@@ -24,7 +24,7 @@ import { type CallStatus, ERROR_CODE_TRAILER, finalStatus, goName } from './stat
 export interface CallEnd {
   /** Full name, `/v1alpha1.CSIDriverProvider/Mount`. */
   readonly method: string;
-  /** The gRPC code in Go's spelling; `Canceled` if the caller went away before the answer. */
+  /** The gRPC code in Go's spelling; `Canceled` if the caller cancelled before the answer. */
   readonly code: string;
   /** The provider's error code; empty for a call that succeeded or was ended by gRPC. */
   readonly errorCode: string;

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { type Clock, msSince, type SteadyTime, systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { bind, cannotListenOnPort } from './bind.ts';
-import { ConnectionRoom, type ConnectionUse } from './room.ts';
+import { ConnectionLimit, type ConnectionUse } from './connection-limit.ts';
 
 /** A running HTTP endpoint. */
 export interface HttpEndpoint {
@@ -81,7 +81,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
     if (requests === undefined) return 'unused';
     return requests > 0 ? 'busy' : 'idle';
   };
-  const room = new ConnectionRoom(limits.connections, 'cutOldest');
+  const limit = new ConnectionLimit(limits.connections, 'cutOldest');
   const server = createServer(
     {
       requestTimeout: limits.requestMs,
@@ -100,7 +100,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
     },
   );
   server.maxRequestsPerSocket = limits.requestsPerConnection;
-  server.on('connection', (socket) => room.admit(socket, () => use(socket)));
+  server.on('connection', (socket) => limit.admit(socket, () => use(socket)));
   await bind(server, { port, ...(host === '' ? {} : { host }) }, (error) => cannotListenOnPort(port, purpose, error));
   // An accept that fails (no file descriptors left) must not end the process.
   server.on('error', () => {});

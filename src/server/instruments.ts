@@ -144,7 +144,7 @@ function addProcess(registry: Registry, { logLinesDropped, socketLost }: Instrum
   const registers = [registry];
   new Counter({
     name: 'akv_csi_log_lines_dropped_total',
-    help: 'Log lines that could not be written, because of a full disk or of a reader who went away or does not read',
+    help: 'Log lines that could not be written, because of a full disk or a reader that is closed or too slow',
     labelNames: ['stream'],
     registers,
     collect() {

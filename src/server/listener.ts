@@ -42,8 +42,9 @@ export interface ListenerOptions {
 /** Opens an endpoint. Throws: ERR_USAGE if that cannot be done on this machine. */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
   const { endpoint, log, onConnection } = options;
-  const doors = new Doors(onConnection, log);
-  const opened = endpoint.kind === 'unix' ? await openUnix(doors, endpoint, options) : await openTcp(doors, endpoint);
+  const servers = new ListeningServers(onConnection, log);
+  const opened =
+    endpoint.kind === 'unix' ? await openUnix(servers, endpoint, options) : await openTcp(servers, endpoint);
   let retired: Promise<void> | undefined;
   const retire = async () => {
     const unwatched = opened.unwatch();
@@ -51,7 +52,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     await unwatched;
     // The socket may have been bound again meanwhile.
     opened.abandon();
-    await doors.retire();
+    await servers.retire();
   };
   const stopAccepting = () => {
     retired ??= retire();
@@ -64,7 +65,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     stopAccepting,
     async close(graceMs) {
       await stopAccepting();
-      await doors.close(graceMs);
+      await servers.close(graceMs);
     },
   };
 }
@@ -75,14 +76,14 @@ type Opened = Pick<Listener, 'endpoint' | 'settle' | 'abandon'> & {
 };
 
 async function openUnix(
-  doors: Doors,
+  servers: ListeningServers,
   endpoint: Endpoint & { kind: 'unix' },
   { log, lost, watchMs: everyMs }: ListenerOptions,
 ): Promise<Opened> {
   const { path } = endpoint;
-  let file: SocketFile = await doors.open((server) => takeSocket(server, path));
+  let file: SocketFile = await servers.open((server) => takeSocket(server, path));
   const bindAgain = async () => {
-    const again = await doors.open((server) => takeFreeSocket(server, path));
+    const again = await servers.open((server) => takeFreeSocket(server, path));
     if (again === undefined) return false;
     file = again;
     return true;
@@ -91,9 +92,9 @@ async function openUnix(
   return { endpoint, unwatch: () => watch.stop(), settle: () => file.settle(), abandon: () => file.remove() };
 }
 
-async function openTcp(doors: Doors, endpoint: Endpoint & { kind: 'tcp' }): Promise<Opened> {
+async function openTcp(servers: ListeningServers, endpoint: Endpoint & { kind: 'tcp' }): Promise<Opened> {
   const { host, port } = endpoint;
-  const bound = await doors.open(async (server) => {
+  const bound = await servers.open(async (server) => {
     await bind(server, host === '' ? { port } : { host, port }, (error) => cannotListen(endpoint, error));
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
@@ -105,7 +106,7 @@ async function openTcp(doors: Doors, endpoint: Endpoint & { kind: 'tcp' }): Prom
 const MAX_RETIRING_TURNS = 1000;
 
 /** The servers of an endpoint and all their connections. The server that was opened last gets the new connections. */
-class Doors {
+class ListeningServers {
   readonly #onConnection: (socket: Socket) => void;
   readonly #log: Logger;
   readonly #sockets = new Set<Socket>();

@@ -10,11 +10,11 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { MountHandler } from '../mount/handler.ts';
 import { type PinnedConnection, pinConnection } from './connection.ts';
+import { ConnectionLimit } from './connection-limit.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 import { type CallMeter, guardCalls } from './guard.ts';
 import { openListener } from './listener.ts';
 import { RequestBudget } from './requests.ts';
-import { ConnectionRoom } from './room.ts';
 import { addServices } from './service.ts';
 import type { SocketMeter } from './socket-watch.ts';
 import { type Answerer, whoAnswers } from './version-call.ts';
@@ -86,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const instance = randomUUID();
   addServices(server, { ...options, instance });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const room = new ConnectionRoom(MAX_CONNECTIONS, 'refuseNewest');
+  const limit = new ConnectionLimit(MAX_CONNECTIONS, 'refuseNewest');
   const budget = new RequestBudget(MAX_UNFINISHED_BYTES);
   const connections = new Set<PinnedConnection>();
   const { endpoint } = options;
@@ -100,7 +100,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const connection = pinConnection(socket, budget);
       connections.add(connection);
       connection.once('close', () => connections.delete(connection));
-      room.admit(connection, () => connection.use);
+      limit.admit(connection, () => connection.use);
       if (!connection.destroyed) injector.injectConnection(connection);
     },
   });

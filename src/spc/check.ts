@@ -66,15 +66,15 @@ export async function checkManifests(text: string, context: CheckContext): Promi
   return { findings: findings.slice(0, MAX_UNREADABLE), manifests, others };
 }
 
-/** Remarks on documents that cannot be read, or that are of another kind. */
+/** The limit of findings about documents that cannot be read, or that are of another kind. */
 const MAX_UNREADABLE = 100;
 
-/** One line about a document that is another format than YAML, or else all mistakes that the reader found. */
+/** Returns one finding about a document in another format than YAML, else all mistakes that the reader found. */
 function unreadable({ text, line: first }: ManifestPart, errors: readonly YamlError[]): readonly Finding[] {
   const [{ line = first } = {}] = errors;
   const foreign = foreignDocument(text, line - first + 1, 'check');
-  const told = foreign === undefined ? errors : [{ line, message: foreign }];
-  return told.map(({ line, message }): Finding => ({ severity: 'error', path: '', message, line }));
+  const reported = foreign === undefined ? errors : [{ line, message: foreign }];
+  return reported.map(({ line, message }): Finding => ({ severity: 'error', path: '', message, line }));
 }
 
 function unwrapList(document: Tree): readonly Tree[] {
@@ -114,7 +114,7 @@ function checkMetadata(document: Tree, findings: Findings): void {
 
 const SPEC_FIELDS = ['provider', 'parameters', 'secretObjects'];
 
-/** Secrets and parameters in the wrong place, which kubectl refuses or ignores. */
+/** Reports parameters and unknown fields in `spec`, which kubectl refuses or ignores. */
 function checkSpecFields(spec: Tree | undefined, findings: Findings): void {
   if (spec?.kind !== 'map') return;
   const fields = new Fields(findings, spec, 'spec');
@@ -139,15 +139,15 @@ function checkProvider(spec: Tree | undefined, { line: specLine, names, findings
     findings.error(path, 'spec.provider is required; this provider is called "azure"', { line });
     return false;
   }
-  const told = `${path} is ${quote(provider)}, not ${names.map(quote).join(' or ')}`;
+  const mismatch = `${path} is ${quote(provider)}, not ${names.map(quote).join(' or ')}`;
   const sameWord = names.find((name) => name.toLowerCase() === provider.toLowerCase());
   const parameters = childOf(spec, 'parameters');
   const isOurs = ['keyvaultName', 'keyVault'].some((name) => childOf(parameters, name) !== undefined);
   if (!isOurs && sameWord === undefined) {
-    findings.note(path, `${told}; not checked further`, line);
+    findings.note(path, `${mismatch}; not checked further`, line);
     return false;
   }
-  const socket = `${told}: the driver looks for the socket ${clip(provider)}.sock`;
+  const socket = `${mismatch}: the driver looks for the socket ${clip(provider)}.sock`;
   const near = sameWord ?? nearest(provider, names);
   if (near !== undefined && !provider.startsWith(near))
     findings.error(path, `${socket}; did you mean ${quote(near)}?`, { line });

@@ -1,7 +1,6 @@
 /**
  * Resolves the name of an Azure cloud to its login host and the domain of its vaults. Called by the reader of
- * parameters. Refuses unknown names, and cloud files whose vault domain does not lie under the resource that tokens are
- * for.
+ * parameters. Refuses unknown names, and cloud files whose vault domain is not below the resource of the tokens.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -54,10 +53,13 @@ export const CLOUD_NAMES: readonly string[] = [
 /** The file that describes a custom cloud: its text and its name in messages, or why it cannot be read. */
 export type CloudFile = { readonly name: string; readonly text: string } | { readonly problem: string };
 
-/** Azure's own have about forty entries. */
+/** Limits of a cloud file; the files of Azure have about forty entries. */
 const FILE_LIMITS: JsonLimits = { bytes: 64 * 1024, entries: 500, depth: 16 };
 
-/** Reads the file of a custom cloud by its `cloudEnvFileName`; an empty name stands for the program's own file. */
+/**
+ * Reads the file of a custom cloud by its `cloudEnvFileName`; an empty name means the file of
+ * `AZURE_ENVIRONMENT_FILEPATH`.
+ */
 export type ReadCloudFile = (name: string) => Promise<CloudFile>;
 
 /**

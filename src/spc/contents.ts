@@ -11,7 +11,7 @@ export type ValueContent = Extract<ContentSpec, { kind: 'value' }>;
 /** Files made from a certificate or a chain. */
 export type OutputsContent = Extract<ContentSpec, { kind: 'outputs' }>;
 
-/** The value as one file; by default text as it is, with chains in order. */
+/** Returns the content of one file; by default the text is unchanged, and chains are ordered. */
 export function valueContent(
   given: Pick<ValueContent, 'path' | 'mode'> & Partial<Omit<ValueContent, 'kind'>>,
 ): ValueContent {

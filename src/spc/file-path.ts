@@ -1,5 +1,5 @@
 /**
- * Checks the paths and permission bits of files, and finds paths that cannot stand side by side. Called by the readers
+ * Checks the paths and permission bits of files, and finds paths that cannot both exist. Called by the readers
  * of objects and for the files of a whole volume. Applies the rules of the official provider first, then those of the
  * driver.
  */

@@ -85,13 +85,17 @@ export function choiceOf(request: IdentityRequest, attributes: Attributes): Choi
   return { path: name, words: `parameter "${name}" (${places})` };
 }
 
-/** The driver does not tell which of the two objects a parameter comes from. Rotation up to v1.5 reads the class only. */
+/**
+ * The driver does not tell which of the two objects a parameter comes from. Rotation up to v1.5 reads the class only.
+ */
 function placesOf({ secretProviderClass, pod }: Attributes): string {
   if (secretProviderClass === '') return 'of the SecretProviderClass';
   return `of SecretProviderClass ${clip(`${pod.namespace}/${secretProviderClass}`)}, or of the pod's volumeAttributes`;
 }
 
-/** The end of a sentence about a choice whose modes the provider does not serve; undefined where it serves one of them. */
+/**
+ * The end of a sentence about a choice whose modes the provider does not serve; undefined where it serves one of them.
+ */
 export function unservedProblem(kinds: readonly IdentityKind[], served: readonly IdentityKind[]): string | undefined {
   if (kinds.some((kind) => served.includes(kind))) return undefined;
   const modes = `--identity-modes=${served.join(',')}`;

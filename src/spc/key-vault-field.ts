@@ -36,7 +36,7 @@ export interface KeyVaultField extends VaultField {
   readonly literals: readonly LiteralFile[];
 }
 
-/** Parameters beside `keyVault`. */
+/** Parameters next to `keyVault`. */
 export interface KeyVaultSiblings {
   readonly layout: FileLayout;
   /** Absent: as the layout implies. */

@@ -1,5 +1,5 @@
 /**
- * Finds the field of an object that an unknown name stands for when the two differ by more than a typing error: `alias`
+ * Finds the field of an object that an unknown name means, if the two differ by more than a typing error: `alias`
  * for `objectAlias`, `mode` for `filePermission`. Called for the objects of the classic form, which ignores unknown
  * fields.
  */
@@ -33,7 +33,7 @@ const WITHOUT: Readonly<Record<string, string>> = {
 
 const MIN_WORD = 4;
 
-/** Returns the field that an unknown name stands for, or undefined. */
+/** Returns the field that an unknown name means, or undefined. */
 export function meantField(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
   const synonym = SYNONYMS[lower];
@@ -44,7 +44,7 @@ export function meantField(name: string, known: readonly string[]): string | und
   return byWord ?? nearest(name, known);
 }
 
-/** Warns of unknown fields that stand for known ones, and notes the others, as long as findings are shown. */
+/** Warns of unknown fields that mean known ones, and notes the others, as long as findings are shown. */
 export function reportUnknownFields(fields: Fields, known: readonly string[]): void {
   for (const name of fields.names) {
     if (known.includes(name)) continue;

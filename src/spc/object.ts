@@ -1,6 +1,6 @@
 /**
  * Reads one object of the `objects` parameter. Called by objects.ts. Refuses what the official provider refuses, in its
- * order and words, and fields that have no meaning beside each other.
+ * order and words, and fields that cannot be combined.
  */
 
 import type { ObjectType } from '../base/objects.ts';
@@ -42,7 +42,7 @@ type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
 export interface ObjectDefaults {
   /** Permission bits. */
   readonly mode: number;
-  /** Certificates as `<path>.crt` and `<path>.key` beside the combined file. */
+  /** True if certificates are also written as `<path>.crt` and `<path>.key`, next to the combined file. */
   readonly split: boolean;
   /** Chains ordered leaf first. */
   readonly orderChain: boolean;
@@ -202,7 +202,7 @@ function checkName({ fields, texts, fail }: ObjectReader): void {
     fail('objectVersion', `${quote(texts.objectVersion)} cannot be the version of a Key Vault object`, 'fetch');
   const placeholder = bracketedPlaceholderIn(objectAlias);
   if (placeholder !== undefined)
-    fields.warning('objectAlias', `holds ${quote(placeholder)}, a placeholder that nobody filled in`);
+    fields.warning('objectAlias', `holds ${quote(placeholder)}, a placeholder that was not replaced`);
   if (objectName === '') {
     if (objectAlias !== '' || fields.has('files')) fail('objectName', 'objectName is not provided', 'fetch');
     return;

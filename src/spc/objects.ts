@@ -101,7 +101,7 @@ function noteUnknown({ entries }: MapTree, findings: Findings): void {
   for (const [name, { line }] of entries) {
     if (name === 'array') continue;
     if (findings.isFull('note')) return;
-    const hint = name === typo ? 'did you mean "array"?' : 'objects stand under "array"';
+    const hint = name === typo ? 'did you mean "array"?' : 'the list of objects is under "array"';
     findings.note('objects', `objects: the key ${quote(name)} is unknown and ignored; ${hint}`, line);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Reads single parameters, with a finding for each mistake. Called by `parameters.ts`. Refuses values that are longer
- * than any that has a meaning, flags that are no booleans, and client IDs that nobody filled in.
+ * than any that has a meaning, flags that are not booleans, and client IDs that are placeholders.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -62,7 +62,7 @@ export interface ReadText {
   readonly findings: Findings;
 }
 
-/** Inputs of `parseParameters` beside the attributes. */
+/** Inputs of `parseParameters` other than the attributes. */
 export interface ParameterContext {
   readonly defaults: ParameterDefaults;
   readonly request?: RequestFacts;

@@ -32,7 +32,7 @@ export interface ParsedParameters {
   readonly findings: Findings;
   /** Absent if there are errors, or no request. */
   readonly volume: VolumeSpec | undefined;
-  /** Those objects that could be read, even if there are mistakes elsewhere. */
+  /** The objects that could be read, even if there are mistakes elsewhere. */
   readonly objects: readonly ObjectSpec[];
   readonly literals: readonly LiteralFile[];
   /** The mode of the identity that is asked for; absent where that could not be read. */

@@ -16,7 +16,7 @@ const BRACKETED = /<[^<>]*>|\$\{[^{}]*\}|\$\([^()]*\)|\$\[[^[\]]*\]|\{\{[^{}]*\}
 const ANYWHERE = new RegExp(
   `${BRACKETED.source}|\\$[A-Za-z_]\\w*|__[A-Za-z]\\w*?__|##[\\w.-]+##|\\{\\w+\\}|%[A-Za-z]\\w*%|@[A-Za-z]\\w*@`,
 );
-/** Words that stand for a value when they are the whole text. */
+/** Words that are a placeholder if they are the whole text. */
 const WORDS =
   /^((YOUR|REPLACE|CHANGE|INSERT|ENTER|FILL|PUT)_[A-Z0-9_]+|your_\w+|change_me|(replace|insert|put)_(me|with|this|your)\w*|\[[^[\]]+\]|\.\.\.|…)$/;
 /** The same for IDs, which are GUIDs or domains: with hyphens, and numbers that stand for any. */
@@ -39,7 +39,7 @@ export function withPlaceholder(message: string, text: string): string {
   const placeholder = message.includes('placeholder') ? undefined : placeholderIn(text);
   return placeholder === undefined
     ? message
-    : `${message}; ${quote(placeholder)} is a placeholder that nobody filled in`;
+    : `${message}; ${quote(placeholder)} is a placeholder that was not replaced`;
 }
 
 /**

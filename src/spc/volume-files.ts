@@ -11,14 +11,14 @@ const MAX_LISTED = 8;
 /** Files that a wrong name is compared with. */
 const MAX_COMPARED = 500;
 
-/** A file of a volume, and what it is made of. */
+/** A file of a volume, and its source. */
 export interface VolumeFile {
   readonly path: string;
-  /** Absent for a text that stands in the manifest itself. */
+  /** Absent for a text that is in the manifest itself. */
   readonly object?: ObjectSpec;
   /** One of chosen files; absent for an object's one file. */
   readonly output?: OutputSpec;
-  /** True for a file that only some providers write: those that put certificate and key beside the combined file. */
+  /** True for a file that a provider writes only with `--write-cert-and-key-in-separate-files`. */
   readonly split?: true;
 }
 

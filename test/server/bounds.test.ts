@@ -4,8 +4,8 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { MountHandler } from '../../src/mount/handler.ts';
+import { ConnectionLimit, type ConnectionUse } from '../../src/server/connection-limit.ts';
 import { RequestBudget } from '../../src/server/requests.ts';
-import { ConnectionRoom, type ConnectionUse } from '../../src/server/room.ts';
 import { callBlock, flag, frame, literal, raw, type } from '../support/http2.ts';
 import { RawClient } from '../support/http2-client.ts';
 import { call, grpcClient, mount, mountRequest, rawConnection, testServer, version } from '../support/server.ts';
@@ -126,21 +126,21 @@ describe('connections', () => {
     ['the newcomer where all are busy', 'refuseNewest', ['busy', 'busy', 'busy', 'busy'], 4],
     ['the oldest where all are busy', 'cutOldest', ['busy', 'busy', 'busy', 'busy'], 0],
   ])('in excess cost %s', (_name, whenAllBusy, uses, expected) => {
-    const room = new ConnectionRoom(uses.length, whenAllBusy);
+    const limit = new ConnectionLimit(uses.length, whenAllBusy);
     const all = [...uses, 'unused' as const].map((use) => new Connection(use));
-    for (const connection of all) room.admit(connection, () => connection.use);
+    for (const connection of all) limit.admit(connection, () => connection.use);
     expect(all.map(({ cut }) => cut)).toEqual(all.map((_, i) => i === expected));
-    expect(room.size).toBe(uses.length);
+    expect(limit.size).toBe(uses.length);
   });
 
   test('that are gone make room', () => {
-    const room = new ConnectionRoom(2, 'cutOldest');
+    const limit = new ConnectionLimit(2, 'cutOldest');
     const all = range(4).map(() => new Connection('busy'));
     for (const connection of all) {
-      room.admit(connection, () => connection.use);
+      limit.admit(connection, () => connection.use);
       connection.emit('close');
     }
-    expect([room.size, all.some(({ cut }) => cut)]).toEqual([0, false]);
+    expect([limit.size, all.some(({ cut }) => cut)]).toEqual([0, false]);
   });
 
   test('to the socket are 64 at most, and a driver in the middle of a Mount keeps its own', async () => {

@@ -247,7 +247,7 @@ describe('fields of a class that stand in a wrong place', () => {
     [
       'a name that nobody filled in',
       GOOD.replace('name: web', 'name: <app>'),
-      '<app>" is a placeholder that nobody filled in',
+      '<app>" is a placeholder that was not replaced',
     ],
     [
       'a bad name',

@@ -100,7 +100,7 @@ describe('vault name', () => {
       'must be between 3 and 24 chars; give only its name: kv1',
     ],
     ['https://a.vault.azure.net', 'must be between 3 and 24 chars'],
-    ['\x24{VAULT}', 'must match [-a-zA-Z0-9]{3,24}; "\x24{VAULT}" is a placeholder that nobody filled in'],
+    ['\x24{VAULT}', 'must match [-a-zA-Z0-9]{3,24}; "\x24{VAULT}" is a placeholder that was not replaced'],
     ['éé', 'must match [-a-zA-Z0-9]{3,24}'],
     ['xn--a', 'no host can have this name'],
   ])('%s', (keyvaultName, rule) => {

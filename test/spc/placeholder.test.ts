@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { bracketedPlaceholderIn, isPlaceholder, placeholderIn } from '../../src/spc/placeholder.ts';
 import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
 
-const NOBODY = 'is a placeholder that nobody filled in';
+const NOT_REPLACED = 'is a placeholder that was not replaced';
 /** Placeholders in documentation and in template languages for manifests. */
 const FORMS = [
   '<client-id>',
@@ -99,21 +99,21 @@ describe('every parameter says it, behind the official provider’s words', () =
   ])('%s', (name, official) => {
     for (const text of FORMS) {
       const about = said({ [name]: text }).filter((message) => message.startsWith(official));
-      expect(about.join()).toMatch(/placeholder that nobody filled in$|is read only with cloudName/);
+      expect(about.join()).toMatch(/placeholder that was not replaced$|is read only with cloudName/);
     }
   });
 
   it.each(FORMS)('a user-assigned identity: %s', (text) => {
     const { errors } = read({ ...CLASSIC, useVMManagedIdentity: 'true', userAssignedIdentityID: text });
     expect(errors).toEqual([
-      expect.stringMatching(/^failed to get keyvault client: userAssignedIdentityID .*nobody filled in$/),
+      expect.stringMatching(/^failed to get keyvault client: userAssignedIdentityID .*was not replaced$/),
     ]);
   });
 
   it('one that is not used is a note', () => {
     const { volume, notes } = read({ ...CLASSIC, useVMManagedIdentity: 'true', tenantID: '<tenant>' });
     expect(volume?.tenantId).toBe('<tenant>');
-    expect(notes).toEqual([`tenantID is "<tenant>"; "<tenant>" ${NOBODY}`]);
+    expect(notes).toEqual([`tenantID is "<tenant>"; "<tenant>" ${NOT_REPLACED}`]);
   });
 
   it.each(['objectName', 'objectVersion', 'objectType', 'objectFormat', 'objectEncoding', 'filePermission'])(
@@ -126,7 +126,7 @@ describe('every parameter says it, behind the official provider’s words', () =
           ...CLASSIC,
           objects: block(`${object}\nobjectAlias: a\n${field}: ${JSON.stringify(text)}`),
         });
-        expect(errors).toEqual([expect.stringContaining(NOBODY)]);
+        expect(errors).toEqual([expect.stringContaining(NOT_REPLACED)]);
         expect(errors[0]).toMatch(/^failed to get objectType:/);
       }
     },
@@ -135,7 +135,7 @@ describe('every parameter says it, behind the official provider’s words', () =
   it('objectAlias may be anything, and is questioned', () => {
     const { volume, warnings } = read({ ...CLASSIC, objects: block(`${SECRET}\nobjectAlias: "\${NAME}.txt"`) });
     expect(volume?.objects).toHaveLength(1);
-    expect(warnings).toEqual([`objects[0].objectAlias holds "\${NAME}", a placeholder that nobody filled in`]);
+    expect(warnings).toEqual([`objects[0].objectAlias holds "\${NAME}", a placeholder that was not replaced`]);
   });
 });
 
@@ -205,16 +205,16 @@ describe('YAML that cannot be read because of one', () => {
     ],
   ])('says so: %s', (_, objects, placeholder) => {
     const { errors } = read({ ...CLASSIC, objects });
-    expect(errors[0]).toContain(`${JSON.stringify(placeholder)} ${NOBODY}`);
+    expect(errors[0]).toContain(`${JSON.stringify(placeholder)} ${NOT_REPLACED}`);
   });
 
   it('says so in a keyVault field', () => {
     const { errors } = read({ keyVault: 'vault:\n  name: {{ .Values.kv }}-x\n' });
-    expect(errors[0]).toContain(`"{{ .Values.kv }}" ${NOBODY}`);
+    expect(errors[0]).toContain(`"{{ .Values.kv }}" ${NOT_REPLACED}`);
   });
 
   it('says nothing of one elsewhere', () => {
     const { errors } = read({ ...CLASSIC, objects: 'array:\n  - |\n    objectAlias: "<a>"\n\n\n    a: b: c' });
-    expect(errors[0]).not.toContain(NOBODY);
+    expect(errors[0]).not.toContain(NOT_REPLACED);
   });
 });

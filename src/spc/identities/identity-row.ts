@@ -1,6 +1,6 @@
 /**
  * The contract of a row of the identity table: how a manifest asks for one mode of identity, and what has to come with
- * the request. Each file beside this one holds a row, `table.ts` lists them, `identity.ts` works with them.
+ * the request. Each other file of this folder holds a row, `table.ts` lists them, and `identity.ts` uses them.
  */
 
 import type { Secret } from '../../base/secret.ts';
@@ -10,9 +10,9 @@ import type { Stage } from '../finding.ts';
 
 /** The parameters of the classic form, as `ParameterReader` reads them. */
 export interface ClassicParameters {
-  /** Empty if the parameter is absent. */
+  /** Returns the text of a parameter; empty if it is absent. */
   readonly text: (name: string) => string;
-  /** The same of a client ID; one that nobody filled in is an error. */
+  /** Returns a client ID; a placeholder is an error. */
   readonly clientId: (name: string) => string;
   readonly warning: (name: string, message: string) => void;
 }

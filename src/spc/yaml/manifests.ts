@@ -15,8 +15,8 @@ export interface ManifestPart {
 }
 
 /**
- * Reads a file of manifests as kubectl does: documents are what stands between lines that begin with `---`, and what
- * follows the first document of such a part is passed over.
+ * Reads a file of manifests as kubectl does: lines that begin with `---` divide it into parts, and only the first
+ * document of each part is read.
  */
 export function parseManifests(file: string): ParsedYaml {
   const read = readManifestParts(file).map((part) => part.read);

@@ -1,5 +1,5 @@
 /**
- * Reads a stream of YAML documents one by one, with the slice of the text that each stands in. Called by `render`. A
+ * Reads a stream of YAML documents one by one, each with its slice of the text. Called by `render`. A
  * document that cannot be read does not keep the others from being read.
  */
 
@@ -46,7 +46,7 @@ const LINE_BREAK = /\r\n?|[\n\u0085\u2028\u2029]/g;
 const DOCUMENT_MARK =
   /(?<=^|[\n\r\u0085\u2028\u2029])(?:---(?![^ \t\n\r\u0085\u2028\u2029])|\.\.\.(?![^ \t\n\r\u0085\u2028\u2029])[^\n\r\u0085\u2028\u2029]*(?:\r\n?|[\n\u0085\u2028\u2029])?)/g;
 
-/** Cuts a text before each `---` and behind each `...`; comments and directives go with what they stand before. */
+/** Cuts a text before each `---` and behind each `...`; comments and directives belong to the document below them. */
 function slicesOf(text: string): readonly Slice[] {
   const slices: Slice[] = [];
   let start = 0;

@@ -12,7 +12,7 @@ export type YamlNode = ScalarNode | ListNode | MapNode | AliasNode;
 
 interface Placed {
   readonly line: number;
-  /** Offset of its first character; anchor and tag stand before it. */
+  /** Offset of its first character; anchor and tag are before it. */
   readonly start: number;
   /** Offset behind its last character. */
   readonly end: number;
@@ -75,7 +75,7 @@ interface Context {
   readonly depth: number;
 }
 
-/** Reads documents of a stream, each when it is asked for; an error is a {@link YamlProblem}. */
+/** Reads documents of a stream, each when the caller needs it; an error is a {@link YamlProblem}. */
 export class DocumentReader {
   readonly #tokens: Tokens;
   readonly #maxDepth: number;
@@ -139,7 +139,7 @@ export class DocumentReader {
     }
   }
 
-  /** A value that is not written; it stands behind the last token. */
+  /** Returns a value that is not written; its place is behind the last token. */
   #empty(line = this.#tokens.peek().mark.line, tag = '', anchor = ''): ScalarNode {
     const { end } = this.#tokens;
     return { kind: 'scalar', line, start: end, end, anchor, text: '', style: 'plain', tag };
@@ -284,7 +284,9 @@ export class DocumentReader {
     return entries;
   }
 
-  /** The place of a token that cannot stand there; at the end of the text that of the bracket or block that is open. */
+  /**
+   * Returns the place of a token that is not allowed; at the end of the text, the place of the open bracket or block.
+   */
   #blame(start?: Mark): Mark {
     const { kind, mark } = this.#tokens.peek();
     return kind === 'stream end' ? (this.#brackets.at(-1) ?? start ?? mark) : mark;
