@@ -129,7 +129,7 @@ function checksOverrides(
   );
   if (!servesNode || GUARDED_NAMES.every((name) => isAllowed(name, allowVolumeAttributes))) return false;
   if ((env.KUBERNETES_SERVICE_HOST ?? '') !== '') return true;
-  log.info('Outside of a cluster, pods may change every parameter: KUBERNETES_SERVICE_HOST is not set');
+  log.info('Pods can change every parameter, because KUBERNETES_SERVICE_HOST is not set: this is no pod of a cluster');
   return false;
 }
 

@@ -37,7 +37,7 @@ export interface ServeOptions {
   readonly pinnedCacheTtlMs: number;
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly identityModes: readonly IdentityKind[];
-  /** Guarded parameters that a pod may change; see `spc/overrides.ts`. */
+  /** Guarded parameters that pods may change; see `spc/overrides.ts`. */
   readonly allowVolumeAttributes: readonly string[];
   /** The given flags that this provider accepts and ignores. */
   readonly ignored: readonly string[];
@@ -121,13 +121,13 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     name: 'identity-modes',
     kind: 'text',
     fallback: '',
-    help: 'identity modes that are served, with commas between them; empty: all',
+    help: 'identity modes that the provider serves, separated by commas; empty: all',
   },
   {
     name: 'allow-volume-attributes',
     kind: 'text',
     fallback: '',
-    help: "parameters that a pod's volumeAttributes may change for the node's own identity; * for all",
+    help: "parameters that pods may change in requests that use the node's own identity; *: all",
   },
 ];
 
@@ -217,7 +217,7 @@ function requireOneOf(name: string, value: string, allowed: readonly string[]): 
   requireThat(name, value, { rule: oneOf(allowed), holds });
 }
 
-/** The words of a list with commas; each has to be a known one. */
+/** Returns the words of a list with commas. Throws: ERR_USAGE if a word is not a known one. */
 function listOf<T extends string>(name: string, value: string, known: readonly T[]): readonly T[] {
   const words = value
     .split(',')

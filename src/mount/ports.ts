@@ -82,15 +82,15 @@ export interface VaultReader {
 /** A copy of the guarded parameters of a SecretProviderClass. */
 export interface ClassCopy {
   readonly parameters: ClassParameters;
-  /** Why the API server did not confirm that the class still has them; undefined if it did. */
+  /** The reason why the copy may be outdated: the API server did not answer. Undefined if it did. */
   readonly unconfirmed: string | undefined;
 }
 
 /** Reads SecretProviderClasses from the cluster; `azure/cluster/` implements it. */
 export interface ClassReader {
   /**
-   * A copy that `fits`, or the newest one. One that is remembered and does not fit is read again.
-   * Throws: `ProviderError` whose message is the reason and the remedy, where there is no copy.
+   * Returns a copy that `fits`, or the newest one. A kept copy that does not fit is read again.
+   * Throws: `ProviderError` if there is no copy. Its message is the reason and the remedy.
    */
   read(
     ref: ClassRef,

@@ -64,15 +64,15 @@ export function resolveIdentity(request: IdentityRequest, credentials: Credentia
   return { ok: false, message: `${failureOf(request)}${resolved.reason}`, stage: resolved.stage ?? 'parameters' };
 }
 
-/** The parameter that chose an identity, for a message about the choice. */
+/** The parameter that chose an identity, for messages. */
 export interface Choice {
   /** The parameter, or the field of `keyVault`. */
   readonly path: string;
-  /** The subject of a sentence, with the objects in which the parameter can stand. */
+  /** The subject of a sentence. It names the objects that can contain the parameter. */
   readonly words: string;
 }
 
-/** The parameter that chose the identity of a request. */
+/** Returns the parameter that chose the identity of a request. */
 export function choiceOf(request: IdentityRequest, attributes: Attributes): Choice {
   const { chosenBy, credential } = rowOf(request);
   const places = placesOf(attributes);

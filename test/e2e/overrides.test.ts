@@ -98,9 +98,9 @@ const refusal = (names: readonly string[], name: string) => {
   const [one, them, are] = names.length === 1 ? ['parameter', 'it', 'is'] : ['parameters', 'them', 'are'];
   const quoted = names.map((text) => `"${text}"`).join(', ');
   return (
-    `${one} ${quoted} of the pod's volumeAttributes ${are} refused: the identity is the node's own, and what it reads is ` +
-    `for the class to say; set ${them} in SecretProviderClass prod/${name}, or start the provider with ` +
-    `--allow-volume-attributes=${names.join(',')}`
+    `${one} ${quoted} of the pod's volumeAttributes ${are} refused: the request uses the node's own identity, and only ` +
+    `the SecretProviderClass may then set ${them}; set ${them} in SecretProviderClass prod/${name}, or start the provider ` +
+    `with --allow-volume-attributes=${names.join(',')}`
   );
 };
 
@@ -261,8 +261,8 @@ describe('a pod that turns a class to the identity of the node', () => {
 describe('where the class cannot be read', () => {
   const inClass = IN_CLASS['managed-identity'] as Texts;
   const unreadable = (name: string, reason: string) =>
-    `the request is for the node's own identity, and the provider cannot read SecretProviderClass prod/${name} to see ` +
-    `whether the class or the pod's volumeAttributes ask for it: ${reason}`;
+    `the request uses the node's own identity, and the provider cannot compare its parameters with ` +
+    `SecretProviderClass prod/${name}: ${reason}`;
 
   it('the identity of the node is refused, with the right that is missing', async () => {
     cluster.allowed = false;
@@ -287,6 +287,8 @@ describe('where the class cannot be read', () => {
       const parameters = { ...inClass, secretProviderClass };
       const outcome = await world.mount({ parameters, secrets: null });
       expect(outcome).toMatchObject({ kind: 'failed', code: status.INVALID_ARGUMENT });
+      expect(outcome).toMatchObject({ message: expect.stringContaining('cannot be read: ') });
+      expect(outcome).not.toMatchObject({ message: expect.stringContaining('--allow-volume-attributes') });
       expect(cluster.requests.filter((path) => !path.endsWith('/secretproviderclasses/absent'))).toEqual([]);
     },
   );

@@ -105,7 +105,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, with volume attributes'
       const failure = await node.kubelet.publish(volume);
       expect(failure?.code).toBe(status.INVALID_ARGUMENT);
       expect(failure?.message).toContain(
-        `parameter "${name}" of the pod's volumeAttributes is refused: the identity is the node's own`,
+        `parameter "${name}" of the pod's volumeAttributes is refused: the request uses the node's own identity`,
       );
       expect(failure?.message).toContain(`set it in SecretProviderClass default/${secretProviderClass}, or start`);
       node.deletePod(volume);

@@ -1,9 +1,9 @@
 /**
- * Tells where the API server of the cluster is. Called by the client of the API server and by identity binding. A port
- * that is no port number has no address.
+ * Finds the address of the API server in the pod's environment. Called by the client of the API server and by identity
+ * binding. Reports a port that is not a port number as 0.
  */
 
-/** The address of the API server from the environment of the pod; empty texts where a variable is not set. */
+/** The address of the API server from the environment of the pod; a variable that is not set is empty. */
 export interface ApiServerAddress {
   /** `KUBERNETES_SERVICE_HOST`: a name or an address; default the cluster's own name of it. */
   readonly host: string;
@@ -11,10 +11,10 @@ export interface ApiServerAddress {
   readonly port: string;
 }
 
-/** Where to connect, and the words for it. */
+/** The host and port to connect to. */
 export interface ApiServerTarget {
   readonly host: string;
-  /** 0 where the variable holds no port number. */
+  /** 0 if the variable does not contain a port number. */
   readonly port: number;
   /** Host and port for messages. */
   readonly shown: string;
@@ -23,7 +23,7 @@ export interface ApiServerTarget {
 /** The name of the API server inside every cluster. */
 export const CLUSTER_HOST = 'kubernetes.default.svc.cluster.local';
 
-/** The API server at an address, with the defaults for what is not set. */
+/** Returns host and port, with defaults for variables that are not set. */
 export function targetOf({ host: givenHost, port: givenPort }: ApiServerAddress): ApiServerTarget {
   const host = givenHost === '' ? CLUSTER_HOST : givenHost;
   const port = givenPort === '' ? 443 : /^\d{1,5}$/.test(givenPort) ? Number(givenPort) : 0;

@@ -1,6 +1,6 @@
 /**
- * Gets JSON from the API server of the cluster, as the provider's own service account. Called by `classes.ts`. Refuses a
- * server whose certificate the cluster's CA did not sign for its name, and answers that are large or no JSON.
+ * Gets JSON from the API server of the cluster with the provider's own service account. Called by `classes.ts`. Refuses a
+ * server without a certificate of the cluster's CA for its name, and answers that are too large or not JSON.
  */
 
 import type https from 'node:https';
@@ -14,7 +14,7 @@ import { networkFailure, noAnswer } from '../http/network-error.ts';
 import { type ApiServerAddress, targetOf } from './address.ts';
 import { caFileIn, readClusterCa, readServiceAccountToken, tokenFileIn } from './service-account.ts';
 
-/** Makes a transport whose requests all go out by one agent. */
+/** Makes a transport that sends all requests with one agent. */
 export type TransportBy = (agent: https.Agent) => HttpClient;
 
 /** Settings of {@link ApiServer}. */
@@ -31,7 +31,7 @@ export interface ApiServerOptions {
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Requests at the same time. */
 const MAX_SOCKETS = 4;
-/** The API server keeps objects of at most 1.5 MiB. */
+/** The API server stores objects of at most 1.5 MiB. */
 const ANSWER_LIMITS: JsonLimits = { bytes: 2 * 1024 * 1024, entries: 50_000, depth: 64 };
 
 const REMEDIES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
@@ -40,10 +40,10 @@ const REMEDIES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
     'ERR_SETUP',
     'grant the service account of the provider "get" on secretproviderclasses (secrets-store.csi.x-k8s.io), as the chart does',
   ],
-  404: ['ERR_BAD_PARAMETERS', 'it does not exist there; create it, or name another class in the pod'],
+  404: ['ERR_BAD_PARAMETERS', 'it does not exist; create it, or correct its name in the pod'],
 };
 
-/** The API server of the cluster. A connection serves one request: there are few. */
+/** The API server of the cluster. Each request has a connection of its own, because requests are rare. */
 export class ApiServer {
   readonly #options: ApiServerOptions;
   #known: { readonly ca: string; readonly client: HttpClient } | undefined;
@@ -58,8 +58,8 @@ export class ApiServer {
   }
 
   /**
-   * The JSON at a path. Throws: ERR_SETUP, ERR_UNREACHABLE, ERR_VAULT or ERR_BAD_PARAMETERS (404), whose message is the
-   * reason and the remedy; `httpStatus` where it answered.
+   * Returns the JSON at a path. Throws: ERR_SETUP, ERR_UNREACHABLE, ERR_VAULT or ERR_BAD_PARAMETERS (404). The message is
+   * the reason and the remedy. `httpStatus` is set if the server answered.
    */
   async get(path: string, signal: AbortSignal): Promise<unknown> {
     const { serviceAccountDir, address } = this.#options;

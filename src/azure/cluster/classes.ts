@@ -1,7 +1,7 @@
 /**
- * Reads SecretProviderClasses from the API server and remembers their guarded parameters. The pipeline of a Mount asks
- * for a class where the node itself proves the identity. Where the API server does not answer, the last known copy is
- * given; a class that was never read is refused.
+ * Reads SecretProviderClasses from the API server and keeps copies of their guarded parameters. The pipeline of a Mount
+ * reads a class if the request uses the node's own identity. If the API server does not answer, the last known copy is
+ * used. Without a copy, the read fails.
  */
 
 import { Cache } from '../../base/cache.ts';
@@ -15,13 +15,13 @@ import { namespaceProblem, subdomainProblem } from '../../spc/kubernetes-names.t
 import { type ClassParameters, type ClassRef, guardedParameters } from '../../spc/overrides.ts';
 import type { ApiServer } from './api-server.ts';
 
-/** How long a copy answers without another request: as long as a value of a vault. */
+/** How long a copy is used without another request. Equal to the default of `--cache-ttl`. */
 const FRESH_MS = 30_000;
-/** How long a copy answers while the API server does not. */
+/** How long a copy is used if the API server does not answer. */
 const KNOWN_MS = 24 * 60 * 60 * 1000;
-/** How long a failure is remembered, so that Mounts do not wait for a server that does not answer one after the other. */
+/** How long a failure is kept. It prevents that each Mount waits for an API server that does not answer. */
 const FAILED_MS = 5_000;
-/** Classes that are remembered; a node has about a hundred pods. A copy has about two kilobytes. */
+/** Classes whose copies are kept. A node has about a hundred pods, and a copy about two kilobytes. */
 const MAX_CLASSES = 500;
 
 interface Copy {
@@ -82,7 +82,7 @@ export class Classes implements ClassReader {
   }
 
   async #parametersOf({ namespace, name }: ClassRef, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-    // The driver has read the class; a name that no class can have came from nowhere else than another caller.
+    // The driver has read the class, so that its name is valid. Other callers could send a path.
     const problem = namespaceProblem(namespace) ?? subdomainProblem(name);
     if (problem !== undefined) throw new ProviderError('ERR_BAD_PARAMETERS', `${problem}; correct it`);
     const path = `/apis/secrets-store.csi.x-k8s.io/v1/namespaces/${namespace}/secretproviderclasses/${name}`;

@@ -1,7 +1,7 @@
 /**
- * Reads what the kubelet mounts into the provider's pod for talking to the API server: the cluster's CA and the token of
- * the service account. Called for every request or login that needs them, since the kubelet renews both. Refuses files
- * that are large, no regular ones, or hold something else.
+ * Reads the cluster's CA and the service account's token, which the kubelet mounts into the provider's pod. Called for
+ * each request to the API server and each login by identity binding, because the kubelet renews both files. Refuses files
+ * that are too large, not regular, or have other contents.
  */
 
 import { join } from 'node:path';
@@ -9,26 +9,26 @@ import { messageOf } from '../../base/errors.ts';
 import { Secret } from '../../base/secret.ts';
 import { readRegularFile, realPathOf } from '../http/regular-file.ts';
 
-/** Where the kubelet mounts them in every pod. */
+/** The directory of these files in every pod. */
 export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 const MAX_CA_BYTES = 1024 * 1024;
 /** A token has about one kilobyte. */
 const MAX_TOKEN_BYTES = 16 * 1024;
-/** The kubelet renews files by a link to another directory: a file may go between finding it and opening it. */
+/** The kubelet renews files by a link to a new directory, so that a file can be removed before it is opened. */
 const TRIES = 2;
 
-/** The file of the cluster's CA in a directory. */
+/** Returns the path of the cluster's CA in a directory. */
 export function caFileIn(directory: string): string {
   return join(directory, 'ca.crt');
 }
 
-/** The file of the token in a directory. */
+/** Returns the path of the token in a directory. */
 export function tokenFileIn(directory: string): string {
   return join(directory, 'token');
 }
 
-/** The certificates of the cluster's CA, PEM. Throws: an `Error` with file, reason and remedy. */
+/** Returns the certificates of the cluster's CA in PEM. Throws: an `Error` with file, reason and remedy. */
 export async function readClusterCa(file: string): Promise<string> {
   try {
     const text = await readMounted(file, MAX_CA_BYTES);
@@ -40,7 +40,7 @@ export async function readClusterCa(file: string): Promise<string> {
   }
 }
 
-/** The token of the provider's own service account. Throws: an `Error` with file, reason and remedy. */
+/** Returns the token of the provider's own service account. Throws: an `Error` with file, reason and remedy. */
 export async function readServiceAccountToken(file: string): Promise<Secret> {
   try {
     const text = (await readMounted(file, MAX_TOKEN_BYTES)).trim();
