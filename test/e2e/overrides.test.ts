@@ -281,6 +281,17 @@ describe('where the class cannot be read', () => {
     }
   });
 
+  it('the error stands among the other mistakes', async () => {
+    cluster.allowed = false;
+    try {
+      const outcome = await mount({ ...inClass, objects: 'array: [x' }, {});
+      const says = ['[first of 2 mistakes]', `; (2) ${unreadable(outcome.name, 'the API server')}`];
+      checkOutcome(outcome, { fact: 'two', fails: { code: status.INVALID_ARGUMENT, says } });
+    } finally {
+      cluster.allowed = true;
+    }
+  });
+
   it.each(['absent', 'Not_A_Name', '../../../../api/v1/secrets', 'a'.repeat(300)])(
     'a class that no cluster has is refused: %s',
     async (secretProviderClass) => {
