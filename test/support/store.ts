@@ -31,6 +31,7 @@ export interface Opened {
   /** Contents as text by the last part of their keys. */
   readonly entries: Readonly<Record<string, string>>;
   readonly ages: Readonly<Record<string, number>>;
+  readonly held: Readonly<Record<string, number>>;
   /** Lines of the log: level, message, and the text of its fields. */
   readonly lines: string[];
   readonly failures: string[];
@@ -45,6 +46,7 @@ export async function openStore(
 ): Promise<Opened> {
   const entries: Record<string, string> = {};
   const ages: Record<string, number> = {};
+  const held: Record<string, number> = {};
   const [lines, failures, counts]: [string[], string[], number[]] = [[], [], []];
   const line =
     (level: string) =>
@@ -56,14 +58,15 @@ export async function openStore(
     offlineCacheEntries: (count: number) => void counts.push(count),
   };
   const defaults = { directory, maxStaleMs: DAY_MS, limits: LIMITS, clock: manualClock(), log, telemetry };
-  const store = await SealedStore.open({ ...defaults, ...options }, ({ key, content, ageMs }) => {
+  const store = await SealedStore.open({ ...defaults, ...options }, ({ key, content, ageMs, heldMs }) => {
     const name = key.at(-1) ?? '';
     if (!accept(name)) return false;
     entries[name] = content.toString('utf8');
     ages[name] = ageMs;
+    held[name] = heldMs;
     return true;
   });
-  return { store, entries, ages, lines, failures, counts };
+  return { store, entries, ages, held, lines, failures, counts };
 }
 
 /** Opens a store as a new process does, and closes it. */

@@ -6,10 +6,10 @@
 import type { Logger } from '../../base/log.ts';
 import { UnreadableFile } from '../http/regular-file.ts';
 import { Unsealable, type Unsealed, unseal } from './seal.ts';
-import type { SealingKey } from './sealing-key.ts';
+import type { SealingKey, SealingKeys } from './sealing-key.ts';
 import type { Kept, StoreLimits } from './store-entries.ts';
 import type { StoredFile, StoreFiles } from './store-files.ts';
-import { type EntryHead, type EntryKey, type Index, idOf, readEntryHead, readIndex } from './store-index.ts';
+import { type EntryHead, type EntryKey, type Index, idOf, ownerOf, readEntryHead, readIndex } from './store-index.ts';
 import type { StoreTime } from './store-time.ts';
 
 /** Bytes of the largest index. */
@@ -27,13 +27,15 @@ export interface LoadedEntry {
   readonly content: Buffer;
   /** Milliseconds since the value was last confirmed. */
   readonly ageMs: number;
+  /** Milliseconds since the value was first read with no other one in between. */
+  readonly heldMs: number;
 }
 
 /** What is needed to read a store. */
 export interface LoadOptions {
   readonly files: StoreFiles;
   /** The first one seals. */
-  readonly keys: readonly [SealingKey, ...SealingKey[]];
+  readonly keys: SealingKeys;
   readonly time: StoreTime;
   readonly maxStaleMs: number;
   readonly limits: StoreLimits;
@@ -44,12 +46,18 @@ export interface LoadOptions {
   readonly accept: (entry: LoadedEntry) => boolean;
 }
 
+/** An entry that an older key sealed. */
+export type OlderEntry = Pick<EntryHead, 'key' | 'since'> & {
+  /** A copy. */
+  readonly content: Buffer;
+};
+
 /** What was found. */
 export interface Loaded {
   /** By `idOf`. */
   readonly kept: Map<string, Kept>;
-  /** Entries that an older key sealed, to be sealed by the first one: copies of their contents, by `idOf`. */
-  readonly older: ReadonlyMap<string, { readonly key: EntryKey; readonly content: Buffer }>;
+  /** Entries to be sealed by the first key, by `idOf`. */
+  readonly older: ReadonlyMap<string, OlderEntry>;
   readonly sequence: number;
   /** Files to remove. */
   readonly obsolete: ReadonlySet<string>;
@@ -87,7 +95,7 @@ interface Opened extends Unsealed {
 
 class Loader {
   readonly kept = new Map<string, Kept>();
-  readonly older = new Map<string, { readonly key: EntryKey; readonly content: Buffer }>();
+  readonly older = new Map<string, OlderEntry>();
   readonly obsolete = new Set<string>();
   readonly oldIndexes = new Set<string>();
   sequence = 0;
@@ -171,7 +179,7 @@ class Loader {
 
   #takeEntry(file: StoredFile, sealedBy: SealingKey, head: EntryHead, content: Buffer): void {
     const { keys, time, maxStaleMs, accept } = this.#options;
-    const { key, sequence } = head;
+    const { key, sequence, since } = head;
     const id = idOf(key);
     // A refused entry is authentic, too: what is written from now on comes after it.
     time.passed(head.confirmedAt);
@@ -184,16 +192,16 @@ class Loader {
     const ageMs = time.now() - confirmedAt;
     const other = this.kept.get(id);
     const isCurrent = other === undefined || other.sequence < sequence;
-    if (!isCurrent || ageMs > maxStaleMs || !accept({ key, content, ageMs })) {
+    if (!isCurrent || ageMs > maxStaleMs || !accept({ key, content, ageMs, heldMs: time.now() - since })) {
       this.obsolete.add(file.name);
       return;
     }
     if (other !== undefined) this.obsolete.add(other.fileName);
     const digest = keys[0].digestOf(content);
-    this.kept.set(id, { fileName: file.name, sequence, bytes: file.bytes, digest, confirmedAt });
+    this.kept.set(id, { owner: ownerOf(key), fileName: file.name, sequence, bytes: file.bytes, digest, confirmedAt });
     this.older.get(id)?.content.fill(0);
     this.older.delete(id);
-    if (sealedBy !== keys[0]) this.older.set(id, { key, content: Buffer.from(content) });
+    if (sealedBy !== keys[0]) this.older.set(id, { key, since, content: Buffer.from(content) });
   }
 
   /** When an entry was last confirmed; a text that says why it is refused. */

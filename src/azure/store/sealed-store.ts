@@ -10,10 +10,10 @@ import type { Logger } from '../../base/log.ts';
 import type { Sweepable } from '../../base/sweeper.ts';
 import { entryNameOf, indexNameOf, type Loaded, type LoadedEntry, loadStore } from './load-store.ts';
 import { seal, sealedBytes } from './seal.ts';
-import type { SealingKey } from './sealing-key.ts';
+import type { SealingKey, SealingKeys } from './sealing-key.ts';
 import { type Kept, type Pending, StoreEntries, type StoreLimits } from './store-entries.ts';
 import { StoreFiles } from './store-files.ts';
-import { type EntryHead, type EntryKey, idOf, indexHead } from './store-index.ts';
+import { type EntryHead, type EntryKey, idOf, indexHead, ownerOf } from './store-index.ts';
 import { StoreTime } from './store-time.ts';
 
 /** Time between two writes of the index where nothing but times has changed. */
@@ -37,7 +37,7 @@ export interface SealedStoreOptions {
   /** The directory of the operator; the store makes one of its own in it. */
   readonly directory: string;
   /** The first one seals, and all open. */
-  readonly keys: readonly [SealingKey, ...SealingKey[]];
+  readonly keys: SealingKeys;
   /** How long a value is kept after it was last confirmed, in milliseconds. */
   readonly maxStaleMs: number;
   readonly limits: StoreLimits;
@@ -86,9 +86,9 @@ export class SealedStore implements Sweepable {
     this.#entries = new StoreEntries(loaded.kept);
     this.#oldIndexes = new Set(loaded.oldIndexes);
     for (const name of loaded.obsolete) this.#entries.obsolete.add(name);
-    for (const [id, { key, content }] of loaded.older) {
-      const { digest = '', bytes = 0, confirmedAt = 0 } = loaded.kept.get(id) ?? {};
-      this.#entries.add(id, { key, content, digest, bytes, confirmedAt });
+    for (const [id, older] of loaded.older) {
+      const known = loaded.kept.get(id);
+      if (known !== undefined) this.#entries.add(id, { ...known, ...older });
     }
   }
 
@@ -112,7 +112,6 @@ export class SealedStore implements Sweepable {
     }
     const store = new SealedStore(options, { files, time, loaded });
     store.#start();
-    await store.#working;
     return store;
   }
 
@@ -122,10 +121,10 @@ export class SealedStore implements Sweepable {
   }
 
   /**
-   * Keeps a value that the vault has just confirmed. The store takes the buffer over and overwrites it. A value that did
-   * not change is not written again; the time of it is, at an interval.
+   * Keeps a value that the vault has just confirmed, and has given for `heldMs` milliseconds. The store takes the buffer
+   * over and overwrites it. A value that did not change is not written again; the time of it is, at an interval.
    */
-  put(key: EntryKey, content: Buffer): void {
+  put(key: EntryKey, content: Buffer, heldMs = 0): void {
     const { limits } = this.#options;
     const id = idOf(key);
     const digest = this.#key.digestOf(content);
@@ -139,8 +138,10 @@ export class SealedStore implements Sweepable {
       content.fill(0);
       this.erase(key);
     } else {
-      const headBytes = Buffer.byteLength(JSON.stringify(headOf(key, this.#sequence, confirmedAt)));
-      this.#entries.add(id, { key, content, digest, bytes: sealedBytes(headBytes, content.length), confirmedAt });
+      const since = confirmedAt - heldMs;
+      const headBytes = Buffer.byteLength(JSON.stringify(headOf({ key, since, confirmedAt }, this.#sequence)));
+      const bytes = sealedBytes(headBytes, content.length);
+      this.#entries.add(id, { key, owner: ownerOf(key), since, content, digest, bytes, confirmedAt });
       this.#entries.makeRoom(limits);
       this.#start();
     }
@@ -243,12 +244,12 @@ export class SealedStore implements Sweepable {
     this.#entries.forgetWaiting();
   }
 
-  async #writeEntry(id: string, { key, content, digest, confirmedAt }: Pending): Promise<Omit<Kept, 'confirmedAt'>> {
+  async #writeEntry(id: string, entry: Pending): Promise<Omit<Kept, 'confirmedAt'>> {
     const fileName = entryNameOf(this.#key, id);
     const sequence = ++this.#sequence;
-    const sealed = await seal(this.#key, fileName, headOf(key, sequence, confirmedAt), content);
+    const sealed = await seal(this.#key, fileName, headOf(entry, sequence), entry.content);
     await this.#files.write(fileName, sealed);
-    return { fileName, sequence, bytes: sealed.length, digest };
+    return { owner: entry.owner, fileName, sequence, bytes: sealed.length, digest: entry.digest };
   }
 
   async #writeIndex(): Promise<void> {
@@ -272,6 +273,6 @@ export class SealedStore implements Sweepable {
   }
 }
 
-function headOf(key: EntryKey, sequence: number, confirmedAt: number): EntryHead {
-  return { key, sequence, confirmedAt: Math.round(confirmedAt) };
+function headOf({ key, since, confirmedAt }: Omit<EntryHead, 'sequence'>, sequence: number): EntryHead {
+  return { key, sequence, since: Math.max(0, Math.round(since)), confirmedAt: Math.round(confirmedAt) };
 }

@@ -26,6 +26,9 @@ const PURPOSE = { id: 'akv-csi store v1 id', names: 'akv-csi store v1 names', se
 
 const derive = promisify(hkdf);
 
+/** The keys of a store: the first one seals, and all open. */
+export type SealingKeys = readonly [SealingKey, ...SealingKey[]];
+
 /** A key of the store, as one node uses it. */
 export interface SealingKey {
   /** Eight bytes that name the key in the files that it sealed. They tell nothing of it. */
@@ -46,7 +49,7 @@ export interface SealingKey {
  * The keys in the file of the operator, the one that seals first.
  * Throws: ERR_SETUP, naming the file, the line, the rule and the remedy; it quotes nothing of the content.
  */
-export async function readSealingKeys(path: string, node: string): Promise<readonly SealingKey[]> {
+export async function readSealingKeys(path: string, node: string): Promise<SealingKeys> {
   const refuse = (reason: string) => new ProviderError('ERR_SETUP', `${FLAG} ${path}: ${reason}`);
   const file = await readKeyFile(path).catch((error: unknown) => {
     if (error instanceof UnreadableFile) throw refuse(`${error.message}; mount the file, or correct the flag`);
@@ -61,7 +64,9 @@ export async function readSealingKeys(path: string, node: string): Promise<reado
     }
     const keys = keysIn(bytes);
     if (typeof keys === 'string') throw refuse(`${keys}; ${REMEDY}`);
-    return await Promise.all(keys.map((key) => sealingKey(key, node)));
+    const [first, ...older] = keys;
+    if (first === undefined) throw refuse(`it is empty; ${REMEDY}`);
+    return [await sealingKey(first, node), ...(await Promise.all(older.map((key) => sealingKey(key, node))))];
   } finally {
     bytes.fill(0);
   }
@@ -83,7 +88,6 @@ function keysIn(bytes: Buffer): readonly KeyObject[] | string {
     .split(/\r?\n/)
     .map((line) => line.trim());
   const numbered = lines.map((line, index) => ({ line, number: index + 1 })).filter(({ line }) => line !== '');
-  if (numbered.length === 0) return 'it is empty';
   if (numbered.length > MAX_KEYS) return `it has ${numbered.length} lines, more than ${MAX_KEYS}`;
   const keys: KeyObject[] = [];
   for (const { line, number } of numbered) {

@@ -15,6 +15,8 @@ export interface StoreLimits {
 }
 
 interface Known {
+  /** See `ownerOf`. */
+  readonly owner: string;
   /** See `SealingKey.digestOf`. */
   readonly digest: string;
   /** Bytes on the disk. */
@@ -32,6 +34,8 @@ export interface Kept extends Known {
 /** An entry that is not yet on the disk. */
 export interface Pending extends Known {
   readonly key: EntryKey;
+  /** See `EntryHead`. */
+  readonly since: number;
   /** Is overwritten when it is written or dropped. */
   readonly content: Buffer;
 }
@@ -84,15 +88,22 @@ export class StoreEntries {
     this.#dropKept(id);
   }
 
-  /** Takes the entries away that were not confirmed for longest, until the rest is within the limits. */
+  /**
+   * Makes room until all entries are within the limits: the owner that holds most loses the entry that was not confirmed
+   * for longest, so that one that reads much takes nothing from the others.
+   */
   makeRoom({ entries, bytes }: StoreLimits): void {
     if (this.#isWithin({ entries, bytes })) return;
     const all = this.all();
-    let count = all.size;
-    let total = [...all.values()].reduce((sum, entry) => sum + entry.bytes, 0);
-    for (const [id, entry] of [...all].sort(([, one], [, other]) => one.confirmedAt - other.confirmedAt)) {
-      if (count <= entries && total <= bytes) return;
+    const holdings = holdingsOf(all);
+    let [count, total] = [all.size, holdings.reduce((sum, holding) => sum + holding.bytes, 0)];
+    while (count > entries || total > bytes) {
+      const size = ({ oldestFirst, bytes: held }: Holding) => (count > entries ? oldestFirst.length : held);
+      const largest = holdings.reduce((one, other) => (size(other) > size(one) ? other : one));
+      const [id, entry] = largest.oldestFirst.shift() ?? [];
+      if (id === undefined || entry === undefined) return;
       this.drop(id);
+      largest.bytes -= entry.bytes;
       total -= entry.bytes;
       count--;
     }
@@ -157,4 +168,22 @@ export class StoreEntries {
     this.#pending.get(id)?.content.fill(0);
     this.#pending.delete(id);
   }
+}
+
+/** The entries of one owner. */
+interface Holding {
+  readonly oldestFirst: (readonly [string, Known])[];
+  bytes: number;
+}
+
+function holdingsOf(entries: ReadonlyMap<string, Known>): readonly Holding[] {
+  const holdings = new Map<string, Holding>();
+  for (const entry of [...entries].sort(([, one], [, other]) => one.confirmedAt - other.confirmedAt)) {
+    const [, { owner, bytes }] = entry;
+    const holding = holdings.get(owner) ?? { oldestFirst: [], bytes: 0 };
+    holding.oldestFirst.push(entry);
+    holding.bytes += bytes;
+    holdings.set(owner, holding);
+  }
+  return [...holdings.values()];
 }

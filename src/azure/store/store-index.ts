@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject } from '../../base/json.ts';
 
-/** What an entry is about, such as its kind, principal, vault and object. */
+/** What an entry is about: its kind, the owner that is charged for it, such as its principal, and what else names it. */
 export type EntryKey = readonly string[];
 
 /** The head of an entry. */
@@ -14,7 +14,9 @@ export interface EntryHead {
   readonly key: EntryKey;
   /** Counts what the store has sealed: a later entry has a larger number. */
   readonly sequence: number;
-  /** When the value was last confirmed before it was written, by `StoreTime`. */
+  /** When the value was first read with no other one in between, by `StoreTime`. */
+  readonly since: number;
+  /** When the value was last confirmed before it was written. */
   readonly confirmedAt: number;
 }
 
@@ -33,6 +35,11 @@ export interface Index {
   readonly savedAt: number;
   /** By {@link idOf}. */
   readonly entries: ReadonlyMap<string, Indexed>;
+}
+
+/** The owner that is charged for an entry. */
+export function ownerOf([, owner = '']: EntryKey): string {
+  return owner;
 }
 
 /** Names an entry in the index, whichever key seals it. */
@@ -60,10 +67,11 @@ export function readIndex(head: unknown): Index | undefined {
 
 /** The head of an entry that was sealed; undefined where the head is another one. */
 export function readEntryHead(head: unknown): EntryHead | undefined {
-  const { key, sequence, confirmedAt } = isJsonObject(head) ? head : {};
+  const { key, sequence, since, confirmedAt } = isJsonObject(head) ? head : {};
   const isKey = (value: unknown): value is EntryKey =>
     Array.isArray(value) && value.every((part) => typeof part === 'string');
-  return isKey(key) && isCount(sequence) && isCount(confirmedAt) ? { key, sequence, confirmedAt } : undefined;
+  const isWhole = isKey(key) && isCount(sequence) && isCount(since) && isCount(confirmedAt);
+  return isWhole ? { key, sequence, since, confirmedAt } : undefined;
 }
 
 function isCount(value: unknown): value is number {

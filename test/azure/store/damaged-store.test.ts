@@ -241,6 +241,7 @@ describe('a directory', () => {
   it('that is emptied while the provider runs is filled anew', async () => {
     const directory = await filled({ a: 'one', b: 'two' });
     const { store, lines } = await openStore(directory, { keys: [key] });
+    await store.flush();
     for (const file of [...filesOf(directory, 'entry'), ...filesOf(directory, 'index')]) rmSync(file);
     put(store, 'b', 'changed');
     await store.flush();
@@ -254,6 +255,7 @@ describe('a directory', () => {
   it('whose index cannot be written gets no entry, since that would not be served', async () => {
     const directory = await filled({ a: 'one' });
     const { store, lines } = await openStore(directory, { keys: [key] });
+    await store.flush();
     const [index = ''] = filesOf(directory, 'index');
     rmSync(index);
     mkdirSync(index);
@@ -267,6 +269,7 @@ describe('a directory', () => {
   it('of two providers belongs to the one that started last', async () => {
     const directory = await filled({ a: 'one' });
     const first = await openStore(directory, { keys: [key] });
+    await first.store.flush();
     const second = await openStore(directory, { keys: [key] });
     put(second.store, 'b', 'two');
     await second.store.flush();

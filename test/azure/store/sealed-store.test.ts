@@ -167,6 +167,22 @@ describe('the limits', () => {
     ]);
   });
 
+  it('take room from the owner that holds most', async () => {
+    const clock = manualClock();
+    const directory = newDirectory();
+    const limits = { ...LIMITS, entries: 10 };
+    const { store } = await openStore(directory, { keys: [key], clock, limits });
+    const putFor = (owner: string, name: string) => store.put(['object', owner, name], Buffer.from('value'));
+    for (const name of ['a', 'b', 'c']) putFor('modest', name);
+    for (let count = 0; count < 30; count++) {
+      clock.time += 1000;
+      putFor('greedy', `g${count}`);
+    }
+    await store.close();
+    const names = Object.keys((await reopened(directory, { keys: [key], clock, limits })).entries).toSorted();
+    expect(names).toEqual(['a', 'b', 'c', ...Array.from({ length: 7 }, (_, at) => `g${23 + at}`)]);
+  });
+
   it('bound the bytes on the disk, and leave out what is larger than one entry may be', async () => {
     const directory = newDirectory();
     const limits = { entries: 100, bytes: 100_000, entryBytes: 40_000 };
@@ -201,6 +217,22 @@ describe('keys', () => {
     expect(filesOf(directory, 'index')).toHaveLength(1);
     const later = await reopened(directory, { keys: [fresh] });
     expect([later.entries, later.failures]).toEqual([{ a: 'one', b: 'two' }, []]);
+  });
+
+  it('do not change since when a value is held', async () => {
+    const clock = manualClock();
+    const directory = newDirectory();
+    const { store } = await openStore(directory, { keys: [key], clock });
+    store.put(keyOf('a'), Buffer.from('one'), 5000);
+    await store.flush();
+    clock.time += 1000;
+    store.put(keyOf('a'), Buffer.from('one'), 6000);
+    await store.close();
+    const fresh = await newKey();
+    await reopened(directory, { keys: [fresh, key], clock });
+    clock.time += 1000;
+    const { ages, held } = await reopened(directory, { keys: [fresh], clock });
+    expect([ages, held]).toEqual([{ a: 1000 }, { a: 7000 }]);
   });
 
   it('do not make a value younger when they are rotated', async () => {
