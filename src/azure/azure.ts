@@ -13,11 +13,15 @@ import { ApiServer } from './cluster/api-server.ts';
 import { Classes } from './cluster/classes.ts';
 import { Agents } from './http/agents.ts';
 import { MetadataCache } from './http/metadata-cache.ts';
+import { Outages } from './http/outages.ts';
 import { SilentHosts } from './http/silent-hosts.ts';
 import { createTransport } from './http/transport.ts';
 import { NMI_HOST } from './login/modes/pod-identity.ts';
+import { noOfflineProof, type OfflineProof } from './login/offline-proof.ts';
 import { TokenPool } from './login/token-pool.ts';
 import { TokenProxy, type TokenProxyOptions } from './login/token-proxy.ts';
+import { Vouchers } from './login/vouchers.ts';
+import { type KnownWitness, LastKnownGood } from './vault/last-known-good.ts';
 import { AzureVaults } from './vault/vaults.ts';
 
 /** Bound of one HTTP request. */
@@ -36,6 +40,12 @@ export interface AzureOptions {
   readonly serviceAccountDir?: string | undefined;
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
+  /** How old a value may be that stands in for a vault that is away, in milliseconds; 0: none does. */
+  readonly maxStaleMs: number;
+  /** Verifies service-account tokens while the login service is away. Default: nobody does. */
+  readonly offlineProof?: OfflineProof;
+  /** Is told which values are kept and erased. Default: nobody is. */
+  readonly witness?: KnownWitness;
   readonly telemetry: Telemetry;
   /** Default: none. */
   readonly log?: Logger;
@@ -51,6 +61,8 @@ export interface AzureOptions {
 /** Azure as Mounts see it. */
 export interface Azure {
   readonly vaults: AzureVaults;
+  /** The last known values; the values of an earlier process are loaded into it. */
+  readonly known: LastKnownGood;
   /** The SecretProviderClasses of the cluster. */
   readonly classes: ClassReader | undefined;
   /** Makes what all connections share, which takes about ten milliseconds. Sends nothing. */
@@ -63,6 +75,7 @@ export interface Azure {
 /** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Sends nothing yet. */
 export function connectAzure(options: AzureOptions): Azure {
   const { userAgent, telemetry, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
+  const { maxStaleMs, offlineProof = noOfflineProof, witness } = options;
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST } = options;
   const agents = new Agents(options.trust);
   const transport = createTransport({ agents, userAgent, timeoutMs });
@@ -73,6 +86,8 @@ export function connectAzure(options: AzureOptions): Azure {
     metadata.clientOf(transportBy(agent, timeoutMs)),
   );
   const silent = new SilentHosts(sweeper);
+  const outages = new Outages(sweeper);
+  const known = new LastKnownGood({ sweeper, maxStaleMs, ...(witness === undefined ? {} : { witness }) });
   const tokens = new TokenPool({
     transport: {
       client: metadata.clientOf(transport),
@@ -82,6 +97,8 @@ export function connectAzure(options: AzureOptions): Azure {
       clock,
     },
     silent,
+    outages,
+    vouchers: new Vouchers({ sweeper, offlineProof, maxStaleMs }),
     telemetry,
     clock,
     sweeper,
@@ -89,6 +106,8 @@ export function connectAzure(options: AzureOptions): Azure {
   const vaults = new AzureVaults({
     tokens,
     silent,
+    outages,
+    known,
     transport,
     prepare: (url) => agents.prepare(url),
     holdBack: (url) => agents.pending.holdBack(url),
@@ -108,6 +127,7 @@ export function connectAzure(options: AzureOptions): Azure {
     });
   return {
     vaults,
+    known,
     classes: serviceAccountDir === undefined ? undefined : new Classes(apiServer(serviceAccountDir), { sweeper, log }),
     warmUp: () => agents.warmUp(),
     stop: () => agents.stopLookups(),

@@ -23,6 +23,17 @@ export const OUTCOMES = [
 /** One of {@link OUTCOMES}. */
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** The reasons for which a Mount is answered with last known values, a metric label. */
+export const LAST_KNOWN_CAUSES = [
+  'unreachable',
+  'timeout',
+  'throttled',
+  'server_error',
+] as const satisfies readonly Outcome[];
+
+/** One of {@link LAST_KNOWN_CAUSES}. */
+export type LastKnownCause = (typeof LAST_KNOWN_CAUSES)[number];
+
 /** A mounted object that carries an expiry date. */
 export interface ObjectExpiry {
   readonly namespace: string;
@@ -60,6 +71,8 @@ export interface Telemetry {
   tokenRequest(identity: string, outcome: Outcome): void;
   /** A read answered from memory (`hit`), joined to one in flight (`shared`), or sent to the vault (`miss`). */
   cacheLookup(result: 'hit' | 'shared' | 'miss'): void;
+  /** A Mount was answered with last known values, since a host failed so. */
+  lastKnownMount(cause: LastKnownCause): void;
   /** One warning about a certificate. The reasons are few, such as `expired` or `chain_incomplete`. */
   certificateWarning(reason: string): void;
   mountFinished(outcome: MountOutcome): void;
@@ -72,6 +85,7 @@ export const silentTelemetry: Telemetry = {
   vaultRetry() {},
   tokenRequest() {},
   cacheLookup() {},
+  lastKnownMount() {},
   certificateWarning() {},
   mountFinished() {},
 };

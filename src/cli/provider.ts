@@ -79,6 +79,7 @@ export async function createProvider(
     serviceAccountDir: checksOverrides(settings, surroundings) ? serviceAccountDir : undefined,
     cacheTtlMs: settings.cacheTtlMs,
     pinnedCacheTtlMs: settings.pinnedCacheTtlMs,
+    maxStaleMs: settings.maxStaleMs,
     telemetry,
     log,
     clock,

@@ -35,6 +35,8 @@ export interface ServeOptions {
   readonly customUserAgent: string;
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
+  /** How old a value may be that stands in for a vault that is away; 0: none does. */
+  readonly maxStaleMs: number;
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly identityModes: readonly IdentityKind[];
   /** Guarded parameters that pods may change; see `spc/overrides.ts`. */
@@ -112,6 +114,12 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
   },
   { name: 'pinned-cache-ttl', kind: 'duration', fallback: '10m', help: 'the same for versions named in the manifest' },
   {
+    name: 'max-stale',
+    kind: 'duration',
+    fallback: '1h',
+    help: 'how old a value may be that is served while its vault does not answer; 0: none is',
+  },
+  {
     name: 'certificate-policy',
     kind: 'text',
     fallback: 'warn',
@@ -188,6 +196,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     customUserAgent: text('custom-user-agent'),
     cacheTtlMs: number('cache-ttl'),
     pinnedCacheTtlMs: number('pinned-cache-ttl'),
+    maxStaleMs: number('max-stale'),
     certificatePolicy: text('certificate-policy').toLowerCase() === 'enforce' ? 'enforce' : 'warn',
     identityModes: identityModes.length === 0 ? IDENTITY_KINDS : identityModes,
     allowVolumeAttributes,

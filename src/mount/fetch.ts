@@ -3,9 +3,11 @@
  * with an error that names all failed objects.
  */
 
+import { ProviderError } from '../base/errors.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from './failures.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
+import type { LastKnownValue } from './snapshot.ts';
 import { chooseVersions } from './versions.ts';
 
 /** An object of the manifest and what was read of it: one entry, or one for each version of a history, newest first. */
@@ -38,8 +40,26 @@ export async function fetchObjects(
     if (result?.status === 'fulfilled') fetched.push({ object, fetched: result.value });
     else failed.push(failureOf(object, result?.reason));
   }
+  if (failed.length === 0) failed.push(...outdatedObjects(objects, context));
   if (failed.length > 0) throw failuresError(failed, objects.length);
   return fetched;
+}
+
+/** The objects whose last known values may not fit the values of the others. */
+function outdatedObjects(objects: readonly ObjectSpec[], { snapshot }: FetchContext): readonly FailedObject[] {
+  const { outdated } = snapshot;
+  const why =
+    'its last known value is not used, since another object of the volume has changed after it was read, and the two may not fit';
+  return objects.flatMap((object) => {
+    const { type, name, version, history } = object;
+    const isRead = ({ ref }: LastKnownValue) =>
+      ref.type === type && ref.name === name && (history > 1 || version === '');
+    const cause = outdated.find(isRead)?.cause;
+    if (cause === undefined) return [];
+    const { code, message, reason, details, said } = cause;
+    const error = new ProviderError(code, `${message}; ${why}`, { details, reason: `${reason}; ${why}`, said });
+    return [{ label: object.label, name: shortNameOf(object), error }];
+  });
 }
 
 /** One version of a history that could not be read; the cause says why. */

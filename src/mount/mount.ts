@@ -39,6 +39,7 @@ import { Progress } from './pending-waits.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
 import { MountReport } from './report.ts';
 import { type Answer, assembleAnswer } from './response.ts';
+import { Snapshot } from './snapshot.ts';
 import { VersionLog } from './version-log.ts';
 import { VolumeNames } from './volume-names.ts';
 
@@ -123,11 +124,12 @@ export function createMount(deps: MountDeps): MountHandler {
     const log = redactor.log(deps.log);
     const report = new MountReport({ ...deps, ...memory, log, targetPath: input.targetPath });
     const progress = new Progress(clock);
+    const snapshot = new Snapshot(clock);
     const { signal, deadlineAt, hasty, dispose } = startBudget(call, { clock, progress });
-    const context: FetchContext = { signal, deadlineAt, hasty, progress, mountId: ++mounts };
+    const context: FetchContext = { signal, deadlineAt, hasty, progress, snapshot, mountId: ++mounts };
     try {
       const answer = await abortable(mount(input, { ...deps, ...memory, report, redactor, context }), signal);
-      report.delivered(answer);
+      report.delivered(answer, snapshot.lastKnown);
       return answer;
     } catch (thrown) {
       const error = redactor.error(asProviderError(thrown));

@@ -9,6 +9,7 @@ import type { Secret } from '../base/secret.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { ClassParameters, ClassRef } from '../spc/overrides.ts';
 import type { Progress } from './pending-waits.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** A JSON Web Key as Key Vault sends it: numbers in base64url. */
 export interface VaultKey {
@@ -58,6 +59,8 @@ export interface FetchContext {
    */
   readonly hasty: boolean;
   readonly progress: Progress;
+  /** Notes the values that the Mount is given. */
+  readonly snapshot: Snapshot;
   /** Calls of one Mount share a turn when a vault is busy. */
   readonly mountId: number;
 }

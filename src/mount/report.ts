@@ -4,20 +4,31 @@
  */
 
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
-import { framesOf, type ProviderError } from '../base/errors.ts';
+import { type ErrorCode, framesOf, type ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { ObjectExpiry, Telemetry } from '../base/telemetry.ts';
+import type { LastKnownCause, ObjectExpiry, Telemetry } from '../base/telemetry.ts';
 import type { Attributes } from '../spc/attributes.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { VolumeSpec } from '../spc/model.ts';
+import { shortNameOf } from './failures.ts';
 import type { FetchedSpec } from './fetch.ts';
 import type { LogOnce } from './log-once.ts';
 import type { Answer } from './response.ts';
+import type { LastKnownValue } from './snapshot.ts';
 import type { VersionLog } from './version-log.ts';
 import type { VolumeNames } from './volume-names.ts';
 
 /** Bytes of the error that the line of a Mount holds in addition to the other fields. */
 const MAX_ERROR_BYTES = 6 * 1024;
+
+/** Names of objects in the line about last known values. */
+const MAX_NAMES = 50;
+/** The reason for last known values, by the code of the failure that they stand in for. */
+const CAUSES: Readonly<Partial<Record<ErrorCode, LastKnownCause>>> = {
+  ERR_UNREACHABLE: 'unreachable',
+  ERR_TIMEOUT: 'timeout',
+  ERR_THROTTLED: 'throttled',
+};
 
 /** The log and metrics of a {@link MountReport}, and its memory of earlier Mounts. */
 export interface ReportOptions {
@@ -79,11 +90,25 @@ export class MountReport {
     });
   }
 
-  delivered({ files, objectVersions, warning }: Answer): void {
+  /** The Mount is answered; with last known values, the log names their objects, the age of the oldest, and the cause. */
+  delivered({ files, objectVersions, warning }: Answer, lastKnown: readonly LastKnownValue[]): void {
+    this.#lastKnown(lastKnown);
     if (warning !== undefined) this.#once('large', () => this.#log.warn('Volume warning', { detail: warning }));
     this.#options.journal.record(this.#volume(), objectVersions, this.#log);
     this.#log.info('Mounted', { code: 'OK', ...this.#figures(files.length) });
     this.#finished(true);
+  }
+
+  #lastKnown(values: readonly LastKnownValue[]): void {
+    const [first] = values;
+    if (first === undefined) return;
+    const { code, message: error } = first.cause;
+    const names = [...new Set(values.map(({ ref }) => shortNameOf(ref)))];
+    const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+    const objects = `${names.slice(0, MAX_NAMES).join(' ')}${more}`;
+    const ageSeconds = Math.round(Math.max(...values.map(({ ageMs }) => ageMs)) / 1000);
+    this.#log.warn('Mounted with last known values', { objects, ageSeconds, code, error });
+    this.#options.telemetry.lastKnownMount(CAUSES[code] ?? 'server_error');
   }
 
   failed(error: ProviderError): void {

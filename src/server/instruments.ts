@@ -4,7 +4,7 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { type MountOutcome, type ObjectExpiry, OUTCOMES } from '../base/telemetry.ts';
+import { LAST_KNOWN_CAUSES, type MountOutcome, type ObjectExpiry, OUTCOMES } from '../base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
 import { IDENTITY_KINDS } from '../spc/identities/table.ts';
 import { labelText } from './bounded.ts';
@@ -16,6 +16,7 @@ export interface Instruments {
   readonly vaultRetries: Counter;
   readonly tokenRequests: Counter;
   readonly cacheLookups: Counter;
+  readonly lastKnownMounts: Counter;
   readonly certificateWarnings: Counter;
   text(): Promise<string>;
 }
@@ -109,6 +110,12 @@ function addCounters(registers: Registry[]) {
       labelNames: ['result'],
       registers,
     }),
+    lastKnownMounts: new Counter({
+      name: 'akv_csi_last_known_mounts_total',
+      help: 'Mounts answered with last known values, since a vault or the login service did not answer',
+      labelNames: ['cause'],
+      registers,
+    }),
     certificateWarnings: new Counter({
       name: 'akv_csi_certificate_warnings_total',
       help: 'Certificates mounted although something is wrong with them',
@@ -120,6 +127,7 @@ function addCounters(registers: Registry[]) {
     for (const outcome of OUTCOMES) counters.tokenRequests.inc({ identity, outcome }, 0);
   }
   for (const result of ['hit', 'shared', 'miss']) counters.cacheLookups.inc({ result }, 0);
+  for (const cause of LAST_KNOWN_CAUSES) counters.lastKnownMounts.inc({ cause }, 0);
   for (const reason of CERTIFICATE_REASONS) counters.certificateWarnings.inc({ reason }, 0);
   return counters;
 }

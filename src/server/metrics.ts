@@ -160,6 +160,9 @@ function requestCounters(
     cacheLookup(result) {
       count(({ cacheLookups }) => cacheLookups.inc({ result }));
     },
+    lastKnownMount(cause) {
+      count(({ lastKnownMounts }) => lastKnownMounts.inc({ cause }));
+    },
     certificateWarning(reason) {
       count(({ certificateWarnings }) => certificateWarnings.inc({ reason: reasonLabel(reason) }));
     },

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SharedReads } from '../../src/azure/vault/shared-reads.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
@@ -82,6 +83,23 @@ describe('values that do not fit together', () => {
     expect(kept('large', 1000) * 9000).toBeGreaterThan(2.5 * MEBIBYTE);
     expect(reads.find('large 999')).toBe(9000);
     expect(reads.find('large 0')).toBeUndefined();
+  });
+
+  it('go from an owner that holds more than its part, never from one that holds less', () => {
+    const wishes = fc.array(
+      fc.record({ owner: fc.nat(3), key: fc.nat(300), bytes: fc.integer({ min: 1, max: 300_000 }) }),
+    );
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 700_000 }), wishes, (own, others) => {
+        const { keep, reads } = readsOf();
+        // With four other owners, an even share is a fifth of all.
+        const part = Math.min(own, (3 * MEBIBYTE) / 5 - 1);
+        const keys = [0, 1].map((i) => `own ${i}`);
+        for (const key of keys) keep(key, { owner: 'own', bytes: Math.floor(part / 2) });
+        for (const { owner, key, bytes } of others) keep(`${owner} ${key}`, { owner: `${owner}`, bytes });
+        for (const key of keys) expect(reads.find(key)).toBeDefined();
+      }),
+    );
   });
 
   it('are kept in equal shares where each owner would take all', () => {

@@ -196,6 +196,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     ['metricsObjectNames', { metricsObjectNames: false }, ['--metrics-object-names=false']],
     ['cloudFileDir', { cloudFileDir: '/etc/clouds' }, ['--cloud-file-dir=/etc/clouds']],
     ['pinnedCacheTTL', { pinnedCacheTTL: '1h' }, ['--pinned-cache-ttl=1h']],
+    ['maxStale', { maxStale: '30m' }, ['--max-stale=30m']],
     ['providerName', { providerName: 'azure-next' }, ['--endpoint=unix:///provider/azure-next.sock']],
   ])('passes %s on as a flag', (_name, values, flags) => {
     expect(container(values).args).toEqual(expect.arrayContaining([...flags]));

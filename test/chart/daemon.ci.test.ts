@@ -27,6 +27,7 @@ const everyFlag: Tree = {
   allowVolumeAttributes: ['objects', 'keyvaultName'],
   cacheTTL: '10s',
   pinnedCacheTTL: '5m',
+  maxStale: '2h',
   linux: { customUserAgent: 'team a' },
 };
 

@@ -58,24 +58,25 @@ it('what one Mount left in memory goes in its time, though no further Mount come
     { timeoutMs: 30 * SECOND, signal: new AbortController().signal },
   );
   expect(String(files[0]?.contents)).toContain('PRIVATE KEY');
-  // Of the vault the value, of Entra ID the token and the metadata; of the certificate its opened key, its facts, a file.
-  expect(sweeper.size).toBe(6);
+  // Of the vault the value, and as the last known one; of Entra ID the token, the accepted proof and the metadata; of the
+  // certificate its opened key, its facts, a file.
+  expect(sweeper.size).toBe(8);
   const left = [
     ['the value, after 30 seconds', idle(30 * SECOND)],
     ['nothing before the minute is over', idle(29 * SECOND)],
     ['the opened key, after a minute', idle(SECOND)],
     ['nothing before ten minutes are over', idle(8 * MINUTE)],
     ['facts and file, after ten minutes', idle(MINUTE)],
-    ['the token, ahead of its end', idle(50 * MINUTE)],
+    ['the token, ahead of its end; last known value and proof, after an hour', idle(50 * MINUTE)],
     ['the metadata, after a day', idle(24 * HOUR)],
   ];
   expect(left).toEqual([
-    ['the value, after 30 seconds', 5],
-    ['nothing before the minute is over', 5],
-    ['the opened key, after a minute', 4],
-    ['nothing before ten minutes are over', 4],
-    ['facts and file, after ten minutes', 2],
-    ['the token, ahead of its end', 1],
+    ['the value, after 30 seconds', 7],
+    ['nothing before the minute is over', 7],
+    ['the opened key, after a minute', 6],
+    ['nothing before ten minutes are over', 6],
+    ['facts and file, after ten minutes', 4],
+    ['the token, ahead of its end; last known value and proof, after an hour', 1],
     ['the metadata, after a day', 0],
   ]);
 });

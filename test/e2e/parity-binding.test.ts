@@ -121,6 +121,7 @@ function providerWith({
     tokenProxy: { url, sniName, apiServer: { host: apiHost, port: apiPort }, caFile },
     cacheTtlMs: 0,
     pinnedCacheTtlMs: 0,
+    maxStaleMs: 0,
     telemetry: silentTelemetry,
     clock: systemClock,
     sweeper: new Sweeper(systemClock),

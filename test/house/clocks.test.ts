@@ -11,6 +11,7 @@ const READERS: Readonly<Record<string, string>> = {
   'azure/store/store-time.ts': 'the age of values across restarts',
   'azure/vault/vaults.ts': 'a Retry-After that is a date',
   'azure/login/login-attempt.ts': 'a Retry-After that is a date',
+  'azure/login/standing.ts': 'the end of a token, which is verified offline',
   'azure/login/token-pool.ts': 'the end of a token, which becomes a lifetime on arrival',
   'mount/convert/certificate-watch.ts': 'dates of certificates',
   'mount/mount.ts': "the end of a pod's token",

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { later } from '../../src/base/clock.ts';
 import { fetchObjects } from '../../src/mount/fetch.ts';
 import type { FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
 import { error, failureOf, fetchContext, fetchedSecret, objectSpec } from '../support/mount.ts';
@@ -84,6 +85,22 @@ describe('reading the objects of a Mount', () => {
     expect(failed.message).toContain('failed to get object a: no a');
     expect(failed.message).toContain('failed to get object b: no b');
     expect(vault.asked).toHaveLength(2);
+  });
+
+  it('refuses last known values from before another object changed, with the reason why they are such', async () => {
+    const context = fetchContext();
+    const time = (minutesAgo: number) => later(context.deadlineAt, -60_000 - minutesAgo * 60_000);
+    const away = error('ERR_UNREACHABLE', 'the vault is away');
+    const vault = vaultOf((ref) => {
+      const known = ref.name !== 'cert';
+      const [since, readAt] = known ? [time(60), time(10)] : [time(0), time(0)];
+      context.snapshot.add({ ref, since, readAt, cause: known ? away : undefined });
+      return echo(ref);
+    });
+    const objects = [objectSpec('cert'), objectSpec('key'), objectSpec('pinned', { version: 'v' })];
+    const failed = await failureOf(fetchObjects(objects, vault, context));
+    expect(failed).toMatchObject({ code: 'ERR_UNREACHABLE', failed: ['object key'] });
+    expect(failed.message).toMatch(/1 of 3 objects: failed to get object key: the vault is away; its last known value/);
   });
 
   it('keeps the text of a defect out of the answer', async () => {

@@ -42,7 +42,7 @@ describe.skipIf(!LINUX)('the memory of a provider', () => {
       expect(GLIBC_TUNABLES).toContain('perturb');
       const world = await startWorld({
         seed: seedWith({ vault: `    secrets: [{name: a, value: ${VALUE}}]` }),
-        serveArgs: ['--cache-ttl=1s'],
+        serveArgs: ['--cache-ttl=1s', '--max-stale=0'],
         env: { GLIBC_TUNABLES },
       });
       try {

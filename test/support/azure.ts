@@ -10,6 +10,7 @@ import { silentTelemetry, type Telemetry } from '../../src/base/telemetry.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
+import { Snapshot } from '../../src/mount/snapshot.ts';
 import { type Cloud, resolveCloud } from '../../src/spc/cloud.ts';
 import type { Identity } from '../../src/spc/model.ts';
 import { tokenKey } from './pki.ts';
@@ -69,7 +70,7 @@ export interface Lab {
 }
 
 /** Settings that tests change. */
-export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs'> {
+export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'offlineProof'> {
   /** Replaces the seed with sixty secrets. */
   readonly seed?: string;
   /** Additional CAs to trust, PEM. */
@@ -82,6 +83,8 @@ export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs'> {
   readonly trusted?: boolean;
   readonly cacheTtlMs?: number;
   readonly pinnedCacheTtlMs?: number;
+  /** 0 if absent: no value stands in for a vault that is away. */
+  readonly maxStaleMs?: number;
   readonly telemetry?: Telemetry;
   readonly clock?: Clock;
   /** The clock of the emulator, if it differs from the provider's clock. */
@@ -93,6 +96,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const {
     cacheTtlMs = 0,
     pinnedCacheTtlMs = 0,
+    maxStaleMs = 0,
     telemetry = silentTelemetry,
     clock = systemClock,
     seed = SEED,
@@ -113,6 +117,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     tokenProxy: { url: '', sniName: '', apiServer: { host: '', port: '' }, caFile: '' },
     cacheTtlMs,
     pinnedCacheTtlMs,
+    maxStaleMs,
+    ...(options.offlineProof === undefined ? {} : { offlineProof: options.offlineProof }),
     telemetry,
     clock,
     sweeper: new Sweeper(clock),
@@ -137,6 +143,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       deadlineAt: later(clock.steady(), 60_000),
       hasty: false,
       progress: new Progress(clock),
+      snapshot: new Snapshot(clock),
       mountId: ++mounts,
       ...given,
     }),

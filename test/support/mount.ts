@@ -13,6 +13,7 @@ import type { FetchedSpec } from '../../src/mount/fetch.ts';
 import { LogOnce } from '../../src/mount/log-once.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject } from '../../src/mount/ports.ts';
+import { Snapshot } from '../../src/mount/snapshot.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
 import { manualClock } from './clocks.ts';
 
@@ -108,7 +109,14 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
 
 export function fetchContext(signal = new AbortController().signal): FetchContext {
   const clock = manualClock();
-  return { signal, deadlineAt: later(clock.steady(), 60_000), hasty: false, progress: new Progress(clock), mountId: 1 };
+  return {
+    signal,
+    deadlineAt: later(clock.steady(), 60_000),
+    hasty: false,
+    progress: new Progress(clock),
+    snapshot: new Snapshot(clock),
+    mountId: 1,
+  };
 }
 
 /** Returns the `ProviderError` with which work fails. */

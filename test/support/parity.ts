@@ -152,7 +152,7 @@ interface Start extends Pick<ProviderSurroundings, 'env' | 'serviceAccountDir'> 
 
 /** Starts the provider as `serve` does, with a socket but without a cache of values. */
 async function startProvider({ flags, path, write, ...surroundings }: Start): Promise<Running> {
-  const defaults = ['--cloud-name=AzureStackCloud', '--cache-ttl=0s', '--pinned-cache-ttl=0s'];
+  const defaults = ['--cloud-name=AzureStackCloud', '--cache-ttl=0s', '--pinned-cache-ttl=0s', '--max-stale=0s'];
   const settings = parseServeFlags([...defaults, ...flags]);
   const log = createLogger({ json: true, verbosity: settings.verbosity, stdout: write, stderr: write });
   const provider = await createProvider(settings, {

@@ -5,7 +5,7 @@
 
 import { delay } from '../../base/abort.ts';
 import { Cache } from '../../base/cache.ts';
-import { type Clock, Lifetime } from '../../base/clock.ts';
+import { Lifetime } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
 import type { Secret } from '../../base/secret.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
@@ -18,6 +18,7 @@ import { HASTY_PAUSE_MS } from '../http/retry-after.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
 import type { Proof, TokenTransport } from './identity-mode.ts';
 import { describeIdentity, type LoginPlace, loginPlace, principalKey, proofOf } from './identity-modes.ts';
+import { type ProofParts, type ProofUse, prove, type Standing } from './standing.ts';
 import { type AcquiredToken, acquireToken } from './token-request.ts';
 
 /** Tokens kept at most; the one not used for longest goes first. */
@@ -71,14 +72,18 @@ export interface Login {
    * Throws: see `loginError`; the signal's reason.
    */
   token(use: TokenUse): Promise<Secret>;
+  /**
+   * Proves the identity: by a token, or where the login service is away, by what is known of its proof.
+   * Throws: see {@link Login.token}.
+   */
+  prove(use: ProofUse): Promise<Standing>;
 }
 
 /** Parts of {@link TokenPool}. */
-export interface TokenPoolOptions {
+export interface TokenPoolOptions extends ProofParts {
   readonly transport: TokenTransport;
   readonly silent: SilentHosts;
   readonly telemetry: Telemetry;
-  readonly clock: Clock;
   readonly sweeper: Sweeper;
 }
 
@@ -124,12 +129,19 @@ export class TokenPool {
   login(identity: Identity, cloud: Cloud): Login {
     const principal = principalKey(identity, cloud);
     const place = loginPlace(identity, cloud, this.#options.transport);
+    const has = (resource: string) => this.#tokens.peek(keyOf(principal, resource)) !== undefined;
     const claimant = { identity, cloud, principal, place, proof: proofOf(identity) };
+    const prover = {
+      ...claimant,
+      ready: (resource: string) => this.#isProven(claimant) && has(resource),
+      token: (use: TokenUse) => this.#token(claimant, use),
+    };
     return {
       principal,
       place,
-      has: (resource) => this.#tokens.peek(keyOf(principal, resource)) !== undefined,
-      token: (use) => this.#token(claimant, use),
+      has,
+      token: prover.token,
+      prove: (use) => prove(prover, use, this.#options),
     };
   }
 
@@ -223,15 +235,18 @@ export class TokenPool {
       return acquired.token;
     } catch (error) {
       outcome = outcomeOf(error);
+      if (outcome === 'unauthenticated') this.#options.vouchers.refused(claimant);
       throw error;
     } finally {
       telemetry.tokenRequest(identity.kind, outcome);
     }
   }
 
-  #keep({ principal, proof }: Claimant, resource: string, { token, expiresAt, refreshAt }: AcquiredToken): void {
-    const { clock } = this.#options;
+  #keep(claimant: Claimant, resource: string, { token, expiresAt, refreshAt }: AcquiredToken): void {
+    const { clock, vouchers } = this.#options;
+    const { principal, proof } = claimant;
     const now = clock.wall();
+    vouchers.accepted(claimant, now);
     const givenMs = expiresAt - now;
     // Without `expires_in` the SDK gives a time in the past, or NaN.
     const lifeMs = givenMs > MIN_LIFE_MS ? Math.min(MAX_LIFE_MS, givenMs) : UNKNOWN_LIFE_MS;

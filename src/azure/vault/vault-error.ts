@@ -87,6 +87,16 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
   return failure(question, 'ERR_INTERNAL', { text, cause: error });
 }
 
+/** Statuses by which a vault says that a principal may not have an object, or that there is none. Disabled ones get 403. */
+const REFUSALS: readonly number[] = [401, 403, 404];
+
+/** True if a read failed since the vault refused it, so that no earlier value may be served any more. */
+export function isVaultRefusal(error: unknown): boolean {
+  if (error instanceof ProviderError)
+    return error.details.phase === 'vault' && REFUSALS.includes(error.details.httpStatus ?? 0);
+  return isRestError(error) && REFUSALS.includes(error.statusCode ?? 0);
+}
+
 /** The refusal of a vault. */
 export interface VaultAnswer {
   readonly status: number;

@@ -6,17 +6,22 @@
 
 import { abortable } from '../../base/abort.ts';
 import { type Clock, msSince, type SteadyTime } from '../../base/clock.ts';
+import type { ProviderError } from '../../base/errors.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import { nextTurn } from '../../base/turns.ts';
 import type { FetchContext, FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../mount/ports.ts';
+import type { Outages } from '../http/outages.ts';
 import { outcomeOf } from '../http/outcome.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
+import type { Standing } from '../login/standing.ts';
 import type { GateRequest } from './gate.ts';
+import type { KnownRequest, KnownValues, LastKnownGood, Operation } from './last-known-good.ts';
 import { ReadTries } from './read-tries.ts';
 import type { SharedReads } from './shared-reads.ts';
+import { StandIn } from './stand-in.ts';
 import { isThrottling } from './throttling.ts';
 import type { VaultCall } from './vault-client.ts';
-import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } from './vault-error.ts';
+import { describeQuestion, describeQuestions, isVaultRefusal, type VaultQuestion, vaultError } from './vault-error.ts';
 import { fetchedFromWire, listedFromWire } from './vault-json.ts';
 import type { VaultSession } from './vault-session.ts';
 
@@ -25,6 +30,8 @@ export interface ReaderOptions {
   readonly objects: SharedReads<FetchedObject>;
   readonly listings: SharedReads<readonly ListedVersion[]>;
   readonly silent: SilentHosts;
+  readonly outages: Outages;
+  readonly known: LastKnownGood;
   /** Opens a connection to a vault that has none. */
   readonly prepare: (vaultUrl: string) => void;
   /** How long a current version answers repeats, in milliseconds; 0: never. */
@@ -36,21 +43,23 @@ export interface ReaderOptions {
 }
 
 /** One read: the question, how it is sent, and how its answer is understood and kept. */
-interface Read<T> {
+interface Read<O extends Operation> {
   readonly question: VaultQuestion;
   /** Equal reads of one principal have equal keys. */
   readonly key: string;
-  readonly shared: SharedReads<T>;
+  readonly request: KnownRequest<O>;
+  readonly shared: SharedReads<KnownValues[O]>;
   readonly ttlMs: number;
   readonly send: (call: VaultCall) => Promise<unknown>;
-  readonly understand: (body: unknown) => T;
+  readonly understand: (body: unknown) => KnownValues[O];
 }
 
 /** The reader of one Mount. */
 export class SessionReader implements VaultReader {
   readonly #session: VaultSession;
   readonly #options: ReaderOptions;
-  #login: Promise<void> | undefined;
+  #identity: Promise<Standing> | undefined;
+  #login: Promise<unknown> | undefined;
 
   constructor(session: VaultSession, options: ReaderOptions) {
     this.#session = session;
@@ -81,42 +90,69 @@ export class SessionReader implements VaultReader {
     });
   }
 
-  /** One read: prove the identity → look in memory → share the read → wait for a turn → send → explain. */
-  async #read<T>(context: FetchContext, read: Read<T>): Promise<T> {
+  /**
+   * One read: prove the identity → look in memory → share the read → wait for a turn → send → explain. Where the vault or
+   * the login service is away, the last known value stands in, once the identity is proven or vouched for.
+   */
+  async #read<O extends Operation>(context: FetchContext, read: Read<O>): Promise<KnownValues[O]> {
     const startedAt = this.#options.clock.steady();
+    let standIn: StandIn<O> | undefined;
     try {
-      await this.#proveIdentity(context);
+      const identity = await this.#proveIdentity(context);
+      standIn = new StandIn(this.#options, read);
+      if (identity.standing === 'vouched') await this.#awaitLogin(context, identity.cause, standIn);
       const { kept, found } = await this.#lookInMemory(context, read);
-      if (kept !== undefined) return kept;
-      const value = await this.#shareRead(context, read);
+      if (kept !== undefined) return standIn.give(context, kept);
+      const limited = standIn.begin(context, (own) => this.#shareRead(own, read));
+      const value = await this.#shareRead(limited, read);
+      standIn.answered();
       if (found === 'miss') this.#report(read, startedAt);
-      return value;
+      return standIn.give(context, value);
     } catch (error) {
       const explained = this.#explain(context, read, error);
-      this.#report(read, startedAt, explained);
-      throw explained;
+      const instead = standIn?.insteadOf(explained, context);
+      if (instead === undefined || standIn?.asked === true) this.#report(read, startedAt, explained);
+      if (instead === undefined) throw explained;
+      return instead;
     }
   }
 
   /**
-   * Gets a token of this Mount's own, once for all of its reads; see `Login`. Many Mounts may wait for one token: each
+   * Proves the identity of this Mount, once for all of its reads; see `Login`. Many Mounts may wait for one token: each
    * goes on in a separate turn of the event loop.
    */
-  #proveIdentity({ signal, progress, hasty }: FetchContext): Promise<void> {
-    const { host, login, resource: first } = this.#session;
+  #proveIdentity({ signal, deadlineAt, progress, hasty }: FetchContext): Promise<Standing> {
+    const { host, login } = this.#session;
     const prove = async () => {
-      const resource = host.resource ?? first;
+      const resource = this.#resource();
       // A Mount that has to log in will read from the vault after it; the connection can be opened meanwhile.
       if (!login.has(resource)) this.#options.prepare(host.url);
-      await progress.during(login.place, login.token({ resource, signal, hasty }));
+      const standing = await progress.during(login.place, login.prove({ resource, signal, deadlineAt, hasty }));
       await nextTurn(signal);
+      return standing;
     };
-    this.#login ??= prove();
-    return this.#login;
+    this.#identity ??= prove();
+    return this.#identity;
+  }
+
+  /**
+   * Waits for a token where an identity that is only vouched for reads what has no last known value.
+   * Throws: the cause, where there is such a value; see `Login` for others.
+   */
+  async #awaitLogin<O extends Operation>(context: FetchContext, cause: ProviderError, standIn: StandIn<O>) {
+    if (standIn.known !== undefined) throw cause;
+    const { signal, progress, hasty } = context;
+    const { login } = this.#session;
+    this.#login ??= login.token({ resource: this.#resource(), signal, hasty });
+    await progress.during(login.place, this.#login);
+  }
+
+  #resource(): string {
+    return this.#session.host.resource ?? this.#session.resource;
   }
 
   /** The value in memory, and how the read is answered, as metrics count it. */
-  async #lookInMemory<T>({ signal }: FetchContext, { key, shared }: Read<T>) {
+  async #lookInMemory<O extends Operation>({ signal }: FetchContext, { key, shared }: Read<O>) {
     // A Mount asks for all its objects at the same time: each request begins in a separate turn.
     if (shared.find(key) === undefined && !shared.flights.has(key)) await nextTurn(signal);
     const kept = shared.find(key);
@@ -129,7 +165,7 @@ export class SessionReader implements VaultReader {
    * Joins the equal read under way, or starts it, and again after each pause that the vault asks for. The Mount leaves it
    * when its time ends, at once when a pause is too long for it, and without a deadline when the vault is silent.
    */
-  async #shareRead<T>(context: FetchContext, read: Read<T>): Promise<T> {
+  async #shareRead<O extends Operation>(context: FetchContext, read: Read<O>): Promise<KnownValues[O]> {
     const { signal: whole, hasty, mountId, progress } = context;
     const { host, hostName } = this.#session;
     const { gate } = host;
@@ -155,11 +191,16 @@ export class SessionReader implements VaultReader {
   }
 
   /** Sends the request when its turn comes, again after faults and challenges, for all Mounts that share it. */
-  async #waitAndSend<T>({ mountId }: FetchContext, read: Read<T>, signal: AbortSignal): Promise<T> {
+  async #waitAndSend<O extends Operation>(
+    { mountId }: FetchContext,
+    read: Read<O>,
+    signal: AbortSignal,
+  ): Promise<KnownValues[O]> {
     const session = this.#session;
+    const { telemetry, known } = this.#options;
     const { gate } = session.host;
     const request = gate.enter(read.key, mountId);
-    const tries = new ReadTries({ session, telemetry: this.#options.telemetry, signal });
+    const tries = new ReadTries({ session, telemetry, signal });
     try {
       for (;;) {
         const call = await tries.next();
@@ -168,39 +209,44 @@ export class SessionReader implements VaultReader {
           tries.answered();
           const value = read.understand(body);
           read.shared.keep(read.key, value, { owner: session.login.principal, ttlMs: read.ttlMs });
+          known.keep(read.request, value);
           return value;
         } catch (error) {
           await tries.recover(error);
         }
       }
+    } catch (error) {
+      if (isVaultRefusal(error)) known.erase(read.request);
+      throw error;
     } finally {
       gate.leave(request);
     }
   }
 
   /** The error of a read in words; the reason of the Mount's signal where that has aborted. */
-  #explain({ signal }: FetchContext, { question }: Pick<Read<unknown>, 'question'>, error: unknown): unknown {
+  #explain({ signal }: FetchContext, { question }: Pick<Read<Operation>, 'question'>, error: unknown): unknown {
     return signal.aborted ? signal.reason : vaultError(question, error);
   }
 
-  #report({ question }: Pick<Read<unknown>, 'question'>, startedAt: SteadyTime, error?: unknown): void {
+  #report({ question }: Pick<Read<Operation>, 'question'>, startedAt: SteadyTime, error?: unknown): void {
     const { telemetry, clock } = this.#options;
     const seconds = msSince(clock, startedAt) / 1000;
     telemetry.keyVaultRequest(question.type, question.name, seconds, error === undefined ? 'ok' : outcomeOf(error));
   }
 
-  #ask({ type, name, version }: ObjectRef, operation: VaultQuestion['operation']) {
-    const { scope, vaultName, hostName: host, identity } = this.#session;
+  #ask<O extends Operation>({ type, name, version }: ObjectRef, operation: O) {
+    const { scope, vaultName, hostName, identity, login, host } = this.#session;
     const question: VaultQuestion = {
-      ...{ type, name, version, operation, vaultName, host },
+      ...{ type, name, version, operation, vaultName, host: hostName },
       get identity() {
         return identity();
       },
     };
-    return { key: JSON.stringify([scope, type, name, version, operation]), question };
+    const request = { principal: login.principal, vaultUrl: host.url, operation, type, name, version };
+    return { key: JSON.stringify([scope, type, name, version, operation]), request, question };
   }
 
-  #hostQuestion({ key, question }: Pick<Read<unknown>, 'key' | 'question'>) {
+  #hostQuestion({ key, question }: Pick<Read<Operation>, 'key' | 'question'>) {
     return {
       phase: 'vault',
       host: question.host,

@@ -1,0 +1,134 @@
+/**
+ * Remembers which hosts are away: those that do not answer, or answer with faults. Readers and the token pool ask it where
+ * they have a last known value to answer with, so that a Mount does not wait for a host that others have found away. It
+ * lets one caller at a time try such a host again, with growing pauses.
+ */
+
+import { Cache } from '../../base/cache.ts';
+import { type Clock, Lifetime } from '../../base/clock.ts';
+import { ProviderError } from '../../base/errors.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
+
+/** Pause before a host that is away is tried again, at first and at most; doubles with each further failure. */
+const FIRST_PAUSE_MS = 5_000;
+const MAX_PAUSE_MS = 60_000;
+/** After this time beyond the pause, a host that nobody has tried again is no longer taken to be away. */
+const FORGET_MS = 60_000;
+const MAX_HOSTS = 200;
+/** Requests remembered; the one not asked for longest goes first. */
+const MAX_REQUESTS = 1000;
+
+/** One try to get an answer. Its owner reports how it ended, or drops it. */
+export interface Trial {
+  /** The host answered; a refusal is an answer. */
+  answered(): void;
+  failed(cause: ProviderError): void;
+}
+
+interface Away {
+  readonly cause: ProviderError;
+  /** Number of failures in a row; a try that is under way counts. */
+  times: number;
+  /** Nobody tries again before it is over. */
+  pause: Lifetime;
+  readonly life: Lifetime;
+  /** See `Host`. */
+  readonly recoveries: number;
+}
+
+interface Host {
+  away: Away | undefined;
+  /** Number of answers so far. */
+  answers: number;
+  /** Number of times that it came back. What was noted of its requests before counts no more. */
+  recoveries: number;
+}
+
+/** The hosts that are away, and the single requests that get no answer from a host that answers others. */
+export class Outages {
+  readonly #clock: Clock;
+  readonly #hosts = new Cache<Host>({ entries: MAX_HOSTS });
+  readonly #requests = new Cache<Away>({ entries: MAX_REQUESTS });
+
+  constructor(sweeper: Sweeper) {
+    this.#clock = sweeper.clock;
+  }
+
+  /** The reason why a request need not be tried now: its host, or the host for this request, is away. */
+  causeOf(host: string, request: string): ProviderError | undefined {
+    return this.#find(host, request)?.cause;
+  }
+
+  /** True if a host that is away should be tried again now. The caller has to try it: others are told no meanwhile. */
+  isDue(host: string, request: string): boolean {
+    const away = this.#find(host, request);
+    if (away?.pause.over !== true) return false;
+    away.times++;
+    away.pause = this.#pauseAfter(away.times);
+    return true;
+  }
+
+  /** Begins a try. The host counts as away if it fails and the host has answered nothing else meanwhile. */
+  begin(host: string, request: string): Trial {
+    const state = this.#hostOf(host);
+    const { answers } = state;
+    const key = keyOf(host, request);
+    return {
+      answered: () => {
+        state.answers++;
+        this.#requests.delete(key);
+        if (state.away === undefined) return;
+        state.away = undefined;
+        state.recoveries++;
+      },
+      failed: (cause) => {
+        this.#requests.set(key, this.#noted(this.#requests.peek(key), state, cause));
+        if (answers === state.answers) state.away = this.#noted(state.away, state, cause);
+      },
+    };
+  }
+
+  #find(host: string, request: string): Away | undefined {
+    const state = this.#hostOf(host);
+    if (state.away?.life.over === true) state.away = undefined;
+    if (state.away !== undefined) return state.away;
+    const away = this.#requests.get(keyOf(host, request));
+    return away === undefined || away.life.over || away.recoveries !== state.recoveries ? undefined : away;
+  }
+
+  #hostOf(host: string): Host {
+    const state = this.#hosts.get(host) ?? { away: undefined, answers: 0, recoveries: 0 };
+    if (this.#hosts.peek(host) === undefined) this.#hosts.set(host, state);
+    return state;
+  }
+
+  /** Failures within one pause are one: the requests of a wave fail together. */
+  #noted(before: Away | undefined, { recoveries }: Host, cause: ProviderError): Away {
+    const known = before?.life.over === false && before.recoveries === recoveries ? before : undefined;
+    const times = known === undefined ? 1 : known.times + (known.pause.over ? 1 : 0);
+    const pause = known?.pause.over === false ? known.pause : this.#pauseAfter(times);
+    const life = new Lifetime(this.#clock, pauseMsAfter(times) + FORGET_MS);
+    return { cause, times, pause, life, recoveries };
+  }
+
+  #pauseAfter(times: number): Lifetime {
+    return new Lifetime(this.#clock, pauseMsAfter(times));
+  }
+}
+
+/** True if a failure means that a host is away: no answer, or one that tells of its own fault. */
+export function isAway(error: unknown): error is ProviderError {
+  if (!(error instanceof ProviderError)) return false;
+  const { code, details } = error;
+  if (code === 'ERR_UNREACHABLE' || code === 'ERR_TIMEOUT') return true;
+  const { httpStatus = 0 } = details;
+  return code === 'ERR_VAULT' && (httpStatus >= 500 || httpStatus === 408);
+}
+
+function pauseMsAfter(times: number): number {
+  return Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1));
+}
+
+function keyOf(host: string, request: string): string {
+  return JSON.stringify([host, request]);
+}

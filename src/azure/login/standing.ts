@@ -1,0 +1,102 @@
+/**
+ * Proves the identity of a Mount: by a token of its own, or where the login service is away, by what is known of its
+ * proof. `TokenPool` calls it. Without either, it throws, and nothing is answered.
+ */
+
+import type { Clock, SteadyTime } from '../../base/clock.ts';
+import { ProviderError } from '../../base/errors.ts';
+import { hostHint, hostInWords } from '../../base/phases.ts';
+import type { Secret } from '../../base/secret.ts';
+import { isAway, type Outages } from '../http/outages.ts';
+import { beginShortWait } from '../http/short-wait.ts';
+import { describeIdentity, type LoginPlace } from './identity-modes.ts';
+import type { Claim, Vouchers } from './vouchers.ts';
+
+/** Whether an identity is proven, and what that opens. */
+export type Standing =
+  /** The login service has accepted its proof, or does so now. */
+  | { readonly standing: 'proven'; readonly token: Secret }
+  /**
+   * The login service is away, and accepted this very proof a short time ago, or the proof is verified offline. It opens
+   * last known values, and nothing else. The cause tells why there is no token.
+   */
+  | { readonly standing: 'vouched'; readonly cause: ProviderError };
+
+/** The circumstances of a proof. */
+export interface ProofUse {
+  readonly resource: string;
+  readonly signal: AbortSignal;
+  readonly deadlineAt: SteadyTime;
+  /** See `FetchContext`. */
+  readonly hasty: boolean;
+}
+
+/** An identity that is to be proven. */
+export interface Prover extends Claim {
+  readonly place: LoginPlace;
+  /** True if it is proven and its token is pooled, so that nobody has to be asked. */
+  ready(resource: string): boolean;
+  /** See `Login`. */
+  token(use: Omit<ProofUse, 'deadlineAt'>): Promise<Secret>;
+}
+
+/** Parts of {@link prove}. */
+export interface ProofParts {
+  readonly outages: Outages;
+  readonly vouchers: Vouchers;
+  readonly clock: Clock;
+}
+
+/** The standing of an identity. Throws: see `Login.token`. */
+export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): Promise<Standing> {
+  const { outages, vouchers, clock } = parts;
+  const { host } = prover.place;
+  if (prover.ready(use.resource)) return { standing: 'proven', token: await prover.token(use) };
+  const vouched = () => vouchers.vouchFor(prover, clock.wall());
+  const request = requestOf(prover, use);
+  const away = outages.causeOf(host, request);
+  if (away !== undefined && (await vouched())) {
+    if (outages.isDue(host, request)) tryAgain(prover, use, outages);
+    return { standing: 'vouched', cause: away };
+  }
+  const trial = outages.begin(host, request);
+  const wait = beginShortWait(use, clock, (abort) => {
+    void vouched().then((known) => known && abort(lateError(prover)));
+  });
+  try {
+    const token = await prover.token({ ...use, signal: wait.signal });
+    trial.answered();
+    return { standing: 'proven', token };
+  } catch (error) {
+    if (use.signal.aborted) throw error;
+    if (!isAway(error)) trial.answered();
+    else {
+      trial.failed(error);
+      if (await vouched()) return { standing: 'vouched', cause: error };
+    }
+    throw error;
+  } finally {
+    wait.end();
+  }
+}
+
+/** Asks a login service that is away again, in the background. */
+function tryAgain(prover: Prover, use: ProofUse, outages: Outages): void {
+  const trial = outages.begin(prover.place.host, requestOf(prover, use));
+  const { signal } = new AbortController();
+  prover.token({ resource: use.resource, signal, hasty: false }).then(
+    () => trial.answered(),
+    (error: unknown) => (isAway(error) ? trial.failed(error) : trial.answered()),
+  );
+}
+
+/** The error of a login that takes too long for a Mount that can go on without it. */
+function lateError({ identity, place: { phase, host } }: Prover): ProviderError {
+  const failed = `Cannot log in as ${describeIdentity(identity)}`;
+  const text = `${failed}: ${hostInWords(phase, host)} does not answer; ${hostHint(phase)}`;
+  return new ProviderError('ERR_TIMEOUT', text, { details: { phase, host } });
+}
+
+function requestOf({ principal, proof }: Prover, { resource }: ProofUse): string {
+  return JSON.stringify([principal, proof.by === 'token' ? proof.digest : '', resource]);
+}

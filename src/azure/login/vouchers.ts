@@ -1,0 +1,71 @@
+/**
+ * Decides who may be given last known values while the login service is away: a principal whose very proof that service has
+ * accepted a short time ago, or whose service-account token is verified offline. `TokenPool` asks it. It opens nothing
+ * else: no token, and no request to a vault.
+ */
+
+import { Cache } from '../../base/cache.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
+import type { Identity } from '../../spc/model.ts';
+import type { Proof } from './identity-mode.ts';
+import type { OfflineProof } from './offline-proof.ts';
+
+/** Proofs remembered; the principal that has most loses the one not used for longest. */
+const MAX_PROOFS = 10_000;
+
+/** Settings of {@link Vouchers}. */
+export interface VouchersOptions {
+  readonly sweeper: Sweeper;
+  readonly offlineProof: OfflineProof;
+  /** How long an accepted proof counts, in milliseconds; 0: nobody is vouched for. */
+  readonly maxStaleMs: number;
+}
+
+/** An identity with its principal and its proof. */
+export interface Claim {
+  readonly identity: Identity;
+  readonly principal: string;
+  readonly proof: Proof;
+}
+
+/** The proofs that login services have accepted or refused. */
+export class Vouchers {
+  readonly #options: VouchersOptions;
+  /** True: accepted; false: refused. */
+  readonly #proofs: Cache<boolean>;
+
+  constructor(options: VouchersOptions) {
+    this.#options = options;
+    this.#proofs = new Cache({ entries: MAX_PROOFS, sweeper: options.sweeper });
+  }
+
+  /** The login service has accepted a proof at `now` (milliseconds since 1970). It counts for as long as it is valid. */
+  accepted(claim: Claim, now: number): void {
+    const { proof } = claim;
+    const leftMs = proof.by === 'token' && proof.expiresAt !== undefined ? proof.expiresAt - now : Infinity;
+    this.#note(claim, true, leftMs);
+    if (this.#options.maxStaleMs > 0) this.#options.offlineProof.accepted(claim.identity);
+  }
+
+  /** The login service has refused a proof, so that its token is not verified offline either. */
+  refused(claim: Claim): void {
+    this.#note(claim, false, Infinity);
+  }
+
+  /** True if the proof was accepted not too long ago, or is verified offline at `now` (milliseconds since 1970). */
+  async vouchFor(claim: Claim, now: number): Promise<boolean> {
+    const { offlineProof, maxStaleMs } = this.#options;
+    if (maxStaleMs <= 0) return false;
+    return this.#proofs.get(keyOf(claim)) ?? (await offlineProof.verify(claim.identity, now));
+  }
+
+  #note(claim: Claim, accepted: boolean, leftMs: number): void {
+    const ttlMs = Math.min(this.#options.maxStaleMs, leftMs);
+    this.#proofs.set(keyOf(claim), accepted, { ttlMs, owner: claim.principal });
+  }
+}
+
+/** The principal's key holds the credential, unless the proof is a token. */
+function keyOf({ principal, proof }: Claim): string {
+  return proof.by === 'token' ? `${principal} ${proof.digest}` : principal;
+}

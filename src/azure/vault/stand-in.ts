@@ -1,0 +1,140 @@
+/**
+ * Stands in for a vault that is away, with the last known value of one read. The vault reader makes one for each read of
+ * an identity that is proven or vouched for. Refuses to stand in where the vault has answered, whatever the answer is.
+ */
+
+import { type Clock, later } from '../../base/clock.ts';
+import { ProviderError } from '../../base/errors.ts';
+import { hostHint, hostInWords } from '../../base/phases.ts';
+import { Progress } from '../../mount/pending-waits.ts';
+import type { FetchContext } from '../../mount/ports.ts';
+import { Snapshot } from '../../mount/snapshot.ts';
+import { isAway, type Outages, type Trial } from '../http/outages.ts';
+import { beginShortWait, type ShortWait } from '../http/short-wait.ts';
+import type { Known, KnownRequest, KnownValues, LastKnownGood, Operation } from './last-known-good.ts';
+import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } from './vault-error.ts';
+
+/** Bound of a try in the background. */
+const REFRESH_MS = 15_000;
+
+/** Parts that all stand-ins share. */
+export interface StandInParts {
+  readonly known: LastKnownGood;
+  readonly outages: Outages;
+  readonly clock: Clock;
+}
+
+/** The read that a {@link StandIn} is made for. */
+export interface StandInRead<O extends Operation> {
+  readonly request: KnownRequest<O>;
+  /** Names the read among those of all vaults. */
+  readonly key: string;
+  readonly question: VaultQuestion;
+}
+
+/** The stand-in of one read. */
+export class StandIn<O extends Operation> {
+  readonly #parts: StandInParts;
+  readonly #read: StandInRead<O>;
+  #trial: Trial | undefined;
+  #wait: ShortWait | undefined;
+
+  constructor(parts: StandInParts, read: StandInRead<O>) {
+    this.#parts = parts;
+    this.#read = read;
+  }
+
+  /** The last known value, whether it may be served or not. */
+  get known(): Known<KnownValues[O]> | undefined {
+    return this.#parts.known.find(this.#read.request);
+  }
+
+  /** True once the vault is asked. */
+  get asked(): boolean {
+    return this.#trial !== undefined;
+  }
+
+  /**
+   * Begins to ask the vault, within a short time if there is a last known value. `share` asks it; it is also called in the
+   * background, when a vault that is away is to be tried again.
+   * Throws: the cause for which the vault need not be asked.
+   */
+  begin(context: FetchContext, share: (own: FetchContext) => Promise<unknown>): FetchContext {
+    const { outages, clock } = this.#parts;
+    const { key, question } = this.#read;
+    const away = this.known === undefined ? undefined : outages.causeOf(question.host, key);
+    if (away !== undefined) {
+      if (outages.isDue(question.host, key)) this.#tryAgain(context, share);
+      throw away;
+    }
+    this.#trial = outages.begin(question.host, key);
+    if (this.known === undefined) return context;
+    this.#wait = beginShortWait(context, clock, (abort) => abort(lateError(question)));
+    const { signal, deadlineAt } = this.#wait;
+    return { ...context, signal, deadlineAt };
+  }
+
+  /** The vault gave a value. */
+  answered(): void {
+    this.#wait?.end();
+    this.#trial?.answered();
+  }
+
+  /** Returns the last known value in place of an error; undefined where the error is an answer, or there is no value. */
+  insteadOf(error: unknown, context: FetchContext): KnownValues[O] | undefined {
+    this.#wait?.end();
+    if (this.#trial !== undefined) report(this.#trial, error);
+    const { known } = this;
+    return known === undefined || !mayStandIn(error) ? undefined : this.give(context, known.value, error);
+  }
+
+  /** Notes a value that a Mount is given, and returns it. `cause`: why it is a last known value. */
+  give({ snapshot }: FetchContext, value: KnownValues[O], cause?: ProviderError): KnownValues[O] {
+    const now = this.#parts.clock.steady();
+    const { since, readAt } = this.known ?? { since: now, readAt: now };
+    snapshot.add({ ref: this.#read.request, since, readAt, cause });
+    return value;
+  }
+
+  #tryAgain({ mountId }: FetchContext, share: (own: FetchContext) => Promise<unknown>): void {
+    const { outages, clock } = this.#parts;
+    const { key, question } = this.#read;
+    const trial = outages.begin(question.host, key);
+    const bound = new AbortController();
+    const timer = setTimeout(() => bound.abort(lateError(question)), REFRESH_MS).unref();
+    const own: FetchContext = {
+      signal: bound.signal,
+      deadlineAt: later(clock.steady(), REFRESH_MS),
+      hasty: false,
+      progress: new Progress(clock),
+      snapshot: new Snapshot(clock),
+      mountId,
+    };
+    share(own)
+      .then(
+        () => trial.answered(),
+        (error: unknown) => report(trial, vaultError(question, error)),
+      )
+      .finally(() => clearTimeout(timer));
+  }
+}
+
+/** Reports how a try ended; one that its Mount gave up, or whose login failed, says nothing about the vault. */
+function report(trial: Trial, error: unknown): void {
+  if (!(error instanceof ProviderError) || error.details.phase !== 'vault') return;
+  if (isAway(error)) trial.failed(error);
+  else trial.answered();
+}
+
+function mayStandIn(error: unknown): error is ProviderError {
+  return isAway(error) || (error instanceof ProviderError && error.code === 'ERR_THROTTLED');
+}
+
+/** The error of a vault that takes too long for a Mount that has a last known value. */
+function lateError(question: VaultQuestion): ProviderError {
+  const { host } = question;
+  const text = `${hostInWords('vault', host)} does not answer; ${hostHint('vault')}`;
+  const reason = `${describeQuestions(question)}: ${text}`;
+  const details = { phase: 'vault', host } as const;
+  return new ProviderError('ERR_TIMEOUT', `${describeQuestion(question)}: ${text}`, { details, reason });
+}

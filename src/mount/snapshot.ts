@@ -1,0 +1,66 @@
+/**
+ * Tracks the values that one Mount was given: when the vault gave each, and which are last known values. The vault reader
+ * notes them, `fetch.ts` refuses a mix that never stood in the vault together, and the report tells the last known ones.
+ */
+
+import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
+import type { ProviderError } from '../base/errors.ts';
+import type { ObjectSpec } from '../spc/model.ts';
+
+/**
+ * Two values belong together if one was still current this much before the other became so. Objects of one Mount are not
+ * read at one time either: a value may come from memory.
+ */
+const TOGETHER_MS = 60_000;
+
+/** The object that was asked for; `version` is empty for the current one. */
+export type GivenRef = Pick<ObjectSpec, 'type' | 'name' | 'version'>;
+
+/** A value that a Mount was given. */
+export interface GivenValue {
+  readonly ref: GivenRef;
+  /** The first time when the vault gave it, with no other value in between. */
+  readonly since: SteadyTime;
+  /** The last time when the vault gave it. */
+  readonly readAt: SteadyTime;
+  /** The reason why it is a last known value; undefined: the vault gave it now, or a moment ago. */
+  readonly cause: ProviderError | undefined;
+}
+
+/** A last known value that a Mount was given. */
+export interface LastKnownValue {
+  readonly ref: GivenRef;
+  readonly ageMs: number;
+  readonly cause: ProviderError;
+}
+
+/** The values of one Mount. */
+export class Snapshot {
+  readonly #clock: Pick<Clock, 'steady'>;
+  readonly #given: GivenValue[] = [];
+
+  constructor(clock: Pick<Clock, 'steady'>) {
+    this.#clock = clock;
+  }
+
+  add(value: GivenValue): void {
+    this.#given.push(value);
+  }
+
+  /** The last known values, in the order in which they were given. */
+  get lastKnown(): readonly LastKnownValue[] {
+    return this.#given.flatMap(({ ref, readAt, cause }) =>
+      cause === undefined ? [] : [{ ref, ageMs: msSince(this.#clock, readAt), cause }],
+    );
+  }
+
+  /**
+   * The last known values that may not fit the others: another object of the Mount got a new value since they were read.
+   * Values of versions that were asked for by name never change, so that they fit all others.
+   */
+  get outdated(): readonly LastKnownValue[] {
+    const current = this.#given.filter(({ ref }) => ref.version === '');
+    const newestMs = Math.min(...current.map(({ since }) => msSince(this.#clock, since)));
+    return this.lastKnown.filter(({ ref, ageMs }) => ref.version === '' && ageMs - newestMs > TOGETHER_MS);
+  }
+}
