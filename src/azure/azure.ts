@@ -16,8 +16,10 @@ import { MetadataCache } from './http/metadata-cache.ts';
 import { Outages } from './http/outages.ts';
 import { SilentHosts } from './http/silent-hosts.ts';
 import { createTransport } from './http/transport.ts';
+import { IssuerKeys, type IssuerWitness } from './login/issuer-keys.ts';
 import { NMI_HOST } from './login/modes/pod-identity.ts';
-import { noOfflineProof, type OfflineProof } from './login/offline-proof.ts';
+import { noOfflineProof } from './login/offline-proof.ts';
+import { DOCUMENT_BOUNDS } from './login/openid-documents.ts';
 import { TokenPool } from './login/token-pool.ts';
 import { TokenProxy, type TokenProxyOptions } from './login/token-proxy.ts';
 import { Vouchers } from './login/vouchers.ts';
@@ -42,10 +44,12 @@ export interface AzureOptions {
   readonly pinnedCacheTtlMs: number;
   /** How old a value may be that stands in for a vault that is away, in milliseconds; 0: none does. */
   readonly maxStaleMs: number;
-  /** Verifies service-account tokens while the login service is away. Default: nobody does. */
-  readonly offlineProof?: OfflineProof;
+  /** Service-account tokens are verified by the keys of their issuer while the login service is away. */
+  readonly verifyTokensOffline: boolean;
   /** Is told which values are kept and erased. Default: nobody is. */
   readonly witness?: KnownWitness;
+  /** Is told which keys of issuers were read. Default: nobody is. */
+  readonly issuerWitness?: IssuerWitness;
   readonly telemetry: Telemetry;
   /** Default: none. */
   readonly log?: Logger;
@@ -63,6 +67,8 @@ export interface Azure {
   readonly vaults: AzureVaults;
   /** The last known values; the values of an earlier process are loaded into it. */
   readonly known: LastKnownGood;
+  /** The keys of issuers; those of an earlier process are loaded into it. Undefined: tokens are not verified offline. */
+  readonly issuers: IssuerKeys | undefined;
   /** The SecretProviderClasses of the cluster. */
   readonly classes: ClassReader | undefined;
   /** Makes what all connections share, which takes about ten milliseconds. Sends nothing. */
@@ -75,7 +81,7 @@ export interface Azure {
 /** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Sends nothing yet. */
 export function connectAzure(options: AzureOptions): Azure {
   const { userAgent, telemetry, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
-  const { maxStaleMs, offlineProof = noOfflineProof, witness } = options;
+  const { maxStaleMs, witness, log = silentLogger } = options;
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST } = options;
   const agents = new Agents(options.trust);
   const transport = createTransport({ agents, userAgent, timeoutMs });
@@ -87,6 +93,7 @@ export function connectAzure(options: AzureOptions): Azure {
   );
   const silent = new SilentHosts(sweeper);
   const outages = new Outages(sweeper);
+  const issuers = issuerKeys(options, agents);
   const known = new LastKnownGood({ sweeper, maxStaleMs, ...(witness === undefined ? {} : { witness }) });
   const tokens = new TokenPool({
     transport: {
@@ -98,7 +105,7 @@ export function connectAzure(options: AzureOptions): Azure {
     },
     silent,
     outages,
-    vouchers: new Vouchers({ sweeper, offlineProof, maxStaleMs }),
+    vouchers: new Vouchers({ sweeper, offlineProof: issuers ?? noOfflineProof, maxStaleMs }),
     telemetry,
     clock,
     sweeper,
@@ -117,7 +124,7 @@ export function connectAzure(options: AzureOptions): Azure {
     cacheTtlMs,
     pinnedCacheTtlMs,
   });
-  const { serviceAccountDir, tokenProxy, log = silentLogger } = options;
+  const { serviceAccountDir, tokenProxy } = options;
   const apiServer = (directory: string) =>
     new ApiServer({
       address: tokenProxy.apiServer,
@@ -128,6 +135,7 @@ export function connectAzure(options: AzureOptions): Azure {
   return {
     vaults,
     known,
+    issuers,
     classes: serviceAccountDir === undefined ? undefined : new Classes(apiServer(serviceAccountDir), { sweeper, log }),
     warmUp: () => agents.warmUp(),
     stop: () => agents.stopLookups(),
@@ -135,4 +143,12 @@ export function connectAzure(options: AzureOptions): Azure {
       agents.close();
     },
   };
+}
+
+/** The keys of issuers; undefined if there are no last known values for them to open. */
+function issuerKeys(options: AzureOptions, agents: Agents): IssuerKeys | undefined {
+  const { userAgent, sweeper, maxStaleMs, verifyTokensOffline, issuerWitness: witness, log = silentLogger } = options;
+  if (!verifyTokensOffline || maxStaleMs <= 0) return undefined;
+  const client = createTransport({ agents, userAgent, ...DOCUMENT_BOUNDS });
+  return new IssuerKeys({ client, log, sweeper, maxStaleMs, ...(witness === undefined ? {} : { witness }) });
 }

@@ -80,6 +80,7 @@ export async function createProvider(
     cacheTtlMs: settings.cacheTtlMs,
     pinnedCacheTtlMs: settings.pinnedCacheTtlMs,
     maxStaleMs: settings.maxStaleMs,
+    verifyTokensOffline: settings.verifyTokensOffline,
     telemetry,
     log,
     clock,

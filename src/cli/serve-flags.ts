@@ -37,6 +37,8 @@ export interface ServeOptions {
   readonly pinnedCacheTtlMs: number;
   /** How old a value may be that stands in for a vault that is away; 0: none does. */
   readonly maxStaleMs: number;
+  /** Service-account tokens are verified by the keys of their issuer where Entra ID is away. */
+  readonly verifyTokensOffline: boolean;
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly identityModes: readonly IdentityKind[];
   /** Guarded parameters that pods may change; see `spc/overrides.ts`. */
@@ -120,6 +122,12 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     help: 'how old a value may be that is served while its vault does not answer; 0: none is',
   },
   {
+    name: 'verify-tokens-offline',
+    kind: 'boolean',
+    fallback: 'true',
+    help: 'verify service-account tokens by the keys of their issuer where Entra ID does not answer',
+  },
+  {
     name: 'certificate-policy',
     kind: 'text',
     fallback: 'warn',
@@ -197,6 +205,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     cacheTtlMs: number('cache-ttl'),
     pinnedCacheTtlMs: number('pinned-cache-ttl'),
     maxStaleMs: number('max-stale'),
+    verifyTokensOffline: flag('verify-tokens-offline'),
     certificatePolicy: text('certificate-policy').toLowerCase() === 'enforce' ? 'enforce' : 'warn',
     identityModes: identityModes.length === 0 ? IDENTITY_KINDS : identityModes,
     allowVolumeAttributes,

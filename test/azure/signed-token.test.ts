@@ -86,7 +86,11 @@ describe('a signed token', () => {
     ['with 17 KB', podToken({ key: rsa, claims: { ...claims, long: 'x'.repeat(17 * 1024) } })],
     [
       'that is not UTF-8',
-      mangled((parts) => [parts[0], Buffer.from('{"iss":"\xff"}', 'latin1').toString('base64url'), parts[2]]),
+      podToken({ key: rsa, claimsText: Buffer.from(JSON.stringify({ ...claims, sub: 'system:\xff' }), 'latin1') }),
+    ],
+    [
+      'with 17 KB, in header and claims',
+      podToken({ key: rsa, claims: { ...claims, long: 'x'.repeat(9000) }, header: { x5c: 'x'.repeat(3900) } }),
     ],
     ['without a signature', mangled(([header, body]) => [header, body, ''])],
     ['of two parts', mangled(([header, body]) => [header, body])],

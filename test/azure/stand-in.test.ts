@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { OfflineProof } from '../../src/azure/login/offline-proof.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import type { Fault } from '../../src/emulator/host/faults.ts';
@@ -322,27 +321,5 @@ describe('where the login service is away', () => {
     time += HOUR + 1;
     entra(answer(503));
     expect(await refused({ token })).toMatchObject({ code: 'ERR_NO_CREDENTIALS' });
-  });
-
-  it('a token that is verified offline opens last known values of its principal, unless Entra ID has refused it', async () => {
-    const genuine = new Set<string>();
-    const offlineProof: OfflineProof = {
-      accepted() {},
-      verify: async (identity) => 'token' in identity && genuine.has(identity.token.reveal()),
-    };
-    await lab.close();
-    await start({ maxStaleMs: 3 * HOUR, offlineProof });
-    await mounted({ token: podToken() });
-    const [fresh, forged, condemned] = [podToken(7000), podToken(7100), podToken(7200)];
-    genuine.add(fresh).add(condemned);
-    const refusal = { error: 'invalid_client', error_description: 'AADSTS700211: no matching federated identity' };
-    lab.emulator.faults.add({ on: 'entra', method: 'POST', count: 1, action: { ...answer(401), body: refusal } });
-    expect(await refused({ token: condemned })).toMatchObject({ code: 'ERR_AUTHENTICATION' });
-    lab.emulator.requests.clear();
-    entra(answer(503));
-    expect((await mounted({ token: fresh })).values).toEqual(['value-1']);
-    const others = [{ token: forged }, { token: condemned }, { token: fresh, names: ['s2'] }];
-    for (const error of await Promise.all(others.map(refused))) expect(error).toMatchObject({ code: 'ERR_VAULT' });
-    expect(lab.count('vault')).toBe(0);
   });
 });

@@ -194,6 +194,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     ['cacheTTL off, as a number', { cacheTTL: 0 }, ['--cache-ttl=0']],
     ['certificatePolicy', { certificatePolicy: 'enforce' }, ['--certificate-policy=enforce']],
     ['metricsObjectNames', { metricsObjectNames: false }, ['--metrics-object-names=false']],
+    ['verifyTokensOffline', { verifyTokensOffline: false }, ['--verify-tokens-offline=false']],
     ['cloudFileDir', { cloudFileDir: '/etc/clouds' }, ['--cloud-file-dir=/etc/clouds']],
     ['pinnedCacheTTL', { pinnedCacheTTL: '1h' }, ['--pinned-cache-ttl=1h']],
     ['maxStale', { maxStale: '30m' }, ['--max-stale=30m']],

@@ -28,6 +28,7 @@ const everyFlag: Tree = {
   cacheTTL: '10s',
   pinnedCacheTTL: '5m',
   maxStale: '2h',
+  verifyTokensOffline: false,
   linux: { customUserAgent: 'team a' },
 };
 

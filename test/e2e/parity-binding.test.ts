@@ -122,6 +122,7 @@ function providerWith({
     cacheTtlMs: 0,
     pinnedCacheTtlMs: 0,
     maxStaleMs: 0,
+    verifyTokensOffline: false,
     telemetry: silentTelemetry,
     clock: systemClock,
     sweeper: new Sweeper(systemClock),

@@ -70,7 +70,7 @@ export interface Lab {
 }
 
 /** Settings that tests change. */
-export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'offlineProof'> {
+export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'log'> {
   /** Replaces the seed with sixty secrets. */
   readonly seed?: string;
   /** Additional CAs to trust, PEM. */
@@ -85,6 +85,8 @@ export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'off
   readonly pinnedCacheTtlMs?: number;
   /** 0 if absent: no value stands in for a vault that is away. */
   readonly maxStaleMs?: number;
+  /** Default: false. */
+  readonly verifyTokensOffline?: boolean;
   readonly telemetry?: Telemetry;
   readonly clock?: Clock;
   /** The clock of the emulator, if it differs from the provider's clock. */
@@ -97,6 +99,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     cacheTtlMs = 0,
     pinnedCacheTtlMs = 0,
     maxStaleMs = 0,
+    verifyTokensOffline = false,
     telemetry = silentTelemetry,
     clock = systemClock,
     seed = SEED,
@@ -118,7 +121,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     cacheTtlMs,
     pinnedCacheTtlMs,
     maxStaleMs,
-    ...(options.offlineProof === undefined ? {} : { offlineProof: options.offlineProof }),
+    verifyTokensOffline,
+    ...(options.log === undefined ? {} : { log: options.log }),
     telemetry,
     clock,
     sweeper: new Sweeper(clock),

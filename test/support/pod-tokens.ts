@@ -12,7 +12,7 @@ export interface TokenParts {
   readonly claims?: object;
   /** In place of the JSON of header and claims. */
   readonly headerText?: string;
-  readonly claimsText?: string;
+  readonly claimsText?: string | Buffer;
 }
 
 /** Claims of a cluster's token of {@link SUBJECT}, at a time in milliseconds since 1970. */
@@ -33,7 +33,7 @@ export function podClaims(issuer: string, now: number): Readonly<Record<string, 
 /** A token in compact form, signed by the algorithm that its header names, if that is known. */
 export function podToken({ key, header = {}, claims = {}, headerText, claimsText }: TokenParts): string {
   const fields = { alg: 'RS256', kid: 'key-1', ...header };
-  const part = (text: string) => Buffer.from(text).toString('base64url');
+  const part = (text: string | Buffer) => Buffer.from(text).toString('base64url');
   const signed = `${part(headerText ?? JSON.stringify(fields))}.${part(claimsText ?? JSON.stringify(claims))}`;
   return `${signed}.${signatureOf(signed, String(fields.alg), key).toString('base64url')}`;
 }

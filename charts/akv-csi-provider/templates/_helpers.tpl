@@ -100,6 +100,7 @@ httpGet:
 {{- $args = append $args (printf "--healthz-timeout=%s" .linux.healthzTimeout) -}}
 {{- $args = append $args (printf "--prometheus-port=%d" (int .metricsAddr)) -}}
 {{- if not .metricsObjectNames -}}{{- $args = append $args "--metrics-object-names=false" -}}{{- end -}}
+{{- if not .verifyTokensOffline -}}{{- $args = append $args "--verify-tokens-offline=false" -}}{{- end -}}
 {{- range $flag, $value := dict
   "certificate-policy" (ternary "" .certificatePolicy (eq .certificatePolicy "warn"))
   "identity-modes" (join "," .identityModes)

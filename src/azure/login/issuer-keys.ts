@@ -22,6 +22,8 @@ import { claimsProblem, isSignedBy, keyOf, readSignedToken } from './signed-toke
 const MAX_ISSUERS = 16;
 /** Keys older than this are asked for anew, at the next login or verification. */
 const REFRESH_MS = 60 * 60 * 1000;
+/** How long before a value was read its issuer's keys may have been read: keys are asked for only where pods log in. */
+const SPARE_MS = 24 * 60 * 60 * 1000;
 /** Shortest time between two tries to read the keys of one issuer. */
 const RETRY_MS = 60 * 1000;
 
@@ -37,7 +39,7 @@ export interface IssuerKeysOptions {
   readonly client: HttpClient;
   readonly log: Logger;
   readonly sweeper: Sweeper;
-  /** How long keys are used after they were last read from their issuer, in milliseconds. */
+  /** How old last known values may be, in milliseconds. Keys are used for a day longer. */
   readonly maxStaleMs: number;
   readonly witness?: IssuerWitness;
 }
@@ -69,15 +71,17 @@ interface Issuer {
   failed: boolean;
 }
 
-/** The keys of accepted issuers. Their age follows the steady clock alone, as that of last known good values. */
+/** The keys of accepted issuers. Their age follows the steady clock alone, as that of last known values. */
 export class IssuerKeys implements OfflineProof, Sweepable {
   readonly #options: IssuerKeysOptions;
   readonly #clock: Clock;
+  readonly #keepMs: number;
   readonly #issuers = new Map<string, Issuer>();
 
   constructor(options: IssuerKeysOptions) {
     this.#options = options;
     this.#clock = options.sweeper.clock;
+    this.#keepMs = options.maxStaleMs + SPARE_MS;
     options.sweeper.add(this);
   }
 
@@ -112,7 +116,7 @@ export class IssuerKeys implements OfflineProof, Sweepable {
   load(entry: unknown): boolean {
     if (!isJsonObject(entry)) return false;
     const { issuer: name, keys, ageMs } = entry;
-    if (typeof name !== 'string' || typeof ageMs !== 'number' || !(ageMs >= 0 && ageMs < this.#options.maxStaleMs)) {
+    if (typeof name !== 'string' || typeof ageMs !== 'number' || !(ageMs >= 0 && ageMs < this.#keepMs)) {
       return false;
     }
     try {
@@ -143,7 +147,7 @@ export class IssuerKeys implements OfflineProof, Sweepable {
   /** An accepted issuer, unless its keys are too old. */
   #find(name: string): Issuer | undefined {
     const issuer = this.#issuers.get(name);
-    if (issuer === undefined || msSince(this.#clock, issuer.readAt) < this.#options.maxStaleMs) return issuer;
+    if (issuer === undefined || msSince(this.#clock, issuer.readAt) < this.#keepMs) return issuer;
     this.#issuers.delete(name);
     return undefined;
   }

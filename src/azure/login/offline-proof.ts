@@ -1,6 +1,6 @@
 /**
  * The port by which an identity is proven while its login service is away. The token pool tells it which logins
- * succeeded, and readers ask it before they serve last known good values. It opens nothing else: no token, no request.
+ * succeeded, and readers ask it before they serve last known values. It opens nothing else: no token, no request.
  */
 
 import type { Identity } from '../../spc/model.ts';

@@ -13,8 +13,9 @@ import type { IssuerKey, KeyKind } from './jwks.ts';
 /** A token that was taken apart. Nothing of it is verified. */
 export interface SignedToken {
   readonly kid: string;
-  /** One of {@link ALGORITHMS}. */
+  /** As the header names it. */
   readonly alg: string;
+  readonly algorithm: Algorithm;
   readonly issuer: string;
   readonly claims: Readonly<Record<string, unknown>>;
   /** The bytes that the signature covers. */
@@ -22,13 +23,14 @@ export interface SignedToken {
   readonly signature: Buffer;
 }
 
-interface Algorithm {
+/** An algorithm of RFC 7518. */
+export interface Algorithm {
   readonly kind: KeyKind;
   readonly hash: string;
   readonly pss?: true;
 }
 
-/** The algorithms of RFC 7518 that clusters sign with. Neither `none` nor one with a shared secret is among them. */
+/** The algorithms that clusters sign with. Neither `none` nor one with a shared secret is among them. */
 const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
   ['RS256', { kind: 'RSA', hash: 'sha256' }],
   ['RS384', { kind: 'RSA', hash: 'sha384' }],
@@ -55,23 +57,21 @@ export function readSignedToken(text: string): SignedToken | undefined {
   const signature = decodeBase64Url(third);
   if (rest !== undefined || header === undefined || claims === undefined || signature === undefined) return undefined;
   const { alg, kid, typ, crit } = header;
-  if (typeof alg !== 'string' || !ALGORITHMS.has(alg) || typeof kid !== 'string' || crit !== undefined)
-    return undefined;
+  if (typeof alg !== 'string' || typeof kid !== 'string' || crit !== undefined) return undefined;
   if (typ !== undefined && typ !== 'JWT') return undefined;
-  if (typeof claims.iss !== 'string') return undefined;
-  return { kid, alg, issuer: claims.iss, claims, signed: Buffer.from(`${first}.${second}`), signature };
+  const algorithm = ALGORITHMS.get(alg);
+  if (algorithm === undefined || typeof claims.iss !== 'string') return undefined;
+  return { kid, alg, algorithm, issuer: claims.iss, claims, signed: Buffer.from(`${first}.${second}`), signature };
 }
 
 /** The key that a token names, if it fits the algorithm of the token. */
-export function keyOf({ kid, alg }: SignedToken, keys: readonly IssuerKey[]): IssuerKey | undefined {
-  const kind = ALGORITHMS.get(alg)?.kind;
+export function keyOf({ kid, alg, algorithm }: SignedToken, keys: readonly IssuerKey[]): IssuerKey | undefined {
+  const { kind } = algorithm;
   return keys.find((key) => key.kid === kid && key.kind === kind && (key.alg === undefined || key.alg === alg));
 }
 
-/** True if the signature of a token is one of the key. */
-export function isSignedBy({ alg, signed, signature }: SignedToken, { key, kind }: IssuerKey): boolean {
-  const algorithm = ALGORITHMS.get(alg);
-  if (algorithm?.kind !== kind) return false;
+/** True if the signature of a token is one of the key, which {@link keyOf} chose. */
+export function isSignedBy({ algorithm, signed, signature }: SignedToken, { key }: IssuerKey): boolean {
   const padding =
     algorithm.pss === true
       ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }

@@ -235,7 +235,7 @@ export class TokenPool {
       return acquired.token;
     } catch (error) {
       outcome = outcomeOf(error);
-      if (outcome === 'unauthenticated') this.#options.vouchers.refused(claimant);
+      if (outcome === 'unauthenticated') this.#options.vouchers.refused(claimant, this.#options.clock.wall());
       throw error;
     } finally {
       telemetry.tokenRequest(identity.kind, outcome);

@@ -41,21 +41,30 @@ export class Vouchers {
 
   /** The login service has accepted a proof at `now` (milliseconds since 1970). It counts for as long as it is valid. */
   accepted(claim: Claim, now: number): void {
-    const { proof } = claim;
+    const { principal, proof } = claim;
+    this.#proofs.delete(principal);
     const leftMs = proof.by === 'token' && proof.expiresAt !== undefined ? proof.expiresAt - now : Infinity;
     this.#note(claim, true, leftMs);
     if (this.#options.maxStaleMs > 0) this.#options.offlineProof.accepted(claim.identity);
   }
 
-  /** The login service has refused a proof, so that its token is not verified offline either. */
-  refused(claim: Claim): void {
+  /**
+   * The login service has refused a proof at `now` (milliseconds since 1970), so that its token is not verified offline
+   * either. If that token is genuine, its principal was refused: no other token counts until a login succeeds.
+   */
+  refused(claim: Claim, now: number): void {
+    const { identity, principal, proof } = claim;
     this.#note(claim, false, Infinity);
+    if (proof.by !== 'token') return;
+    void this.#options.offlineProof.verify(identity, now).then((genuine) => {
+      if (genuine) this.#proofs.set(principal, false, { owner: principal });
+    });
   }
 
   /** True if the proof was accepted not too long ago, or is verified offline at `now` (milliseconds since 1970). */
   async vouchFor(claim: Claim, now: number): Promise<boolean> {
     const { offlineProof, maxStaleMs } = this.#options;
-    if (maxStaleMs <= 0) return false;
+    if (maxStaleMs <= 0 || this.#proofs.get(claim.principal) === false) return false;
     return this.#proofs.get(keyOf(claim)) ?? (await offlineProof.verify(claim.identity, now));
   }
 
