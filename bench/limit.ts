@@ -4,7 +4,7 @@
  */
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
-import { lookupLocalhost } from '../src/azure/http/lookups.ts';
+import { Lookups } from '../src/azure/http/lookups.ts';
 import { type Reader, TENANT } from './world.ts';
 
 const SOCKETS = 50;
@@ -14,7 +14,7 @@ const SOCKETS = 50;
  * checks.
  */
 export const readDirectly: Reader = ({ caPem, authorityHost, vaultUrl }) => {
-  const agent = new https.Agent({ keepAlive: true, maxSockets: SOCKETS, ca: caPem, lookup: lookupLocalhost });
+  const agent = new https.Agent({ keepAlive: true, maxSockets: SOCKETS, ca: caPem, lookup: new Lookups().lookup });
   const ask = (url: string, { headers, body }: { headers?: Record<string, string>; body?: string } = {}) =>
     new Promise<Record<string, unknown>>((settle, reject) => {
       const request = https.request(

@@ -5,7 +5,7 @@ import https from 'node:https';
 import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 import { ClientSecretCredential } from '@azure/identity';
 import { SecretClient } from '@azure/keyvault-secrets';
-import { lookupLocalhost } from '../src/azure/http/lookups.ts';
+import { Lookups } from '../src/azure/http/lookups.ts';
 import { type Reader, TENANT } from './world.ts';
 
 /**
@@ -13,7 +13,7 @@ import { type Reader, TENANT } from './world.ts';
  * reads one object after another, with the challenges, logins and retries of the SDK. All Mounts share connections.
  */
 export const readSequentially: Reader = ({ caPem, authorityHost, vaultUrl }) => {
-  const agent = new https.Agent({ keepAlive: true, ca: caPem, lookup: lookupLocalhost });
+  const agent = new https.Agent({ keepAlive: true, ca: caPem, lookup: new Lookups().lookup });
   const connection: PipelinePolicy = {
     name: 'benchConnection',
     sendRequest(request, next) {

@@ -6,8 +6,8 @@
 import { messageOf } from './base/errors.ts';
 import { endWhenOutputFails } from './cli/broken-output.ts';
 import { exitCodeFor, processIo } from './cli/io.ts';
-import { endProcess, outputWritten } from './cli/process-end.ts';
 import { listenForSignals } from './cli/signals.ts';
+import { outputWritten } from './cli/written-output.ts';
 
 /** The time that the last log lines of `serve` wait for their reader, in milliseconds. Other commands have no limit. */
 const LAST_LINES_MS = 500;
@@ -31,4 +31,4 @@ void main()
     process.exitCode = exitCodeFor(error);
   })
   .then(() => outputWritten(command === 'serve' ? LAST_LINES_MS : undefined))
-  .finally(() => endProcess(Number(process.exitCode ?? 0)));
+  .finally(() => process.exit(Number(process.exitCode ?? 0)));

@@ -14,6 +14,7 @@ import { Classes } from './cluster/classes.ts';
 import { Agents } from './http/agents.ts';
 import { MetadataCache } from './http/metadata-cache.ts';
 import { Outages } from './http/outages.ts';
+import type { Resolve } from './http/resolver.ts';
 import { SilentHosts } from './http/silent-hosts.ts';
 import { createTransport } from './http/transport.ts';
 import { IssuerKeys, type IssuerWitness } from './login/issuer-keys.ts';
@@ -58,6 +59,8 @@ export interface AzureOptions {
   readonly sweeper: Sweeper;
   /** Bound of one HTTP request, in milliseconds. */
   readonly requestTimeoutMs?: number;
+  /** Resolves host names; default: by the files of the system. */
+  readonly resolve?: Resolve;
   /** Host and port of pod identity's NMI, if it is not where every node has it. */
   readonly nmiHost?: string;
 }
@@ -82,8 +85,8 @@ export interface Azure {
 export function connectAzure(options: AzureOptions): Azure {
   const { userAgent, telemetry, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
   const { maxStaleMs, witness, log = silentLogger } = options;
-  const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST } = options;
-  const agents = new Agents(options.trust);
+  const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST, resolve } = options;
+  const agents = new Agents(options.trust, { sweeper, telemetry, ...(resolve !== undefined && { resolve }) });
   const transport = createTransport({ agents, userAgent, timeoutMs });
   const metadata = new MetadataCache(sweeper);
   const transportBy = (agent: Agent, boundMs: number) =>

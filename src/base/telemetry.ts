@@ -59,6 +59,9 @@ export interface MountOutcome {
   readonly finishedAt: number;
 }
 
+/** Results of name lookups, a metric label. `stale`: an answer from before was used, as the name servers failed. */
+export const LOOKUP_RESULTS = ['ok', 'not_found', 'failed', 'refused', 'stale'] as const;
+
 /** Receives the figures. */
 export interface Telemetry {
   /** One read of an object version or one version listing, including retries. */
@@ -69,6 +72,8 @@ export interface Telemetry {
   vaultRetry(vault: string, reason: 'throttled' | 'retried'): void;
   /** One token request to Entra ID, IMDS, NMI or the token proxy. */
   tokenRequest(identity: string, outcome: Outcome): void;
+  /** One lookup of a host name, or one use of an old answer. */
+  nameLookup(result: (typeof LOOKUP_RESULTS)[number]): void;
   /** A read answered from memory (`hit`), joined to one in flight (`shared`), or sent to the vault (`miss`). */
   cacheLookup(result: 'hit' | 'shared' | 'miss'): void;
   /** A Mount was answered with last known values, since a host failed so. */
@@ -84,6 +89,7 @@ export const silentTelemetry: Telemetry = {
   vaultAsked() {},
   vaultRetry() {},
   tokenRequest() {},
+  nameLookup() {},
   cacheLookup() {},
   lastKnownMount() {},
   certificateWarning() {},

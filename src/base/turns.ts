@@ -1,7 +1,7 @@
 /**
  * Keeps heavy work from blocking the event loop. Work in JavaScript runs in slices of about a millisecond, one slice
  * for each turn of the event loop in the whole process, and callers take turns. Work on Node's thread pool runs two
- * jobs at a time, which leaves threads for name lookups. The queues are global, since fairness needs one place for all
+ * jobs at a time, which leaves threads for files. The queues are global, since fairness needs one place for all
  * Mounts.
  */
 

@@ -4,7 +4,6 @@
  */
 
 import { messageOf } from '../base/errors.ts';
-import { endProcess } from './process-end.ts';
 
 /** Exit code if the reader closed the output; a shell shows the same code for SIGPIPE. */
 const READER_GONE = 141;
@@ -16,10 +15,10 @@ const READER_GONE = 141;
 export function endWhenOutputFails(): () => void {
   const streams = [process.stdout, process.stderr] as const;
   const onError = (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') endProcess(READER_GONE);
+    if (error.code === 'EPIPE') process.exit(READER_GONE);
     // If standard error has failed, this line fails too, and nothing is printed.
     for (const stream of streams) stream.off('error', onError).on('error', () => {});
-    process.stderr.write(`akv-csi: cannot write the output: ${messageOf(error)}\n`, () => endProcess(1));
+    process.stderr.write(`akv-csi: cannot write the output: ${messageOf(error)}\n`, () => process.exit(1));
   };
   for (const stream of streams) stream.on('error', onError);
   return () => {

@@ -18,7 +18,6 @@ import { lazyProvider } from './lazy-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
 import { keepMemoryPrivate } from './memory-dumps.ts';
-import { endProcess } from './process-end.ts';
 import { parseServeFlags, type ServeOptions, serveHelp } from './serve-flags.ts';
 import type { StopSignals } from './signals.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
@@ -86,7 +85,7 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
   let stopping = false;
   const endAtOnce = (exitCode: number) => {
     server?.abandon();
-    endProcess(exitCode);
+    process.exit(exitCode);
   };
   signals.onFurther(endAtOnce);
   const defect = catchDefects({ log, end: () => endAtOnce(FAILED), clock: systemClock });

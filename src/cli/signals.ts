@@ -5,7 +5,6 @@
  */
 
 import { constants } from 'node:os';
-import { endProcess } from './process-end.ts';
 
 /**
  * Signals that end the provider after its running calls. SIGQUIT is one of them because its default is a core dump,
@@ -31,7 +30,7 @@ export interface StopSignals {
 /** Starts to listen for signals. */
 export function listenForSignals(): StopSignals {
   let received = false;
-  let endAtOnce = endProcess;
+  let endAtOnce: (code: number) => void = (code) => process.exit(code);
   const first = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of STOPPING) {
       process.on(signal, () => {

@@ -4,7 +4,13 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { LAST_KNOWN_CAUSES, type MountOutcome, type ObjectExpiry, OUTCOMES } from '../base/telemetry.ts';
+import {
+  LAST_KNOWN_CAUSES,
+  LOOKUP_RESULTS,
+  type MountOutcome,
+  type ObjectExpiry,
+  OUTCOMES,
+} from '../base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
 import { IDENTITY_KINDS } from '../spc/identities/table.ts';
 import { labelText } from './bounded.ts';
@@ -15,6 +21,7 @@ export interface Instruments {
   readonly grpcRequest: Histogram;
   readonly vaultRetries: Counter;
   readonly tokenRequests: Counter;
+  readonly nameLookups: Counter;
   readonly cacheLookups: Counter;
   readonly lastKnownMounts: Counter;
   readonly certificateWarnings: Counter;
@@ -104,6 +111,12 @@ function addCounters(registers: Registry[]) {
       labelNames: ['identity', 'outcome'],
       registers,
     }),
+    nameLookups: new Counter({
+      name: 'akv_csi_name_lookups_total',
+      help: 'Lookups of host names by result; stale: an earlier answer was used, as the name servers did not answer',
+      labelNames: ['result'],
+      registers,
+    }),
     cacheLookups: new Counter({
       name: 'akv_csi_cache_lookups_total',
       help: 'Reads answered from memory (hit), joined to one in flight (shared) or sent to the vault (miss)',
@@ -126,6 +139,7 @@ function addCounters(registers: Registry[]) {
   for (const identity of IDENTITY_KINDS) {
     for (const outcome of OUTCOMES) counters.tokenRequests.inc({ identity, outcome }, 0);
   }
+  for (const result of LOOKUP_RESULTS) counters.nameLookups.inc({ result }, 0);
   for (const result of ['hit', 'shared', 'miss']) counters.cacheLookups.inc({ result }, 0);
   for (const cause of LAST_KNOWN_CAUSES) counters.lastKnownMounts.inc({ cause }, 0);
   for (const reason of CERTIFICATE_REASONS) counters.certificateWarnings.inc({ reason }, 0);

@@ -157,6 +157,9 @@ function requestCounters(
     tokenRequest(identity, outcome) {
       count(({ tokenRequests }) => tokenRequests.inc({ identity: identityLabel(identity), outcome }));
     },
+    nameLookup(result) {
+      count(({ nameLookups }) => nameLookups.inc({ result }));
+    },
     cacheLookup(result) {
       count(({ cacheLookups }) => cacheLookups.inc({ result }));
     },

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiServer } from '../../src/azure/cluster/api-server.ts';
 import { Classes } from '../../src/azure/cluster/classes.ts';
-import { lookupLocalhost } from '../../src/azure/http/lookups.ts';
+import { Lookups } from '../../src/azure/http/lookups.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
@@ -37,7 +37,7 @@ function serverAt(api: ClusterApi, env: Partial<ClusterApi['env']> = {}): ApiSer
   return new ApiServer({
     address: { host, port },
     serviceAccountDir: api.serviceAccountDir,
-    lookup: lookupLocalhost,
+    lookup: new Lookups().lookup,
     transportBy: (agent) =>
       createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent: 'test', timeoutMs: 60_000 }),
   });

@@ -1,8 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
@@ -15,6 +14,7 @@ import { readTrust, type TrustSources } from '../../src/azure/http/trust.ts';
 import { TokenProxy } from '../../src/azure/login/token-proxy.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { manualClock } from '../support/clocks.ts';
+import { deafPort } from '../support/deaf-port.ts';
 import { issue, keyPem } from '../support/pki.ts';
 
 const NOWHERE: TrustSources = { certFile: undefined, certDir: undefined, extraCaFile: undefined };
@@ -59,28 +59,9 @@ async function outcomeWith(trust: Partial<TrustSources>): Promise<unknown> {
   }
 }
 
-/** Returns a port that accepts no connection: its process is stopped and its queue is full. */
-async function deafPort(): Promise<{ readonly port: number; close(): void }> {
-  const program =
-    "require('net').createServer().listen({port:0,host:'127.0.0.1',backlog:1},function(){console.log(this.address().port)})";
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [text] = await once(child.stdout, 'data');
-  const port = Number(String(text));
-  child.kill('SIGSTOP');
-  const fillers = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => {}));
-  await Promise.all(fillers.slice(0, 2).map((filler) => once(filler, 'connect')));
-  return {
-    port,
-    close() {
-      for (const filler of fillers) filler.destroy();
-      child.kill('SIGKILL');
-    },
-  };
-}
-
 describe('a connection that fails at TCP', () => {
   const failureAt = async (port: number, connectTimeoutMs: number) => {
-    const agents = new Agents([], connectTimeoutMs);
+    const agents = new Agents([], { connectTimeoutMs });
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 60_000 });
     const sent = transport.sendRequest(createPipelineRequest({ url: `https://kv.vault.localhost:${port}/` }));
     const failure = networkFailure(await sent.catch((error: unknown) => error));

@@ -1,4 +1,3 @@
-import dns from 'node:dns';
 import { once } from 'node:events';
 import https from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -7,6 +6,7 @@ import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { networkFailure } from '../../src/azure/http/network-error.ts';
+import { resolverBy } from '../../src/azure/http/resolver.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
 import type { Fault } from '../../src/emulator/host/faults.ts';
 import type { VaultReader } from '../../src/mount/ports.ts';
@@ -111,7 +111,7 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
     const quiet = createServer((socket) => sockets.push(socket));
     const greeted = once(quiet, 'connection').then(([socket]) => once(socket as Socket, 'data'));
     const port = await portOf(quiet);
-    const agents = new Agents([], 150);
+    const agents = new Agents([], { connectTimeoutMs: 150 });
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
     const failed = transport.sendRequest(createPipelineRequest({ url: `https://quiet.localhost:${port}/` }));
     const reason = failed.catch((error: unknown) => error);
@@ -135,30 +135,50 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
   });
 
   it('a node without file descriptors: said to be that', async () => {
-    await read('s59');
-    const lookups = vi.spyOn(dns, 'lookup');
-    lookups.mockImplementation(((_name: string, _options: object, callback: (error: Error) => void) => {
-      callback(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
-    }) as unknown as typeof dns.lookup);
-    const identity = reader();
-    const { cloud } = lab;
-    const vault = lab.azure.vaults.open({ cloud, tenantId: TENANT, identity, vaultName: 'v', vaultUrl: 'https://v.x' });
-    const error = await failureOf(vault.get(secret('s'), lab.context()));
-    lookups.mockRestore();
-    expect(error).toMatchObject({ code: 'ERR_UNREACHABLE', details: { remoteCode: 'EMFILE', phase: 'vault' } });
+    const full = await startLab({
+      async resolve(name) {
+        if (name === 'v.x') throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+        return resolverBy()(name);
+      },
+    });
+    try {
+      const { cloud } = full;
+      const vaultUrl = 'https://v.x';
+      const vault = full.azure.vaults.open({ cloud, tenantId: TENANT, identity: reader(), vaultName: 'v', vaultUrl });
+      const error = await failureOf(vault.get(secret('s'), full.context()));
+      expect(error).toMatchObject({ code: 'ERR_UNREACHABLE', details: { remoteCode: 'EMFILE', phase: 'vault' } });
+    } finally {
+      await full.close();
+    }
   });
 
   it('at login, by its name: asked for once', async () => {
-    const lookups = vi.spyOn(dns, 'lookup');
-    const cloud = { ...lab.cloud, authorityHost: 'https://login.invalid/' };
-    const identity = reader();
-    const vault = lab.azure.vaults.open({ cloud, tenantId: TENANT, identity, vaultName: 'v', vaultUrl: 'https://v.x' });
-    expect(await failureOf(vault.get(secret('s'), lab.context()))).toMatchObject({
-      code: 'ERR_UNREACHABLE',
-      message: expect.stringMatching(/Entra ID at login\.invalid did not answer: DNS failed, ENOTFOUND/),
+    const asked: string[] = [];
+    const resolve = resolverBy();
+    const counted = await startLab({
+      resolve(name) {
+        asked.push(name);
+        return resolve(name);
+      },
     });
-    expect(lookups.mock.calls.map(([name]) => name).filter((name) => name === 'login.invalid')).toHaveLength(1);
-    lookups.mockRestore();
+    try {
+      const cloud = { ...counted.cloud, authorityHost: 'https://login.invalid/' };
+      const vaultUrl = 'https://v.x';
+      const vault = counted.azure.vaults.open({
+        cloud,
+        tenantId: TENANT,
+        identity: reader(),
+        vaultName: 'v',
+        vaultUrl,
+      });
+      expect(await failureOf(vault.get(secret('s'), counted.context()))).toMatchObject({
+        code: 'ERR_UNREACHABLE',
+        message: expect.stringMatching(/Entra ID at login\.invalid did not answer: DNS failed, ENOTFOUND/),
+      });
+      expect(asked.filter((name) => name === 'login.invalid')).toHaveLength(1);
+    } finally {
+      await counted.close();
+    }
   });
 
   it('at login: phase, host and layer', async () => {

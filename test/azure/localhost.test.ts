@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lookupWith } from '../../src/azure/http/lookups.ts';
+import { Lookups } from '../../src/azure/http/lookups.ts';
+import { resolverBy } from '../../src/azure/http/resolver.ts';
 
 const HOSTS = `
 127.0.0.1 localhost
@@ -29,7 +30,8 @@ describe('names under .localhost', () => {
   /** Returns all addresses or the first one, as `dns.lookup` does. */
   const look = (name: string, options: { all?: boolean; family?: number | 'IPv4' | 'IPv6' } = {}, file = 'hosts') =>
     new Promise<unknown>((resolve) => {
-      lookupWith(path(file))(name, options, (error, address, family) => resolve(error ?? [address, family]));
+      const { lookup } = new Lookups({ resolve: resolverBy({ hosts: path(file), resolvConf: path('absent') }) });
+      lookup(name, options, (error, address, family) => resolve(error ?? [address, family]));
     });
 
   it.each<[string, string, Parameters<typeof look>[1], unknown]>([

@@ -92,7 +92,7 @@ describe('behind a proxy', () => {
 
   it('a proxy that takes connections and says nothing is given up in time', async () => {
     slow = () => true;
-    const agents = new Agents([], 100);
+    const agents = new Agents([], { connectTimeoutMs: 100 });
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
     const failed = transport.sendRequest(createPipelineRequest({ url: 'https://x.vault.azure.net/' }));
     const failure = networkFailure(await failed.catch((error: unknown) => error));

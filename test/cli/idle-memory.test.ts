@@ -59,24 +59,24 @@ it('what one Mount left in memory goes in its time, though no further Mount come
   );
   expect(String(files[0]?.contents)).toContain('PRIVATE KEY');
   // Of the vault the value, and as the last known one; of Entra ID the token, the accepted proof and the metadata; of the
-  // certificate its opened key, its facts, a file.
-  expect(sweeper.size).toBe(8);
+  // certificate its opened key, its facts, a file; the addresses of two hosts.
+  expect(sweeper.size).toBe(10);
   const left = [
     ['the value, after 30 seconds', idle(30 * SECOND)],
     ['nothing before the minute is over', idle(29 * SECOND)],
     ['the opened key, after a minute', idle(SECOND)],
     ['nothing before ten minutes are over', idle(8 * MINUTE)],
     ['facts and file, after ten minutes', idle(MINUTE)],
-    ['the token, ahead of its end; last known value and proof, after an hour', idle(50 * MINUTE)],
+    ['the token, ahead of its end; last known value, proof and addresses, after an hour', idle(50 * MINUTE)],
     ['the metadata, after a day', idle(24 * HOUR)],
   ];
   expect(left).toEqual([
-    ['the value, after 30 seconds', 7],
-    ['nothing before the minute is over', 7],
-    ['the opened key, after a minute', 6],
-    ['nothing before ten minutes are over', 6],
-    ['facts and file, after ten minutes', 4],
-    ['the token, ahead of its end; last known value and proof, after an hour', 1],
+    ['the value, after 30 seconds', 9],
+    ['nothing before the minute is over', 9],
+    ['the opened key, after a minute', 8],
+    ['nothing before ten minutes are over', 8],
+    ['facts and file, after ten minutes', 6],
+    ['the token, ahead of its end; last known value, proof and addresses, after an hour', 1],
     ['the metadata, after a day', 0],
   ]);
 });

@@ -189,6 +189,16 @@ describe('our own metrics', () => {
     expect(await samples(metrics, 'akv_csi_certificate_warnings_total')).toContain('reason="expired" 1');
   });
 
+  test('count name lookups, from 0', async () => {
+    const { metrics } = metricsAt();
+    metrics.nameLookup('stale');
+    const lookups = await samples(metrics, 'akv_csi_name_lookups_total');
+    expect(lookups).toEqual([
+      ...['ok', 'not_found', 'failed', 'refused'].map((result) => `result="${result}" 0`),
+      'result="stale" 1',
+    ]);
+  });
+
   test('tell how long a mounted object still lives, at the time of asking', async () => {
     const { metrics, advance, now } = metricsAt();
     const object = { namespace: 'shop', pod: 'web-0', objectType: 'cert', objectName: 'tls' } as const;

@@ -70,7 +70,7 @@ export interface Lab {
 }
 
 /** Settings that tests change. */
-export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'log'> {
+export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'log' | 'resolve'> {
   /** Replaces the seed with sixty secrets. */
   readonly seed?: string;
   /** Additional CAs to trust, PEM. */
@@ -115,6 +115,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const azure = connectAzure({
     userAgent: 'csi-secrets-store/0.0.0 (linux/amd64)',
     requestTimeoutMs,
+    ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     ...(options.nmi === true ? { nmiHost: new URL(emulator.imdsUrl).host } : {}),
     trust: trusted ? [emulator.caPem, ...(options.trust === undefined ? [] : [options.trust])] : [],
     tokenProxy: { url: '', sniName: '', apiServer: { host: '', port: '' }, caFile: '' },

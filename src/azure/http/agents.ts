@@ -4,13 +4,13 @@
  */
 
 import type http from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
 import { Cache } from '../../base/cache.ts';
 import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './bounded-agents.ts';
 import { PendingConnections } from './held-back.ts';
-import { GRACE_MS, Lookups } from './lookups.ts';
+import { GRACE_MS, type LookupOptions, Lookups } from './lookups.ts';
 import { TunnelAgent } from './tunnel.ts';
 
 /** Connections to one host at the same time. */
@@ -44,6 +44,12 @@ export interface Route {
   readonly proxy: string;
 }
 
+/** Settings of {@link Agents}. */
+export interface AgentOptions extends LookupOptions {
+  /** Bound of DNS, TCP and TLS together, in milliseconds. */
+  readonly connectTimeoutMs?: number;
+}
+
 /** Hosts whose route is remembered. */
 const MAX_ROUTES = 200;
 
@@ -54,12 +60,12 @@ const MAX_ROUTES = 200;
 export class Agents implements AgentSource {
   readonly #trust: readonly string[];
   readonly #connectTimeoutMs: number;
-  readonly #lookups = new Lookups();
+  readonly #lookups: Lookups;
   /** Resolves names to addresses. */
-  readonly lookup = this.#lookups.lookup;
+  readonly lookup: LookupFunction;
   /** Connections to HTTPS hosts that are not up yet. */
   readonly pending = new PendingConnections();
-  readonly #http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS, lookup: this.lookup });
+  readonly #http: BoundedHttpAgent;
   readonly #proxied = new Map<string, TunnelAgent>();
   /** By origin: the environment, which says which hosts are reached by proxy, stays as it is. */
   readonly #routes = new Cache<Route>({ entries: MAX_ROUTES });
@@ -67,9 +73,12 @@ export class Agents implements AgentSource {
   #secureContext: tls.SecureContext | undefined;
 
   /** `trust`: see `readTrust`. */
-  constructor(trust: readonly string[], connectTimeoutMs = CONNECT_TIMEOUT_MS) {
+  constructor(trust: readonly string[], { connectTimeoutMs = CONNECT_TIMEOUT_MS, ...lookups }: AgentOptions = {}) {
     this.#trust = trust;
     this.#connectTimeoutMs = connectTimeoutMs;
+    this.#lookups = new Lookups(lookups);
+    this.lookup = this.#lookups.lookup;
+    this.#http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS, lookup: this.lookup });
   }
 
   /** Makes what all requests share; Node itself has a regular expression for host names that takes its time. */

@@ -1,75 +1,93 @@
 /**
- * Resolves names to addresses, for every outbound connection. A question to a name server cannot be cancelled and may take a
- * minute to fail; when the provider stops, the lookups under way get a short time and then fail.
+ * Resolves names to addresses, for every outbound connection of the provider. Lookups are shared, bounded in number and time, and
+ * their answers are kept. While name servers fail, answers from before serve on. Refuses a lookup where too many are under way.
  */
 
-import dns, { type LookupAddress } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import type { LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import { Cache } from '../../base/cache.ts';
+import { Lifetime, systemClock } from '../../base/clock.ts';
+import { Sweeper } from '../../base/sweeper.ts';
+import { silentTelemetry, type Telemetry } from '../../base/telemetry.ts';
 import { coded } from './network-error.ts';
-import { readRegularFile, realPathOf } from './regular-file.ts';
+import { type Resolve, resolverBy } from './resolver.ts';
 
 /** Code of a connection that was given up because the provider stops. */
 export const STOPPING = 'STOPPING';
 
-const HOSTS_FILE = '/etc/hosts';
-/** Lists of blocked hosts are kept in such files too. */
-const MAX_HOSTS_BYTES = 4 * 1024 * 1024;
-const LOOPBACK: LookupAddress = { address: '127.0.0.1', family: 4 };
-
-/**
- * `dns.lookup`, but for names under `.localhost`: no name server is asked for them (RFC 6761 section 6.3). They have the
- * address that the hosts file gives them, as `hostAliases` of the pod do, and else that of the loopback interface.
- */
-export const lookupLocalhost = lookupWith(HOSTS_FILE);
-
-/** {@link lookupLocalhost} by another hosts file. */
-export function lookupWith(hostsFile: string): LookupFunction {
-  return (hostname, options, callback) => {
-    if (!/(^|\.)localhost$/i.test(hostname)) {
-      dns.lookup(hostname, options, callback);
-      return;
-    }
-    void addressesOf(hostname, hostsFile).then((found) => {
-      const family = { IPv4: 4, IPv6: 6 }[String(options.family)] ?? options.family ?? 0;
-      const wanted = found.filter((one) => family === 0 || one.family === family);
-      const [first = LOOPBACK, ...others] = wanted;
-      if (options.all === true) process.nextTick(callback, null, [first, ...others]);
-      else process.nextTick(callback, null, first.address, first.family);
-    });
-  };
-}
-
-/** Addresses of a name in the hosts file; none where it cannot be read. `localhost` itself is always the loopback. */
-async function addressesOf(hostname: string, hostsFile: string): Promise<LookupAddress[]> {
-  const name = hostname.toLowerCase();
-  if (name === 'localhost') return [];
-  const text = await textOf(hostsFile).catch(() => '');
-  return text.split('\n').flatMap((line) => {
-    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    const family = isIP(address);
-    return family !== 0 && names.some((one) => one.toLowerCase() === name) ? [{ address, family }] : [];
-  });
-}
-
-async function textOf(hostsFile: string): Promise<string> {
-  return (await readRegularFile(await realPathOf(hostsFile), MAX_HOSTS_BYTES)).text;
-}
-
 /** Time that a name server has when the provider stops; one that works takes a small part of it. */
 export const GRACE_MS = 2000;
 
+/** Lookups under way at the same time. Each holds up to twelve sockets. */
+const MAX_LOOKUPS = 64;
+/** The same for names that name servers did not answer for in the last minute: the others find room beside them. */
+const MAX_SILENT_LOOKUPS = 32;
+const SILENT_MS = 60_000;
+/** Names whose answers are kept. */
+const MAX_NAMES = 500;
+/** Bounds of the time for which an answer is used without asking again, whatever its TTL. */
+const MIN_FRESH_MS = 1_000;
+const MAX_FRESH_MS = 60_000;
+/** How long an answer serves where name servers fail. */
+const STALE_MS = 3_600_000;
+/** How long the servers have to refresh an answer before the old one is used. */
+const REFRESH_MS = 1_500;
+/** How long an old answer is used without asking again after a lookup that failed. */
+const RECHECK_MS = 10_000;
+/** How long an address is tried last after a connection to it failed. */
+const DOUBT_MS = 60_000;
+/** Codes of answers about a name, after which its old addresses are not used any more. */
+const NO_SUCH_NAME = new Set(['ENOTFOUND', 'EAI_NODATA']);
+
+/** Settings of {@link Lookups}. */
+export interface LookupOptions {
+  /** Default: by the files of the system. */
+  readonly resolve?: Resolve;
+  /** Drops old answers; default: one of its own, on the clock of the machine. */
+  readonly sweeper?: Sweeper;
+  readonly telemetry?: Pick<Telemetry, 'nameLookup'>;
+}
+
+interface Known {
+  readonly addresses: readonly LookupAddress[];
+  /** The time for which nobody is asked again. */
+  fresh: Lifetime;
+}
+
 /** The lookups of a process. */
 export class Lookups {
-  /** Those under way; each call limits one to the grace. */
+  readonly #resolve: Resolve;
+  readonly #sweeper: Sweeper;
+  readonly #telemetry: Pick<Telemetry, 'nameLookup'>;
+  readonly #known: Cache<Known>;
+  /** Names that name servers did not answer for. */
+  readonly #silent: Cache<true>;
+  /** For each name the address that a connection last failed with. */
+  readonly #doubted: Cache<string>;
+  readonly #running = new Map<string, Promise<readonly LookupAddress[]>>();
+  /** Callers that wait; each call limits one to the grace. */
   readonly #waiting = new Set<() => void>();
   #graceMs = Number.POSITIVE_INFINITY;
 
-  /** {@link lookupLocalhost}, which fails with {@link STOPPING} where {@link Lookups.stop} lets it wait no longer. */
+  constructor({ resolve = resolverBy(), sweeper, telemetry = silentTelemetry }: LookupOptions = {}) {
+    this.#resolve = resolve;
+    this.#sweeper = sweeper ?? new Sweeper(systemClock);
+    this.#telemetry = telemetry;
+    this.#known = new Cache({ entries: MAX_NAMES, sweeper: this.#sweeper });
+    this.#silent = new Cache({ entries: MAX_NAMES, sweeper: this.#sweeper });
+    this.#doubted = new Cache({ entries: MAX_NAMES, sweeper: this.#sweeper });
+  }
+
+  /**
+   * Resolves a name for `node:net`. Fails with the errors of {@link Resolve}, `TOO_MANY_LOOKUPS`, and {@link STOPPING} where
+   * {@link Lookups.stop} lets it wait no longer.
+   */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
     let timer: NodeJS.Timeout | undefined;
     const end: typeof callback = (...found) => {
       clearTimeout(timer);
-      if (this.#waiting.delete(limit)) callback(...found);
+      // A caller takes it for an answer of the system, which never comes within its own call.
+      if (this.#waiting.delete(limit)) process.nextTick(callback, ...found);
     };
     const limit = () => {
       clearTimeout(timer);
@@ -77,12 +95,100 @@ export class Lookups {
     };
     this.#waiting.add(limit);
     if (this.#graceMs < Number.POSITIVE_INFINITY) limit();
-    lookupLocalhost(hostname, options, end);
+    this.#addressesOf(hostname).then(
+      (addresses) => {
+        const family = { IPv4: 4, IPv6: 6 }[String(options.family)] ?? options.family ?? 0;
+        const wanted = this.#doubtedLast(hostname, addresses).filter((one) => family === 0 || one.family === family);
+        const [first] = wanted;
+        if (first === undefined) end(coded('EAI_NODATA', 'the name has no address of the family'), '');
+        else if (options.all === true) end(null, wanted);
+        else end(null, first.address, first.family);
+      },
+      (error: Error) => end(error, ''),
+    );
   };
 
-  /** Gives the lookups under way, and each further one, so many milliseconds: calls under way may still need one. */
+  /**
+   * Notes that a connection to an address of the name failed or hung: the name is resolved again for the next one, and for
+   * a minute this address is tried last.
+   */
+  doubt(hostname: string, address: string | undefined): void {
+    if (address !== undefined) this.#doubted.set(hostname, address, { ttlMs: DOUBT_MS });
+    const known = this.#known.peek(hostname);
+    if (known !== undefined) known.fresh = new Lifetime(this.#sweeper.clock, 0);
+  }
+
+  /** Gives the callers that wait, and each further one, so many milliseconds: calls under way may still need a name. */
   stop(graceMs: number): void {
     this.#graceMs = graceMs;
     for (const limit of this.#waiting) limit();
   }
+
+  #doubtedLast(hostname: string, addresses: readonly LookupAddress[]): LookupAddress[] {
+    const doubted = this.#doubted.peek(hostname);
+    return addresses.toSorted((a, b) => Number(a.address === doubted) - Number(b.address === doubted));
+  }
+
+  async #addressesOf(hostname: string): Promise<readonly LookupAddress[]> {
+    const known = this.#known.get(hostname);
+    if (known?.fresh.over === false) return known.addresses;
+    const asked = this.#running.get(hostname) ?? this.#ask(hostname);
+    if (known === undefined) return asked;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), REFRESH_MS);
+    });
+    try {
+      const answer = await Promise.race([asked, late]);
+      if (answer !== undefined) return answer;
+    } catch (error) {
+      if (isAboutName(error)) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#telemetry.nameLookup('stale');
+    return known.addresses;
+  }
+
+  /** One lookup for all who need the name. */
+  #ask(hostname: string): Promise<readonly LookupAddress[]> {
+    const limit = this.#silent.peek(hostname) === undefined ? MAX_LOOKUPS : MAX_SILENT_LOOKUPS;
+    if (this.#running.size >= limit) {
+      this.#telemetry.nameLookup('refused');
+      return Promise.reject(coded('TOO_MANY_LOOKUPS', `${limit} names or more are being looked up`));
+    }
+    const asked = this.#askNow(hostname).finally(() => this.#running.delete(hostname));
+    this.#running.set(hostname, asked);
+    // Whoever uses an old answer meanwhile does not wait for it.
+    asked.catch(() => {});
+    return asked;
+  }
+
+  async #askNow(hostname: string): Promise<readonly LookupAddress[]> {
+    const { clock } = this.#sweeper;
+    try {
+      const { addresses, ttlMs } = await this.#resolve(hostname);
+      const fresh = new Lifetime(clock, Math.max(MIN_FRESH_MS, Math.min(MAX_FRESH_MS, ttlMs)));
+      this.#known.set(hostname, { addresses, fresh }, { ttlMs: STALE_MS });
+      this.#silent.delete(hostname);
+      this.#telemetry.nameLookup('ok');
+      return addresses;
+    } catch (error) {
+      if (isAboutName(error)) {
+        this.#known.delete(hostname);
+        this.#silent.delete(hostname);
+        this.#telemetry.nameLookup('not_found');
+      } else {
+        const known = this.#known.peek(hostname);
+        if (known !== undefined) known.fresh = new Lifetime(clock, RECHECK_MS);
+        this.#silent.set(hostname, true, { ttlMs: SILENT_MS });
+        this.#telemetry.nameLookup('failed');
+      }
+      throw error;
+    }
+  }
+}
+
+function isAboutName(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && NO_SUCH_NAME.has(String(error.code));
 }

@@ -57,9 +57,38 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     'lasting',
     "the name does not exist; check the name, and the DNS that the provider's pod uses (private endpoints need their private DNS zone)",
   ],
-  EAI_AGAIN: ['DNS', 'transient', "the name server did not answer; check the DNS that the provider's pod uses"],
-  EAI_NODATA: ['DNS', 'lasting', "the name has no address; check the DNS that the provider's pod uses"],
+  EAI_NODATA: [
+    'DNS',
+    'lasting',
+    "the name exists and has no address; check the DNS that the provider's pod uses (private endpoints need their record in the private DNS zone)",
+  ],
+  // Ours: `name-servers.ts`. After such a wait, little time is left for another try.
+  EAI_AGAIN: [
+    'DNS',
+    'lasting',
+    "the name server did not answer for this name; check the DNS that the provider's pod uses, and the forwarders behind it",
+  ],
+  ESERVFAIL: [
+    'DNS',
+    'transient',
+    'the name server answers that it cannot resolve this name; check its forwarders, and the private DNS zone of the name',
+  ],
+  EREFUSED: [
+    'DNS',
+    'transient',
+    'the name server refuses to resolve this name; check which clients and zones it serves',
+  ],
+  NO_NAME_SERVER: [
+    'DNS',
+    'transient',
+    "no name server can be reached; check that it runs, and the DNS that the provider's pod uses",
+  ],
   // Ours: `lookups.ts`.
+  TOO_MANY_LOOKUPS: [
+    'DNS',
+    'transient',
+    "too many other names wait for the name server; check the DNS that the provider's pod uses, and the forwarders behind it",
+  ],
   STOPPING: ['DNS', 'lasting', 'the provider is stopping; the next attempt is answered by its successor'],
   ECONNREFUSED: ['TCP', 'transient', 'the host refuses the connection; check address, port and firewall'],
   // After such a wait, little time is left for another try.
@@ -137,6 +166,9 @@ const PROXY_REMEDIES: Readonly<Record<NetworkLayer, string>> = {
   HTTP: 'check the proxy and its log',
 };
 
+/** For layers whose errors carry addresses: the provider has tried hosts, or asked name servers. */
+const ADDRESSED: Readonly<Partial<Record<NetworkLayer, string>>> = { TCP: 'tried', DNS: 'asked' };
+
 /** Reads what `node:net`, `node:dns`, `node:tls` and `node:http` throw; undefined for any other failure. */
 export function networkFailure(error: unknown): NetworkFailure | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -148,7 +180,8 @@ export function networkFailure(error: unknown): NetworkFailure | undefined {
   const [layer, lasts, text] = meaning;
   const transient = lasts === 'transient';
   const { proxy, atProxy, addresses } = placeOf(error);
-  const tried = layer !== 'TCP' || addresses.length === 0 ? '' : ` (tried ${addresses.join(', ')})`;
+  const verb = ADDRESSED[layer];
+  const tried = verb === undefined || addresses.length === 0 ? '' : ` (${verb} ${addresses.join(', ')})`;
   const [cause = '', ...remedies] = text.split('; ');
   if (proxy !== undefined && atProxy && code !== 'STOPPING') {
     const explanation = `${cause.replace('the host', 'it')}${tried}; ${PROXY_REMEDIES[layer]}`;
@@ -170,7 +203,7 @@ export interface FailedPlace {
   readonly proxy?: string;
   /** True if it ended before the proxy had opened the tunnel to the host. */
   readonly atProxy?: boolean;
-  /** Addresses and ports that were tried, sorted. */
+  /** Addresses and ports that were tried, or name servers that were asked; sorted. */
   readonly addresses?: readonly string[];
 }
 

@@ -8,7 +8,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import { messageOf, ProviderError } from '../../base/errors.ts';
 import { type ApiServerAddress, CLUSTER_HOST, targetOf } from '../cluster/address.ts';
-import { lookupLocalhost } from '../http/lookups.ts';
+import { Lookups } from '../http/lookups.ts';
 import { networkFailure } from '../http/network-error.ts';
 
 /** Settings of the connection to the API server. */
@@ -36,7 +36,7 @@ export function bindingServerName(clusterId: string): string {
 export async function findServerName(
   address: ApiServerAddress,
   ca: string,
-  { timeoutMs = TIMEOUT_MS, lookup = lookupLocalhost }: Partial<ApiServerConnection> = {},
+  { timeoutMs = TIMEOUT_MS, lookup = new Lookups().lookup }: Partial<ApiServerConnection> = {},
 ): Promise<string> {
   const target = targetOf(address);
   const who = `the API server at ${target.shown}`;

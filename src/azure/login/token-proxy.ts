@@ -11,7 +11,7 @@ import { type ApiServerAddress, CLUSTER_HOST } from '../cluster/address.ts';
 import type { TransportBy } from '../cluster/api-server.ts';
 import { readClusterCa } from '../cluster/service-account.ts';
 import { BoundedHttpsAgent } from '../http/bounded-agents.ts';
-import { lookupLocalhost } from '../http/lookups.ts';
+import { Lookups } from '../http/lookups.ts';
 import { findServerName } from './binding-server-name.ts';
 
 /** Settings of the token proxy of AKS identity binding. */
@@ -24,7 +24,7 @@ export interface TokenProxyOptions {
   readonly apiServer: ApiServerAddress;
   /** CA of the API server and of the proxy. */
   readonly caFile: string;
-  /** Resolves host names; default: `lookupLocalhost`. */
+  /** Resolves host names; default: lookups of its own. */
   readonly lookup?: LookupFunction;
 }
 
@@ -78,7 +78,7 @@ export class TokenProxy {
 
   async #connect(ca: string): Promise<HttpClient> {
     const base = this.#base;
-    const { sniName, apiServer, lookup = lookupLocalhost } = this.#options;
+    const { sniName, apiServer, lookup = new Lookups().lookup } = this.#options;
     const servername = sniName === '' ? await findServerName(apiServer, ca, { lookup }) : sniName;
     // The proxy may answer with a certificate for the name it was called by, or with the API server's own.
     const checkServerIdentity = (_: string, certificate: tls.PeerCertificate) =>
