@@ -87,10 +87,10 @@ export function connectAzure(options: AzureOptions): Azure {
   const { maxStaleMs, witness, log = silentLogger } = options;
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST, resolve } = options;
   const agents = new Agents(options.trust, { sweeper, telemetry, ...(resolve !== undefined && { resolve }) });
-  const transport = createTransport({ agents, userAgent, timeoutMs });
+  const transport = createTransport({ agents, userAgent, timeoutMs, telemetry });
   const metadata = new MetadataCache(sweeper);
   const transportBy = (agent: Agent, boundMs: number) =>
-    createTransport({ agents: { for: () => ({ agent, proxy: '' }) }, userAgent, timeoutMs: boundMs });
+    createTransport({ agents: agents.only(agent), userAgent, timeoutMs: boundMs, telemetry });
   const proxy = new TokenProxy({ ...options.tokenProxy, lookup: agents.lookup }, (agent) =>
     metadata.clientOf(transportBy(agent, timeoutMs)),
   );

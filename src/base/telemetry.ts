@@ -62,6 +62,12 @@ export interface MountOutcome {
 /** Results of name lookups, a metric label. `stale`: an answer from before was used, as the name servers failed. */
 export const LOOKUP_RESULTS = ['ok', 'not_found', 'failed', 'refused', 'stale'] as const;
 
+/** The reasons to send a request a second time, a metric label. */
+export const SECOND_CAUSES = ['connection', 'answer', 'cut'] as const;
+
+/** Which of two equal requests was answered first, a metric label. */
+export const WINNERS = ['first', 'second', 'none'] as const;
+
 /** Receives the figures. */
 export interface Telemetry {
   /** One read of an object version or one version listing, including retries. */
@@ -74,6 +80,8 @@ export interface Telemetry {
   tokenRequest(identity: string, outcome: Outcome): void;
   /** One lookup of a host name, or one use of an old answer. */
   nameLookup(result: (typeof LOOKUP_RESULTS)[number]): void;
+  /** A request was sent a second time, before or in place of the failure of the first; counted at its end. */
+  secondRequest(cause: (typeof SECOND_CAUSES)[number], winner: (typeof WINNERS)[number]): void;
   /** A read answered from memory (`hit`), joined to one in flight (`shared`), or sent to the vault (`miss`). */
   cacheLookup(result: 'hit' | 'shared' | 'miss'): void;
   /** A Mount was answered with last known values, since a host failed so. */
@@ -90,6 +98,7 @@ export const silentTelemetry: Telemetry = {
   vaultRetry() {},
   tokenRequest() {},
   nameLookup() {},
+  secondRequest() {},
   cacheLookup() {},
   lastKnownMount() {},
   certificateWarning() {},

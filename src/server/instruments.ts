@@ -10,6 +10,8 @@ import {
   type MountOutcome,
   type ObjectExpiry,
   OUTCOMES,
+  SECOND_CAUSES,
+  WINNERS,
 } from '../base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
 import { IDENTITY_KINDS } from '../spc/identities/table.ts';
@@ -22,6 +24,7 @@ export interface Instruments {
   readonly vaultRetries: Counter;
   readonly tokenRequests: Counter;
   readonly nameLookups: Counter;
+  readonly secondRequests: Counter;
   readonly cacheLookups: Counter;
   readonly lastKnownMounts: Counter;
   readonly certificateWarnings: Counter;
@@ -117,6 +120,12 @@ function addCounters(registers: Registry[]) {
       labelNames: ['result'],
       registers,
     }),
+    secondRequests: new Counter({
+      name: 'akv_csi_second_requests_total',
+      help: 'Requests sent a second time, as the connection or the answer hung or a kept connection was cut',
+      labelNames: ['cause', 'winner'],
+      registers,
+    }),
     cacheLookups: new Counter({
       name: 'akv_csi_cache_lookups_total',
       help: 'Reads answered from memory (hit), joined to one in flight (shared) or sent to the vault (miss)',
@@ -140,6 +149,7 @@ function addCounters(registers: Registry[]) {
     for (const outcome of OUTCOMES) counters.tokenRequests.inc({ identity, outcome }, 0);
   }
   for (const result of LOOKUP_RESULTS) counters.nameLookups.inc({ result }, 0);
+  for (const cause of SECOND_CAUSES) for (const winner of WINNERS) counters.secondRequests.inc({ cause, winner }, 0);
   for (const result of ['hit', 'shared', 'miss']) counters.cacheLookups.inc({ result }, 0);
   for (const cause of LAST_KNOWN_CAUSES) counters.lastKnownMounts.inc({ cause }, 0);
   for (const reason of CERTIFICATE_REASONS) counters.certificateWarnings.inc({ reason }, 0);

@@ -160,6 +160,9 @@ function requestCounters(
     nameLookup(result) {
       count(({ nameLookups }) => nameLookups.inc({ result }));
     },
+    secondRequest(cause, winner) {
+      count(({ secondRequests }) => secondRequests.inc({ cause, winner }));
+    },
     cacheLookup(result) {
       count(({ cacheLookups }) => cacheLookups.inc({ result }));
     },

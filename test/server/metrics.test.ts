@@ -189,14 +189,19 @@ describe('our own metrics', () => {
     expect(await samples(metrics, 'akv_csi_certificate_warnings_total')).toContain('reason="expired" 1');
   });
 
-  test('count name lookups, from 0', async () => {
+  test('count name lookups and second requests, from 0', async () => {
     const { metrics } = metricsAt();
     metrics.nameLookup('stale');
+    metrics.secondRequest('connection', 'second');
     const lookups = await samples(metrics, 'akv_csi_name_lookups_total');
     expect(lookups).toEqual([
       ...['ok', 'not_found', 'failed', 'refused'].map((result) => `result="${result}" 0`),
       'result="stale" 1',
     ]);
+    const seconds = await samples(metrics, 'akv_csi_second_requests_total');
+    expect(seconds).toHaveLength(9);
+    expect(seconds).toContain('cause="connection",winner="second" 1');
+    expect(seconds).toContain('cause="cut",winner="none" 0');
   });
 
   test('tell how long a mounted object still lives, at the time of asking', async () => {

@@ -21,6 +21,8 @@ const IDLE_MS = 150_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The same for plain HTTP, which only services of this very node speak. */
 const LOCAL_CONNECT_TIMEOUT_MS = 3_000;
+/** How long one of several addresses is tried before the next is. */
+const ATTEMPT_MS = 500;
 
 /** Hosts that no proxy may see: IMDS, and this machine. */
 const NEVER_PROXIED = /^(169\.254\.169\.254|localhost|127(\.\d+){3}|\[::1\]|.+\.localhost)$/i;
@@ -30,11 +32,15 @@ const SHARED = {
   maxSockets: MAX_SOCKETS,
   maxFreeSockets: MAX_SOCKETS,
   timeout: IDLE_MS,
+  // Node's own 250 ms are less than the way over a satellite and back.
+  autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
 } as const;
 
 /** Finds the connections for a URL, and the host of the proxy that they go through; empty: none. */
 export interface AgentSource {
   for(url: URL): Route;
+  /** Notes that a direct connection to an address of a host failed or hung; undefined: to none in particular. */
+  doubt?(hostname: string, address: string | undefined): void;
 }
 
 /** The connections to a host. */
@@ -96,12 +102,21 @@ export class Agents implements AgentSource {
     return route;
   }
 
+  /** Connections of one agent for all URLs; its names are resolved here. */
+  only(agent: http.Agent): AgentSource {
+    return { for: () => ({ agent, proxy: '' }), doubt: (hostname, address) => this.doubt(hostname, address) };
+  }
+
   /** Opens a connection to a URL's host if there is none and no proxy is in between. */
   prepare(url: string): void {
     const target = new URL(url);
     const { hostname, port } = target;
     const { agent } = this.for(target);
     if (agent === this.#https) this.#https.prepare(hostname, port === '' ? 443 : Number(port));
+  }
+
+  doubt(hostname: string, address: string | undefined): void {
+    this.#lookups.doubt(hostname, address);
   }
 
   /** See {@link Lookups.stop}. */

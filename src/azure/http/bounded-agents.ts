@@ -177,22 +177,39 @@ interface Watch {
   readonly done: () => void;
 }
 
+/** A connection that is not up yet. */
+export interface Connecting {
+  /** The event that it waits for. */
+  awaited: keyof typeof STUCK;
+  /** The addresses it was tried with so far. */
+  readonly tried: Tried[];
+}
+
+const connecting = new WeakMap<object, Connecting>();
+
+/** Returns the state of a direct connection that is not up yet; undefined for any other. */
+export function connectingOf(socket: object): Connecting | undefined {
+  return connecting.get(socket);
+}
+
 function watch(socket: Socket, { host, up, timeoutMs, done }: Watch): void {
-  let awaited: keyof typeof STUCK = isIP(host ?? '') === 0 ? 'lookup' : 'connect';
+  const state: Connecting = { awaited: isIP(host ?? '') === 0 ? 'lookup' : 'connect', tried: [] };
+  connecting.set(socket, state);
   socket.once('lookup', () => {
-    awaited = 'connect';
+    state.awaited = 'connect';
   });
   socket.once('connect', () => {
-    awaited = 'secureConnect';
+    state.awaited = 'secureConnect';
   });
-  const tried: Tried[] = [];
-  socket.on('connectionAttempt', (address: string, port: number) => tried.push({ address, port }));
+  socket.on('connectionAttempt', (address: string, port: number) => state.tried.push({ address, port }));
   const timer = setTimeout(() => {
-    const [code, text] = STUCK[awaited];
-    socket.destroy(Object.assign(coded(code, `${text} within ${timeoutMs / 1000} s`), { addresses: inWords(tried) }));
+    const [code, text] = STUCK[state.awaited];
+    const addresses = inWords(state.tried);
+    socket.destroy(Object.assign(coded(code, `${text} within ${timeoutMs / 1000} s`), { addresses }));
   }, timeoutMs);
   const end = () => {
     clearTimeout(timer);
+    connecting.delete(socket);
     done();
   };
   socket.once(up, end);

@@ -3,20 +3,14 @@
  * here. Confidential parts of a request are taken out of answers that fail.
  */
 
-import http from 'node:http';
-import https from 'node:https';
-import {
-  createHttpHeaders,
-  type HttpClient,
-  type PipelineRequest,
-  type PipelineResponse,
-  RestError,
-} from '@azure/core-rest-pipeline';
+import { type HttpClient, type PipelineRequest, type PipelineResponse, RestError } from '@azure/core-rest-pipeline';
 import { Redactor } from '../../base/redact.ts';
+import { silentTelemetry, type Telemetry } from '../../base/telemetry.ts';
 import { nextTurn } from '../../base/turns.ts';
-import { addressesOf } from './addresses.ts';
-import type { AgentSource } from './agents.ts';
-import { coded, type FailedPlace } from './network-error.ts';
+import type { AgentSource, Route } from './agents.ts';
+import { closeIdle, type Exchange, exchange, restError, type Stage } from './exchange.ts';
+import { coded } from './network-error.ts';
+import { HEDGE_MS, isRepeatable, SecondTries } from './second-tries.ts';
 
 /** Settings of a transport. */
 export interface TransportOptions {
@@ -29,6 +23,9 @@ export interface TransportOptions {
   readonly keptTimeoutMs?: number;
   /** Bound of the body of an answer. */
   readonly maxAnswerBytes?: number;
+  /** How long a connection or an answer hangs before the request is sent a second time, in milliseconds. */
+  readonly hedgeMs?: number;
+  readonly telemetry?: Pick<Telemetry, 'secondRequest'>;
 }
 
 /**
@@ -52,7 +49,10 @@ export function createTransport({
   timeoutMs,
   keptTimeoutMs = KEPT_TIMEOUT_MS,
   maxAnswerBytes = MAX_ANSWER_BYTES,
+  hedgeMs = HEDGE_MS,
+  telemetry = silentTelemetry,
 }: TransportOptions): HttpClient {
+  const line: Line = { agents, timeoutMs, keptTimeoutMs, maxAnswerBytes, hedgeMs, telemetry, tries: new SecondTries() };
   return {
     async sendRequest(request) {
       const url = new URL(request.url);
@@ -63,7 +63,7 @@ export function createTransport({
       // Nothing here unpacks an answer.
       headers.delete('accept-encoding');
       try {
-        const response = await exchange(request, { url, agent, timeoutMs, keptTimeoutMs, maxAnswerBytes });
+        const response = await new Delivery(line, { request, url, agent, proxy }).answer;
         // The answers of many requests come in one turn of the event loop: each is worked on in a separate turn. A
         // refusal does not wait for its turn: it may concern requests that would start meanwhile.
         if (response.status === 200) await nextTurn();
@@ -95,118 +95,135 @@ function removeEcho({ headers, body }: PipelineRequest, response: PipelineRespon
   for (const [name, value] of told) response.headers.set(name, redactor.text(value));
 }
 
-interface Sending {
+/** The wait for a second try has so many parts: when this process itself stands still, at most one of them passes. */
+const HEDGE_STEPS = 2;
+
+/** The common part of all requests of a transport. */
+interface Line extends Required<Omit<TransportOptions, 'userAgent'>> {
+  readonly tries: SecondTries;
+}
+
+/** A request and its way. */
+interface Parcel extends Route {
+  readonly request: PipelineRequest;
   readonly url: URL;
-  readonly agent: http.Agent;
-  readonly timeoutMs: number;
-  readonly keptTimeoutMs: number;
-  readonly maxAnswerBytes: number;
 }
 
-function exchange(
-  request: PipelineRequest,
-  { url, agent, timeoutMs, keptTimeoutMs, maxAnswerBytes }: Sending,
-): Promise<PipelineResponse> {
-  const { method, headers, abortSignal } = request;
-  // The SDK puts null where there is none.
-  const body = request.body ?? undefined;
-  if (body !== undefined && typeof body !== 'string') throw new Error('a request with a body that is no text');
-  return new Promise((resolve, reject) => {
-    if (abortSignal?.aborted === true) {
-      reject(aborted());
-      return;
-    }
-    const { request: start } = url.protocol === 'http:' ? http : https;
-    let wire: http.ClientRequest;
-    try {
-      wire = start(url, { agent, method, headers: headers.toJSON() });
-    } catch {
-      // It holds what cannot stand in a header, and the error may quote it.
-      reject(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
-      return;
-    }
-    const abort = () => end(aborted());
-    const timer = setTimeout(() => end(coded('NO_ANSWER', `no answer within ${timeoutMs / 1000} s`)), timeoutMs);
-    abortSignal?.addEventListener('abort', abort);
-    let kept: NodeJS.Timeout | undefined;
-    let settled = false;
-    const settle = () => {
-      settled = true;
-      clearTimeout(timer);
-      clearTimeout(kept);
-      abortSignal?.removeEventListener('abort', abort);
-    };
-    const end = (error: Error) => {
-      if (settled) return;
-      settle();
-      reject(error.name === 'AbortError' ? error : restError(error));
-      wire.destroy();
-      if (wire.reusedSocket && error.name !== 'AbortError') closeIdle(agent, url);
-    };
-    wire.on('error', end);
-    // Node ends some requests without a word, as for an answer of 101.
-    const unanswered = () => end(coded('ECONNRESET', 'the connection was closed without an answer'));
-    wire.on('close', unanswered);
-    wire.on('socket', () => {
-      if (settled || !wire.reusedSocket || timeoutMs <= keptTimeoutMs) return;
-      const silent = () =>
-        end(coded('ECONNRESET', `no answer over a kept connection within ${keptTimeoutMs / 1000} s`));
-      kept = setTimeout(silent, keptTimeoutMs);
+/** The causes of a second try. */
+type Cause = Parameters<Telemetry['secondRequest']>[0];
+
+/** One request, which is sent at most twice: the first answer counts, and the other try is closed. */
+class Delivery {
+  /** Throws: the error of the first try, where none is answered. */
+  readonly answer: Promise<PipelineResponse>;
+  readonly #line: Line;
+  readonly #parcel: Parcel;
+  readonly #exchanges: Exchange[] = [];
+  readonly #errors: unknown[] = [];
+  #open = 0;
+  #isOver = false;
+  #stage: Stage = 'name';
+  #cause: Cause | undefined;
+  #endSecond = () => {};
+  #hedge: NodeJS.Timeout | undefined;
+  #bound: NodeJS.Timeout | undefined;
+  #settle: { resolve(response: PipelineResponse): void; reject(error: unknown): void } = { resolve() {}, reject() {} };
+
+  constructor(line: Line, parcel: Parcel) {
+    this.#line = line;
+    this.#parcel = parcel;
+    this.answer = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
     });
-    wire.on('response', (response) => {
-      clearTimeout(kept);
-      wire.off('close', unanswered);
-      readText(response, { maxBytes: maxAnswerBytes, fail: end }, (bodyAsText) => {
-        settle();
-        const { statusCode: status = 0 } = response;
-        // Cookies, which are not used, are the only header that comes as a list.
-        const { 'set-cookie': _, ...given } = response.headers;
-        resolve({ request, status, headers: createHttpHeaders(given as Record<string, string>), bodyAsText });
-      });
-    });
-    wire.end(body);
-  });
-}
+    this.#send();
+    const late = () => restError(coded('NO_ANSWER', `no answer within ${line.timeoutMs / 1000} s`));
+    this.#bound = setTimeout(() => this.#end(() => this.#settle.reject(late())), line.timeoutMs);
+    // Nobody sees how far a proxy has come.
+    if (parcel.proxy !== '') this.#comesTo('connection');
+  }
 
-/** Reads an answer to its end. */
-function readText(
-  response: http.IncomingMessage,
-  { maxBytes, fail }: { readonly maxBytes: number; readonly fail: (error: Error) => void },
-  done: (text: string) => void,
-): void {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  response.on('error', fail);
-  response.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes > maxBytes) fail(coded('LARGE_ANSWER', `an answer of over ${maxBytes} bytes`));
-  });
-  response.on('end', () => {
-    const whole = Buffer.concat(chunks);
-    const text = whole.toString('utf8');
-    // They hold values and tokens.
-    for (const part of [whole, ...chunks]) part.fill(0);
-    done(text);
-  });
-}
+  #send(): void {
+    const { request, url, agent } = this.#parcel;
+    const { keptTimeoutMs, maxAnswerBytes } = this.#line;
+    const number = this.#exchanges.length;
+    const onStage = number === 0 ? (stage: Stage) => this.#comesTo(stage) : () => {};
+    const sent = exchange(request, { url, agent, keptTimeoutMs, maxAnswerBytes, onStage });
+    this.#exchanges.push(sent);
+    this.#open++;
+    sent.answer.then(
+      (response) => this.#answered(response, number),
+      (error: unknown) => this.#failed(error, number),
+    );
+  }
 
-/** Closes the idle connections to a URL's host, by the names that Node's agents give them. */
-function closeIdle(agent: http.Agent, { hostname, port, protocol }: URL): void {
-  const prefix = `${hostname}:${port === '' ? (protocol === 'http:' ? 80 : 443) : port}:`;
-  for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
-    if (name.startsWith(prefix)) for (const socket of [...sockets]) socket.destroy();
+  /** The first try waits for something else now. */
+  #comesTo(stage: Stage): void {
+    this.#stage = stage;
+    clearTimeout(this.#hedge);
+    if (this.#cause !== undefined || stage === 'name' || stage === 'rest') return;
+    const { hedgeMs, tries } = this.#line;
+    const { url, request } = this.#parcel;
+    if (url.protocol !== 'https:' || !isRepeatable(request)) return;
+    const wait = (steps: number) => {
+      this.#hedge = setTimeout(() => (steps > 1 ? wait(steps - 1) : setImmediate(hedge)), hedgeMs / HEDGE_STEPS);
+    };
+    const hedge = () => {
+      // An answer may have come in the turn of the timer.
+      if (this.#isOver || this.#cause !== undefined || this.#stage !== stage) return;
+      if (tries.allows(url.host)) this.#sendAgain(stage);
+      else wait(HEDGE_STEPS);
+    };
+    wait(HEDGE_STEPS);
+  }
+
+  #sendAgain(cause: Cause): void {
+    const { url, agent } = this.#parcel;
+    this.#cause = cause;
+    this.#endSecond = this.#line.tries.begin(url.host);
+    if (cause === 'connection') this.#doubt();
+    // The other kept ones of the host were probably dropped with it.
+    else if (this.#exchanges[0]?.reused() === true) closeIdle(agent, url);
+    this.#send();
+  }
+
+  /** The next connection takes another address of the host, if there is one. */
+  #doubt(): void {
+    const { url, proxy } = this.#parcel;
+    if (proxy === '') this.#line.agents.doubt?.(url.hostname, this.#exchanges[0]?.address());
+  }
+
+  #answered(response: PipelineResponse, number: number): void {
+    this.#line.tries.answered(this.#parcel.url.host, response.status);
+    this.#end(() => this.#settle.resolve(response), number === 0 ? 'first' : 'second');
+  }
+
+  #failed(error: unknown, number: number): void {
+    clearTimeout(this.#hedge);
+    this.#open--;
+    this.#errors[number] = error;
+    if (number === 0 && this.#stage === 'connection') this.#doubt();
+    const isCut = this.#exchanges[0]?.reused() === true && this.#stage !== 'rest' && CUT.has(codeOf(error));
+    if (isCut && this.#cause === undefined && isRepeatable(this.#parcel.request)) this.#sendAgain('cut');
+    else if (this.#open === 0) this.#end(() => this.#settle.reject(this.#errors[0]));
+  }
+
+  #end(settle: () => void, winner: 'first' | 'second' | 'none' = 'none'): void {
+    this.#isOver = true;
+    clearTimeout(this.#hedge);
+    clearTimeout(this.#bound);
+    this.#endSecond();
+    for (const one of this.#exchanges) one.cancel();
+    if (this.#cause !== undefined) {
+      this.#line.telemetry.secondRequest(this.#cause, winner);
+      if (winner === 'none') this.#line.tries.unanswered(this.#parcel.url.host);
+    }
+    settle();
   }
 }
 
-function aborted(): Error {
-  return new DOMException('The operation was aborted', 'AbortError');
-}
+/** Codes of a kept connection that was closed under a request. */
+const CUT = new Set(['ECONNRESET', 'EPIPE']);
 
-/** The SDK tells failures of the network from others by this class and their codes. */
-function restError(error: Error): RestError {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : RestError.REQUEST_SEND_ERROR;
-  const addresses = addressesOf(error);
-  const { atProxy = false } = error as Error & FailedPlace;
-  return Object.assign(new RestError(error.message, { code }), { atProxy, ...(addresses.length > 0 && { addresses }) });
+function codeOf(error: unknown): string {
+  return error instanceof RestError ? (error.code ?? '') : '';
 }

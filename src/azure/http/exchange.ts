@@ -1,0 +1,184 @@
+/**
+ * Sends one HTTP request over one connection and reads the answer, with a bound on its size. The transport starts one or two
+ * of them for a request. Reports when the connection gets further, so that the transport can tell which step hangs.
+ */
+
+import http from 'node:http';
+import https from 'node:https';
+import type { Socket } from 'node:net';
+import { createHttpHeaders, type PipelineRequest, type PipelineResponse, RestError } from '@azure/core-rest-pipeline';
+import { addressesOf } from './addresses.ts';
+import { connectingOf } from './bounded-agents.ts';
+import { coded, type FailedPlace } from './network-error.ts';
+
+/** The step that an exchange waits for: the name of the host, its connection, the beginning or the rest of the answer. */
+export type Stage = 'name' | 'connection' | 'answer' | 'rest';
+
+/** How a request is sent. */
+export interface Sending {
+  readonly url: URL;
+  readonly agent: http.Agent;
+  /** Bound of the first byte over a connection that was kept, in milliseconds. */
+  readonly keptTimeoutMs: number;
+  readonly maxAnswerBytes: number;
+  /** Called when the exchange comes to another stage. */
+  readonly onStage: (stage: Stage) => void;
+}
+
+/** One HTTP exchange. */
+export interface Exchange {
+  /** The answer, read to its end. Throws: `RestError`; `AbortError` of the request's signal. Pending after `cancel`. */
+  readonly answer: Promise<PipelineResponse>;
+  /** True if it goes over a connection that was used before. */
+  readonly reused: () => boolean;
+  /** The address that the connection is tried with, or was made to. */
+  readonly address: () => string | undefined;
+  /** Ends it and closes its connection. */
+  cancel(): void;
+}
+
+/** Starts an exchange. */
+export function exchange(
+  request: PipelineRequest,
+  { url, agent, keptTimeoutMs, maxAnswerBytes, onStage }: Sending,
+): Exchange {
+  const { method, headers, abortSignal } = request;
+  // The SDK puts null where there is none.
+  const body = request.body ?? undefined;
+  if (body !== undefined && typeof body !== 'string') throw new Error('a request with a body that is no text');
+  if (abortSignal?.aborted === true) return failedExchange(aborted());
+  const { request: start } = url.protocol === 'http:' ? http : https;
+  let wire: http.ClientRequest;
+  try {
+    wire = start(url, { agent, method, headers: headers.toJSON() });
+  } catch {
+    // It holds what cannot stand in a header, and the error may quote it.
+    return failedExchange(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
+  }
+  let cancel = () => {};
+  const answer = new Promise<PipelineResponse>((resolve, reject) => {
+    let kept: NodeJS.Timeout | undefined;
+    let settled = false;
+    const settle = () => {
+      settled = true;
+      clearTimeout(kept);
+      abortSignal?.removeEventListener('abort', abort);
+    };
+    const fail = (error: Error) => {
+      if (settled) return;
+      settle();
+      reject(error.name === 'AbortError' ? error : restError(error));
+      wire.destroy();
+      if (wire.reusedSocket && error.name !== 'AbortError') closeIdle(agent, url);
+    };
+    const abort = () => fail(aborted());
+    cancel = () => {
+      if (settled) return;
+      settle();
+      wire.destroy();
+    };
+    abortSignal?.addEventListener('abort', abort);
+    // Stays after the end: the connection of one that was cancelled fails.
+    wire.on('error', fail);
+    // Node ends some requests without a word, as for an answer of 101.
+    const unanswered = () => fail(coded('ECONNRESET', 'the connection was closed without an answer'));
+    wire.on('close', unanswered);
+    wire.on('socket', (socket) => {
+      if (settled) return;
+      reportStages(socket, onStage);
+      if (!wire.reusedSocket) return;
+      const silent = () =>
+        fail(coded('ECONNRESET', `no answer over a kept connection within ${keptTimeoutMs / 1000} s`));
+      kept = setTimeout(silent, keptTimeoutMs);
+    });
+    wire.on('response', (response) => {
+      clearTimeout(kept);
+      wire.off('close', unanswered);
+      onStage('rest');
+      readText(response, { maxBytes: maxAnswerBytes, fail }, (bodyAsText) => {
+        settle();
+        resolve({ request, ...headOf(response), bodyAsText });
+      });
+    });
+    wire.end(body);
+  });
+  return {
+    answer,
+    reused: () => wire.reusedSocket,
+    address: () => addressOf(wire.socket),
+    cancel: () => cancel(),
+  };
+}
+
+function failedExchange(error: Error): Exchange {
+  return { answer: Promise.reject(error), reused: () => false, address: () => undefined, cancel() {} };
+}
+
+/** Reports the stage of the connection, which may be up, or may have been begun before the request. */
+function reportStages(socket: Socket, onStage: (stage: Stage) => void): void {
+  const isUp =
+    connectingOf(socket) === undefined && !('secureConnecting' in socket && socket.secureConnecting === true);
+  if (isUp) {
+    onStage('answer');
+    return;
+  }
+  const isNamed = connectingOf(socket)?.awaited !== 'lookup';
+  if (isNamed) onStage('connection');
+  else socket.once('lookup', (error: Error | null) => error ?? onStage('connection'));
+  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => onStage('answer'));
+}
+
+/** The address of a connection that is up, or else the last one that was tried. */
+function addressOf(socket: Socket | null): string | undefined {
+  if (socket === null) return undefined;
+  return socket.remoteAddress ?? connectingOf(socket)?.tried.at(-1)?.address;
+}
+
+function headOf({ statusCode: status = 0, headers }: http.IncomingMessage): Omit<PipelineResponse, 'request'> {
+  // Cookies, which are not used, are the only header that comes as a list.
+  const { 'set-cookie': _, ...given } = headers;
+  return { status, headers: createHttpHeaders(given as Record<string, string>) };
+}
+
+/** Reads an answer to its end. */
+function readText(
+  response: http.IncomingMessage,
+  { maxBytes, fail }: { readonly maxBytes: number; readonly fail: (error: Error) => void },
+  done: (text: string) => void,
+): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  response.on('error', fail);
+  response.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > maxBytes) fail(coded('LARGE_ANSWER', `an answer of over ${maxBytes} bytes`));
+  });
+  response.on('end', () => {
+    const whole = Buffer.concat(chunks);
+    const text = whole.toString('utf8');
+    // They hold values and tokens.
+    for (const part of [whole, ...chunks]) part.fill(0);
+    done(text);
+  });
+}
+
+/** Closes the idle connections to a URL's host, by the names that Node's agents give them. */
+export function closeIdle(agent: http.Agent, { hostname, port, protocol }: URL): void {
+  const prefix = `${hostname}:${port === '' ? (protocol === 'http:' ? 80 : 443) : port}:`;
+  for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
+    if (name.startsWith(prefix)) for (const socket of [...sockets]) socket.destroy();
+  }
+}
+
+function aborted(): Error {
+  return new DOMException('The operation was aborted', 'AbortError');
+}
+
+/** The SDK tells failures of the network from others by this class and their codes. */
+export function restError(error: Error): RestError {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : RestError.REQUEST_SEND_ERROR;
+  const addresses = addressesOf(error);
+  const { atProxy = false } = error as Error & FailedPlace;
+  return Object.assign(new RestError(error.message, { code }), { atProxy, ...(addresses.length > 0 && { addresses }) });
+}
