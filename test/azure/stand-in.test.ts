@@ -246,6 +246,52 @@ describe('a vault that is away', () => {
   });
 });
 
+describe('the error that a last known value stands in for', () => {
+  const told = () =>
+    log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => `${fields.objects}: ${fields.error}`);
+  const token = () =>
+    lab.emulator.issueServiceAccountToken({
+      subject: SUBJECT,
+      audience: WORKLOAD_IDENTITY_AUDIENCE,
+      expiresInSeconds: 24 * 3600,
+    });
+
+  it('names the object of its own Mount, where another principal has found the vault away', async () => {
+    const pod = { names: ['s2'], token: token() };
+    await mounted();
+    await mounted(pod);
+    away(answer(503));
+    await mounted();
+    await mounted(pod);
+    expect(told()).toEqual([
+      expect.stringMatching(/^s1: Cannot read secret "s1" .* 503 .* service principal/),
+      expect.stringMatching(
+        /^s2: Cannot read secret "s2" from vault "lab-vault": the vault at \S+ answered 503 to an earlier/,
+      ),
+    ]);
+    expect(told()[1]).not.toMatch(/s1|2222/);
+  });
+
+  it('names the identity of its own Mount, where another one has found the login service away', async () => {
+    await lab.close();
+    await start({ maxStaleMs: 3 * HOUR });
+    const pod = { names: ['s2'], token: token() };
+    await mounted();
+    await mounted(pod);
+    time += 2 * HOUR;
+    lab.emulator.faults.add({ on: 'entra', method: 'POST', action: answer(503) });
+    await mounted();
+    await mounted(pod);
+    expect(told()).toEqual([
+      expect.stringMatching(/^s1: Cannot log in as service principal 2222/),
+      expect.stringMatching(
+        /^s2: Cannot log in as workload identity 3333.*: Entra ID at \S+ answered 503 to an earlier/,
+      ),
+    ]);
+    expect(told()[1]).not.toMatch(/2222/);
+  });
+});
+
 describe('a refusal', () => {
   const disabled = { error: { code: 'Forbidden', message: 'no', innererror: { code: 'SecretDisabled' } } };
 

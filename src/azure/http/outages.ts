@@ -7,6 +7,7 @@
 import { Cache } from '../../base/cache.ts';
 import { type Clock, Lifetime } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
+import { hostHint, hostInWords, type Phase } from '../../base/phases.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
 
 /** Pause before a host that is away is tried again, at first and at most; doubles with each further failure. */
@@ -123,6 +124,37 @@ export function isAway(error: unknown): error is ProviderError {
   if (code === 'ERR_UNREACHABLE' || code === 'ERR_TIMEOUT') return true;
   const { httpStatus = 0 } = details;
   return code === 'ERR_VAULT' && (httpStatus >= 500 || httpStatus === 408);
+}
+
+/** A request that is not sent, in the words of its own error. */
+export interface UnsentRequest {
+  readonly phase: Phase;
+  readonly host: string;
+  readonly failed: string;
+  /** The same without the object. Default: `failed`. */
+  readonly allFailed?: string;
+}
+
+/**
+ * The error of a request that is not sent because its host is away. The cause may belong to a request of another
+ * principal: only its kind is told, and nothing of the object or the identity that it names.
+ */
+export function unsentError(
+  { code, details: { httpStatus, remoteCode } }: ProviderError,
+  { phase, host, failed, allFailed = failed }: UnsentRequest,
+): ProviderError {
+  const [how, remedy] =
+    httpStatus === undefined
+      ? ['did not answer', hostHint(phase)]
+      : [`answered ${httpStatus} to`, 'the service, or a proxy before it, has a fault'];
+  const text = `${hostInWords(phase, host)} ${how} an earlier request of this node; ${remedy}`;
+  const details = {
+    phase,
+    host,
+    ...(httpStatus === undefined ? {} : { httpStatus }),
+    ...(remoteCode === undefined ? {} : { remoteCode }),
+  };
+  return new ProviderError(code, `${failed}: ${text}`, { details, reason: `${allFailed}: ${text}` });
 }
 
 function pauseMsAfter(times: number): number {

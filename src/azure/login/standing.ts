@@ -7,7 +7,7 @@ import type { Clock, SteadyTime } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
 import { hostHint, hostInWords } from '../../base/phases.ts';
 import type { Secret } from '../../base/secret.ts';
-import { isAway, type Outages } from '../http/outages.ts';
+import { isAway, type Outages, unsentError } from '../http/outages.ts';
 import { beginShortWait } from '../http/short-wait.ts';
 import { describeIdentity, type LoginPlace } from './identity-modes.ts';
 import type { Claim, Vouchers } from './vouchers.ts';
@@ -57,7 +57,7 @@ export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): P
   const away = outages.causeOf(host, request);
   if (away !== undefined && (await vouched())) {
     if (outages.isDue(host, request)) tryAgain(prover, use, outages);
-    return { standing: 'vouched', cause: away };
+    return { standing: 'vouched', cause: unsentError(away, { ...prover.place, failed: failureOf(prover) }) };
   }
   const trial = outages.begin(host, request);
   const wait = beginShortWait(use, clock, (abort) => {
@@ -92,9 +92,12 @@ function tryAgain(prover: Prover, use: ProofUse, outages: Outages): void {
 
 /** The error of a login that takes too long for a Mount that can go on without it. */
 function lateError({ identity, place: { phase, host } }: Prover): ProviderError {
-  const failed = `Cannot log in as ${describeIdentity(identity)}`;
-  const text = `${failed}: ${hostInWords(phase, host)} does not answer; ${hostHint(phase)}`;
+  const text = `${failureOf({ identity })}: ${hostInWords(phase, host)} does not answer; ${hostHint(phase)}`;
   return new ProviderError('ERR_TIMEOUT', text, { details: { phase, host } });
+}
+
+function failureOf({ identity }: Pick<Prover, 'identity'>): string {
+  return `Cannot log in as ${describeIdentity(identity)}`;
 }
 
 function requestOf({ principal, proof }: Prover, { resource }: ProofUse): string {

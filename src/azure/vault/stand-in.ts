@@ -9,7 +9,7 @@ import { hostHint, hostInWords } from '../../base/phases.ts';
 import { Progress } from '../../mount/pending-waits.ts';
 import type { FetchContext } from '../../mount/ports.ts';
 import { Snapshot } from '../../mount/snapshot.ts';
-import { isAway, type Outages, type Trial } from '../http/outages.ts';
+import { isAway, type Outages, type Trial, unsentError } from '../http/outages.ts';
 import { beginShortWait, type ShortWait } from '../http/short-wait.ts';
 import type { Known, KnownRequest, KnownValues, LastKnownGood, Operation } from './last-known-good.ts';
 import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } from './vault-error.ts';
@@ -57,7 +57,7 @@ export class StandIn<O extends Operation> {
   /**
    * Begins to ask the vault, within a short time if there is a last known value. `share` asks it; it is also called in the
    * background, when a vault that is away is to be tried again.
-   * Throws: the cause for which the vault need not be asked.
+   * Throws: the reason for which the vault need not be asked.
    */
   begin(context: FetchContext, share: (own: FetchContext) => Promise<unknown>): FetchContext {
     const { outages, clock } = this.#parts;
@@ -65,7 +65,8 @@ export class StandIn<O extends Operation> {
     const away = this.known === undefined ? undefined : outages.causeOf(question.host, key);
     if (away !== undefined) {
       if (outages.isDue(question.host, key)) this.#tryAgain(context, share);
-      throw away;
+      const [failed, allFailed] = [describeQuestion(question), describeQuestions(question)];
+      throw unsentError(away, { phase: 'vault', host: question.host, failed, allFailed });
     }
     this.#trial = outages.begin(question.host, key);
     if (this.known === undefined) return context;
