@@ -1,6 +1,7 @@
 /**
- * Sends one HTTP request over one connection and reads the answer, with a bound on its size. The transport starts one or two
- * of them for a request. Reports when the connection gets further, so that the transport can tell which step hangs.
+ * Sends one HTTP request over one connection and reads the answer, with a bound on its size. The transport starts one
+ * or two of them for a request. Reports when the connection gets further, so that the transport can tell which step
+ * hangs.
  */
 
 import http from 'node:http';
@@ -11,7 +12,9 @@ import { addressesOf } from './addresses.ts';
 import { connectingOf } from './bounded-agents.ts';
 import { coded, type FailedPlace } from './network-error.ts';
 
-/** The step that an exchange waits for: the name of the host, its connection, the beginning or the rest of the answer. */
+/**
+ * The step that an exchange waits for: the name of the host, its connection, the beginning or the rest of the answer.
+ */
 export type Stage = 'name' | 'connection' | 'answer' | 'rest';
 
 /** How a request is sent. */

@@ -1,6 +1,7 @@
 /**
- * Resolves names to addresses, for every outbound connection of the provider. Lookups are shared, bounded in number and time, and
- * their answers are kept. While name servers fail, answers from before serve on. Refuses a lookup where too many are under way.
+ * Resolves names to addresses, for every outbound connection of the provider. Lookups are shared, bounded in number and
+ * time, and their answers are kept. While name servers fail, answers from before serve on. Refuses a lookup where too
+ * many are under way.
  */
 
 import type { LookupAddress } from 'node:dns';
@@ -79,8 +80,8 @@ export class Lookups {
   }
 
   /**
-   * Resolves a name for `node:net`. Fails with the errors of {@link Resolve}, `TOO_MANY_LOOKUPS`, and {@link STOPPING} where
-   * {@link Lookups.stop} lets it wait no longer.
+   * Resolves a name for `node:net`. Fails with the errors of {@link Resolve}, `TOO_MANY_LOOKUPS`, and {@link STOPPING}
+   * where {@link Lookups.stop} lets it wait no longer.
    */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
     let timer: NodeJS.Timeout | undefined;
@@ -109,8 +110,8 @@ export class Lookups {
   };
 
   /**
-   * Notes that a connection to an address of the name failed or hung: the name is resolved again for the next one, and for
-   * a minute this address is tried last.
+   * Notes that a connection to an address of the name failed or hung: the name is resolved again for the next one, and
+   * for a minute this address is tried last.
    */
   doubt(hostname: string, address: string | undefined): void {
     if (address !== undefined) this.#doubted.set(hostname, address, { ttlMs: DOUBT_MS });

@@ -1,6 +1,6 @@
 /**
- * Asks name servers for the addresses of one full name. `resolver.ts` calls it. A server that is silent or cannot answer
- * costs a second at most: the next one is asked, and the first answer counts. Everything ends with the signal.
+ * Asks name servers for the addresses of one full name. `resolver.ts` calls it. A server that is silent or cannot
+ * answer costs a second at most: the next one is asked, and the first answer counts. Everything ends with the signal.
  */
 
 import { type LookupAddress, Resolver } from 'node:dns';
@@ -46,8 +46,8 @@ const FAILURES: Readonly<Record<string, readonly [code: string, text: string]>> 
 };
 
 /**
- * The first usable answer of the servers. Throws: `EAI_AGAIN` when the signal aborts before; `NO_NAME_SERVER`, `EREFUSED`
- * or `ESERVFAIL`, that of the first server, where no server can answer.
+ * The first usable answer of the servers. Throws: `EAI_AGAIN` when the signal aborts before; `NO_NAME_SERVER`,
+ * `EREFUSED` or `ESERVFAIL`, that of the first server, where no server can answer.
  */
 export function askServers(question: Question, servers: readonly string[], signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {

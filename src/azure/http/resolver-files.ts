@@ -1,7 +1,7 @@
 /**
- * Reads `/etc/hosts` and `/etc/resolv.conf` as the C library does: addresses of a name, name servers and search domains.
- * `resolver.ts` calls it for each lookup, so that a change of a file takes effect. Files that cannot be read count as
- * empty, unless the process has no file descriptor left.
+ * Reads `/etc/hosts` and `/etc/resolv.conf` as the C library does: addresses of a name, name servers and search
+ * domains. `resolver.ts` calls it for each lookup, so that a change of a file takes effect. Files that cannot be read
+ * count as empty, unless the process has no file descriptor left.
  */
 
 import type { LookupAddress } from 'node:dns';
@@ -64,9 +64,9 @@ export async function readResolvConf({ resolvConf }: ResolverFiles): Promise<Res
 }
 
 /**
- * The full names to ask for, in order, until one has an address. Differs from the C library: a name with two dots or more
- * comes first as it stands, though the `ndots:5` of Kubernetes puts it last. A search domain cannot answer in place of a
- * vault, and a vault's name costs one question.
+ * The full names to ask for, in order, until one has an address. Differs from the C library: a name with two dots or
+ * more comes first as it stands, though the `ndots:5` of Kubernetes puts it last. A search domain cannot answer in
+ * place of a vault, and a vault's name costs one question.
  */
 export function fullNames(name: string, { search, ndots }: ResolverSettings): readonly string[] {
   if (name.endsWith('.')) return [name];

@@ -1,7 +1,7 @@
 /**
- * Resolves one name to its addresses: the hosts file first, then the name servers, with the search domains. `lookups.ts`
- * calls it. It uses none of Node's threads, and ends within a bounded time. Names under `.localhost` are never asked of a
- * name server (RFC 6761 section 6.3).
+ * Resolves one name to its addresses: the hosts file first, then the name servers, with the search domains.
+ * `lookups.ts` calls it. It uses none of Node's threads, and ends within a bounded time. Names under `.localhost` are
+ * never asked of a name server (RFC 6761 section 6.3).
  */
 
 import type { LookupAddress } from 'node:dns';

@@ -1,7 +1,7 @@
 /**
- * Decides when a request is sent a second time: its connection or its answer hangs, or a kept connection was cut under it. The
- * transport keeps one for all of its requests. Refuses a second try to a host that is silent or asks for a pause, and more than
- * a few at a time to any host.
+ * Decides when a request is sent a second time: its connection or its answer hangs, or a kept connection was cut under
+ * it. The transport keeps one for all of its requests. Refuses a second try to a host that is silent or asks for a
+ * pause, and more than a few at a time to any host.
  */
 
 import type { PipelineRequest } from '@azure/core-rest-pipeline';
