@@ -9,8 +9,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const [name = '', ...args] = process.argv.slice(2);
 // The output is below node_modules, so that packages that are not in the bundle are found at run time.
 const outdir = join(root, 'node_modules/.cache/bench');
-/** Programs that the benchmark of the provider runs in separate processes. */
-const helpers = name === 'provider' ? ['azure-process', 'baseline-process', 'loop-hook'] : [];
+/** Programs that run in separate processes, or that the provider loads. */
+const helpers = { provider: ['azure-process', 'baseline-process', 'loop-hook'], soak: ['soak-hook'] }[name] ?? [];
 await build({
   absWorkingDir: root,
   entryPoints: [name, ...helpers].map((entry) => `bench/${entry}.ts`),
