@@ -19,6 +19,7 @@ const MAX_STALE = 2 * HOUR;
 /** A day more. */
 const KEEP = 26 * HOUR;
 const AUDIENCE = 'api://AzureADTokenExchange';
+const UNKNOWN_ISSUER = 'no login with a token of its issuer has succeeded on this node';
 const CONFIGURATION = '/.well-known/openid-configuration';
 const rsa = sharedKey('rsa-2048', 'cluster');
 
@@ -108,21 +109,37 @@ describe('the keys of an accepted issuer', () => {
     expect(await verify(token({ audience: 'api://AKSIdentityBinding' }))).toBe(false);
   });
 
-  it.each([
-    ['expired', () => token({ expiresInSeconds: -60 })],
-    ['of an issuer that was never accepted', () => token({ issuer: 'https://elsewhere.example' })],
-    ['of an issuer that differs by a slash', () => token({ issuer: `${emulator.serviceAccountIssuer}/` })],
-    ['of an issuer in other case', () => token({ issuer: emulator.serviceAccountIssuer.toUpperCase() })],
-    ['for another audience', () => token({ audience: 'api://elsewhere' })],
-    ['that is no JWT', () => 'token'],
+  it.each<[string, () => string, string]>([
+    ['expired', () => token({ expiresInSeconds: -60 }), 'it has expired'],
+    ['of an issuer that was never accepted', () => token({ issuer: 'https://elsewhere.example' }), UNKNOWN_ISSUER],
+    [
+      'of an issuer that differs by a slash',
+      () => token({ issuer: `${emulator.serviceAccountIssuer}/` }),
+      UNKNOWN_ISSUER,
+    ],
+    [
+      'of an issuer in other case',
+      () => token({ issuer: emulator.serviceAccountIssuer.toUpperCase() }),
+      UNKNOWN_ISSUER,
+    ],
+    ['for another audience', () => token({ audience: 'api://elsewhere' }), 'it is for another audience'],
     [
       'of a key that is not published',
       () => podToken({ key: rsa, claims: podClaims(emulator.serviceAccountIssuer, clock.wall()) }),
+      'its issuer published no key of its key ID and algorithm',
     ],
-  ])('do not verify a token %s', async (_, text) => {
+    ['with a cut signature', () => token().slice(0, -2), 'its signature is not one of its issuer'],
+  ])('do not verify a token %s', async (_, text, detail) => {
     await accept();
     expect(await verify(text())).toBe(false);
     expect(lines.at(-1)?.message).toBe('A service-account token was not verified offline');
+    expect(lines.at(-1)?.fields).toEqual({ subject: SUBJECT, detail });
+  });
+
+  it('do not verify what is no JWT', async () => {
+    await accept();
+    expect(await verify('token')).toBe(false);
+    expect(lines.at(-1)?.fields.detail).toBe('it is not a signed JWT of a known form');
   });
 
   it('verify nothing for identities without a service-account token', async () => {

@@ -105,7 +105,8 @@ export class IssuerKeys implements OfflineProof, Sweepable {
     if (!hasPodToken(identity)) return false;
     const problem = this.#problemOf(identity, now);
     if (problem === undefined) return true;
-    this.#options.log.detail('A service-account token was not verified offline', { detail: problem });
+    const { subject } = claimedPrincipal(identity.token) ?? {};
+    this.#options.log.detail('A service-account token was not verified offline', { subject, detail: problem });
     return false;
   }
 
