@@ -31,21 +31,25 @@ const AT_REST: Readonly<Partial<Record<keyof Sample, number>>> = { anonBytes: 60
 
 /** Returns everything that is wrong, as sentences; empty if nothing is. */
 export function judge(lives: readonly Life[], { wrong, mounted }: Tally): readonly string[] {
-  const faults = [...wrong].map(([text, times]) => `${times} ×: ${text}`);
-  if (mounted === 0) faults.push('no Mount succeeded');
-  for (const { number, samples, rest, ended, defects } of lives) {
-    const life = `life ${number}`;
-    if (ended !== 'as told') faults.push(`${life}: ${ended}`);
-    faults.push(...defects.map((line) => `${life}: ${line}`));
-    for (const [name, { factor, more }] of samples.length < MIN_SAMPLES ? [] : entriesOf(LIMITS)) {
-      const [early, late] = [partOf(samples, name, 0.2), partOf(samples, name, 0.8)];
-      if (late > early * factor + more) faults.push(`${life}: ${name} grew from ${early} to ${late}`);
-    }
-    for (const [name, most] of entriesOf(AT_REST)) {
-      if (rest[name] > (most ?? 0)) faults.push(`${life}: ${rest[name]} ${name} at rest`);
-    }
-  }
-  return faults;
+  return [
+    ...[...wrong].map(([text, times]) => `${times} ×: ${text}`),
+    ...(mounted === 0 ? ['no Mount succeeded'] : []),
+    ...lives.flatMap((life) => faultsOf(life).map((fault) => `life ${life.number}: ${fault}`)),
+  ];
+}
+
+function faultsOf({ samples, rest, ended, defects }: Life): readonly string[] {
+  const grown = entriesOf(LIMITS).flatMap(([name, { factor, more }]) => {
+    const [early, late] = [partOf(samples, name, 0.2), partOf(samples, name, 0.8)];
+    return late > early * factor + more ? [`${name} grew from ${early} to ${late}`] : [];
+  });
+  const left = entriesOf(AT_REST).filter(([name, most]) => rest[name] > most);
+  return [
+    ...(ended === 'as told' ? [] : [ended]),
+    ...defects,
+    ...(samples.length < MIN_SAMPLES ? [] : grown),
+    ...left.map(([name]) => `${rest[name]} ${name} at rest`),
+  ];
 }
 
 /** Prints the table of lives, and what is wrong. */
