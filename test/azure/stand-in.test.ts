@@ -311,6 +311,21 @@ describe('a refusal', () => {
   });
 });
 
+describe('another answer', () => {
+  it.each<[string, Fault['action'], string]>([
+    ['400', answer(400), 'ERR_BAD_PARAMETERS'],
+    ['409', answer(409), 'ERR_VAULT'],
+    ['200 without a value', { kind: 'edit', remove: ['value'] }, 'ERR_VAULT'],
+  ])('(%s) is told too; the value stays for an outage', async (_, action, code) => {
+    const before = await mounted();
+    away(action);
+    expect(await refused()).toMatchObject({ code });
+    lab.emulator.faults.clear();
+    away(answer(429, { 'retry-after': '120' }));
+    expect(await mounted()).toEqual(before);
+  });
+});
+
 describe('where the login service is away', () => {
   const podToken = (expiresInSeconds = 24 * 3600) =>
     lab.emulator.issueServiceAccountToken({ subject: SUBJECT, audience: WORKLOAD_IDENTITY_AUDIENCE, expiresInSeconds });

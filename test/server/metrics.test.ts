@@ -176,13 +176,20 @@ describe('our own metrics', () => {
     ]);
   });
 
-  test('count retries, tokens, cache lookups and certificate warnings', async () => {
+  test('count retries, tokens, cache lookups, last known values and certificate warnings', async () => {
     const { metrics } = metricsAt();
     metrics.vaultRetry('prod-kv', 'throttled');
     metrics.vaultRetry('prod-kv', 'throttled');
     metrics.tokenRequest('workload', 'ok');
     metrics.cacheLookup('hit');
+    metrics.lastKnownMount('timeout');
     metrics.certificateWarning('expired');
+    expect(await samples(metrics, 'akv_csi_last_known_mounts_total')).toEqual([
+      'cause="unreachable" 0',
+      'cause="timeout" 1',
+      'cause="throttled" 0',
+      'cause="server_error" 0',
+    ]);
     expect(await samples(metrics, 'akv_csi_vault_retries_total')).toEqual(['reason="throttled",vault="prod-kv" 2']);
     expect(await samples(metrics, 'akv_csi_token_requests_total')).toContain('identity="workload",outcome="ok" 1');
     expect(await samples(metrics, 'akv_csi_cache_lookups_total')).toContain('result="hit" 1');
