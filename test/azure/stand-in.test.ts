@@ -153,7 +153,8 @@ describe('a vault that is away', () => {
     await pass(5_000);
     expect(await atOnce(first)).toEqual(before);
     const asked = lab.count('vault');
-    expect(asked).toBeLessThanOrEqual(32);
+    // The gate lets 32 through, and the transport sends four second tries.
+    expect(asked).toBeLessThanOrEqual(36);
     expect(await atOnce(Promise.all(pods.map(mounted)))).toEqual(before);
     expect(lab.count('vault')).toBe(asked);
     expect(causes).toEqual(Array.from({ length: 60 }, () => 'timeout'));
