@@ -4,6 +4,7 @@
  */
 
 import type { Agent } from 'node:https';
+import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { Clock } from '../base/clock.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import type { Sweeper } from '../base/sweeper.ts';
@@ -24,7 +25,8 @@ import { DOCUMENT_BOUNDS } from './login/openid-documents.ts';
 import { TokenPool } from './login/token-pool.ts';
 import { TokenProxy, type TokenProxyOptions } from './login/token-proxy.ts';
 import { Vouchers } from './login/vouchers.ts';
-import { type KnownWitness, LastKnownGood } from './vault/last-known-good.ts';
+import { OfflineCache, type OfflineCacheOptions } from './offline-cache.ts';
+import { LastKnownGood } from './vault/last-known-good.ts';
 import { AzureVaults } from './vault/vaults.ts';
 
 /** Bound of one HTTP request. */
@@ -47,10 +49,8 @@ export interface AzureOptions {
   readonly maxStaleMs: number;
   /** Service-account tokens are verified by the keys of their issuer while the login service is away. */
   readonly verifyTokensOffline: boolean;
-  /** Is told which values are kept and erased. Default: nobody is. */
-  readonly witness?: KnownWitness;
-  /** Is told which keys of issuers were read. Default: nobody is. */
-  readonly issuerWitness?: IssuerWitness;
+  /** Where last known values are kept for a restart. Default: nowhere. */
+  readonly offlineCache?: OfflineCacheOptions | undefined;
   readonly telemetry: Telemetry;
   /** Default: none. */
   readonly log?: Logger;
@@ -68,23 +68,21 @@ export interface AzureOptions {
 /** Azure as Mounts see it. */
 export interface Azure {
   readonly vaults: AzureVaults;
-  /** The last known values; the values of an earlier process are loaded into it. */
-  readonly known: LastKnownGood;
-  /** The keys of issuers; those of an earlier process are loaded into it. Undefined: tokens are not verified offline. */
-  readonly issuers: IssuerKeys | undefined;
   /** The SecretProviderClasses of the cluster. */
   readonly classes: ClassReader | undefined;
   /** Makes what all connections share, which takes about ten milliseconds. Sends nothing. */
   warmUp(): void;
   /** From now on a request fails that waits two seconds for a name server; the others go on. */
   stop(): void;
-  close(): void;
+  /** Takes in what an earlier process kept for outages. To be awaited before the first Mount. */
+  restore(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Sends nothing yet. */
 export function connectAzure(options: AzureOptions): Azure {
   const { userAgent, telemetry, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
-  const { maxStaleMs, witness, log = silentLogger } = options;
+  const { maxStaleMs, offlineCache, log = silentLogger } = options;
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST, resolve } = options;
   const agents = new Agents(options.trust, { sweeper, telemetry, ...(resolve !== undefined && { resolve }) });
   const transport = createTransport({ agents, userAgent, timeoutMs, telemetry });
@@ -96,8 +94,11 @@ export function connectAzure(options: AzureOptions): Azure {
   );
   const silent = new SilentHosts(sweeper);
   const outages = new Outages(sweeper);
-  const issuers = issuerKeys(options, agents);
-  const known = new LastKnownGood({ sweeper, maxStaleMs, ...(witness === undefined ? {} : { witness }) });
+  const offline = new OfflineCache();
+  const issuers = issuerKeys(options, agents, offline.issuers);
+  const known = new LastKnownGood({ sweeper, maxStaleMs, witness: offline.values });
+  const offlineProof = issuers ?? noOfflineProof;
+  const vouchers = new Vouchers({ sweeper, offlineProof, maxStaleMs, witness: offline.principals });
   const tokens = new TokenPool({
     transport: {
       client: metadata.clientOf(transport),
@@ -108,7 +109,7 @@ export function connectAzure(options: AzureOptions): Azure {
     },
     silent,
     outages,
-    vouchers: new Vouchers({ sweeper, offlineProof: issuers ?? noOfflineProof, maxStaleMs }),
+    vouchers,
     telemetry,
     clock,
     sweeper,
@@ -127,31 +128,38 @@ export function connectAzure(options: AzureOptions): Azure {
     cacheTtlMs,
     pinnedCacheTtlMs,
   });
-  const { serviceAccountDir, tokenProxy } = options;
-  const apiServer = (directory: string) =>
-    new ApiServer({
-      address: tokenProxy.apiServer,
-      serviceAccountDir: directory,
-      lookup: agents.lookup,
-      transportBy: (agent) => transportBy(agent, API_SERVER_TIMEOUT_MS),
-    });
   return {
     vaults,
-    known,
-    issuers,
-    classes: serviceAccountDir === undefined ? undefined : new Classes(apiServer(serviceAccountDir), { sweeper, log }),
+    classes: classesOf(options, agents, (agent) => transportBy(agent, API_SERVER_TIMEOUT_MS)),
     warmUp: () => agents.warmUp(),
     stop: () => agents.stopLookups(),
-    close() {
+    async restore() {
+      if (offlineCache === undefined) return;
+      const readers = { values: known, principals: vouchers, issuers };
+      await offline.open(offlineCache, { maxStaleMs, clock, sweeper, log, telemetry }, readers);
+    },
+    async close() {
       agents.close();
+      await offline.close();
     },
   };
 }
 
 /** The keys of issuers; undefined if there are no last known values for them to open. */
-function issuerKeys(options: AzureOptions, agents: Agents): IssuerKeys | undefined {
-  const { userAgent, sweeper, maxStaleMs, verifyTokensOffline, issuerWitness: witness, log = silentLogger } = options;
+function issuerKeys(options: AzureOptions, agents: Agents, witness: IssuerWitness): IssuerKeys | undefined {
+  const { userAgent, sweeper, maxStaleMs, verifyTokensOffline, log = silentLogger } = options;
   if (!verifyTokensOffline || maxStaleMs <= 0) return undefined;
   const client = createTransport({ agents, userAgent, ...DOCUMENT_BOUNDS });
-  return new IssuerKeys({ client, log, sweeper, maxStaleMs, ...(witness === undefined ? {} : { witness }) });
+  return new IssuerKeys({ client, log, sweeper, maxStaleMs, witness });
+}
+
+/** The reader of SecretProviderClasses; undefined where none are read. */
+function classesOf(
+  { serviceAccountDir, tokenProxy, sweeper, log = silentLogger }: AzureOptions,
+  { lookup }: Agents,
+  transportBy: (agent: Agent) => HttpClient,
+): Classes | undefined {
+  if (serviceAccountDir === undefined) return undefined;
+  const apiServer = new ApiServer({ address: tokenProxy.apiServer, serviceAccountDir, lookup, transportBy });
+  return new Classes(apiServer, { sweeper, log });
 }

@@ -89,6 +89,10 @@ export interface Telemetry {
   /** One warning about a certificate. The reasons are few, such as `expired` or `chain_incomplete`. */
   certificateWarning(reason: string): void;
   mountFinished(outcome: MountOutcome): void;
+  /** A file of the offline cache was refused (`read`), or its directory could not be written (`write`). */
+  offlineCacheFailure(operation: 'read' | 'write'): void;
+  /** The number of entries of the offline cache on the disk. */
+  offlineCacheEntries(count: number): void;
 }
 
 /** Counts nothing. */
@@ -103,4 +107,6 @@ export const silentTelemetry: Telemetry = {
   lastKnownMount() {},
   certificateWarning() {},
   mountFinished() {},
+  offlineCacheFailure() {},
+  offlineCacheEntries() {},
 };

@@ -6,6 +6,7 @@ import { connectAzure } from '../azure/azure.ts';
 import { CloudFiles } from '../azure/cloud-files.ts';
 import { caFileIn, SERVICE_ACCOUNT_DIR } from '../azure/cluster/service-account.ts';
 import { readTrust } from '../azure/http/trust.ts';
+import type { OfflineCacheOptions } from '../azure/offline-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { Sweeper } from '../base/sweeper.ts';
@@ -21,7 +22,10 @@ import type { ServeOptions } from './serve-flags.ts';
 import { VERSION } from './version.ts';
 
 /** Settings of the provider, for `serve` and for a single Mount. */
-export type ProviderSettings = Omit<ServeOptions, 'endpoint' | 'version' | 'help'>;
+export type ProviderSettings = Omit<
+  ServeOptions,
+  'endpoint' | 'version' | 'help' | 'offlineCacheDir' | 'offlineCacheKeyFile'
+>;
 
 /** The surroundings of the provider: its log, metrics, clock and environment. */
 export interface ProviderSurroundings {
@@ -33,6 +37,8 @@ export interface ProviderSurroundings {
   readonly sweeper?: Sweeper;
   /** Called after each sweep that dropped something. */
   readonly swept?: () => void;
+  /** Where last known values are kept for a restart; undefined: nowhere. */
+  readonly offlineCache?: OfflineCacheOptions | undefined;
   /** Directory of the CA and token for the API server of the cluster. Default: that of every pod. */
   readonly serviceAccountDir?: string;
 }
@@ -61,7 +67,7 @@ export async function createProvider(
   surroundings: ProviderSurroundings,
 ): Promise<Provider> {
   const { env, log, telemetry, clock, sweeper = new Sweeper(clock) } = surroundings;
-  const { serviceAccountDir = SERVICE_ACCOUNT_DIR, swept = () => {} } = surroundings;
+  const { serviceAccountDir = SERVICE_ACCOUNT_DIR, swept = () => {}, offlineCache } = surroundings;
   const { identityModes: servedModes, allowVolumeAttributes: allowed } = settings;
   const azure = connectAzure({
     userAgent: userAgentOf(settings.customUserAgent),
@@ -81,11 +87,13 @@ export async function createProvider(
     pinnedCacheTtlMs: settings.pinnedCacheTtlMs,
     maxStaleMs: settings.maxStaleMs,
     verifyTokensOffline: settings.verifyTokensOffline,
+    offlineCache,
     telemetry,
     log,
     clock,
     sweeper,
   });
+  await azure.restore();
   const { cloudName, orderChain, split, certificatePolicy } = settings;
   const defaults = { cloudName, orderChain, split };
   const readCloudFile = cloudFilesOf(settings, env);
@@ -113,7 +121,7 @@ export async function createProvider(
     stop: () => azure.stop(),
     async close() {
       clearInterval(sweeping);
-      azure.close();
+      await azure.close();
     },
   };
 }

@@ -9,7 +9,8 @@ import { nearest, oneOf, quote } from '../base/words.ts';
 import { CLOUD_NAMES } from '../spc/cloud.ts';
 import { IDENTITY_KINDS, type IdentityKind } from '../spc/identities/table.ts';
 import { ALLOW_ALL, GUARDED_NAMES } from '../spc/overrides.ts';
-import { describeFlags, type FlagSpec, parseGoFlags } from './go-flags.ts';
+import { describeFlags, parseGoFlags } from './go-flags.ts';
+import { MEANINGLESS, SERVE_FLAGS } from './serve-flag-specs.ts';
 
 /** The settings of `serve`. Flags have the official provider's names and defaults. */
 export interface ServeOptions {
@@ -39,6 +40,9 @@ export interface ServeOptions {
   readonly maxStaleMs: number;
   /** Service-account tokens are verified by the keys of their issuer where Entra ID is away. */
   readonly verifyTokensOffline: boolean;
+  /** The directory of the offline cache; empty: it is off. */
+  readonly offlineCacheDir: string;
+  readonly offlineCacheKeyFile: string;
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly identityModes: readonly IdentityKind[];
   /** Guarded parameters that pods may change; see `spc/overrides.ts`. */
@@ -46,122 +50,6 @@ export interface ServeOptions {
   /** The given flags that this provider accepts and ignores. */
   readonly ignored: readonly string[];
 }
-
-/** The flags of `serve`, in the order of its help. */
-export const SERVE_FLAGS: readonly FlagSpec[] = [
-  {
-    name: 'endpoint',
-    kind: 'text',
-    fallback: 'unix:///tmp/azure.sock',
-    help: 'address to listen on: unix:///path/azure.sock or tcp://host:port',
-  },
-  { name: 'version', kind: 'boolean', fallback: 'false', help: 'print version and build date as JSON and exit' },
-  { name: 'help', alias: 'h', kind: 'boolean', fallback: 'false', help: 'print this text and exit' },
-  { name: 'v', kind: 'count', fallback: '0', help: 'log level: 2 adds details, 5 every step; no secret at any level' },
-  { name: 'log-format-json', kind: 'boolean', fallback: 'false', help: 'write log lines as JSON instead of logfmt' },
-  {
-    name: 'healthz-host',
-    kind: 'text',
-    fallback: '',
-    help: 'IP address of the health endpoint; empty: every interface',
-  },
-  { name: 'healthz-port', kind: 'port', fallback: '8989', help: 'port of the health endpoint' },
-  { name: 'healthz-path', kind: 'text', fallback: '/healthz', help: 'path of the health endpoint' },
-  { name: 'healthz-timeout', kind: 'duration', fallback: '5s', help: 'time limit of one health check' },
-  { name: 'metrics-backend', kind: 'text', fallback: 'Prometheus', help: 'metrics backend; only Prometheus' },
-  { name: 'prometheus-port', kind: 'port', fallback: '8898', help: 'port of /metrics' },
-  {
-    name: 'metrics-object-names',
-    kind: 'boolean',
-    fallback: 'true',
-    help: 'show names of objects in metrics, the first 100; the others are "other"',
-  },
-  {
-    name: 'construct-pem-chain',
-    kind: 'boolean',
-    fallback: 'true',
-    help: 'order certificate chains: leaf, intermediates, root',
-  },
-  {
-    name: 'write-cert-and-key-in-separate-files',
-    kind: 'boolean',
-    fallback: 'false',
-    help: 'add <file>.crt and <file>.key next to each certificate with its key',
-  },
-  { name: 'cloud-name', kind: 'text', fallback: 'AzurePublicCloud', help: 'cloud of manifests without cloudName' },
-  {
-    name: 'cloud-file-dir',
-    kind: 'text',
-    fallback: '',
-    help: 'directory of the files that cloudEnvFileName may name; empty: that of AZURE_ENVIRONMENT_FILEPATH',
-  },
-  {
-    name: 'token-proxy-url',
-    kind: 'text',
-    fallback: '',
-    help: 'token proxy of identity binding; empty: the API server',
-  },
-  {
-    name: 'sni-name',
-    kind: 'text',
-    fallback: '',
-    help: 'TLS server name of the token proxy; empty: discovered from the API server',
-  },
-  { name: 'custom-user-agent', kind: 'text', fallback: '', help: 'text added to the user agent of every request' },
-  {
-    name: 'cache-ttl',
-    kind: 'duration',
-    fallback: '30s',
-    help: 'how long an unpinned value is served from the cache; 0 disables the cache',
-  },
-  { name: 'pinned-cache-ttl', kind: 'duration', fallback: '10m', help: 'the same for versions named in the manifest' },
-  {
-    name: 'max-stale',
-    kind: 'duration',
-    fallback: '1h',
-    help: 'how old a value may be that is served while its vault does not answer; 0: none is',
-  },
-  {
-    name: 'verify-tokens-offline',
-    kind: 'boolean',
-    fallback: 'true',
-    help: 'verify service-account tokens by the keys of their issuer where Entra ID does not answer',
-  },
-  {
-    name: 'certificate-policy',
-    kind: 'text',
-    fallback: 'warn',
-    help: 'warn about expired and not yet valid certificates, or enforce: refuse to mount them',
-  },
-  {
-    name: 'identity-modes',
-    kind: 'text',
-    fallback: '',
-    help: 'identity modes that the provider serves, separated by commas; empty: all',
-  },
-  {
-    name: 'allow-volume-attributes',
-    kind: 'text',
-    fallback: '',
-    help: "parameters that pods may change in requests that use the node's own identity; *: all",
-  },
-];
-
-/** Flags of klog and pprof. An existing DaemonSet may set them; this provider accepts and ignores them. */
-const MEANINGLESS: readonly FlagSpec[] = (
-  [
-    [
-      'boolean',
-      'add_dir_header alsologtostderr logtostderr one_output skip_headers skip_log_headers enable-pprof legacy_stderr_threshold_behavior',
-    ],
-    [
-      'text',
-      'log_backtrace_at log_dir log_file log_file_max_size log_flush_frequency log-flush-frequency stderrthreshold vmodule pprof-port',
-    ],
-  ] as const
-).flatMap(([kind, names]) =>
-  names.split(' ').map((name) => ({ name, kind, fallback: kind === 'boolean' ? 'false' : '', help: '' })),
-);
 
 /** Reads the arguments of `serve`. Throws: ERR_USAGE. */
 export function parseServeFlags(args: readonly string[]): ServeOptions {
@@ -174,6 +62,10 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
   requireOneOf('metrics-backend', text('metrics-backend'), ['Prometheus']);
   requireOneOf('certificate-policy', text('certificate-policy'), ['warn', 'enforce']);
   requireThat('cloud-file-dir', text('cloud-file-dir'), { rule: 'a directory other than "/"', holds: isNotRoot });
+  requireThat('offline-cache-dir', text('offline-cache-dir'), { rule: 'a directory other than "/"', holds: isNotRoot });
+  requireBoth('offline-cache-dir', 'offline-cache-key-file', text);
+  if (text('offline-cache-dir') !== '' && number('max-stale') === 0)
+    throw new ProviderError('ERR_USAGE', 'flag --offline-cache-dir needs --max-stale above 0');
   requireThat('healthz-host', text('healthz-host'), { rule: 'an IP address such as 127.0.0.1', holds: isIpOrEmpty });
   requireThat('token-proxy-url', text('token-proxy-url'), { rule: 'an https URL', holds: isHttpsOrEmpty });
   requireThat('custom-user-agent', text('custom-user-agent'), { rule: 'printable ASCII', holds: isPrintableAscii });
@@ -206,6 +98,8 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     pinnedCacheTtlMs: number('pinned-cache-ttl'),
     maxStaleMs: number('max-stale'),
     verifyTokensOffline: flag('verify-tokens-offline'),
+    offlineCacheDir: text('offline-cache-dir'),
+    offlineCacheKeyFile: text('offline-cache-key-file'),
     certificatePolicy: text('certificate-policy').toLowerCase() === 'enforce' ? 'enforce' : 'warn',
     identityModes: identityModes.length === 0 ? IDENTITY_KINDS : identityModes,
     allowVolumeAttributes,
@@ -224,7 +118,8 @@ ${describeFlags(SERVE_FLAGS)}
 
 Environment: AZURE_ENVIRONMENT_FILEPATH (custom cloud file), HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
 SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS,
-KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server).
+KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server),
+NODE_NAME (node, for the offline cache; default: the host name).
 
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start or did not end in time, 2 wrong flags.
 `;
@@ -265,6 +160,17 @@ interface Rule {
 function requireThat(name: string, value: string, { rule, holds }: Rule): void {
   if (holds(value)) return;
   throw new ProviderError('ERR_USAGE', `invalid value ${quote(value)} for flag --${name}: it must be ${rule}`);
+}
+
+/** Two flags that mean nothing without each other. */
+function requireBoth(one: string, other: string, text: (name: string) => string): void {
+  for (const [given, missing] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    if (text(given) === '' || text(missing) !== '') continue;
+    throw new ProviderError('ERR_USAGE', `flag --${given} needs --${missing}: set both, or neither`);
+  }
 }
 
 function isHttpsOrEmpty(url: string): boolean {

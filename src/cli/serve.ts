@@ -2,6 +2,7 @@
  * The command `serve`: runs the provider until a signal stops it. `main.ts` calls it. Refuses wrong flags.
  */
 
+import type { OfflineCacheOptions } from '../azure/offline-cache.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -18,6 +19,7 @@ import { lazyProvider } from './lazy-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
 import { keepMemoryPrivate } from './memory-dumps.ts';
+import { readOfflineCache } from './offline-cache.ts';
 import { parseServeFlags, type ServeOptions, serveHelp } from './serve-flags.ts';
 import type { StopSignals } from './signals.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
@@ -63,7 +65,8 @@ export async function runServe(
     log.info('Flags that have no effect here are ignored', { flags: options.ignored.join(' ') });
   try {
     const endpoint = parseEndpoint(options.endpoint);
-    return await serve({ options, endpoint, env: io.env, log, output, signals });
+    const offlineCache = await readOfflineCache(options, io.env);
+    return await serve({ options, endpoint, offlineCache, env: io.env, log, output, signals });
   } catch (error) {
     log.error('Cannot serve', { error: messageOf(error) });
     return exitCodeFor(error);
@@ -73,13 +76,14 @@ export async function runServe(
 interface Serving {
   readonly options: ServeOptions;
   readonly endpoint: Endpoint;
+  readonly offlineCache: OfflineCacheOptions | undefined;
   readonly env: Io['env'];
   readonly log: Logger;
   readonly output: LogOutput;
   readonly signals: StopSignals;
 }
 
-async function serve({ options, endpoint, env, log, output, signals }: Serving): Promise<number> {
+async function serve({ options, endpoint, offlineCache, env, log, output, signals }: Serving): Promise<number> {
   const { healthHost: host, healthPort: port, healthPath, healthTimeoutMs: timeoutMs } = options;
   let server: RunningServer | undefined;
   let stopping = false;
@@ -100,7 +104,7 @@ async function serve({ options, endpoint, env, log, output, signals }: Serving):
   const heap = keepHeapSmall(metrics);
   const provider = lazyProvider(async () => {
     const { createProvider } = await import('./provider.ts');
-    return createProvider(options, { env, log, telemetry: metrics, clock, sweeper, swept: heap.dropped });
+    return createProvider(options, { env, log, telemetry: metrics, clock, sweeper, swept: heap.dropped, offlineCache });
   });
   const firstAnswer = afterFirstCall(heap.meter, async () => {
     await provider.warmUp();

@@ -28,6 +28,8 @@ export interface Instruments {
   readonly cacheLookups: Counter;
   readonly lastKnownMounts: Counter;
   readonly certificateWarnings: Counter;
+  readonly offlineCacheFailures: Counter;
+  readonly offlineCacheEntries: Gauge;
   text(): Promise<string>;
 }
 
@@ -144,7 +146,19 @@ function addCounters(registers: Registry[]) {
       labelNames: ['reason'],
       registers,
     }),
+    offlineCacheFailures: new Counter({
+      name: 'akv_csi_offline_cache_failures_total',
+      help: 'Files of the offline cache that were refused (read), and tries to write to it that failed (write)',
+      labelNames: ['operation'],
+      registers,
+    }),
+    offlineCacheEntries: new Gauge({
+      name: 'akv_csi_offline_cache_entries',
+      help: 'Entries of the offline cache on the disk of the node',
+      registers,
+    }),
   };
+  for (const operation of ['read', 'write']) counters.offlineCacheFailures.inc({ operation }, 0);
   for (const identity of IDENTITY_KINDS) {
     for (const outcome of OUTCOMES) counters.tokenRequests.inc({ identity, outcome }, 0);
   }

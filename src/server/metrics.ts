@@ -77,6 +77,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ...requestCounters(count, figures, objectNames),
     mountFinished: (outcome) => record(outcome, figures),
     socketLost: () => void figures.socketLost++,
+    offlineCacheFailure: (operation) => count(({ offlineCacheFailures }) => offlineCacheFailures.inc({ operation })),
+    offlineCacheEntries: (entries) => count(({ offlineCacheEntries }) => offlineCacheEntries.set(entries)),
     callStarted(method) {
       if (method === MOUNT_METHOD) figures.mountsInFlight++;
     },
@@ -126,7 +128,7 @@ function requestCounters(
   count: Count,
   { objectLabel }: Figures,
   objectNames: boolean,
-): Omit<Telemetry, 'mountFinished'> {
+): Omit<Telemetry, 'mountFinished' | 'offlineCacheFailure' | 'offlineCacheEntries'> {
   const objectSeries = boundedSet(MAX_OBJECT_SERIES);
   const vaultLabel = boundedLabel(MAX_VAULTS);
   const asked = new Set<string>();

@@ -106,6 +106,43 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     });
   });
 
+  test('mounts the offline cache and its key only where both are set, and binds it to the node', () => {
+    const offlineCache = { directory: '/var/lib/akv', keySecret: 'cache-key' };
+    const { args, env } = container({ offlineCache });
+    expect(args).toEqual(
+      expect.arrayContaining([
+        '--offline-cache-dir=/offline-cache',
+        '--offline-cache-key-file=/etc/akv-csi/offline-cache/key',
+      ]),
+    );
+    expect(env).toEqual([{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }]);
+    expect(podSpec({ offlineCache }).volumes).toEqual(
+      expect.arrayContaining([
+        { name: 'offline-cache', hostPath: { path: '/var/lib/akv', type: 'DirectoryOrCreate' } },
+        {
+          name: 'offline-cache-key',
+          secret: { secretName: 'cache-key', defaultMode: 0o400, items: [{ key: 'key', path: 'key' }] },
+        },
+      ]),
+    );
+    expect(podSpec({ offlineCache }).securityContext).toEqual({ seccompProfile: { type: 'RuntimeDefault' } });
+    expect(JSON.stringify(podSpec())).not.toContain('offline');
+  });
+
+  test('lets another user than root write the offline cache and read its key', () => {
+    const spec = podSpec({
+      offlineCache: { directory: '/var/lib/akv', keySecret: 'cache-key', key: 'k.1' },
+      linux: { runAsUser: 65_532 },
+    });
+    expect(spec.securityContext).toMatchObject({ fsGroup: 65_532 });
+    expect(spec.initContainers?.[0]?.command?.at(-1)).toContain("fs.chownSync('/offline-cache', 65532, 65532);");
+    expect(spec.initContainers?.[0]?.volumeMounts).toContainEqual({
+      name: 'offline-cache',
+      mountPath: '/offline-cache',
+    });
+    expect(spec.containers[0]?.args).toContain('--offline-cache-key-file=/etc/akv-csi/offline-cache/k.1');
+  });
+
   test('gives the ServiceAccount the right to get SecretProviderClasses, and no other', () => {
     const objects = render();
     expect([...objects.keys()].sort()).toEqual(['ClusterRole', 'ClusterRoleBinding', 'DaemonSet', 'ServiceAccount']);

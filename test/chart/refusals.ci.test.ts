@@ -205,6 +205,16 @@ describe.skipIf(helm === undefined)('chart', () => {
       /Azure\.proxySettings: .* set `proxy\.httpsProxy`/,
     ],
     ['pod security policies', { rbac: { pspEnabled: true } }, /rbac\.pspEnabled: .* removed/],
+    [
+      'an offline cache without a key',
+      { offlineCache: { directory: '/var/lib/akv' } },
+      /offlineCache: set directory and keySecret, or neither/,
+    ],
+    [
+      'a key without an offline cache',
+      { offlineCache: { keySecret: 'k' } },
+      /offlineCache: set directory and keySecret/,
+    ],
     ['two CA bundles', { caBundle: { configMap: 'a', secret: 'b' } }, /caBundle: set configMap or secret, not both/],
     [
       'a surge on the node network',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { SERVE_FLAGS } from '../../src/cli/serve-flags.ts';
+import { SERVE_FLAGS } from '../../src/cli/serve-flag-specs.ts';
 import { IDENTITY_KINDS } from '../../src/spc/identities/table.ts';
 import { ALLOW_ALL, GUARDED_NAMES } from '../../src/spc/overrides.ts';
 import { chartDir, type Tree } from './helm.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
-import { parseServeFlags, SERVE_FLAGS, serveHelp } from '../../src/cli/serve-flags.ts';
+import { SERVE_FLAGS } from '../../src/cli/serve-flag-specs.ts';
+import { parseServeFlags, serveHelp } from '../../src/cli/serve-flags.ts';
 import { IDENTITY_KINDS } from '../../src/spc/identities/table.ts';
 
 describe('flags of serve', () => {
@@ -17,6 +18,8 @@ describe('flags of serve', () => {
       healthTimeoutMs: 5000,
       metricsPort: 8898,
       metricsObjectNames: true,
+      offlineCacheDir: '',
+      offlineCacheKeyFile: '',
       orderChain: true,
       split: false,
       cloudName: 'AzurePublicCloud',

@@ -163,7 +163,7 @@ describe('identity binding', () => {
   it('asks the token proxy in place of Entra, under the server name computed from the cluster’s id', async () => {
     const provider = providerWith();
     const { files } = await provider.mount();
-    provider.close();
+    await provider.close();
     expect(files.map(({ contents }) => contents.toString())).toEqual(['v']);
     expect(tokenRequests().map(({ serverName }) => serverName)).toEqual([SERVER_NAME]);
     expect(called).toEqual(['kubernetes.default.svc.cluster.local']);
@@ -173,14 +173,14 @@ describe('identity binding', () => {
     const provider = providerWith({ apiHost: 'localhost' });
     await Promise.all([provider.mount(), provider.mount()]);
     await provider.mount();
-    provider.close();
+    await provider.close();
     expect(called).toEqual(['localhost']);
   });
 
   it('sends nothing to the authority by itself', async () => {
     const provider = providerWith();
     await provider.mount();
-    provider.close();
+    await provider.close();
     const entra = emulator.requests.filter(({ kind }) => kind === 'entra');
     expect(entra.map(({ path }) => path)).toEqual(seen.map(({ path }) => path));
   });
@@ -188,7 +188,7 @@ describe('identity binding', () => {
   it('takes the server name of --sni-name', async () => {
     const provider = providerWith({ sniName: 'chosen.ests.aks' });
     await provider.mount();
-    provider.close();
+    await provider.close();
     expect(tokenRequests().map(({ serverName }) => serverName)).toEqual(['chosen.ests.aks']);
     expect(called).toEqual([]);
   });
@@ -231,7 +231,7 @@ describe('identity binding', () => {
       await expect(provider.mount()).rejects.toMatchObject({
         message: expect.stringMatching(/proxy transport not available: .*set --sni-name/),
       });
-      provider.close();
+      await provider.close();
     }
     expect(seen).toEqual([]);
   });
@@ -256,7 +256,7 @@ describe('identity binding', () => {
     const provider = providerWith();
     const error = await provider.mount(1_500).catch((thrown: unknown) => thrown);
     emulator.faults.clear();
-    provider.close();
+    await provider.close();
     expect(error).toMatchObject({ code: 'ERR_TIMEOUT', details: { phase: 'token-proxy' } });
     expect(error).toMatchObject({
       message: expect.stringMatching(
@@ -272,6 +272,6 @@ describe('identity binding', () => {
     await expect(provider.mount()).rejects.toMatchObject({ code: 'ERR_SETUP', message });
     writeFileSync(caFile, readFileSync(join(directory, 'cluster-ca.crt')));
     expect((await provider.mount()).files).toHaveLength(1);
-    provider.close();
+    await provider.close();
   });
 });

@@ -155,7 +155,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     count: (kind) => emulator.requests.filter((request) => request.kind === kind).length,
     tokens: () => emulator.requests.filter(({ kind, method }) => kind === 'entra' && method === 'POST').length,
     async close() {
-      azure.close();
+      await azure.close();
       await emulator.close();
     },
   };

@@ -17,6 +17,9 @@
 {{- if and $s.caBundle.configMap $s.caBundle.secret -}}
 {{- $wrong = append $wrong "caBundle: set configMap or secret, not both" -}}
 {{- end -}}
+{{- if ne (empty $s.offlineCache.directory) (empty $s.offlineCache.keySecret) -}}
+{{- $wrong = append $wrong "offlineCache: set directory and keySecret, or neither" -}}
+{{- end -}}
 {{- if $s.linux.enabled -}}
 {{- $wrong = concat $wrong (include "akv.checkImage" $s.linux.image | fromJsonArray) (include "akv.checkPod" $s | fromJsonArray) -}}
 {{- end -}}
@@ -61,7 +64,7 @@
   {{- $wrong = append $wrong (printf "linux.%s: %q must be %q; %s" (ternary "podLabels" "nodeSelector" (eq $name "app")) $name $only $why) -}}
   {{- end -}}
 {{- end -}}
-{{- range $flag, $value := dict "endpoint" "providerName" "healthz-port" "linux.healthzPort" "healthz-path" "linux.healthzPath" "prometheus-port" "metricsAddr" -}}
+{{- range $flag, $value := dict "endpoint" "providerName" "healthz-port" "linux.healthzPort" "healthz-path" "linux.healthzPath" "prometheus-port" "metricsAddr" "offline-cache-dir" "offlineCache.directory" "offline-cache-key-file" "offlineCache.keySecret" -}}
   {{- range $arg := $.extraArgs -}}
     {{- if regexMatch (printf "^--?%s(=|$)" $flag) $arg -}}
     {{- $wrong = append $wrong (printf "extraArgs: --%s must agree with the pod's ports, probes and volumes; set %s instead" $flag $value) -}}
@@ -75,7 +78,7 @@
   {{- end -}}
 {{- end -}}
 {{- range $linux.volumes -}}
-  {{- if has .name (list "providers" "cluster-ca" "ca-bundle") -}}
+  {{- if has .name (list "providers" "cluster-ca" "ca-bundle" "offline-cache" "offline-cache-key") -}}
   {{- $wrong = append $wrong (printf "linux.volumes: %q is the name of a volume of the chart; use another name" .name) -}}
   {{- end -}}
 {{- end -}}

@@ -101,7 +101,10 @@ httpGet:
 {{- $args = append $args (printf "--prometheus-port=%d" (int .metricsAddr)) -}}
 {{- if not .metricsObjectNames -}}{{- $args = append $args "--metrics-object-names=false" -}}{{- end -}}
 {{- if not .verifyTokensOffline -}}{{- $args = append $args "--verify-tokens-offline=false" -}}{{- end -}}
+{{- $cache := .offlineCache -}}
 {{- range $flag, $value := dict
+  "offline-cache-dir" (ternary "/offline-cache" "" (not (empty $cache.directory)))
+  "offline-cache-key-file" (ternary (printf "/etc/akv-csi/offline-cache/%s" $cache.key) "" (not (empty $cache.directory)))
   "certificate-policy" (ternary "" .certificatePolicy (eq .certificatePolicy "warn"))
   "identity-modes" (join "," .identityModes)
   "allow-volume-attributes" (join "," .allowVolumeAttributes)
@@ -131,6 +134,9 @@ httpGet:
   (dict "name" "NO_PROXY" "value" .proxy.noProxy)
   (dict "name" "NODE_EXTRA_CA_CERTS" "value" $ca) -}}
 {{- if and .value (not (hasKey $given .name)) -}}{{- $env = append $env . -}}{{- end -}}
+{{- end -}}
+{{- if and .offlineCache.directory (not (hasKey $given "NODE_NAME")) -}}
+{{- $env = append $env (dict "name" "NODE_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "spec.nodeName"))) -}}
 {{- end -}}
 {{- with concat $env .env -}}{{- toYaml . -}}{{- end -}}
 {{- end -}}

@@ -19,6 +19,13 @@ export interface VouchersOptions {
   readonly offlineProof: OfflineProof;
   /** How long an accepted proof counts, in milliseconds; 0: nobody is vouched for. */
   readonly maxStaleMs: number;
+  readonly witness?: PrincipalWitness;
+}
+
+/** Is told of refusals that must outlast the process. Returns at once, and never throws. */
+export interface PrincipalWitness {
+  /** The login service has refused the principal itself, and not just a token that may be forged. */
+  refused(principal: string): void;
 }
 
 /** An identity with its principal and its proof. */
@@ -53,12 +60,27 @@ export class Vouchers {
    * either. If that token is genuine, its principal was refused: no other token counts until a login succeeds.
    */
   refused(claim: Claim, now: number): void {
+    const { offlineProof, witness } = this.#options;
     const { identity, principal, proof } = claim;
     this.#note(claim, false, Infinity);
-    if (proof.by !== 'token') return;
-    void this.#options.offlineProof.verify(identity, now).then((genuine) => {
-      if (genuine) this.#proofs.set(principal, false, { owner: principal });
+    if (proof.by !== 'token') {
+      witness?.refused(principal);
+      return;
+    }
+    void offlineProof.verify(identity, now).then((genuine) => {
+      if (!genuine) return;
+      this.#proofs.set(principal, false, { owner: principal });
+      witness?.refused(principal);
     });
+  }
+
+  /**
+   * A principal was accepted `ageMs` milliseconds ago, in an earlier process. It vouches for identities whose key holds the
+   * whole credential, or that the node proves; a token has to prove itself.
+   */
+  load(principal: string, ageMs: number): void {
+    if (this.#proofs.peek(principal) !== undefined) return;
+    this.#proofs.set(principal, true, { ttlMs: this.#options.maxStaleMs - ageMs, owner: principal });
   }
 
   /** True if the proof was accepted not too long ago, or is verified offline at `now` (milliseconds since 1970). */

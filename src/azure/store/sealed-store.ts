@@ -8,6 +8,7 @@ import { type Clock, Lifetime } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Sweepable } from '../../base/sweeper.ts';
+import type { Telemetry } from '../../base/telemetry.ts';
 import { entryNameOf, indexNameOf, type Loaded, type LoadedEntry, loadStore } from './load-store.ts';
 import { seal, sealedBytes } from './seal.ts';
 import type { SealingKey, SealingKeys } from './sealing-key.ts';
@@ -25,12 +26,7 @@ const BEHIND_MS = 60_000;
 const NOTHING = Buffer.alloc(0);
 
 /** Receives the figures of the store. */
-export interface StoreTelemetry {
-  /** A file was refused (`read`), or the directory could not be written (`write`). */
-  offlineCacheFailure(operation: 'read' | 'write'): void;
-  /** The number of entries on the disk. */
-  offlineCacheEntries(count: number): void;
-}
+export type StoreTelemetry = Pick<Telemetry, 'offlineCacheFailure' | 'offlineCacheEntries'>;
 
 /** Settings and parts of {@link SealedStore}. */
 export interface SealedStoreOptions {
@@ -150,6 +146,12 @@ export class SealedStore implements Sweepable {
   /** Removes a value from the disk. */
   erase(key: EntryKey): void {
     this.#entries.drop(idOf(key));
+    this.#start();
+  }
+
+  /** Removes everything of an owner from the disk; see `ownerOf`. */
+  eraseOwner(owner: string): void {
+    for (const [id, entry] of this.#entries.all()) if (entry.owner === owner) this.#entries.drop(id);
     this.#start();
   }
 

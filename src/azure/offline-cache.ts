@@ -1,0 +1,141 @@
+/**
+ * Connects the sealed store on the disk with what is kept in memory for outages: last known values, the keys of accepted
+ * issuers, and the principals that a login service accepted. `connectAzure` makes it. Without `--offline-cache-dir` it
+ * keeps nothing.
+ */
+
+import { delay } from '../base/abort.ts';
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
+import type { Logger } from '../base/log.ts';
+import type { Sweeper } from '../base/sweeper.ts';
+import type { IssuerWitness } from './login/issuer-keys.ts';
+import type { PrincipalWitness } from './login/vouchers.ts';
+import type { LoadedEntry } from './store/load-store.ts';
+import { SealedStore, type StoreTelemetry } from './store/sealed-store.ts';
+import type { SealingKeys } from './store/sealing-key.ts';
+import type { EntryKey } from './store/store-index.ts';
+import { decodeKnown, encodeKnown, entryKeyOf, requestOfEntry } from './vault/known-codec.ts';
+import type { KnownEntry, KnownRequest, KnownWitness } from './vault/last-known-good.ts';
+
+/** More than the memory of last known values holds, so that what is in memory is on the disk as well. */
+const LIMITS = { entries: 2000, bytes: 16 * 1024 * 1024, entryBytes: 2 * 1024 * 1024 };
+/** Of the keys of one issuer. */
+const ISSUER_LIMITS = { bytes: 256 * 1024, entries: 10_000, depth: 4 };
+/** A disk that does not answer holds up the first Mounts for this long. */
+const OPEN_LIMIT_MS = 10_000;
+const ISSUER = 'issuer 1';
+const PRINCIPAL = 'principal 1';
+
+/** Settings of {@link OfflineCache}. */
+export interface OfflineCacheOptions {
+  readonly directory: string;
+  readonly keys: SealingKeys;
+}
+
+/** What takes the entries of an earlier process. */
+export interface OfflineCacheReaders {
+  readonly values: { load(entry: KnownEntry): void };
+  /** Undefined: tokens are not verified offline. */
+  readonly issuers: { load(issuer: unknown): boolean } | undefined;
+  readonly principals: { load(principal: string, ageMs: number): void };
+}
+
+/** The surroundings of {@link OfflineCache}. */
+export interface OfflineCacheParts {
+  readonly maxStaleMs: number;
+  readonly clock: Clock;
+  readonly sweeper: Sweeper;
+  readonly log: Logger;
+  readonly telemetry: StoreTelemetry;
+  /** Default: {@link SealedStore.open}. */
+  readonly openStore?: typeof SealedStore.open;
+  /** How long Mounts wait for the disk at first, in milliseconds. Default: ten seconds. */
+  readonly openLimitMs?: number;
+}
+
+/** What survives a restart. Before {@link OfflineCache.open}, and where that failed, it keeps nothing. */
+export class OfflineCache {
+  #store: SealedStore | undefined;
+
+  readonly values: KnownWitness = {
+    kept: (entry) => {
+      // The vault has just accepted a token of the principal. It comes first, since a value is of no use without it.
+      this.#store?.put([PRINCIPAL, entry.principal], Buffer.alloc(0));
+      this.#store?.put(entryKeyOf(entry), encodeKnown(entry.value), entry.heldMs);
+    },
+    erased: (request: KnownRequest) => this.#store?.erase(entryKeyOf(request)),
+  };
+
+  readonly issuers: IssuerWitness = {
+    kept: ({ issuer, keys }) => this.#store?.put([ISSUER, issuer], Buffer.from(JSON.stringify(keys))),
+  };
+
+  readonly principals: PrincipalWitness = {
+    refused: (principal) => this.#store?.eraseOwner(principal),
+  };
+
+  /**
+   * Opens the store and hands on what it holds. A directory that is not fit for it is a warning, and Mounts go on; so do they
+   * where the disk does not answer for ten seconds.
+   */
+  async open(options: OfflineCacheOptions, parts: OfflineCacheParts, readers: OfflineCacheReaders): Promise<void> {
+    const { log, openLimitMs = OPEN_LIMIT_MS } = parts;
+    const { directory } = options;
+    const timer = new AbortController();
+    const tellLate = () => {
+      log.warn('The offline cache takes long to open', {
+        directory,
+        detail: 'Mounts go on; check the disk of the node',
+      });
+    };
+    const late = delay(openLimitMs, timer.signal).then(tellLate, () => {});
+    await Promise.race([this.#open(options, parts, readers), late]);
+    timer.abort();
+  }
+
+  async #open(options: OfflineCacheOptions, parts: OfflineCacheParts, readers: OfflineCacheReaders): Promise<void> {
+    const { log, telemetry, sweeper, openStore = SealedStore.open } = parts;
+    try {
+      this.#store = await openStore({ ...options, ...parts, limits: LIMITS }, (entry) => take(entry, readers));
+      sweeper.add(this.#store);
+    } catch (error) {
+      telemetry.offlineCacheFailure('read');
+      const { directory } = options;
+      const detail = 'Mounts go on; nothing is kept for a restart, until the provider starts again';
+      log.warn('Cannot open the offline cache', { directory, detail, error: messageOf(error) });
+    }
+  }
+
+  /** Writes what is not yet on the disk. */
+  async close(): Promise<void> {
+    await this.#store?.close();
+  }
+}
+
+/** Hands an entry on; false where it is of a kind that this program does not know. */
+function take({ key, content, ageMs, heldMs }: LoadedEntry, readers: OfflineCacheReaders): boolean {
+  const [kind, name = ''] = key;
+  if (kind === PRINCIPAL) {
+    readers.principals.load(name, ageMs);
+    return true;
+  }
+  if (kind === ISSUER) {
+    const keys = parseJson(content.toString('utf8'), ISSUER_LIMITS);
+    return keys.ok && readers.issuers?.load({ issuer: name, keys: keys.value, ageMs }) === true;
+  }
+  return takeValue(key, { content, ageMs, heldMs }, readers);
+}
+
+function takeValue(
+  key: EntryKey,
+  { content, ageMs, heldMs }: Omit<LoadedEntry, 'key'>,
+  { values }: OfflineCacheReaders,
+): boolean {
+  const request = requestOfEntry(key);
+  const value = request === undefined ? undefined : decodeKnown(request, content);
+  if (request === undefined || value === undefined) return false;
+  values.load({ ...request, value, ageMs, heldMs });
+  return true;
+}
