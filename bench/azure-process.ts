@@ -16,8 +16,8 @@ function emulator(): Emulator {
 const methods = {
   async start(options: EmulatorOptions) {
     running = await startEmulator(options);
-    const { authorityHost, caPem, cloudFile } = running;
-    return { authorityHost, caPem, cloudFile, vaultUrl: running.vaultUrl(running.vaults[0] ?? '') };
+    const { authorityHost, caPem, cloudFile, port } = running;
+    return { authorityHost, caPem, cloudFile, port, vaultUrl: running.vaultUrl(running.vaults[0] ?? '') };
   },
   hostsLines: () => emulator().hostsLines(),
   clearRequests: () => emulator().requests.clear(),

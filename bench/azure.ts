@@ -32,6 +32,8 @@ export interface Counts {
 /** The emulator as the benchmark uses it. */
 export interface Azure {
   readonly address: AzureAddress;
+  /** Host and port of the listener. It serves the names of the public cloud too, to clients that connect to it by address. */
+  readonly listener: string;
   readonly latency: Latency;
   readonly remote: Pick<Remote<AzureMethods>, 'clearRequests' | 'requests' | 'addFault' | 'clearFaults'>;
   /** True if clients use the host names of the public cloud. */
@@ -49,8 +51,8 @@ export interface Azure {
 export async function startAzure(latency: Latency, publicNames: boolean): Promise<Azure> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-azure-'));
   const { remote, stop } = startHelper<AzureMethods>('azure-process');
-  const names = publicNames ? { port: 443, hosts: PUBLIC_NAMES } : {};
-  const started = await remote.start({ seed: seedOf(), latency, ...names });
+  const port = publicNames ? 443 : 0;
+  const started = await remote.start({ seed: seedOf(), latency, port, hosts: PUBLIC_NAMES });
   const { caPem } = started;
   const address = publicNames
     ? { caPem, authorityHost: `https://${PUBLIC_NAMES[0]}/`, vaultUrl: `https://${VAULT}.vault.azure.net` }
@@ -63,6 +65,7 @@ export async function startAzure(latency: Latency, publicNames: boolean): Promis
   };
   return {
     address,
+    listener: `127.0.0.1:${started.port}`,
     latency,
     remote,
     publicNames,

@@ -22,8 +22,11 @@ export interface Implementation {
   readonly name: string;
   /** `provider` is a program that is measured as a process. */
   readonly kind: 'provider' | 'baseline';
-  start(azure: Azure, options?: StartOptions): Promise<Running>;
+  start(azure: Endpoints, options?: StartOptions): Promise<Running>;
 }
+
+/** The addresses of the emulator that a start uses. */
+export type Endpoints = Pick<Azure, 'address' | 'listener' | 'publicNames' | 'caFile' | 'cloudFile'>;
 
 /** Options of a start. Baselines ignore them. */
 export interface StartOptions {
@@ -53,18 +56,29 @@ export interface Running {
   stop(): Promise<{ readonly loop: LoopBlock | undefined }>;
 }
 
+/** How a provider is started, and which names it is given. */
+export interface ProviderKind {
+  /** True for this project's provider, whose own flags and hooks can be used. */
+  readonly own: boolean;
+  /**
+   * `emulator`: the names of the run, by the emulator's cloud file unless they are public. `public`: always the names of
+   * the public cloud, for a provider that connects to the address of its flag `--connect` whatever the name.
+   */
+  readonly cloud: 'emulator' | 'public';
+}
+
 const POLL_MS = 2;
-/** Time for a provider to complete its start. */
-const SETTLE_MS = 1000;
+/** Time until the hook has handled a signal. */
+const SIGNAL_MS = 100;
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /** Returns a provider that is started by `command`, which must accept the flags of the official provider. */
-export function provider(name: string, command: readonly string[], own: boolean): Implementation {
+export function provider(name: string, command: readonly string[], kind: ProviderKind): Implementation {
   return {
     name,
     kind: 'provider',
-    start: (azure, options = {}) => startProvider({ command, own, azure, ...options }),
+    start: (azure, options = {}) => startProvider({ command, ...kind, azure, ...options }),
   };
 }
 
@@ -91,14 +105,12 @@ export function baseline(name: 'sequential' | 'limit'): Implementation {
   };
 }
 
-interface ProviderStart extends StartOptions {
+interface ProviderStart extends StartOptions, ProviderKind {
   readonly command: readonly string[];
-  readonly own: boolean;
-  readonly azure: Azure;
+  readonly azure: Endpoints;
 }
 
 async function startProvider(options: ProviderStart): Promise<Running> {
-  const { azure } = options;
   const directory = mkdtempSync(join(tmpdir(), 'bench-'));
   const socket = join(directory, 's');
   const loopFile = join(directory, 'loop.json');
@@ -119,15 +131,14 @@ async function startProvider(options: ProviderStart): Promise<Running> {
       pid,
       start,
       async mount(pod) {
-        const { files } = await client.mount(requestFor(pod, azure), { deadlineMs: 120_000 });
+        const { files } = await client.mount(requestFor(pod, options), { deadlineMs: 120_000 });
         if (files.length !== pod.objects.length)
           throw new Error(`${pod.name}: ${files.length} files instead of ${pod.objects.length}`);
       },
       async watchFromNow() {
         if (!options.own || options.watchLoop !== true) return;
-        await sleep(SETTLE_MS);
         child.kill('SIGUSR2');
-        await sleep(SETTLE_MS / 10);
+        await sleep(SIGNAL_MS);
       },
       async stop() {
         client.close();
@@ -143,11 +154,12 @@ async function startProvider(options: ProviderStart): Promise<Running> {
   }
 }
 
-function spawnProvider({ command, own, azure, ...options }: ProviderStart, socket: string, loopFile: string) {
+function spawnProvider({ command, own, cloud, azure, ...options }: ProviderStart, socket: string, loopFile: string) {
   const { cacheTtlMs, watchLoop = false, procsFiles = [] } = options;
   const [program = '', ...args] = command;
   const ttl = own && cacheTtlMs !== undefined ? ['--cache-ttl', `${cacheTtlMs}ms`] : [];
-  const flags = ['--endpoint', `unix://${socket}`, '--healthz-port', '0', '--prometheus-port', '0', ...ttl];
+  const connect = cloud === 'public' ? ['--connect', azure.listener] : [];
+  const flags = ['--endpoint', `unix://${socket}`, '--healthz-port', '0', '--prometheus-port', '0', ...ttl, ...connect];
   const watched = own && watchLoop;
   const hook = watched ? ['--import', fileURLToPath(new URL('loop-hook.mjs', import.meta.url))] : [];
   const line = [program, ...hook, ...args, ...flags];
@@ -183,9 +195,10 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-function requestFor(pod: Pod, azure: Azure) {
+function requestFor(pod: Pod, { azure, cloud: names }: Pick<ProviderStart, 'azure' | 'cloud'>) {
   const objects = pod.objects.map(({ name, type }) => `  - |\n    objectName: ${name}\n    objectType: ${type}\n`);
-  const cloud = azure.publicNames ? {} : { cloudName: 'AzureStackCloud', cloudEnvFileName: azure.cloudFile };
+  const isPublic = azure.publicNames || names === 'public';
+  const cloud = isPublic ? {} : { cloudName: 'AzureStackCloud', cloudEnvFileName: azure.cloudFile };
   return mountRequestOf({
     parameters: { keyvaultName: VAULT, tenantID: TENANT, objects: `array:\n${objects.join('')}`, ...cloud },
     pod: { name: pod.name, namespace: 'bench', uid: `uid-${pod.name}`, serviceAccount: 'default' },

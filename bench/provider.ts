@@ -1,13 +1,14 @@
 /**
- * Measures time, requests and memory of the provider against two baselines in the same run: `sequential` (reads as the
- * official provider does) and `limit` (bare requests, the lower bound). Prints a table of ratios and writes JSON.
- * Reports missed targets and asserts no time.
+ * Measures time, CPU time, requests and memory of the provider in the same run as a peer in Go and two baselines:
+ * `sequential` (both read as the official provider does) and `limit` (bare requests, the lower bound). Prints a table of
+ * ratios and writes JSON. Reports missed targets and asserts no time.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startAzure } from './azure.ts';
+import { goPeer } from './go-peer.ts';
 import { baseline, provider } from './implementations.ts';
 import { missedTargets, printTable, targetsOf } from './report.ts';
 import type { Row, Scenario } from './scenario.ts';
@@ -24,11 +25,12 @@ const SCENARIOS: readonly Scenario[] = [start, cold, warm, podsAtOnce, republish
 
 const HELP = `Usage: npm run bench -- [options]
 
-  --quick            run few repetitions, in less than a minute
+  --quick            run few repetitions, in about two minutes
   --only TEXT        run the scenarios whose name contains TEXT: ${SCENARIOS.map(({ name }) => name).join(', ')}
   --provider CMD     also measure this provider (repeatable): a command line, to which the flags --endpoint,
                      --healthz-port and --prometheus-port are added
   --alone            do not measure this project's provider
+  --no-peer          do not measure the peer in Go; without Go it is always left out
   --node FLAGS       run this project's provider with these flags of node; the image uses none
   --public-names     serve the names of the public cloud on port 443 and write /etc/hosts (needs root), for providers
                      that cannot resolve .localhost names
@@ -43,6 +45,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     provider: { type: 'string', multiple: true, default: [] },
     alone: { type: 'boolean', default: false },
+    'no-peer': { type: 'boolean', default: false },
     node: { type: 'string', default: '' },
     'public-names': { type: 'boolean', default: false },
     'vault-ms': { type: 'string', default: '20' },
@@ -58,13 +61,17 @@ async function main(): Promise<void> {
     return;
   }
   const words = (line: string) => line.split(' ').filter((word) => word !== '');
-  const own = provider('akv-csi', [process.execPath, ...words(values.node), resolve('dist/main.js'), 'serve'], true);
-  const others = values.provider.map((line, i) => provider(`provider ${i + 1}`, words(line), false));
+  const node = [process.execPath, ...words(values.node)];
+  const own = provider('akv-csi', [...node, resolve('dist/main.js'), 'serve'], { own: true, cloud: 'emulator' });
+  const foreign = { own: false, cloud: 'emulator' } as const;
+  const others = values.provider.map((line, i) => provider(`provider ${i + 1}`, words(line), foreign));
+  const peer = values['no-peer'] ? undefined : goPeer();
   const latency = { vaultMs: Number(values['vault-ms']), entraMs: Number(values['entra-ms']) };
   const azure = await startAzure(latency, values['public-names']);
   const bench = {
     azure,
     providers: [...(values.alone ? [] : [own]), ...others],
+    peer,
     sequential: baseline('sequential'),
     limit: baseline('limit'),
     quick: values.quick,

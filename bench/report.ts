@@ -3,12 +3,24 @@
  */
 import type { Counts } from './azure.ts';
 import type { LoopBlock } from './implementations.ts';
-import type { Row, Target } from './scenario.ts';
+import type { Row, Target, Usage } from './scenario.ts';
 
 /** Maximum block of the event loop in any scenario. */
 const MAX_BLOCK_MS = 20;
 
-const HEADINGS = ['scenario', 'result', '/seq.', '/limit', 'reads', 'tokens', 'loop block (CPU)', 'targets'] as const;
+const HEADINGS = [
+  'scenario',
+  'result',
+  '/peer',
+  '/seq.',
+  '/limit',
+  'CPU s',
+  'peak RSS',
+  'reads',
+  'tokens',
+  'loop block (CPU)',
+  'targets',
+] as const;
 
 /** Prints the table, one line for each row. Names the implementations if there is more than one. */
 export function printTable(rows: readonly Row[]): void {
@@ -48,8 +60,10 @@ function cellsOf(row: Row, several: boolean): readonly string[] {
   return [
     several ? `${row.scenario} [${row.implementation}]` : row.scenario,
     row.result,
+    ratio(row.toPeer),
     ratio(row.toSequential),
     ratio(row.toLimit),
+    ...usageOf(row.usage),
     ...countsOf(row.counts),
     blockOf(row.loop),
     targetsOf(row)
@@ -60,6 +74,10 @@ function cellsOf(row: Row, several: boolean): readonly string[] {
 
 function ratio(value: number | undefined): string {
   return value === undefined ? '' : value.toFixed(2);
+}
+
+function usageOf(usage: Usage | undefined): readonly [string, string] {
+  return usage === undefined ? ['', ''] : [usage.cpuSeconds.toFixed(2), `${(usage.peakBytes / 1e6).toFixed(1)} MB`];
 }
 
 function countsOf(counts: Counts | undefined): readonly [string, string] {

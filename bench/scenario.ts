@@ -1,8 +1,10 @@
 /**
  * The types of scenarios and results, and functions that all scenarios use.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Azure, Counts } from './azure.ts';
 import type { Implementation, LoopBlock, Running, StartOptions } from './implementations.ts';
+import { cpuSecondsOf, memoryOf } from './linux.ts';
 import type { Pod } from './world.ts';
 
 /** The input of a scenario. */
@@ -10,6 +12,8 @@ export interface Bench {
   readonly azure: Azure;
   /** The measured providers, this project's first. Each has its own rows. */
   readonly providers: readonly Implementation[];
+  /** The provider in Go. Absent if it cannot be built here. */
+  readonly peer: Implementation | undefined;
   readonly sequential: Implementation;
   readonly limit: Implementation;
   /** If true, scenarios use few repetitions and small numbers. */
@@ -22,6 +26,12 @@ export interface Target {
   readonly met: boolean;
 }
 
+/** What the process used: CPU time of all threads during the work, and the peak of its RSS (VmHWM) since its start. */
+export interface Usage {
+  readonly cpuSeconds: number;
+  readonly peakBytes: number;
+}
+
 /** One line of the table. */
 export interface Row {
   readonly scenario: string;
@@ -31,6 +41,8 @@ export interface Row {
   /** The time divided by that of the baseline. */
   readonly toSequential?: number;
   readonly toLimit?: number;
+  readonly toPeer?: number | undefined;
+  readonly usage?: Usage;
   readonly counts?: Counts;
   readonly loop?: LoopBlock | undefined;
   readonly targets?: readonly Target[];
@@ -49,24 +61,55 @@ export interface TimedResult<T> {
   readonly value: T;
   readonly counts: Counts;
   readonly loop: LoopBlock | undefined;
+  readonly usage: Usage;
+}
+
+/** Options of {@link withFresh}. */
+export interface Fresh extends StartOptions {
+  readonly implementation: Implementation;
+  /** How long a provider has been up when the work begins; default 1000. Its start is complete after a second. */
+  readonly upMs?: number;
 }
 
 /** Starts an implementation, runs the work, counts its requests, and ends the implementation. */
 export async function withFresh<T>(
   { azure }: Bench,
-  { implementation, ...options }: StartOptions & { readonly implementation: Implementation },
+  { implementation, upMs = 1000, ...options }: Fresh,
   work: (running: Running) => Promise<T>,
 ): Promise<TimedResult<T>> {
   const running = await implementation.start(azure, options);
   try {
+    if (implementation.kind === 'provider') await sleep(upMs);
     await running.watchFromNow();
     await azure.remote.clearRequests();
+    const before = cpuSecondsOf(running.pid);
     const value = await work(running);
+    const usage = { cpuSeconds: cpuSecondsOf(running.pid) - before, peakBytes: memoryOf(running.pid, 'VmHWM') };
     const counts = await azure.counts();
-    return { value, counts, loop: (await running.stop()).loop };
+    return { value, counts, usage, loop: (await running.stop()).loop };
   } finally {
     await running.stop();
   }
+}
+
+/**
+ * Measures the Go peer, if there is one, and then each provider. Returns a row for each; targets and blocks of the event
+ * loop belong to the providers only.
+ */
+export async function measureAll<T>(
+  { peer, providers }: Bench,
+  measure: (implementation: Implementation) => Promise<T>,
+  describe: (own: T, peer: T | undefined) => Omit<Row, 'implementation'>,
+): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  const peerResult = peer === undefined ? undefined : await measure(peer);
+  if (peer !== undefined && peerResult !== undefined) {
+    const { targets: _, ...row } = describe(peerResult, undefined);
+    rows.push({ ...row, implementation: peer.name });
+  }
+  for (const implementation of providers)
+    rows.push({ ...describe(await measure(implementation), peerResult), implementation: implementation.name });
+  return rows;
 }
 
 /** Returns the duration of the work in milliseconds. */

@@ -6,6 +6,7 @@ const CERTIFICATES = 50;
 
 /**
  * Measures the time to read and convert certificates in Key Vault's PFX form, and the longest block of the event loop.
+ * The Go peer converts nothing and is left out.
  */
 export const pfx: Scenario = {
   name: 'PFX',
@@ -20,6 +21,7 @@ export const pfx: Scenario = {
         result: `${ms(own.value.coldMs)}, again ${ms(own.value.warmMs)}`,
         toLimit: own.value.coldMs / limit.value.coldMs,
         counts: own.counts,
+        usage: own.usage,
         loop: own.loop,
         details: { own, limit },
       });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Implementation } from '../implementations.ts';
-import { type Bench, type Row, range, type Scenario, withFresh } from '../scenario.ts';
+import { type Bench, measureAll, range, type Scenario, withFresh } from '../scenario.ts';
 import { podOf, secrets } from '../world.ts';
 
 const PODS = 30;
@@ -21,26 +21,27 @@ export const republish: Scenario = {
   async run(bench) {
     const compression = bench.quick ? 120 : 60;
     const sequential = await measure(bench, bench.sequential, compression);
-    const rows: Row[] = [];
-    for (const implementation of bench.providers) {
-      const own = await measure(bench, implementation, compression);
+    const ttls = DURATION_MS / CACHE_TTL_MS;
+    const measureOne = (implementation: Implementation) => measure(bench, implementation, compression);
+    return measureAll(bench, measureOne, (own, peer) => {
       const { reads, tokens } = own.counts;
-      const ttls = DURATION_MS / CACHE_TTL_MS;
       const perTtl = reads / ttls;
-      rows.push({
+      return {
         scenario: `republish, ${PODS} pods x ${OBJECTS} objects, 10 min / ${compression}`,
-        implementation: implementation.name,
-        result: `${perTtl.toFixed(1)} reads per TTL (sequential: ${(sequential.counts.reads / ttls).toFixed(0)})`,
+        result:
+          `${own.value.mounts} Mounts, ${perTtl.toFixed(1)} reads per TTL ` +
+          `(sequential: ${(sequential.counts.reads / ttls).toFixed(0)})`,
+        toPeer: peer && reads / peer.counts.reads,
         counts: own.counts,
+        usage: own.usage,
         loop: own.loop,
         targets: [
           { text: `${OBJECTS} reads per TTL (shortened by jitter)`, met: perTtl <= OBJECTS / (1 - JITTER) },
           { text: '1 token', met: tokens <= 1 },
         ],
-        details: { own, sequential, ttls },
-      });
-    }
-    return rows;
+        details: { own, peer, sequential, ttls },
+      };
+    });
   },
 };
 

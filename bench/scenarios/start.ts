@@ -1,6 +1,6 @@
 import type { Implementation, Running } from '../implementations.ts';
 import { cpuCgroup } from '../linux.ts';
-import { type Bench, median, ms, type Row, range, type Scenario, withFresh } from '../scenario.ts';
+import { type Bench, measureAll, median, ms, type Row, range, type Scenario, withFresh } from '../scenario.ts';
 
 const MAX_CPU_SECONDS = 0.2;
 const MILLICORES = 50;
@@ -12,24 +12,23 @@ const MILLICORES = 50;
 export const start: Scenario = {
   name: 'start',
   async run(bench) {
-    const rows: Row[] = [];
-    for (const implementation of bench.providers) {
-      rows.push(await free(bench, implementation));
-      rows.push(...(await limited(bench, implementation)));
-    }
+    const rows = [...(await free(bench))];
+    for (const implementation of bench.providers) rows.push(...(await limited(bench, implementation)));
     return rows;
   },
 };
 
-async function free(bench: Bench, implementation: Implementation): Promise<Row> {
-  const { wallMs, cpuSeconds, runs } = await measure(bench, implementation, { count: bench.quick ? 5 : 15 });
-  return {
+function free(bench: Bench): Promise<readonly Row[]> {
+  const measureOne = (implementation: Implementation) =>
+    measure(bench, implementation, { count: bench.quick ? 5 : 15 });
+  return measureAll(bench, measureOne, (own, peer) => ({
     scenario: 'start to the first response',
-    implementation: implementation.name,
-    result: `${ms(wallMs)}, ${cpuSeconds.toFixed(2)} CPU s`,
-    targets: [{ text: `<= ${MAX_CPU_SECONDS.toFixed(2)} CPU s`, met: cpuSeconds <= MAX_CPU_SECONDS }],
-    details: { runs },
-  };
+    result: ms(own.wallMs),
+    toPeer: peer && own.wallMs / peer.wallMs,
+    usage: own,
+    targets: [{ text: `<= ${MAX_CPU_SECONDS.toFixed(2)} CPU s`, met: own.cpuSeconds <= MAX_CPU_SECONDS }],
+    details: { own, peer },
+  }));
 }
 
 async function limited(bench: Bench, implementation: Implementation): Promise<readonly Row[]> {
@@ -37,11 +36,11 @@ async function limited(bench: Bench, implementation: Implementation): Promise<re
   const group = cpuCgroup('akv-csi-bench', MILLICORES);
   if (group === undefined) return [{ ...row, result: 'this machine allows no CPU cgroup', details: {} }];
   try {
-    const { wallMs, cpuSeconds, runs } = await measure(bench, implementation, {
+    const { runs, ...own } = await measure(bench, implementation, {
       count: bench.quick ? 1 : 3,
       procsFiles: [group.procsFile],
     });
-    return [{ ...row, result: `${ms(wallMs)}, ${cpuSeconds.toFixed(2)} CPU s`, details: { runs } }];
+    return [{ ...row, result: ms(own.wallMs), usage: own, details: { runs } }];
   } finally {
     group.remove();
   }
@@ -52,14 +51,16 @@ async function measure(
   implementation: Implementation,
   { count, procsFiles = [] }: { readonly count: number; readonly procsFiles?: readonly string[] },
 ) {
-  const runs: Running['start'][] = [];
+  const runs: (Running['start'] & { readonly peakBytes: number })[] = [];
   for (const _ of range(count)) {
-    const { value } = await withFresh(bench, { implementation, procsFiles }, async (running) => running.start);
-    runs.push(value);
+    const work = { implementation, procsFiles, upMs: 0 };
+    const { value, usage } = await withFresh(bench, work, async (running) => running.start);
+    runs.push({ ...value, peakBytes: usage.peakBytes });
   }
   return {
     runs,
     wallMs: median(runs.map(({ wallMs }) => wallMs)),
     cpuSeconds: median(runs.map(({ cpuSeconds }) => cpuSeconds)),
+    peakBytes: Math.max(...runs.map(({ peakBytes }) => peakBytes)),
   };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../src/base/errors.ts';
 import type { Implementation } from '../implementations.ts';
-import { type Bench, ms, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
+import { type Bench, measureAll, ms, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
 import { podOf, secrets } from '../world.ts';
 
 const PODS = 20;
@@ -16,31 +16,35 @@ export const throttled: Scenario = {
     const rows: Row[] = [];
     for (const retryAfter of [true, false]) {
       const sequential = await measure(bench, bench.sequential, retryAfter);
-      for (const implementation of bench.providers) {
-        const own = await measure(bench, implementation, retryAfter);
-        const { failed, asked, timeMs, firstError } = own.value;
+      const measureOne = (implementation: Implementation) => measure(bench, implementation, retryAfter);
+      const measured = await measureAll(bench, measureOne, (own, peer) => {
+        const { failed, asked, refused, timeMs } = own.value;
         const baseline = `${sequential.value.asked} and ${sequential.value.failed}`;
-        rows.push({
+        return {
           scenario: `429 for ${pauseSeconds(bench)} s ${retryAfter ? 'with' : 'without'} Retry-After, ${PODS} pods`,
-          implementation: implementation.name,
-          result: `${asked} reads in the pause, ${failed} pods failed (sequential: ${baseline}); done in ${ms(timeMs)}`,
+          result:
+            `${refused} x 429, ${asked} of them in the pause, ${failed} pods failed ` +
+            `(sequential: ${baseline}); done in ${ms(timeMs)}`,
+          toPeer: peer && timeMs / peer.value.timeMs,
           counts: own.counts,
+          usage: own.usage,
           loop: own.loop,
           targets: [
             { text: 'every pod succeeds', met: failed === 0 },
             // Without the header, the length of the pause is unknown, so that the provider must try again.
             ...(retryAfter ? [{ text: '<= 2 reads in the pause', met: asked <= 2 }] : []),
           ],
-          details: { own, sequential, firstError },
-        });
-      }
+          details: { own, peer, sequential },
+        };
+      });
+      rows.push(...measured);
     }
     return rows;
   },
 };
 
 function pauseSeconds({ quick }: Bench): number {
-  return quick ? 3 : 10;
+  return quick ? 3 : 5;
 }
 
 async function measure(bench: Bench, implementation: Implementation, retryAfter: boolean) {
@@ -59,7 +63,7 @@ async function measure(bench: Bench, implementation: Implementation, retryAfter:
       await pause;
       const failures = results.filter((result) => result.status === 'rejected');
       const firstError = failures[0] === undefined ? undefined : messageOf(failures[0].reason);
-      return { timeMs, failed: failures.length, firstError, asked: await askedInPause(bench) };
+      return { timeMs, failed: failures.length, firstError, ...(await refusals(bench)) };
     });
   } finally {
     await remote.clearFaults();
@@ -73,9 +77,10 @@ async function pauseOver({ azure }: Bench, pauseMs: number): Promise<void> {
   await azure.remote.clearFaults();
 }
 
-/** Counts the reads that began after the first 429 arrived and that received another 429. */
-async function askedInPause({ azure }: Bench): Promise<number> {
+/** Counts the reads that received 429: all of them, and those that began after the first 429 arrived. */
+async function refusals({ azure }: Bench) {
   const refused = (await azure.remote.requests()).filter(({ status }) => status === 429);
   const first = Math.min(...refused.map(({ at }) => at));
-  return refused.filter(({ at }) => at > first + azure.latency.vaultMs + ARRIVAL_MS).length;
+  const asked = refused.filter(({ at }) => at > first + azure.latency.vaultMs + ARRIVAL_MS).length;
+  return { refused: refused.length, asked };
 }
