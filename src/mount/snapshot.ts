@@ -7,11 +7,8 @@ import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import type { ProviderError } from '../base/errors.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 
-/**
- * Two values belong together if one was still current this much before the other became so. Objects of one Mount are not
- * read at one time either: a value may come from memory.
- */
-const TOGETHER_MS = 60_000;
+/** Time by which the reads of one Mount may lie apart. */
+const TOGETHER_MS = 10_000;
 
 /** The object that was asked for; `version` is empty for the current one. */
 export type GivenRef = Pick<ObjectSpec, 'type' | 'name' | 'version'>;
@@ -23,6 +20,8 @@ export interface GivenValue {
   readonly since: SteadyTime;
   /** The last time when the vault gave it. */
   readonly readAt: SteadyTime;
+  /** How long after that any Mount may be given it without asking, in milliseconds. */
+  readonly ttlMs: number;
   /** The reason why it is a last known value; undefined: the vault gave it now, or a moment ago. */
   readonly cause: ProviderError | undefined;
 }
@@ -55,12 +54,16 @@ export class Snapshot {
   }
 
   /**
-   * The last known values that may not fit the others: another object of the Mount got a new value since they were read.
-   * Values of versions that were asked for by name never change, so that they fit all others.
+   * The last known values that may not fit the others: another object of the Mount got a new value when they were no longer
+   * current, so that no Mount could have been given both. Values of versions that were asked for by name never change, so
+   * that they fit all others.
    */
   get outdated(): readonly LastKnownValue[] {
     const current = this.#given.filter(({ ref }) => ref.version === '');
     const newestMs = Math.min(...current.map(({ since }) => msSince(this.#clock, since)));
-    return this.lastKnown.filter(({ ref, ageMs }) => ref.version === '' && ageMs - newestMs > TOGETHER_MS);
+    return current.flatMap(({ ref, readAt, ttlMs, cause }) => {
+      const ageMs = msSince(this.#clock, readAt);
+      return cause !== undefined && ageMs - ttlMs - newestMs > TOGETHER_MS ? [{ ref, ageMs, cause }] : [];
+    });
   }
 }

@@ -17,16 +17,18 @@ interface Given {
   readonly since: number;
   readonly readAt: number;
   readonly known?: boolean;
+  readonly ttlMs?: number;
 }
 
 function snapshotOf(given: readonly Given[]): Snapshot {
   const clock = manualClock();
   const snapshot = new Snapshot(clock);
-  for (const { name, type = 'secret', version = '', since, readAt, known = false } of given) {
+  for (const { name, type = 'secret', version = '', since, readAt, ttlMs = 30_000, known = false } of given) {
     snapshot.add({
       ref: { type, name, version },
       since: later(clock.steady(), -since),
       readAt: later(clock.steady(), -readAt),
+      ttlMs,
       cause: known ? cause : undefined,
     });
   }
@@ -68,16 +70,23 @@ describe('the values of a Mount', () => {
     ).toEqual([]);
   });
 
-  it('never mix what did not stand in the vault within one minute', () => {
-    const given = fc.record({ since: fc.nat(2 * HOUR), held: fc.nat(HOUR), known: fc.boolean() });
+  it('fit where a Mount could have been given both, one of them from memory', () => {
+    const memory = { name: 'a', since: HOUR, readAt: 10 * MINUTE, ttlMs: 5 * MINUTE, known: true };
+    expect(outdated(memory, { name: 'b', since: 5 * MINUTE, readAt: 5 * MINUTE })).toEqual([]);
+    expect(outdated(memory, { name: 'b', since: 4 * MINUTE, readAt: 4 * MINUTE })).toEqual(['a']);
+    expect(outdated({ ...memory, ttlMs: 0 }, { name: 'b', since: 5 * MINUTE, readAt: 5 * MINUTE })).toEqual(['a']);
+  });
+
+  it('never mix what no Mount could have been given together', () => {
+    const given = fc.record({ since: fc.nat(2 * HOUR), held: fc.nat(HOUR), ttlMs: fc.nat(HOUR), known: fc.boolean() });
     fc.assert(
       fc.property(fc.array(given, { maxLength: 6 }), (all) => {
-        const values = all.map(({ since, held, known }, i) => {
+        const values = all.map(({ since, held, ttlMs, known }, i) => {
           const readAt = known ? Math.max(0, since - held) : 0;
-          return { name: `${i}`, since, readAt, known };
+          return { name: `${i}`, since, readAt, ttlMs, known };
         });
         const newest = Math.min(...values.map(({ since }) => since));
-        const fits = values.every(({ readAt }) => readAt - newest <= MINUTE);
+        const fits = values.every(({ readAt, ttlMs, known }) => !known || readAt - ttlMs - newest <= 10_000);
         expect(outdated(...values).length === 0).toBe(fits);
       }),
     );

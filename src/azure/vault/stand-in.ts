@@ -30,6 +30,8 @@ export interface StandInRead<O extends Operation> {
   /** Names the read among those of all vaults. */
   readonly key: string;
   readonly question: VaultQuestion;
+  /** How long a value answers repeats without a request, in milliseconds. */
+  readonly ttlMs: number;
 }
 
 /** The stand-in of one read. */
@@ -91,9 +93,10 @@ export class StandIn<O extends Operation> {
 
   /** Notes a value that a Mount is given, and returns it. `cause`: why it is a last known value. */
   give({ snapshot }: FetchContext, value: KnownValues[O], cause?: ProviderError): KnownValues[O] {
+    const { request, ttlMs } = this.#read;
     const now = this.#parts.clock.steady();
     const { since, readAt } = this.known ?? { since: now, readAt: now };
-    snapshot.add({ ref: this.#read.request, since, readAt, cause });
+    snapshot.add({ ref: request, since, readAt, ttlMs, cause });
     return value;
   }
 
