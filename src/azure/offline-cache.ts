@@ -60,11 +60,7 @@ export class OfflineCache {
   #store: SealedStore | undefined;
 
   readonly values: KnownWitness = {
-    kept: (entry) => {
-      // The vault has just accepted a token of the principal. It comes first, since a value is of no use without it.
-      this.#store?.put([PRINCIPAL, entry.principal], Buffer.alloc(0));
-      this.#store?.put(entryKeyOf(entry), encodeKnown(entry.value), entry.heldMs);
-    },
+    kept: (entry) => this.#store?.put(entryKeyOf(entry), encodeKnown(entry.value), entry.heldMs),
     erased: (request: KnownRequest) => this.#store?.erase(entryKeyOf(request)),
   };
 
@@ -73,6 +69,7 @@ export class OfflineCache {
   };
 
   readonly principals: PrincipalWitness = {
+    accepted: (principal) => this.#store?.put([PRINCIPAL, principal], Buffer.alloc(0)),
     refused: (principal) => this.#store?.eraseOwner(principal),
   };
 

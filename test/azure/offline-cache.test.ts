@@ -65,9 +65,10 @@ async function opened(directory: string, clock: ManualClock, more: Partial<Param
 }
 
 describe('the offline cache', () => {
-  it('hands on values with their ages, the principals that had them, and issuers', async () => {
+  it('hands on values with their ages, principals and issuers', async () => {
     const [directory, clock] = [newDirectory(), manualClock()];
     const first = await opened(directory, clock);
+    first.cache.principals.accepted('p');
     first.cache.values.kept(entry('a', 'one', 5000));
     first.cache.issuers.kept({ issuer: 'https://issuer', keys, ageMs: 0 });
     await first.cache.close();
@@ -83,6 +84,7 @@ describe('the offline cache', () => {
   it('forgets a value that a vault refused, and a principal that a login service refused', async () => {
     const [directory, clock] = [newDirectory(), manualClock()];
     const first = await opened(directory, clock);
+    for (const principal of ['p', 'q']) first.cache.principals.accepted(principal);
     first.cache.values.kept(entry('a', 'one'));
     first.cache.values.kept(entry('b', 'two'));
     first.cache.values.kept({ ...entry('c', 'three'), principal: 'q' });
@@ -116,6 +118,7 @@ describe('the offline cache', () => {
     const { cache, found, lines } = await opened(directory, manualClock());
     cache.values.kept(entry('a', 'one'));
     cache.values.erased(request('a'));
+    cache.principals.accepted('p');
     cache.principals.refused('p');
     cache.issuers.kept({ issuer: 'https://issuer', keys, ageMs: 0 });
     await cache.close();

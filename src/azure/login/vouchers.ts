@@ -22,8 +22,10 @@ export interface VouchersOptions {
   readonly witness?: PrincipalWitness;
 }
 
-/** Is told of refusals that must outlast the process. Returns at once, and never throws. */
+/** Is told what must outlast the process, such as a store on disk. Returns at once, and never throws. */
 export interface PrincipalWitness {
+  /** The login service has accepted a principal whose key holds the whole credential, or that the node proves. */
+  accepted(principal: string): void;
   /** The login service has refused the principal itself, and not just a token that may be forged. */
   refused(principal: string): void;
 }
@@ -52,7 +54,9 @@ export class Vouchers {
     this.#proofs.delete(principal);
     const leftMs = proof.by === 'token' && proof.expiresAt !== undefined ? proof.expiresAt - now : Infinity;
     this.#note(claim, true, leftMs);
-    if (this.#options.maxStaleMs > 0) this.#options.offlineProof.accepted(claim.identity);
+    if (this.#options.maxStaleMs <= 0) return;
+    this.#options.offlineProof.accepted(claim.identity);
+    if (proof.by !== 'token') this.#options.witness?.accepted(principal);
   }
 
   /**

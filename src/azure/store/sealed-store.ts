@@ -220,7 +220,10 @@ export class SealedStore implements Sweepable {
       return;
     }
     const isEmptied = !isFirst && stamp === undefined;
-    if (isEmptied) this.#entries.forgetKept();
+    if (isEmptied) {
+      this.#entries.forgetKept();
+      await this.#files.make();
+    }
     await this.#removeObsolete();
     if (isFirst || isEmptied) await this.#writeIndex();
     while (await this.#entries.writeNext((id, entry) => this.#writeEntry(id, entry))) this.#changed = true;

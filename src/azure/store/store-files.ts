@@ -49,7 +49,14 @@ export class StoreFiles {
       if (!(error instanceof UnreadableFile)) throw error;
       throw setup(parent, `${error.message}; mount a directory there, or correct the flag`);
     });
-    const directory = join(root, STORE_DIR);
+    const files = new StoreFiles(join(root, STORE_DIR));
+    await files.make();
+    return files;
+  }
+
+  /** Makes the directory if it is gone. Throws: ERR_SETUP where it is not fit for a store; errors of the file system. */
+  async make(): Promise<void> {
+    const { directory } = this;
     await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
       if (codeOf(error) !== 'EEXIST') throw error;
     });
@@ -57,16 +64,13 @@ export class StoreFiles {
     if (!status.isDirectory()) throw setup(directory, 'it is not a directory; delete it');
     const own = process.geteuid?.();
     if (own !== undefined && status.uid !== own) {
-      throw setup(
-        directory,
-        `it belongs to user ${status.uid}; the provider runs as user ${own}: chown it, or delete it`,
-      );
+      const remedy = `the provider runs as user ${own}: chown it, or delete it`;
+      throw setup(directory, `it belongs to user ${status.uid}; ${remedy}`);
     }
     if ((status.mode & 0o077) !== 0) {
       const shown = (status.mode & 0o7777).toString(8).padStart(4, '0');
       throw setup(directory, `its mode is ${shown}, so that others may read or change it; chmod 0700 it, or delete it`);
     }
-    return new StoreFiles(directory);
   }
 
   /** Looks at the directory, and opens nothing. Throws: ERR_SETUP where it holds too much. */
@@ -132,7 +136,7 @@ export class StoreFiles {
 }
 
 /** The code of an error of the file system, such as `ENOSPC`; empty for another error. */
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 

@@ -238,11 +238,19 @@ describe('a directory', () => {
     );
   });
 
-  it('that is emptied while the provider runs is filled anew', async () => {
+  it.each<[string, (own: string, files: readonly string[]) => void]>([
+    [
+      'emptied',
+      (_, files) => {
+        for (const file of files) rmSync(file);
+      },
+    ],
+    ['removed', (own) => rmSync(own, { recursive: true })],
+  ])('that is %s while the provider runs is filled anew', async (_, remove) => {
     const directory = await filled({ a: 'one', b: 'two' });
     const { store, lines } = await openStore(directory, { keys: [key] });
     await store.flush();
-    for (const file of [...filesOf(directory, 'entry'), ...filesOf(directory, 'index')]) rmSync(file);
+    remove(join(directory, STORE_DIR), [...filesOf(directory, 'entry'), ...filesOf(directory, 'index')]);
     put(store, 'b', 'changed');
     await store.flush();
     put(store, 'a', 'one');
