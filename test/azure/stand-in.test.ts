@@ -160,6 +160,23 @@ describe('a vault that is away', () => {
     expect(causes).toEqual(Array.from({ length: 60 }, () => 'timeout'));
   });
 
+  it.each([
+    ['no deadline, as in rotations of drivers up to v1.5', Number.POSITIVE_INFINITY, 5_000],
+    ['the deadline of the kubelet', 120_000, 5_000],
+    ['a deadline of four seconds', 4_000, 1_800],
+  ])('leaves a Mount with %s the time to answer', async (_, timeoutMs, waitMs) => {
+    const before = await mounted();
+    away({ kind: 'hang' });
+    lab.emulator.requests.clear();
+    stopTimers();
+    const work = mounted({ timeoutMs });
+    await arrived(1);
+    await pass(waitMs - 1);
+    expect(await Promise.race([work, new Promise(setImmediate).then(() => 'waits')])).toBe('waits');
+    await pass(1);
+    expect(await atOnce(work)).toEqual(before);
+  });
+
   it('is asked by one in the background, after growing pauses, and by all again once it is back', async () => {
     const names = ['s1', 's2', 's3'];
     await mounted({ names });
