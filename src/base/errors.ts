@@ -13,7 +13,7 @@ export type ErrorCode =
   | 'ERR_BAD_PARAMETERS'
   /** The parameters ask for an identity whose credentials did not come with the request. */
   | 'ERR_NO_CREDENTIALS'
-  /** The pod of the provider lacks what the identity needs. */
+  /** The pod of the provider lacks what the identity or a flag needs. */
   | 'ERR_SETUP'
   /** Entra ID, IMDS or the vault refused the identity. */
   | 'ERR_AUTHENTICATION'
