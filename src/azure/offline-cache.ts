@@ -15,7 +15,7 @@ import type { PrincipalWitness } from './login/vouchers.ts';
 import type { LoadedEntry } from './store/load-store.ts';
 import { SealedStore, type StoreTelemetry } from './store/sealed-store.ts';
 import type { SealingKeys } from './store/sealing-key.ts';
-import type { EntryKey } from './store/store-index.ts';
+import { type EntryKey, ownerOf } from './store/store-index.ts';
 import { decodeKnown, encodeKnown, entryKeyOf, requestOfEntry } from './vault/known-codec.ts';
 import type { KnownEntry, KnownRequest, KnownWitness } from './vault/last-known-good.ts';
 
@@ -25,6 +25,8 @@ const LIMITS = { entries: 2000, bytes: 16 * 1024 * 1024, entryBytes: 2 * 1024 * 
 const ISSUER_LIMITS = { bytes: 256 * 1024, entries: 10_000, depth: 4 };
 /** A disk that does not answer holds up the first Mounts for this long. */
 const OPEN_LIMIT_MS = 10_000;
+/** Owners refused while the store is being opened. With more, nothing that is on the disk counts. */
+const MAX_EARLY = 10_000;
 const ISSUER = 'issuer 1';
 const PRINCIPAL = 'principal 1';
 
@@ -58,10 +60,16 @@ export interface OfflineCacheParts {
 /** What survives a restart. Before {@link OfflineCache.open}, and where that failed, it keeps nothing. */
 export class OfflineCache {
   #store: SealedStore | undefined;
+  /** Owners that were refused, or lost a value, while the store is being opened: they must not come back from the disk. */
+  readonly #early = new Set<string>();
+  #opening = false;
 
   readonly values: KnownWitness = {
     kept: (entry) => this.#store?.put(entryKeyOf(entry), encodeKnown(entry.value), entry.heldMs),
-    erased: (request: KnownRequest) => this.#store?.erase(entryKeyOf(request)),
+    erased: (request: KnownRequest) => {
+      this.#store?.erase(entryKeyOf(request));
+      this.#noteEarly(request.principal);
+    },
   };
 
   readonly issuers: IssuerWitness = {
@@ -70,7 +78,10 @@ export class OfflineCache {
 
   readonly principals: PrincipalWitness = {
     accepted: (principal) => this.#store?.put([PRINCIPAL, principal], Buffer.alloc(0)),
-    refused: (principal) => this.#store?.eraseOwner(principal),
+    refused: (principal) => {
+      this.#store?.eraseOwners((owner) => owner === principal);
+      this.#noteEarly(principal);
+    },
   };
 
   /**
@@ -94,15 +105,29 @@ export class OfflineCache {
 
   async #open(options: OfflineCacheOptions, parts: OfflineCacheParts, readers: OfflineCacheReaders): Promise<void> {
     const { log, telemetry, sweeper, openStore = SealedStore.open } = parts;
+    this.#opening = true;
     try {
-      this.#store = await openStore({ ...options, ...parts, limits: LIMITS }, (entry) => take(entry, readers));
+      const accept = (entry: LoadedEntry) => !this.#isEarly(ownerOf(entry.key)) && take(entry, readers);
+      this.#store = await openStore({ ...options, ...parts, limits: LIMITS }, accept);
+      this.#store.eraseOwners((owner) => this.#isEarly(owner));
       sweeper.add(this.#store);
     } catch (error) {
       telemetry.offlineCacheFailure('read');
       const { directory } = options;
       const detail = 'Mounts go on; nothing is kept for a restart, until the provider starts again';
       log.warn('Cannot open the offline cache', { directory, detail, error: messageOf(error) });
+    } finally {
+      this.#opening = false;
+      this.#early.clear();
     }
+  }
+
+  #noteEarly(owner: string): void {
+    if (this.#opening && this.#early.size < MAX_EARLY) this.#early.add(owner);
+  }
+
+  #isEarly(owner: string): boolean {
+    return this.#early.has(owner) || this.#early.size === MAX_EARLY;
   }
 
   /** Writes what is not yet on the disk. */

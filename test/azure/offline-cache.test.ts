@@ -37,8 +37,12 @@ const entry = (name: string, text: string, heldMs = 0): KnownEntry<'read'> => ({
 const keys = [{ kty: 'RSA', kid: 'k', n: 'AQ', e: 'AQAB' }];
 
 /** A cache as a new process opens it, with what it handed over. */
-async function opened(directory: string, clock: ManualClock, more: Partial<Parameters<OfflineCache['open']>[1]> = {}) {
-  const cache = new OfflineCache();
+async function opened(
+  directory: string,
+  clock: ManualClock,
+  more: Partial<Parameters<OfflineCache['open']>[1]> = {},
+  cache = new OfflineCache(),
+) {
   const found: unknown[] = [];
   const { log, lines } = keptLog();
   const sweeper = new Sweeper(clock);
@@ -132,5 +136,50 @@ describe('the offline cache', () => {
     cache.values.kept(entry('a', 'one'));
     await cache.close();
     expect(JSON.stringify(lines)).toMatch(/The offline cache takes long to open.*check the disk of the node/);
+  });
+
+  it.each([
+    ['before its values are read', 'early'],
+    ['after its values are read', 'late'],
+  ])('brings back nothing of a principal that was refused while it was opened, %s', async (_, when) => {
+    const [directory, clock] = [newDirectory(), manualClock()];
+    const first = await opened(directory, clock);
+    for (const principal of ['p', 'q', 'r']) {
+      first.cache.principals.accepted(principal);
+      first.cache.values.kept({ ...entry('a', principal), principal });
+    }
+    await first.cache.close();
+    const late = new OfflineCache();
+    const refuse = () => {
+      late.values.erased(request('a', 'p'));
+      late.principals.refused('q');
+    };
+    const openStore: typeof SealedStore.open = (options, accept) => {
+      if (when === 'early') refuse();
+      return SealedStore.open(options, accept).finally(() => when === 'late' && refuse());
+    };
+    const { found } = await opened(directory, clock, { openStore }, late);
+    await late.close();
+    if (when === 'early') expect(found.toSorted()).toEqual(['a=r 0 0', 'principal r 0']);
+    const next = await opened(directory, clock);
+    await next.cache.close();
+    expect(next.found.toSorted()).toEqual(['a=r 0 0', 'principal r 0']);
+  });
+
+  it('brings back nothing at all where more are refused meanwhile than it remembers', async () => {
+    const [directory, clock] = [newDirectory(), manualClock()];
+    const first = await opened(directory, clock);
+    first.cache.values.kept(entry('a', 'one'));
+    await first.cache.close();
+    const late = new OfflineCache();
+    const openStore: typeof SealedStore.open = (options, accept) => {
+      for (let at = 0; at < 20_000; at++) late.principals.refused(`${at}`);
+      return SealedStore.open(options, accept);
+    };
+    expect((await opened(directory, clock, { openStore }, late)).found).toEqual([]);
+    await late.close();
+    const next = await opened(directory, clock);
+    await next.cache.close();
+    expect(next.found).toEqual([]);
   });
 });

@@ -149,9 +149,9 @@ export class SealedStore implements Sweepable {
     this.#start();
   }
 
-  /** Removes everything of an owner from the disk; see `ownerOf`. */
-  eraseOwner(owner: string): void {
-    for (const [id, entry] of this.#entries.all()) if (entry.owner === owner) this.#entries.drop(id);
+  /** Removes everything of some owners from the disk; see `ownerOf`. */
+  eraseOwners(isMeant: (owner: string) => boolean): void {
+    for (const [id, { owner }] of this.#entries.all()) if (isMeant(owner)) this.#entries.drop(id);
     this.#start();
   }
 
