@@ -53,6 +53,24 @@ describe('a principal of an earlier process', () => {
   });
 });
 
+describe('refused proofs', () => {
+  const MANY = 12_000;
+  const token = (principal: string, digest: string) => claim(principal, { by: 'token', digest, expiresAt: undefined });
+
+  it.each<[string, (at: number) => ReturnType<typeof claim>]>([
+    ['many client secrets', (at) => byKey(`wrong ${at}`)],
+    ['many tokens that name the same subject', (at) => token('p', `forged ${at}`)],
+    ['many tokens that name other subjects', (at) => token(`other ${at}`, 'forged')],
+  ])('take the place of none that was accepted: %s', async (_, forged) => {
+    const { all } = vouchers();
+    all.accepted(token('p', 'genuine'), NOW);
+    all.accepted(byKey('k'), NOW);
+    for (let at = 0; at < MANY; at++) all.refused(forged(at), NOW);
+    expect(await all.vouchFor(token('p', 'genuine'), NOW)).toBe(true);
+    expect(await all.vouchFor(byKey('k'), NOW)).toBe(true);
+  });
+});
+
 describe('the witness', () => {
   it('is told of principals that are accepted and refused, and of no token', async () => {
     const { all, told } = vouchers();

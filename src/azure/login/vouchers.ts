@@ -12,6 +12,8 @@ import type { OfflineProof } from './offline-proof.ts';
 
 /** Proofs remembered; the principal that has most loses the one not used for longest. */
 const MAX_PROOFS = 10_000;
+/** The owner of all refused proofs: anybody can send such, and they take nobody's place but one another's. */
+const REFUSED = '';
 
 /** Settings of {@link Vouchers}. */
 export interface VouchersOptions {
@@ -96,7 +98,7 @@ export class Vouchers {
 
   #note(claim: Claim, accepted: boolean, leftMs: number): void {
     const ttlMs = Math.min(this.#options.maxStaleMs, leftMs);
-    this.#proofs.set(keyOf(claim), accepted, { ttlMs, owner: claim.principal });
+    this.#proofs.set(keyOf(claim), accepted, { ttlMs, owner: accepted ? claim.principal : REFUSED });
   }
 }
 
