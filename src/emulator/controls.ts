@@ -185,6 +185,6 @@ function requireAuthority(world: World, name: string) {
 }
 
 function missing(what: string, known: readonly string[]): ProviderError {
-  const hint = known.length === 0 ? '' : `; known are ${oneOf(known)}`;
+  const hint = known.length === 0 ? '' : `; known: ${oneOf(known)}`;
   return new ProviderError('ERR_NOT_FOUND', `The emulator has no ${what}${hint}`);
 }

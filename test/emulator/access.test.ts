@@ -178,7 +178,7 @@ describe('access to a vault of the emulator', () => {
     lab.emulator.revoke(VAULT, 'reader');
     await expect(reader().getSecret('allowed')).rejects.toMatchObject(inner('ForbiddenByRbac'));
     expect(() => lab.emulator.grant(VAULT, { identity: 'nobody' })).toThrow(
-      'The emulator has no identity "nobody"; known are',
+      'The emulator has no identity "nobody"; known:',
     );
   });
 

@@ -174,7 +174,7 @@ describe('certificates of the emulator, changed with the stock client', () => {
     });
     expect(subjects((await pfxOf(lab, 'own')).certificates)).toEqual(['CN=own', 'CN=Sub', 'CN=Root']);
     await expect(lab.emulator.createCertificate(VAULT, 'x', { issuer: 'nope' })).rejects.toThrow(
-      'known are "root" or "sub"',
+      'known: "root" or "sub"',
     );
   });
 });

@@ -264,6 +264,6 @@ describe('secrets of the emulator, changed with the stock client', () => {
     lab.emulator.recoverObject(VAULT, 'secrets', 'own');
     expect((await lab.secrets.getSecret('own')).value).toBe('value');
     expect(() => lab.emulator.deleteObject(VAULT, 'secrets', 'nope')).toThrow('The emulator has no secrets "nope"');
-    expect(() => lab.emulator.setSecret('nope', 'a', 'b')).toThrow('The emulator has no vault "nope"; known are');
+    expect(() => lab.emulator.setSecret('nope', 'a', 'b')).toThrow('The emulator has no vault "nope"; known:');
   });
 });

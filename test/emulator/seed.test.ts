@@ -33,7 +33,7 @@ colour: red
         '  vaults[0].secrets[0].name: must be 1 to 127 of 0-9, A-Z, a-z and "-"',
         '  vaults[0].secrets[0].valu: unknown field; did you mean "value"?',
         '  vaults[0].secrets[1].value: must be text; quote it',
-        '  colour: unknown field; known are "latency", "serviceAccountIssuer", "tenants", "authorities", "chains", "vaults" or "faults"',
+        '  colour: unknown field; known: "latency", "serviceAccountIssuer", "tenants", "authorities", "chains", "vaults" or "faults"',
       ].join('\n'),
     );
   });

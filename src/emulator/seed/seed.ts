@@ -69,7 +69,7 @@ function suggestion(path: Path): string {
   const known = path.slice(0, -1).reduce<readonly unknown[]>(descend, [SEED_SCHEMA]).flatMap(fieldNames);
   const near = nearest(String(path.at(-1)), known);
   if (near !== undefined) return `; did you mean "${near}"?`;
-  return known.length === 0 ? '' : `; known are ${oneOf(known)}`;
+  return known.length === 0 ? '' : `; known: ${oneOf(known)}`;
 }
 
 /** Returns the schemas of member `key` in the given schemas. */

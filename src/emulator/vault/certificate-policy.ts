@@ -103,7 +103,7 @@ function requestedNames(sans: JsonObject | undefined, previous: AlternativeNames
 export function contentTypeOf(policy: JsonObject | undefined): CertificateContentType | undefined {
   const contentType = optionalText(asObject(policy?.secret_props), 'contentType');
   if (contentType === undefined || contentType === PFX || contentType === PEM) return contentType;
-  throw badParameter(`The content type ${contentType} is not supported; known are ${PFX} and ${PEM}.`);
+  throw badParameter(`The content type ${contentType} is not supported; known: ${PFX} and ${PEM}.`);
 }
 
 /** Returns the validity of a renewed certificate: as long as the previous one. */

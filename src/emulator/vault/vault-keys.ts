@@ -100,11 +100,11 @@ export function requestedKey(props: JsonObject): KeySpec {
   const size = optionalInteger(props, 'key_size') ?? DEFAULT_KEY.size;
   const crv = optionalText(props, 'crv');
   if (kty.startsWith('RSA') && !RSA_SIZES.some((known) => known === size)) {
-    throw badParameter(`The key size ${size} is not supported; known are ${RSA_SIZES.join(', ')}.`);
+    throw badParameter(`The key size ${size} is not supported; known: ${RSA_SIZES.join(', ')}.`);
   }
   const curve = crv === undefined ? DEFAULT_KEY.crv : curveName(crv);
   if (curve === undefined)
-    throw badParameter(`The curve ${crv} is not supported; known are ${Object.keys(CURVES).join(', ')}.`);
+    throw badParameter(`The curve ${crv} is not supported; known: ${Object.keys(CURVES).join(', ')}.`);
   return { kty, size, crv: curve };
 }
 
@@ -133,8 +133,7 @@ function importedJwk(jwk: JsonObject): PublicJwk {
 
 function requireKty(kty: string | undefined): KeySpec['kty'] {
   const known = KEY_TYPES.find((candidate) => candidate === kty);
-  if (known === undefined)
-    throw badParameter(`The key type ${kty} is not supported; known are ${KEY_TYPES.join(', ')}.`);
+  if (known === undefined) throw badParameter(`The key type ${kty} is not supported; known: ${KEY_TYPES.join(', ')}.`);
   return known;
 }
 

@@ -132,7 +132,7 @@ function storedForm({ value, contentType }: FetchedSecret): 'pkcs12' | 'pem' {
   }
   throw new ProviderError(
     'ERR_BAD_CONTENT',
-    `failed to get certificate. unknown content type '${contentType}'; known are ${PKCS12_TYPE} and ${PEM_TYPE}` +
+    `failed to get certificate. unknown content type '${contentType}'; known: ${PKCS12_TYPE}, ${PEM_TYPE}` +
       `${contentType === '' ? ', and the content shows neither' : ''}`,
   );
 }
