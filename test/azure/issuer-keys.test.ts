@@ -18,6 +18,8 @@ const HOUR = 60 * MINUTE;
 const MAX_STALE = 2 * HOUR;
 /** A day more. */
 const KEEP = 26 * HOUR;
+/** A bound of time that no request reaches: on a loaded machine, time would end requests or send them twice. */
+const NEVER_MS = HOUR;
 const AUDIENCE = 'api://AzureADTokenExchange';
 const UNKNOWN_ISSUER = 'no login with a token of its issuer has succeeded on this node';
 const CONFIGURATION = '/.well-known/openid-configuration';
@@ -37,7 +39,7 @@ beforeAll(async () => {
   clock = manualClock();
   const lab = await openLab(seedWith(''), { clock });
   emulator = lab.emulator;
-  agents = new Agents([emulator.caPem]);
+  agents = new Agents([emulator.caPem], { connectTimeoutMs: NEVER_MS });
   closers.push(() => agents.close(), lab.close);
 });
 beforeEach(() => {
@@ -58,7 +60,14 @@ function issuerKeys(): IssuerKeys {
   const note = (message: string, fields: LogFields = {}) => own.push({ message, fields });
   const log = { ...silentLogger, info: note, detail: note };
   const witness = { kept: (issuer: KnownIssuer) => kept.push(issuer) };
-  const client = createTransport({ agents, userAgent: 'test', ...DOCUMENT_BOUNDS });
+  const client = createTransport({
+    agents,
+    userAgent: 'test',
+    ...DOCUMENT_BOUNDS,
+    timeoutMs: NEVER_MS,
+    keptTimeoutMs: NEVER_MS,
+    hedgeMs: NEVER_MS,
+  });
   return new IssuerKeys({ client, log, sweeper: new Sweeper(clock), maxStaleMs: MAX_STALE, witness });
 }
 
