@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once, setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -72,7 +72,7 @@ function clientOf(port: number, resolve: Resolve = at('127.0.0.1')) {
   const send = (options: { method?: 'GET' | 'POST'; body?: string; abortSignal?: AbortSignal } = {}) =>
     transport.sendRequest(createPipelineRequest({ url, ...options })).then(
       ({ status }) => status,
-      (error: unknown) => networkFailure(error)?.code ?? error,
+      (error: Error) => (error.name === 'AbortError' ? error.name : (networkFailure(error)?.code ?? error)),
     );
   return { send, seconds, agents };
 }
@@ -295,6 +295,47 @@ describe('a request that gets no answer', () => {
   });
 });
 
+describe('the signal of a request', () => {
+  it.each<
+    [string, (parts: { release: (status: number) => void; cut: () => void; abort: () => void }) => void, unknown]
+  >([
+    ['is answered', ({ release }) => release(200), 200],
+    ['is cut twice', ({ cut }) => cut(), 'ECONNRESET'],
+    ['is not answered in time', () => vi.advanceTimersByTime(28_000), 'NO_ANSWER'],
+    ['is aborted', ({ abort }) => abort(), 'AbortError'],
+  ])('has one listener for both tries, and none after the request %s', async (_, end, outcome) => {
+    const host = await hostAt();
+    let release = (_: number) => {};
+    const answered = new Promise<number>((resolve) => {
+      release = resolve;
+    });
+    host.answer = () => answered;
+    const { send } = clientOf(host.port);
+    const given = new AbortController();
+    const listeners = () => getEventListeners(given.signal, 'abort').length;
+    const answer = send({ abortSignal: given.signal });
+    await eventually(() => host.requests.length === 1);
+    vi.advanceTimersByTime(2_000);
+    await eventually(() => host.requests.length === 2);
+    expect(listeners()).toBe(1);
+    const cut = () => {
+      for (const socket of host.sockets) socket.destroy();
+    };
+    end({ release, cut, abort: () => given.abort() });
+    expect(await answer).toBe(outcome);
+    expect(listeners()).toBe(0);
+    await eventually(() => host.sockets.filter(({ destroyed }) => !destroyed).length <= 1);
+  });
+
+  it('that has aborted before sends nothing', async () => {
+    const host = await hostAt();
+    const { send } = clientOf(host.port);
+    expect(await send({ abortSignal: AbortSignal.abort() })).toBe('AbortError');
+    expect(await send()).toBe(200);
+    expect(host.sockets).toHaveLength(1);
+  });
+});
+
 describe('the number', () => {
   it('of second tries is four at a time for a host, and each request has one at most', async () => {
     const host = await hostAt();
@@ -316,6 +357,8 @@ describe('the number', () => {
     host.answer = () => 'none';
     const { send } = clientOf(host.port);
     const given = new AbortController();
+    // The signal of a Mount has one listener for each request too.
+    setMaxListeners(0, given.signal);
     const answers = Array.from({ length: 60 }, () => send({ abortSignal: given.signal }));
     await eventually(() => host.requests.length === 50);
     vi.advanceTimersByTime(10_000);

@@ -30,7 +30,7 @@ export interface Sending {
 
 /** One HTTP exchange. */
 export interface Exchange {
-  /** The answer, read to its end. Throws: `RestError`; `AbortError` of the request's signal. Pending after `cancel`. */
+  /** The answer, read to its end. Throws: `RestError`. Stays pending after `cancel`. */
   readonly answer: Promise<PipelineResponse>;
   /** True if it goes over a connection that was used before. */
   readonly reused: () => boolean;
@@ -40,16 +40,15 @@ export interface Exchange {
   cancel(): void;
 }
 
-/** Starts an exchange. */
+/** Starts an exchange. The caller listens to the signal of the request, and cancels the exchange if it aborts. */
 export function exchange(
   request: PipelineRequest,
   { url, agent, keptTimeoutMs, maxAnswerBytes, onStage }: Sending,
 ): Exchange {
-  const { method, headers, abortSignal } = request;
+  const { method, headers } = request;
   // The SDK puts null where there is none.
   const body = request.body ?? undefined;
   if (body !== undefined && typeof body !== 'string') throw new Error('a request with a body that is no text');
-  if (abortSignal?.aborted === true) return failedExchange(aborted());
   const { request: start } = url.protocol === 'http:' ? http : https;
   let wire: http.ClientRequest;
   try {
@@ -65,22 +64,19 @@ export function exchange(
     const settle = () => {
       settled = true;
       clearTimeout(kept);
-      abortSignal?.removeEventListener('abort', abort);
     };
     const fail = (error: Error) => {
       if (settled) return;
       settle();
-      reject(error.name === 'AbortError' ? error : restError(error));
+      reject(restError(error));
       wire.destroy();
-      if (wire.reusedSocket && error.name !== 'AbortError') closeIdle(agent, url);
+      if (wire.reusedSocket) closeIdle(agent, url);
     };
-    const abort = () => fail(aborted());
     cancel = () => {
       if (settled) return;
       settle();
       wire.destroy();
     };
-    abortSignal?.addEventListener('abort', abort);
     // Stays after the end: the connection of one that was cancelled fails.
     wire.on('error', fail);
     // Node ends some requests without a word, as for an answer of 101.
@@ -172,10 +168,6 @@ export function closeIdle(agent: http.Agent, { hostname, port, protocol }: URL):
   for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
     if (name.startsWith(prefix)) for (const socket of [...sockets]) socket.destroy();
   }
-}
-
-function aborted(): Error {
-  return new DOMException('The operation was aborted', 'AbortError');
 }
 
 /** The SDK tells failures of the network from others by this class and their codes. */

@@ -128,6 +128,10 @@ class Delivery {
   #hedge: NodeJS.Timeout | undefined;
   #bound: NodeJS.Timeout | undefined;
   #settle: { resolve(response: PipelineResponse): void; reject(error: unknown): void } = { resolve() {}, reject() {} };
+  readonly #abort = () => {
+    if (this.#stage === 'connection') this.#doubt();
+    this.#end(() => this.#settle.reject(aborted()));
+  };
 
   constructor(line: Line, parcel: Parcel) {
     this.#line = line;
@@ -135,6 +139,13 @@ class Delivery {
     this.answer = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
+    const { abortSignal } = parcel.request;
+    if (abortSignal?.aborted === true) {
+      this.#settle.reject(aborted());
+      return;
+    }
+    // One listener for both tries, which is removed when the request ends.
+    abortSignal?.addEventListener('abort', this.#abort);
     this.#send();
     const late = () => restError(coded('NO_ANSWER', `no answer within ${line.timeoutMs / 1000} s`));
     this.#bound = setTimeout(() => this.#end(() => this.#settle.reject(late())), line.timeoutMs);
@@ -211,6 +222,7 @@ class Delivery {
     this.#isOver = true;
     clearTimeout(this.#hedge);
     clearTimeout(this.#bound);
+    this.#parcel.request.abortSignal?.removeEventListener('abort', this.#abort);
     this.#endSecond();
     for (const one of this.#exchanges) one.cancel();
     if (this.#cause !== undefined) {
@@ -219,6 +231,10 @@ class Delivery {
     }
     settle();
   }
+}
+
+function aborted(): Error {
+  return new DOMException('The operation was aborted', 'AbortError');
 }
 
 /** Codes of a kept connection that was closed under a request. */
