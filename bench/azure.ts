@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { addHostsLines, removeHostsLines } from '../src/emulator/host/hosts-file.ts';
 import type { AzureMethods } from './azure-process.ts';
 import { type Remote, startHelper } from './ipc.ts';
-import { type AzureAddress, seedOf, VAULT } from './world.ts';
+import { type AzureAddress, STANDARD, seedOf, VAULT, type WorldSize } from './world.ts';
 
 const HOSTS_FILE = '/etc/hosts';
 const PUBLIC_NAMES = ['login.microsoftonline.com', '*.vault.azure.net'];
@@ -48,11 +48,11 @@ export interface Azure {
  * Starts the emulator. With `publicNames` it serves the host names of the public cloud on port 443 and adds them to the
  * machine's hosts file, for providers that cannot resolve `.localhost` names.
  */
-export async function startAzure(latency: Latency, publicNames: boolean): Promise<Azure> {
+export async function startAzure(latency: Latency, publicNames: boolean, size: WorldSize = STANDARD): Promise<Azure> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-azure-'));
   const { remote, stop } = startHelper<AzureMethods>('azure-process');
   const port = publicNames ? 443 : 0;
-  const started = await remote.start({ seed: seedOf(), latency, port, hosts: PUBLIC_NAMES });
+  const started = await remote.start({ seed: seedOf(size), latency, port, hosts: PUBLIC_NAMES });
   const { caPem } = started;
   const address = publicNames
     ? { caPem, authorityHost: `https://${PUBLIC_NAMES[0]}/`, vaultUrl: `https://${VAULT}.vault.azure.net` }

@@ -36,6 +36,8 @@ export interface StartOptions {
   readonly watchLoop?: boolean;
   /** `cgroup.procs` files of the control groups that the provider's process joins. */
   readonly procsFiles?: readonly string[];
+  /** Further flags of the provider. */
+  readonly flags?: readonly string[];
 }
 
 /** The longest block of the event loop and the CPU time that the process used during it, in milliseconds. */
@@ -50,6 +52,8 @@ export interface Running {
   /** Time from exec to the first response to `Version`. */
   readonly start: { readonly wallMs: number; readonly cpuSeconds: number };
   mount(pod: Pod): Promise<void>;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<void>;
   /** Restarts the measurement of blocks of the event loop. */
   watchFromNow(): Promise<void>;
   /** Ends the process. */
@@ -95,6 +99,7 @@ export function baseline(name: 'sequential' | 'limit'): Implementation {
         pid: child.pid ?? 0,
         start: { wallMs: performance.now() - started, cpuSeconds: Number.NaN },
         mount: remote.mount,
+        ended: once(child, 'exit').then(() => {}),
         async watchFromNow() {},
         async stop() {
           await stop();
@@ -130,6 +135,7 @@ async function startProvider(options: ProviderStart): Promise<Running> {
     return {
       pid,
       start,
+      ended: once(child, 'exit').then(() => {}),
       async mount(pod) {
         const { files } = await client.mount(requestFor(pod, options), { deadlineMs: 120_000 });
         if (files.length !== pod.objects.length)
@@ -155,11 +161,12 @@ async function startProvider(options: ProviderStart): Promise<Running> {
 }
 
 function spawnProvider({ command, own, cloud, azure, ...options }: ProviderStart, socket: string, loopFile: string) {
-  const { cacheTtlMs, watchLoop = false, procsFiles = [] } = options;
+  const { cacheTtlMs, watchLoop = false, procsFiles = [], flags: further = [] } = options;
   const [program = '', ...args] = command;
   const ttl = own && cacheTtlMs !== undefined ? ['--cache-ttl', `${cacheTtlMs}ms`] : [];
   const connect = cloud === 'public' ? ['--connect', azure.listener] : [];
-  const flags = ['--endpoint', `unix://${socket}`, '--healthz-port', '0', '--prometheus-port', '0', ...ttl, ...connect];
+  const ports = ['--healthz-port', '0', '--prometheus-port', '0'];
+  const flags = ['--endpoint', `unix://${socket}`, ...ports, ...ttl, ...connect, ...further];
   const watched = own && watchLoop;
   const hook = watched ? ['--import', fileURLToPath(new URL('loop-hook.mjs', import.meta.url))] : [];
   const line = [program, ...hook, ...args, ...flags];
@@ -176,6 +183,9 @@ function spawnProvider({ command, own, cloud, azure, ...options }: ProviderStart
       ...(watched ? { LOOP_FILE: loopFile } : {}),
     },
   });
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   const tail: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {

@@ -28,22 +28,35 @@ export interface Cgroup {
   workingSet(): number;
   /** Returns the maximum memory usage, including the page cache, in bytes. */
   peak(): number;
+  /** Returns the memory that the kernel cannot drop: all but file pages, in bytes. */
+  anonymous(): number;
+  /** Returns how often a charge met the limit. Page cache alone makes it grow as well. */
+  atLimit(): number;
+  /** Returns the page faults that waited for the disk. Thousands of them mean that the group thrashes. */
+  majorFaults(): number;
+  /** Returns the number of processes that were killed for lack of memory. */
+  killed(): number;
   remove(): void;
 }
 
 /** Makes a memory cgroup, of version 1 or 2. Returns undefined if the machine does not allow it. */
-export function memoryCgroup(name: string): Cgroup | undefined {
+export function memoryCgroup(name: string, limitBytes?: number): Cgroup | undefined {
   return makeGroup('memory', name, (directory, unified) => {
     const read = (file: string) => readFileSync(join(directory, file), 'utf8');
-    const inactive = () => {
-      const key = unified ? 'inactive_file' : 'total_inactive_file';
-      return Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(read('memory.stat'))?.[1]);
-    };
+    if (limitBytes !== undefined) {
+      writeFileSync(join(directory, unified ? 'memory.max' : 'memory.limit_in_bytes'), String(limitBytes));
+    }
+    const line = (file: string, key: string) => Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(read(file))?.[1]);
+    const inactive = () => line('memory.stat', unified ? 'inactive_file' : 'total_inactive_file');
     const usage = () => Number(read(unified ? 'memory.current' : 'memory.usage_in_bytes'));
     usage();
     return {
       workingSet: () => usage() - inactive(),
       peak: () => Number(read(unified ? 'memory.peak' : 'memory.max_usage_in_bytes')),
+      anonymous: () => line('memory.stat', unified ? 'anon' : 'total_rss'),
+      atLimit: () => (unified ? line('memory.events', 'max') : Number(read('memory.failcnt'))),
+      majorFaults: () => line('memory.stat', unified ? 'pgmajfault' : 'total_pgmajfault'),
+      killed: () => line(unified ? 'memory.events' : 'memory.oom_control', 'oom_kill'),
     };
   });
 }
@@ -54,11 +67,12 @@ export function cpuCgroup(name: string, millicores: number): Cgroup | undefined 
     const quota = millicores * 100;
     if (unified) writeFileSync(join(directory, 'cpu.max'), `${quota} 100000`);
     else writeFileSync(join(directory, 'cpu.cfs_quota_us'), String(quota));
-    return { workingSet: () => Number.NaN, peak: () => Number.NaN };
+    const none = () => Number.NaN;
+    return { workingSet: none, peak: none, anonymous: none, atLimit: none, majorFaults: none, killed: none };
   });
 }
 
-type Readings = Pick<Cgroup, 'workingSet' | 'peak'>;
+type Readings = Omit<Cgroup, 'procsFile' | 'remove'>;
 
 function makeGroup(
   controller: 'memory' | 'cpu',

@@ -39,7 +39,7 @@ export function podOf(n: number, identity: number, objects: readonly BenchObject
   return { name: `pod-${n}`, clientId: clientId(identity), clientSecret: clientSecret(identity), objects };
 }
 
-/** Returns secrets of about 100 bytes. `from` is the number of the first one. */
+/** Returns secrets. `from` is the number of the first one. */
 export function secrets(count: number, from = 0): readonly BenchObject[] {
   return Array.from({ length: count }, (_, i) => ({ name: `secret-${from + i}`, type: 'secret' }));
 }
@@ -49,25 +49,44 @@ export function certificates(count: number): readonly BenchObject[] {
   return Array.from({ length: count }, (_, i) => ({ name: `pfx-${i}`, type: 'secret' }));
 }
 
+/** The number of identities and objects, and the size of the secrets in bytes. */
+export interface WorldSize {
+  readonly identities: number;
+  readonly secrets: number;
+  readonly bytes: number;
+  readonly certificates: number;
+}
+
+/** The world of the scenarios. */
+export const STANDARD: WorldSize = {
+  identities: IDENTITIES,
+  secrets: SECRETS,
+  bytes: 100,
+  certificates: CERTIFICATES,
+};
+
 /** Returns the seed of the emulator. */
-export function seedOf(): string {
+export function seedOf(size: WorldSize = STANDARD): string {
   const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
-  const identities = numbers(IDENTITIES).map((i) => ({
+  const identities = numbers(size.identities).map((i) => ({
     name: `identity-${i}`,
     clientId: clientId(i),
     secrets: [{ value: clientSecret(i) }],
   }));
-  const chains = numbers(4).map((i) => ({
+  const chains = numbers(size.certificates > 0 ? 4 : 0).map((i) => ({
     name: `chain-${i}`,
     issuer: 'intermediate',
     subject: `CN=server-${i}`,
     key: { kty: 'RSA' },
   }));
-  const values = numbers(SECRETS).map((i) => ({
+  const values = numbers(size.secrets).map((i) => ({
     name: `secret-${i}`,
-    value: createHash('sha512').update(`value ${i}`).digest('hex').slice(0, 100),
+    value: createHash('shake256', { outputLength: Math.ceil(size.bytes / 2) })
+      .update(`value ${i}`)
+      .digest('hex')
+      .slice(0, size.bytes),
   }));
-  const pfxs = numbers(CERTIFICATES).map((i) => ({
+  const pfxs = numbers(size.certificates).map((i) => ({
     name: `pfx-${i}`,
     contentType: 'application/x-pkcs12',
     valueFrom: { chain: `chain-${i % chains.length}`, form: { preset: 'keyVault' } },
@@ -75,14 +94,15 @@ export function seedOf(): string {
   const grants = identities.map(({ name }) => ({ identity: name, secrets: ['get', 'list'] }));
   return JSON.stringify({
     tenants: [{ id: TENANT, identities }],
-    authorities: [
-      { name: 'root', subject: 'CN=Root', key: { kty: 'RSA' } },
-      { name: 'intermediate', subject: 'CN=Intermediate', issuer: 'root', key: { kty: 'RSA' } },
-    ],
-    chains,
+    ...(chains.length > 0 && { authorities: AUTHORITIES, chains }),
     vaults: [{ name: VAULT, tenant: TENANT, grants, secrets: [...values, ...pfxs] }],
   });
 }
+
+const AUTHORITIES = [
+  { name: 'root', subject: 'CN=Root', key: { kty: 'RSA' } },
+  { name: 'intermediate', subject: 'CN=Intermediate', issuer: 'root', key: { kty: 'RSA' } },
+];
 
 function clientId(identity: number): string {
   return `22222222-2222-2222-2222-${String(identity).padStart(12, '0')}`;

@@ -10,7 +10,12 @@ const [name = '', ...args] = process.argv.slice(2);
 // The output is below node_modules, so that packages that are not in the bundle are found at run time.
 const outdir = join(root, 'node_modules/.cache/bench');
 /** Programs that run in separate processes, or that the provider loads. */
-const helpers = { provider: ['azure-process', 'baseline-process', 'loop-hook'], soak: ['soak-hook'] }[name] ?? [];
+const helpers =
+  {
+    provider: ['azure-process', 'baseline-process', 'loop-hook'],
+    soak: ['soak-hook'],
+    storm: ['azure-process', 'loop-hook'],
+  }[name] ?? [];
 await build({
   absWorkingDir: root,
   entryPoints: [name, ...helpers].map((entry) => `bench/${entry}.ts`),

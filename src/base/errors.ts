@@ -29,6 +29,8 @@ export type ErrorCode =
   | 'ERR_UNREACHABLE'
   /** The time for this Mount ran out. */
   | 'ERR_TIMEOUT'
+  /** The time of this Mount ran out while it waited for memory, or too many Mounts wait for memory. */
+  | 'ERR_NO_MEMORY'
   /** The caller cancelled the request. */
   | 'ERR_CANCELLED'
   /** The vault answered with something that is not in its contract, or with 5xx. */

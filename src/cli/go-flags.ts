@@ -11,13 +11,13 @@ export interface FlagSpec {
   readonly name: string;
   /** Another name of it. */
   readonly alias?: string;
-  readonly kind: 'text' | 'boolean' | 'count' | 'port' | 'duration';
+  readonly kind: 'text' | 'boolean' | 'count' | 'port' | 'duration' | 'bytes';
   /** The default value, as a command line gives it; the help shows it. */
   readonly fallback: string;
   readonly help: string;
 }
 
-/** Checked values by flag name: texts, booleans, numbers, and durations in milliseconds. */
+/** Checked values by flag name: texts, booleans, numbers, durations in milliseconds, and sizes in bytes. */
 export type FlagValues = ReadonlyMap<string, string | number | boolean>;
 
 /** The values of a command line. */
@@ -37,6 +37,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
 };
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
 
 /** The longest duration that a timer of Node can hold. */
 const MAX_DURATION_MS = 0x7fff_ffff;
@@ -98,6 +100,7 @@ const RULE: Readonly<Record<FlagSpec['kind'], string>> = {
   count: 'a whole number from 0',
   port: 'a port from 0 to 65535',
   duration: 'a duration such as 500ms, 30s, 2m or 1h, at most 596h',
+  bytes: 'a size such as 24Mi or 25165824',
 };
 
 function checked(spec: FlagSpec, text: string): string | number | boolean {
@@ -119,6 +122,8 @@ function read(kind: FlagSpec['kind'], text: string): string | number | boolean |
       return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
     case 'duration':
       return readDuration(text);
+    case 'bytes':
+      return readBytes(text);
   }
 }
 
@@ -130,6 +135,13 @@ function readDuration(text: string): number | undefined {
   for (const [, amount, unit = ''] of text.matchAll(/([\d.]+)([a-zµμ]+)/g))
     total += Number(amount) * (UNIT_MS[unit] ?? 0);
   return total <= MAX_DURATION_MS ? total : undefined;
+}
+
+/** Returns a size in the form of Kubernetes in bytes, 0 for an empty text; undefined if the text is not a size. */
+function readBytes(text: string): number | undefined {
+  if (text === '') return 0;
+  const [, amount, unit = ''] = /^(\d{1,12})(Ki|Mi|Gi)?$/.exec(text) ?? [];
+  return amount === undefined ? undefined : Number(amount) * (UNIT_BYTES[unit] ?? 1);
 }
 
 function namesOf({ name, alias }: FlagSpec): readonly string[] {

@@ -29,6 +29,8 @@ export interface HeapKeeper {
   begin(): void;
   /** Collects what caches have dropped. During Mounts, and just after them, it leaves this to the rest that follows. */
   dropped(): void;
+  /** Collects what Mounts have discarded, also during Mounts: V8 counts the memory of buffers late. */
+  discarded(): void;
   close(): void;
 }
 
@@ -60,6 +62,7 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v
   let begun = false;
   let mounts = 0;
   let timer: NodeJS.Timeout | undefined;
+  let planned: NodeJS.Immediate | undefined;
   const rest = () => {
     timer = undefined;
     setFlag(AT_REST);
@@ -90,6 +93,16 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v
     dropped() {
       if (begun && mounts === 0 && timer === undefined) collect();
     },
-    close: () => clearTimeout(timer),
+    discarded() {
+      if (!begun) return;
+      planned ??= setImmediate(() => {
+        planned = undefined;
+        collect();
+      });
+    },
+    close() {
+      clearTimeout(timer);
+      clearImmediate(planned);
+    },
   };
 }

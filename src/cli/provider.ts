@@ -9,6 +9,7 @@ import { readTrust } from '../azure/http/trust.ts';
 import type { OfflineCacheOptions } from '../azure/offline-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { MemoryBudget } from '../base/memory-budget.ts';
 import { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import type { MountHandler } from '../mount/handler.ts';
@@ -35,6 +36,8 @@ export interface ProviderSurroundings {
   readonly clock: Clock;
   /** Default: a new one. The provider sweeps it while it runs. */
   readonly sweeper?: Sweeper;
+  /** The memory of all Mounts under way. Default: one without limit. */
+  readonly memory?: MemoryBudget | undefined;
   /** Called after each sweep that dropped something. */
   readonly swept?: () => void;
   /** Where last known values are kept for a restart; undefined: nowhere. */
@@ -111,6 +114,7 @@ export async function createProvider(
       telemetry,
       clock,
       sweeper,
+      budget: surroundings.memory,
       log,
       confidential: proxyPasswords(env),
     }),

@@ -104,6 +104,12 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     help: 'warn about expired and not yet valid certificates, or enforce: refuse to mount them',
   },
   {
+    name: 'memory-budget',
+    kind: 'bytes',
+    fallback: '',
+    help: 'memory for the Mounts under way, at least 8Mi; empty: by the memory limit of the container',
+  },
+  {
     name: 'identity-modes',
     kind: 'text',
     fallback: '',

@@ -9,6 +9,7 @@ import { nearest, oneOf, quote } from '../base/words.ts';
 import { CLOUD_NAMES } from '../spc/cloud.ts';
 import { IDENTITY_KINDS, type IdentityKind } from '../spc/identities/table.ts';
 import { ALLOW_ALL, GUARDED_NAMES } from '../spc/overrides.ts';
+import { MIN_BUDGET_BYTES } from './budget-size.ts';
 import { describeFlags, parseGoFlags } from './go-flags.ts';
 import { MEANINGLESS, SERVE_FLAGS } from './serve-flag-specs.ts';
 
@@ -44,6 +45,8 @@ export interface ServeOptions {
   readonly offlineCacheDir: string;
   readonly offlineCacheKeyFile: string;
   readonly certificatePolicy: 'warn' | 'enforce';
+  /** Bytes for everything under way; 0: what follows from the memory limit of the container. */
+  readonly memoryBudgetBytes: number;
   readonly identityModes: readonly IdentityKind[];
   /** Guarded parameters that pods may change; see `spc/overrides.ts`. */
   readonly allowVolumeAttributes: readonly string[];
@@ -74,6 +77,9 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     ...GUARDED_NAMES,
     ALLOW_ALL,
   ]);
+  const budget = number('memory-budget');
+  const holds = () => budget === 0 || budget >= MIN_BUDGET_BYTES;
+  requireThat('memory-budget', String(budget), { rule: 'at least 8Mi', holds });
   const healthPath = text('healthz-path');
   return {
     endpoint: text('endpoint'),
@@ -103,6 +109,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     certificatePolicy: text('certificate-policy').toLowerCase() === 'enforce' ? 'enforce' : 'warn',
     identityModes: identityModes.length === 0 ? IDENTITY_KINDS : identityModes,
     allowVolumeAttributes,
+    memoryBudgetBytes: budget,
     ignored,
   };
 }

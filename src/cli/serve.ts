@@ -6,12 +6,14 @@ import type { OfflineCacheOptions } from '../azure/offline-cache.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { MemoryBudget } from '../base/memory-budget.ts';
 import { Sweeper } from '../base/sweeper.ts';
 import { type Endpoint, parseEndpoint } from '../server/endpoint.ts';
 import type { CallMeter } from '../server/guard.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
+import { isNearLimit, memoryBudgetBytes } from './budget-size.ts';
 import { catchDefects } from './defects.ts';
 import { keepHeapSmall } from './heap.ts';
 import { exitCodeFor, type Io } from './io.ts';
@@ -100,11 +102,13 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
   const { metricsObjectNames: objectNames } = options;
   const sweeper = new Sweeper(clock);
   const logLinesDropped = output.dropped;
-  const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, log, logLinesDropped });
+  const memory = budgetOf(options, () => heap.discarded());
+  const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, memory, log, logLinesDropped });
   const heap = keepHeapSmall(metrics);
   const provider = lazyProvider(async () => {
     const { createProvider } = await import('./provider.ts');
-    return createProvider(options, { env, log, telemetry: metrics, clock, sweeper, swept: heap.dropped, offlineCache });
+    const surroundings = { env, log, telemetry: metrics, clock, sweeper, memory, swept: heap.dropped, offlineCache };
+    return createProvider(options, surroundings);
   });
   const firstAnswer = afterFirstCall(heap.meter, async () => {
     await provider.warmUp();
@@ -120,7 +124,15 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
     closers.push(exposed.close);
     if (signals.received()) return 0;
     // This is the last step that can fail, because it takes the socket from a running provider.
-    server = await startServer({ endpoint, mount: provider.mount, version: VERSION, log, meter, drainMs: DRAIN_MS });
+    server = await startServer({
+      endpoint,
+      mount: provider.mount,
+      version: VERSION,
+      log,
+      meter,
+      memory,
+      drainMs: DRAIN_MS,
+    });
     log.info('Serving', { version: VERSION, healthPort: health.port, healthPath, metricsPort: exposed.port });
     if (!signals.received()) server.settle();
     const signal = await signals.first;
@@ -146,6 +158,16 @@ function logLostLines({ stream, lines, reason }: LostLines, log: Logger): void {
   const message = 'Log lines were lost because they could not be written';
   if (stream === 'stderr') log.warn(message, { stream, lines, reason });
   else log.info(message, { stream, lines, reason });
+}
+
+/** Makes the memory of everything under way. `collect` is called near the limit of the container, when it is worth it. */
+function budgetOf({ memoryBudgetBytes: flagBytes }: ServeOptions, collect: () => void): MemoryBudget {
+  const limitBytes = process.constrainedMemory();
+  return new MemoryBudget(memoryBudgetBytes(flagBytes, limitBytes), {
+    onDiscarded() {
+      if (isNearLimit(process.memoryUsage.rss(), limitBytes)) collect();
+    },
+  });
 }
 
 /**

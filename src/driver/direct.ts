@@ -9,13 +9,14 @@ import type { MountTarget } from './client.ts';
 export function directTarget(handler: MountHandler): MountTarget {
   return {
     async mount({ attributes, secrets, permission }, { deadlineMs, signal } = {}) {
-      const { files, objectVersions } = await handler(
+      const { files, objectVersions, memory } = await handler(
         { attributes, secrets, permission },
         {
           timeoutMs: deadlineMs ?? Number.POSITIVE_INFINITY,
           signal: signal ?? new AbortController().signal,
         },
       );
+      memory?.release();
       return { files, objectVersion: objectVersions };
     },
   };

@@ -3,10 +3,12 @@
  * with an error that names all failed objects.
  */
 
+import { setMaxListeners } from 'node:events';
 import { ProviderError } from '../base/errors.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from './failures.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
+import { MAX_ANSWER_BYTES } from './response.ts';
 import type { LastKnownValue } from './snapshot.ts';
 import { chooseVersions } from './versions.ts';
 
@@ -17,14 +19,20 @@ export interface FetchedSpec {
 }
 
 /**
- * Reads all objects at the same time, and equal ones once. The result is in the order of the manifest.
- * Throws: one error that names every failed object.
+ * Reads all objects at the same time, and equal ones once. The result is in the order of the manifest. The reads end when
+ * the files cannot fit into an answer any more.
+ * Throws: ERR_TOO_LARGE; one error that names every failed object.
  */
 export async function fetchObjects(
   objects: readonly ObjectSpec[],
   reader: VaultReader,
-  context: FetchContext,
+  given: FetchContext,
 ): Promise<readonly FetchedSpec[]> {
+  const tooLarge = new AbortController();
+  const context = { ...given, signal: AbortSignal.any([given.signal, tooLarge.signal]) };
+  // Each read adds a listener, and Node warns from the eleventh on.
+  setMaxListeners(0, context.signal);
+  let bytes = 0;
   const reads = new Map<string, Promise<FetchedObject>>();
   const get = (ref: ObjectRef) => {
     const key = JSON.stringify([ref.type, ref.name, ref.version]);
@@ -32,7 +40,14 @@ export async function fetchObjects(
     reads.set(key, read);
     return read;
   };
-  const results = await Promise.allSettled(objects.map((object) => fetchObject(object, { reader, context, get })));
+  const fetchOne = async (object: ObjectSpec) => {
+    const all = await fetchObject(object, { reader, context, get });
+    bytes += all.reduce((sum, one) => sum + leastBytes(object, one), 0);
+    if (bytes > MAX_ANSWER_BYTES) tooLarge.abort(volumeTooLarge());
+    return all;
+  };
+  const results = await Promise.allSettled(objects.map(fetchOne));
+  tooLarge.signal.throwIfAborted();
   const failed: FailedObject[] = [];
   const fetched: FetchedSpec[] = [];
   for (const [index, object] of objects.entries()) {
@@ -60,6 +75,24 @@ function outdatedObjects(objects: readonly ObjectSpec[], { snapshot }: FetchCont
     const error = new ProviderError(code, `${message}; ${why}`, { details, reason: `${reason}; ${why}`, said });
     return [{ label: object.label, name: shortNameOf(object), error }];
   });
+}
+
+/** Bytes of a value for one byte of its file, at least. A value that is converted counts half: its files may be smaller. */
+const VALUE_BYTES = { 'utf-8': 1, base64: 4 / 3, hex: 2, converted: 2 } as const;
+
+/** The least that the files of a value can have. */
+function leastBytes({ content }: ObjectSpec, fetched: FetchedObject): number {
+  if (fetched.type !== 'secret') return 0;
+  const isText = content.kind === 'value' && !fetched.certificateBacked;
+  return fetched.value.reveal().length / VALUE_BYTES[isText ? content.encoding : 'converted'];
+}
+
+function volumeTooLarge(): ProviderError {
+  return new ProviderError(
+    'ERR_TOO_LARGE',
+    `failed to mount objects, error: the files of this volume have more than ${MAX_ANSWER_BYTES} bytes together, which is the ` +
+      'most that the driver accepts; spread the objects over several SecretProviderClasses',
+  );
 }
 
 /** One version of a history that could not be read; the cause says why. */

@@ -28,6 +28,16 @@ export interface MountCall {
 export interface MountOutput {
   readonly files: readonly MountedFile[];
   readonly objectVersions: readonly ObjectVersion[];
+  /** The memory of the files. Default: they are charged to nobody. */
+  readonly memory?: AnswerMemory;
+}
+
+/** The memory of an answer, until it is sent. */
+export interface AnswerMemory {
+  /** Size of the encoded answer, about. */
+  readonly bytes: number;
+  /** Gives the memory back. To be called when the answer was sent, or when nobody waits for it any more. */
+  release(): void;
 }
 
 /** Answers one Mount. Throws: `ProviderError`; any other error is a defect. */

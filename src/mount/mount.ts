@@ -7,6 +7,7 @@
 import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { MemoryBudget } from '../base/memory-budget.ts';
 import { Redactor } from '../base/redact.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
@@ -34,6 +35,7 @@ import type { MountHandler, MountInput } from './handler.ts';
 import { fileOfLiteral } from './literals.ts';
 import { LogOnce } from './log-once.ts';
 import { rememberTexts } from './manifest-cache.ts';
+import { MountMemory } from './memory.ts';
 import { type OverrideRules, refuseOverrides } from './overrides.ts';
 import { Progress } from './pending-waits.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
@@ -54,6 +56,8 @@ export interface MountDeps {
   readonly clock: Clock;
   /** Drops from memory what was made of earlier values. */
   readonly sweeper: Sweeper;
+  /** The memory that all Mounts under way share. Default: one without limit. */
+  readonly budget?: MemoryBudget | undefined;
   readonly log: Logger;
   /** `--identity-modes`. Default: all. */
   readonly servedModes?: readonly IdentityKind[] | undefined;
@@ -65,7 +69,7 @@ export interface MountDeps {
 
 /** One Mount under way. */
 interface Journey extends MountDeps {
-  readonly context: FetchContext;
+  readonly context: FetchContext & { readonly memory: MountMemory };
   readonly noted: LogOnce;
   readonly contents: CertificateCache;
   readonly remember: Remember;
@@ -75,7 +79,7 @@ interface Journey extends MountDeps {
 }
 
 /**
- * The steps of a Mount: attributes → parameters → fetch (parallel) → convert → answer.
+ * The steps of a Mount: attributes → parameters → memory → fetch (parallel) → convert → answer.
  * All validation comes before the first call to a vault. The answer holds every file, or there is no answer.
  */
 async function mount(input: MountInput, journey: Journey): Promise<Answer> {
@@ -87,6 +91,9 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   redactor.learn(() => tokensIn(attributes.tokens));
   report.begun(attributes);
   const volume = await readVolume(input, attributes, journey);
+  const requestBytes = input.attributes.length + input.secrets.length;
+  const size = { vaultUrl: volume.vaultUrl, objects: volume.objects.length, requestBytes };
+  await context.memory.begin(size, context.signal);
   await nextTurn(context.signal);
   const fetched = await fetchObjects(volume.objects, vaults.open(volume), context);
   await nextTurn(context.signal);
@@ -108,8 +115,8 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
 
 /** The handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */
 export function createMount(deps: MountDeps): MountHandler {
-  const { clock, sweeper } = deps;
-  const memory = {
+  const { clock, sweeper, budget = new MemoryBudget(Number.POSITIVE_INFINITY) } = deps;
+  const shared = {
     journal: new VersionLog(),
     noted: new LogOnce(),
     names: new VolumeNames(),
@@ -122,17 +129,21 @@ export function createMount(deps: MountDeps): MountHandler {
     const redactor = new Redactor();
     redactor.learn(() => deps.confidential ?? []);
     const log = redactor.log(deps.log);
-    const report = new MountReport({ ...deps, ...memory, log, targetPath: input.targetPath });
+    const report = new MountReport({ ...deps, ...shared, log, targetPath: input.targetPath });
     const progress = new Progress(clock);
     const snapshot = new Snapshot(clock);
     const { signal, deadlineAt, hasty, dispose } = startBudget(call, { clock, progress });
-    const context: FetchContext = { signal, deadlineAt, hasty, progress, snapshot, mountId: ++mounts };
+    const memory = new MountMemory(budget, clock);
+    const context = { signal, deadlineAt, hasty, progress, snapshot, mountId: ++mounts, memory };
     try {
-      const answer = await abortable(mount(input, { ...deps, ...memory, report, redactor, context }), signal);
+      const answer = await abortable(mount(input, { ...deps, ...shared, report, redactor, context }), signal);
       report.delivered(answer, snapshot.lastKnown);
-      return answer;
+      return { ...answer, memory: { bytes: answer.bytes, release: () => memory.close() } };
     } catch (thrown) {
-      const error = redactor.error(asProviderError(thrown));
+      const cause = asProviderError(thrown);
+      const waited = cause.code === 'ERR_TIMEOUT' && progress.current().length === 0 ? memory.refusal() : undefined;
+      memory.close();
+      const error = redactor.error(waited ?? cause);
       report.failed(error);
       throw error;
     } finally {

@@ -8,6 +8,7 @@ import type { ObjectType } from '../base/objects.ts';
 import type { Secret } from '../base/secret.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { ClassParameters, ClassRef } from '../spc/overrides.ts';
+import type { ReadMemory } from './memory.ts';
 import type { Progress } from './pending-waits.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -63,6 +64,8 @@ export interface FetchContext {
   readonly snapshot: Snapshot;
   /** Calls of one Mount share a turn when a vault is busy. */
   readonly mountId: number;
+  /** The memory of the Mount. Each value is read in it. */
+  readonly memory: ReadMemory;
 }
 
 /** An object of a vault; `version` is empty for the current one. */

@@ -8,8 +8,8 @@ import { type ClaimedPath, pathConflicts } from '../spc/file-path.ts';
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 import type { MountOutput } from './handler.ts';
 
-/** The driver's client accepts so much by default. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+/** The size of an answer that the driver's client accepts by default, in bytes. */
+export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 /** The size limit of a synced Kubernetes Secret; the driver warns above it too. */
 const WARN_ANSWER_BYTES = 1024 * 1024;
 /** Upper estimate of the encoding of one file besides its path and contents. */
@@ -24,7 +24,9 @@ export interface MadeFile {
 }
 
 /** The answer, with a warning if it is large. */
-export interface Answer extends MountOutput {
+export interface Answer extends Omit<MountOutput, 'memory'> {
+  /** Upper estimate of the size of its encoding. */
+  readonly bytes: number;
   readonly warning: string | undefined;
 }
 
@@ -57,6 +59,7 @@ export function assembleAnswer(made: readonly MadeFile[], unwritten: readonly Ob
     );
   }
   return {
+    bytes,
     files: made.map(({ file }) => file),
     objectVersions: [...made.map(({ source }) => source), ...unwritten],
     warning:

@@ -44,7 +44,7 @@ export class Answers {
   readonly #open = new Map<number, Answer>();
   /** Complete answers, in the order of their completion. */
   readonly #ready = new Map<number, Answer>();
-  #unsentBytes = 0;
+  #heldBytes = 0;
   #newest = 0;
   /** The octets of DATA that the client accepts on this connection now, and the most that it ever accepted at once. */
   #window = DEFAULT_WINDOW;
@@ -76,9 +76,9 @@ export class Answers {
     return this.#ready.size;
   }
 
-  /** The unsent octets of DATA of complete answers. */
-  get unsentBytes(): number {
-    return this.#unsentBytes;
+  /** The octets of DATA that were made and not sent. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** The client opened a stream. */
@@ -90,6 +90,7 @@ export class Answers {
 
   /** The client no longer wants an answer on this stream. */
   drop(streamId: number): void {
+    this.#heldBytes -= this.#open.get(streamId)?.data ?? 0;
     this.#open.delete(streamId);
     this.#remove(streamId);
   }
@@ -194,7 +195,6 @@ export class Answers {
     if (answer.ending && (head.type === frameType.data || head.flags & frameFlag.endHeaders)) {
       this.#open.delete(head.streamId);
       this.#ready.set(head.streamId, answer);
-      this.#unsentBytes += answer.data;
       this.#answered(head.streamId);
     }
     return { kind: 'replace', bytes, by: [] };
@@ -208,6 +208,7 @@ export class Answers {
     const payload: Buffer[] = [];
     answer.frames.push({ head, payload });
     answer.data += head.length;
+    this.#heldBytes += head.length;
     return (piece) => payload.push(piece);
   }
 
@@ -225,13 +226,13 @@ export class Answers {
       answer.frames.push({ head, payload: [frame.subarray(FRAME_HEADER_BYTES)] });
       return [];
     }
-    this.#open.delete(head.streamId);
+    this.drop(head.streamId);
     this.#answered(head.streamId);
     return [frame];
   }
 
   #remove(streamId: number): void {
-    this.#unsentBytes -= this.#ready.get(streamId)?.data ?? 0;
+    this.#heldBytes -= this.#ready.get(streamId)?.data ?? 0;
     this.#ready.delete(streamId);
     if (this.#parted === streamId) this.#parted = undefined;
   }
@@ -239,7 +240,7 @@ export class Answers {
   /** Removes the first frames of `answer`, up to `bytes` octets of DATA, and returns them. */
   #send(answer: Answer, bytes: number): Buffer[] {
     this.#window -= bytes;
-    this.#unsentBytes -= bytes;
+    this.#heldBytes -= bytes;
     answer.credit -= bytes;
     answer.data -= bytes;
     const out: Buffer[] = [];

@@ -6,6 +6,7 @@
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { MemoryBudget } from '../base/memory-budget.ts';
 import { Answers } from './answers.ts';
 import { clientWalk, roomPing } from './client-frames.ts';
 import type { ConnectionUse } from './connection-limit.ts';
@@ -15,24 +16,31 @@ import { RequestBudget, type UnfinishedRequests } from './requests.ts';
 /** The stream that the HTTP/2 server gets for one connection. */
 export interface PinnedConnection extends Duplex {
   readonly use: ConnectionUse;
+  /** Bytes of answers that were made and that the socket has not taken. */
+  readonly unsentBytes: number;
+  /** Bytes that the socket has taken so far. */
+  readonly sentBytes: number;
   /** Resolves when every complete answer was sent, or can no longer be sent. */
   delivered(): Promise<void>;
 }
 
 /**
  * Wraps `socket` for the HTTP/2 server: each request has a host as its authority, each answer is sent as a whole, each
- * reset has a final code. `budget` bounds the unfinished requests of all connections of a server.
+ * reset has a final code. `budget` bounds the unfinished requests of all connections of a server. Answers that wait for
+ * the client are charged to `memory`.
  */
-export function pinConnection(socket: Socket, budget = new RequestBudget(Number.POSITIVE_INFINITY)): PinnedConnection {
-  return new Pinned(socket, budget);
+export function pinConnection(
+  socket: Socket,
+  budget = new RequestBudget(Number.POSITIVE_INFINITY),
+  memory?: MemoryBudget,
+): PinnedConnection {
+  return new Pinned(socket, budget, memory);
 }
 
 /** The octets of input that the session gets in one turn of the event loop: a few of up to a hundred Mounts. */
 const TURN_BYTES = 4 * 1024;
 /** Answers that are ready at the same time are sent together, up to about this size. */
 const WRITE_BYTES = 32 * 1024;
-/** The limit of complete, unsent answers; above it the session makes no further answers. */
-const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
 /** Up to this size, one copied buffer is cheaper than a write of several buffers. */
 const COPY_BYTES = 8 * 1024;
 /** The time that an answer waits for a client that does not answer a ping, before it is sent in parts. */
@@ -49,6 +57,9 @@ const LINGER_MS = 1000;
 class Pinned extends Duplex implements PinnedConnection {
   readonly #socket: Socket;
   readonly #budget: RequestBudget;
+  readonly #memory: MemoryBudget | undefined;
+  /** Bytes that are charged to `#memory`. */
+  #charged = 0;
   readonly #requests: UnfinishedRequests;
   readonly #answers = new Answers((streamId) => this.#requests.end(streamId));
   readonly #fromClient: FrameWalk;
@@ -67,10 +78,11 @@ class Pinned extends Duplex implements PinnedConnection {
   /** Resumes the writing of the session. */
   #goOn: (() => void) | undefined;
 
-  constructor(socket: Socket, budget: RequestBudget) {
+  constructor(socket: Socket, budget: RequestBudget, memory: MemoryBudget | undefined) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
     this.#budget = budget;
+    this.#memory = memory;
     this.#requests = budget.connection(() => this.destroy());
     this.#fromClient = clientWalk({
       answers: this.#answers,
@@ -87,6 +99,14 @@ class Pinned extends Duplex implements PinnedConnection {
   get use(): ConnectionUse {
     if (this.#answers.calls > 0) return 'busy';
     return this.#answers.newest > 0 ? 'idle' : 'unused';
+  }
+
+  get unsentBytes(): number {
+    return this.#answers.heldBytes + this.#socket.writableLength;
+  }
+
+  get sentBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
   delivered(): Promise<void> {
@@ -122,6 +142,7 @@ class Pinned extends Duplex implements PinnedConnection {
     this.#endWait();
     clearTimeout(this.#lingerTimer);
     this.#socket.destroy();
+    this.#account();
     this.#tellDelivered();
     done();
   }
@@ -201,7 +222,7 @@ class Pinned extends Duplex implements PinnedConnection {
       }
     }
     if (this.#answers.unsent === 0) this.#tellDelivered();
-    if (this.#answers.unsentBytes > MAX_UNSENT_BYTES) return;
+    this.#account();
     const goOn = this.#goOn;
     this.#goOn = undefined;
     goOn?.();
@@ -217,6 +238,13 @@ class Pinned extends Duplex implements PinnedConnection {
     this.#wait.pinged = true;
     this.#unansweredPings++;
     this.#write([roomPing()], () => {});
+  }
+
+  #account(): void {
+    const unsent = this.destroyed ? 0 : this.unsentBytes;
+    const change = unsent - this.#charged;
+    this.#charged = unsent;
+    if (change !== 0) this.#memory?.charge(change);
   }
 
   #takePong(): void {

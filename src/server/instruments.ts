@@ -4,6 +4,7 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { BudgetFigures } from '../base/memory-budget.ts';
 import {
   LAST_KNOWN_CAUSES,
   LOOKUP_RESULTS,
@@ -16,6 +17,7 @@ import {
 import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
 import { IDENTITY_KINDS } from '../spc/identities/table.ts';
 import { labelText } from './bounded.ts';
+import { addMemory } from './memory-instruments.ts';
 
 /** The metrics of the Prometheus library. The two histograms have the official provider's names, buckets and labels. */
 export interface Instruments {
@@ -51,6 +53,7 @@ export interface InstrumentSources {
   /** Milliseconds since 1970. */
   now(): number;
   mountsInFlight(): number;
+  memory(): BudgetFigures;
   logLinesDropped(stream: 'stdout' | 'stderr'): number;
   socketLost(): number;
   mounts(): readonly MountRecord[];
@@ -77,6 +80,7 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
   addInfo(registry, sources.version);
   addMounts(registry, sources);
   addExpiries(registry, sources);
+  addMemory(registry, sources.memory);
   addProcess(registry, sources);
   return {
     keyVaultRequest: new Histogram({

@@ -7,6 +7,7 @@ import { Cache } from '../base/cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { MemoryBudget } from '../base/memory-budget.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { MountOutcome, ObjectExpiry, Outcome, Telemetry } from '../base/telemetry.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
@@ -31,6 +32,8 @@ export interface MetricsOptions {
   readonly clock: Clock;
   /** Drops figures of volumes that are gone. */
   readonly sweeper: Sweeper;
+  /** The memory of the Mounts under way. Default: one without limit. */
+  readonly memory?: MemoryBudget;
   readonly log: Logger;
   /** The number of log lines dropped since the start; 0 if absent. */
   readonly logLinesDropped?: (stream: 'stdout' | 'stderr') => number;
@@ -107,11 +110,13 @@ type Count = (write: (instruments: Instruments) => void) => void;
 
 function sourcesOf(figures: Figures, options: MetricsOptions): InstrumentSources {
   const { version, objectNames, clock, logLinesDropped = () => 0 } = options;
+  const { memory = new MemoryBudget(Number.POSITIVE_INFINITY) } = options;
   return {
     version,
     objectNames,
     now: () => clock.wall(),
     mountsInFlight: () => figures.mountsInFlight,
+    memory: () => memory.figures,
     logLinesDropped,
     socketLost: () => figures.socketLost,
     mounts: () => worst([...figures.mounts].map(([, record]) => record)),

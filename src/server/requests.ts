@@ -3,6 +3,8 @@
  * `server.ts` makes the budget, the connections report to it. Above the budget, the connection that holds most is cut.
  */
 
+import type { MemoryBudget } from '../base/memory-budget.ts';
+
 /** The cost of an unfinished request besides its octets: its HTTP/2 stream and its call. */
 const REQUEST_BYTES = 8 * 1024;
 
@@ -10,10 +12,13 @@ const REQUEST_BYTES = 8 * 1024;
 export class RequestBudget {
   readonly #maxBytes: number;
   readonly #connections = new Set<UnfinishedRequests>();
+  readonly #memory: MemoryBudget | undefined;
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  /** The requests are charged to `memory`, if it is given. */
+  constructor(maxBytes: number, memory?: MemoryBudget) {
     this.#maxBytes = maxBytes;
+    this.#memory = memory;
   }
 
   /** Adds a connection; `cut` must end it and is called at most once. */
@@ -25,11 +30,16 @@ export class RequestBudget {
 
   /** The connection has ended. */
   forget(requests: UnfinishedRequests): void {
-    if (this.#connections.delete(requests)) this.#bytes -= requests.bytes;
+    if (this.#connections.delete(requests)) this.#charge(-requests.bytes);
+  }
+
+  #charge(bytes: number): void {
+    this.#bytes += bytes;
+    this.#memory?.charge(bytes);
   }
 
   #change(bytes: number): void {
-    this.#bytes += bytes;
+    this.#charge(bytes);
     if (this.#bytes <= this.#maxBytes) return;
     const largest = [...this.#connections].reduce((most, other) => (other.bytes > most.bytes ? other : most));
     this.forget(largest);

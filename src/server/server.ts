@@ -8,15 +8,17 @@ import { access } from 'node:fs/promises';
 import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { MemoryBudget } from '../base/memory-budget.ts';
 import type { MountHandler } from '../mount/handler.ts';
 import { type PinnedConnection, pinConnection } from './connection.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
-import { type CallMeter, guardCalls } from './guard.ts';
+import { type CallGuard, type CallMeter, guardCalls } from './guard.ts';
 import { openListener } from './listener.ts';
 import { RequestBudget } from './requests.ts';
 import { addServices } from './service.ts';
 import type { SocketMeter } from './socket-watch.ts';
+import { watchStalled } from './stalled.ts';
 import { type Answerer, whoAnswers } from './version-call.ts';
 
 /** Options of {@link startServer}. */
@@ -27,6 +29,8 @@ export interface ServerOptions {
   readonly version: string;
   readonly log: Logger;
   readonly meter: CallMeter & Partial<SocketMeter>;
+  /** The memory of everything under way. Default: one without limit. */
+  readonly memory?: MemoryBudget;
   /** The longest time that {@link RunningServer.stop} waits for running calls; 20 s if absent. */
   readonly drainMs?: number;
   /** The interval between two checks of the socket, in milliseconds; one second if absent. */
@@ -62,7 +66,10 @@ const MAX_CONNECTIONS = 64;
  * calls.
  */
 const MAX_CONCURRENT_CALLS = 512;
-/** The limit over all connections: a hundred requests of 100 KB at the same time, and half as much again. */
+/**
+ * The limit over all connections: a hundred requests of 100 KB at the same time, and half as much again. It is half of
+ * the memory budget if that is less.
+ */
 const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024;
 const WATCH_MS = 1000;
 const DEFAULT_DRAIN_MS = 20_000;
@@ -72,6 +79,7 @@ const FLUSH_MS = 500;
 /** Starts the gRPC server of the provider. Throws: ERR_USAGE if the endpoint cannot be opened. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, drainMs = DEFAULT_DRAIN_MS, watchMs = WATCH_MS } = options;
+  const { memory = new MemoryBudget(Number.POSITIVE_INFINITY) } = options;
   // The library reports malformed metadata on stderr, in its own format.
   setLogger({ error: (complaint) => log.debug('gRPC library', { complaint: String(complaint) }) });
   const guard = guardCalls(options.meter, log);
@@ -87,8 +95,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   addServices(server, { ...options, instance });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const limit = new ConnectionLimit(MAX_CONNECTIONS, 'refuseNewest');
-  const budget = new RequestBudget(MAX_UNFINISHED_BYTES);
+  const budget = new RequestBudget(Math.min(MAX_UNFINISHED_BYTES, memory.figures.limit / 2), memory);
   const connections = new Set<PinnedConnection>();
+  const endWatch = watchStalled(connections, memory, log);
   const { endpoint } = options;
   const predecessor = await predecessorAt(endpoint);
   const listener = await openListener({
@@ -97,7 +106,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     lost: () => options.meter.socketLost?.(),
     watchMs,
     onConnection(socket) {
-      const connection = pinConnection(socket, budget);
+      const connection = pinConnection(socket, budget, memory);
       connections.add(connection);
       connection.once('close', () => connections.delete(connection));
       limit.admit(connection, () => connection.use);
@@ -111,16 +120,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 
   const stop = async () => {
+    endWatch();
     await listener.stopAccepting();
     injector.destroy();
-    const delivered = () => Promise.all([...connections].map((connection) => connection.delivered()));
-    await within(
-      drainMs,
-      guard
-        .idle()
-        .then(delivered)
-        .then(() => {}),
-    );
+    await within(drainMs, answered(guard, connections));
     guard.endAll('The provider is stopping; the next attempt is answered by its successor');
     await listener.close(FLUSH_MS);
   };
@@ -163,6 +166,12 @@ async function predecessorAt(endpoint: Endpoint): Promise<Answerer | undefined> 
     () => whoAnswers(endpoint),
     () => undefined,
   );
+}
+
+/** Resolves when no call runs and every answer was sent. */
+async function answered(guard: CallGuard, connections: ReadonlySet<PinnedConnection>): Promise<void> {
+  await guard.idle();
+  await Promise.all([...connections].map((connection) => connection.delivered()));
 }
 
 async function within(ms: number, done: Promise<void>): Promise<void> {

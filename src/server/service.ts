@@ -15,7 +15,7 @@ import {
 import { systemClock } from '../base/clock.ts';
 import { framesOf, messageOf, ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { MountHandler } from '../mount/handler.ts';
+import type { AnswerMemory, MountHandler } from '../mount/handler.ts';
 import {
   CONTRACT_VERSION,
   csiDriverProvider,
@@ -24,6 +24,7 @@ import {
   type MountResponse,
   type VersionResponse,
 } from '../wire/contract.ts';
+import { AnswerTurns } from './answer-turns.ts';
 import { statusOf } from './status.ts';
 import { INSTANCE_HEADER } from './version-call.ts';
 
@@ -46,12 +47,17 @@ export function addServices(server: Server, options: ServiceOptions): void {
   server.addService(health, healthService);
 }
 
+const UNCHARGED: AnswerMemory = { bytes: 0, release() {} };
+/** The time that an answer may take to reach its connection. Then others follow; its memory stays charged. */
+const TURN_MS = 1000;
+
 function providerService({ mount, version, instance, log }: ServiceOptions): UntypedServiceImplementation {
   const answer: VersionResponse = {
     version: CONTRACT_VERSION,
     runtimeName: RUNTIME_NAME,
     runtimeVersion: `v${version}`,
   };
+  const turns = new AnswerTurns();
   return {
     Version(call: ServerUnaryCall<unknown, VersionResponse>, respond: sendUnaryData<VersionResponse>) {
       const headers = new Metadata();
@@ -62,7 +68,7 @@ function providerService({ mount, version, instance, log }: ServiceOptions): Unt
     Mount(call: ServerUnaryCall<MountRequest, MountResponse>, respond: sendUnaryData<MountResponse>) {
       runMount(mount, call)
         .then(
-          (response) => respond(null, response),
+          ({ response, memory }) => sendInTurn(turns, { call, memory, send: () => respond(null, response) }),
           (thrown: unknown) => respond(statusOf(thrown instanceof ProviderError ? thrown : defectError(thrown, log))),
         )
         .catch((thrown: unknown) => log.error('Cannot answer a Mount', { error: messageOf(thrown) }));
@@ -73,7 +79,7 @@ function providerService({ mount, version, instance, log }: ServiceOptions): Unt
 async function runMount(
   mount: MountHandler,
   call: ServerUnaryCall<MountRequest, MountResponse>,
-): Promise<MountResponse> {
+): Promise<{ readonly response: MountResponse; readonly memory: AnswerMemory }> {
   const { attributes, secrets, permission, targetPath } = call.request;
   const abort = new AbortController();
   const cancel = () => abort.abort();
@@ -81,15 +87,39 @@ async function runMount(
   // gRPC turns the time limit of the caller into a date.
   const timeoutMs = Number(call.getDeadline()) - systemClock.wall();
   try {
-    const { files, objectVersions } = await mount(
+    const { files, objectVersions, memory } = await mount(
       { attributes, secrets, permission, targetPath },
       { timeoutMs, signal: abort.signal },
     );
-    return { objectVersion: objectVersions, files };
+    return { response: { objectVersion: objectVersions, files }, memory: memory ?? UNCHARGED };
   } finally {
     // grpc-js reports every call as cancelled after its answer.
     call.off('cancelled', cancel);
   }
+}
+
+interface Sending {
+  readonly call: ServerUnaryCall<MountRequest, MountResponse>;
+  readonly memory: AnswerMemory;
+  readonly send: () => void;
+}
+
+/** Sends an answer in its turn. When the connection has all of it, the next one follows, and its memory is given back. */
+async function sendInTurn(turns: AnswerTurns, { call, memory, send }: Sending): Promise<void> {
+  const leave = await turns.enter(memory.bytes);
+  if (call.cancelled) {
+    leave();
+    memory.release();
+    return;
+  }
+  const timer = setTimeout(leave, TURN_MS);
+  // grpc-js reports every call as cancelled when its stream has ended.
+  call.once('cancelled', () => {
+    clearTimeout(timer);
+    leave();
+    memory.release();
+  });
+  send();
 }
 
 /**

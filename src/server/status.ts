@@ -37,6 +37,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, FinalCode>> = {
   ERR_THROTTLED: status.UNKNOWN,
   ERR_UNREACHABLE: status.UNKNOWN,
   ERR_TIMEOUT: status.UNKNOWN,
+  ERR_NO_MEMORY: status.UNKNOWN,
   ERR_CANCELLED: status.UNKNOWN,
   ERR_VAULT: status.UNKNOWN,
   ERR_BAD_CONTENT: status.FAILED_PRECONDITION,

@@ -234,6 +234,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     ['verifyTokensOffline', { verifyTokensOffline: false }, ['--verify-tokens-offline=false']],
     ['cloudFileDir', { cloudFileDir: '/etc/clouds' }, ['--cloud-file-dir=/etc/clouds']],
     ['pinnedCacheTTL', { pinnedCacheTTL: '1h' }, ['--pinned-cache-ttl=1h']],
+    ['memoryBudget', { memoryBudget: '24Mi' }, ['--memory-budget=24Mi']],
     ['maxStale', { maxStale: '30m' }, ['--max-stale=30m']],
     ['providerName', { providerName: 'azure-next' }, ['--endpoint=unix:///provider/azure-next.sock']],
   ])('passes %s on as a flag', (_name, values, flags) => {

@@ -24,6 +24,23 @@ function keeper() {
 }
 
 describe('the heap', () => {
+  it('is collected once for all Mounts that end in one turn, also while others run', () => {
+    const { heap, collect } = keeper();
+    heap.discarded();
+    vi.runAllTimers();
+    expect(collect).not.toHaveBeenCalled();
+    heap.begin();
+    heap.meter.callStarted(MOUNT);
+    heap.discarded();
+    heap.discarded();
+    vi.runAllTimers();
+    expect(collect).toHaveBeenCalledTimes(1);
+    heap.discarded();
+    heap.close();
+    vi.runAllTimers();
+    expect(collect).toHaveBeenCalledTimes(1);
+  });
+
   it('is small at rest and free to breathe while Mounts come', () => {
     const { heap, told, news } = keeper();
     heap.begin();

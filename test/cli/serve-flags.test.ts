@@ -17,6 +17,7 @@ describe('flags of serve', () => {
       healthPath: '/healthz',
       healthTimeoutMs: 5000,
       metricsPort: 8898,
+      memoryBudgetBytes: 0,
       metricsObjectNames: true,
       offlineCacheDir: '',
       offlineCacheKeyFile: '',
@@ -67,6 +68,8 @@ describe('flags of serve', () => {
     ['--max-stale=0', { maxStaleMs: 0 }],
     ['--verify-tokens-offline=false', { verifyTokensOffline: false }],
     ['--certificate-policy=Enforce', { certificatePolicy: 'enforce' }],
+    ['--memory-budget=24Mi', { memoryBudgetBytes: 24 * 2 ** 20 }],
+    ['--memory-budget=', {}],
     ['--identity-modes=', {}],
     ['--identity-modes=,', {}],
     ['--identity-modes=workload-identity', { identityModes: ['workload-identity'] }],
@@ -107,6 +110,11 @@ describe('flags of serve', () => {
   });
 
   it.each([
+    ['--memory-budget=7Mi', 'invalid value "7340032" for flag --memory-budget: it must be at least 8Mi'],
+    [
+      '--memory-budget=24MB',
+      'invalid value "24MB" for flag --memory-budget: it must be a size such as 24Mi or 25165824',
+    ],
     ['--cloud-name=Moon', 'invalid value "Moon" for flag --cloud-name: it must be "AzurePublicCloud", '],
     ['--metrics-backend=statsd', 'invalid value "statsd" for flag --metrics-backend: it must be "Prometheus"'],
     [

@@ -1,8 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { later } from '../../src/base/clock.ts';
 import { fetchObjects } from '../../src/mount/fetch.ts';
-import type { FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
-import { error, failureOf, fetchContext, fetchedSecret, objectSpec } from '../support/mount.ts';
+import type { FetchContext, FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../src/mount/ports.ts';
+import type { ObjectSpec } from '../../src/spc/model.ts';
+import {
+  error,
+  failureOf,
+  fetchContext,
+  fetchedSecret,
+  objectSpec,
+  outputsContent,
+  valueContent,
+} from '../support/mount.ts';
 
 /** Returns a vault that gives these results and records its reads. */
 function vaultOf(
@@ -23,6 +32,53 @@ function vaultOf(
   };
 }
 const echo = ({ name, version }: ObjectRef) => fetchedSecret(name, { version: version || 'current' });
+
+describe('reading more than the driver accepts', () => {
+  /** Returns a vault that reads one value after another, each of 25,000 characters. */
+  function slowVault() {
+    let reads = 0;
+    let last: Promise<unknown> = Promise.resolve();
+    const vault = {
+      async get(_ref: ObjectRef, { signal }: FetchContext) {
+        const turn = last;
+        const work = (async () => {
+          await turn;
+          signal.throwIfAborted();
+          reads++;
+          return fetchedSecret('x'.repeat(25_000));
+        })();
+        last = work.catch(() => {});
+        return work;
+      },
+      listVersions: async () => [],
+    };
+    return { vault, reads: () => reads };
+  }
+  const objects = (count: number, more: Partial<ObjectSpec> = {}) =>
+    Array.from({ length: count }, (_, i) => objectSpec(`s${i}`, more));
+  const encoded = (encoding: 'base64' | 'hex') => ({ content: valueContent('a', { encoding }) });
+
+  it('stops when the values have more than 4 MiB', async () => {
+    const { vault, reads } = slowVault();
+    const failed = await failureOf(fetchObjects(objects(500), vault, fetchContext()));
+    expect(failed.code).toBe('ERR_TOO_LARGE');
+    expect(failed.message).toContain('more than 4194304 bytes');
+    // 168 values have more than 4 MiB; one more may have begun.
+    expect(reads()).toBeGreaterThanOrEqual(168);
+    expect(reads()).toBeLessThanOrEqual(169);
+  });
+
+  it.each([
+    ['values', 167, {}],
+    ['values in base64', 223, encoded('base64')],
+    ['values in hex', 335, encoded('hex')],
+    ['values that become certificates', 335, { content: outputsContent([{ output: 'certificate', path: 'a' }]) }],
+  ])('reads %s whose files may fit', async (_what, count, more) => {
+    const { vault, reads } = slowVault();
+    await fetchObjects(objects(count, more), vault, fetchContext());
+    expect(reads()).toBe(count);
+  });
+});
 
 describe('reading the objects of a Mount', () => {
   it('answers in the order of the manifest, whatever comes first', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLogger } from '../../src/base/log.ts';
+import { MemoryBudget } from '../../src/base/memory-budget.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { type MountOutcome, OUTCOMES } from '../../src/base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../../src/pki/reasons.ts';
@@ -409,5 +410,26 @@ describe('a bounded label', () => {
   test('lets the first values through for good', () => {
     const label = boundedLabel(2);
     expect(['a', 'b', 'c', 'a', 'd', 'b'].map(label)).toEqual(['a', 'b', 'other', 'a', 'other', 'b']);
+  });
+});
+
+describe('the memory budget', () => {
+  test('shows its size, its use and the Mounts that wait', async () => {
+    const clock = clockOf(() => 0);
+    const memory = new MemoryBudget(1000);
+    const never = new AbortController().signal;
+    const metrics = createMetrics({
+      version: '1.2.3',
+      objectNames: true,
+      clock,
+      sweeper: new Sweeper(clock),
+      memory,
+      log: silentLogger,
+    });
+    await memory.open({ owner: 'a', held: 0, bytes: 700 }, never);
+    void memory.open({ owner: 'a', held: 50, bytes: 700 }, never);
+    expect(await samples(metrics, 'akv_csi_memory_budget_bytes')).toEqual([' 1000']);
+    expect(await samples(metrics, 'akv_csi_memory_used_bytes')).toEqual([' 750']);
+    expect(await samples(metrics, 'akv_csi_memory_waiting_mounts')).toEqual([' 1']);
   });
 });

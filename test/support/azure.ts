@@ -13,6 +13,7 @@ import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from '../../
 import { Snapshot } from '../../src/mount/snapshot.ts';
 import { type Cloud, resolveCloud } from '../../src/spc/cloud.ts';
 import type { Identity } from '../../src/spc/model.ts';
+import { NO_LIMIT } from './mount.ts';
 import { tokenKey } from './pki.ts';
 
 /** The tenant of all seeds in this file. */
@@ -150,6 +151,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       progress: new Progress(clock),
       snapshot: new Snapshot(clock),
       mountId: ++mounts,
+      memory: NO_LIMIT,
       ...given,
     }),
     count: (kind) => emulator.requests.filter((request) => request.kind === kind).length,

@@ -107,6 +107,9 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
   };
 }
 
+/** Memory that nobody has to wait for. */
+export const NO_LIMIT: FetchContext['memory'] = { during: (work) => work() };
+
 export function fetchContext(signal = new AbortController().signal): FetchContext {
   const clock = manualClock();
   return {
@@ -116,6 +119,7 @@ export function fetchContext(signal = new AbortController().signal): FetchContex
     progress: new Progress(clock),
     snapshot: new Snapshot(clock),
     mountId: 1,
+    memory: NO_LIMIT,
   };
 }
 

@@ -15,6 +15,7 @@ import {
 } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import { type Logger, silentLogger } from '../../src/base/log.ts';
+import type { MemoryBudget } from '../../src/base/memory-budget.ts';
 import type { MountHandler } from '../../src/mount/handler.ts';
 import type { CallMeter } from '../../src/server/guard.ts';
 import { type RunningServer, startServer } from '../../src/server/server.ts';
@@ -41,7 +42,14 @@ export interface TestServer extends RunningServer {
 
 /** Starts a server on a new Unix socket. It is stopped after the test. */
 export async function testServer(
-  options: { mount?: MountHandler; drainMs?: number; log?: Logger; meter?: CallMeter; path?: string } = {},
+  options: {
+    mount?: MountHandler;
+    drainMs?: number;
+    log?: Logger;
+    meter?: CallMeter;
+    path?: string;
+    memory?: MemoryBudget;
+  } = {},
 ): Promise<TestServer> {
   const path = options.path ?? join(temporaryDirectory(), 'azure.sock');
   const server = await startServer({
@@ -51,6 +59,7 @@ export async function testServer(
     log: options.log ?? silentLogger,
     meter: options.meter ?? silentMeter,
     drainMs: options.drainMs ?? 0,
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
   });
   onTestFinished(() => server.stop());
   return { ...server, path };

@@ -114,6 +114,7 @@ httpGet:
   "sni-name" .sniName
   "cache-ttl" .cacheTTL
   "pinned-cache-ttl" .pinnedCacheTTL
+  "memory-budget" .memoryBudget
   "max-stale" .maxStale
   "custom-user-agent" .linux.customUserAgent -}}
 {{- if $value -}}{{- $args = append $args (printf "--%s=%s" $flag $value) -}}{{- end -}}

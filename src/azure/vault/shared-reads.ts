@@ -25,12 +25,13 @@ export class SharedReads<T> {
   /** The reads under way, by key. */
   readonly flights = new SingleFlight<T>();
   readonly #cache: Cache<T>;
-  readonly #bytesOf: (value: T) => number;
+  /** Estimates the memory of a value, in bytes. */
+  readonly bytesOf: (value: T) => number;
   readonly #random: () => number;
 
   constructor(sweeper: Sweeper, bytesOf: (value: T) => number, random: () => number = Math.random) {
     this.#cache = new Cache({ bytes: MAX_BYTES, entryBytes: MAX_BYTES / 8, sweeper });
-    this.#bytesOf = bytesOf;
+    this.bytesOf = bytesOf;
     this.#random = random;
   }
 
@@ -42,6 +43,6 @@ export class SharedReads<T> {
   /** Keeps a value that was read now, in place of an earlier one. */
   keep(key: string, value: T, { owner, ttlMs }: ReadKeeping): void {
     const lifeMs = ttlMs * (1 - JITTER * this.#random());
-    this.#cache.set(key, value, { owner, ttlMs: lifeMs, bytes: this.#bytesOf(value) });
+    this.#cache.set(key, value, { owner, ttlMs: lifeMs, bytes: this.bytesOf(value) });
   }
 }

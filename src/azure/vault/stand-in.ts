@@ -100,7 +100,7 @@ export class StandIn<O extends Operation> {
     return value;
   }
 
-  #tryAgain({ mountId }: FetchContext, share: (own: FetchContext) => Promise<unknown>): void {
+  #tryAgain({ mountId, memory }: FetchContext, share: (own: FetchContext) => Promise<unknown>): void {
     const { outages, clock } = this.#parts;
     const { key, question } = this.#read;
     const trial = outages.begin(question.host, key);
@@ -113,6 +113,7 @@ export class StandIn<O extends Operation> {
       progress: new Progress(clock),
       snapshot: new Snapshot(clock),
       mountId,
+      memory,
     };
     share(own)
       .then(

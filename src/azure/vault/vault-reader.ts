@@ -91,8 +91,9 @@ export class SessionReader implements VaultReader {
   }
 
   /**
-   * One read: prove the identity → look in memory → share the read → wait for a turn → send → explain. Where the vault or
-   * the login service is away, the last known value stands in, once the identity is proven or vouched for.
+   * One read: prove the identity → wait for memory → look in memory → share the read → wait for a turn → send → explain.
+   * Where the vault or the login service is away, the last known value stands in, once the identity is proven or vouched
+   * for.
    */
   async #read<O extends Operation>(context: FetchContext, read: Read<O>): Promise<KnownValues[O]> {
     const startedAt = this.#options.clock.steady();
@@ -101,20 +102,28 @@ export class SessionReader implements VaultReader {
       const identity = await this.#proveIdentity(context);
       standIn = new StandIn(this.#options, read);
       if (identity.standing === 'vouched') await this.#awaitLogin(context, identity.cause, standIn);
-      const { kept, found } = await this.#lookInMemory(context, read);
-      if (kept !== undefined) return standIn.give(context, kept);
-      const limited = standIn.begin(context, (own) => this.#shareRead(own, read));
-      const value = await this.#shareRead(limited, read);
-      standIn.answered();
-      if (found === 'miss') this.#report(read, startedAt);
-      return standIn.give(context, value);
+      const begun = standIn;
+      return await this.#inMemory(context, read, async () => {
+        const { kept, found } = await this.#lookInMemory(context, read);
+        if (kept !== undefined) return begun.give(context, kept);
+        const limited = begun.begin(context, (own) => this.#shareRead(own, read));
+        const value = await this.#shareRead(limited, read);
+        begun.answered();
+        if (found === 'miss') this.#report(read, startedAt);
+        return begun.give(context, value);
+      });
     } catch (error) {
       const explained = this.#explain(context, read, error);
       const instead = standIn?.insteadOf(explained, context);
       if (instead === undefined || standIn?.asked === true) this.#report(read, startedAt, explained);
       if (instead === undefined) throw explained;
-      return instead;
+      return this.#inMemory(context, read, async () => instead);
     }
+  }
+
+  /** The value of `work`, which begins when the Mount has memory for it. */
+  #inMemory<O extends Operation>(context: FetchContext, { shared }: Read<O>, work: () => Promise<KnownValues[O]>) {
+    return context.memory.during(work, shared.bytesOf, context.signal);
   }
 
   /**

@@ -1,0 +1,36 @@
+/**
+ * Chooses the size of the memory budget of `serve`: by flag, or by the memory limit of the container. `serve` reads it once
+ * at the start.
+ */
+
+const MIB = 2 ** 20;
+/** Enough for the largest volume, one at a time. */
+export const MIN_BUDGET_BYTES = 8 * MIB;
+/** More does not make a node faster: some tens of Mounts keep its processors busy. */
+const MAX_BUDGET_BYTES = 64 * MIB;
+/**
+ * The memory of a provider that was used, without Mounts: Node, the program and its caches, the answer that is being
+ * encoded, and the file pages of Node that must stay.
+ */
+const BASE_BYTES = 84 * MIB;
+/** Bytes that the heap grows by for one byte in use, until the next collection. */
+const GARBAGE_FACTOR = 2;
+
+/**
+ * Returns the size in bytes. `flagBytes` is 0 if the flag was not given. `limitBytes` is the limit of the process's memory
+ * cgroup, of version 1 or 2; a number as large as the machine's memory, or 0, means none.
+ */
+export function memoryBudgetBytes(flagBytes: number, limitBytes: number): number {
+  if (flagBytes > 0) return flagBytes;
+  if (limitBytes <= 0) return MAX_BUDGET_BYTES;
+  const bytes = Math.floor((limitBytes - BASE_BYTES) / GARBAGE_FACTOR);
+  return Math.min(MAX_BUDGET_BYTES, Math.max(MIN_BUDGET_BYTES, bytes));
+}
+
+/** Part of the limit from which on the process collects garbage during Mounts. */
+const NEAR_SHARE = 0.85;
+
+/** Returns true if a process with this resident memory, file pages included, is near its limit; without one, never. */
+export function isNearLimit(residentBytes: number, limitBytes: number): boolean {
+  return limitBytes > 0 && residentBytes > limitBytes * NEAR_SHARE;
+}

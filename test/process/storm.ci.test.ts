@@ -1,0 +1,49 @@
+/** Storms of large volumes against the built program in a memory cgroup. `bench/storm.ts` has the whole table. */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { memoryCgroup } from '../../bench/linux.ts';
+import type { StormResult } from '../../bench/storm.ts';
+import { builtProgram } from '../support/e2e.ts';
+import { scratch } from '../support/process.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** A group that thrashes has ten thousands of them. */
+const MAX_MAJOR_FAULTS = 1000;
+
+/** Returns true if this machine allows a memory cgroup, of version 1 or 2. */
+function allowsCgroups(): boolean {
+  const group = memoryCgroup('akv-csi-probe');
+  group?.remove();
+  if (group === undefined) process.stderr.write('this machine allows no memory cgroup: the storms are skipped\n');
+  return group !== undefined;
+}
+
+async function storm(limit: number, rows: readonly string[]): Promise<readonly StormResult[]> {
+  builtProgram();
+  const json = join(scratch(), 'results.json');
+  const args = [...rows.flatMap((row) => ['--row', row]), '--limit', String(limit), '--rounds', '1', '--json', json];
+  // It exits with 1 if a Mount did not end as it should; the results tell which.
+  await promisify(execFile)(process.execPath, ['scripts/bench.mjs', 'storm', ...args], { cwd: root }).catch(() => {});
+  return JSON.parse(readFileSync(json, 'utf8'));
+}
+
+describe.skipIf(!allowsCgroups())('a storm of large volumes', () => {
+  it.each([
+    [128, ['100 x 20 x 25000, 100', '10 x 160 x 25500, 10']],
+    [100, ['10 x 500 x 25000, 10', '100 x 20 x 200, 100']],
+  ])(
+    'kills nothing in %i MiB, and each Mount ends as it should',
+    async (limit, rows) => {
+      const results = await storm(limit, rows);
+      expect(results.map(({ row, good, killed }) => ({ row, good, killed }))).toEqual(
+        rows.map((row) => ({ row, good: true, killed: false })),
+      );
+      for (const { majorFaults } of results) expect(majorFaults).toBeLessThan(MAX_MAJOR_FAULTS);
+    },
+    600_000,
+  );
+});
