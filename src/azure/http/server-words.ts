@@ -6,13 +6,16 @@
 
 import { clip } from '../../base/words.ts';
 
-/** Patterns that differ from one answer to the next although the cause is the same, with their replacements. */
+/**
+ * Patterns that differ from one answer to the next although the cause is the same, with their replacements. Separators before
+ * them are bounded: without a bound, a long row of them is looked at again from each of its characters.
+ */
 const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [
-    /[\s,;.([-]*\b(?:(?:(?:client[-_ ]?)?request|trace|correlation|activity|tracking|session)[-_ ]?id|reference)\b["']?\s*[:=]?\s*["']?[0-9a-f][-0-9a-f]{7,}\b["')\]]*/gi,
+    /[\s,;.([-]{0,9}\b(?:(?:(?:client[-_ ]?)?request|trace|correlation|activity|tracking|session)[-_ ]?id|reference)\b["']?\s*[:=]?\s*["']?[0-9a-f][-0-9a-f]{7,}\b["')\]]*/gi,
     '',
   ],
-  [/[\s,;.([-]*\btimestamp\b["']?\s*[:=]\s*["']?[-0-9:/.]+(?:[T ][0-9:.]+)?\s?Z?["')\]]*/gi, ''],
+  [/[\s,;.([-]{0,9}\btimestamp\b["']?\s*[:=]\s*["']?[-0-9:/.]+(?:[T ][0-9:.]+)?\s?Z?["')\]]*/gi, ''],
   [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?\s?(?:Z|UTC|[-+]\d\d:?\d\d)?/g, '…'],
   [/\b\d{1,2}\/\d{1,2}\/\d{4},? \d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?/gi, '…'],
   [/\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d(?: GMT)?/gi, '…'],
