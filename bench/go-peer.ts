@@ -51,6 +51,7 @@ function go(args: readonly string[], cwd: string): string {
     encoding: 'utf8',
     timeout: BUILD_TIMEOUT_MS,
   });
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') throw new Error('there is no Go');
   if (error !== undefined) throw new Error(`go ${args[0]}: ${error.message}`);
   if (status !== 0) throw new Error(`go ${args[0]} failed: ${stderr.trim()}`);
   return stdout;

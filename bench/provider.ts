@@ -25,7 +25,7 @@ const SCENARIOS: readonly Scenario[] = [start, cold, warm, podsAtOnce, republish
 
 const HELP = `Usage: npm run bench -- [options]
 
-  --quick            run few repetitions, in about two minutes
+  --quick            run few repetitions, in about three minutes
   --only TEXT        run the scenarios whose name contains TEXT: ${SCENARIOS.map(({ name }) => name).join(', ')}
   --provider CMD     also measure this provider (repeatable): a command line, to which the flags --endpoint,
                      --healthz-port and --prometheus-port are added
