@@ -83,6 +83,13 @@ describe('a new pod of a known service account, while Entra ID is away', () => {
     expect(await read(workload(freshToken()))).toEqual({ value: 'value-0', lastKnown: 1 });
   });
 
+  it('gets it where Entra ID asks to wait for longer than a Mount may', async () => {
+    const headers = { 'retry-after': '600' };
+    lab.emulator.faults.add({ on: 'entra', action: { kind: 'answer', status: 429, headers } });
+    expect(await read(workload(freshToken()))).toEqual({ value: 'value-0', lastKnown: 1 });
+    await expect(read(workload(freshToken()), 's1')).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
+  });
+
   it('gets no value that was never read for it', async () => {
     away('entra');
     await expect(read(workload(freshToken()), 's1')).rejects.toMatchObject(AWAY);

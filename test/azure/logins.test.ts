@@ -81,6 +81,18 @@ describe('logins', () => {
     await expect(read).rejects.toThrow('gone');
   });
 
+  it('take no token that is no text, and do not send it to the vault', async () => {
+    for (const set of [{ access_token: 5 }, { access_token: { a: 'b' } }]) {
+      lab.emulator.faults.clear();
+      lab.emulator.faults.add({ on: 'entra', method: 'POST', action: { kind: 'edit', set } });
+      await expect(lab.open(reader()).get(secret('s0'), lab.context())).rejects.toMatchObject({
+        code: 'ERR_VAULT',
+        message: expect.stringContaining('answered 200 without a token'),
+      });
+    }
+    expect(lab.count('vault')).toBe(0);
+  });
+
   it('never go to the tenant that a vault names', async () => {
     await expect(lab.open(reader(), 'foreign-vault').get(secret('s0'), lab.context())).rejects.toMatchObject({
       code: 'ERR_AUTHENTICATION',

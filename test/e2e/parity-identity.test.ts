@@ -463,7 +463,7 @@ describe('AAD pod identity', () => {
     const parameters = { ...asked.parameters, 'csi.storage.k8s.io/pod.name': 'web-0', keyvaultName: 'another' };
     const flags = ['--custom-user-agent=nmi'];
     const says = ['nmi did not return expected values in response: token and clientid'];
-    await checkRow(world, { fact: '', ...asked, parameters, flags, fails: { code: UNAUTHENTICATED, says } });
+    await checkRow(world, { fact: '', ...asked, parameters, flags, fails: { code: UNKNOWN, says } });
   });
 });
 

@@ -34,6 +34,8 @@ const MAX_SOCKETS = 4;
 /** The API server stores objects of at most 1.5 MiB. */
 const ANSWER_LIMITS: JsonLimits = { bytes: 2 * 1024 * 1024, entries: 50_000, depth: 64 };
 
+const CHECK_SERVER = 'check the API server, and proxies before it';
+
 const REMEDIES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   401: ['ERR_SETUP', "it does not accept the token of the provider's service account; restart the provider's pod"],
   403: [
@@ -83,12 +85,13 @@ export class ApiServer {
         throw this.#failure('ERR_UNREACHABLE', noAnswer(at, failure));
       });
     if (status !== 200) {
-      const [code, remedy] = REMEDIES[status] ?? ['ERR_VAULT', 'check the API server, and proxies before it'];
+      const [code, remedy] = REMEDIES[status] ?? ['ERR_VAULT', CHECK_SERVER];
       throw this.#failure(code, `${at} answered ${status}: ${remedy}`, status);
     }
     const parsed = parseJson(bodyAsText ?? '', ANSWER_LIMITS);
     if (parsed.ok) return parsed.value;
-    throw this.#failure('ERR_VAULT', `${at} answered with something else than an object: ${parsed.reason}`, status);
+    const reason = `${at} answered with something else than an object: ${parsed.reason}`;
+    throw this.#failure('ERR_VAULT', `${reason}; ${CHECK_SERVER}`, status);
   }
 
   #client(ca: string): HttpClient {

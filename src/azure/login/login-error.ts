@@ -96,7 +96,7 @@ function meaning(
 function faultRemedy(status: number, { byStatus, between }: LoginFaults): string {
   const known = byStatus[status];
   if (known !== undefined) return known;
-  if (status >= 500) return 'the service, or a proxy before it, has a fault';
+  if (status >= 500) return 'the service, or a proxy before it, has a fault; the next mount asks again';
   if (status >= 300 && status < 400) {
     return `logins are never redirected, so that a host in between has answered, such as the sign-in page of a network; ${between}`;
   }

@@ -17,7 +17,7 @@ export type Standing =
   /** The login service has accepted its proof, or does so now. */
   | { readonly standing: 'proven'; readonly token: Secret }
   /**
-   * The login service is away, and accepted this very proof a short time ago, or the proof is verified offline. It opens
+   * The login service is away or asks to wait, and accepted this very proof a short time ago, or the proof is verified offline. It opens
    * last known values, and nothing else. The cause tells why there is no token.
    */
   | { readonly standing: 'vouched'; readonly cause: ProviderError };
@@ -69,15 +69,18 @@ export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): P
     return { standing: 'proven', token };
   } catch (error) {
     if (use.signal.aborted) throw error;
-    if (!isAway(error)) trial.answered();
-    else {
-      trial.failed(error);
-      if (await vouched()) return { standing: 'vouched', cause: error };
-    }
+    if (isAway(error)) trial.failed(error);
+    else trial.answered();
+    // A service that asks to wait has refused nobody.
+    if ((isAway(error) || isThrottled(error)) && (await vouched())) return { standing: 'vouched', cause: error };
     throw error;
   } finally {
     wait.end();
   }
+}
+
+function isThrottled(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && error.code === 'ERR_THROTTLED';
 }
 
 /** Asks a login service that is away again, in the background. */

@@ -53,7 +53,9 @@ async function askNmi(
   const { token, clientid } = parse(bodyAsText ?? '');
   const accessToken = token?.access_token;
   if (typeof accessToken !== 'string' || accessToken === '' || typeof clientid !== 'string' || clientid === '') {
-    throw refuse('nmi did not return expected values in response: token and clientid');
+    throw refuse(
+      `nmi did not return expected values in response: token and clientid; check what answers at ${host} in place of NMI`,
+    );
   }
   const expiresOn = Number(token?.expires_on);
   return { token: accessToken, expiresOnTimestamp: Number.isFinite(expiresOn) ? expiresOn * 1000 : 0 };
@@ -62,7 +64,7 @@ async function askNmi(
 /** NMI refuses with 400, 403 and 404; the rest is a fault, or somebody else's answer. */
 function codeOf(status: number): ErrorCode {
   if (status === 429) return 'ERR_THROTTLED';
-  return status === 408 || status >= 500 || (status >= 300 && status < 400) ? 'ERR_VAULT' : 'ERR_AUTHENTICATION';
+  return status === 408 || status >= 500 || status < 400 ? 'ERR_VAULT' : 'ERR_AUTHENTICATION';
 }
 
 interface Answer {
