@@ -25,10 +25,20 @@ export interface NameServer {
 const CODES: Readonly<Record<string, number>> = { SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 };
 const TYPES: Readonly<Record<number, number>> = { 1: 4, 28: 6 };
 
-/** Starts one for the test. `ttl`: of all answers, in seconds. */
+/** Settings of {@link nameServer}. */
+export interface NameServerOptions {
+  readonly host?: string;
+  readonly port?: number;
+  /** TTL of all answers, in seconds. */
+  readonly ttl?: number;
+  /** Registers a cleanup; default: after the test. */
+  readonly defer?: (undo: () => Promise<void>) => void;
+}
+
+/** Starts one for the test. */
 export async function nameServer(
   zone: Zone,
-  { host = '127.0.0.1', port = 0, ttl = 30, defer = onTestFinished } = {},
+  { host = '127.0.0.1', port = 0, ttl = 30, defer = onTestFinished }: NameServerOptions = {},
 ): Promise<NameServer> {
   const asked: string[] = [];
   const socket = createSocket('udp4');
