@@ -1,6 +1,6 @@
 /**
- * Puts the outbound half of the provider together: connections, logins and vaults, each shared by all Mounts. The provider
- * makes it once, when it starts. Nothing is sent before the first Mount.
+ * Creates the outbound part of the provider: connections, logins and vaults, which all Mounts share. Called once, when
+ * the provider starts. Nothing is sent before the first Mount.
  */
 
 import type { Agent } from 'node:https';
@@ -45,7 +45,7 @@ export interface AzureOptions {
   readonly serviceAccountDir?: string | undefined;
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
-  /** How old a value may be that stands in for a vault that is away, in milliseconds; 0: none does. */
+  /** How old a last known value may be that is served while its vault is away, in milliseconds; 0: none is served. */
   readonly maxStaleMs: number;
   /** Service-account tokens are verified by the keys of their issuer while the login service is away. */
   readonly verifyTokensOffline: boolean;
@@ -70,11 +70,11 @@ export interface Azure {
   readonly vaults: AzureVaults;
   /** The SecretProviderClasses of the cluster. */
   readonly classes: ClassReader | undefined;
-  /** Makes what all connections share, which takes about ten milliseconds. Sends nothing. */
+  /** Creates what all connections share, which takes about ten milliseconds. Sends nothing. */
   warmUp(): void;
-  /** From now on a request fails that waits two seconds for a name server; the others go on. */
+  /** Makes each request fail that waits two seconds for a name server from now on. Other requests continue. */
   stop(): void;
-  /** Takes in what an earlier process kept for outages. To be awaited before the first Mount. */
+  /** Loads what an earlier process kept for outages. The caller waits for it before the first Mount. */
   restore(): Promise<void>;
   close(): Promise<void>;
 }
@@ -145,7 +145,7 @@ export function connectAzure(options: AzureOptions): Azure {
   };
 }
 
-/** The keys of issuers; undefined if there are no last known values for them to open. */
+/** Returns the keys of issuers, or undefined if there are no last known values for them to open. */
 function issuerKeys(options: AzureOptions, agents: Agents, witness: IssuerWitness): IssuerKeys | undefined {
   const { userAgent, sweeper, maxStaleMs, verifyTokensOffline, log = silentLogger } = options;
   if (!verifyTokensOffline || maxStaleMs <= 0) return undefined;
@@ -153,7 +153,7 @@ function issuerKeys(options: AzureOptions, agents: Agents, witness: IssuerWitnes
   return new IssuerKeys({ client, log, sweeper, maxStaleMs, witness });
 }
 
-/** The reader of SecretProviderClasses; undefined where none are read. */
+/** Returns the reader of SecretProviderClasses, or undefined if none are read. */
 function classesOf(
   { serviceAccountDir, tokenProxy, sweeper, log = silentLogger }: AzureOptions,
   { lookup }: Agents,

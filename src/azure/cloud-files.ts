@@ -1,7 +1,7 @@
 /**
  * Reads the files that describe custom clouds, for Mounts and for the commands that check or make them. The caller of a
- * Mount chooses the name: only regular files below the operator's directory are read, and an error tells nothing of files
- * outside it.
+ * Mount chooses the name: only regular files below the operator's directory are read, and an error reveals nothing
+ * about files outside it.
  */
 
 import { dirname, resolve } from 'node:path';
@@ -14,7 +14,10 @@ import { type FileStamp, readRegularFile, realPathOf, stampOf, UnreadableFile } 
 const MAX_BYTES = 64 * 1024;
 /** Texts that are remembered. */
 const KEPT = { entries: 32, bytes: 512 * 1024 };
-/** A ConfigMap volume changes by a link to another directory: a file may go between finding it and opening it. */
+/**
+ * A ConfigMap volume changes by a link to another directory: a file may be removed after it is found and before it is
+ * opened.
+ */
 const TRIES = 2;
 const FLAG = '--cloud-file-dir';
 const ELSEWHERE = `mount it, or start the provider with another ${FLAG}`;
@@ -23,7 +26,7 @@ const ELSEWHERE = `mount it, or start the provider with another ${FLAG}`;
 export interface CloudFileSources {
   /** `--cloud-file-dir`; empty: the directory of `ownFile`. */
   readonly directory: string;
-  /** `AZURE_ENVIRONMENT_FILEPATH`, the file of Mounts that name none; empty where it is not set. */
+  /** `AZURE_ENVIRONMENT_FILEPATH`, the file of Mounts that name none; empty if it is not set. */
   readonly ownFile: string;
   /** Default: {@link readRegularFile}. */
   readonly readFile?: typeof readRegularFile;
@@ -45,7 +48,10 @@ export class CloudFiles {
     this.#directory = directory === '' ? defaultDirectory(ownFile) : resolve(directory);
   }
 
-  /** The file of a `cloudEnvFileName`, a name that is not absolute below the directory; empty: the operator's own file. */
+  /**
+   * Reads the file of a `cloudEnvFileName`. A relative name is below the directory, and an empty one means the
+   * operator's own file.
+   */
   async read(name: string): Promise<CloudFile> {
     const directory = this.#directory;
     if (name === '' || resolve(directory, name) === this.#ownPath) return this.#readOwn(name);
@@ -62,7 +68,7 @@ export class CloudFiles {
     if (!isBelow(path, directory) && !isBelow(path, root)) {
       return problem(`must name a file below ${directory}; ${remedy}`);
     }
-    // One answer for a link out of the directory and for what is missing: it must not tell what exists out there.
+    // A link out of the directory and a missing file get one answer: it must not reveal which files exist outside.
     const find = async () => {
       const real = await realPathOf(path).catch(() => '');
       if (isBelow(real, root)) return real;
@@ -115,7 +121,7 @@ export class CloudFiles {
   }
 }
 
-/** The directory of the operator's own file; empty where that is the root of the file system. */
+/** Returns the directory of the operator's own file, or an empty text if that is the root of the file system. */
 function defaultDirectory(ownFile: string): string {
   const directory = ownFile === '' ? '/' : dirname(resolve(ownFile));
   return directory === '/' ? '' : directory;

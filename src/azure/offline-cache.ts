@@ -1,7 +1,7 @@
 /**
- * Connects the sealed store on the disk with what is kept in memory for outages: last known values, the keys of accepted
- * issuers, and the principals that a login service accepted. `connectAzure` makes it. Without `--offline-cache-dir` it
- * keeps nothing.
+ * Connects the sealed store on the disk with what is kept in memory for outages: last known values, the keys of
+ * accepted issuers, and the principals that a login service accepted. `connectAzure` makes it. Without
+ * `--offline-cache-dir` it keeps nothing.
  */
 
 import { delay } from '../base/abort.ts';
@@ -23,7 +23,7 @@ import type { KnownEntry, KnownRequest, KnownWitness } from './vault/last-known-
 const LIMITS = { entries: 2000, bytes: 16 * 1024 * 1024, entryBytes: 2 * 1024 * 1024 };
 /** Of the keys of one issuer. */
 const ISSUER_LIMITS = { bytes: 256 * 1024, entries: 10_000, depth: 4 };
-/** A disk that does not answer holds up the first Mounts for this long. */
+/** The first Mounts wait this long for a disk that does not answer. */
 const OPEN_LIMIT_MS = 10_000;
 /** Owners refused while the store is being opened. With more, nothing that is on the disk counts. */
 const MAX_EARLY = 10_000;
@@ -36,7 +36,7 @@ export interface OfflineCacheOptions {
   readonly keys: SealingKeys;
 }
 
-/** What takes the entries of an earlier process. */
+/** Receives the entries of an earlier process. */
 export interface OfflineCacheReaders {
   readonly values: { load(entry: KnownEntry): void };
   /** Undefined: tokens are not verified offline. */
@@ -57,10 +57,12 @@ export interface OfflineCacheParts {
   readonly openLimitMs?: number;
 }
 
-/** What survives a restart. Before {@link OfflineCache.open}, and where that failed, it keeps nothing. */
+/** Keeps what survives a restart. Before {@link OfflineCache.open}, and if that failed, it keeps nothing. */
 export class OfflineCache {
   #store: SealedStore | undefined;
-  /** Owners that were refused, or lost a value, while the store is being opened: they must not come back from the disk. */
+  /**
+   * Owners that were refused, or lost a value, while the store is being opened: they must not come back from the disk.
+   */
   readonly #early = new Set<string>();
   #opening = false;
 
@@ -85,8 +87,8 @@ export class OfflineCache {
   };
 
   /**
-   * Opens the store and hands on what it holds. A directory that is not fit for it is a warning, and Mounts go on; so do they
-   * where the disk does not answer for ten seconds.
+   * Opens the store and loads its entries. If the directory is not suitable, or the disk does not answer for ten
+   * seconds, a warning is logged and Mounts continue.
    */
   async open(options: OfflineCacheOptions, parts: OfflineCacheParts, readers: OfflineCacheReaders): Promise<void> {
     const { log, openLimitMs = OPEN_LIMIT_MS } = parts;
@@ -136,7 +138,7 @@ export class OfflineCache {
   }
 }
 
-/** Hands an entry on; false where it is of a kind that this program does not know. */
+/** Loads an entry. Returns false if this program does not know its kind. */
 function take({ key, content, ageMs, heldMs }: LoadedEntry, readers: OfflineCacheReaders): boolean {
   const [kind, name = ''] = key;
   if (kind === PRINCIPAL) {

@@ -1,7 +1,7 @@
 /**
  * Compares the parameters of a request with those of its SecretProviderClass. The driver merges the pod's
- * `volumeAttributes` over the parameters of the class. The pipeline of a Mount calls this file for requests that use the
- * node's own identity. It refuses changes of parameters that decide what this identity reads.
+ * `volumeAttributes` over the parameters of the class. The pipeline of a Mount calls this file for requests that use
+ * the node's own identity. It refuses changes of parameters that decide what this identity reads.
  */
 
 import { createHash } from 'node:crypto';
@@ -68,7 +68,10 @@ function digestOf(parameters: ReadonlyMap<string, string>, name: string): string
     .digest('base64');
 }
 
-/** Returns the class of a request. Undefined at rotations of drivers up to v1.5: they send the class only, without its name. */
+/**
+ * Returns the class of a request. Undefined at rotations of drivers up to v1.5: they send the class only, without its
+ * name.
+ */
 export function classOf({ pod, secretProviderClass }: Attributes): ClassRef | undefined {
   return secretProviderClass === '' ? undefined : { namespace: pod.namespace, name: secretProviderClass };
 }

@@ -127,7 +127,7 @@ describe('behind a proxy', () => {
     const error = await read(`yet-another-${url}`).catch((reason: Error) => reason);
     expect(error).toMatchObject({ code: 'ERR_UNREACHABLE', message: expect.stringMatching(words) });
     const { message } = error as Error;
-    expect(message).toContain(`: the proxy ${host ?? proxyHost}, which stands before Entra ID at `);
+    expect(message).toContain(`: the proxy ${host ?? proxyHost}, which is before Entra ID at `);
     expect(message).toContain('HTTPS_PROXY');
     expect(message).not.toMatch(/proxy-password|private endpoint|network security group/);
   });

@@ -1,6 +1,6 @@
 /**
- * Gets JSON from the API server of the cluster with the provider's own service account. Called by `classes.ts`. Refuses a
- * server without a certificate of the cluster's CA for its name, and answers that are too large or not JSON.
+ * Gets JSON from the API server of the cluster with the provider's own service account. Called by `classes.ts`. Refuses
+ * a server without a certificate of the cluster's CA for its name, and answers that are too large or not JSON.
  */
 
 import type https from 'node:https';
@@ -60,8 +60,8 @@ export class ApiServer {
   }
 
   /**
-   * Returns the JSON at a path. Throws: ERR_SETUP, ERR_UNREACHABLE, ERR_VAULT or ERR_BAD_PARAMETERS (404). The message is
-   * the reason and the remedy. `httpStatus` is set if the server answered.
+   * Returns the JSON at a path. Throws: ERR_SETUP, ERR_UNREACHABLE, ERR_VAULT or ERR_BAD_PARAMETERS (404). The message
+   * is the reason and the remedy. `httpStatus` is set if the server answered.
    */
   async get(path: string, signal: AbortSignal): Promise<unknown> {
     const { serviceAccountDir, address } = this.#options;
@@ -90,7 +90,7 @@ export class ApiServer {
     }
     const parsed = parseJson(bodyAsText ?? '', ANSWER_LIMITS);
     if (parsed.ok) return parsed.value;
-    const reason = `${at} answered with something else than an object: ${parsed.reason}`;
+    const reason = `${at} did not answer with a JSON object: ${parsed.reason}`;
     throw this.#failure('ERR_VAULT', `${reason}; ${CHECK_SERVER}`, status);
   }
 

@@ -91,7 +91,7 @@ export class Classes implements ClassReader {
     const parameters = field(field(object, 'spec'), 'parameters') ?? {};
     const isAsked = field(metadata, 'namespace') === namespace && field(metadata, 'name') === name;
     if (!isAsked || typeof parameters !== 'object') {
-      const reason = `the API server at ${this.#server.host} answered with something else than the class`;
+      const reason = `the API server at ${this.#server.host} answered, but not with the class`;
       throw new ProviderError('ERR_VAULT', `${reason}; check the API server, and proxies before it`);
     }
     const texts = Object.entries(parameters as object).filter(([, value]) => typeof value === 'string');

@@ -1,7 +1,7 @@
 /**
  * Reads the cluster's CA and the service account's token, which the kubelet mounts into the provider's pod. Called for
- * each request to the API server and each login by identity binding, because the kubelet renews both files. Refuses files
- * that are too large, not regular, or have other contents.
+ * each request to the API server and each login by identity binding, because the kubelet renews both files. Refuses
+ * files that are too large, not regular, or have other contents.
  */
 
 import { join } from 'node:path';

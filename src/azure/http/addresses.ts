@@ -9,13 +9,16 @@ export interface Tried {
   readonly port: number;
 }
 
-/** Addresses with their ports, each once and sorted: a host has several, and any of them may come first. */
+/** Returns addresses with their ports, each once and sorted: a host has several, and any of them may come first. */
 export function inWords(tried: readonly Tried[]): readonly string[] {
   const words = tried.map(({ address, port }) => `${address.includes(':') ? `[${address}]` : address}:${port}`);
   return [...new Set(words)].sort();
 }
 
-/** The addresses that a failed connection was tried with, by what Node or `bounded-agents.ts` put into its error. */
+/**
+ * Returns the addresses that a failed connection was tried with, by what Node or `bounded-agents.ts` put into its
+ * error.
+ */
 export function addressesOf(error: Error & { readonly addresses?: readonly string[] }): readonly string[] {
   if (error.addresses !== undefined) return error.addresses;
   return inWords((error instanceof AggregateError ? error.errors : [error]).filter(isTried));

@@ -1,6 +1,6 @@
 /**
- * Chooses the connections for a URL: direct, through the proxy of the environment, or plain HTTP on this node. The transport
- * asks it for each request. IMDS and this machine are never reached by a proxy.
+ * Selects the connections for a URL: direct, through the proxy of the environment, or plain HTTP on this node. The
+ * transport asks it for each request. IMDS and this machine are never reached by a proxy.
  */
 
 import type http from 'node:http';
@@ -19,12 +19,12 @@ const MAX_SOCKETS = 50;
 const IDLE_MS = 150_000;
 /** Bound of DNS, TCP and TLS together. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** The same for plain HTTP, which only services of this very node speak. */
+/** The same for plain HTTP, which only services on this node use. */
 const LOCAL_CONNECT_TIMEOUT_MS = 3_000;
 /** How long one of several addresses is tried before the next is. */
 const ATTEMPT_MS = 500;
 
-/** Hosts that no proxy may see: IMDS, and this machine. */
+/** Hosts that are never reached through a proxy: IMDS, and this machine. */
 const NEVER_PROXIED = /^(169\.254\.169\.254|localhost|127(\.\d+){3}|\[::1\]|.+\.localhost)$/i;
 
 const SHARED = {
@@ -32,7 +32,7 @@ const SHARED = {
   maxSockets: MAX_SOCKETS,
   maxFreeSockets: MAX_SOCKETS,
   timeout: IDLE_MS,
-  // Node's own 250 ms are less than the way over a satellite and back.
+  // Node's default of 250 ms is less than a round trip by satellite.
   autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
 } as const;
 
@@ -73,7 +73,7 @@ export class Agents implements AgentSource {
   readonly pending = new PendingConnections();
   readonly #http: BoundedHttpAgent;
   readonly #proxied = new Map<string, TunnelAgent>();
-  /** By origin: the environment, which says which hosts are reached by proxy, stays as it is. */
+  /** By origin. The environment, which names the proxies, does not change. */
   readonly #routes = new Cache<Route>({ entries: MAX_ROUTES });
   #https: BoundedHttpsAgent | undefined;
   #secureContext: tls.SecureContext | undefined;
@@ -87,13 +87,13 @@ export class Agents implements AgentSource {
     this.#http = new BoundedHttpAgent({ ...SHARED, connectTimeoutMs: LOCAL_CONNECT_TIMEOUT_MS, lookup: this.lookup });
   }
 
-  /** Makes what all requests share; Node itself has a regular expression for host names that takes its time. */
+  /** Creates what all requests share. Node compiles a regular expression for host names, which takes time. */
   warmUp(): void {
     this.#options();
     isIP('localhost');
   }
 
-  /** The route to a URL's host. */
+  /** Returns the route to a URL's host. */
   for(url: URL): Route {
     const known = this.#routes.get(url.origin);
     if (known !== undefined) return known;
@@ -102,12 +102,12 @@ export class Agents implements AgentSource {
     return route;
   }
 
-  /** Connections of one agent for all URLs; its names are resolved here. */
+  /** Returns a source that gives one agent for all URLs. Names are resolved here. */
   only(agent: http.Agent): AgentSource {
     return { for: () => ({ agent, proxy: '' }), doubt: (hostname, address) => this.doubt(hostname, address) };
   }
 
-  /** Opens a connection to a URL's host if there is none and no proxy is in between. */
+  /** Opens a connection to a URL's host if there is none and no proxy is used. */
   prepare(url: string): void {
     const target = new URL(url);
     const { hostname, port } = target;
@@ -158,7 +158,7 @@ export class Agents implements AgentSource {
   }
 }
 
-/** The proxy of the environment; a name in `NO_PROXY` stands for its subdomains too, as Go reads it. */
+/** Returns the proxy of the environment; a name in `NO_PROXY` includes its subdomains, as in Go. */
 function proxyFor(hostname: string, url: string): string {
   if (NEVER_PROXIED.test(hostname)) return '';
   const proxy = getProxyForUrl(url);

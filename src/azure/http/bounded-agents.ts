@@ -1,6 +1,6 @@
 /**
- * Agents of Node whose connections are up within a bounded time, or fail with a code that names the layer; and the bound of
- * idle connections over all hosts. `Agents`, the tunnel and the token proxy use them.
+ * Extends Node's agents: a connection is established within a bounded time, or fails with a code that names the layer.
+ * Limits the idle connections to all hosts. `Agents`, the tunnel and the token proxy use them.
  */
 
 import http from 'node:http';
@@ -38,7 +38,7 @@ export class IdleConnections {
     this.#timer ??= setTimeout(() => this.#trim(), REST_MS).unref();
   }
 
-  /** The connection is used again, or closed. */
+  /** Removes a connection that is used again, or closed. */
   delete(socket: Duplex): void {
     this.#sockets.delete(socket);
   }
@@ -64,8 +64,8 @@ const MAX_SESSIONS = 100;
 const PREPARED_MS = 10_000;
 
 /**
- * An HTTPS agent whose connections are up in time, or fail with a code that names the layer. Connections to a host resume
- * its TLS session, which spares both sides the half of a handshake.
+ * An HTTPS agent whose connections are up in time, or fail with a code that names the layer. Connections to a host
+ * resume its TLS session, which halves the work of the handshake on both sides.
  */
 export class BoundedHttpsAgent extends https.Agent {
   readonly #timeoutMs: number;
@@ -79,7 +79,7 @@ export class BoundedHttpsAgent extends https.Agent {
   readonly #prepared = new Map<string, Socket>();
 
   constructor({ connectTimeoutMs, pending = new PendingConnections(), ...options }: BoundedAgentOptions) {
-    // The sessions are kept here: those of the agent would leave out the connections that are prepared.
+    // The sessions are kept here: the agent does not keep those of prepared connections.
     super({ ...options, maxCachedSessions: 0 });
     this.#timeoutMs = connectTimeoutMs;
     this.#pending = pending;
@@ -91,7 +91,7 @@ export class BoundedHttpsAgent extends https.Agent {
     const prepared = this.#prepared.get(target);
     this.#prepared.delete(target);
     if (prepared?.destroyed === false) return prepared;
-    // The types of a request do not know it, those of a TLS connection do.
+    // The type of a request has no `session`, but that of a TLS connection does.
     const resumed: object = { session: this.#sessions.get(target) };
     const socket = super.createConnection({ ...options, ...resumed }, ...rest) as Socket;
     const done = this.#pending.add(target, (error) => socket.destroy(error));
@@ -121,14 +121,14 @@ export class BoundedHttpsAgent extends https.Agent {
     const timer = setTimeout(() => {
       if (this.#prepared.get(target) === socket) socket.destroy();
     }, PREPARED_MS).unref();
-    // The request that needs it will fail on its own connection, and say why.
+    // The request that needs it fails on its own connection, with the reason.
     socket.on('error', drop);
     socket.once('close', drop);
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
     this.#idle.add(socket);
-    // Its types do not tell of the boolean.
+    // Its type does not declare the boolean.
     const kept: unknown = super.keepSocketAlive(socket);
     return kept === true;
   }

@@ -13,7 +13,7 @@ import { connectingOf } from './bounded-agents.ts';
 import { coded, type FailedPlace } from './network-error.ts';
 
 /**
- * The step that an exchange waits for: the name of the host, its connection, the beginning or the rest of the answer.
+ * The step that an exchange waits for: the lookup of the host, its connection, the beginning or the rest of the answer.
  */
 export type Stage = 'name' | 'connection' | 'answer' | 'rest';
 
@@ -34,7 +34,7 @@ export interface Exchange {
   readonly answer: Promise<PipelineResponse>;
   /** True if it goes over a connection that was used before. */
   readonly reused: () => boolean;
-  /** The address that the connection is tried with, or was made to. */
+  /** Returns the address that the connection is tried with, or was made to. */
   readonly address: () => string | undefined;
   /** Ends it and closes its connection. */
   cancel(): void;
@@ -46,7 +46,7 @@ export function exchange(
   { url, agent, keptTimeoutMs, maxAnswerBytes, onStage }: Sending,
 ): Exchange {
   const { method, headers } = request;
-  // The SDK puts null where there is none.
+  // The SDK sets null if there is none.
   const body = request.body ?? undefined;
   if (body !== undefined && typeof body !== 'string') throw new Error('a request with a body that is no text');
   const { request: start } = url.protocol === 'http:' ? http : https;
@@ -54,7 +54,7 @@ export function exchange(
   try {
     wire = start(url, { agent, method, headers: headers.toJSON() });
   } catch {
-    // It holds what cannot stand in a header, and the error may quote it.
+    // A header contains an invalid character, and the error may quote it.
     return failedExchange(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
   }
   let cancel = () => {};
@@ -77,9 +77,9 @@ export function exchange(
       settle();
       wire.destroy();
     };
-    // Stays after the end: the connection of one that was cancelled fails.
+    // This listener stays after the end: the connection of a cancelled request fails.
     wire.on('error', fail);
-    // Node ends some requests without a word, as for an answer of 101.
+    // Node ends some requests without an error, such as after an answer of 101.
     const unanswered = () => fail(coded('ECONNRESET', 'the connection was closed without an answer'));
     wire.on('close', unanswered);
     wire.on('socket', (socket) => {
@@ -127,7 +127,7 @@ function reportStages(socket: Socket, onStage: (stage: Stage) => void): void {
   socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => onStage('answer'));
 }
 
-/** The address of a connection that is up, or else the last one that was tried. */
+/** Returns the address of a connection that is up, or else the last one that was tried. */
 function addressOf(socket: Socket | null): string | undefined {
   if (socket === null) return undefined;
   return socket.remoteAddress ?? connectingOf(socket)?.tried.at(-1)?.address;
@@ -156,7 +156,7 @@ function readText(
   response.on('end', () => {
     const whole = Buffer.concat(chunks);
     const text = whole.toString('utf8');
-    // They hold values and tokens.
+    // The buffers contain values and tokens.
     for (const part of [whole, ...chunks]) part.fill(0);
     done(text);
   });
@@ -170,7 +170,7 @@ export function closeIdle(agent: http.Agent, { hostname, port, protocol }: URL):
   }
 }
 
-/** The SDK tells failures of the network from others by this class and their codes. */
+/** Returns a failure of the network as the SDK expects it: it distinguishes them by this class and their codes. */
 export function restError(error: Error): RestError {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : RestError.REQUEST_SEND_ERROR;
   const addresses = addressesOf(error);

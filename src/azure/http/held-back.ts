@@ -1,7 +1,7 @@
 /**
- * Holds requests back from a host that asks for a pause: connections that are not up yet are given up. Their requests, of
- * which the host has seen nothing, fail with a code of their own and wait for their turn again. The agents note connections
- * here, and the gate of a vault gives them up when a pause begins.
+ * Holds requests back from a host that asks for a pause: connections that are not up yet are given up. Their requests,
+ * which have not reached the host, fail with a code of their own and wait for their turn again. The agents note
+ * connections here, and the gate of a vault gives them up when a pause begins.
  */
 
 import { isRestError } from '@azure/core-rest-pipeline';
@@ -20,7 +20,7 @@ export class PendingConnections {
     return () => this.#giveUp.delete(key);
   }
 
-  /** Gives up those to the host of a URL; their requests fail with an error that {@link isHeldBack} tells. */
+  /** Gives up those to the host of a URL; their requests fail with an error that {@link isHeldBack} recognizes. */
   holdBack(url: string): void {
     const { hostname, port } = new URL(url);
     const host = `${hostname}:${port === '' ? 443 : port}`;

@@ -1,7 +1,7 @@
 /**
- * Resolves names to addresses, for every outbound connection of the provider. Lookups are shared, bounded in number and
- * time, and their answers are kept. While name servers fail, answers from before serve on. Refuses a lookup where too
- * many are under way.
+ * Resolves names to addresses, for every outbound connection of the provider. Lookups are shared and limited in number
+ * and time, and their answers are cached. While name servers fail, earlier answers are used. Refuses a lookup if too
+ * many are in progress.
  */
 
 import type { LookupAddress } from 'node:dns';
@@ -16,12 +16,12 @@ import { type Resolve, resolverBy } from './resolver.ts';
 /** Code of a connection that was given up because the provider stops. */
 export const STOPPING = 'STOPPING';
 
-/** Time that a name server has when the provider stops; one that works takes a small part of it. */
+/** Time that a name server has when the provider stops. A server that works needs a small part of it. */
 export const GRACE_MS = 2000;
 
 /** Lookups under way at the same time. Each holds up to twelve sockets. */
 const MAX_LOOKUPS = 64;
-/** The same for names that name servers did not answer for in the last minute: the others find room beside them. */
+/** The same for names that name servers did not answer for in the last minute: other names can still be looked up. */
 const MAX_SILENT_LOOKUPS = 32;
 const SILENT_MS = 60_000;
 /** Names whose answers are kept. */
@@ -29,13 +29,13 @@ const MAX_NAMES = 500;
 /** Bounds of the time for which an answer is used without asking again, whatever its TTL. */
 const MIN_FRESH_MS = 1_000;
 const MAX_FRESH_MS = 60_000;
-/** How long an answer serves where name servers fail. */
+/** How long an answer is used if name servers fail. */
 const STALE_MS = 3_600_000;
 /** How long the servers have to refresh an answer before the old one is used. */
 const REFRESH_MS = 1_500;
 /** How long an old answer is used without asking again after a lookup that failed. */
 const RECHECK_MS = 10_000;
-/** How long an address is tried last after a connection to it failed. */
+/** How long an address is tried after all others once a connection to it has failed. */
 const DOUBT_MS = 60_000;
 /** Codes of answers about a name, after which its old addresses are not used any more. */
 const NO_SUCH_NAME = new Set(['ENOTFOUND', 'EAI_NODATA']);
@@ -51,7 +51,7 @@ export interface LookupOptions {
 
 interface Known {
   readonly addresses: readonly LookupAddress[];
-  /** The time for which nobody is asked again. */
+  /** The time in which no server is asked again. */
   fresh: Lifetime;
 }
 
@@ -66,7 +66,7 @@ export class Lookups {
   /** For each name the address that a connection last failed with. */
   readonly #doubted: Cache<string>;
   readonly #running = new Map<string, Promise<readonly LookupAddress[]>>();
-  /** Callers that wait; each call limits one to the grace. */
+  /** Callers that wait; each function limits one wait to the grace period. */
   readonly #waiting = new Set<() => void>();
   #graceMs = Number.POSITIVE_INFINITY;
 
@@ -81,13 +81,13 @@ export class Lookups {
 
   /**
    * Resolves a name for `node:net`. Fails with the errors of {@link Resolve}, `TOO_MANY_LOOKUPS`, and {@link STOPPING}
-   * where {@link Lookups.stop} lets it wait no longer.
+   * if {@link Lookups.stop} ends the wait.
    */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
     let timer: NodeJS.Timeout | undefined;
     const end: typeof callback = (...found) => {
       clearTimeout(timer);
-      // A caller takes it for an answer of the system, which never comes within its own call.
+      // The caller expects an asynchronous answer, as from the system.
       if (this.#waiting.delete(limit)) process.nextTick(callback, ...found);
     };
     const limit = () => {
@@ -119,7 +119,9 @@ export class Lookups {
     if (known !== undefined) known.fresh = new Lifetime(this.#sweeper.clock, 0);
   }
 
-  /** Gives the callers that wait, and each further one, so many milliseconds: calls under way may still need a name. */
+  /**
+   * Limits the wait of current and later callers to this many milliseconds. Calls in progress may still need a name.
+   */
   stop(graceMs: number): void {
     this.#graceMs = graceMs;
     for (const limit of this.#waiting) limit();
@@ -151,7 +153,7 @@ export class Lookups {
     return known.addresses;
   }
 
-  /** One lookup for all who need the name. */
+  /** Starts one lookup for all callers that need the name. */
   #ask(hostname: string): Promise<readonly LookupAddress[]> {
     const limit = this.#silent.peek(hostname) === undefined ? MAX_LOOKUPS : MAX_SILENT_LOOKUPS;
     if (this.#running.size >= limit) {
@@ -160,7 +162,7 @@ export class Lookups {
     }
     const asked = this.#askNow(hostname).finally(() => this.#running.delete(hostname));
     this.#running.set(hostname, asked);
-    // Whoever uses an old answer meanwhile does not wait for it.
+    // A caller that uses an old answer meanwhile does not wait for this lookup.
     asked.catch(() => {});
     return asked;
   }

@@ -1,6 +1,7 @@
 /**
- * Keeps the OpenID metadata of login hosts for a day. Clients that send logins are wrapped by it. Every credential object of
- * the SDK would ask anew, which is a round trip more at each login for clouds that the SDK does not know by heart.
+ * Keeps the OpenID metadata of login hosts for a day. Clients that send logins are wrapped by it. Otherwise each
+ * credential object of the SDK would fetch it again: one more round trip at each login for clouds that the SDK does not
+ * know.
  */
 
 import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
@@ -11,7 +12,7 @@ import { nextTurn } from '../../base/turns.ts';
 const METADATA_PATH = '/.well-known/openid-configuration';
 /** Answers that are kept, of all clients. */
 const MAX_ANSWERS = 100;
-/** Characters of one answer; Entra's have two thousand. A longer one is used, and not kept. */
+/** Characters of one answer; those of Entra ID have two thousand. A longer one is used but not kept. */
 const MAX_LENGTH = 64 * 1024;
 const TTL_MS = 24 * 60 * 60 * 1000;
 
@@ -24,7 +25,10 @@ export class MetadataCache {
     this.#known = new Cache({ entries: MAX_ANSWERS, sweeper });
   }
 
-  /** A client that asks for metadata once a day. Clients share no answers, since they trust different certificates. */
+  /**
+   * Returns a client that asks for metadata once a day. Clients share no answers, since they trust different
+   * certificates.
+   */
   clientOf(client: HttpClient): HttpClient {
     const scope = this.#clients++;
     return {
@@ -43,9 +47,9 @@ export class MetadataCache {
     const kept = this.#known.get(key);
     if (kept !== undefined) {
       const response = await kept.catch(() => undefined);
-      // Many wait for it, and each has a request to begin.
+      // Many logins wait for the metadata, and each of them then starts a request.
       await nextTurn();
-      // The Mount that asked may have ended, which is no reason for the others to fail.
+      // The Mount that asked may have ended. The others must not fail for that reason.
       return response === undefined ? client.sendRequest(request) : { ...response, request };
     }
     const response = client.sendRequest(request);

@@ -1,6 +1,7 @@
 /**
- * Asks name servers for the addresses of one full name. `resolver.ts` calls it. A server that is silent or cannot
- * answer costs a second at most: the next one is asked, and the first answer counts. Everything ends with the signal.
+ * Asks name servers for the addresses of one full name. `resolver.ts` calls it. A server that does not answer or fails
+ * delays the lookup by a second at most: the next server is asked, and the first answer is used. All work ends with the
+ * signal.
  */
 
 import { type LookupAddress, Resolver } from 'node:dns';
@@ -23,7 +24,7 @@ export interface Question {
   readonly family: 4 | 6;
 }
 
-/** A server that has not answered after this time is not waited for alone. */
+/** If a server has not answered after this time, the next one is asked too. */
 const STAGGER_MS = 1_000;
 /** How often a silent server is asked. */
 const ROUNDS = 2;
@@ -32,7 +33,7 @@ const QUESTION_MS = 60_000;
 /** Addresses of one name that are used. */
 const MAX_ADDRESSES = 16;
 
-/** Answers that tell about the name. Everything else tells about the server. */
+/** Answers about the name. All other answers are about the server. */
 const ABOUT_NAME: Readonly<Record<string, Pick<Answer, 'exists'>>> = {
   ENOTFOUND: { exists: false },
   EBADNAME: { exists: false },
@@ -46,8 +47,8 @@ const FAILURES: Readonly<Record<string, readonly [code: string, text: string]>> 
 };
 
 /**
- * The first usable answer of the servers. Throws: `EAI_AGAIN` when the signal aborts before; `NO_NAME_SERVER`,
- * `EREFUSED` or `ESERVFAIL`, that of the first server, where no server can answer.
+ * Returns the first usable answer of the servers. Throws: `EAI_AGAIN` when the signal aborts before; `NO_NAME_SERVER`,
+ * `EREFUSED` or `ESERVFAIL`, the code of the first server, if no server can answer.
  */
 export function askServers(question: Question, servers: readonly string[], signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
@@ -116,7 +117,7 @@ async function askOne({ name, family }: Question, server: string, resolver: Reso
   });
 }
 
-/** The error of a lookup. Its addresses are those of the name servers. */
+/** Returns the error of a lookup. Its addresses are those of the name servers. */
 function failureOf(cause: string, servers: readonly string[]): Error {
   const [code, text] = FAILURES[cause] ?? ['ESERVFAIL', 'the name server could not answer'];
   return Object.assign(coded(code, text), { addresses: [...servers].sort() });

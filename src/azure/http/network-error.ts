@@ -1,6 +1,6 @@
 /**
- * Explains failures of the network by their codes: the layer, whether another try can help, and what to check. Callers that
- * explain an error or decide on a retry use it. Codes that are not of the network have no explanation here.
+ * Explains failures of the network by their codes: the layer, whether another try can help, and what to check. Callers
+ * that explain an error or decide on a retry use it. Codes that are not of the network have no explanation here.
  */
 
 import { addressesOf } from './addresses.ts';
@@ -8,7 +8,7 @@ import { addressesOf } from './addresses.ts';
 /** The layer at which a host did not answer. */
 export type NetworkLayer = 'DNS' | 'TCP' | 'TLS' | 'HTTP';
 
-/** The meaning of a network failure, for the person on call. */
+/** The meaning of a network failure, for the operator. */
 export interface NetworkFailure {
   readonly layer: NetworkLayer;
   /** Node's or OpenSSL's code, such as `ENOTFOUND`. */
@@ -104,7 +104,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   EADDRNOTAVAIL: ['TCP', 'transient', 'the node has no free address or port for the connection'],
   ECONNRESET: CUT,
   EPIPE: CUT,
-  // The SDK's words for an answer that ends too early, and for a proxy that hangs up.
+  // The codes of the SDK for an incomplete answer, and for a proxy that closes the connection.
   PARSE_ERROR: CUT,
   REQUEST_SEND_ERROR: CUT,
   // Ours: `createTransport` and `bounded-agents.ts`.
@@ -117,7 +117,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   BAD_REQUEST_TEXT: [
     'HTTP',
     'lasting',
-    'the token, or what the manifest names, holds characters that cannot stand in a request; nothing was sent',
+    'the token, or what the manifest names, contains characters that are not allowed in a request; nothing was sent',
   ],
   TLS_TIMEOUT: [
     'TLS',
@@ -154,11 +154,11 @@ const FAMILIES: readonly (readonly [RegExp, Meaning])[] = [
   [/^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/, UNTRUSTED],
   [/^ERR_(SSL|TLS)_/, NO_TLS],
   [/^HPE_|^ERR_STREAM_PREMATURE_CLOSE$/, GARBLED],
-  // Whatever else the system says no with.
+  // All other errors of the system.
   [/^E(?!RR_)[A-Z0-9]+$/, ['TCP', 'transient', 'the connection failed; check network and limits of the node']],
 ];
 
-/** The next step where a connection ended at a proxy, before the tunnel to the host was open; by layer. */
+/** The next step if a connection ended at a proxy, before the tunnel to the host was open; by layer. */
 const PROXY_REMEDIES: Readonly<Record<NetworkLayer, string>> = {
   DNS: "correct the proxy in HTTPS_PROXY, or check the DNS that the provider's pod uses",
   TCP: 'check that the proxy runs, its address and port in HTTPS_PROXY, and firewalls between node and proxy',
@@ -172,7 +172,7 @@ const ADDRESSED: Readonly<Partial<Record<NetworkLayer, string>>> = { TCP: 'tried
 /** Reads what `node:net`, `node:dns`, `node:tls` and `node:http` throw; undefined for any other failure. */
 export function networkFailure(error: unknown): NetworkFailure | undefined {
   if (!(error instanceof Error)) return undefined;
-  // A bound of time that passed; that a caller went is told apart before.
+  // A time limit that was exceeded. The callers handle an abort by their own signal before.
   const timedOut = error.name === 'AbortError' || error.name === 'TimeoutError';
   const code = timedOut ? 'NO_ANSWER' : 'code' in error && typeof error.code === 'string' ? error.code : '';
   const meaning = MEANINGS[code] ?? FAMILIES.find(([pattern]) => pattern.test(code))?.[1];
@@ -191,13 +191,13 @@ export function networkFailure(error: unknown): NetworkFailure | undefined {
   return { layer, code, explanation: `${[`${cause}${tried}`, ...remedies].join('; ')}${way}`, transient };
 }
 
-/** That a host did not answer, or the proxy before it, in the words of a message. */
+/** Returns the part of a message that says that a host, or the proxy before it, did not answer. */
 export function noAnswer(host: string, { proxy, layer, code, explanation }: NetworkFailure): string {
-  const who = proxy === undefined ? host : `the proxy ${proxy}, which stands before ${host},`;
+  const who = proxy === undefined ? host : `the proxy ${proxy}, which is before ${host},`;
   return `${who} did not answer: ${layer} failed, ${code}: ${explanation}`;
 }
 
-/** The place where a connection ended, for errors that name it. */
+/** The place where a connection ended, in errors that name it. */
 export interface FailedPlace {
   /** Host and port of the proxy in between. */
   readonly proxy?: string;
@@ -215,7 +215,7 @@ function placeOf(error: Error & Partial<FailedPlace>) {
   return { proxy, atProxy: atProxy === true, addresses: addressesOf(error).slice(0, MAX_ADDRESSES) };
 }
 
-/** An error as Node's network throws it. */
+/** Returns an error as Node's network throws it. */
 export function coded(code: string, text: string): Error {
   return Object.assign(new Error(text), { code });
 }

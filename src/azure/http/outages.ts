@@ -1,7 +1,7 @@
 /**
- * Remembers which hosts are away: those that do not answer, or answer with faults. Readers and the token pool ask it where
- * they have a last known value to answer with, so that a Mount does not wait for a host that others have found away. It
- * lets one caller at a time try such a host again, with growing pauses.
+ * Remembers which hosts are away: those that do not answer, or answer with faults. Readers and the token pool ask it if
+ * they have a last known value to answer with, so that a Mount does not wait for a host that did not answer others. One
+ * caller at a time may try such a host again, with growing pauses.
  */
 
 import { Cache } from '../../base/cache.ts';
@@ -13,7 +13,7 @@ import type { Sweeper } from '../../base/sweeper.ts';
 /** Pause before a host that is away is tried again, at first and at most; doubles with each further failure. */
 const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 60_000;
-/** After this time beyond the pause, a host that nobody has tried again is no longer taken to be away. */
+/** After this time beyond the pause, a host that was not tried again is no longer considered away. */
 const FORGET_MS = 60_000;
 const MAX_HOSTS = 200;
 /** Requests remembered; the one not asked for longest goes first. */
@@ -21,7 +21,7 @@ const MAX_REQUESTS = 1000;
 
 /** One try to get an answer. Its owner reports how it ended, or drops it. */
 export interface Trial {
-  /** The host answered; a refusal is an answer. */
+  /** Records that the host answered. A refusal is an answer. */
   answered(): void;
   failed(cause: ProviderError): void;
 }
@@ -41,7 +41,7 @@ interface Host {
   away: Away | undefined;
   /** Number of answers so far. */
   answers: number;
-  /** Number of times that it came back. What was noted of its requests before counts no more. */
+  /** Number of times that it answered again. Failures of its requests from before do not count. */
   recoveries: number;
 }
 
@@ -55,12 +55,15 @@ export class Outages {
     this.#clock = sweeper.clock;
   }
 
-  /** The reason why a request need not be tried now: its host, or the host for this request, is away. */
+  /** Returns the reason why a request need not be tried now: its host, or the host for this request, is away. */
   causeOf(host: string, request: string): ProviderError | undefined {
     return this.#find(host, request)?.cause;
   }
 
-  /** True if a host that is away should be tried again now. The caller has to try it: others are told no meanwhile. */
+  /**
+   * True if a host that is away should be tried again now. The caller has to try it: for others the result is false
+   * meanwhile.
+   */
   isDue(host: string, request: string): boolean {
     const away = this.#find(host, request);
     if (away?.pause.over !== true) return false;
@@ -103,7 +106,7 @@ export class Outages {
     return state;
   }
 
-  /** Failures within one pause are one: the requests of a wave fail together. */
+  /** Failures within one pause count once: requests that were sent together fail together. */
   #noted(before: Away | undefined, { recoveries }: Host, cause: ProviderError): Away {
     const known = before?.life.over === false && before.recoveries === recoveries ? before : undefined;
     const times = known === undefined ? 1 : known.times + (known.pause.over ? 1 : 0);
@@ -136,8 +139,8 @@ export interface UnsentRequest {
 }
 
 /**
- * The error of a request that is not sent because its host is away. The cause may belong to a request of another
- * principal: only its kind is told, and nothing of the object or the identity that it names.
+ * Returns the error of a request that is not sent because its host is away. The cause may belong to a request of
+ * another principal: the message names its kind, but neither the object nor the identity.
  */
 export function unsentError(
   { code, details: { httpStatus, remoteCode } }: ProviderError,

@@ -18,7 +18,7 @@ const BY_CODE: Readonly<Partial<Record<ErrorCode, Outcome>>> = {
   ERR_CANCELLED: 'cancelled',
 };
 
-/** The class of a failure, for metrics. */
+/** Returns the class of a failure, for metrics. */
 export function outcomeOf(error: unknown): Outcome {
   if (error instanceof ProviderError) {
     return BY_CODE[error.code] ?? ofStatus(error.details.httpStatus ?? 0) ?? 'other';

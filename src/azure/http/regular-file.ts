@@ -1,7 +1,7 @@
 /**
- * Reads small files whose names come from the operator, or from a caller within the operator's directory: cloud files, the
- * cluster's CA, trusted authorities and the hosts file. Refuses a file that is not regular or is too large, and never waits
- * for a pipe or a device.
+ * Reads small files whose names come from the operator, or from a caller within the operator's directory: cloud files,
+ * the cluster's CA, trusted authorities and the hosts file. Refuses a file that is not regular or is too large, and
+ * never waits for a pipe or a device.
  */
 
 import { constants } from 'node:fs';
@@ -39,23 +39,25 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'the name holds a NUL character',
 };
 
-/** Opens neither wait for a pipe or device, nor follow a link; {@link readRegularFile} finds links in the directories. */
+/**
+ * Opens neither wait for a pipe or device, nor follow a link; {@link readRegularFile} finds links in the directories.
+ */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY;
 
-/**
- * The path without symbolic links. Throws: {@link UnreadableFile}.
- */
+/** Returns the path without symbolic links. Throws: {@link UnreadableFile}. */
 export async function realPathOf(path: string): Promise<string> {
   return explained(realpath(path));
 }
 
-/** The stamp of a file by its real path. Throws: {@link UnreadableFile} where it is not there, or no regular file. */
+/**
+ * Returns the stamp of a file by its real path. Throws: {@link UnreadableFile} if it is not there, or no regular file.
+ */
 export async function stampOf(realPath: string): Promise<FileStamp> {
   return stamp(await explained(lstat(realPath, { bigint: true })));
 }
 
 /**
- * The text of a regular file of at most `maxBytes`, by its real path.
+ * Returns the text of a regular file of at most `maxBytes`, by its real path.
  * Throws: {@link UnreadableFile}, also where the file is no regular one, is larger, or grows while it is read.
  */
 export async function readRegularFile(realPath: string, maxBytes: number): Promise<ReadFile> {
@@ -63,7 +65,7 @@ export async function readRegularFile(realPath: string, maxBytes: number): Promi
   return { text: bytes.toString('utf8'), stamp };
 }
 
-/** The bytes of a regular file. Throws: as {@link readRegularFile}. */
+/** Returns the bytes of a regular file. Throws: as {@link readRegularFile}. */
 export async function readRegularBytes(realPath: string, maxBytes: number): Promise<ReadBytes> {
   await stampOf(realPath);
   const file = await explained(open(realPath, OPEN_FLAGS));
@@ -86,7 +88,7 @@ export async function readRegularBytes(realPath: string, maxBytes: number): Prom
   }
 }
 
-/** The path of an open file: a directory of its path may have become a link since `realpath` saw it. */
+/** Returns the path of an open file: a directory of its path may have become a link since `realpath` saw it. */
 function pathOf({ fd }: FileHandle, otherwise: string): Promise<string> {
   // Only Linux tells it.
   return process.platform === 'linux' ? explained(readlink(`/proc/self/fd/${fd}`)) : Promise.resolve(otherwise);

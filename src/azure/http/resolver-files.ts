@@ -17,17 +17,17 @@ export interface ResolverFiles {
 /** The files of this machine, or of this container. */
 export const SYSTEM_FILES: ResolverFiles = { hosts: '/etc/hosts', resolvConf: '/etc/resolv.conf' };
 
-/** Lists of blocked hosts are kept in such files too. */
+/** Such files may also contain lists of blocked hosts. */
 const MAX_HOSTS_BYTES = 4 * 1024 * 1024;
 const MAX_CONF_BYTES = 64 * 1024;
 /** The C library reads three name servers, too. */
 const MAX_SERVERS = 3;
 const MAX_SEARCH = 32;
 const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
-/** A name with so many dots is asked for as it stands first, even if `ndots` is larger. */
+/** A name with so many dots is asked for unchanged first, even if `ndots` is larger. */
 const MAX_NDOTS = 2;
 
-/** The addresses that the hosts file gives a name, in the order of the file. */
+/** Returns the addresses that the hosts file gives a name, in the order of the file. */
 export async function addressesInHosts(hostname: string, { hosts }: ResolverFiles): Promise<readonly LookupAddress[]> {
   const name = hostname.toLowerCase().replace(/\.$/, '');
   return (await linesOf(hosts, MAX_HOSTS_BYTES)).flatMap(([address = '', ...names]) => {
@@ -44,7 +44,7 @@ export interface ResolverSettings {
   readonly ndots: number;
 }
 
-/** Reads `resolv.conf`. Without a name server in it, that of this machine is asked, as the C library does. */
+/** Reads `resolv.conf`. If it names no server, the server on this machine is asked, as the C library does. */
 export async function readResolvConf({ resolvConf }: ResolverFiles): Promise<ResolverSettings> {
   const servers: string[] = [];
   let search: readonly string[] = [];
@@ -64,9 +64,9 @@ export async function readResolvConf({ resolvConf }: ResolverFiles): Promise<Res
 }
 
 /**
- * The full names to ask for, in order, until one has an address. Differs from the C library: a name with two dots or
- * more comes first as it stands, though the `ndots:5` of Kubernetes puts it last. A search domain cannot answer in
- * place of a vault, and a vault's name costs one question.
+ * Returns the full names to ask for, in order, until one has an address. Differs from the C library: a name with two
+ * dots or more is asked for unchanged first, although the `ndots:5` of Kubernetes puts it last. A search domain cannot
+ * answer in place of a vault, and a vault's name costs one question.
  */
 export function fullNames(name: string, { search, ndots }: ResolverSettings): readonly string[] {
   if (name.endsWith('.')) return [name];
@@ -75,7 +75,7 @@ export function fullNames(name: string, { search, ndots }: ResolverSettings): re
   return isFull ? [`${name}.`, ...searched] : [...searched, `${name}.`];
 }
 
-/** The words of each line, without comments. */
+/** Returns the words of each line, without comments. */
 async function linesOf(path: string, maxBytes: number): Promise<readonly string[][]> {
   const text = await realPathOf(path)
     .then((real) => readRegularFile(real, maxBytes))

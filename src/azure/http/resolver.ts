@@ -19,9 +19,7 @@ export interface Resolved {
   readonly ttlMs: number;
 }
 
-/**
- * Resolves a name. Throws: `ENOTFOUND`, `EAI_NODATA` where it exists and has no address; the errors of `askServers`.
- */
+/** Resolves a name. Throws: `ENOTFOUND`, `EAI_NODATA` if it exists and has no address; the errors of `askServers`. */
 export type Resolve = (name: string) => Promise<Resolved>;
 
 /** Bound of one lookup; with one more second for the connection this is less than the bound of a connection. */
@@ -36,7 +34,7 @@ const LOOPBACK: LookupAddress = { address: '127.0.0.1', family: 4 };
 export function resolverBy(files: ResolverFiles = SYSTEM_FILES): Resolve {
   return async (name) => {
     const isLocal = /(^|\.)localhost\.?$/i.test(name);
-    // `localhost` itself is always the loopback.
+    // `localhost` itself is always the loopback address.
     const known = /^localhost\.?$/i.test(name) ? [] : await addressesInHosts(name, files);
     if (known.length > 0) return { addresses: known, ttlMs: HOSTS_TTL_MS };
     if (isLocal) return { addresses: [LOOPBACK], ttlMs: HOSTS_TTL_MS };
@@ -44,7 +42,7 @@ export function resolverBy(files: ResolverFiles = SYSTEM_FILES): Resolve {
   };
 }
 
-/** Asks for one full name after the other; a name server that fails for one of them may know the next. */
+/** Asks for one full name after another. A name server that fails for one of them may answer for the next. */
 async function askFullNames(name: string, files: ResolverFiles): Promise<Resolved> {
   const settings = await readResolvConf(files);
   const bound = new AbortController();
@@ -70,7 +68,10 @@ async function askFullNames(name: string, files: ResolverFiles): Promise<Resolve
   throw exists ? coded('EAI_NODATA', 'the name has no address') : coded('ENOTFOUND', 'the name does not exist');
 }
 
-/** IPv6 is asked for where this machine has an address to use it with, and comes first where that one is public. */
+/**
+ * Returns the families to ask for. IPv6 is asked for if this machine has an IPv6 address, and comes first if that
+ * address is public.
+ */
 async function askBothFamilies(name: string, servers: readonly string[], signal: AbortSignal): Promise<Answer> {
   const ours = ownIPv6Addresses();
   const rest = new AbortController();
@@ -104,7 +105,7 @@ async function settled(answer: Promise<Answer>): Promise<Answer | { readonly err
   }
 }
 
-/** The IPv6 addresses of this machine that reach others. */
+/** Returns the IPv6 addresses of this machine that reach others. */
 function ownIPv6Addresses(): readonly string[] {
   const all = Object.values(os.networkInterfaces()).flatMap((addresses) => addresses ?? []);
   return all

@@ -1,7 +1,7 @@
 /**
- * Makes the words of Entra ID, Key Vault or IMDS fit for an error message: on one line, short, and the same each time. Called
- * where an answer is explained. Kubernetes counts equal events of a pod and repeats those that differ: request ids, times
- * and waits are therefore taken out. The log has the request id.
+ * Makes the words of Entra ID, Key Vault or IMDS fit for an error message: on one line, short, and the same each time.
+ * Called when an answer is explained. Kubernetes counts equal events of a pod and repeats those that differ: request
+ * ids, times and waits are therefore taken out. The log has the request id.
  */
 
 import { clip } from '../../base/words.ts';
@@ -28,7 +28,7 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
 /** No answer of Azure needs more for its first 200 characters to be complete. */
 const MAX_READ = 4000;
 
-/** A server's own text for a message; empty where it said nothing. */
+/** Returns a server's own text for a message, or an empty text if it said nothing. */
 export function serverWords(text: string): string {
   let words = text.slice(0, MAX_READ);
   for (const [pattern, replacement] of VOLATILE) words = words.replace(pattern, replacement);

@@ -1,6 +1,6 @@
 /**
- * Bounds the wait of a Mount that has a last known value to answer with, so that room for the answer is left before its
- * deadline. The vault reader and the token pool wait through it.
+ * Bounds the wait of a Mount that has a last known value to answer with, so that enough time for the answer is left
+ * before its deadline. The vault reader and the token pool wait through it.
  */
 
 import { type Clock, later, msUntil, type SteadyTime } from '../../base/clock.ts';
@@ -22,8 +22,8 @@ export interface ShortWait extends Waiting {
 }
 
 /**
- * Begins a wait of five seconds, or of half the time that is left if that is less. `expire` is called at its end, with a
- * function that aborts the signal of the wait.
+ * Begins a wait of five seconds, or of half the time that is left if that is less. `expire` is called at its end, with
+ * a function that aborts the signal of the wait.
  */
 export function beginShortWait(
   { signal, deadlineAt }: Waiting,

@@ -1,7 +1,7 @@
 /**
  * Remembers requests that got no answer, so that Mounts without a deadline do not wait for them one after another. Such
- * Mounts are the rotation of drivers up to v1.5, which has one worker for all pods of a node. The vault reader and the token
- * pool wait for answers through it. A Mount with a deadline is never refused here.
+ * Mounts are the rotation of drivers up to v1.5, which has one worker for all pods of a node. The vault reader and the
+ * token pool wait for answers through it. A Mount with a deadline is never refused here.
  */
 
 import { isRestError } from '@azure/core-rest-pipeline';
@@ -20,7 +20,7 @@ const MAX_SILENCE_MS = 16_000;
 /** How long an unanswered request is refused at first, and at most; doubles with each further time. */
 const FIRST_PAUSE_MS = 30_000;
 const MAX_PAUSE_MS = 120_000;
-/** How long a host is under suspicion: other requests to it get {@link SILENCE_MS} and no more. */
+/** How long a host is suspected: other requests to it wait for {@link SILENCE_MS} only. */
 const SUSPICION_MS = 60_000;
 /** Unanswered requests remembered; the one not asked for longest goes first. */
 const MAX_REQUESTS = 1000;
@@ -32,9 +32,12 @@ export interface HostQuestion {
   readonly host: string;
   /** Equal requests have equal names. */
   readonly request: string;
-  /** The beginning of the message for a request without an answer. */
+  /** Returns the beginning of the message for a request without an answer. */
   readonly failed: () => string;
-  /** The same for all requests that fail by the same silence, see `reason` of `ProviderError`; default: as {@link failed}. */
+  /**
+   * Returns the same for all requests that fail by the same silence, see `reason` of `ProviderError`; default: as
+   * {@link failed}.
+   */
   readonly allFailed?: () => string;
 }
 
@@ -43,7 +46,9 @@ export interface Asker {
   /** See `FetchContext`. */
   readonly hasty: boolean;
   readonly signal: AbortSignal;
-  /** Since when the host owes an answer; undefined while the request waits for its turn. Default: from the beginning. */
+  /**
+   * Since when the host owes an answer; undefined while the request waits for its turn. Default: from the beginning.
+   */
   readonly unansweredSince?: () => SteadyTime | undefined;
 }
 
@@ -62,7 +67,7 @@ export interface Listening {
   failed(error: unknown): void;
 }
 
-/** Hosts that took a request and said nothing. */
+/** Hosts that accepted a request and did not answer. */
 export class SilentHosts {
   readonly #clock: Clock;
   readonly #unanswered = new Cache<Unanswered>({ entries: MAX_REQUESTS });
@@ -74,9 +79,9 @@ export class SilentHosts {
   }
 
   /**
-   * Begins to wait for an answer, and notes later if there was one. A Mount without a deadline gets a short time where the
-   * host was silent before, and none in the pause after a request that was not answered. The first such Mount after the
-   * pause tries the request again; the others are refused meanwhile.
+   * Begins to wait for an answer, and later records whether there was one. A Mount without a deadline gets a short time
+   * if the host was silent before, and none in the pause after a request that was not answered. The first such Mount
+   * after the pause tries the request again; the others are refused meanwhile.
    * Throws: ERR_UNREACHABLE in place of a wait.
    */
   listen(question: HostQuestion, asker: Asker): Listening {
@@ -104,7 +109,10 @@ export class SilentHosts {
     };
   }
 
-  /** How long a Mount without a deadline may wait; undefined: as long as its own limit. Throws: see {@link listen}. */
+  /**
+   * Returns how long a Mount without a deadline may wait, or undefined if only its own limit counts. Throws: see {@link
+   * listen}.
+   */
   #patienceMs(question: HostQuestion): number | undefined {
     const unanswered = this.#unanswered.get(keyOf(question));
     if (unanswered === undefined) return this.#isSuspected(question) ? SILENCE_MS : undefined;
@@ -118,8 +126,8 @@ export class SilentHosts {
   }
 
   /**
-   * A signal that aborts when the host has owed an answer for too long: not for requests that wait for their turn, nor
-   * when the suspicion is over.
+   * Returns a signal that aborts when the host has owed an answer for too long: not for requests that wait for their
+   * turn, nor when the suspicion is over.
    */
   #bound(patienceMs: number | undefined, question: HostQuestion, silentMs: () => number) {
     if (patienceMs === undefined) return { signal: undefined, end: () => {} };
@@ -151,7 +159,7 @@ export class SilentHosts {
   }
 }
 
-/** Without figures: a text that stays the same is one event of the pod, not one for each attempt. */
+/** Returns the refusal. It has no figures: Kubernetes counts equal texts as one event of the pod. */
 function refusal({ phase, host, failed, allFailed = failed }: HostQuestion): ProviderError {
   const text =
     `${hostInWords(phase, host)} does not answer; ${hostHint(phase)}; this mount has no deadline, as in the rotation of ` +

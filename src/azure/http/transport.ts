@@ -15,7 +15,7 @@ import { HEDGE_MS, isRepeatable, SecondTries } from './second-tries.ts';
 /** Settings of a transport. */
 export interface TransportOptions {
   readonly agents: AgentSource;
-  /** Stands in front of the SDK's own. */
+  /** The beginning of the user agent; the SDK's own follows. */
   readonly userAgent: string;
   /** Bound of one request, from its start to the last byte of the answer. */
   readonly timeoutMs: number;
@@ -29,19 +29,19 @@ export interface TransportOptions {
 }
 
 /**
- * Bound of the first byte over a connection that was kept: a firewall or a moved private endpoint drops those without a
- * word, and Azure answers in less than a second.
+ * Bound of the first byte over a connection that was kept: a firewall or a moved private endpoint drops those without
+ * notice, and Azure answers in less than a second.
  */
 const KEPT_TIMEOUT_MS = 8_000;
-/** Many times what Key Vault, Entra or IMDS answer with. */
+/** Much more than any answer of Key Vault, Entra ID or IMDS. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /**
- * The HTTP client of all SDK clients: shared connections, our user agent, bounds on time and size. An `HttpClient`
- * and no pipeline policy, because the SDK drops the policies of managed-identity credentials; and not the SDK's own one,
- * which takes as much CPU time for a request as everything else in front of the socket.
- * Throws: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`. Where a kept
- * connection fails, the others of its host go too, so that another try takes a fresh one.
+ * Creates the HTTP client of all SDK clients: shared connections, our user agent, bounds on time and size. It is an
+ * `HttpClient` and not a pipeline policy, because the SDK drops the policies of managed-identity credentials. The SDK's
+ * own client is not used: it takes as much CPU time for a request as all other code above the socket.
+ * Throws: `RestError` with Node's code, `NO_ANSWER` past the bound, or `LARGE_ANSWER`; `AbortError`. If a kept
+ * connection fails, the others to its host are closed too, so that another try uses a new one.
  */
 export function createTransport({
   agents,
@@ -64,7 +64,7 @@ export function createTransport({
       headers.delete('accept-encoding');
       try {
         const response = await new Delivery(line, { request, url, agent, proxy }).answer;
-        // The answers of many requests come in one turn of the event loop: each is worked on in a separate turn. A
+        // The answers of many requests arrive in one turn of the event loop: each is processed in a separate turn. A
         // refusal does not wait for its turn: it may concern requests that would start meanwhile.
         if (response.status === 200) await nextTurn();
         else removeEcho(request, response);
@@ -95,7 +95,7 @@ function removeEcho({ headers, body }: PipelineRequest, response: PipelineRespon
   for (const [name, value] of told) response.headers.set(name, redactor.text(value));
 }
 
-/** The wait for a second try has so many parts: when this process itself stands still, at most one of them passes. */
+/** The wait for a second try has so many parts: if this process itself is blocked, at most one of them passes. */
 const HEDGE_STEPS = 2;
 
 /** The common part of all requests of a transport. */
@@ -103,7 +103,7 @@ interface Line extends Required<Omit<TransportOptions, 'userAgent'>> {
   readonly tries: SecondTries;
 }
 
-/** A request and its way. */
+/** A request and its route. */
 interface Parcel extends Route {
   readonly request: PipelineRequest;
   readonly url: URL;
@@ -114,7 +114,7 @@ type Cause = Parameters<Telemetry['secondRequest']>[0];
 
 /** One request, which is sent at most twice: the first answer counts, and the other try is closed. */
 class Delivery {
-  /** Throws: the error of the first try, where none is answered. */
+  /** Throws: the error of the first try, if none is answered. */
   readonly answer: Promise<PipelineResponse>;
   readonly #line: Line;
   readonly #parcel: Parcel;
@@ -149,7 +149,7 @@ class Delivery {
     this.#send();
     const late = () => restError(coded('NO_ANSWER', `no answer within ${line.timeoutMs / 1000} s`));
     this.#bound = setTimeout(() => this.#end(() => this.#settle.reject(late())), line.timeoutMs);
-    // Nobody sees how far a proxy has come.
+    // The progress of a proxy cannot be observed.
     if (parcel.proxy !== '') this.#comesTo('connection');
   }
 
@@ -167,7 +167,7 @@ class Delivery {
     );
   }
 
-  /** The first try waits for something else now. */
+  /** Records that the first try waits for another step. */
   #comesTo(stage: Stage): void {
     this.#stage = stage;
     clearTimeout(this.#hedge);
@@ -192,12 +192,12 @@ class Delivery {
     this.#cause = cause;
     this.#endSecond = this.#line.tries.begin(url.host);
     if (cause === 'connection') this.#doubt();
-    // The other kept ones of the host were probably dropped with it.
+    // The other kept connections to the host were probably dropped too.
     else if (this.#exchanges[0]?.reused() === true) closeIdle(agent, url);
     this.#send();
   }
 
-  /** The next connection takes another address of the host, if there is one. */
+  /** Makes the next connection use another address of the host, if there is one. */
   #doubt(): void {
     const { url, proxy } = this.#parcel;
     if (proxy === '') this.#line.agents.doubt?.(url.hostname, this.#exchanges[0]?.address());

@@ -1,6 +1,6 @@
 /**
  * Reads the certification authorities that the operator's environment names beside Node's own. Called once, when the
- * provider is put together. A file that cannot be read is left out, as OpenSSL does.
+ * provider starts. A file that cannot be read is left out, as OpenSSL does.
  */
 
 import { X509Certificate } from 'node:crypto';
@@ -16,11 +16,13 @@ export interface TrustSources {
   readonly extraCaFile: string | undefined;
 }
 
-/** A bundle of all public authorities has a twentieth of this. */
+/** A bundle of all public authorities has a twentieth of this size. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_FILES = 2000;
 
-/** Certificates to trust beside Node's own, each as PEM. Empty where Node knows all of them by itself. */
+/**
+ * Returns the certificates to trust in addition to Node's own, each as PEM. The list is empty if Node has all of them.
+ */
 export async function readTrust({ certFile, certDir, extraCaFile }: TrustSources): Promise<readonly string[]> {
   if (!certFile && !certDir) return [];
   const files = [certFile ?? '', extraCaFile ?? '', ...(await filesIn(certDir ?? ''))].filter((file) => file !== '');

@@ -1,6 +1,6 @@
 /**
- * The agent for hosts behind a proxy: opens a tunnel by CONNECT, with TLS to the host. `Agents` makes one for each proxy.
- * A refusal by the proxy is an error, and never handed on as an answer of the host.
+ * The agent for hosts behind a proxy: opens a tunnel by CONNECT, with TLS to the host. `Agents` makes one for each
+ * proxy. A refusal by the proxy is an error. It is never returned as an answer of the host.
  */
 
 import type http from 'node:http';
@@ -14,8 +14,8 @@ import { PendingConnections } from './held-back.ts';
 import { coded, type FailedPlace } from './network-error.ts';
 
 /**
- * An agent whose connections go through a proxy and are up in time, or fail with a code that names the layer. The
- * package's own keeps its TLS options for the proxy itself, and would not recognize a connection that it could reuse.
+ * An agent whose connections go through a proxy and are up in time, or fail with a code that names the layer. The agent
+ * of the package uses its TLS options for the proxy itself, and does not recognize a connection that it could reuse.
  */
 export class TunnelAgent extends HttpsProxyAgent<string> {
   readonly #secureContext: SecureContext | undefined;
@@ -62,7 +62,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
     try {
       const up = await abortable(way, given.signal);
       socket = up;
-      // The package would hand on the refusal of a proxy as the answer of the host.
+      // The package would return the refusal of a proxy as the answer of the host.
       if (status !== 200) {
         up.destroy();
         throw coded(`PROXY_${status}`, `the proxy answered ${status}`);
@@ -87,7 +87,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
 
   override keepSocketAlive(socket: Duplex): boolean {
     this.#idle.add(socket);
-    // Its types do not tell of the boolean.
+    // Its type does not declare the boolean.
     const kept: unknown = super.keepSocketAlive(socket);
     return kept === true;
   }

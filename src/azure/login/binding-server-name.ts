@@ -23,7 +23,7 @@ const TIMEOUT_MS = 10_000;
 const CLUSTER_NAME = /^DNS:hcp-kubernetes\.(.+)\.svc\.cluster\.local$/;
 const REMEDY = 'set --sni-name to skip this request';
 
-/** The server name under which the API server forwards connections to the token proxy of the cluster. */
+/** Returns the server name under which the API server forwards connections to the token proxy of the cluster. */
 export function bindingServerName(clusterId: string): string {
   const digest = createHash('sha256').update(`identity-binding${clusterId}`).digest();
   return `a${base32Hex(digest)}.ests.aks`;
@@ -31,7 +31,7 @@ export function bindingServerName(clusterId: string): string {
 
 /**
  * Reads the cluster's id from the API server's certificate and computes the server name.
- * Throws: ERR_UNREACHABLE where the API server does not answer; ERR_AUTHENTICATION where its certificate names no cluster.
+ * Throws: ERR_UNREACHABLE if the API server does not answer; ERR_AUTHENTICATION if its certificate names no cluster.
  */
 export async function findServerName(
   address: ApiServerAddress,
@@ -57,7 +57,9 @@ export async function findServerName(
   throw new ProviderError('ERR_AUTHENTICATION', `the certificate of ${who} does not have ${expected}; ${REMEDY}`);
 }
 
-/** The alternative names in the server's certificate, which the CA has to have signed. OpenSSL bounds its size. */
+/**
+ * Returns the alternative names in the server's certificate, which the CA has to have signed. OpenSSL bounds its size.
+ */
 function alternativeNames(
   { host, port }: { readonly host: string; readonly port: number },
   ca: string,
@@ -70,7 +72,7 @@ function alternativeNames(
       ca,
       lookup,
       servername: isIP(host) === 0 ? host : CLUSTER_HOST,
-      // The host may be a name or address that is not in the certificate. Only an API server's has the cluster's name.
+      // The host may be a name or address that is not in the certificate. Only the certificate of an API server has the cluster's name.
       checkServerIdentity: () => undefined,
     });
     const late = Object.assign(new Error(`no TLS handshake within ${timeoutMs / 1000} s`), { code: 'TLS_TIMEOUT' });
@@ -87,7 +89,7 @@ function alternativeNames(
   });
 }
 
-/** RFC 4648 section 7, lower case, without padding. */
+/** Encodes bytes in base32hex (RFC 4648 section 7), in lower case and without padding. */
 function base32Hex(bytes: Buffer): string {
   let bits = '';
   for (const byte of bytes) bits += byte.toString(2).padStart(8, '0');

@@ -1,6 +1,6 @@
 /**
- * The next step where Entra ID refuses a login, by its code. Called by the identity modes that log in there. A code that
- * is not in the table is not guessed at: the message names Entra's own page about it.
+ * Finds the next step after a refusal of Entra ID, by its code. Called by the identity modes that log in there. For a
+ * code that is not in the table, the message names Entra's own page about it.
  */
 
 import { type ClaimedPrincipal, WORKLOAD_IDENTITY_AUDIENCE } from '../../spc/tokens.ts';
@@ -10,9 +10,9 @@ import type { LoginRefusal } from './identity-mode.ts';
 export interface Applicant {
   readonly clientId: string;
   readonly tenantId: string;
-  /** Issuer and subject of the pod's token, where the identity has one. */
+  /** Issuer and subject of the pod's token, if the identity has one. */
   readonly claimed?: ClaimedPrincipal | undefined;
-  /** The next step where Entra ID does not accept the signature; default: that of a token. */
+  /** The next step if Entra ID does not accept the signature; default: that of a token. */
   readonly badSignature?: string;
 }
 
@@ -73,7 +73,7 @@ const BY_WORDS: readonly (readonly [RegExp, Remedy])[] = [
   [/conditional access/i, CONDITIONAL_ACCESS],
 ];
 
-/** The next step after a refusal of Entra ID; `refusal` is undefined where Entra ID was not asked. */
+/** Returns the next step after a refusal of Entra ID; `refusal` is undefined if Entra ID was not asked. */
 export function entraRemedy(applicant: Applicant, refusal: LoginRefusal | undefined): string {
   if (refusal === undefined) return `check tenant ${applicant.tenantId} and client ${applicant.clientId}`;
   const { code, text } = refusal;
@@ -99,7 +99,7 @@ function correctCase(applicant: Applicant): string {
   return `the subject of the federated identity credential differs in upper and lower case; correct it${exact}`;
 }
 
-/** The fields of the federated credential that Entra ID needs, to be copied. */
+/** Returns the fields of the federated credential that Entra ID needs, to be copied. */
 function claimOf({ claimed }: Applicant): string | undefined {
   if (claimed === undefined) return undefined;
   return `issuer "${claimed.issuer}", subject "${claimed.subject}", audience "${WORKLOAD_IDENTITY_AUDIENCE}"`;

@@ -1,6 +1,6 @@
 /**
- * The parts that the identity modes of Entra ID share: the service, the options of the SDK's credentials, the parts of an
- * application's key. Called by the files in `modes/` and by `pod-token.ts`.
+ * Holds the common parts of the identity modes of Entra ID: the service, the options of the SDK's credentials, the
+ * parts of an application's key. Called by the files in `modes/` and by `pod-token.ts`.
  */
 
 import { createHash } from 'node:crypto';
@@ -9,7 +9,7 @@ import type { Secret } from '../../base/secret.ts';
 import type { GivenToken, LoginRequest, LoginService } from './identity-mode.ts';
 import { clientOf } from './login-attempt.ts';
 
-/** The next step where a host between the node and a service answered; requests use the proxy of the environment. */
+/** The next step if a host between the node and a service answered. Requests use the proxy of the environment. */
 export const CHECK_PROXIES = 'check proxies between node and host';
 
 /** Entra ID of the cloud. */
@@ -27,7 +27,7 @@ export const ENTRA: LoginService = {
   },
 };
 
-/** Options of a credential of the SDK that serves one attempt. */
+/** Returns the options of a credential of the SDK that serves one attempt. */
 export function credentialOptions({ cloud, attempt }: LoginRequest) {
   return {
     authorityHost: cloud.authorityHost,
@@ -45,7 +45,7 @@ export async function tokenOf(credential: TokenCredential, { resource, claims }:
   return token;
 }
 
-/** Tenant and client ID in the key of a principal: Entra does not tell their letter case apart. */
+/** Returns tenant and client ID for the key of a principal, in lower case: Entra ID ignores their case. */
 export function applicationParts({
   tenantId,
   clientId,
@@ -56,7 +56,7 @@ export function applicationParts({
   return [tenantId.toLowerCase(), clientId.toLowerCase()];
 }
 
-/** SHA-256 of a secret, in base64url. */
+/** Returns the SHA-256 digest of a secret, in base64url. */
 export function secretDigest(secret: Secret): string {
   return createHash('sha256').update(secret.reveal()).digest('base64url');
 }

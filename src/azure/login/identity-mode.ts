@@ -1,7 +1,7 @@
 /**
- * The contract of an identity mode: everything that logins need to know of one kind of identity. Each file in `modes/`
- * implements it, `identity-modes.ts` lists them, and `TokenPool` works with them. A mode that leaves a member out does
- * not compile.
+ * Defines the contract of an identity mode: everything that logins need to know about one kind of identity. Each file
+ * in `modes/` implements it, `identity-modes.ts` lists them, and `TokenPool` works with them. A mode that leaves a
+ * member out does not compile.
  */
 
 import type { AccessToken } from '@azure/core-auth';
@@ -18,7 +18,7 @@ export type IdentityOf<K extends Identity['kind']> = Extract<Identity, { readonl
 /** Phase of a Mount in which an identity logs in. */
 export type LoginPhase = Exclude<Phase, 'vault'>;
 
-/** Services that give out tokens in place of the cloud: host and port. */
+/** Services other than the cloud that issue tokens: host and port. */
 export interface LoginHosts {
   /** Pod identity's NMI. */
   readonly nmiHost: string;
@@ -26,37 +26,37 @@ export interface LoginHosts {
   readonly tokenProxyHost: string;
 }
 
-/** The connections to services that give out tokens. */
+/** The connections to services that issue tokens. */
 export interface TokenTransport extends LoginHosts {
   readonly client: HttpClient;
-  /** The connections of identity binding. Throws: see `TokenProxy`. */
+  /** Returns the connections of identity binding. Throws: see `TokenProxy`. */
   readonly tokenProxy: () => Promise<HttpClient>;
   /** For a `Retry-After` that is a date. */
   readonly clock: WallClock;
 }
 
-/** The next steps where a service did not refuse a login but failed, or did not answer. */
+/** The next steps if a service failed or did not answer, rather than refused the login. */
 export interface LoginFaults {
   /** By HTTP status. */
   readonly byStatus: Readonly<Record<number, string>>;
   /** The hosts to check between node and service. */
   readonly between: string;
-  /** Addition to the message where the service does not answer, with its own separator; may be empty. */
+  /** Addition to the message if the service does not answer, with its own separator; may be empty. */
   readonly unreachable: string;
 }
 
-/** A service that gives out tokens. */
+/** A service that issues tokens. */
 export interface LoginService {
   readonly phase: LoginPhase;
-  /** Its host and port. */
+  /** Returns its host and port. */
   readonly host: (cloud: Cloud, hosts: LoginHosts) => string;
   readonly client: (transport: TokenTransport) => Promise<HttpClient>;
-  /** True where it takes requests that are addressed to Entra ID and forwards them. */
+  /** True if it forwards requests that are addressed to Entra ID. */
   readonly proxiesEntra: boolean;
   readonly faults: LoginFaults;
 }
 
-/** One token that is asked for. */
+/** A request for one token. */
 export interface LoginRequest {
   readonly cloud: Cloud;
   /** Host and port of the service. */
@@ -73,7 +73,7 @@ export type GivenToken = Pick<AccessToken, 'token' | 'expiresOnTimestamp' | 'ref
 
 /** The answer of a service that refused a login. */
 export interface LoginRefusal {
-  /** Such as `AADSTS70021`; undefined where it named none. */
+  /** Such as `AADSTS70021`; undefined if it named none. */
   readonly code: string | undefined;
   readonly text: string;
 }
@@ -88,7 +88,7 @@ export type Proof =
       readonly by: 'token';
       /** SHA-256 of the token. */
       readonly digest: string;
-      /** End of the token by its own claim, in milliseconds since 1970; undefined where it does not say. */
+      /** End of the token by its own claim, in milliseconds since 1970; undefined if it does not say. */
       readonly expiresAt: number | undefined;
     }
   /** The principal's key holds the whole credential, so that another credential is another principal. */
@@ -98,16 +98,19 @@ export type Proof =
 
 /** One kind of identity. */
 export interface IdentityMode<K extends Identity['kind'] = Identity['kind']> extends LoginService {
-  /** The identity in the words of a message; nothing secret. */
+  /** Returns the identity in the words of a message, without anything secret. */
   readonly describe: (identity: IdentityOf<K>) => string;
   /**
-   * Everything that the service decides by, for the key of the principal. Secrets go in as digests. Of a
-   * service-account token only issuer and subject, since the kubelet renews the token.
+   * Returns everything that the service decides by, for the key of the principal. It has digests in place of secrets,
+   * and only issuer and subject of a service-account token, since the kubelet renews the token.
    */
   readonly keyParts: (identity: IdentityOf<K>) => readonly string[];
   readonly proof: (identity: IdentityOf<K>) => Proof;
   /** Asks the service for one token. Throws: errors of the SDK, which `loginError` explains, or a `ProviderError`. */
   readonly acquire: (identity: IdentityOf<K>, request: LoginRequest) => Promise<GivenToken>;
-  /** The next step after a refusal; `refusal` is undefined where the SDK refused its input before it asked the service. */
+  /**
+   * Returns the next step after a refusal; `refusal` is undefined if the SDK refused its input before it asked the
+   * service.
+   */
   readonly remedy: (identity: IdentityOf<K>, refusal: LoginRefusal | undefined) => string;
 }

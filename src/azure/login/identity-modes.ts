@@ -1,6 +1,6 @@
 /**
- * The table of identity modes, one line a kind. `TokenPool`, the token request and messages about an identity find its
- * mode here. An identity of a kind that is not in the table, or whose mode states no proof, is refused.
+ * Lists the identity modes, one line for each kind. `TokenPool`, the token request and messages about an identity find
+ * its mode here. An identity of a kind that is not in the table, or whose mode states no proof, is refused.
  */
 
 import { createHash } from 'node:crypto';
@@ -34,7 +34,7 @@ export interface LoginPlace {
   readonly host: string;
 }
 
-/** The mode of an identity. Throws: ERR_INTERNAL where its kind is not in the table. */
+/** Returns the mode of an identity. Throws: ERR_INTERNAL if its kind is not in the table. */
 export function modeOf<K extends Identity['kind']>({ kind }: { readonly kind: K }): IdentityMode<K> {
   if (!Object.hasOwn(IDENTITY_MODES, kind)) {
     throw new ProviderError(
@@ -45,20 +45,20 @@ export function modeOf<K extends Identity['kind']>({ kind }: { readonly kind: K 
   return IDENTITY_MODES[kind];
 }
 
-/** The identity in the words of a message; nothing secret. Throws: see {@link modeOf}. */
+/** Returns the identity in the words of a message, without anything secret. Throws: see {@link modeOf}. */
 export function describeIdentity(identity: Identity): string {
   return modeOf(identity).describe(identity);
 }
 
-/** Where an identity logs in. Throws: see {@link modeOf}. */
+/** Returns the place where an identity logs in. Throws: see {@link modeOf}. */
 export function loginPlace(identity: Identity, cloud: Cloud, hosts: LoginHosts): LoginPlace {
   const { phase, host } = modeOf(identity);
   return { phase, host: host(cloud, hosts) };
 }
 
 /**
- * Key under which an identity's logins and values are shared. Everything that the login service decides by is in it, so
- * that a changed client secret is another principal at once. Throws: see {@link modeOf}.
+ * Returns the key under which an identity's logins and values are shared. Everything that the login service decides by
+ * is in it, so that a changed client secret is another principal at once. Throws: see {@link modeOf}.
  */
 export function principalKey(identity: Identity, cloud: Cloud): string {
   const parts = [cloud.authorityHost, cloud.vaultResource, identity.kind, ...modeOf(identity).keyParts(identity)];
@@ -67,7 +67,7 @@ export function principalKey(identity: Identity, cloud: Cloud): string {
 
 const PROOFS: readonly Proof['by'][] = ['token', 'key', 'node'];
 
-/** The proof of an identity. Throws: ERR_INTERNAL where its mode states none; see {@link modeOf}. */
+/** Returns the proof of an identity. Throws: ERR_INTERNAL if its mode states none; see {@link modeOf}. */
 export function proofOf(identity: Identity): Proof {
   // The types promise a proof. A mode that breaks the promise must not open what others have read.
   const proof: Proof | undefined = modeOf(identity).proof(identity);

@@ -1,7 +1,7 @@
 /**
- * Keeps the published keys of issuers whose service-account tokens a login service has accepted, and verifies new tokens
- * of these issuers while that service is away. The token pool and the readers of vaults call it through `OfflineProof`.
- * Refuses issuers that were never accepted, and asks an issuer for its keys at most once a minute.
+ * Keeps the published keys of issuers whose service-account tokens a login service has accepted, and verifies new
+ * tokens of these issuers while that service is away. The token pool and the readers of vaults call it through
+ * `OfflineProof`. Refuses issuers that were never accepted, and asks an issuer for its keys at most once a minute.
  */
 
 import type { HttpClient } from '@azure/core-rest-pipeline';
@@ -27,7 +27,7 @@ const SPARE_MS = 24 * 60 * 60 * 1000;
 /** Shortest time between two tries to read the keys of one issuer. */
 const RETRY_MS = 60 * 1000;
 
-/** Audience of the tokens of each mode that logs in with one. */
+/** The audience of the tokens for each mode that logs in with one. */
 const AUDIENCES: Readonly<Record<PodTokenIdentity['kind'], string>> = {
   'workload-identity': WORKLOAD_IDENTITY_AUDIENCE,
   'identity-binding': IDENTITY_BINDING_AUDIENCE,
@@ -52,7 +52,9 @@ export interface KnownIssuer {
   readonly ageMs: number;
 }
 
-/** Is told whenever keys were read from an issuer, such as a store on disk. Returns at once, and never throws. */
+/**
+ * Receives the keys that were read from an issuer. An example is a store on disk. Returns at once, and never throws.
+ */
 export interface IssuerWitness {
   kept(issuer: KnownIssuer): void;
 }
@@ -111,8 +113,8 @@ export class IssuerKeys implements OfflineProof, Sweepable {
   }
 
   /**
-   * Takes in an issuer of an earlier process, as {@link IssuerWitness} was told of it. Returns false if it stays out: it is
-   * not sound, it is too old, or it is known here already.
+   * Loads an issuer of an earlier process, as {@link IssuerWitness} received it. Returns false if it is not used: it is
+   * invalid, it is too old, or it is known already.
    */
   load(entry: unknown): boolean {
     if (!isJsonObject(entry)) return false;
@@ -130,7 +132,7 @@ export class IssuerKeys implements OfflineProof, Sweepable {
     }
   }
 
-  /** The reason why the token of an identity is not proven; undefined if it is. */
+  /** Returns the reason why the token of an identity is not proven, or undefined if it is. */
   #problemOf({ kind, token: secret }: PodTokenIdentity, now: number): string | undefined {
     const token = readSignedToken(secret.reveal());
     if (token === undefined) return 'it is not a signed JWT of a known form';
@@ -145,7 +147,7 @@ export class IssuerKeys implements OfflineProof, Sweepable {
     return isSignedBy(token, key) ? undefined : 'its signature is not one of its issuer';
   }
 
-  /** An accepted issuer, unless its keys are too old. */
+  /** Returns an accepted issuer, unless its keys are too old. */
   #find(name: string): Issuer | undefined {
     const issuer = this.#issuers.get(name);
     if (issuer === undefined || msSince(this.#clock, issuer.readAt) < this.#keepMs) return issuer;
@@ -154,7 +156,8 @@ export class IssuerKeys implements OfflineProof, Sweepable {
   }
 
   /**
-   * Adds an issuer. Returns undefined if it cannot be asked, or if there is no room: a newcomer takes nobody's place.
+   * Adds an issuer. Returns undefined if it cannot be asked, or if the limit is reached: a new issuer never replaces
+   * another one.
    */
   #add(name: string): Issuer | undefined {
     if (!isIssuerUrl(name)) return undefined;
@@ -169,7 +172,7 @@ export class IssuerKeys implements OfflineProof, Sweepable {
     return issuer;
   }
 
-  /** Begins to read the keys of an issuer, if that is not under way and was not tried just now. */
+  /** Begins to read the keys of an issuer, unless a read is in progress or was tried within the last minute. */
   #read(issuer: Issuer): void {
     if (issuer.reading || !issuer.pause.over) return;
     issuer.reading = true;

@@ -1,7 +1,8 @@
 /**
- * Reads a JSON Web Key Set (RFC 7517), from an issuer or from the provider's own store. Called where keys of issuers are
+ * Reads a JSON Web Key Set (RFC 7517), from an issuer or from the provider's own store. Called when keys of issuers are
  * fetched and restored. Refuses a set that is too large or holds no usable key, and leaves out keys that are weak, of
- * another use, or of a kind that Kubernetes does not sign with. The numbers of a key are checked before OpenSSL reads it.
+ * another use, or of a kind that Kubernetes does not sign with. The numbers of a key are checked before OpenSSL reads
+ * it.
  */
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
@@ -12,14 +13,14 @@ import { decodeBase64Url } from './base64url.ts';
 /** The kinds of keys: RSA, and EC by its curve. */
 export type KeyKind = 'RSA' | 'P-256' | 'P-384' | 'P-521';
 
-/** The public members of a key, as they stand in a set. */
+/** The public members of a key, as in a set. */
 export type PublicJwk = Readonly<Record<string, string>>;
 
 /** One public key of an issuer. */
 export interface IssuerKey {
   readonly kid: string;
   readonly kind: KeyKind;
-  /** The only algorithm that the key is for; undefined where the set does not say. */
+  /** The only algorithm that the key is for; undefined if the set does not say. */
   readonly alg: string | undefined;
   readonly key: KeyObject;
   readonly jwk: PublicJwk;
@@ -38,9 +39,7 @@ const MAX_RSA_EXPONENT_BYTES = 4;
 /** Bytes of a coordinate, by curve. */
 const COORDINATE_BYTES: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66 };
 
-/**
- * The usable keys of a set, in its order. Throws: {@link UnusableDocument}.
- */
+/** Returns the usable keys of a set, in its order. Throws: {@link UnusableDocument}. */
 export function readKeySet(set: unknown): readonly IssuerKey[] {
   const entries = isJsonObject(set) ? set.keys : undefined;
   if (!Array.isArray(entries)) throw new UnusableDocument('it has no array "keys"');
@@ -54,7 +53,7 @@ export function readKeySet(set: unknown): readonly IssuerKey[] {
   return keys;
 }
 
-/** One key; undefined if it is not used. */
+/** Reads one key. Returns undefined if it is not used. */
 function readKey(entry: unknown): IssuerKey | undefined {
   if (!isJsonObject(entry) || !isForSignatures(entry)) return undefined;
   const { kid, alg } = entry;
@@ -81,7 +80,7 @@ interface KeyNumbers {
   readonly members: PublicJwk & { readonly kty: string };
 }
 
-/** Kind and public members of a key whose numbers are sound; undefined for every other key. */
+/** Returns kind and public members of a key if its numbers are valid, or else undefined. */
 function numbersOf({ kty, n, e, crv, x, y }: Readonly<Record<string, unknown>>): KeyNumbers | undefined {
   if (kty === 'RSA' && isModulus(n) && isExponent(e)) return { kind: 'RSA', members: { kty, n, e } };
   if (kty !== 'EC' || !isCurve(crv)) return undefined;

@@ -1,5 +1,5 @@
 /**
- * Sends the requests of one login, and keeps what was answered, since the SDK's errors lose it. Called by the identity
+ * Sends the requests of one login, and keeps the answers, which the SDK's errors do not contain. Called by the identity
  * modes through the SDK's credentials. Ends a request when its signal aborts, and bounds the waits after a 429.
  */
 
@@ -10,7 +10,7 @@ import { HASTY_PAUSE_MS, RETRY_AFTER_MS_HEADERS, retryAfter } from '../http/retr
 
 /** Longest wait that the SDK keeps; a longer one is kept by `TokenPool`. */
 const MAX_WAIT_MS = HASTY_PAUSE_MS;
-/** Shortest wait, and by what part waits are spread: all pods of a node may have been refused at once. */
+/** Shortest wait, and by what part waits are spread: all pods of a node may have been refused at the same time. */
 const MIN_WAIT_MS = 500;
 const SPREAD = 0.5;
 /** First wait after a 429 that names none; doubles with each further one. */
@@ -20,14 +20,14 @@ const BASE_WAIT_MS = 1_000;
 export interface LoginWitness {
   /** Host and port of the last request. */
   host: string;
-  /** `body` is empty where the answer is a success, which holds a token. */
+  /** `body` is empty if the answer is a success, which holds a token. */
   answer: { readonly status: number; readonly body: string; readonly requestId: string | undefined } | undefined;
   failure: unknown;
   /** The wait after the last 429, in milliseconds. */
   retryAfterMs: number | undefined;
 }
 
-/** One login on its way. */
+/** One login in progress. */
 export interface LoginAttempt {
   readonly client: HttpClient;
   readonly witness: LoginWitness;
@@ -39,7 +39,7 @@ export interface LoginAttempt {
   refusals: number;
 }
 
-/** A client whose requests belong to one attempt. */
+/** Returns a client whose requests belong to one attempt. */
 export function clientOf(attempt: LoginAttempt): HttpClient {
   return { sendRequest: (request) => sendFor(attempt, request) };
 }
@@ -48,7 +48,7 @@ export function clientOf(attempt: LoginAttempt): HttpClient {
 export async function sendFor(attempt: LoginAttempt, request: PipelineRequest): Promise<PipelineResponse> {
   const { client, witness, signal, clock } = attempt;
   request.abortSignal = signal;
-  // A request through a proxy carries Entra's name, and the proxy is what does not answer.
+  // A request to the token proxy has the name of Entra ID, but it is the proxy that does not answer.
   if (!attempt.proxiesEntra) witness.host = new URL(request.url).host;
   witness.answer = undefined;
   try {
@@ -65,7 +65,9 @@ export async function sendFor(attempt: LoginAttempt, request: PipelineRequest): 
   }
 }
 
-/** Makes the SDK wait after every 429 that names no wait, and after none that names a long one. Returns the wait. */
+/**
+ * Makes the SDK wait after each 429 that names no wait, and not after a 429 that names a long one. Returns the wait.
+ */
 function setWait({ headers }: PipelineResponse, refusals: number, now: number): number {
   const asked = retryAfter((name) => headers.get(name), now);
   for (const name of [...RETRY_AFTER_MS_HEADERS, 'retry-after']) headers.delete(name);

@@ -1,6 +1,6 @@
 /**
- * Explains a login that failed: the identity, the service, its answer and the next step. Called where a token was asked
- * for. The next step comes from the identity mode. Nothing of the SDK's error is passed on that may quote the request.
+ * Explains a login that failed: the identity, the service, its answer and the next step. Called when a token request
+ * fails. The next step comes from the identity mode. No part of the SDK's error that may quote the request is used.
  */
 
 import { type ErrorCode, messageOf, ProviderError } from '../../base/errors.ts';
@@ -20,8 +20,8 @@ export interface LoginFailure {
 }
 
 /**
- * The error of a failed login: ERR_AUTHENTICATION after a refusal, else ERR_UNREACHABLE, ERR_THROTTLED or ERR_VAULT.
- * The SDK's error does not become its cause, since it may quote the request.
+ * Returns the error of a failed login: ERR_AUTHENTICATION after a refusal, else ERR_UNREACHABLE, ERR_THROTTLED or
+ * ERR_VAULT. The SDK's error does not become its cause, since it may quote the request.
  */
 export function loginError({ identity, witness, error }: LoginFailure): ProviderError {
   if (error instanceof ProviderError) return error;
@@ -74,7 +74,7 @@ function refusal(
 
 /** Statuses of a refusal. Every other status is a fault of the service, or of a host before it. */
 const REFUSALS: readonly number[] = [400, 401, 403];
-/** OAuth's names of faults. Entra sends them with 400 too (such as AADSTS90033), where it has refused nobody. */
+/** OAuth's names of faults. Entra sends them with 400 too (such as AADSTS90033), although it refused nothing. */
 const FAULT = /^(temporarily_unavailable|server_error)\b/;
 
 function meaning(
@@ -92,7 +92,7 @@ function meaning(
   return { code: 'ERR_VAULT', next: faultRemedy(status, faults) };
 }
 
-/** The next step where a service failed, or another host answered in its place. */
+/** Returns the next step if a service failed, or if another host answered in its place. */
 function faultRemedy(status: number, { byStatus, between }: LoginFaults): string {
   const known = byStatus[status];
   if (known !== undefined) return known;
@@ -104,7 +104,7 @@ function faultRemedy(status: number, { byStatus, between }: LoginFaults): string
   return between;
 }
 
-/** `error` and `error_description` of the JSON of a refusal; empty where it is no such JSON. */
+/** `error` and `error_description` of the JSON of a refusal; empty if it is no such JSON. */
 function textOf(body: string): string {
   try {
     const { error_description: description, error } = JSON.parse(body) as {
@@ -117,7 +117,7 @@ function textOf(body: string): string {
   }
 }
 
-/** The first sentence of the text after the code. */
+/** Returns the first sentence of the text after the code. */
 function sentence(text: string, code: string | undefined): string {
   const start = code === undefined ? 0 : text.indexOf(code) + code.length;
   const line = text.slice(start).split(/\r?\n| Trace ID:| Correlation ID:| - Correlation| - Trace/)[0] ?? '';

@@ -1,7 +1,7 @@
 /**
- * Reads the documents that an issuer of tokens publishes: its OpenID configuration, and the keys that this names. Called
- * by `issuer-keys.ts` for issuers whose tokens a login service has accepted. Refuses issuers that are no plain HTTPS URL,
- * keys on another origin than the issuer's, redirects, and answers that are not JSON within limits.
+ * Reads the documents that an issuer of tokens publishes: its OpenID configuration, and the keys that this names.
+ * Called by `issuer-keys.ts` for issuers whose tokens a login service has accepted. Refuses issuers that are no plain
+ * HTTPS URL, keys on another origin than the issuer's, redirects, and answers that are not JSON within limits.
  */
 
 import { createHttpHeaders, createPipelineRequest, type HttpClient } from '@azure/core-rest-pipeline';
@@ -31,8 +31,8 @@ export async function fetchIssuerKeys(issuer: string, client: HttpClient): Promi
 }
 
 /**
- * The address of the keys, of the same origin as the issuer. Clusters publish both in one place, and no other host is
- * asked because a document of an issuer says so.
+ * Returns the address of the keys, of the same origin as the issuer. Clusters publish both in one place, and no other
+ * host is asked because a document of an issuer says so.
  */
 function keysAddressIn(document: unknown, issuer: string): string {
   if (!isJsonObject(document)) throw new UnusableDocument('it is not a JSON object');
@@ -59,7 +59,7 @@ async function read<T>(url: string, client: HttpClient, use: (document: unknown)
   }
 }
 
-/** An HTTPS URL without user information; undefined for everything else. */
+/** Returns an HTTPS URL without user information, or undefined for everything else. */
 function httpsUrl(text: string): URL | undefined {
   if (text.length > MAX_URL_LENGTH || !URL.canParse(text)) return undefined;
   const url = new URL(text);

@@ -1,6 +1,6 @@
 /**
- * The parts that the identity modes share that log in with the service-account token of a pod. The claims of such a token
- * are unverified: it opens a pooled login only after Entra ID, or the token proxy, has accepted it.
+ * Holds the common parts of the identity modes that log in with the service-account token of a pod. The claims of such
+ * a token are unverified: it gives access to a pooled login only after Entra ID, or the token proxy, has accepted it.
  */
 
 import { ClientAssertionCredential } from '@azure/identity';
@@ -13,13 +13,13 @@ import type { GivenToken, IdentityOf, LoginRefusal, LoginRequest, Proof } from '
 /** An identity that proves itself by the pod's service-account token. */
 export type PodTokenIdentity = IdentityOf<'workload-identity' | 'identity-binding'>;
 
-/** The subject of the token for a message, with a space before it; empty where the token names none. */
+/** Returns the subject of the token for a message, with a space before it, or an empty text if the token names none. */
 export function subjectInWords({ token }: PodTokenIdentity): string {
   const claimed = claimedPrincipal(token);
   return claimed === undefined ? '' : ` (${claimed.subject})`;
 }
 
-/** Application, issuer and subject; the token itself where it names no subject. */
+/** Returns application, issuer and subject, or the token itself if it names no subject. */
 export function podTokenKeyParts(identity: PodTokenIdentity): readonly string[] {
   const claimed = claimedPrincipal(identity.token);
   const subject =
@@ -27,7 +27,7 @@ export function podTokenKeyParts(identity: PodTokenIdentity): readonly string[] 
   return [...applicationParts(identity), ...subject];
 }
 
-/** The token is the proof. Its `exp` is unverified, so that it counts only once the token was accepted. */
+/** Returns the token as the proof. Its `exp` is unverified, so that it counts only once the token was accepted. */
 export function podTokenProof({ token }: PodTokenIdentity): Proof {
   return { by: 'token', digest: secretDigest(token), expiresAt: jwtExpiry(token.reveal()) };
 }
@@ -39,7 +39,7 @@ export async function exchangePodToken(identity: PodTokenIdentity, request: Logi
   return tokenOf(new ClientAssertionCredential(tenantId, clientId, assertion, credentialOptions(request)), request);
 }
 
-/** The next step where the exchange was refused. */
+/** Returns the next step if the exchange was refused. */
 export function podTokenRemedy(identity: PodTokenIdentity, refusal: LoginRefusal | undefined): string {
   const { tenantId, clientId, token } = identity;
   return entraRemedy({ tenantId, clientId, claimed: claimedPrincipal(token) }, refusal);

@@ -1,7 +1,7 @@
 /**
- * Verifies a service-account token: its form, its signature by the keys of its issuer, its audience and its times. Called
- * by `issuer-keys.ts`. The header chooses among the issuer's keys by id and algorithm and adds none: keys and addresses in
- * it (`jwk`, `jku`, `x5c`, `x5u`) are not read, and a header with `crit` is refused.
+ * Verifies a service-account token: its form, its signature by the keys of its issuer, its audience and its times.
+ * Called by `issuer-keys.ts`. The header chooses among the issuer's keys by id and algorithm and adds none: keys and
+ * addresses in it (`jwk`, `jku`, `x5c`, `x5u`) are not read, and a header with `crit` is refused.
  */
 
 import { isUtf8 } from 'node:buffer';
@@ -10,7 +10,7 @@ import { isJsonObject, type JsonLimits, parseJson } from '../../base/json.ts';
 import { decodeBase64Url } from './base64url.ts';
 import type { IssuerKey, KeyKind } from './jwks.ts';
 
-/** A token that was taken apart. Nothing of it is verified. */
+/** A parsed token. No part of it is verified. */
 export interface SignedToken {
   readonly kid: string;
   /** As the header names it. */
@@ -45,10 +45,10 @@ const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
 const MAX_LENGTH = 16 * 1024;
 const HEADER_LIMITS: JsonLimits = { bytes: 4096, entries: 30, depth: 3, unique: true };
 const CLAIMS_LIMITS: JsonLimits = { bytes: 12 * 1024, entries: 200, depth: 8, unique: true };
-/** Difference of clocks between node and API server. */
+/** Allowed difference between the clocks of node and API server. */
 const LEEWAY_S = 60;
 
-/** Takes a token apart. Returns undefined unless it is a compact JWS with a key id and a known algorithm. */
+/** Parses a token. Returns undefined unless it is a compact JWS with a key id and a known algorithm. */
 export function readSignedToken(text: string): SignedToken | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   const [first = '', second = '', third = '', rest] = text.split('.', 4);
@@ -64,7 +64,7 @@ export function readSignedToken(text: string): SignedToken | undefined {
   return { kid, alg, algorithm, issuer: claims.iss, claims, signed: Buffer.from(`${first}.${second}`), signature };
 }
 
-/** The key that a token names, if it fits the algorithm of the token. */
+/** Returns the key that a token names, if it fits the algorithm of the token. */
 export function keyOf({ kid, alg, algorithm }: SignedToken, keys: readonly IssuerKey[]): IssuerKey | undefined {
   const { kind } = algorithm;
   return keys.find((key) => key.kid === kid && key.kind === kind && (key.alg === undefined || key.alg === alg));
@@ -80,8 +80,8 @@ export function isSignedBy({ algorithm, signed, signature }: SignedToken, { key 
 }
 
 /**
- * The reason why the claims of a token do not count for an audience at a time, in milliseconds since 1970; undefined if
- * they count.
+ * Returns the reason why the claims of a token do not count for an audience at a time, in milliseconds since 1970, or
+ * undefined if they count.
  */
 export function claimsProblem(
   { sub, aud, exp, nbf, iat }: SignedToken['claims'],
@@ -102,7 +102,7 @@ function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-/** The JSON object in a part of a token; undefined for anything else, or past the limits. */
+/** Returns the JSON object in a part of a token, or undefined for anything else and beyond the limits. */
 function objectIn(part: string, limits: JsonLimits): Readonly<Record<string, unknown>> | undefined {
   const bytes = decodeBase64Url(part);
   if (bytes === undefined || !isUtf8(bytes)) return undefined;

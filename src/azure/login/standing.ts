@@ -1,6 +1,6 @@
 /**
- * Proves the identity of a Mount: by a token of its own, or where the login service is away, by what is known of its
- * proof. `TokenPool` calls it. Without either, it throws, and nothing is answered.
+ * Proves the identity of a Mount: by a token, or if the login service is away, by what is known about its proof.
+ * `TokenPool` calls it. Without either, it throws, and the Mount gets no value.
  */
 
 import type { Clock, SteadyTime } from '../../base/clock.ts';
@@ -12,13 +12,13 @@ import { beginShortWait } from '../http/short-wait.ts';
 import { describeIdentity, type LoginPlace } from './identity-modes.ts';
 import type { Claim, Vouchers } from './vouchers.ts';
 
-/** Whether an identity is proven, and what that opens. */
+/** The result of a proof, which decides what the identity may get. */
 export type Standing =
   /** The login service has accepted its proof, or does so now. */
   | { readonly standing: 'proven'; readonly token: Secret }
   /**
-   * The login service is away or asks to wait, and accepted this very proof a short time ago, or the proof is verified offline. It opens
-   * last known values, and nothing else. The cause tells why there is no token.
+   * The login service is away or asks to wait, and accepted this very proof a short time ago, or the proof is verified
+   * offline. It gives access to last known values only. The cause is the reason why there is no token.
    */
   | { readonly standing: 'vouched'; readonly cause: ProviderError };
 
@@ -34,7 +34,7 @@ export interface ProofUse {
 /** An identity that is to be proven. */
 export interface Prover extends Claim {
   readonly place: LoginPlace;
-  /** True if it is proven and its token is pooled, so that nobody has to be asked. */
+  /** True if it is proven and its token is pooled, so that no request is needed. */
   ready(resource: string): boolean;
   /** See `Login`. */
   token(use: Omit<ProofUse, 'deadlineAt'>): Promise<Secret>;
@@ -47,7 +47,7 @@ export interface ProofParts {
   readonly clock: Clock;
 }
 
-/** The standing of an identity. Throws: see `Login.token`. */
+/** Proves an identity. Returns the result. Throws: see `Login.token`. */
 export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): Promise<Standing> {
   const { outages, vouchers, clock } = parts;
   const { host } = prover.place;
@@ -93,7 +93,7 @@ function tryAgain(prover: Prover, use: ProofUse, outages: Outages): void {
   );
 }
 
-/** The error of a login that takes too long for a Mount that can go on without it. */
+/** Returns the error of a login that takes too long for a Mount that can go on without it. */
 function lateError({ identity, place: { phase, host } }: Prover): ProviderError {
   const text = `${failureOf({ identity })}: ${hostInWords(phase, host)} does not answer; ${hostHint(phase)}`;
   return new ProviderError('ERR_TIMEOUT', text, { details: { phase, host } });

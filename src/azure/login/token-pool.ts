@@ -1,6 +1,6 @@
 /**
- * Keeps one token for all who are the same principal, and renews it ahead of its end. Called by the readers of vaults.
- * Refuses a pooled token to an identity whose proof the login service has not accepted.
+ * Keeps one token for each principal, and renews it before it expires. Called by the readers of vaults. Refuses a
+ * pooled token to an identity whose proof the login service has not accepted.
  */
 
 import { delay } from '../../base/abort.ts';
@@ -25,7 +25,7 @@ import { type AcquiredToken, acquireToken } from './token-request.ts';
 const MAX_TOKENS = 1000;
 /** Tokens not used for this long are forgotten. */
 const IDLE_MS = 2 * 60 * 60 * 1000;
-/** Longest life of a token. Entra's with CAE live for a day, and a revoked login must end sooner. */
+/** Longest life of a token. Tokens of Entra ID with CAE are valid for a day, but a revoked login must end sooner. */
 const MAX_LIFE_MS = 90 * 60 * 1000;
 /** Service-account tokens remembered as accepted; the oldest goes first. */
 const MAX_PROOFS = 10_000;
@@ -36,12 +36,12 @@ const REFRESH_MARGIN = { ms: 10 * 60 * 1000, part: 0.2 };
 /** Time between two tries to renew a token that is still good. */
 const REFRESH_RETRY_MS = 30_000;
 
-/** Life of a token that names no end, or one in the past. The vault refuses it if it is over. */
+/** Life of a token whose expiry is missing or in the past. The vault refuses it if it has expired. */
 const UNKNOWN_LIFE_MS = 5 * 60 * 1000;
 const MIN_LIFE_MS = 1_000;
 /** Refusals of a login host that asked to wait; the oldest goes first. */
 const MAX_THROTTLED = 1000;
-/** Longest wait that is kept, so that one wrong header does not lock a principal out. */
+/** Longest wait that is kept, so that one wrong header does not block a principal. */
 const MAX_THROTTLED_MS = 5 * 60 * 1000;
 /** Longest wait of a Mount before it asks again; it fails at once where the service asks for more. */
 const PATIENT_MS = 15_000;
@@ -68,12 +68,12 @@ export interface Login {
   /** True if a token for the resource is pooled for the principal. The identity may be unproven. */
   has(resource: string): boolean;
   /**
-   * A token for the resource. The identity is proven once this succeeds.
+   * Returns a token for the resource. The identity is proven once this succeeds.
    * Throws: see `loginError`; the signal's reason.
    */
   token(use: TokenUse): Promise<Secret>;
   /**
-   * Proves the identity: by a token, or where the login service is away, by what is known of its proof.
+   * Proves the identity: by a token, or if the login service is away, by what is known about its proof.
    * Throws: see {@link Login.token}.
    */
   prove(use: ProofUse): Promise<Standing>;
@@ -102,10 +102,11 @@ interface Pooled {
 }
 
 /**
- * One login for all who are the same principal. Tokens are fetched single-flight and renewed ahead of their expiry.
+ * Shares one login between all callers with the same principal. Equal token requests are sent once, and tokens are
+ * renewed before they expire.
  *
- * The claims of a pod's service-account token are unverified input. A token that names a subject opens that subject's
- * pooled login only after Entra has accepted this token once.
+ * The claims of a pod's service-account token are unverified input. A token that names a subject gives access to the
+ * pooled login of the subject only after Entra ID has accepted this token once.
  */
 export class TokenPool {
   readonly #options: TokenPoolOptions;
@@ -114,7 +115,7 @@ export class TokenPool {
   /** Service-account tokens that Entra accepted, by principal and digest, for as long as each is good. */
   readonly #proofs: Cache<true>;
   readonly #flights = new SingleFlight<Secret>();
-  /** Logins whose host asked to wait, by flight: nobody asks before the wait is over. */
+  /** Logins whose host asked to wait, by flight: no request is sent before the wait is over. */
   readonly #throttled: Cache<ProviderError>;
 
   constructor(options: TokenPoolOptions) {
@@ -125,7 +126,7 @@ export class TokenPool {
     this.#throttled = new Cache({ entries: MAX_THROTTLED, sweeper });
   }
 
-  /** The login of an identity; nobody is asked yet. */
+  /** Returns the login of an identity. Sends nothing. */
   login(identity: Identity, cloud: Cloud): Login {
     const principal = principalKey(identity, cloud);
     const place = loginPlace(identity, cloud, this.#options.transport);
@@ -165,7 +166,7 @@ export class TokenPool {
     return pooled.token;
   }
 
-  /** True if the claimant may use what is pooled for its principal. A proof of an unknown kind never may. */
+  /** True if the claimant may use what is pooled for its principal. A proof of an unknown kind gives no access. */
   #isProven({ principal, proof }: Claimant): boolean {
     switch (proof.by) {
       case 'key':
@@ -188,13 +189,13 @@ export class TokenPool {
       try {
         return await this.#ask(claimant, use, flight);
       } catch (error) {
-        // The SDK has kept the shorter waits, and was refused again.
+        // The SDK has waited for the shorter pauses, and was refused again.
         if (this.#pauseOf(flight, error) <= HASTY_PAUSE_MS || waits === MAX_WAITS) throw error;
       }
     }
   }
 
-  /** The pause in milliseconds that a failed request asks for, which is noted; 0 if it asks for none. */
+  /** Records the pause that a failed request asks for. Returns it in milliseconds, or 0 if there is none. */
   #pauseOf(flight: string, error: unknown): number {
     if (!(error instanceof ProviderError)) return 0;
     const { retryAfterMs } = error.details;
@@ -203,7 +204,7 @@ export class TokenPool {
     return retryAfterMs;
   }
 
-  /** One request for all who need the same token, while its host answers. */
+  /** Sends one request for all callers that need the same token, while its host answers. */
   async #ask(claimant: Claimant, use: TokenUse, flight: string): Promise<Secret> {
     const { identity, principal, place } = claimant;
     const question = {
@@ -264,7 +265,7 @@ function tokenDigest(proof: Proof): string {
   return proof.by === 'token' ? proof.digest : '';
 }
 
-/** True if Entra ID refused the credential of the identity, rather than failed. */
+/** Returns true if Entra ID refused the credential of the identity, and false if it failed. */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof ProviderError) || error.code !== 'ERR_AUTHENTICATION') return false;
   return error.details.remoteCode?.startsWith('AADSTS') === true;

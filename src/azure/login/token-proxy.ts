@@ -1,6 +1,6 @@
 /**
- * Connects to the cluster's token proxy, which exchanges tokens for AKS identity binding. Called by the mode of identity
- * binding through `TokenTransport`. Refuses a proxy whose certificate the cluster's CA did not sign.
+ * Connects to the cluster's token proxy, which exchanges tokens for AKS identity binding. Called by the mode of
+ * identity binding through `TokenTransport`. Refuses a proxy whose certificate the cluster's CA did not sign.
  */
 
 import type { LookupFunction } from 'node:net';
@@ -32,8 +32,8 @@ const DEFAULT_URL = `https://${CLUSTER_HOST}`;
 const TIMEOUT_MS = 10_000;
 
 /**
- * The cluster's token proxy. It takes requests that are addressed to Entra. CA and server name are looked up when first
- * needed, and again if that failed or the CA changed.
+ * The cluster's token proxy. It accepts requests that are addressed to Entra ID. CA and server name are looked up when
+ * first needed, and again if that failed or the CA changed.
  * Differs: the official provider asks the API server once at start and never again.
  */
 export class TokenProxy {
@@ -54,8 +54,8 @@ export class TokenProxy {
   }
 
   /**
-   * The connections to the proxy. Throws: with the official provider's words, ERR_UNREACHABLE where the API server does not
-   * answer, else ERR_SETUP.
+   * Returns the connections to the proxy. Throws, with the official provider's text: ERR_UNREACHABLE if the API server
+   * does not answer, else ERR_SETUP.
    */
   async client(): Promise<HttpClient> {
     try {
@@ -101,7 +101,7 @@ export class TokenProxy {
         try {
           return await transport.sendRequest(request);
         } finally {
-          // The SDK sends the same request object again where it failed.
+          // The SDK sends the same request object again if it failed.
           request.url = url;
         }
       },

@@ -1,6 +1,6 @@
 /**
- * Asks for one token, within a time, by the mode of the identity. Called by `TokenPool`, which does the caching. Failures
- * leave it explained.
+ * Asks for one token, within a time limit, by the mode of the identity. Called by `TokenPool`, which caches tokens.
+ * Errors are explained.
  */
 
 import { abortable } from '../../base/abort.ts';
@@ -34,7 +34,8 @@ export interface AcquiredToken {
 }
 
 /**
- * Asks for one token, with a credential made for this request alone: an answer to one proof must not serve another.
+ * Asks for one token, with a credential made for this request only: an answer to one proof must not be used for
+ * another.
  * Throws: see `loginError`; the signal's reason as soon as it aborts.
  */
 export async function acquireToken(request: TokenRequest, transport: TokenTransport): Promise<AcquiredToken> {

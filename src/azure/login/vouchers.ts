@@ -1,7 +1,7 @@
 /**
- * Decides who may be given last known values while the login service is away: a principal whose very proof that service has
- * accepted a short time ago, or whose service-account token is verified offline. `TokenPool` asks it. It opens nothing
- * else: no token, and no request to a vault.
+ * Decides who may be given last known values while the login service is away: a principal whose proof that service has
+ * accepted a short time ago, or whose service-account token is verified offline. `TokenPool` asks it. It gives access
+ * to nothing else: no token, and no request to a vault.
  */
 
 import { Cache } from '../../base/cache.ts';
@@ -10,7 +10,7 @@ import type { Identity } from '../../spc/model.ts';
 import type { Proof } from './identity-mode.ts';
 import type { OfflineProof } from './offline-proof.ts';
 
-/** Proofs remembered; the principal that has most loses the one not used for longest. */
+/** Proofs kept at most. The principal with the most proofs loses its least recently used one. */
 const MAX_PROOFS = 10_000;
 /** The owner of all refused proofs: anybody can send such, and they take nobody's place but one another's. */
 const REFUSED = '';
@@ -19,16 +19,22 @@ const REFUSED = '';
 export interface VouchersOptions {
   readonly sweeper: Sweeper;
   readonly offlineProof: OfflineProof;
-  /** How long an accepted proof counts, in milliseconds; 0: nobody is vouched for. */
+  /** How long an accepted proof counts, in milliseconds; 0: no proof counts. */
   readonly maxStaleMs: number;
   readonly witness?: PrincipalWitness;
 }
 
-/** Is told what must outlast the process, such as a store on disk. Returns at once, and never throws. */
+/**
+ * Receives what must survive a restart of the process. An example is a store on disk. Returns at once, and never
+ * throws.
+ */
 export interface PrincipalWitness {
-  /** The login service has accepted a principal whose key holds the whole credential, or that the node proves. */
+  /**
+   * Records that the login service has accepted a principal whose key holds the whole credential, or that the node
+   * proves.
+   */
   accepted(principal: string): void;
-  /** The login service has refused the principal itself, and not just a token that may be forged. */
+  /** Records that the login service has refused the principal itself, and not just a token that may be forged. */
   refused(principal: string): void;
 }
 
@@ -50,7 +56,10 @@ export class Vouchers {
     this.#proofs = new Cache({ entries: MAX_PROOFS, sweeper: options.sweeper });
   }
 
-  /** The login service has accepted a proof at `now` (milliseconds since 1970). It counts for as long as it is valid. */
+  /**
+   * Records that the login service has accepted a proof at `now` (milliseconds since 1970). It counts for as long as it
+   * is valid.
+   */
   accepted(claim: Claim, now: number): void {
     const { principal, proof } = claim;
     this.#proofs.delete(principal);
@@ -62,8 +71,9 @@ export class Vouchers {
   }
 
   /**
-   * The login service has refused a proof at `now` (milliseconds since 1970), so that its token is not verified offline
-   * either. If that token is genuine, its principal was refused: no other token counts until a login succeeds.
+   * Records that the login service has refused a proof at `now` (milliseconds since 1970), so that its token is not
+   * verified offline either. If that token is genuine, its principal was refused: no other token counts until a login
+   * succeeds.
    */
   refused(claim: Claim, now: number): void {
     const { offlineProof, witness } = this.#options;
@@ -81,15 +91,17 @@ export class Vouchers {
   }
 
   /**
-   * A principal was accepted `ageMs` milliseconds ago, in an earlier process. It vouches for identities whose key holds the
-   * whole credential, or that the node proves; a token has to prove itself.
+   * Loads a principal that was accepted `ageMs` milliseconds ago, in an earlier process. This counts for identities
+   * whose key holds the whole credential, or that the node proves. A service-account token has to be verified.
    */
   load(principal: string, ageMs: number): void {
     if (this.#proofs.peek(principal) !== undefined) return;
     this.#proofs.set(principal, true, { ttlMs: this.#options.maxStaleMs - ageMs, owner: principal });
   }
 
-  /** True if the proof was accepted not too long ago, or is verified offline at `now` (milliseconds since 1970). */
+  /**
+   * Returns true if the proof was accepted not too long ago, or is verified offline at `now` (milliseconds since 1970).
+   */
   async vouchFor(claim: Claim, now: number): Promise<boolean> {
     const { offlineProof, maxStaleMs } = this.#options;
     if (maxStaleMs <= 0 || this.#proofs.get(claim.principal) === false) return false;
@@ -102,7 +114,7 @@ export class Vouchers {
   }
 }
 
-/** The principal's key holds the credential, unless the proof is a token. */
+/** Returns the key of a proof. The principal's key holds the credential, unless the proof is a token. */
 function keyOf({ principal, proof }: Claim): string {
   return proof.by === 'token' ? `${principal} ${proof.digest}` : principal;
 }

@@ -1,6 +1,6 @@
 /**
- * Reads the challenge in a vault's 401. The vault client ends a call with it, and `ReadLogin` gets the token that it asks for.
- * The SDK's own policy, which logs in wherever the answer points to, never sees the 401.
+ * Reads the challenge in a vault's 401. The vault client ends a call with it, and `ReadLogin` gets the token that it
+ * asks for. The SDK's own policy never sees the 401: it logs in wherever the answer points to.
  */
 
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
@@ -11,13 +11,13 @@ const MAX_HEADER_LENGTH = 8 * 1024;
 /** A name and its value. It begins where a word begins: a long word is looked at once, and not once for each letter. */
 const FIELD = /(?<!\w)(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))/g;
 
-/** A vault's 401, taken apart (`WWW-Authenticate: Bearer authorization="…", resource="…"`). */
+/** A vault's 401, parsed (`WWW-Authenticate: Bearer authorization="…", resource="…"`). */
 export class Challenge extends AnsweredError {
   readonly authorization: string;
   readonly resource: string;
   /** JSON, where the vault wants other claims in the token (CAE); empty otherwise. */
   readonly claims: string;
-  /** The answer's JSON; undefined where it is none. */
+  /** The answer's JSON; undefined if it is none. */
   readonly body: unknown;
   readonly requestId: string | undefined;
 
@@ -35,15 +35,15 @@ export class Challenge extends AnsweredError {
     this.requestId = requestId;
   }
 
-  /** The tenant that the vault trusts; empty where it does not say. */
+  /** The tenant that the vault trusts; empty if it does not say. */
   get tenantId(): string {
     return URL.canParse(this.authorization) ? (new URL(this.authorization).pathname.split('/')[1] ?? '') : '';
   }
 }
 
 /**
- * Turns each 401 of a vault into a {@link Challenge} before the SDK's own policy sees it: that one would log in wherever
- * the challenge points to.
+ * Turns each 401 of a vault into a {@link Challenge} before the SDK's own policy sees it: that one would log in
+ * wherever the challenge points to.
  */
 export function refuseChallenges({ status, headers, bodyAsText }: PipelineResponse): void {
   if (status !== 401) return;

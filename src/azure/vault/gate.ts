@@ -1,6 +1,6 @@
 /**
- * Limits the requests to one vault, for all Mounts of the node: a bounded number at a time, fair turns between Mounts, and one
- * common pause when the vault says that it is too much. After a pause, requests start slowly again. The vault reader enters
+ * Limits the requests to one vault, for all Mounts of the node: a bounded number at a time, fair turns between Mounts,
+ * and one common pause when the vault answers 429. After a pause, requests start slowly again. The vault reader enters
  * each read here; a Mount for which a pause is too long is refused at once.
  */
 
@@ -17,13 +17,13 @@ const MAX_CONCURRENT = 32;
 const BASE_PAUSE_MS = 2_000;
 const MAX_PAUSE_MS = 16_000;
 /**
- * Bounds of the wait that a vault may ask for. The lower one doubles with each further 429, up to the first pause without
- * `Retry-After`: a vault that asks for too little would get too many requests. Above the upper one, a single wrong header
- * would close the vault for good.
+ * Bounds of the wait that a vault may ask for. The lower one doubles with each further 429, up to the first pause
+ * without `Retry-After`: a vault that asks for too little would get too many requests. Above the upper one, a single
+ * wrong header would block the vault permanently.
  */
 const MIN_RETRY_AFTER_MS = 250;
 const MAX_RETRY_AFTER_MS = 5 * 60 * 1000;
-/** Part of the wait by which nodes come back later than told at most, so that they do not come together. */
+/** The largest part by which a node extends the wait, so that nodes do not return at the same time. */
 const SPREAD = 0.1;
 
 /** Limits the pauses that a Mount waits for; see `FetchContext`. */
@@ -103,14 +103,14 @@ export class VaultGate {
     return this.#requests.size === 0 && this.#inFlight === 0 && this.pauseMs === 0;
   }
 
-  /** A new request, known under `key` until it leaves. */
+  /** Adds a request, known under `key` until it leaves. */
   enter(key: string, mountId: number): GateRequest {
     const request = { key, mounts: new Set([mountId]), turn: undefined, unansweredSince: undefined };
     this.#requests.set(key, request);
     return request;
   }
 
-  /** Lets another Mount wait for the request under `key` too. Returns the request, if it has not left. */
+  /** Adds another Mount that waits for the request under `key`. Returns the request, if it has not left. */
   join(key: string, mountId: number): GateRequest | undefined {
     const request = this.#requests.get(key);
     if (request === undefined || request.mounts.has(mountId)) return request;
@@ -136,7 +136,7 @@ export class VaultGate {
     try {
       return await work();
     } catch (error) {
-      // Over tries that found the network down, and where nobody waits any more, the vault still owes the answer.
+      // The vault still owes the answer after tries that failed in the network, and if no Mount waits any more.
       if (!signal.aborted && networkFailure(error) === undefined) request.unansweredSince = undefined;
       verdict = this.#options.judge(error);
       if (typeof verdict === 'object' && turn.pauses === this.#pauses) this.#close(verdict.retryAfterMs, error);
@@ -151,7 +151,10 @@ export class VaultGate {
     }
   }
 
-  /** The outcome of `work`. Throws: the refusal of the vault, as soon as a pause is too long; `work` itself goes on. */
+  /**
+   * Returns the outcome of `work`. Throws: the refusal of the vault, as soon as a pause is too long; `work` itself goes
+   * on.
+   */
   patiently<T>(limit: PauseLimit, work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const patient = { limit, leave: reject };
@@ -161,7 +164,7 @@ export class VaultGate {
     });
   }
 
-  /** Throws the refusal of the vault where there is a pause that is too long. */
+  /** Throws the refusal of the vault if there is a pause that is too long. */
   refuseLongPause(limit: PauseLimit): void {
     if (this.outlasts(limit)) throw this.#cause;
   }

@@ -14,17 +14,17 @@ import type { KnownRequest, KnownValues, Operation } from './last-known-good.ts'
 const KIND = 'known value 1';
 const OPERATIONS: readonly Operation[] = ['read', 'list the versions of'];
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
-/** Of the bytes of one value. The store bounds them as well. */
+/** Limits of the bytes of one value. The store limits them as well. */
 const LIMITS = { bytes: 4 * 1024 * 1024, entries: 100_000, depth: 3 };
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The key under which the store keeps the value of a request. */
+/** Returns the key under which the store keeps the value of a request. */
 export function entryKeyOf({ principal, vaultUrl, operation, type, name, version }: KnownRequest): EntryKey {
   return [KIND, principal, vaultUrl, operation, type, name, version];
 }
 
-/** The request of an entry of the store; undefined for another kind of entry. */
+/** Returns the request of an entry of the store, or undefined for another kind of entry. */
 export function requestOfEntry(key: EntryKey): KnownRequest | undefined {
   const [kind, principal = '', vaultUrl = '', asked, named, name = '', version = ''] = key;
   const operation = OPERATIONS.find((one) => one === asked);
@@ -33,12 +33,12 @@ export function requestOfEntry(key: EntryKey): KnownRequest | undefined {
   return { principal, vaultUrl, operation, type, name, version };
 }
 
-/** The bytes of a value, the same for equal values. */
+/** Returns the bytes of a value, the same for equal values. */
 export function encodeKnown(value: KnownValues[Operation]): Buffer {
   return Buffer.from(JSON.stringify('type' in value ? jsonOf(value) : value.map(rowOf)));
 }
 
-/** The value in these bytes; undefined where they hold none of this request. */
+/** Returns the value in these bytes, or undefined if they hold none of this request. */
 export function decodeKnown(
   { operation, type }: Pick<KnownRequest, 'operation' | 'type'>,
   bytes: Buffer,

@@ -1,6 +1,7 @@
 /**
- * Keeps the values that a vault delivered, by principal, for the time in which the vault cannot be asked. The vault reader
- * keeps and erases values here, and finds them where a read failed. Refuses values that are older than the operator allows.
+ * Keeps the values that a vault delivered, by principal, for the time in which the vault does not answer. The vault
+ * reader keeps and erases values here, and finds them if a read fails. Refuses values that are older than the operator
+ * allows.
  */
 
 import { Cache } from '../../base/cache.ts';
@@ -14,7 +15,7 @@ import { bytesOfObject } from './vault-json.ts';
 const MAX_BYTES = 8 * 1024 * 1024;
 /** Estimated memory of one entry of a listing. */
 const LISTED_BYTES = 200;
-/** The same of an entry besides its value: key, request and times. */
+/** Estimated memory of an entry besides its value: key, request and times. */
 const ENTRY_BYTES = 500;
 
 /** The value of each kind of request. */
@@ -48,10 +49,10 @@ export interface KnownEntry<O extends Operation = Operation> extends KnownReques
   readonly heldMs: number;
 }
 
-/** Is told what is kept and erased, such as a store on disk. Returns at once, and never throws. */
+/** Receives what is kept and erased. An example is a store on disk. Returns at once, and never throws. */
 export interface KnownWitness {
   kept(entry: KnownEntry): void;
-  /** The vault refused the request: the value must not be served again, not even after a restart. */
+  /** Records that the vault refused the request: the value must not be served again, not even after a restart. */
   erased(request: KnownRequest): void;
 }
 
@@ -76,7 +77,7 @@ export interface LastKnownGoodOptions {
 
 /**
  * The last value that each request got from its vault. Ages follow the steady clock alone: a wall clock that is set
- * changes nothing. When the memory is full, the principal that holds most loses its least recently used value.
+ * changes nothing. When the memory is full, the principal with the most bytes loses its least recently used value.
  */
 export class LastKnownGood implements Sweepable {
   readonly #clock: Clock;
@@ -107,7 +108,7 @@ export class LastKnownGood implements Sweepable {
     this.#witness?.kept({ ...requestOf(request), value, ageMs: 0, heldMs });
   }
 
-  /** Takes in an entry of an earlier process. One that was kept since, or that is too old, stays out. */
+  /** Loads an entry of an earlier process. It is ignored if a newer value was kept since, or if it is too old. */
   load<O extends Operation>(entry: KnownEntry<O>): void {
     if (entry.ageMs >= this.#maxStaleMs || this.find(entry) !== undefined) return;
     const now = this.#clock.steady();
@@ -115,7 +116,7 @@ export class LastKnownGood implements Sweepable {
     this.#set(entry, { value: entry.value, readAt: later(now, -entry.ageMs), since: later(now, -heldMs) });
   }
 
-  /** The last value, if it is not too old. */
+  /** Returns the last value, if it is not too old. */
   find<O extends Operation>(request: KnownRequest<O>): Known<KnownValues[O]> | undefined {
     const key = keyOf(request);
     const known = this.#cache.get(key);
@@ -161,7 +162,7 @@ function bytesOf(value: KnownValues[Operation]): number {
   return 'type' in value ? bytesOfObject(value) : value.length * LISTED_BYTES;
 }
 
-/** True if two answers are the same version of an object, or the same listing. */
+/** Returns true if two answers are the same version of an object, or the same listing. */
 function sameValue(one: KnownValues[Operation], other: KnownValues[Operation]): boolean {
   if ('type' in one && 'type' in other) return one.version === other.version;
   return JSON.stringify(one) === JSON.stringify(other);

@@ -1,6 +1,6 @@
 /**
- * The token of one read, and another one where the vault answers with a challenge. `ReadTries` uses it.
- * Refuses to log in at another tenant than the manifest's, and for a resource that does not cover the vault.
+ * Gets the token of one read, and another one if the vault answers with a challenge. `ReadTries` uses it. Refuses to
+ * log in at another tenant than the manifest's, and for a resource that does not cover the vault.
  */
 
 import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
@@ -12,7 +12,7 @@ import type { Challenge } from './challenge.ts';
 import { answerOf } from './vault-error.ts';
 import type { VaultSession } from './vault-session.ts';
 
-/** A vault may ask for another resource, and then for claims. */
+/** A vault may ask first for another resource, and then for claims. */
 const MAX_CHALLENGES = 2;
 
 /** The login of one read. */
@@ -29,20 +29,20 @@ export class ReadLogin {
     this.#resource = session.host.resource ?? session.resource;
   }
 
-  /** The value of the header for the next try. Throws: see `TokenPool`. */
+  /** Returns the value of the header for the next try. Throws: see `TokenPool`. */
   async authorization(): Promise<string> {
     this.#token ??= await this.#session.login.token({ resource: this.#resource, signal: this.#signal });
     return `Bearer ${this.#token.reveal()}`;
   }
 
-  /** The vault took the token. Others log in for the resource of a challenge only after that. */
+  /** Records that the vault accepted the token. Other reads log in for the resource of a challenge only after that. */
   accepted(): void {
     if (this.#resource !== this.#session.resource) this.#session.host.resource = this.#resource;
   }
 
   /**
    * Gets the token that a challenge asks for.
-   * Throws: ERR_AUTHENTICATION where there is none that the vault could take; see `TokenPool` for others.
+   * Throws: ERR_AUTHENTICATION if there is none that the vault could take; see `TokenPool` for others.
    */
   async answer(challenge: Challenge): Promise<void> {
     const { login } = this.#session;

@@ -1,7 +1,7 @@
 /**
- * The tries of one request to a vault: the call of each try, and what follows a try that failed. The vault reader asks it
- * before and after each try. An answer that asks to wait ends the tries, since the Mounts that share the request have
- * different deadlines.
+ * Makes the tries of one request to a vault: the call of each try, and what follows a try that failed. The vault reader
+ * asks it before and after each try. An answer that asks to wait ends the tries, since the Mounts that share the
+ * request have different deadlines.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -40,20 +40,20 @@ export class ReadTries {
     options.telemetry.vaultAsked(options.session.vaultName);
   }
 
-  /** The call of the next try. Throws: see `TokenPool`. */
+  /** Returns the call of the next try. Throws: see `TokenPool`. */
   async next(): Promise<VaultCall> {
     const authorization = await this.#login.authorization();
     return { authorization, clientRequestId: randomUUID(), signal: this.#options.signal };
   }
 
-  /** The vault answered the last try. */
+  /** Records that the vault answered the last try. */
   answered(): void {
     this.#login.accepted();
   }
 
   /**
    * Prepares another try after one that failed: gets the token of a challenge, or waits after a fault.
-   * Throws: the error, if another try would not help; ERR_AUTHENTICATION where the vault takes no token of this identity;
+   * Throws: the error, if another try would not help; ERR_AUTHENTICATION if the vault takes no token of this identity;
    * the reason of the signal when it aborts.
    */
   async recover(error: unknown): Promise<void> {

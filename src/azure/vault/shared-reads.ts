@@ -1,5 +1,5 @@
 /**
- * The reads of one kind: those under way, which equal reads share, and the values in memory, which answer repeats for a
+ * Shares the reads of one kind: equal reads share one in progress, and values in memory answer repeated reads for a
  * short time. The vault reader looks here before it asks the vault. Only successes are kept.
  */
 
@@ -9,20 +9,23 @@ import type { Sweeper } from '../../base/sweeper.ts';
 
 /** Bytes of values kept at most; one value may have an eighth of it. */
 const MAX_BYTES = 3 * 1024 * 1024;
-/** Part of its time by which a value may expire early, so that values read together are not read again together. */
+/**
+ * The largest part of its time by which a value expires early, so that values that were read together are not read
+ * again together.
+ */
 const JITTER = 0.1;
 
 /** How the answer to a read is kept. */
 export interface ReadKeeping {
   /** The principal that is charged for the memory. */
   readonly owner: string;
-  /** How long the value answers repeats, in milliseconds; 0: never. */
+  /** How long the value answers repeated reads, in milliseconds; 0: never. */
   readonly ttlMs: number;
 }
 
-/** The reads of one kind, under way and in memory. */
+/** The reads of one kind, in progress and in memory. */
 export class SharedReads<T> {
-  /** The reads under way, by key. */
+  /** The reads in progress, by key. */
   readonly flights = new SingleFlight<T>();
   readonly #cache: Cache<T>;
   /** Estimates the memory of a value, in bytes. */
@@ -35,7 +38,7 @@ export class SharedReads<T> {
     this.#random = random;
   }
 
-  /** The value that was read a moment ago. */
+  /** Returns the value that was read a moment ago. */
   find(key: string): T | undefined {
     return this.#cache.get(key);
   }

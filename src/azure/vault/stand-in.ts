@@ -1,6 +1,7 @@
 /**
- * Stands in for a vault that is away, with the last known value of one read. The vault reader makes one for each read of
- * an identity that is proven or vouched for. Refuses to stand in where the vault has answered, whatever the answer is.
+ * Serves the last known value of one read if the vault is away. The vault reader creates one for each read of an
+ * identity that is proven, or whose proof was accepted before. Serves nothing if the vault has answered, whatever the
+ * answer is.
  */
 
 import { type Clock, later } from '../../base/clock.ts';
@@ -17,7 +18,7 @@ import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } f
 /** Bound of a try in the background. */
 const REFRESH_MS = 15_000;
 
-/** Parts that all stand-ins share. */
+/** Parts that all objects of {@link StandIn} share. */
 export interface StandInParts {
   readonly known: LastKnownGood;
   readonly outages: Outages;
@@ -30,11 +31,11 @@ export interface StandInRead<O extends Operation> {
   /** Names the read among those of all vaults. */
   readonly key: string;
   readonly question: VaultQuestion;
-  /** How long a value answers repeats without a request, in milliseconds. */
+  /** How long a value answers repeated reads without a request, in milliseconds. */
   readonly ttlMs: number;
 }
 
-/** The stand-in of one read. */
+/** The last known value of one read, and the tries to replace it. */
 export class StandIn<O extends Operation> {
   readonly #parts: StandInParts;
   readonly #read: StandInRead<O>;
@@ -46,7 +47,7 @@ export class StandIn<O extends Operation> {
     this.#read = read;
   }
 
-  /** The last known value, whether it may be served or not. */
+  /** Returns the last known value, even if it may not be served. */
   get known(): Known<KnownValues[O]> | undefined {
     return this.#parts.known.find(this.#read.request);
   }
@@ -57,8 +58,8 @@ export class StandIn<O extends Operation> {
   }
 
   /**
-   * Begins to ask the vault, within a short time if there is a last known value. `share` asks it; it is also called in the
-   * background, when a vault that is away is to be tried again.
+   * Begins to ask the vault, within a short time if there is a last known value. `share` asks it; it is also called in
+   * the background, when a vault that is away is to be tried again.
    * Throws: the reason for which the vault need not be asked.
    */
   begin(context: FetchContext, share: (own: FetchContext) => Promise<unknown>): FetchContext {
@@ -77,13 +78,13 @@ export class StandIn<O extends Operation> {
     return { ...context, signal, deadlineAt };
   }
 
-  /** The vault gave a value. */
+  /** Records that the vault gave a value. */
   answered(): void {
     this.#wait?.end();
     this.#trial?.answered();
   }
 
-  /** Returns the last known value in place of an error; undefined where the error is an answer, or there is no value. */
+  /** Returns the last known value in place of an error; undefined if the error is an answer, or there is no value. */
   insteadOf(error: unknown, context: FetchContext): KnownValues[O] | undefined {
     this.#wait?.end();
     if (this.#trial !== undefined) report(this.#trial, error);
@@ -91,7 +92,7 @@ export class StandIn<O extends Operation> {
     return known === undefined || !mayStandIn(error) ? undefined : this.give(context, known.value, error);
   }
 
-  /** Notes a value that a Mount is given, and returns it. `cause`: why it is a last known value. */
+  /** Records a value that a Mount gets, and returns it. `cause`: the reason for a last known value. */
   give({ snapshot }: FetchContext, value: KnownValues[O], cause?: ProviderError): KnownValues[O] {
     const { request, ttlMs } = this.#read;
     const now = this.#parts.clock.steady();
@@ -135,7 +136,7 @@ function mayStandIn(error: unknown): error is ProviderError {
   return isAway(error) || (error instanceof ProviderError && error.code === 'ERR_THROTTLED');
 }
 
-/** The error of a vault that takes too long for a Mount that has a last known value. */
+/** Returns the error of a vault that takes too long for a Mount that has a last known value. */
 function lateError(question: VaultQuestion): ProviderError {
   const { host } = question;
   const text = `${hostInWords('vault', host)} does not answer; ${hostHint('vault')}`;

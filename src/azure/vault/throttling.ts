@@ -1,6 +1,6 @@
 /**
- * Tells whether the failure of a request means that its vault has too much to do, and for how long the vault asks to wait.
- * The gate, the retries and the vault reader use it.
+ * Decides whether the failure of a request means that its vault is overloaded, and how long the vault asks to wait. The
+ * gate, the retries and the vault reader use it.
  */
 
 import { isRestError } from '@azure/core-rest-pipeline';
@@ -8,7 +8,9 @@ import { retryAfter } from '../http/retry-after.ts';
 import { Challenge } from './challenge.ts';
 import type { Verdict } from './gate.ts';
 
-/** The meaning of a failed request for the load of its vault; see `Verdict` and {@link retryAfter} about `now`. */
+/**
+ * Returns the meaning of a failed request for the load of its vault; see `Verdict` and {@link retryAfter} about `now`.
+ */
 export function judge(error: unknown, now: number): Verdict {
   if (error instanceof Challenge) return 'answered';
   if (!isRestError(error) || error.statusCode === undefined) return undefined;
@@ -17,7 +19,7 @@ export function judge(error: unknown, now: number): Verdict {
   return error.statusCode < 500 ? 'answered' : undefined;
 }
 
-/** True if a vault asked to wait. */
+/** Returns true if a vault asked to wait. */
 export function isThrottling(error: unknown): boolean {
   return typeof judge(error, 0) === 'object';
 }

@@ -1,7 +1,7 @@
 /**
  * Sends one request to a vault: for an object through the clients of the Azure SDK, for a version listing page by page
- * over the same transport. The vault reader calls it for each try; retries, pauses and logins are not its work.
- * Refuses to follow a vault to another host or another path.
+ * over the same transport. The vault reader calls it for each try; it does no retries, pauses or logins. Refuses to
+ * follow a vault to another host or another path.
  */
 
 import type { TokenCredential } from '@azure/core-auth';
@@ -32,17 +32,17 @@ export interface VaultCall {
   readonly signal: AbortSignal;
 }
 
-/** The version of the API that the official provider speaks; older stacks know nothing newer. */
+/** The version of the API that the official provider speaks; older stacks know no newer one. */
 const SERVICE_VERSION = '7.4';
 const REQUEST_ID_HEADER = 'x-ms-client-request-id';
-/** Bounds of a listing. A page has 25 versions, and a vault, or a proxy before it, may send the pages round in circles. */
+/** Bounds of a listing. A page has 25 versions, and a vault, or a proxy before it, may link the pages in a circle. */
 const MAX_PAGES = 400;
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 /** The SDK's own bound. */
 const MAX_REDIRECTS = 20;
 const REDIRECTS = new Set([300, 301, 302, 307]);
 
-/** The SDK demands a credential; the token comes with each call instead, since callers differ. */
+/** The SDK requires a credential. The token comes with each call instead, since callers differ. */
 const NO_CREDENTIAL: TokenCredential = { getToken: async () => null };
 /** Ends each call of the SDK at a 401, before the SDK's own policy logs in wherever the answer points to. */
 const POLICY: PipelinePolicy = { name: 'akvVaultPolicy', sendRequest: sendWithin };
@@ -64,7 +64,7 @@ export class VaultClient {
   }
 
   /**
-   * The JSON of an object; null where the answer is empty, undefined where it is no JSON.
+   * Returns the JSON of an object: null if the answer is empty, undefined if it is no JSON.
    * Throws: `RestError` with the JSON of the answer in `details`, `Challenge`, `BadAnswer`, `AbortError`.
    */
   async get(ref: ObjectRef, { authorization, clientRequestId, signal }: VaultCall): Promise<unknown> {
@@ -81,9 +81,9 @@ export class VaultClient {
     } catch (error) {
       if (seen.answer === undefined) throw error;
       const { status: statusCode, bodyAsText } = seen.answer;
-      // The SDK also throws where a field of a good answer is absent, or where an id has another form.
+      // The SDK also throws if a field of a good answer is absent, or if an id has another form.
       if (statusCode === 200) return parse(bodyAsText);
-      // The JSON as the vault wrote it: the three clients translate it each in its way.
+      // The JSON as the vault wrote it: each of the three clients converts it differently.
       const details = parse(bodyAsText);
       throw Object.assign(isRestError(error) ? error : new RestError('', { statusCode }), { details });
     }
@@ -91,8 +91,9 @@ export class VaultClient {
   }
 
   /**
-   * The JSON of every page of a version listing; undefined for a page that is no JSON, which is the last one. The SDK
-   * drops the options of a call when it follows a listing to its next page, so that its clients cannot be used here.
+   * Returns the JSON of every page of a version listing, or undefined for a page that is no JSON, which is the last
+   * one. The SDK drops the options of a call when it follows a listing to its next page, so that its clients cannot be
+   * used here.
    * Throws: see {@link VaultClient.get}.
    */
   async listVersions({ type, name }: Omit<ObjectRef, 'version'>, call: VaultCall): Promise<readonly unknown[]> {
@@ -105,7 +106,7 @@ export class VaultClient {
       length += text.length;
       if (pages.length === MAX_PAGES || length > MAX_LISTING_BYTES) {
         const most = `${MAX_PAGES} pages or ${MAX_LISTING_BYTES} bytes`;
-        throw new BadAnswer(`the vault goes on and on with a listing of more than ${most}`);
+        throw new BadAnswer(`the vault sent a version listing of more than ${most}`);
       }
       const page = parse(text);
       pages.push(page);
@@ -156,7 +157,7 @@ export class VaultClient {
 }
 
 /**
- * Sends a request, and again where the vault redirects it to the same host and path. A redirect to another host is
+ * Sends a request, and again if the vault redirects it to the same host and path. A redirect to another host is
  * returned as the answer.
  * Throws: `Challenge` for a 401; `BadAnswer` for a redirect to another path.
  */
@@ -174,7 +175,9 @@ async function sendWithin(request: PipelineRequest, next: SendRequest): Promise<
   }
 }
 
-/** The link of a page to the next one; undefined on the last page. Throws: `BadAnswer` where it cannot be followed. */
+/**
+ * Returns the link of a page to the next one; undefined on the last page. Throws: `BadAnswer` if it cannot be followed.
+ */
 function nextOf(page: unknown, url: URL): URL | undefined {
   const { nextLink } = (typeof page === 'object' && page !== null ? page : {}) as { readonly nextLink?: unknown };
   if (nextLink === undefined || nextLink === null || nextLink === '') return undefined;
@@ -186,7 +189,7 @@ function nextOf(page: unknown, url: URL): URL | undefined {
   return next;
 }
 
-/** No token goes to a host that an answer names, and none to another path. */
+/** Refuses a URL on another host or path than the vault's, so that no token is sent there. */
 function refuseElsewhere(url: URL, target: URL): void {
   if (target.origin !== url.origin) {
     throw new BadAnswer(`the vault refers to ${target.origin}; nothing was sent there`);
@@ -200,7 +203,7 @@ function pathOf({ pathname }: URL): string {
   return pathname.replace(/\/$/, '').toLowerCase();
 }
 
-/** The JSON of a body; null where there is none, undefined where it is something else. */
+/** Returns the JSON of a body: null if there is none, undefined if it is something else. */
 function parse(text: string | null | undefined): unknown {
   if (text === undefined || text === null || text.trim() === '') return null;
   try {

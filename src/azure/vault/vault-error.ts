@@ -1,6 +1,6 @@
 /**
- * Explains failures of a vault in words: what failed, why, and the next step. The vault reader calls it for each read that
- * fails. Texts of the SDK are not used, since they may quote request and answer.
+ * Explains failures of a vault in words: what failed, why, and the next step. The vault reader calls it for each read
+ * that fails. Texts of the SDK are not used, since they may quote request and answer.
  */
 
 import { isRestError } from '@azure/core-rest-pipeline';
@@ -31,18 +31,18 @@ const ROLE: Readonly<Record<ObjectType, string>> = {
   cert: 'Key Vault Certificate User',
 };
 
-/** The beginning of a message about a question that failed. */
+/** Returns the beginning of a message about a question that failed. */
 export function describeQuestion({ operation, type, name, version, vaultName }: VaultQuestion): string {
   const which = version === '' ? '' : ` (version ${version})`;
   return `Cannot ${operation} ${NOUN[type]} "${name}"${which} from vault "${vaultName}"`;
 }
 
-/** The same without the object, for messages about many objects. */
+/** Returns the same without the object, for messages about many objects. */
 export function describeQuestions({ operation, vaultName }: Pick<VaultQuestion, 'operation' | 'vaultName'>): string {
   return `Cannot ${operation === 'read' ? 'read' : 'list versions'} from vault "${vaultName}"`;
 }
 
-/** The error of a question. Its reason names no object, so that questions that fail alike have one reason. */
+/** Returns the error of a question. Its reason names no object, so that questions that fail alike have one reason. */
 function failure(
   question: VaultQuestion,
   code: ErrorCode,
@@ -60,8 +60,8 @@ function failure(
 }
 
 /**
- * A vault's answer, or silence, explained; a `ProviderError` passes through. The SDK's error is no cause of it, and its
- * text is not used: it may quote request and answer.
+ * Returns the error for a vault's answer, or for a vault that does not answer. Returns a `ProviderError` unchanged. The
+ * SDK's error is not kept as the cause, and its text is not used: it may quote request and answer.
  */
 export function vaultError(question: VaultQuestion, error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
@@ -73,7 +73,7 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
   if (isRestError(error) && error.statusCode !== undefined) {
     const { statusCode: httpStatus } = error;
     if (httpStatus < 300) {
-      const text = `the vault at ${host} answered ${httpStatus} with something that is not the JSON asked for; check proxies between node and vault`;
+      const text = `the vault at ${host} answered ${httpStatus}, but not with the JSON asked for; check proxies between node and vault`;
       return failure(question, 'ERR_VAULT', { text, details: { httpStatus } });
     }
     return refusal(question, answerOf(httpStatus, error.details, error.response?.headers.get('x-ms-request-id')));
@@ -87,10 +87,12 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
   return failure(question, 'ERR_INTERNAL', { text, cause: error });
 }
 
-/** Statuses by which a vault says that a principal may not have an object, or that there is none. Disabled ones get 403. */
+/**
+ * Statuses by which a vault says that a principal may not have an object, or that there is none. Disabled ones get 403.
+ */
 const REFUSALS: readonly number[] = [401, 403, 404];
 
-/** True if a read failed since the vault refused it, so that no earlier value may be served any more. */
+/** Returns true if a read failed because the vault refused it, so that no earlier value may be served any more. */
 export function isVaultRefusal(error: unknown): boolean {
   if (error instanceof ProviderError)
     return error.details.phase === 'vault' && REFUSALS.includes(error.details.httpStatus ?? 0);
@@ -114,7 +116,7 @@ interface WireError {
 
 /** Reads an error body (`{error: {code, message, innererror: {code}}}`); fields that are absent are empty. */
 export function answerOf(status: number, body: unknown, requestId: string | undefined): VaultAnswer {
-  // A proxy's HTML, or nothing, is no such object: the status alone has to do then.
+  // A page of a proxy, or an empty body, is no such object. Only the status is known then.
   const { error } = (typeof body === 'object' && body !== null ? body : {}) as { error?: WireError | null };
   const text = (value: unknown) => (typeof value === 'string' ? value : '');
   return {
@@ -126,13 +128,13 @@ export function answerOf(status: number, body: unknown, requestId: string | unde
   };
 }
 
-/** The refusal of a vault as an error with the next step. */
+/** Returns the refusal of a vault as an error with the next step. */
 function refusal(question: VaultQuestion, answer: VaultAnswer): ProviderError {
   const { status: httpStatus, requestId } = answer;
   const remoteCode = answer.innerCode || answer.code;
   const { code, cause, remedy } = meaning(question, answer);
   const names = [answer.code, answer.innerCode].filter((name) => name !== '').join('/');
-  // Key Vault never leaves its code out.
+  // Key Vault always sends its code.
   const foreign = names === '' && httpStatus < 500 && !remedy.includes('proxies');
   const doubt = foreign ? '; the answer is not in the form of Key Vault: check proxies between node and vault' : '';
   const text = `${httpStatus}${names === '' ? '' : ` ${names}`} for ${question.identity}: ${cause}; ${remedy}${doubt}`;

@@ -1,6 +1,6 @@
 /**
- * Reads the JSON that a vault answers with into objects and versions. The vault reader calls it for each answer. Refuses an
- * answer that lacks what conversion needs, and one about another object or version than the one asked for.
+ * Reads the JSON that a vault answers with into objects and versions. The vault reader calls it for each answer.
+ * Refuses an answer that lacks what conversion needs, and one about another object or version than the one asked for.
  */
 
 import { Secret } from '../../base/secret.ts';
@@ -11,8 +11,8 @@ import { NOUN } from './vault-error.ts';
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the JSON that a vault answered. The SDK's own models cannot be used for it: they crash where a field is absent,
- * and Key Vault does leave fields out.
+ * Reads the JSON that a vault answered. The SDK's own models cannot be used for it: they crash if a field is absent,
+ * and Key Vault omits fields.
  * Throws: `BadAnswer`, naming the field, with the official provider's words.
  */
 export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
@@ -54,7 +54,7 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
 /** Estimated memory of an entry besides its content. */
 const ENTRY_BYTES = 500;
 
-/** Estimated bytes of an object in memory. */
+/** Returns the estimated bytes of an object in memory. */
 export function bytesOfObject(object: FetchedObject): number {
   switch (object.type) {
     case 'secret':
@@ -67,8 +67,8 @@ export function bytesOfObject(object: FetchedObject): number {
 }
 
 /**
- * The entries of one page of a version listing; entries without id or attributes name no version to choose.
- * Throws: `BadAnswer` where it is no listing, or one of another object.
+ * Returns the entries of one page of a version listing; entries without id or attributes name no version to choose.
+ * Throws: `BadAnswer` if it is no listing, or one of another object.
  */
 export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): readonly ListedVersion[] {
   const { value } = jsonOf(body);
@@ -82,7 +82,9 @@ export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): 
   });
 }
 
-/** The members of an answer; none where it is JSON of another kind. Throws: `BadAnswer` where it is no JSON. */
+/**
+ * Returns the members of an answer. It has none if it is JSON of another kind. Throws: `BadAnswer` if it is no JSON.
+ */
 function jsonOf(body: unknown): Json {
   if (body === undefined) throw new BadAnswer(NO_JSON);
   return objectOf(body);
@@ -99,7 +101,9 @@ function textOf(value: unknown): string | undefined {
 /** Names of the kinds of objects in the paths of a vault. */
 export const COLLECTION = { secret: 'secrets', key: 'keys', cert: 'certificates' } as const;
 
-/** The version in an id; undefined where there is none. Throws: `BadAnswer` where the id is not that of the object. */
+/**
+ * Returns the version in an id, or undefined if there is none. Throws: `BadAnswer` if the id is not that of the object.
+ */
 function versionOf({ type, name, version: asked }: ObjectRef, id: unknown): string | undefined {
   const text = textOf(id);
   if (text === undefined || text === '') return undefined;
@@ -124,7 +128,7 @@ function decoded(segment: string): string {
   }
 }
 
-/** Key Vault counts in seconds. */
+/** Converts a time of Key Vault, which is in seconds. */
 function timeOf(seconds: unknown): number | undefined {
   return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1000 : undefined;
 }

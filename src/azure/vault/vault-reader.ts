@@ -1,6 +1,6 @@
 /**
  * Reads objects and version listings from one vault, for one Mount. `AzureVaults` makes a reader for each Mount, and
- * `fetchObjects` asks it for all objects at the same time. Nothing is answered before the identity of this Mount is
+ * `fetchObjects` asks it for all objects at the same time. No value is returned before the identity of this Mount is
  * proven, not even from memory.
  */
 
@@ -34,7 +34,7 @@ export interface ReaderOptions {
   readonly known: LastKnownGood;
   /** Opens a connection to a vault that has none. */
   readonly prepare: (vaultUrl: string) => void;
-  /** How long a current version answers repeats, in milliseconds; 0: never. */
+  /** How long a current version answers repeated reads, in milliseconds; 0: never. */
   readonly cacheTtlMs: number;
   /** The same for versions that the manifest names. */
   readonly pinnedCacheTtlMs: number;
@@ -91,9 +91,9 @@ export class SessionReader implements VaultReader {
   }
 
   /**
-   * One read: prove the identity → wait for memory → look in memory → share the read → wait for a turn → send → explain.
-   * Where the vault or the login service is away, the last known value stands in, once the identity is proven or vouched
-   * for.
+   * Makes one read: prove the identity → wait for memory → look in memory → share the read → wait for a turn → send →
+   * explain. If the vault or the login service is away, the last known value is served, once the identity is proven or
+   * its proof was accepted before.
    */
   async #read<O extends Operation>(context: FetchContext, read: Read<O>): Promise<KnownValues[O]> {
     const startedAt = this.#options.clock.steady();
@@ -128,13 +128,13 @@ export class SessionReader implements VaultReader {
 
   /**
    * Proves the identity of this Mount, once for all of its reads; see `Login`. Many Mounts may wait for one token: each
-   * goes on in a separate turn of the event loop.
+   * continues in a separate turn of the event loop.
    */
   #proveIdentity({ signal, deadlineAt, progress, hasty }: FetchContext): Promise<Standing> {
     const { host, login } = this.#session;
     const prove = async () => {
       const resource = this.#resource();
-      // A Mount that has to log in will read from the vault after it; the connection can be opened meanwhile.
+      // A Mount that has to log in reads from the vault afterwards. The connection can be opened meanwhile.
       if (!login.has(resource)) this.#options.prepare(host.url);
       const standing = await progress.during(login.place, login.prove({ resource, signal, deadlineAt, hasty }));
       await nextTurn(signal);
@@ -145,8 +145,8 @@ export class SessionReader implements VaultReader {
   }
 
   /**
-   * Waits for a token where an identity that is only vouched for reads what has no last known value.
-   * Throws: the cause, where there is such a value; see `Login` for others.
+   * Waits for a token if there is no last known value to serve to an identity without one.
+   * Throws: the cause, if there is such a value; see `Login` for others.
    */
   async #awaitLogin<O extends Operation>(context: FetchContext, cause: ProviderError, standIn: StandIn<O>) {
     if (standIn.known !== undefined) throw cause;
@@ -160,7 +160,7 @@ export class SessionReader implements VaultReader {
     return this.#session.host.resource ?? this.#session.resource;
   }
 
-  /** The value in memory, and how the read is answered, as metrics count it. */
+  /** Returns the value in memory, and how the read is answered, as metrics count it. */
   async #lookInMemory<O extends Operation>({ signal }: FetchContext, { key, shared }: Read<O>) {
     // A Mount asks for all its objects at the same time: each request begins in a separate turn.
     if (shared.find(key) === undefined && !shared.flights.has(key)) await nextTurn(signal);
@@ -171,8 +171,9 @@ export class SessionReader implements VaultReader {
   }
 
   /**
-   * Joins the equal read under way, or starts it, and again after each pause that the vault asks for. The Mount leaves it
-   * when its time ends, at once when a pause is too long for it, and without a deadline when the vault is silent.
+   * Joins the equal read under way, or starts it, and again after each pause that the vault asks for. The Mount stops
+   * waiting when its time ends, at once if a pause is too long for it, and, if it has no deadline, when the vault does
+   * not answer.
    */
   async #shareRead<O extends Operation>(context: FetchContext, read: Read<O>): Promise<KnownValues[O]> {
     const { signal: whole, hasty, mountId, progress } = context;
@@ -232,7 +233,7 @@ export class SessionReader implements VaultReader {
     }
   }
 
-  /** The error of a read in words; the reason of the Mount's signal where that has aborted. */
+  /** Returns the error of a read, explained, or the reason of the Mount's signal if that has aborted. */
   #explain({ signal }: FetchContext, { question }: Pick<Read<Operation>, 'question'>, error: unknown): unknown {
     return signal.aborted ? signal.reason : vaultError(question, error);
   }

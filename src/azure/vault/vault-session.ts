@@ -1,6 +1,6 @@
 /**
- * Types for a vault that one identity has opened for one Mount, and for what all identities share of a vault.
- * `AzureVaults` makes both; the vault reader and its retries work with them.
+ * Defines types for a vault that one identity has opened for one Mount, and for the part of a vault that all identities
+ * share. `AzureVaults` makes both; the vault reader and its retries work with them.
  */
 
 import { createHash } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * All vaults of the node: one client and one gate a vault, shared by all identities and Mounts, and the memory of what was
- * read. `connectAzure` makes it, and `mount()` opens a vault with it for each Mount.
+ * Holds all vaults of the node: one client and one gate for each vault, shared by all identities and Mounts, and the
+ * cache of values. `connectAzure` makes it, and `mount()` opens a vault with it for each Mount.
  */
 
 import type { HttpClient } from '@azure/core-rest-pipeline';
@@ -30,7 +30,10 @@ export interface AzureVaultsOptions extends Omit<ReaderOptions, 'objects' | 'lis
   readonly sweeper: Sweeper;
 }
 
-/** Key Vault through the Azure SDK: one login a principal, one gate a vault, one request for equal reads at a time. */
+/**
+ * Key Vault through the Azure SDK: one login for each principal, one gate for each vault, one request for equal reads
+ * at a time.
+ */
 export class AzureVaults implements VaultAccess {
   readonly #options: AzureVaultsOptions;
   readonly #readerOptions: ReaderOptions;

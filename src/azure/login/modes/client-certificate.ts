@@ -1,6 +1,6 @@
 /**
- * Service principal with a client certificate, from the node-publish secret of the pod. Refuses certificates without
- * their key, and keys that Entra ID does not take or that would hold up the whole node.
+ * Logs in a service principal with a client certificate, from the node-publish secret of the pod. Refuses certificates
+ * without their key, and keys that Entra ID does not accept or that would block the whole node.
  */
 
 import { ClientCertificateCredential } from '@azure/identity';
@@ -15,7 +15,7 @@ import { applicationParts, credentialOptions, ENTRA, secretDigest, tokenOf } fro
 import { entraRemedy } from '../entra-remedies.ts';
 import type { IdentityMode } from '../identity-mode.ts';
 
-/** Key sizes that the login library takes. A signature with a longer key would hold up the node for too long. */
+/** Key sizes that the login library accepts. A signature with a longer key would block the node for too long. */
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
 
@@ -48,8 +48,8 @@ export const clientCertificate: IdentityMode<'client-certificate'> = {
 };
 
 /**
- * PEM of the key, the leaf and its chain that a client certificate secret holds: PEM, or a PFX in base64.
- * Throws: ERR_BAD_CONTENT where there is no certificate with its key, or the key is none that Entra takes.
+ * Returns the PEM of the key, the leaf and its chain that a client certificate secret holds: PEM, or a PFX in base64.
+ * Throws: ERR_BAD_CONTENT if there is no certificate with its key, or if Entra ID does not accept the key.
  */
 export function pemOfClientCertificate(certificate: Secret, password: Secret | undefined): Promise<Secret> {
   return naming('clientcertificate of the node-publish secret:', async () => {

@@ -1,6 +1,6 @@
 /**
- * Managed identity of the node: IMDS gives its tokens to every request from the node. The SDK keeps one client and its
- * tokens for the life of the process; this file keeps both from answering for another attempt.
+ * Logs in with a managed identity of the node: IMDS gives its tokens to every request from the node. The SDK keeps one
+ * client and its tokens for the life of the process. This file prevents that they are used for another attempt.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -49,13 +49,13 @@ export const managedIdentity: IdentityMode<'managed-identity'> = {
 
 interface Running {
   readonly attempt: LoginAttempt;
-  /** End of the token, in milliseconds since 1970; 0: IMDS does not say. */
+  /** Expiry of the token, in milliseconds since 1970; 0: IMDS does not say. */
   expiresAt: number;
 }
 
 /**
- * The attempt that a request belongs to. For managed identities the SDK uses the first client that it was given in this
- * process for ever. No other mode uses the storage: where it is in use, every promise of the process costs more.
+ * The attempt that a request belongs to. For managed identities, the SDK always uses the first client of the process.
+ * No other mode uses the storage: it makes every promise of the process slower.
  */
 const current = new AsyncLocalStorage<Running>();
 
@@ -68,8 +68,8 @@ const SHARED_CLIENT: HttpClient = {
 };
 
 /**
- * Keeps the end of the token here, and tells the SDK that the token is over. The SDK would answer with the token for the
- * life of the process, by the wall clock, even when the vault has refused it.
+ * Keeps the expiry of the token here, and reports to the SDK that the token has expired. Otherwise the SDK would return
+ * the token until it expires by the wall clock, even after the vault has refused it.
  */
 function keepLife(response: PipelineResponse, running: Running): PipelineResponse {
   const body = objectOf(response.bodyAsText ?? '');

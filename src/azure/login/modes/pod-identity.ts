@@ -1,6 +1,6 @@
 /**
- * AAD pod identity (deprecated by its makers): NMI, a service on the node, gives out the token of a pod. Refusals have
- * the official provider's texts.
+ * Logs in with AAD pod identity, which is deprecated: NMI, a service on the node, issues the token of a pod. Refusals
+ * have the official provider's texts.
  */
 
 import { createHttpHeaders, createPipelineRequest } from '@azure/core-rest-pipeline';
@@ -28,7 +28,7 @@ export const podIdentity: IdentityMode<'pod-identity'> = {
 };
 
 /**
- * Asks NMI for the token of the pod. Throws: ERR_AUTHENTICATION, or ERR_THROTTLED and ERR_VAULT where NMI did not refuse;
+ * Asks NMI for the token of the pod. Throws: ERR_AUTHENTICATION, or ERR_THROTTLED and ERR_VAULT if NMI did not refuse;
  * errors of the transport.
  */
 async function askNmi(
@@ -61,7 +61,7 @@ async function askNmi(
   return { token: accessToken, expiresOnTimestamp: Number.isFinite(expiresOn) ? expiresOn * 1000 : 0 };
 }
 
-/** NMI refuses with 400, 403 and 404; the rest is a fault, or somebody else's answer. */
+/** NMI refuses with 400, 403 and 404. Other statuses are faults, or answers of another host. */
 function codeOf(status: number): ErrorCode {
   if (status === 429) return 'ERR_THROTTLED';
   return status === 408 || status >= 500 || status < 400 ? 'ERR_VAULT' : 'ERR_AUTHENTICATION';
