@@ -387,6 +387,25 @@ describe('where the login service is away', () => {
     expect(lab.tokens()).toBe(1);
   });
 
+  it.each<[string, () => Parameters<typeof mounted>[0]]>([
+    ['a service principal', () => ({})],
+    ['a service-account token', () => ({ token: podToken() })],
+  ])('%s counts for as long as the value, however long ago it logged in', async (_, podOf) => {
+    await lab.close();
+    await start({ maxStaleMs: HOUR });
+    const pod = podOf();
+    await mounted(pod);
+    time += 40 * MINUTE;
+    await mounted(pod);
+    expect(lab.tokens()).toBe(1);
+    entra({ kind: 'drop' });
+    away({ kind: 'drop' }, { unauthenticated: true });
+    time += HOUR - 1;
+    expect((await mounted(pod)).values).toEqual(['value-1']);
+    time += 1;
+    expect(await refused(pod)).toMatchObject({ code: 'ERR_UNREACHABLE' });
+  });
+
   it('an identity that it never accepted here gets nothing, nor does one that it refused', async () => {
     await mounted({ token: podToken() });
     entra(answer(503));

@@ -53,6 +53,59 @@ describe('a principal of an earlier process', () => {
   });
 });
 
+describe('a vault that gives a value', () => {
+  it.each([
+    ['a credential', byKey('p')],
+    ['the node', byNode('p')],
+    ['a token', byToken('p')],
+  ])('confirms %s: it counts for --max-stale from then on', async (_, one) => {
+    const { all, clock } = vouchers();
+    all.accepted(one, NOW);
+    clock.time += STALE - 1;
+    all.confirmed(one, NOW);
+    clock.time += STALE - 1;
+    expect(await all.vouchFor(one, NOW)).toBe(true);
+    clock.time += 1;
+    expect(await all.vouchFor(one, NOW)).toBe(false);
+  });
+
+  it('confirms a token until its end only', async () => {
+    const { all, clock } = vouchers();
+    const one = claim('p', { by: 'token', digest: 'd', expiresAt: NOW + 1000 });
+    all.confirmed(one, NOW);
+    expect(await all.vouchFor(one, NOW)).toBe(true);
+    clock.time += 1000;
+    expect(await all.vouchFor(one, NOW)).toBe(false);
+  });
+
+  it('confirms nothing that was refused since the login', async () => {
+    const { all, told } = vouchers();
+    for (const one of [byKey('k'), byToken('t')]) {
+      all.accepted(one, NOW);
+      all.refused(one, NOW);
+      all.confirmed(one, NOW);
+      expect(await all.vouchFor(one, NOW)).toBe(false);
+    }
+    expect(told).toEqual(['accepted k', 'refused k']);
+  });
+
+  it('confirms no token of a principal of which another genuine token was refused', async () => {
+    const { all, told } = vouchers(true);
+    all.accepted(byToken('t'), NOW);
+    all.refused(claim('t', { by: 'token', digest: 'other', expiresAt: undefined }), NOW);
+    await expect.poll(() => told).toEqual(['refused t']);
+    all.confirmed(byToken('t'), NOW);
+    expect(await all.vouchFor(byToken('t'), NOW)).toBe(false);
+  });
+
+  it('confirms it for the next process too', () => {
+    const { all, told } = vouchers();
+    all.confirmed(byKey('k'), NOW);
+    all.confirmed(byToken('t'), NOW);
+    expect(told).toEqual(['accepted k']);
+  });
+});
+
 describe('refused proofs', () => {
   const MANY = 12_000;
   const token = (principal: string, digest: string) => claim(principal, { by: 'token', digest, expiresAt: undefined });

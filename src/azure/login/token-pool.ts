@@ -77,6 +77,8 @@ export interface Login {
    * Throws: see {@link Login.token}.
    */
   prove(use: ProofUse): Promise<Standing>;
+  /** Records that a vault has given a value for a token of this login; see `Vouchers`. */
+  confirmed(): void;
 }
 
 /** Parts of {@link TokenPool}. */
@@ -143,6 +145,7 @@ export class TokenPool {
       has,
       token: prover.token,
       prove: (use) => prove(prover, use, this.#options),
+      confirmed: () => this.#options.vouchers.confirmed(claimant, this.#options.clock.wall()),
     };
   }
 

@@ -1,7 +1,7 @@
 /**
  * Decides who may be given last known values while the login service is away: a principal whose proof that service has
- * accepted a short time ago, or whose service-account token is verified offline. `TokenPool` asks it. It gives access
- * to nothing else: no token, and no request to a vault.
+ * accepted, or a vault has confirmed, a short time ago, or whose service-account token is verified offline. `TokenPool`
+ * asks it. It gives access to nothing else: no token, and no request to a vault.
  */
 
 import { Cache } from '../../base/cache.ts';
@@ -61,13 +61,18 @@ export class Vouchers {
    * is valid.
    */
   accepted(claim: Claim, now: number): void {
-    const { principal, proof } = claim;
-    this.#proofs.delete(principal);
-    const leftMs = proof.by === 'token' && proof.expiresAt !== undefined ? proof.expiresAt - now : Infinity;
-    this.#note(claim, true, leftMs);
-    if (this.#options.maxStaleMs <= 0) return;
-    this.#options.offlineProof.accepted(claim.identity);
-    if (proof.by !== 'token') this.#options.witness?.accepted(principal);
+    this.#proofs.delete(claim.principal);
+    this.#accept(claim, now);
+    if (this.#options.maxStaleMs > 0) this.#options.offlineProof.accepted(claim.identity);
+  }
+
+  /**
+   * Records that a vault has given a value for a token of the claim at `now` (milliseconds since 1970). The proof counts
+   * from then on, so that it counts for as long as the value. One that was refused since its login stays refused.
+   */
+  confirmed(claim: Claim, now: number): void {
+    const refused = [claim.principal, keyOf(claim)].some((key) => this.#proofs.peek(key) === false);
+    if (!refused) this.#accept(claim, now);
   }
 
   /**
@@ -106,6 +111,13 @@ export class Vouchers {
     const { offlineProof, maxStaleMs } = this.#options;
     if (maxStaleMs <= 0 || this.#proofs.get(claim.principal) === false) return false;
     return this.#proofs.get(keyOf(claim)) ?? (await offlineProof.verify(claim.identity, now));
+  }
+
+  #accept(claim: Claim, now: number): void {
+    const { principal, proof } = claim;
+    const leftMs = proof.by === 'token' && proof.expiresAt !== undefined ? proof.expiresAt - now : Infinity;
+    this.#note(claim, true, leftMs);
+    if (this.#options.maxStaleMs > 0 && proof.by !== 'token') this.#options.witness?.accepted(principal);
   }
 
   #note(claim: Claim, accepted: boolean, leftMs: number): void {

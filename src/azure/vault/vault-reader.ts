@@ -192,6 +192,7 @@ export class SessionReader implements VaultReader {
         const outcome = gate.patiently(context, abortable(flight.outcome, wait.signal)).finally(flight.leave);
         const value = await progress.during({ phase: 'vault', host: hostName, state }, outcome);
         wait.answered();
+        this.#session.login.confirmed();
         return value;
       } catch (error) {
         wait.failed(error);
