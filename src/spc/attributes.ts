@@ -102,7 +102,7 @@ export function parseNodePublishSecret(json: string): NodePublishSecret | undefi
   return new Map(entries.map(([key, value]) => [key, new Secret(value)]));
 }
 
-/** The entries of a node-publish secret that a login uses. They are secret; the other entries are dropped. */
+/** Returns the entries of a node-publish secret that a login uses. They are secret; the other entries are dropped. */
 export function credentialsIn(secret: NodePublishSecret | undefined): readonly string[] {
   const entries = [...(secret ?? [])].filter(([key]) => /^client(secret|certificate)/i.test(key.trim()));
   return entries.map(([, value]) => value.reveal());

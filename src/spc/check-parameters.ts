@@ -74,7 +74,10 @@ interface ReadParameters {
   readonly wrong: ReadonlySet<string>;
 }
 
-/** The API server accepts only strings here; a number or boolean without quotes is the most common mistake. */
+/**
+ * Reads the parameters. The API server accepts only strings; a number or boolean without quotes is the most common
+ * mistake.
+ */
 function readParameters(tree: MapTree, findings: Findings): ReadParameters {
   const parameters = new Map<string, string>();
   const lines = new Map<string, number>();

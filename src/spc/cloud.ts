@@ -117,8 +117,9 @@ function parseCloudFile(text: string, fail: (reason: string) => ProviderError): 
 }
 
 /**
- * The rule of the SDK: a vault's host must lie under the host of the resource that tokens for it are for. And a
- * resource is a plain HTTPS URL: Entra reads it as a text, so that one with more in it could stand for another.
+ * Returns true if a token for the resource is valid for the vault. By a rule of the SDK, the host of the vault must be
+ * below the host of the resource. A resource is a plain HTTPS URL: Entra reads it as a text, so that a longer one could
+ * mean another resource.
  */
 export function resourceCovers(resource: string, vaultUrl: string): boolean {
   if (!/^https:\/\/[\w.-]+(:\d+)?(\/[\w.-]*)*$/.test(resource) || !URL.canParse(resource)) return false;

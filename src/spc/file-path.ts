@@ -12,7 +12,7 @@ const MAX_ELEMENT_BYTES = 255;
 /** A problem of a file's path. */
 export interface PathProblem {
   readonly text: string;
-  /** True if the official provider finds it too, in these words. */
+  /** True if the official provider finds it too, with this text. */
   readonly upstream: boolean;
 }
 

@@ -33,7 +33,7 @@ export interface FindingPlace {
   readonly code?: ErrorCode;
 }
 
-/** Findings of each severity that are shown. Nobody reads more of them, and a hostile text can give thousands. */
+/** Findings of each severity that are shown. More are not useful, and a hostile text can cause thousands. */
 const MAX_FINDINGS = 100;
 
 /** Collects findings in the order in which they are made. */

@@ -35,8 +35,8 @@ const MEANT: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * The next step for an unknown parameter that was meant to name the identity, as the end of a sentence; undefined for
- * others.
+ * Returns the next step for an unknown parameter that was meant to name the identity, as the end of a sentence, or
+ * undefined for others.
  */
 export function identityHint(name: string): string | undefined {
   if (name.length > MAX_NAME || IDENTITY_PARAMETERS.includes(name)) return undefined;

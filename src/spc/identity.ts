@@ -19,7 +19,7 @@ import {
 
 /** The reader of the parameters that choose an identity. */
 export interface IdentityReader extends ClassicParameters {
-  /** A boolean; anything else is an error. */
+  /** Reads a boolean. Any other text is an error. */
   readonly flag: (name: string) => boolean;
   readonly error: (name: string, message: string, stage: Stage) => void;
 }
@@ -86,7 +86,8 @@ export function choiceOf(request: IdentityRequest, attributes: Attributes): Choi
 }
 
 /**
- * The driver does not tell which of the two objects a parameter comes from. Rotation up to v1.5 reads the class only.
+ * Returns the places where a parameter can be set. The driver does not send which of the two objects it comes from.
+ * Rotation up to v1.5 reads the class only.
  */
 function placesOf({ secretProviderClass, pod }: Attributes): string {
   if (secretProviderClass === '') return 'of the SecretProviderClass';
@@ -94,7 +95,7 @@ function placesOf({ secretProviderClass, pod }: Attributes): string {
 }
 
 /**
- * The end of a sentence about a choice whose modes the provider does not serve; undefined where it serves one of them.
+ * Returns the end of a sentence about modes that the provider does not serve, or undefined if it serves one of them.
  */
 export function unservedProblem(kinds: readonly IdentityKind[], served: readonly IdentityKind[]): string | undefined {
   if (kinds.some((kind) => served.includes(kind))) return undefined;

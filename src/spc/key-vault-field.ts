@@ -78,7 +78,7 @@ interface ReferenceContext {
   readonly reference: Reference;
   /** All references of the field, in the order of their objects. */
   readonly given: readonly Reference[];
-  /** The reference that is a certificate, where there is one. */
+  /** The reference that is a certificate, if there is one. */
   readonly certificate: Reference | undefined;
   readonly siblings: KeyVaultSiblings;
   readonly findings: Findings;
@@ -102,7 +102,7 @@ export function parseKeyVaultField(
   return { ...vault, objects: parseReferences(fields, findings, siblings), literals };
 }
 
-/** The file of the user name, which the Secret of a Kafka connector's token has and no vault holds. */
+/** Reads the file of the user name, which the Secret of a Kafka connector's token has and no vault holds. */
 function parseUsername(fields: Fields, mode: number): readonly LiteralFile[] {
   const text = fields.text(USERNAME);
   if (text === '') return [];
@@ -159,7 +159,10 @@ function parseReferences(fields: Fields, findings: Findings, siblings: KeyVaultS
   });
 }
 
-/** A `vaultSecret` with `files` is a certificate; with an empty map it is read for its password only. */
+/**
+ * Returns true if the field has `files`. A `vaultSecret` with `files` is a certificate; with an empty map, it is read
+ * for its password only.
+ */
 function hasFiles(fields: Fields): boolean {
   const secret = fields.value('vaultSecret');
   const files = secret?.kind === 'map' ? secret.entries.get('files')?.value : undefined;
@@ -228,8 +231,9 @@ export function certificateOutputs(layout: FileLayout, besideChain: boolean): re
 }
 
 /**
- * The chain file. Beside a certificate in the `client` layout the certificate's own chain file takes it in; alone, a
- * chain secret that also holds a private key serves as the certificate too, and need not hold more than that.
+ * Returns the content of the chain file. Next to a certificate in the `client` layout, the certificate's own chain file
+ * includes it. Without a certificate, a chain secret that also holds a private key serves as the certificate too, and
+ * need not hold more than that.
  */
 function chainContent(siblings: KeyVaultSiblings, besideCertificate: boolean): ContentSpec {
   const { layout } = siblings;

@@ -18,7 +18,7 @@ export function vaultNameProblem(name: string): string | undefined {
   return only === undefined ? problem : `${problem}; give only its name: ${only}`;
 }
 
-/** The vault's name in its URL, host or resource ID. */
+/** Returns the vault's name in its URL, host or resource ID. */
 function vaultInAddress(text: string): string | undefined {
   if (text.length > MAX_ADDRESS) return undefined;
   const [, ofHost] = /^(?:\w+:)?(?:\/\/)?([-A-Za-z0-9]+)\.[-A-Za-z0-9.]+(?::\d*)?(?:\/.*)?$/.exec(text) ?? [];

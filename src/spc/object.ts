@@ -65,7 +65,7 @@ export interface ObjectContext {
   readonly defaults: ObjectDefaults;
 }
 
-/** One object on its way from text to value. */
+/** One object while it is parsed. */
 interface ObjectReader {
   readonly fields: Fields;
   readonly texts: Texts;
@@ -111,7 +111,7 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   return { ...common, spec: { ...common.spec, content }, outputs, passwordFrom: fields.text('passwordFrom') };
 }
 
-/** The start of the official provider's message about an item that cannot be read. */
+/** Returns the start of the official provider's message about an item that cannot be read. */
 export function unmarshalFailure(index: number, reason: string): string {
   return `unmarshal failed for keyVaultObjects at index ${index}, error: yaml: ${reason}`;
 }
@@ -159,7 +159,7 @@ function checkContentFields({ texts, fail }: ObjectReader): void {
   }
 }
 
-/** The file's path: the alias, or else the name. Empty if `files` names the paths. */
+/** Returns the file's path: the alias, or else the name. Empty if `files` names the paths. */
 function readFileName({ fields, texts, fail }: ObjectReader): string {
   const { objectAlias, objectName } = texts;
   const field = objectAlias === '' ? 'objectName' : 'objectAlias';

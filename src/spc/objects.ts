@@ -13,7 +13,7 @@ import { goValue } from './yaml/scalar.ts';
 import { kindOf, type MapTree, type Tree } from './yaml/tree.ts';
 import { yamlSize } from './yaml/yaml-size.ts';
 
-/** No list that a person wrote is longer; reading a longer one would delay the mounts of other pods. */
+/** Lists written by hand are shorter. Reading a longer list would delay the mounts of other pods. */
 export const MAX_TEXT_BYTES = 256 * 1024;
 /** Limit of {@link yamlSize}, with the texts of objects; an object with every field has about fifty. */
 const MAX_SIZE = 25_000;

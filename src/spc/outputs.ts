@@ -96,7 +96,7 @@ export function parseMode(fields: Fields, fallback: number): number {
   return mode ?? fallback;
 }
 
-/** The rule for a file mode, as a message. */
+/** Returns the rule for a file mode, as a message. */
 export function fileModeRule(text: string): string {
   return `file permission must be a valid octal number from 0 to 0777, such as "0644"; ${quote(text)} is not`;
 }

@@ -66,7 +66,7 @@ export interface ReadText {
 export interface ParameterContext {
   readonly defaults: ParameterDefaults;
   readonly request?: RequestFacts;
-  /** The content of the file that describes the cloud, where one is named. */
+  /** The content of the file that describes the cloud, if one is named. */
   readonly cloudFile?: CloudFile | undefined;
   readonly lines?: ParameterLines;
   /** Default: each text is read anew. */
@@ -135,7 +135,7 @@ export class ParameterReader {
     return tooLong.length > 0;
   }
 
-  /** Reports a missing parameter, with the misspelt one that may stand for it. */
+  /** Reports a missing parameter, with the misspelt parameter that may be meant. */
   missing(name: string, message: string): void {
     const typo = misspeltFor(name, this.#attributes.parameters);
     const hint = typo === undefined ? '' : `; did you mean it by ${quote(typo)}?`;

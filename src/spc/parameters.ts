@@ -35,7 +35,7 @@ export interface ParsedParameters {
   /** The objects that could be read, even if there are mistakes elsewhere. */
   readonly objects: readonly ObjectSpec[];
   readonly literals: readonly LiteralFile[];
-  /** The mode of the identity that is asked for; absent where that could not be read. */
+  /** The mode of the identity that is asked for; absent if that could not be read. */
   readonly mode?: IdentityRequest['kind'];
 }
 

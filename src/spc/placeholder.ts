@@ -1,7 +1,7 @@
 /**
  * Recognises texts that documentation or a template language leaves to be filled in: `<tenant>`, `$X`, `${X}`, `{{
- * .Values.x }}`. Called wherever a value of a manifest is reported on. No form is one that the name of a vault or
- * object can have.
+ * .Values.x }}`. Called for each value of a manifest that a message is about. No form is one that the name of a vault
+ * or object can have.
  */
 
 import { isGuid } from '../base/guid.ts';
@@ -19,7 +19,7 @@ const ANYWHERE = new RegExp(
 /** Words that are a placeholder if they are the whole text. */
 const WORDS =
   /^((YOUR|REPLACE|CHANGE|INSERT|ENTER|FILL|PUT)_[A-Z0-9_]+|your_\w+|change_me|(replace|insert|put)_(me|with|this|your)\w*|\[[^[\]]+\]|\.\.\.|…)$/;
-/** The same for IDs, which are GUIDs or domains: with hyphens, and numbers that stand for any. */
+/** The same for IDs, which are GUIDs or domains: with hyphens, and with digits as placeholders. */
 const ID_WORDS = /^((your|replace|change|insert|enter|put|fill)[-_ ]?[a-z _-]+|([a-z]+[-_ ])+id)$/i;
 const SAMPLE_GUID = /^(0{8}(-0{4}){3}-0{12}|x{8}(-x{4}){3}-x{12})$/i;
 
@@ -29,7 +29,7 @@ export function placeholderIn(text: string): string | undefined {
   return ANYWHERE.exec(text)?.[0] ?? WORDS.exec(text.trim())?.[0];
 }
 
-/** The same of a text that may hold anything, such as a path or a user name. */
+/** Returns the placeholder in a text that may contain anything, such as a path or a user name. */
 export function bracketedPlaceholderIn(text: string): string | undefined {
   return text.length > MAX_CHARS ? undefined : BRACKETED.exec(text)?.[0];
 }

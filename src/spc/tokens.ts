@@ -34,9 +34,9 @@ const UNREADABLE = 'failed to unmarshal service account tokens, error:';
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[-+]\d\d:\d\d)$/;
 
 /**
- * The pod's service-account token for an audience, out of the kubelet's JSON (`{"<audience>": {"token": …,
- * "expirationTimestamp": …}}`). A token that says of itself that it is for another audience, or expired at `now`
- * (milliseconds since 1970), is refused here; one that does not say is left to Entra.
+ * Returns the pod's service-account token for an audience, from the kubelet's JSON (`{"<audience>": {"token": …,
+ * "expirationTimestamp": …}}`). A token whose claims name another audience, or that expired at `now` (milliseconds
+ * since 1970), is refused here. Entra ID decides about a token without these claims.
  */
 export function findToken(tokens: Secret, audience: string, now: number): FoundToken {
   const parsed = parseJson(tokens.reveal(), TOKENS_LIMITS);

@@ -1,5 +1,5 @@
 /**
- * Tells about parameters that neither form knows: what each may be meant to be, and whether one was meant to name the
+ * Reports parameters that neither form knows: what each may be meant to be, and whether one was meant to name the
  * identity. Called by the reader of parameters. In the classic form they are ignored, as the official provider ignores
  * them; in the `keyVault` form they are refused.
  */
@@ -11,7 +11,7 @@ import { FLAGGED_ROWS, NAMED_ROWS } from './identities/table.ts';
 import { identityHint } from './identity-names.ts';
 import { ALL_NAMES, CLASSIC_NAMES, KEY_VAULT_NAMES } from './parameter-names.ts';
 
-/** Something to say about one parameter. */
+/** A remark about one parameter. */
 export interface UnknownParameter {
   readonly name: string;
   readonly severity: Finding['severity'];
@@ -20,22 +20,20 @@ export interface UnknownParameter {
 
 type Parameters = ReadonlyMap<string, string>;
 
-/**
- * Unknown parameters that are compared with those of identities, and hints that are shown, where there is no identity.
- */
+/** Unknown parameters that are compared with those of identities, and hints that are shown, if there is no identity. */
 const MAX_UNKNOWN = 100;
 const MAX_HINTS = 3;
 
 const BESIDE_MANAGED = 'it has a meaning only with useVMManagedIdentity: "true"; set that, too';
 
-/** The misspelt parameter that may be meant to be the one of this name, which is missing. */
+/** Returns the misspelt parameter that may be meant to be the one of this name, which is missing. */
 export function misspeltFor(name: string, parameters: Parameters): string | undefined {
   return misspelt(name, [...parameters.keys()], ALL_NAMES);
 }
 
 /**
- * The parameters that the classic form does not know: a warning if one was meant to name the identity and no other
- * parameter names one, else a note. Parameters that the error about a missing one names are left out.
+ * Returns the parameters that the classic form does not know: a warning if one was meant to name the identity and no
+ * other parameter names one, else a note. Parameters that the error about a missing one names are left out.
  */
 export function unknownInClassic(parameters: Parameters): readonly UnknownParameter[] {
   const hasIdentity = namesIdentity(parameters);
@@ -47,7 +45,10 @@ export function unknownInClassic(parameters: Parameters): readonly UnknownParame
   return [...unknown, { name: 'userAssignedIdentityID', severity: 'warning', message }];
 }
 
-/** The parameters that the `keyVault` form does not know, as errors; those that are reported already are left out. */
+/**
+ * Returns the parameters that the `keyVault` form does not know, as errors; those that are reported already are left
+ * out.
+ */
 export function unknownBesideKeyVault(
   parameters: Parameters,
   reported: readonly string[],
@@ -61,7 +62,8 @@ export function unknownBesideKeyVault(
 }
 
 /**
- * The parameters that were meant to name the identity and are ignored, such as `parameter "clientId" is ignored: …`.
+ * Returns the parameters that were meant to name the identity and are ignored, such as `parameter "clientId" is
+ * ignored: …`.
  */
 export function ignoredIdentities(parameters: Parameters): readonly string[] {
   const unknown = unknownNames(parameters, CLASSIC_NAMES).slice(0, MAX_UNKNOWN);
@@ -100,7 +102,9 @@ function namesIdentity(parameters: Parameters): boolean {
   return flagged || NAMED_ROWS.some(({ text }) => textOf(parameters, text) !== '');
 }
 
-/** Names with a domain, such as `example.com/x`, are volume attributes of other programs and are left out. */
+/**
+ * Returns the unknown names. Names with a domain, such as `example.com/x`, belong to other programs and are left out.
+ */
 function unknownNames(parameters: Parameters, known: readonly string[]): readonly string[] {
   return [...parameters.keys()].filter(
     (name) => !known.includes(name) && !name.includes('/') && name !== 'providerName',

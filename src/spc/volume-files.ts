@@ -37,7 +37,7 @@ export class VolumeFiles {
     }
   }
 
-  /** The file at a path. Of a history each version has one: `name/0` is the newest. */
+  /** Returns the file at a path. Each version of a history has one: `name/0` is the newest. */
   find(path: string): VolumeFile | undefined {
     const own = this.#fileOrVersion(path);
     if (own !== undefined) return own;
@@ -72,7 +72,7 @@ export class VolumeFiles {
   }
 }
 
-/** The file's content, where it is an object's value and no file made of a certificate. */
+/** Returns the file's content if it is an object's value, and not a file made from a certificate. */
 export function valueContentOf({ object }: VolumeFile): Extract<ContentSpec, { kind: 'value' }> | undefined {
   return object?.content.kind === 'value' ? object.content : undefined;
 }

@@ -1,6 +1,7 @@
 /**
- * The contract of a row of the identity table: how a manifest asks for one mode of identity, and what has to come with
- * the request. Each other file of this folder holds a row, `table.ts` lists them, and `identity.ts` uses them.
+ * Defines the contract of a row of the identity table: how a manifest asks for one mode of identity, and what is
+ * required with the request. Each other file of this folder holds a row, `table.ts` lists them, and `identity.ts` uses
+ * them.
  */
 
 import type { Secret } from '../../base/secret.ts';
@@ -54,7 +55,7 @@ export interface IdentityRow<R extends { readonly kind: string }, I extends { re
   readonly needsTenant: boolean;
   /** Audience of the pod's token that the identity logs in with; undefined if it needs none. */
   readonly audience: string | undefined;
-  /** A required field that the request lacks; undefined if the request is complete. */
+  /** Returns the problem of a required field that is missing, or undefined if the request is complete. */
   readonly problem: (request: R) => string | undefined;
   /** Finds the credentials. Reads only those that the identity uses. */
   readonly resolve: (request: R, credentials: Credentials) => Resolution<I>;

@@ -40,7 +40,7 @@ export const managedIdentity: IdentityRow<ManagedIdentity, ManagedIdentity> = {
   resolve: (request) => ({ ok: true, identity: request }),
 };
 
-/** Nothing behind the name, or no `clientId` in it: the system-assigned identity. */
+/** Returns the client ID. An empty field, or one without `clientId`, means the system-assigned identity. */
 function credentialClientId(credentials: Fields): string {
   if (credentials.value(FIELD)?.kind === 'null') return '';
   const credential = credentials.map(FIELD);

@@ -59,7 +59,10 @@ export const servicePrincipal: IdentityRow<Request, SecretIdentity> = {
   resolve: ({ secretName }, credentials) => resolveSecret(secretName, credentials),
 };
 
-/** An invalid name is only a warning, because the pod's volume names the Secret, and the Mount can succeed. */
+/**
+ * Reads the name of the Secret. An invalid name is only a warning: the pod's volume names the Secret, and the Mount can
+ * succeed.
+ */
 function secretNameOf(credentials: Fields): string {
   const name = credentials.filledIn(FIELD, SECRET_MEANING);
   if (name === '' || placeholderIn(name) !== undefined) return name;

@@ -1,5 +1,5 @@
 /**
- * The table of the identities that a manifest can ask for, one line a mode. Lists of parameter names and the types of
+ * Lists the identities that a manifest can ask for, one line for each mode. Lists of parameter names and the types of
  * identities come from it. The order of lines is that of names in messages.
  */
 
@@ -36,7 +36,7 @@ type RowOf<K extends IdentityRequest['kind']> = IdentityRow<Extract<IdentityRequ
 /** The row of each mode. */
 export const IDENTITY_ROWS: { readonly [K in IdentityRequest['kind']]: RowOf<K> } = ROWS;
 
-/** The row of a request. */
+/** Returns the row of a request. */
 export function rowOf<K extends IdentityRequest['kind']>({ kind }: { readonly kind: K }): RowOf<K> {
   return IDENTITY_ROWS[kind];
 }

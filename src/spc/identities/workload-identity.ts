@@ -53,7 +53,7 @@ export const workloadIdentity: IdentityRow<Request, WorkloadIdentity> = {
   },
 };
 
-/** Tells why a token is needed: no parameter of the manifest names workload identity. */
+/** Adds the reason why a token is needed: no parameter of the manifest names workload identity. */
 function modeHint(secret: NodePublishSecret | undefined): string {
   const other =
     secret === undefined ? '' : '; if the service principal of nodePublishSecretRef is meant, remove clientID';

@@ -62,7 +62,7 @@ export interface YamlError {
   readonly message: string;
 }
 
-/** The tree as plain data: maps as objects without prototype, scalars as strings. */
+/** Returns the tree as plain data: maps as objects without prototype, scalars as strings. */
 export function plainOf(tree: Tree): unknown {
   switch (tree.kind) {
     case 'map': {

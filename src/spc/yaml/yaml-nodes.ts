@@ -89,7 +89,7 @@ export class DocumentReader {
     this.#maxDepth = maxDepth;
   }
 
-  /** The next document, or undefined at the end. */
+  /** Returns the next document, or undefined at the end. */
   next(): YamlDocument | undefined {
     const tokens = this.#tokens;
     const line = this.nextLine();
@@ -110,7 +110,7 @@ export class DocumentReader {
     return { line, root };
   }
 
-  /** The line on which the next document begins, or undefined at the end. */
+  /** Returns the line on which the next document begins, or undefined at the end. */
   nextLine(): number | undefined {
     const tokens = this.#tokens;
     if (!this.#first) while (tokens.takeIf('document end') !== undefined);
@@ -165,7 +165,7 @@ export class DocumentReader {
     throw new YamlProblem(this.#blame(), 'did not find expected node content');
   }
 
-  /** The list or map that begins with a token of this kind, if one does. */
+  /** Reads the list or map that begins with a token of this kind, if one does. */
   #collection(
     kind: TokenKind,
     { block, indentless, depth }: Context,
@@ -200,7 +200,7 @@ export class DocumentReader {
     return nothing ? this.#empty(mark.line) : this.#node({ ...how, depth: how.depth + 1 });
   }
 
-  /** Key and value behind the sign of a key. */
+  /** Reads key and value after the sign of a key. */
   #pair(sign: Token, ends: ReadonlySet<TokenKind>, how: Context): readonly [YamlNode, YamlNode] {
     const key = this.#behind(sign, new Set([...ends, 'value']), how);
     const colon = this.#tokens.takeIf('value');

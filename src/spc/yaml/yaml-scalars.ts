@@ -41,7 +41,7 @@ class Gap {
     this.broken = true;
   }
 
-  /** The text that replaces the gap: a space for one line break, one line break fewer for more. */
+  /** Returns the text that replaces the gap: a space for one line break, one line break fewer for more. */
   fold(): string {
     if (!this.broken) return this.#blanks;
     if (this.#firstBreak !== '\n') return this.#firstBreak + this.#moreBreaks;

@@ -30,27 +30,27 @@ const LOWEST_BREAK_BEYOND_ASCII = 0x85;
 /** Characters between two comments over which the second is found. */
 const MAX_BETWEEN_COMMENTS = 512;
 
-/** A space or a tab. */
+/** Returns true for a space or a tab. */
 export function isBlank(char: string): boolean {
   return char === ' ' || char === '\t';
 }
 
-/** A line break of YAML 1.1: CR, LF, NEL, LS or PS. */
+/** Returns true for a line break of YAML 1.1: CR, LF, NEL, LS or PS. */
 export function isBreak(char: string): boolean {
   return BREAKS.has(char);
 }
 
-/** A line break, or the end of the text, which is the empty string. */
+/** Returns true for a line break, or for the end of the text, which is the empty string. */
 export function isBreakOrEnd(char: string): boolean {
   return char === '' || BREAKS.has(char);
 }
 
-/** A blank, a line break or the end. */
+/** Returns true for a blank, a line break or the end. */
 export function isSpaceOrEnd(char: string): boolean {
   return isBlank(char) || isBreakOrEnd(char);
 }
 
-/** The characters that names of anchors, handles and directives may have. */
+/** Returns true for a character that names of anchors, handles and directives may have. */
 export function isWordChar(char: string): boolean {
   return /^[-0-9A-Za-z_]$/.test(char);
 }
@@ -94,7 +94,7 @@ export class YamlSource {
     return this.#index >= this.text.length;
   }
 
-  /** The character so many places on; empty beyond the end. */
+  /** Returns the character `ahead` places after the current one, or an empty text beyond the end. */
   peek(ahead = 0): string {
     return this.text.charAt(this.#index + ahead);
   }
@@ -140,7 +140,7 @@ export class YamlSource {
     return (word === '---' || word === '...') && isSpaceOrEnd(this.peek(3));
   }
 
-  /** The end of the text counts as a line of its own. */
+  /** Ends the line. The end of the text counts as a separate line. */
   endLine(): void {
     if (this.#column === 0) return;
     this.#column = 0;

@@ -36,7 +36,7 @@ export class Tokens {
     this.#lookahead = options.reader === 'provider' ? 2 : 0;
   }
 
-  /** The next token, which stays the next. */
+  /** Returns the next token without consuming it. */
   peek(): Token {
     this.#fill();
     const [token] = this.#queue;
@@ -58,7 +58,7 @@ export class Tokens {
     return this.#end;
   }
 
-  /** The place at which a quote begins that ends on this line. */
+  /** Returns the place at which a quote begins that ends on this line. */
   quoteEndingOn(line: number): Mark | undefined {
     return this.#longQuotes.get(line);
   }

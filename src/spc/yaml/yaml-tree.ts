@@ -122,7 +122,9 @@ class TreeBuilder {
     return own;
   }
 
-  /** The text of a key that its map does not have yet, put into `lines`; undefined, and an error, for any other. */
+  /**
+   * Returns the text of a key that its map does not have yet, put into `lines`; undefined, and an error, for any other.
+   */
   #newKey(name: Tree, lines: Map<string, number>): string | undefined {
     if (name.kind === 'map' || name.kind === 'list') {
       this.#fail('a key must be text; a text that begins with a bracket or a brace belongs in quotes', name);

@@ -29,7 +29,7 @@ const FORMS: ReadonlyMap<string, readonly ScalarType[]> = new Map([
 /** Type of a text without quotes. */
 export type ScalarType = 'null' | 'bool' | 'int' | 'float' | 'timestamp' | 'merge' | 'str';
 
-/** The scalar as the official provider has it. */
+/** Returns the scalar as the official provider reads it. */
 export function readScalar({ text, style, tag }: ScalarNode): ReadScalar {
   const short = shortTag(tag);
   const quoted = style !== 'plain';
@@ -62,7 +62,7 @@ function binary(text: string): ReadScalar {
   return { kind: 'text', text: decoded.bytes.toString('utf8'), quoted: true };
 }
 
-/** The type of a text without quotes; a date is one for the tag `!!timestamp` and without a tag. */
+/** Returns the type of a text without quotes. A date is a timestamp with the tag `!!timestamp` and without a tag. */
 export function typeOf(text: string, tag = ''): ScalarType {
   if (NULL_WORDS.has(text)) return 'null';
   if (text === '<<') return 'merge';
@@ -92,7 +92,7 @@ function isTimestamp(text: string): boolean {
   return date.getUTCMonth() + 1 === month && date.getUTCDate() === day && hours < 24 && minutes < 60 && seconds < 60;
 }
 
-/** A number as Go's YAML reader resolves it; NaN for everything else. */
+/** Returns a number as Go's YAML reader resolves it, or NaN for everything else. */
 export function goNumber(text: string): number {
   const [, sign = '', digits = ''] = /^([-+]?)([.\d].*)$/s.exec(withoutUnderscores(text)) ?? [];
   const signed = (value: number) => (sign === '-' ? -value : value);
