@@ -333,6 +333,9 @@ describe('another answer', () => {
   it.each<[string, Fault['action'], string]>([
     ['400', answer(400), 'ERR_BAD_PARAMETERS'],
     ['409', answer(409), 'ERR_VAULT'],
+    ['401 with the page of a proxy', { ...answer(401), body: '<html>' }, 'ERR_AUTHENTICATION'],
+    ['403 with the page of a proxy', { ...answer(403), body: '<html>' }, 'ERR_FORBIDDEN'],
+    ['404 with the page of a proxy', { ...answer(404), body: '<html>' }, 'ERR_NOT_FOUND'],
     ['200 without a value', { kind: 'edit', remove: ['value'] }, 'ERR_VAULT'],
   ])('(%s) is told too; the value stays for an outage', async (_, action, code) => {
     const before = await mounted();

@@ -64,6 +64,7 @@ export class ReadLogin {
         this.#session,
         `vault "${vaultName}" trusts tenant ${trusted}, and the manifest names tenant ${named}: ` +
           `correct the tenant (tenantID, or keyVault.vault.directoryId), or the vault; nothing was sent to tenant ${trusted}`,
+        detailsOf(challenge),
       );
     }
     if (challenge.claims !== '') return this.#resource;
@@ -76,20 +77,27 @@ export class ReadLogin {
       this.#session,
       `vault "${vaultName}" asks for a token for "${resource.slice(0, 200)}", which does not match its own host ` +
         `${hostName}; nothing was sent. Check keyVaultDNSSuffix and keyVaultEndpoint of the cloud file`,
+      detailsOf(challenge),
     );
   }
 }
 
-function unauthorized(session: VaultSession, { body, requestId, tenantId }: Challenge): ProviderError {
+function unauthorized(session: VaultSession, challenge: Challenge): ProviderError {
+  const { body, requestId, tenantId } = challenge;
   const { code, message } = answerOf(401, body, requestId);
   const trusted = tenantId === '' ? 'the tenant of the vault' : `tenant ${tenantId}, which the vault trusts`;
   return refusal(
     session,
     `vault "${session.vaultName}" does not accept the token of ${session.identity()}: ` +
       `${`401 ${code}`.trim()}; check that tenant ${session.tenantId} is ${trusted}`,
-    { ...(code === '' ? {} : { remoteCode: code }), ...(requestId === undefined ? {} : { requestId }) },
+    detailsOf(challenge),
     serverWords(message),
   );
+}
+
+function detailsOf({ body, requestId }: Challenge): Pick<ErrorDetails, 'remoteCode' | 'requestId'> {
+  const { code } = answerOf(401, body, requestId);
+  return { ...(code === '' ? {} : { remoteCode: code }), ...(requestId === undefined ? {} : { requestId }) };
 }
 
 function refusal(

@@ -92,11 +92,18 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
  */
 const REFUSALS: readonly number[] = [401, 403, 404];
 
-/** Returns true if a read failed because the vault refused it, so that no earlier value may be served any more. */
+/**
+ * Returns true if a read failed because the vault refused it, so that no earlier value may be served any more. A refusal
+ * without an error code is not Key Vault's: the page of a proxy or of a network's sign-in says nothing about the object.
+ */
 export function isVaultRefusal(error: unknown): boolean {
-  if (error instanceof ProviderError)
-    return error.details.phase === 'vault' && REFUSALS.includes(error.details.httpStatus ?? 0);
-  return isRestError(error) && REFUSALS.includes(error.statusCode ?? 0);
+  if (error instanceof ProviderError) {
+    const { phase, httpStatus = 0, remoteCode } = error.details;
+    return phase === 'vault' && REFUSALS.includes(httpStatus) && remoteCode !== undefined;
+  }
+  if (!isRestError(error) || error.statusCode === undefined) return false;
+  const { code } = answerOf(error.statusCode, error.details, undefined);
+  return REFUSALS.includes(error.statusCode) && code !== '';
 }
 
 /** The refusal of a vault. */
