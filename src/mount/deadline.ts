@@ -1,5 +1,5 @@
 /**
- * Limits the time of one Mount: the deadline of its caller less a margin, or twelve seconds where the caller set none.
+ * Limits the time of one Mount: the deadline of its caller less a margin, or twelve seconds if the caller set none.
  * `mount.ts` starts the budget. The error of an expired budget names the hosts that the Mount waited for.
  */
 
@@ -68,7 +68,8 @@ function marginMs(givenMs: number): number {
 }
 
 /**
- * The text has no figures, so that the same cause has the same text for any deadline; the log line holds the duration.
+ * Returns the error of an expired budget. The text has no figures, so that the same cause has the same text for any
+ * deadline. The log line has the duration.
  */
 function timeout(givenMs: number | undefined, progress: Progress): ProviderError {
   const waits = progress.current();

@@ -46,10 +46,10 @@ const PRECEDENCE: readonly ErrorCode[] = [
 ];
 
 /**
- * One error that names every failed object. Objects that failed for the same cause share its text. The most important
- * parts come first, since viewers of events cut the text: names, cause and next step of each cause, then the names that
- * did not fit, then the texts of the servers. The order is that of the manifest, so that the same failures have the
- * same text.
+ * Returns one error that names every failed object. Objects that failed for the same cause share its text. The most
+ * important parts come first, since viewers of events cut the text: names, cause and next step of each cause, then the
+ * names that did not fit, then the texts of the servers. The order is that of the manifest, so that the same failures
+ * have the same text.
  */
 export function failuresError(failed: readonly FailedObject[], total: number): ProviderError {
   const causes = causesOf(failed);
@@ -64,7 +64,7 @@ export function failuresError(failed: readonly FailedObject[], total: number): P
   });
 }
 
-/** The name of an object in a list, such as `db-password`, `key/signer` or `db-password/<version>`. */
+/** Returns the name of an object in a list, such as `db-password`, `key/signer` or `db-password/<version>`. */
 export function shortNameOf({ type, name, version }: Pick<ObjectSpec, 'type' | 'name' | 'version'>): string {
   return `${type === 'secret' ? '' : `${type}/`}${clip(name)}${version === '' ? '' : `/${clip(version)}`}`;
 }
@@ -118,7 +118,10 @@ function causesText(causes: readonly Cause[], begin: string): string {
   ].join('; ');
 }
 
-/** The failed objects of one cause. The first is named in full, the others within `room` bytes; `rest` did not fit. */
+/**
+ * Returns the failed objects of one cause. The first is named in full, the others within `room` bytes; `rest` did not
+ * fit.
+ */
 function headOf({ names, neededBy, reason, pointer }: Cause, room: number): { text: string; rest: readonly string[] } {
   const [[label] = [''], ...others] = [...names];
   const inFull = others.map(([other]) => ` and ${other}`).join('');
@@ -137,7 +140,7 @@ function headOf({ names, neededBy, reason, pointer }: Cause, room: number): { te
   return { text: tell(`${label} and ${others.length} more${shown.length === 0 ? '' : ` (${list})`}`), rest };
 }
 
-/** A command that inspects a content. It writes nothing to disk and prints no key. */
+/** Returns a command that inspects a content. It writes nothing to disk and prints no key. */
 function inspectionOf({ content }: FailedObject): string {
   if (content === undefined) return '';
   const { vaultName, name, version } = content;
@@ -157,8 +160,8 @@ function leadingError(errors: readonly ProviderError[]): ProviderError | undefin
 }
 
 /**
- * The error that a Mount ends with. Its message is printable and on one line, also where it quotes manifest, vault or
- * Entra ID. Other thrown values are defects of the provider; their text might quote a secret, so it is kept as the
+ * Returns the error that a Mount ends with. Its message is printable and on one line, even if it quotes manifest, vault
+ * or Entra ID. Other thrown values are defects of the provider; their text might quote a secret, so it is kept as the
  * cause only.
  */
 export function asProviderError(reason: unknown): ProviderError {

@@ -19,8 +19,8 @@ export interface FetchedSpec {
 }
 
 /**
- * Reads all objects at the same time, and equal ones once. The result is in the order of the manifest. The reads end when
- * the files cannot fit into an answer any more.
+ * Reads all objects at the same time, and equal ones once. The result is in the order of the manifest. The reads end
+ * when the files cannot fit into an answer any more.
  * Throws: ERR_TOO_LARGE; one error that names every failed object.
  */
 export async function fetchObjects(
@@ -60,7 +60,7 @@ export async function fetchObjects(
   return fetched;
 }
 
-/** The objects whose last known values may not fit the values of the others. */
+/** Returns the objects whose last known values may not fit the values of the others. */
 function outdatedObjects(objects: readonly ObjectSpec[], { snapshot }: FetchContext): readonly FailedObject[] {
   const { outdated } = snapshot;
   const why =
@@ -77,10 +77,12 @@ function outdatedObjects(objects: readonly ObjectSpec[], { snapshot }: FetchCont
   });
 }
 
-/** Bytes of a value for one byte of its file, at least. A value that is converted counts half: its files may be smaller. */
+/**
+ * Bytes of a value for one byte of its file, at least. A value that is converted counts half: its files may be smaller.
+ */
 const VALUE_BYTES = { 'utf-8': 1, base64: 4 / 3, hex: 2, converted: 2 } as const;
 
-/** The least that the files of a value can have. */
+/** Returns the least that the files of a value can have. */
 function leastBytes({ content }: ObjectSpec, fetched: FetchedObject): number {
   if (fetched.type !== 'secret') return 0;
   const isText = content.kind === 'value' && !fetched.certificateBacked;
@@ -95,7 +97,7 @@ function volumeTooLarge(): ProviderError {
   );
 }
 
-/** One version of a history that could not be read; the cause says why. */
+/** The failure of one version of a history. The cause is the reason. */
 class VersionFailure extends Error {
   readonly version: string;
 

@@ -1,5 +1,6 @@
 /**
- * The types between the server and the pipeline of a Mount. The server, the driver of the demo and `mount.ts` use them.
+ * Defines the types between the server and the pipeline of a Mount. The server, the driver of the demo and `mount.ts`
+ * use them.
  */
 
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
@@ -10,8 +11,8 @@ export interface MountInput {
   readonly secrets: string;
   readonly permission: string;
   /**
-   * The path of the volume. It identifies the volume where a driver does not name the SecretProviderClass (rotation up
-   * to v1.5).
+   * The path of the volume. It identifies the volume if a driver does not name the SecretProviderClass (rotation up to
+   * v1.5).
    */
   readonly targetPath?: string;
 }
@@ -28,7 +29,7 @@ export interface MountCall {
 export interface MountOutput {
   readonly files: readonly MountedFile[];
   readonly objectVersions: readonly ObjectVersion[];
-  /** The memory of the files. Default: they are charged to nobody. */
+  /** The memory of the files. Default: it is not charged. */
   readonly memory?: AnswerMemory;
 }
 
@@ -36,7 +37,7 @@ export interface MountOutput {
 export interface AnswerMemory {
   /** Size of the encoded answer, about. */
   readonly bytes: number;
-  /** Gives the memory back. To be called when the answer was sent, or when nobody waits for it any more. */
+  /** Releases the memory. Called when the answer was sent, or when no client waits for it any more. */
   release(): void;
 }
 

@@ -11,7 +11,8 @@ import type { MadeFile } from './response.ts';
 const VERSION_LENGTH = 32;
 
 /**
- * The file of a literal. Its version is a digest of the text, so that a driver that compares versions sees a change.
+ * Returns the file of a literal. Its version is a digest of the text, so that a driver that compares versions sees a
+ * change.
  */
 export function fileOfLiteral({ label, path, mode, text }: LiteralFile): MadeFile {
   const version = createHash('sha256').update(text).digest('hex').slice(0, VERSION_LENGTH);

@@ -1,5 +1,5 @@
 /**
- * Charges one Mount for the memory that it takes, and lets it wait for its turn. `mount.ts` opens it, the vault reader
+ * Charges one Mount for the memory that it uses, and makes it wait for its turn. `mount.ts` opens it, the vault reader
  * reserves each value in it. A Mount whose time ends while it waits here fails with ERR_NO_MEMORY.
  */
 
@@ -10,21 +10,26 @@ import { BudgetFull, type Lease, type MemoryBudget } from '../base/memory-budget
 /** A Mount that waits holds its request, as text and parsed, and its call. */
 const CALL_BYTES = 8 * 1024;
 const REQUEST_COPIES = 2;
-/** What a Mount takes besides values: login, manifest, report. Each object has a request with its promises and timers. */
+/**
+ * Memory of a Mount besides values: login, manifest, report. Each object has a request with its promises and timers.
+ */
 const MOUNT_BYTES = 128 * 1024;
 const OBJECT_BYTES = 4 * 1024;
 /** Copies of a value until its file is sent: the text, the file, the answer. */
 const VALUE_COPIES = 3;
-/** Reserved for a value before it is read: the largest that Key Vault holds is 25 KiB. The unused part is given back. */
+/** Reserved for a value before it is read: the largest that Key Vault holds is 25 KiB. The unused part is released. */
 const READ_BYTES = VALUE_COPIES * 25 * 1024 + 8 * 1024;
 
 /** The memory of one Mount, as the vault reader uses it. */
 export interface ReadMemory {
-  /** The value of `work`, which starts when the largest value has room. `bytesOf` tells what is kept of it. */
+  /**
+   * Returns the value of `work`, which starts when the budget has enough memory for the largest value. `bytesOf`
+   * returns the bytes that are kept of it.
+   */
   during<T>(work: () => Promise<T>, bytesOf: (value: T) => number, signal: AbortSignal): Promise<T>;
 }
 
-/** What a Mount is about to do. */
+/** The work that a Mount begins. */
 export interface MountSize {
   /** Mounts of one vault share the budget. */
   readonly vaultUrl: string;
@@ -76,7 +81,7 @@ export class MountMemory implements ReadMemory {
     }
   }
 
-  /** The error of a Mount whose time ended; undefined if it does not wait for memory. */
+  /** Returns the error of a Mount whose time ended, or undefined if it does not wait for memory. */
   refusal(): ProviderError | undefined {
     const [oldest] = this.#waits.values();
     if (oldest === undefined) return undefined;
@@ -84,7 +89,7 @@ export class MountMemory implements ReadMemory {
     return noMemory(oldest.bytes, `its time ended after it had waited ${seconds} s for its turn`);
   }
 
-  /** The Mount has ended, and its answer is sent. */
+  /** Releases the memory of a Mount that has ended and whose answer is sent. */
   close(): void {
     this.#closed = true;
     this.#lease?.close();

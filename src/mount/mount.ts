@@ -1,7 +1,7 @@
 /**
- * The pipeline of a Mount, from the request of the driver to its answer. `cli/provider.ts` makes the handler, and the
- * server calls it. Requests with mistakes are refused before the first call to a vault, and an answer with a missing
- * file is never given.
+ * Defines the pipeline of a Mount, from the request of the driver to its answer. `cli/provider.ts` makes the handler,
+ * and the server calls it. Requests with mistakes are refused before the first call to a vault, and an answer with a
+ * missing file is never sent.
  */
 
 import { abortable } from '../base/abort.ts';
@@ -45,7 +45,7 @@ import { Snapshot } from './snapshot.ts';
 import { VersionLog } from './version-log.ts';
 import { VolumeNames } from './volume-names.ts';
 
-/** Everything that Mounts need from the rest of the program. */
+/** Everything that Mounts need from other parts of the program. */
 export interface MountDeps {
   readonly vaults: VaultAccess;
   readonly defaults: ParameterDefaults;
@@ -54,9 +54,9 @@ export interface MountDeps {
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly telemetry: Telemetry;
   readonly clock: Clock;
-  /** Drops from memory what was made of earlier values. */
+  /** Drops results of earlier values from memory. */
   readonly sweeper: Sweeper;
-  /** The memory that all Mounts under way share. Default: one without limit. */
+  /** The memory budget that all current Mounts share. Default: a budget without limit. */
   readonly budget?: MemoryBudget | undefined;
   readonly log: Logger;
   /** `--identity-modes`. Default: all. */
@@ -67,7 +67,7 @@ export interface MountDeps {
   readonly confidential?: readonly string[];
 }
 
-/** One Mount under way. */
+/** One current Mount. */
 interface Journey extends MountDeps {
   readonly context: FetchContext & { readonly memory: MountMemory };
   readonly noted: LogOnce;
@@ -79,12 +79,12 @@ interface Journey extends MountDeps {
 }
 
 /**
- * The steps of a Mount: attributes → parameters → memory → fetch (parallel) → convert → answer.
- * All validation comes before the first call to a vault. The answer holds every file, or there is no answer.
+ * Runs the steps of a Mount: attributes → parameters → memory → fetch (parallel) → convert → answer. All validation
+ * comes before the first call to a vault. The answer holds every file, or there is no answer.
  */
 async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const { report, context, vaults, redactor } = journey;
-  // Many Mounts start and end at the same time: each step takes a turn of the event loop for itself.
+  // Many Mounts start and end at the same time: each step runs in a separate turn of the event loop.
   await nextTurn(context.signal);
   checkTargetPath(input.targetPath ?? '');
   const attributes = parseAttributes(input.attributes);
@@ -113,7 +113,7 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   return assembleAnswer([...made, ...volume.literals.map(fileOfLiteral)], unwritten);
 }
 
-/** The handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */
+/** Returns the handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */
 export function createMount(deps: MountDeps): MountHandler {
   const { clock, sweeper, budget = new MemoryBudget(Number.POSITIVE_INFINITY) } = deps;
   const shared = {

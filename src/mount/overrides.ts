@@ -1,7 +1,7 @@
 /**
- * Refuses changes that a pod's `volumeAttributes` make to a request that uses the node's own identity. The pipeline calls
- * it after the parameters are parsed and before a login. A request whose class cannot be read is refused too, because the
- * pod could have set all of its parameters.
+ * Refuses changes that a pod's `volumeAttributes` make to a request that uses the node's own identity. The pipeline
+ * calls it after the parameters are parsed and before a login. A request whose class cannot be read is refused too,
+ * because the pod could have set all of its parameters.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -24,7 +24,9 @@ export interface OverrideRules {
   readonly classes: ClassReader;
 }
 
-/** Adds an error to the findings if the pod changed parameters that it may not change. Throws: the reason of an abort. */
+/**
+ * Adds an error to the findings if the pod changed parameters that it may not change. Throws: the reason of an abort.
+ */
 export async function refuseOverrides(
   attributes: Attributes,
   { mode, findings }: ParsedParameters,

@@ -23,7 +23,7 @@ export class Progress {
     this.#clock = clock;
   }
 
-  /** The result of `work`, with a wait that ends when it settles. Throws: the errors of `work`. */
+  /** Returns the result of `work`, with a wait that ends when it settles. Throws: the errors of `work`. */
   async during<T>(wait: Wait, work: Promise<T>): Promise<T> {
     const key = Symbol(wait.phase);
     this.#waits.set(key, { ...wait, since: this.#clock.steady() });
@@ -34,7 +34,7 @@ export class Progress {
     }
   }
 
-  /** The current waits, longest first, with their milliseconds so far; one entry for each phase and host. */
+  /** Returns the current waits, longest first, with their milliseconds so far; one entry for each phase and host. */
   current(): readonly (Wait & { readonly elapsedMs: number })[] {
     const oldest = new Map<string, Wait & { elapsedMs: number }>();
     for (const { since, ...wait } of this.#waits.values()) {

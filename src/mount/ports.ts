@@ -1,6 +1,6 @@
 /**
- * The interfaces through which the pipeline reads vaults and SecretProviderClasses; `azure/` implements them. They carry
- * objects as Key Vault answered them, and the circumstances of the Mount that asks.
+ * Defines the interfaces through which the pipeline reads vaults and SecretProviderClasses; `azure/` implements them.
+ * They hold objects as Key Vault returned them, and the circumstances of the Mount that asks.
  */
 
 import type { SteadyTime } from '../base/clock.ts';
@@ -46,7 +46,7 @@ export type FetchedObject =
 export interface ListedVersion {
   readonly version: string;
   readonly enabled: boolean;
-  /** Milliseconds since 1970; 0 where Key Vault sent none. */
+  /** Milliseconds since 1970; 0 if Key Vault sent none. */
   readonly createdAt: number;
 }
 
@@ -56,15 +56,15 @@ export interface FetchContext {
   /** The time by which the Mount has to answer. */
   readonly deadlineAt: SteadyTime;
   /**
-   * True if a read fails instead of waiting for a long pause or a silent host, since other pods wait for this Mount.
+   * True if a read fails instead of waiting for a long pause or a silent host, because other pods wait for this Mount.
    */
   readonly hasty: boolean;
   readonly progress: Progress;
-  /** Notes the values that the Mount is given. */
+  /** Records the values that the Mount gets. */
   readonly snapshot: Snapshot;
   /** Calls of one Mount share a turn when a vault is busy. */
   readonly mountId: number;
-  /** The memory of the Mount. Each value is read in it. */
+  /** The memory of the Mount. Each value that is read is charged to it. */
   readonly memory: ReadMemory;
 }
 
@@ -81,7 +81,7 @@ export interface ObjectRef {
  */
 export interface VaultReader {
   get(ref: ObjectRef, context: FetchContext): Promise<FetchedObject>;
-  /** All versions, in the order of the vault's pages. */
+  /** Returns all versions, in the order of the vault's pages. */
   listVersions(ref: Omit<ObjectRef, 'version'>, context: FetchContext): Promise<readonly ListedVersion[]>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Reports one Mount in log and metrics. `mount.ts` tells it each step. It writes one line for the Mount, one for each
- * changed version, and one for each failed object where the message is too long for one line.
+ * Reports one Mount in log and metrics. `mount.ts` calls it for each step. It writes one line for the Mount, one for
+ * each changed version, and one for each failed object if the message is too long for one line.
  */
 
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
@@ -23,7 +23,7 @@ const MAX_ERROR_BYTES = 6 * 1024;
 
 /** Names of objects in the line about last known values. */
 const MAX_NAMES = 50;
-/** The reason for last known values, by the code of the failure that they stand in for. */
+/** The reason for last known values, by the code of the failure. */
 const CAUSES: Readonly<Partial<Record<ErrorCode, LastKnownCause>>> = {
   ERR_UNREACHABLE: 'unreachable',
   ERR_TIMEOUT: 'timeout',
@@ -63,7 +63,7 @@ export class MountReport {
     return this.#log;
   }
 
-  /** The pod and the class are known. */
+  /** Records the pod and the class. */
   begun(attributes: Attributes): void {
     const { pod, parameters } = attributes;
     this.#attributes = attributes;
@@ -72,7 +72,7 @@ export class MountReport {
     this.#log.debug('Parameters', { objects: parameters.get('objects') ?? parameters.get('keyVault') ?? '' });
   }
 
-  /** The manifest is parsed. Its warnings and notes are logged once for each volume. */
+  /** Records the parsed manifest. Its warnings and notes are logged once for each volume. */
   parsed(findings: readonly Finding[], volume: VolumeSpec | undefined): void {
     this.#objects = volume?.objects.length;
     for (const { severity, message } of findings) {
@@ -81,7 +81,7 @@ export class MountReport {
     }
   }
 
-  /** The files are made. */
+  /** Records that the files are made. */
   converted(all: readonly FetchedSpec[]): void {
     const { namespace = '', name: pod = '' } = this.#attributes?.pod ?? {};
     this.#expiries = all.flatMap(({ object: { type: objectType, name: objectName }, fetched: [first] }) => {
@@ -90,7 +90,9 @@ export class MountReport {
     });
   }
 
-  /** The Mount is answered; with last known values, the log names their objects, the age of the oldest, and the cause. */
+  /**
+   * Records the answer. If it has last known values, the log names their objects, the age of the oldest, and the cause.
+   */
   delivered({ files, objectVersions, warning }: Answer, lastKnown: readonly LastKnownValue[]): void {
     this.#lastKnown(lastKnown);
     if (warning !== undefined) this.#once('large', () => this.#log.warn('Volume warning', { detail: warning }));

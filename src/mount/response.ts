@@ -1,6 +1,6 @@
 /**
- * Puts the answer of a Mount together. `mount.ts` calls it. Files that collide, volumes without a file, and answers
- * that are too large for the driver are refused.
+ * Builds the answer of a Mount. `mount.ts` calls it. Files that collide, volumes without a file, and answers that are
+ * too large for the driver are refused.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -31,7 +31,7 @@ export interface Answer extends Omit<MountOutput, 'memory'> {
 }
 
 /**
- * Puts the files together, with one object version for each file, and checks the limits of the driver.
+ * Builds the answer from the files, with one object version for each file, and checks the limits of the driver.
  * `unwritten` holds the versions of objects that were used for the files of other objects.
  * Throws: ERR_BAD_PARAMETERS for paths that collide, ERR_TOO_LARGE.
  */

@@ -1,32 +1,33 @@
 /**
- * Tracks the values that one Mount was given: when the vault gave each, and which are last known values. The vault reader
- * notes them, `fetch.ts` refuses a mix that never stood in the vault together, and the report tells the last known ones.
+ * Tracks the values that one Mount got: when the vault gave each, and which are last known values. The vault reader
+ * records them, `fetch.ts` refuses values that were never in the vault together, and the report names the last known
+ * ones.
  */
 
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import type { ProviderError } from '../base/errors.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 
-/** Time by which the reads of one Mount may lie apart. */
+/** The largest time between the reads of one Mount. */
 const TOGETHER_MS = 10_000;
 
 /** The object that was asked for; `version` is empty for the current one. */
 export type GivenRef = Pick<ObjectSpec, 'type' | 'name' | 'version'>;
 
-/** A value that a Mount was given. */
+/** A value that a Mount got. */
 export interface GivenValue {
   readonly ref: GivenRef;
   /** The first time when the vault gave it, with no other value in between. */
   readonly since: SteadyTime;
   /** The last time when the vault gave it. */
   readonly readAt: SteadyTime;
-  /** How long after that any Mount may be given it without asking, in milliseconds. */
+  /** How long after that a Mount may get it without a request, in milliseconds. */
   readonly ttlMs: number;
   /** The reason why it is a last known value; undefined: the vault gave it now, or a moment ago. */
   readonly cause: ProviderError | undefined;
 }
 
-/** A last known value that a Mount was given. */
+/** A last known value that a Mount got. */
 export interface LastKnownValue {
   readonly ref: GivenRef;
   readonly ageMs: number;
@@ -54,9 +55,9 @@ export class Snapshot {
   }
 
   /**
-   * The last known values that may not fit the others: another object of the Mount got a new value when they were no longer
-   * current, so that no Mount could have been given both. Values of versions that were asked for by name never change, so
-   * that they fit all others.
+   * Returns the last known values that may not fit the others: another object of the Mount got a new value when they
+   * were no longer current, so that no Mount could have been given both. Values of versions that were asked for by name
+   * never change, so they fit all others.
    */
   get outdated(): readonly LastKnownValue[] {
     const current = this.#given.filter(({ ref }) => ref.version === '');

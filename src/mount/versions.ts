@@ -8,8 +8,8 @@ import type { ObjectSpec } from '../spc/model.ts';
 import type { ListedVersion } from './ports.ts';
 
 /**
- * The newest `history` enabled versions, from the named one (or the current one) back.
- * Differs: the official provider delivers one more than asked for, and nothing where the named version is unknown.
+ * Returns the newest `history` enabled versions, from the named one (or the current one) back.
+ * Differs: the official provider delivers one more than asked for, and nothing if the named version is unknown.
  * Throws: ERR_NOT_FOUND, ERR_DISABLED.
  */
 export function chooseVersions(

@@ -15,8 +15,8 @@ export class VolumeNames {
   readonly #classes = new Cache<string>({ entries: MAX_VOLUMES });
 
   /**
-   * The SecretProviderClass of the volume at `targetPath`: the given one, or the one given before, or the name of the
-   * volume in the pod; empty if none is known.
+   * Returns the SecretProviderClass of the volume at `targetPath`: the given one, or the one given before, or the name
+   * of the volume in the pod, or an empty text if none is known.
    */
   nameOf(targetPath: string, secretProviderClass: string): string {
     if (secretProviderClass === '') return this.#classes.get(targetPath) ?? TARGET_PATH.exec(targetPath)?.[1] ?? '';

@@ -1,7 +1,7 @@
 /**
- * Opens contents of certificates, and keeps what was made of them: opened keys for a minute, facts and files for ten
- * minutes after their last use. The conversions in this room use it. It serves only callers that present the same bytes
- * and password.
+ * Opens contents of certificates, and keeps the results: opened keys for a minute, facts and files for ten minutes
+ * after their last use. The conversions in this room use it. It serves only callers that present the same bytes and
+ * password.
  */
 
 import { createHash } from 'node:crypto';
@@ -68,8 +68,8 @@ const OPEN_IDLE_MS = 60_000;
 const OBJECT_BYTES = 14 * 1024;
 
 /**
- * Keeps what was made of each content, so that a later Mount of the same bytes gets the same files without opening
- * them. Every caller presents the bytes and the password, so that the key of an entry needs no identity.
+ * Keeps the results of each content, so that a later Mount of the same bytes gets the same files without opening them.
+ * Every caller presents the bytes and the password, so that the key of an entry needs no identity.
  */
 export class CertificateCache {
   readonly #open: ResultCache<OpenContent>;
@@ -84,7 +84,7 @@ export class CertificateCache {
     this.#files = new ResultCache(sweeper, { idleMs: IDLE_MS, maxBytes: 2 * MEBIBYTE, sizeOf: ({ length }) => length });
   }
 
-  /** One content for one Mount. The work on it ends with the Mount, unless other Mounts wait for it. */
+  /** Returns one content for one Mount. The work on it ends with the Mount, unless other Mounts wait for it. */
   of(source: ContentSource, signal: AbortSignal, understanding: Understanding = OWN_CHAIN): Content {
     const { value, contentType, password } = source;
     const key = `${digestOf(value, contentType, password?.reveal())} ${understanding.name}`;
@@ -122,16 +122,18 @@ export interface Content {
   readonly key: string;
   open(signal: AbortSignal): Promise<OpenContent>;
   facts(): Promise<ContentFacts>;
-  /** A copy of the file that `make` makes; `name` distinguishes it from other files of the same content. */
+  /** Returns a copy of the file that `make` makes; `name` distinguishes it from other files of the same content. */
   file(name: string, make: (content: OpenContent, signal: AbortSignal) => Promise<Buffer | string>): Promise<Buffer>;
 }
 
-/** The bytes of a value. A value that is too long to be read is cut one byte above the limit, which saves time. */
+/**
+ * Returns the bytes of a value. A value that is too long to be read is cut one byte above the limit, which saves time.
+ */
 export function bytesOf(value: Secret): Buffer {
   return Buffer.from(value.reveal().slice(0, MAX_CONTENT_BYTES + 1));
 }
 
-/** A digest of a list of texts, some of which may be absent. Different lists have different digests. */
+/** Returns a digest of a list of texts, some of which may be absent. Different lists have different digests. */
 export function digestOf(...parts: readonly (Buffer | string | undefined)[]): string {
   const digest = createHash('sha256');
   for (const part of parts) {

@@ -34,7 +34,7 @@ export class CertificateWatch {
   /**
    * Reports the current problems of certificates: each one in the log once, and in the metrics each time. `reasons`
    * limits the problems, for certificates that have no chain or key by design.
-   * Throws: ERR_BAD_CONTENT for expired and not yet valid ones where the policy is to enforce.
+   * Throws: ERR_BAD_CONTENT for expired and not yet valid ones if the policy is `enforce`.
    */
   look(name: string, examinations: readonly Examination[], reasons?: readonly CertificateReason[]): void {
     const { certificatePolicy, clock, log, noted } = this.#options;

@@ -1,6 +1,6 @@
 /**
- * Turns the objects that were read into files. `mount.ts` calls it with all objects of a volume. One object that cannot
- * be converted fails the Mount, with an error that names all of them.
+ * Converts the objects that were read into files. `mount.ts` calls it with all objects of a volume. One object that
+ * cannot be converted fails the Mount, with an error that names all of them.
  */
 
 import { nextTurn } from '../../base/turns.ts';
@@ -15,7 +15,7 @@ import { CertificateWatch, type WatchOptions } from './certificate-watch.ts';
 import { convertOutputs, LenderFailure } from './outputs.ts';
 import { convertValue } from './value.ts';
 
-/** The surroundings of a conversion: where it reports, and what it keeps of earlier ones. */
+/** The dependencies of a conversion: its reports, and the cache of earlier ones. */
 export interface ConvertContext extends WatchOptions {
   /** Vault of the objects, for messages. */
   readonly vaultName: string;
@@ -133,7 +133,7 @@ function failureOf(thrown: unknown, { object, version, index, conversion }: Fail
   return { ...failed, content: { vaultName, name, version: index > 0 ? version.version : object.version } };
 }
 
-/** The id of an object version in the official provider's form. Users of the cluster can read it. */
+/** Returns the id of an object version in the official provider's form. Users of the cluster can read it. */
 function objectVersionOf(object: ObjectSpec, { version }: FetchedObject, index: number): ObjectVersion {
   const id = `${object.type}/${object.name}`;
   return { id: object.history > 1 ? `${id}/${index}` : id, version };

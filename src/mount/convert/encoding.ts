@@ -7,7 +7,8 @@ import { decodeBase64, decodeHex } from '../../base/encoding.ts';
 import { ProviderError } from '../../base/errors.ts';
 
 /**
- * The bytes of a text in the given encoding. Throws: ERR_BAD_CONTENT in Go's words, without any part of the value.
+ * Returns the bytes of a text in the given encoding. Throws: ERR_BAD_CONTENT in Go's words, without any part of the
+ * value.
  */
 export function decodeText(text: string, encoding: 'utf-8' | 'base64' | 'hex'): Buffer {
   switch (encoding) {

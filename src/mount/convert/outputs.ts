@@ -53,7 +53,7 @@ export interface OutputsContext {
   readonly signal: AbortSignal;
 }
 
-/** An object failed because the content of its lender of certificates cannot be read; the cause says why. */
+/** The failure of an object whose lender of certificates cannot be read. The cause is the reason. */
 export class LenderFailure extends Error {
   /** Index of the lender. */
   readonly lender: number;
@@ -113,7 +113,7 @@ async function blame(error: unknown, { content, all, contents, signal }: Outputs
   throw new ProviderError(error.code, `${error.message}; the password is that of ${password}`, { cause: error });
 }
 
-/** A function that opens contents for one Mount. */
+/** Returns a function that opens contents for one Mount. */
 function openedBy(contents: CertificateCache, signal: AbortSignal) {
   return (secret: FetchedSecret, password: { readonly password?: Secret }, understanding?: Understanding) => {
     const value = bytesOf(secret.value);
@@ -139,7 +139,9 @@ function isLeftOut(output: OutputKind, presence: OutputSpec['presence'], { hasKe
   }
 }
 
-/** A chain secret may be alone, but servers refuse a client without certificate and key. */
+/**
+ * Returns the warning about a client without certificate and key, which servers refuse. A chain secret may be alone.
+ */
 function noClientCertificate(outputs: readonly OutputSpec[], { onlyAuthorities }: ContentFacts): CertificateFinding {
   const paths = outputs.filter(({ presence }) => presence === 'with-key').map(({ path }) => path);
   const holds = onlyAuthorities ? 'holds CA certificates only' : 'holds certificates only, and no private key';
@@ -167,7 +169,7 @@ const AS_CHAIN: Understanding = {
   },
 };
 
-/** A certificate whose chain another content completes. */
+/** Returns the interpretation of a certificate whose chain another content completes. */
 function withLent(lender: Content): Understanding {
   return {
     name: `with ${lender.key}`,
@@ -206,7 +208,7 @@ async function withChain(
   return { ...material, chain: { ...material.chain, intermediates } };
 }
 
-/** The password: the value of the object that lends it. */
+/** Returns the password: the value of the object that lends it. */
 function passwordOf(index: number | undefined, all: readonly FetchedSpec[]): { readonly password?: Secret } {
   if (index === undefined) return {};
   const { value } = lenderAt(index, all);
@@ -214,8 +216,8 @@ function passwordOf(index: number | undefined, all: readonly FetchedSpec[]): { r
 }
 
 /**
- * The password of a file, without the line break that editors add. A secret without a password is refused, since the
- * key would be unprotected.
+ * Returns the password of a file, without the line break that editors add. A secret without a password is refused,
+ * since the key would be unprotected.
  */
 function passwordFor(path: string, { password }: { readonly password?: Secret }): { readonly password?: Secret } {
   if (password === undefined) return {};
@@ -238,7 +240,7 @@ function asSecret(fetched: FetchedObject): FetchedSecret {
   return fetched;
 }
 
-/** Each certificate once, at its first place. */
+/** Returns each certificate once, at its first place. */
 function distinct(certificates: readonly X509Certificate[]): readonly X509Certificate[] {
   return [...new Map(certificates.map((one) => [one.fingerprint256, one])).values()];
 }

@@ -1,7 +1,7 @@
 /**
  * Runs the same work once: Mounts that ask for a result at the same time share the work, and its result is kept for
- * later ones. `certificate-cache.ts` keeps in it what it makes of certificates. Failures are kept for a minute where
- * the content is bad; other failures are not kept.
+ * later ones. `certificate-cache.ts` keeps in it what it makes of certificates. Failures are kept for a minute if the
+ * content is bad. Other failures are not kept.
  */
 
 import { Cache } from '../../base/cache.ts';
@@ -13,9 +13,9 @@ import type { Sweeper } from '../../base/sweeper.ts';
 export interface ResultLimits<T> {
   /** Bytes of all results together; one result may have an eighth of it. */
   readonly maxBytes: number;
-  /** A result is dropped when nobody asked for it for this long. */
+  /** A result is dropped if it was not used for this long. */
   readonly idleMs: number;
-  /** Estimated bytes of a result in memory. */
+  /** Returns estimated bytes of a result in memory. */
   readonly sizeOf: (result: T) => number;
 }
 
@@ -23,8 +23,8 @@ const MAX_RESULTS = 2000;
 /** Estimated bytes of a result besides its own: key, entry, wrappers. */
 const OVERHEAD_BYTES = 512;
 /**
- * Bad content stays bad, and a pod that fails is tried most often of all. Still a failure is kept for a short time
- * only, which use does not prolong: OpenSSL can fail for reasons that pass, such as memory.
+ * Bad content does not change, and a pod that fails is tried most often. A failure is nevertheless kept for a short
+ * time only, which use does not prolong: OpenSSL can fail for temporary reasons, such as memory.
  */
 const FAILURE_MS = 60_000;
 
@@ -42,9 +42,9 @@ export class ResultCache<T> {
   }
 
   /**
-   * The result under `key`, made by `work` where there is none.
+   * Returns the result under `key`, made by `work` if there is none.
    * Throws: the errors of `work`, of which ERR_BAD_CONTENT is kept for a minute and no other; the signal's reason when
-   * it aborts, while `work` goes on for others who wait.
+   * it aborts, while `work` continues for others who wait.
    */
   async once(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted();

@@ -66,8 +66,8 @@ const LINE_BREAKS_LOST: CertificateFinding = {
 };
 
 /**
- * Files as the official provider makes them: secrets as they are, certificate-backed secrets as PEM, public keys and
- * certificates as PEM.
+ * Returns files as the official provider makes them: secrets as they are, certificate-backed secrets as PEM, public
+ * keys and certificates as PEM.
  * Throws: ERR_BAD_CONTENT.
  */
 export async function convertValue(fetched: FetchedObject, context: ValueContext): Promise<readonly MountedFile[]> {
@@ -101,8 +101,8 @@ async function convertSecret(fetched: FetchedSecret, context: ValueContext): Pro
 }
 
 /**
- * The content of the official provider's file before it is decoded. A secret that belongs to no certificate is a plain
- * value, unless the manifest asks for PEM and the value is a PFX.
+ * Returns the content of the official provider's file before it is decoded. A secret that belongs to no certificate is
+ * a plain value, unless the manifest asks for PEM and the value is a PFX.
  */
 async function wholeOf(fetched: FetchedSecret, context: ValueContext): Promise<Buffer | string> {
   const { format } = context.content;
@@ -121,7 +121,7 @@ async function wholeOf(fetched: FetchedSecret, context: ValueContext): Promise<B
   return fetched.value.reveal();
 }
 
-/** The form of a certificate's secret: by its content type, or without one by its content. */
+/** Returns the form of a certificate's secret: by its content type, or without one by its content. */
 function storedForm({ value, contentType }: FetchedSecret): 'pkcs12' | 'pem' {
   if (contentType === PKCS12_TYPE) return 'pkcs12';
   if (contentType === PEM_TYPE) return 'pem';
@@ -137,7 +137,10 @@ function storedForm({ value, contentType }: FetchedSecret): 'pkcs12' | 'pem' {
   );
 }
 
-/** PEM as it is, or in the order of the chain. A value that is called PEM and is not PEM stays as it is. */
+/**
+ * Returns PEM as it is, or in the order of the chain. A value with the content type of PEM that is not PEM is
+ * unchanged.
+ */
 async function orderedPem(fetched: FetchedSecret, context: ValueContext): Promise<Buffer | string> {
   const source = contentOf(fetched, context);
   const text = fetched.value.reveal();
@@ -163,7 +166,8 @@ const PEM_OF_PFX: FormChange = {
 };
 
 /**
- * The PFX in base64. If the content has several server certificates, the first is taken, as in the official provider.
+ * Returns the PFX in base64. If the content has several server certificates, the first is taken, as in the official
+ * provider.
  */
 const PFX_OF_PEM: FormChange = {
   encodings: ['utf-8', 'base64'],
@@ -176,8 +180,8 @@ const PFX_OF_PEM: FormChange = {
 };
 
 /**
- * The result of a conversion that the official provider does not make. A manifest that the official provider mounts
- * must mount here too: if the conversion fails, the value is written as it is, with a warning.
+ * Returns the result of a conversion that the official provider does not make. A manifest that the official provider
+ * mounts must mount here too: if the conversion fails, the value is written as it is, with a warning.
  */
 async function orAsItIs(
   { encodings, make }: FormChange,
@@ -211,8 +215,8 @@ function isBadContent(error: unknown): error is ProviderError {
 }
 
 /**
- * True if the value can be decoded. If not, the Mount fails, and the error of the conversion tells more than that of
- * the decoder.
+ * True if the value can be decoded. If not, the Mount fails, and the error of the conversion is more precise than that
+ * of the decoder.
  */
 function isDecodable(text: string, encoding: ValueSpec['encoding']): boolean {
   try {
