@@ -37,7 +37,7 @@ export interface ServeOptions {
   readonly customUserAgent: string;
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
-  /** How old a value may be that stands in for a vault that is away; 0: none does. */
+  /** How old a last known value may be that is served while its vault is away; 0: none is served. */
   readonly maxStaleMs: number;
   /** Service-account tokens are verified by the keys of their issuer where Entra ID is away. */
   readonly verifyTokensOffline: boolean;

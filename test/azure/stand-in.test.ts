@@ -264,7 +264,7 @@ describe('a vault that is away', () => {
   });
 });
 
-describe('the error that a last known value stands in for', () => {
+describe('the error that a last known value replaces', () => {
   const told = () =>
     log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => `${fields.objects}: ${fields.error}`);
   const token = () =>

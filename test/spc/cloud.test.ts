@@ -56,7 +56,7 @@ describe('clouds by name, in any letter case', () => {
     }
   });
 
-  it('the program’s default stands in', () => {
+  it('the program’s default is used', () => {
     const { volume } = read(CLASSIC, { defaults: { cloudName: 'AzureChinaCloud' } });
     expect(volume?.cloud.name).toBe('AzureChinaCloud');
   });

@@ -64,7 +64,7 @@ describe('tenant', () => {
     expect(read({ ...CLASSIC, tenantId: 'other' }).volume?.tenantId).toBe(TENANT);
   });
 
-  it('tenantId stands in for a missing tenantID', () => {
+  it('tenantId is used if tenantID is missing', () => {
     const { volume, notes } = read({ ...CLASSIC, tenantID: ' ', tenantId: 'contoso.onmicrosoft.com' });
     expect(volume?.tenantId).toBe('contoso.onmicrosoft.com');
     expect(notes).toEqual([]);
@@ -173,7 +173,7 @@ describe('unknown parameters', () => {
     ['keyvaultName', 'keyVaultName'],
     ['tenantID', 'tenantid'],
     ['objects', 'object'],
-  ])('one that stands in for a missing %s is told once, with its own line', (name, typo) => {
+  ])('one that may mean a missing %s is reported once, with its own line', (name, typo) => {
     const { [name as keyof typeof CLASSIC]: value, ...others } = CLASSIC;
     const attributes = parseAttributes(JSON.stringify({ ...others, [typo]: value }));
     const { findings } = parseParameters(attributes, { defaults: DEFAULTS, lines: new Map([[typo, 7]]) });

@@ -84,7 +84,7 @@ export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'log
   readonly trusted?: boolean;
   readonly cacheTtlMs?: number;
   readonly pinnedCacheTtlMs?: number;
-  /** 0 if absent: no value stands in for a vault that is away. */
+  /** Default: 0, with which no last known value is served. */
   readonly maxStaleMs?: number;
   /** Default: false. */
   readonly verifyTokensOffline?: boolean;

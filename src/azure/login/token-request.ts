@@ -50,7 +50,7 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
     const attempt = { client, witness, signal, clock, proxiesEntra: mode.proxiesEntra, refusals: 0 };
     const given = mode.acquire(identity, { cloud, host, resource, claims, attempt });
     const { token, expiresOnTimestamp, refreshAfterTimestamp } = await abortable(given, signal);
-    // The SDK passes on what stands in the answer.
+    // The SDK does not check the token of the answer.
     if (typeof token !== 'string' || token === '') throw new Error('the answer holds no token');
     return { token: new Secret(token), expiresAt: expiresOnTimestamp, refreshAt: refreshAfterTimestamp };
   } catch (error) {

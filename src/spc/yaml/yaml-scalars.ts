@@ -198,7 +198,7 @@ export interface BlockText {
   readonly end: number;
 }
 
-/** Reads a block scalar; `parentIndent` is the column of the collection that it stands in, -1 outside of any. */
+/** Reads a block scalar; `parentIndent` is the column of its collection, or -1 outside of any. */
 export function readBlock(source: YamlSource, parentIndent: number): BlockText {
   const { mark } = source;
   const literal = source.read() === '|';
