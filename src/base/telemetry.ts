@@ -53,6 +53,8 @@ export interface MountOutcome {
   /** If the driver never named the class, this is the name of the volume in the pod. */
   readonly secretProviderClass: string;
   readonly ok: boolean;
+  /** Age of the oldest last known value of the answer, in milliseconds; 0: there is none, or the Mount failed. */
+  readonly lastKnownAgeMs: number;
   /** Expiry dates of the delivered objects; empty if the Mount failed. */
   readonly expiries: readonly ObjectExpiry[];
   /** Milliseconds since 1970. */

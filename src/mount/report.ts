@@ -51,6 +51,7 @@ export class MountReport {
   #name = '';
   #expiries: readonly ObjectExpiry[] = [];
   #objects: number | undefined;
+  #lastKnownAgeMs = 0;
 
   constructor(options: ReportOptions) {
     this.#options = options;
@@ -108,7 +109,8 @@ export class MountReport {
     const names = [...new Set(values.map(({ ref }) => shortNameOf(ref)))];
     const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
     const objects = `${names.slice(0, MAX_NAMES).join(' ')}${more}`;
-    const ageSeconds = Math.round(Math.max(...values.map(({ ageMs }) => ageMs)) / 1000);
+    this.#lastKnownAgeMs = Math.max(...values.map(({ ageMs }) => ageMs));
+    const ageSeconds = Math.round(this.#lastKnownAgeMs / 1000);
     this.#log.warn('Mounted with last known values', { objects, ageSeconds, code, error });
     this.#options.telemetry.lastKnownMount(CAUSES[code] ?? 'server_error');
   }
@@ -146,7 +148,8 @@ export class MountReport {
     const { telemetry, clock } = this.#options;
     const [volume, secretProviderClass, finishedAt] = [this.#volume(), this.#name, clock.wall()];
     const expiries = ok ? this.#expiries : [];
-    telemetry.mountFinished({ volume, namespace, pod, secretProviderClass, ok, finishedAt, expiries });
+    const lastKnownAgeMs = this.#lastKnownAgeMs;
+    telemetry.mountFinished({ volume, namespace, pod, secretProviderClass, ok, lastKnownAgeMs, finishedAt, expiries });
   }
 
   #once(message: string, write: () => void): void {

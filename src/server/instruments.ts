@@ -44,6 +44,8 @@ export interface MountRecord {
   /** Milliseconds since 1970. */
   readonly lastSuccessAt: number | undefined;
   readonly consecutiveFailures: number;
+  /** See `MountOutcome`; that of the last Mount that succeeded. */
+  readonly lastKnownAgeMs: number;
 }
 
 /** The figures that a scrape reads. */
@@ -191,12 +193,11 @@ function addInfo(registry: Registry, version: string): void {
 
 /** Counters of losses. They are counted elsewhere, since the library may not be loaded yet. */
 function addProcess(registry: Registry, { logLinesDropped, socketLost }: InstrumentSources): void {
-  const registers = [registry];
   new Counter({
     name: 'akv_csi_log_lines_dropped_total',
     help: 'Log lines that could not be written, because of a full disk or a reader that is closed or too slow',
     labelNames: ['stream'],
-    registers,
+    registers: [registry],
     collect() {
       this.reset();
       for (const stream of ['stdout', 'stderr'] as const) this.inc({ stream }, logLinesDropped(stream));
@@ -205,7 +206,7 @@ function addProcess(registry: Registry, { logLinesDropped, socketLost }: Instrum
   new Counter({
     name: 'akv_csi_socket_lost_total',
     help: 'Times that another process took or removed the socket of the provider',
-    registers,
+    registers: [registry],
     collect() {
       this.reset();
       this.inc(socketLost());
@@ -215,48 +216,54 @@ function addProcess(registry: Registry, { logLinesDropped, socketLost }: Instrum
 
 /** Gauges that are filled by a scrape, so that they hold nothing that the sources have forgotten. */
 function addMounts(registry: Registry, { mountsInFlight, mounts }: InstrumentSources): void {
-  const registers = [registry];
   new Gauge({
     name: 'akv_csi_mounts_in_flight',
     help: 'Mounts in progress',
-    registers,
+    registers: [registry],
     collect() {
       this.set(mountsInFlight());
     },
   });
-  new Gauge({
-    name: 'akv_csi_mount_last_success_timestamp_seconds',
-    help: 'When a pod volume was last answered with its files, in seconds since 1970',
-    labelNames: ['namespace', 'pod', 'secretproviderclass'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { names, lastSuccessAt } of mounts()) {
-        if (lastSuccessAt !== undefined) this.set(mountLabels(names), lastSuccessAt / 1000);
-      }
-    },
-  });
-  new Gauge({
-    name: 'akv_csi_mount_consecutive_failures',
-    help: 'Failed attempts for a pod volume since the last that succeeded; driver v1.6 hides failures after the first mount',
-    labelNames: ['namespace', 'pod', 'secretproviderclass'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { names, consecutiveFailures } of mounts()) this.set(mountLabels(names), consecutiveFailures);
-    },
-  });
+  /** A gauge with one series for each volume whose figure is known. */
+  const ofVolumes = (name: string, help: string, figureOf: (record: MountRecord) => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['namespace', 'pod', 'secretproviderclass'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const record of mounts()) {
+          const figure = figureOf(record);
+          if (figure !== undefined) this.set(mountLabels(record.names), figure);
+        }
+      },
+    });
+  ofVolumes(
+    'akv_csi_mount_last_success_timestamp_seconds',
+    'When a pod volume was last answered with its files, in seconds since 1970',
+    ({ lastSuccessAt }) => (lastSuccessAt === undefined ? undefined : lastSuccessAt / 1000),
+  );
+  ofVolumes(
+    'akv_csi_mount_consecutive_failures',
+    'Failed attempts for a pod volume since the last that succeeded; driver v1.6 hides failures after the first mount',
+    ({ consecutiveFailures }) => consecutiveFailures,
+  );
+  ofVolumes(
+    'akv_csi_mount_last_known_age_seconds',
+    'Age of the oldest last known value in the last answer for a pod volume, when it was given; 0: all values were current',
+    ({ lastKnownAgeMs }) => lastKnownAgeMs / 1000,
+  );
 }
 
 /** The expiry of objects, as a time and as the seconds until then. */
 function addExpiries(registry: Registry, { now, expiries }: InstrumentSources): void {
-  const registers = [registry];
   const labelNames = ['namespace', 'pod', 'object_type', 'object_name'];
   new Gauge({
     name: 'akv_csi_object_expiration_timestamp_seconds',
     help: 'When a mounted object expires, in seconds since 1970',
     labelNames,
-    registers,
+    registers: [registry],
     collect() {
       this.reset();
       for (const expiry of expiries()) this.set(expiryLabels(expiry), expiry.expiresAt / 1000);
@@ -266,7 +273,7 @@ function addExpiries(registry: Registry, { now, expiries }: InstrumentSources): 
     name: 'akv_csi_object_expiry_seconds',
     help: 'Seconds until a mounted object expires, negative once it has',
     labelNames,
-    registers,
+    registers: [registry],
     collect() {
       this.reset();
       for (const expiry of expiries()) this.set(expiryLabels(expiry), (expiry.expiresAt - now()) / 1000);

@@ -183,7 +183,7 @@ function requestCounters(
 }
 
 function record(outcome: MountOutcome, { mounts, expiries }: Figures): void {
-  const { volume, namespace, pod, secretProviderClass, ok, finishedAt, expiries: ofVolume } = outcome;
+  const { volume, namespace, pod, secretProviderClass, ok, lastKnownAgeMs, finishedAt, expiries: ofVolume } = outcome;
   if (ok) expiries.set(volume, ofVolume, { count: Math.max(1, ofVolume.length) });
   else expiries.get(volume);
   const before = mounts.peek(volume);
@@ -191,6 +191,7 @@ function record(outcome: MountOutcome, { mounts, expiries }: Figures): void {
     names: { namespace, pod, secretProviderClass },
     lastSuccessAt: ok ? finishedAt : before?.lastSuccessAt,
     consecutiveFailures: ok ? 0 : (before?.consecutiveFailures ?? 0) + 1,
+    lastKnownAgeMs: ok ? lastKnownAgeMs : (before?.lastKnownAgeMs ?? 0),
   });
 }
 
@@ -219,7 +220,7 @@ function soonest(expiries: readonly ObjectExpiry[], label: (objectName: string) 
   return [...found.values()];
 }
 
-/** One record for all volumes of a pod that have one SecretProviderClass: the oldest success, and the most failures. */
+/** One record for all volumes of a pod that have one SecretProviderClass: the oldest success, the most failures, the oldest value. */
 function worst(records: readonly MountRecord[]): readonly MountRecord[] {
   const found = new Map<string, MountRecord>();
   for (const record of records) {
@@ -231,6 +232,7 @@ function worst(records: readonly MountRecord[]): readonly MountRecord[] {
       ...record,
       lastSuccessAt: successes.length === 0 ? undefined : Math.min(...successes),
       consecutiveFailures: Math.max(before.consecutiveFailures, record.consecutiveFailures),
+      lastKnownAgeMs: Math.max(before.lastKnownAgeMs, record.lastKnownAgeMs),
     });
   }
   return [...found.values()];

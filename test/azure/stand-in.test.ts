@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Sweeper } from '../../src/base/sweeper.ts';
-import { silentTelemetry } from '../../src/base/telemetry.ts';
+import { type MountOutcome, silentTelemetry } from '../../src/base/telemetry.ts';
 import type { Fault } from '../../src/emulator/host/faults.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
@@ -14,6 +14,8 @@ const HOUR = 60 * MINUTE;
 let lab: Lab;
 let time: number;
 let causes: string[];
+/** Ages of last known values, in milliseconds, one for each Mount. */
+let ages: number[];
 let log: ReturnType<typeof keptLog>;
 const clock = clockOf(() => time);
 let mount: ReturnType<typeof createMount>;
@@ -21,8 +23,13 @@ let mount: ReturnType<typeof createMount>;
 async function start(options: Partial<LabOptions> = {}): Promise<void> {
   time = Date.now();
   causes = [];
+  ages = [];
   log = keptLog();
-  const telemetry = { ...silentTelemetry, lastKnownMount: (cause: string) => void causes.push(cause) };
+  const telemetry = {
+    ...silentTelemetry,
+    lastKnownMount: (cause: string) => void causes.push(cause),
+    mountFinished: ({ lastKnownAgeMs }: MountOutcome) => void ages.push(lastKnownAgeMs),
+  };
   lab = await startLab({ clock, telemetry, maxStaleMs: HOUR, ...options });
   mount = createMount({
     vaults: lab.azure.vaults,
@@ -230,6 +237,7 @@ describe('a vault that is away', () => {
     expect((await mounted()).values).toEqual(['value-1']);
     time += 1;
     expect(await refused()).toMatchObject({ code: 'ERR_VAULT' });
+    expect(ages).toEqual([0, HOUR - 1, 0]);
     await lab.close();
     await start({ maxStaleMs: 0 });
     await mounted();

@@ -32,7 +32,7 @@ function metricsAt(start = 1_700_000_000_000, objectNames = true) {
 function outcomeOf(more: Partial<MountOutcome> = {}): MountOutcome {
   const { volume = '/volume' } = more;
   const names = { namespace: 'shop', pod: 'web-0', secretProviderClass: 'broker' };
-  return { volume, ...names, ok: true, finishedAt: 1_700_000_000_000, expiries: [], ...more };
+  return { volume, ...names, ok: true, lastKnownAgeMs: 0, finishedAt: 1_700_000_000_000, expiries: [], ...more };
 }
 
 /** Returns the samples of one metric, with sorted labels. */
@@ -257,6 +257,23 @@ describe('our own metrics', () => {
     metrics.mountFinished(outcomeOf({ ok: false, finishedAt: now() + 2 * MINUTE }));
     expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([`${labels} 2`]);
     expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toEqual([`${labels} 1700000000`]);
+  });
+
+  test('tell how old the last known values of a volume are, until a Mount without any succeeds', async () => {
+    const { metrics } = metricsAt();
+    const ages = () => samples(metrics, 'akv_csi_mount_last_known_age_seconds');
+    const labels = 'namespace="shop",pod="web-0",secretproviderclass="broker"';
+    metrics.mountFinished(outcomeOf({ ok: false }));
+    expect(await ages()).toEqual([`${labels} 0`]);
+    metrics.mountFinished(outcomeOf({ lastKnownAgeMs: 740_000 }));
+    metrics.mountFinished(outcomeOf({ volume: '/twin', lastKnownAgeMs: 20_000 }));
+    expect(await ages()).toEqual([`${labels} 740`]);
+    metrics.mountFinished(outcomeOf({ ok: false }));
+    expect(await ages()).toEqual([`${labels} 740`]);
+    metrics.mountFinished(outcomeOf());
+    expect(await ages()).toEqual([`${labels} 20`]);
+    metrics.mountFinished(outcomeOf({ volume: '/twin' }));
+    expect(await ages()).toEqual([`${labels} 0`]);
   });
 
   test('keep the volumes of a pod apart, and show the worst of those that have one class', async () => {
