@@ -7,8 +7,8 @@
 import { clip } from '../../base/words.ts';
 
 /**
- * Patterns that differ from one answer to the next although the cause is the same, with their replacements. Separators before
- * them are bounded: without a bound, a long row of them is looked at again from each of its characters.
+ * Patterns that differ from one answer to the next although the cause is the same, with their replacements. Separators
+ * before them are bounded: without a bound, a long row of them is looked at again from each of its characters.
  */
 const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [

@@ -72,7 +72,8 @@ function alternativeNames(
       ca,
       lookup,
       servername: isIP(host) === 0 ? host : CLUSTER_HOST,
-      // The host may be a name or address that is not in the certificate. Only the certificate of an API server has the cluster's name.
+      // The host may be a name or address that is not in the certificate. Only the certificate of an API server has the
+      // cluster's name.
       checkServerIdentity: () => undefined,
     });
     const late = Object.assign(new Error(`no TLS handshake within ${timeoutMs / 1000} s`), { code: 'TLS_TIMEOUT' });

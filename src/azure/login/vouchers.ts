@@ -67,8 +67,9 @@ export class Vouchers {
   }
 
   /**
-   * Records that a vault has given a value for a token of the claim at `now` (milliseconds since 1970). The proof counts
-   * from then on, so that it counts for as long as the value. One that was refused since its login stays refused.
+   * Records that a vault has given a value for a token of the claim at `now` (milliseconds since 1970). The proof
+   * counts from then on, so that it counts for as long as the value. One that was refused since its login stays
+   * refused.
    */
   confirmed(claim: Claim, now: number): void {
     const refused = [claim.principal, keyOf(claim)].some((key) => this.#proofs.peek(key) === false);

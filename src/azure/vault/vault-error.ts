@@ -93,8 +93,9 @@ export function vaultError(question: VaultQuestion, error: unknown): ProviderErr
 const REFUSALS: readonly number[] = [401, 403, 404];
 
 /**
- * Returns true if a read failed because the vault refused it, so that no earlier value may be served any more. A refusal
- * without an error code is not Key Vault's: the page of a proxy or of a network's sign-in says nothing about the object.
+ * Returns true if a read failed because the vault refused it, so that no earlier value may be served any more. A
+ * refusal without an error code is not Key Vault's: the page of a proxy or of a network's sign-in says nothing about
+ * the object.
  */
 export function isVaultRefusal(error: unknown): boolean {
   if (error instanceof ProviderError) {
