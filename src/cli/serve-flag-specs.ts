@@ -77,7 +77,7 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     name: 'max-stale',
     kind: 'duration',
     fallback: '1h',
-    help: 'how old a value may be that is served while its vault does not answer; 0: none is',
+    help: 'how old a value may be that is served while its vault or the login service does not answer; 0: none is',
   },
   {
     name: 'verify-tokens-offline',
