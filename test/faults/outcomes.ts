@@ -25,6 +25,16 @@ export function recordOf({ first, repeat, many }: Outcomes): string {
   return [first, repeat, many].join(' | ');
 }
 
+/**
+ * Returns true if an observed outcome is the recorded one. The repeat of a login may get the last known value instead: a Mount
+ * that has one waits five seconds for the service, and on a busy machine the tries of the SDK take longer.
+ */
+export function isAsRecorded({ host }: Call, observed: string, expected: string | undefined): boolean {
+  if (observed === expected || host === 'vault' || expected === undefined) return observed === expected;
+  const [first, , many] = expected.split(' | ');
+  return observed === [first, 'last known value', many].join(' | ');
+}
+
 /** Replaces the recorded outcomes of calls, and the tables of the page. */
 export function update(observed: Recorded): void {
   const merged = { ...recorded(), ...observed };
