@@ -59,6 +59,8 @@ export interface AzureOptions {
   readonly sweeper: Sweeper;
   /** Bound of one HTTP request, in milliseconds. */
   readonly requestTimeoutMs?: number;
+  /** How long a request hangs before it is sent a second time, in milliseconds; see `createTransport`. */
+  readonly hedgeMs?: number | undefined;
   /** Resolves host names; default: by the files of the system. */
   readonly resolve?: Resolve;
   /** Host and port of pod identity's NMI, if it is not where every node has it. */
@@ -83,12 +85,13 @@ export interface Azure {
 export function connectAzure(options: AzureOptions): Azure {
   const { userAgent, telemetry, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
   const { maxStaleMs, offlineCache, log = silentLogger } = options;
-  const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST, resolve } = options;
+  const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST, resolve, hedgeMs } = options;
+  const line = { userAgent, telemetry, ...(hedgeMs !== undefined && { hedgeMs }) };
   const agents = new Agents(options.trust, { sweeper, telemetry, ...(resolve !== undefined && { resolve }) });
-  const transport = createTransport({ agents, userAgent, timeoutMs, telemetry });
+  const transport = createTransport({ ...line, agents, timeoutMs });
   const metadata = new MetadataCache(sweeper);
   const transportBy = (agent: Agent, boundMs: number) =>
-    createTransport({ agents: agents.only(agent), userAgent, timeoutMs: boundMs, telemetry });
+    createTransport({ ...line, agents: agents.only(agent), timeoutMs: boundMs });
   const proxy = new TokenProxy({ ...options.tokenProxy, lookup: agents.lookup }, (agent) =>
     metadata.clientOf(transportBy(agent, timeoutMs)),
   );
