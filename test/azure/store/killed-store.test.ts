@@ -15,7 +15,7 @@ test('a process that is killed while it writes loses nothing that was on the dis
   const entryPoints = [join(import.meta.dirname, 'child-store.ts')];
   await build({ entryPoints, outfile: program, bundle: true, platform: 'node', format: 'cjs', logLevel: 'error' });
   const key = await newKey('node-1', Buffer.from('0123456789abcdefghijklmnopqrstuv'));
-  for (let round = 0; round < rounds(6, 150); round++) {
+  for (let round = 0; round < rounds(6, 50); round++) {
     const child = spawn(process.execPath, [program, directory, String(round)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
