@@ -31,11 +31,19 @@ async function storm(limit: number, rows: readonly string[]): Promise<readonly S
   return JSON.parse(readFileSync(json, 'utf8'));
 }
 
+const LARGE = ['100 x 20 x 25000, 100', '10 x 160 x 25500, 10'];
+const MANY = ['10 x 500 x 25000, 10', '100 x 20 x 200, 100'];
+/** Node 24 needs more for itself; 192 MiB is the limit in the chart. */
+const STORMS: readonly (readonly [limit: number, rows: readonly string[]])[] =
+  Number(process.versions.node.split('.')[0]) < 24
+    ? [
+        [128, LARGE],
+        [100, MANY],
+      ]
+    : [[192, [...LARGE, ...MANY]]];
+
 describe.skipIf(!allowsCgroups())('a storm of large volumes', () => {
-  it.each([
-    [128, ['100 x 20 x 25000, 100', '10 x 160 x 25500, 10']],
-    [100, ['10 x 500 x 25000, 10', '100 x 20 x 200, 100']],
-  ])(
+  it.each(STORMS)(
     'kills nothing in %i MiB, and each Mount ends as it should',
     async (limit, rows) => {
       const results = await storm(limit, rows);
