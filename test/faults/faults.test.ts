@@ -12,7 +12,7 @@ const isWhole = scope === 'all' || scope === 'update';
 /** Faults of each call in a sample. */
 const SAMPLE = FULL ? 10 : 3;
 /** The calls of the small sample. */
-const QUICK_CALLS = ['secret', 'token of Entra ID', 'IMDS'];
+const QUICK_CALLS = ['secret', 'token of Entra ID'];
 
 /** Faults that end by themselves within seconds. */
 const isQuick = ({ group, does }: Fault): boolean =>
