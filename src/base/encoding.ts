@@ -1,6 +1,7 @@
 /**
- * Strict decoders for base64 and hexadecimal text, with the error offsets of Go's decoders. `mount/convert` decodes
- * values with them. They refuse what Node's own decoders skip.
+ * Strict decoders for base64, base64url and hexadecimal text. `mount/convert` decodes values with them, and needs the
+ * error offsets of Go's decoders; `azure/login` decodes parts of tokens and keys. They refuse what Node's own decoders
+ * skip.
  */
 
 /** The result of a strict decoding: the bytes, or the offset of the first invalid character. */
@@ -30,6 +31,16 @@ export function decodeHex(text: string): Decoded {
   if (invalid !== -1) return { ok: false, offset: invalid };
   if (text.length % 2 !== 0) return { ok: false, offset: text.length };
   return { ok: true, bytes: Buffer.from(text, 'hex') };
+}
+
+/**
+ * Returns the bytes of a text in base64url without padding, or undefined for everything else. Padding, foreign characters
+ * and spare bits are refused, so that one content has one text.
+ */
+export function decodeBase64Url(text: unknown): Buffer | undefined {
+  if (typeof text !== 'string') return undefined;
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? bytes : undefined;
 }
 
 /** The offset that Go reports: of a foreign character, behind misplaced padding, or of a group that is cut off. */

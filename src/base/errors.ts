@@ -113,3 +113,8 @@ export function framesOf(thrown: unknown): readonly string[] {
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/** Returns the code of an error of the system or of Node, such as `ENOENT`; empty for other errors. */
+export function systemCodeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}

@@ -7,6 +7,7 @@
 import { Cache } from '../../base/cache.ts';
 import { Lifetime } from '../../base/clock.ts';
 import { messageOf, ProviderError } from '../../base/errors.ts';
+import { isJsonObject } from '../../base/json.ts';
 import type { Logger } from '../../base/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
@@ -90,11 +91,11 @@ export class Classes implements ClassReader {
     const metadata = field(object, 'metadata');
     const parameters = field(field(object, 'spec'), 'parameters') ?? {};
     const isAsked = field(metadata, 'namespace') === namespace && field(metadata, 'name') === name;
-    if (!isAsked || typeof parameters !== 'object') {
+    if (!isAsked || !isJsonObject(parameters)) {
       const reason = `the API server at ${this.#server.host} answered, but not with the class`;
       throw new ProviderError('ERR_VAULT', `${reason}; check the API server, and proxies before it`);
     }
-    const texts = Object.entries(parameters as object).filter(([, value]) => typeof value === 'string');
+    const texts = Object.entries(parameters).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
     return new Map(texts);
   }
 }
@@ -104,6 +105,5 @@ function confirmed({ parameters }: Copy): ClassCopy {
 }
 
 function field(holder: unknown, name: string): unknown {
-  if (typeof holder !== 'object' || holder === null || !Object.hasOwn(holder, name)) return undefined;
-  return (holder as Readonly<Record<string, unknown>>)[name];
+  return isJsonObject(holder) && Object.hasOwn(holder, name) ? holder[name] : undefined;
 }

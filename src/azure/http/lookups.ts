@@ -8,6 +8,7 @@ import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Cache } from '../../base/cache.ts';
 import { Lifetime, systemClock } from '../../base/clock.ts';
+import { systemCodeOf } from '../../base/errors.ts';
 import { Sweeper } from '../../base/sweeper.ts';
 import { silentTelemetry, type Telemetry } from '../../base/telemetry.ts';
 import { coded } from './network-error.ts';
@@ -193,5 +194,5 @@ export class Lookups {
 }
 
 function isAboutName(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && NO_SUCH_NAME.has(String(error.code));
+  return NO_SUCH_NAME.has(systemCodeOf(error));
 }

@@ -6,6 +6,7 @@
 
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
+import { systemCodeOf } from '../../base/errors.ts';
 import { readRegularFile, realPathOf } from './regular-file.ts';
 
 /** Paths of the files of the system's resolver. */
@@ -82,7 +83,7 @@ async function linesOf(path: string, maxBytes: number): Promise<readonly string[
     .then(
       (file) => file.text,
       ({ cause }: Error) => {
-        if (cause instanceof Error && 'code' in cause && NO_DESCRIPTOR.has(String(cause.code))) throw cause;
+        if (NO_DESCRIPTOR.has(systemCodeOf(cause))) throw cause;
         return '';
       },
     );

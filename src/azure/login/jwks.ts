@@ -6,9 +6,9 @@
  */
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { decodeBase64Url } from '../../base/encoding.ts';
 import { isJsonObject } from '../../base/json.ts';
 import { significant } from '../../pki/curves.ts';
-import { decodeBase64Url } from './base64url.ts';
 
 /** The kinds of keys: RSA, and EC by its curve. */
 export type KeyKind = 'RSA' | 'P-256' | 'P-384' | 'P-521';

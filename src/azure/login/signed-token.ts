@@ -6,8 +6,8 @@
 
 import { isUtf8 } from 'node:buffer';
 import { constants, verify } from 'node:crypto';
+import { decodeBase64Url } from '../../base/encoding.ts';
 import { isJsonObject, type JsonLimits, parseJson } from '../../base/json.ts';
-import { decodeBase64Url } from './base64url.ts';
 import type { IssuerKey, KeyKind } from './jwks.ts';
 
 /** A parsed token. No part of it is verified. */

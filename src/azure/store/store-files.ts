@@ -8,7 +8,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, opendir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ProviderError } from '../../base/errors.ts';
+import { ProviderError, systemCodeOf } from '../../base/errors.ts';
 import { type FileStamp, readRegularBytes, realPathOf, stampOf, UnreadableFile } from '../http/regular-file.ts';
 
 /** The directory below the operator's, so that nobody else's permissions are changed. */
@@ -58,7 +58,7 @@ export class StoreFiles {
   async make(): Promise<void> {
     const { directory } = this;
     await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error;
+      if (systemCodeOf(error) !== 'EEXIST') throw error;
     });
     const status = await lstat(directory);
     if (!status.isDirectory()) throw setup(directory, 'it is not a directory; delete it');
@@ -120,7 +120,7 @@ export class StoreFiles {
 
   async remove(name: string): Promise<void> {
     await unlink(this.#path(name)).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (systemCodeOf(error) !== 'ENOENT') throw error;
     });
   }
 
@@ -133,11 +133,6 @@ export class StoreFiles {
   #path(name: string): string {
     return join(this.directory, name);
   }
-}
-
-/** The code of an error of the file system, such as `ENOSPC`; empty for another error. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 async function closing(file: FileHandle, work: () => Promise<void>): Promise<void> {

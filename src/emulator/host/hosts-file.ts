@@ -3,6 +3,7 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { systemCodeOf } from '../../base/errors.ts';
 
 const MARK = /\s# akv-csi emulator (\d+)$/;
 
@@ -40,6 +41,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return systemCodeOf(error) === 'EPERM';
   }
 }
