@@ -59,7 +59,11 @@ function dataAlone(text: string): unknown {
 function sliceOf({ start, end }: MapTree, source: string): string {
   const isFlow = source[start] === '{';
   const sliceEnd = isFlow ? end : end + source.slice(end).search(/[\r\n]|$/);
-  const [first = '', ...rest] = source.slice(start, sliceEnd).trimEnd().split(/\r?\n/);
+  // Blanks at the end of the last line may belong to a block scalar.
+  const [first = '', ...rest] = source
+    .slice(start, sliceEnd)
+    .replace(/[\r\n]+$/, '')
+    .split(/\r?\n/);
   const column = start - (source.lastIndexOf('\n', start - 1) + 1);
   const indents = rest.filter((line) => line.trim() !== '').map((line) => line.search(/[^ ]/));
   const width = isFlow ? Math.min(...indents) : column;

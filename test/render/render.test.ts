@@ -369,6 +369,11 @@ spec:
     );
   });
 
+  it('keeps blanks at the end of a block scalar that ends the field, and its other scalars as they are written', () => {
+    const text = 'keyVault:\n  vault:\n    a: "0"\n  vaultSecret:\n    x: |-\n      ! \n';
+    expect(renderText(text).volume?.parameters.keyVault).toBe('vault:\n  a: "0"\nvaultSecret:\n  x: |-\n    ! \n');
+  });
+
   it('gives the field’s data back from text with CRLF line ends', () => {
     const text = resource('spec.tls', CERTIFICATE).replaceAll('\n', '\r\n');
     expect(parse(renderText(text).volume?.parameters.keyVault ?? '')).toEqual(CERTIFICATE);
