@@ -12,6 +12,9 @@ import { messageOf, ProviderError } from '../../base/errors.ts';
 /** Longest temporary directory in which the name of a socket still fits. */
 const MAX_BASE_BYTES = 64;
 
+/** Tries to remove a directory in which a process writes until it ends, 0.1 s, 0.2 s and so on after one another. */
+const MAX_TRIES = 3;
+
 /** The temporary directory and the processes of the demo, all of which are removed at its end. */
 export interface DemoContext {
   /** The temporary directory of this demo. Its path is short. `close` removes it. */
@@ -30,7 +33,13 @@ export interface DemoContext {
 export async function openDemoContext(): Promise<DemoContext> {
   const directory = await makeDirectory();
   // Removes the directory also after an uncaught exception or a closed output pipe.
-  const lastResort = () => rmSync(directory, { recursive: true, force: true });
+  const lastResort = () => {
+    try {
+      rmSync(directory, { recursive: true, force: true, maxRetries: MAX_TRIES });
+    } catch {
+      // A process that is about to end still writes there. The exit code of the demo stands.
+    }
+  };
   process.once('exit', lastResort);
   const controller = new AbortController();
   const undos: (() => void | Promise<void>)[] = [];

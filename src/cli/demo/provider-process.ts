@@ -70,7 +70,8 @@ export async function startProviderProcess(options: ProviderProcessOptions): Pro
     },
   );
   const lastResort = () => void child.kill('SIGKILL');
-  process.once('exit', lastResort);
+  // Before the listener that removes the directory, in which this process writes.
+  process.prependOnceListener('exit', lastResort);
   child.once('exit', () => process.off('exit', lastResort));
 
   const log = recordLog(child);
