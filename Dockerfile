@@ -8,7 +8,6 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 # Built by the Node that will run it: what V8 caches at build time fits no other.
 COPY --from=runtime /nodejs/bin/node /usr/local/bin/node
-COPY proto proto
 COPY scripts scripts
 COPY examples examples
 COPY src src

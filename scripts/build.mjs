@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { rawText } from './raw-text.mjs';
+import { unreached } from './unreached.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -57,7 +58,7 @@ const { outputFiles } = await build({
     // The SDK tests each request body with `instanceof FormData`, which makes Node load its fetch: 8 MB.
     FormData: 'undefined',
   },
-  plugins: [rawText, separateLab],
+  plugins: [rawText, separateLab, unreached],
 });
 
 /** Escapes non-ASCII characters, also in regular expressions, so that V8 stores one byte per character. */

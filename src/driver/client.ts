@@ -70,14 +70,15 @@ const SERVICE_CONFIG = JSON.stringify({
  * Throws: ERR_USAGE for another endpoint, ERR_UNREACHABLE if the socket file does not exist.
  */
 export function connectProvider(endpoint: string): ProviderClient {
+  const { Version, Mount } = csiDriverProvider;
   const client = new Client(addressOf(endpoint), credentials.createInsecure(), {
     'grpc.service_config': SERVICE_CONFIG,
     'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
     'grpc.use_local_subchannel_pool': 1,
   });
   return {
-    version: (options = {}) => unary(client, { method: 'Version', request: { version: CONTRACT_VERSION }, ...options }),
-    mount: (request, options = {}) => unary(client, { method: 'Mount', request, ...options }),
+    version: (options = {}) => unary(client, { method: Version, request: { version: CONTRACT_VERSION }, ...options }),
+    mount: (request, options = {}) => unary(client, { method: Mount, request, ...options }),
     close: () => client.close(),
   };
 }
@@ -101,17 +102,16 @@ function addressOf(endpoint: string): string {
   return `unix:${path}`;
 }
 
-interface UnaryCall extends CallOptions {
-  readonly method: 'Version' | 'Mount';
-  readonly request: object;
+interface UnaryCall<Request, Response> extends CallOptions {
+  readonly method: Pick<MethodDefinition<Request, Response>, 'path' | 'requestSerialize' | 'responseDeserialize'>;
+  readonly request: Request;
 }
 
-function unary<Response>(client: Client, { method, request, deadlineMs, signal }: UnaryCall): Promise<Response> {
-  const definition = csiDriverProvider[method] as Pick<
-    MethodDefinition<object, Response>,
-    'path' | 'requestSerialize' | 'responseDeserialize'
-  >;
-  const { path, requestSerialize, responseDeserialize } = definition;
+function unary<Request, Response>(
+  client: Client,
+  { method, request, deadlineMs, signal }: UnaryCall<Request, Response>,
+): Promise<Response> {
+  const { path, requestSerialize, responseDeserialize } = method;
   // grpc-js reads waitForReady from the service config, but uses only the value in the metadata.
   const metadata = new Metadata({ waitForReady: true });
   const options = deadlineMs === undefined ? {} : { deadline: systemClock.wall() + deadlineMs };
@@ -119,7 +119,7 @@ function unary<Response>(client: Client, { method, request, deadlineMs, signal }
     const done: requestCallback<Response> = (error: ServiceError | null, response?: Response) => {
       signal?.removeEventListener('abort', cancel);
       if (error !== null) reject(error);
-      else if (response === undefined) reject(new Error(`${method} returned no response`));
+      else if (response === undefined) reject(new Error(`${path} returned no response`));
       else settle(response);
     };
     const call = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);

@@ -1,14 +1,11 @@
 /**
- * Loads the gRPC contract between driver and provider from the files in `proto/`. The server, the driver's side and
- * `mount/` use its types. A request is decoded without `current_object_version`, which the provider does not use.
+ * The gRPC contract between driver and provider, as in the files in `proto/`, with which a test compares it. The server,
+ * the driver's side and `mount/` use its types. The server decodes a request without `current_object_version`.
  */
 
-import type { ServiceDefinition } from '@grpc/grpc-js';
-import { fromJSON } from '@grpc/proto-loader';
-import protobuf from 'protobufjs';
-import healthProto from '../../proto/health.proto?raw';
-import providerProto from '../../proto/service.proto?raw';
-import { HEALTH_SERVICE, PROVIDER_SERVICE } from './names.ts';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { bytes, enumOf, int32, Message, messageOf, text } from './messages.ts';
+import { HEALTH_SERVICE, MOUNT_METHOD, PROVIDER_SERVICE } from './names.ts';
 
 /** Version of the contract between driver and provider; both sides send it. */
 export const CONTRACT_VERSION = 'v1alpha1';
@@ -45,6 +42,11 @@ export interface MountResponse {
   readonly files: readonly MountedFile[];
 }
 
+/** `v1alpha1.VersionRequest`. */
+export interface VersionRequest {
+  readonly version: string;
+}
+
 /** `v1alpha1.VersionResponse`. */
 export interface VersionResponse {
   readonly version: string;
@@ -52,46 +54,93 @@ export interface VersionResponse {
   readonly runtimeVersion: string;
 }
 
-function load(root: protobuf.Root, service: string): ServiceDefinition {
-  const definition = fromJSON(root.toJSON(), { enums: String, defaults: true, arrays: true })[service];
-  if (definition === undefined || 'format' in definition) throw new Error(`${service} is not in its proto file`);
-  return definition as ServiceDefinition;
+/** `grpc.health.v1.HealthCheckRequest`. */
+interface HealthCheckRequest {
+  readonly service: string;
 }
 
-const provider = protobuf.parse(providerProto).root;
-const { Version, Mount } = load(provider, PROVIDER_SERVICE);
-if (Version === undefined || Mount === undefined) throw new Error('the contract lacks a method');
-const mountRequest = mountRequestAsServed();
-const mountResponse = provider.lookupType('v1alpha1.MountResponse');
+/** `grpc.health.v1.HealthCheckResponse`. */
+interface HealthCheckResponse {
+  readonly status: 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+}
+
+const objectVersion = new Message<ObjectVersion>({ id: [1, text], version: [2, text] });
+const file = new Message<MountedFile>({ path: [1, text], mode: [2, int32], contents: [3, bytes] });
+const mountError = new Message<{ readonly code: string }>({ code: [1, text] });
+const REQUEST_TEXTS = {
+  attributes: [1, text],
+  secrets: [2, text],
+  targetPath: [3, text],
+  permission: [4, text],
+} as const;
+
+/** The messages by their names in `proto/`. */
+export const MESSAGES = {
+  VersionRequest: new Message<VersionRequest>({ version: [1, text] }),
+  VersionResponse: new Message<VersionResponse>({
+    version: [1, text],
+    runtimeName: [2, text],
+    runtimeVersion: [3, text],
+  }),
+  MountRequest: new Message<MountRequest>({ ...REQUEST_TEXTS, currentObjectVersion: [5, [messageOf(objectVersion)]] }),
+  MountResponse: new Message<MountResponse>({
+    objectVersion: [1, [messageOf(objectVersion)]],
+    error: [2, messageOf(mountError)],
+    files: [3, [messageOf(file)]],
+  }),
+  HealthCheckRequest: new Message<HealthCheckRequest>({ service: [1, text] }),
+  HealthCheckResponse: new Message<HealthCheckResponse>({
+    status: [1, enumOf(['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'])],
+  }),
+  HealthListRequest: new Message<object>({}),
+  // The provider does not support `List`, so that its answer has no field here.
+  HealthListResponse: new Message<object>({}),
+} as const;
 
 /**
  * The request as a server decodes it. `current_object_version` is skipped: the provider does not use it, and 4 MiB of
  * it would be two million objects.
  */
-function mountRequestAsServed(): protobuf.Type {
-  const type = protobuf.parse(providerProto).root.lookupType('v1alpha1.MountRequest');
-  const { currentObjectVersion } = type.fields;
-  if (currentObjectVersion === undefined) throw new Error('MountRequest lacks current_object_version');
-  return type.remove(currentObjectVersion) as protobuf.Type;
+const servedMountRequest = new Message<Omit<MountRequest, 'currentObjectVersion'>>(REQUEST_TEXTS);
+
+function method<Request extends object, Response extends object>(
+  path: string,
+  request: Message<Request>,
+  response: Message<Response>,
+): MethodDefinition<Request, Response> {
+  return {
+    path,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: request.encode,
+    requestDeserialize: request.decode,
+    responseSerialize: response.encode,
+    responseDeserialize: response.decode,
+  };
 }
 
 /** `v1alpha1.CSIDriverProvider`: `Version` and `Mount` (`proto/service.proto`). */
 export const csiDriverProvider = {
-  Version,
-  // proto-loader would copy the whole answer, with all files, before it writes it.
+  Version: method(`/${PROVIDER_SERVICE}/Version`, MESSAGES.VersionRequest, MESSAGES.VersionResponse),
   Mount: {
-    ...Mount,
-    requestDeserialize(bytes: Buffer) {
+    ...method(MOUNT_METHOD, MESSAGES.MountRequest, MESSAGES.MountResponse),
+    requestDeserialize(data: Buffer) {
       try {
-        return mountRequest.toObject(mountRequest.decode(bytes), { defaults: true });
+        return servedMountRequest.decode(data);
       } finally {
         // The fields are texts, which are copies; the bytes hold credentials.
-        bytes.fill(0);
+        data.fill(0);
       }
     },
-    responseSerialize: (answer: MountResponse) => mountResponse.encode(answer).finish() as Buffer,
   },
 } satisfies ServiceDefinition;
 
 /** `grpc.health.v1.Health` (`proto/health.proto`). */
-export const health = load(protobuf.parse(healthProto).root, HEALTH_SERVICE);
+export const health = {
+  Check: method(`/${HEALTH_SERVICE}/Check`, MESSAGES.HealthCheckRequest, MESSAGES.HealthCheckResponse),
+  List: method(`/${HEALTH_SERVICE}/List`, MESSAGES.HealthListRequest, MESSAGES.HealthListResponse),
+  Watch: {
+    ...method(`/${HEALTH_SERVICE}/Watch`, MESSAGES.HealthCheckRequest, MESSAGES.HealthCheckResponse),
+    responseStream: true,
+  },
+} satisfies ServiceDefinition;
