@@ -3,7 +3,7 @@
  */
 
 import { ProviderError } from '../base/errors.ts';
-import { parseGoBoolean } from '../base/go.ts';
+import { DURATION_RULE, parseGoBoolean, parseGoDuration } from '../base/go.ts';
 import { clip, nearest, quote } from '../base/words.ts';
 
 /** A flag as Go's `flag` package knows it. */
@@ -27,21 +27,7 @@ export interface ParsedFlags {
   readonly ignored: readonly string[];
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  μs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
-
 const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
-
-/** The longest duration that a timer of Node can hold. */
-const MAX_DURATION_MS = 0x7fff_ffff;
 
 /**
  * Reads arguments in Go's syntax: one or two dashes, `-v 5`, `-v=5`, `--flag value`, `--flag=value`, `--flag=false`.
@@ -99,7 +85,7 @@ const RULE: Readonly<Record<FlagSpec['kind'], string>> = {
   boolean: 'true or false',
   count: 'a whole number from 0',
   port: 'a port from 0 to 65535',
-  duration: 'a duration such as 500ms, 30s, 2m or 1h, at most 596h',
+  duration: DURATION_RULE,
   bytes: 'a size such as 24Mi or 25165824',
 };
 
@@ -121,20 +107,10 @@ function read(kind: FlagSpec['kind'], text: string): string | number | boolean |
     case 'port':
       return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
     case 'duration':
-      return readDuration(text);
+      return parseGoDuration(text);
     case 'bytes':
       return readBytes(text);
   }
-}
-
-/** Returns a duration in Go's syntax in milliseconds; undefined if the text is not a duration. */
-function readDuration(text: string): number | undefined {
-  if (text === '0') return 0;
-  if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(text)) return undefined;
-  let total = 0;
-  for (const [, amount, unit = ''] of text.matchAll(/([\d.]+)([a-zµμ]+)/g))
-    total += Number(amount) * (UNIT_MS[unit] ?? 0);
-  return total <= MAX_DURATION_MS ? total : undefined;
 }
 
 /** Returns a size in the form of Kubernetes in bytes, 0 for an empty text; undefined if the text is not a size. */

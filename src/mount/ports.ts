@@ -107,5 +107,7 @@ export interface ClassReader {
 
 /** Opens the vault of a volume. */
 export interface VaultAccess {
-  open(volume: Pick<VolumeSpec, 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl'>): VaultReader;
+  open(
+    volume: Pick<VolumeSpec, 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl' | 'maxAgeMs'>,
+  ): VaultReader;
 }

@@ -93,4 +93,6 @@ export interface VolumeSpec {
   readonly vaultUrl: string;
   readonly objects: readonly ObjectSpec[];
   readonly literals: readonly LiteralFile[];
+  /** How old a value may be at a Mount, in milliseconds; undefined: as old as the flags of the provider allow. */
+  readonly maxAgeMs?: number | undefined;
 }

@@ -10,8 +10,8 @@ import type { Attributes } from './attributes.ts';
 import { ALL_NAMES } from './parameter-names.ts';
 
 /**
- * The parameters that do not decide what the node's identity reads: they name or shape files, belong to other modes, or
- * have no effect. A new parameter is guarded until this list contains it.
+ * The parameters that do not decide what the node's identity reads: they name or shape files, say how new values must
+ * be, belong to other modes, or have no effect. A new parameter is guarded until this list contains it.
  */
 const FREE_NAMES: readonly string[] = [
   'clientID',
@@ -21,6 +21,7 @@ const FREE_NAMES: readonly string[] = [
   'certificateUse',
   'fileName',
   'filePermission',
+  'maxAge',
   'resourceGroup',
   'subscriptionId',
 ];

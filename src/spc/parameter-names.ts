@@ -14,6 +14,7 @@ export const CLASSIC_NAMES: readonly string[] = [
   'cloudEnvFileName',
   ...IDENTITY_PARAMETERS,
   'objects',
+  'maxAge',
   'resourceGroup',
   'subscriptionId',
 ];
@@ -25,6 +26,7 @@ export const KEY_VAULT_NAMES: readonly string[] = [
   'certificateUse',
   'fileName',
   'filePermission',
+  'maxAge',
   'cloudName',
   'cloudEnvFileName',
 ];

@@ -4,7 +4,7 @@
  */
 
 import { ProviderError } from '../base/errors.ts';
-import { parseGoBoolean } from '../base/go.ts';
+import { DURATION_RULE, parseGoBoolean, parseGoDuration } from '../base/go.ts';
 import { quote } from '../base/words.ts';
 import { type Attributes, lengthProblem, type NodePublishSecret } from './attributes.ts';
 import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
@@ -173,6 +173,15 @@ export class ParameterReader {
       this.error(name, `failed to parse ${name} flag, error: ${reason}`, 'parameters');
     }
     return value === true;
+  }
+
+  /** Returns the limit for the age of values, in milliseconds; undefined if the manifest sets none. */
+  maxAge(): number | undefined {
+    const text = this.text('maxAge');
+    const value = parseGoDuration(text);
+    if (value === undefined && text !== '')
+      this.error('maxAge', `maxAge ${quote(text)} must be ${DURATION_RULE}; with 0s the vault is asked at each mount`);
+    return value;
   }
 
   cloud(): Cloud | undefined {

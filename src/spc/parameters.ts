@@ -66,6 +66,7 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   if (reader.refuseLong()) return { findings: reader.findings, volume: undefined, objects: [], literals: [] };
   const keyVault = attributes.parameters.has('keyVault');
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
+  const maxAgeMs = reader.maxAge();
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
   const { cloud, mode, identity, tenantId, vaultName, objects, literals } = manifest;
@@ -73,8 +74,8 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   if (findings.errors.length > 0 || cloud === undefined || identity === undefined)
     return { ...read, volume: undefined };
   const vaultUrl = `https://${vaultName}.${cloud.vaultSuffix}`;
-  const volume = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl, objects, literals };
-  return { ...read, volume };
+  const place = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl };
+  return { ...read, volume: { ...place, objects, literals, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) } };
 }
 
 /** Returns one error for all mistakes, those of the official provider first, or undefined. */

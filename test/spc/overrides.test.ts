@@ -43,6 +43,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   certificateUse: ['client'],
   fileName: ['b'],
   filePermission: ['0600'],
+  maxAge: ['0s', '5m'],
 };
 const PLAIN = Object.entries(VALUES).flatMap(([name, values]) => values.map((value) => ({ [name]: value })));
 const MISSPELT = PLAIN.flatMap((change) =>

@@ -60,7 +60,7 @@ export interface Lab {
   readonly azure: Azure;
   readonly cloud: Cloud;
   /** Opens a vault with an identity. */
-  open(identity: Identity, vaultName?: string): VaultReader;
+  open(identity: Identity, vaultName?: string, maxAgeMs?: number): VaultReader;
   /** Returns the context of a new Mount. */
   context(options?: Partial<FetchContext>): FetchContext;
   /** Counts the authenticated requests in the log, by kind. */
@@ -141,13 +141,14 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     emulator,
     azure,
     cloud,
-    open: (identity, vaultName = 'lab-vault') =>
+    open: (identity, vaultName = 'lab-vault', maxAgeMs) =>
       azure.vaults.open({
         cloud,
         tenantId: TENANT,
         identity,
         vaultName,
         vaultUrl: `https://${vaultName}.${cloud.vaultSuffix}`,
+        maxAgeMs,
       }),
     context: ({ signal = new AbortController().signal, ...given } = {}) => ({
       signal: withListeners(signal),

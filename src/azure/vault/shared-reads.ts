@@ -4,6 +4,7 @@
  */
 
 import { Cache } from '../../base/cache.ts';
+import { type Clock, msSince, type SteadyTime } from '../../base/clock.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
 
@@ -23,29 +24,38 @@ export interface ReadKeeping {
   readonly ttlMs: number;
 }
 
+/** A value, and when the vault gave it. */
+interface Kept<T> {
+  readonly value: T;
+  readonly readAt: SteadyTime;
+}
+
 /** The reads of one kind, in progress and in memory. */
 export class SharedReads<T> {
   /** The reads in progress, by key. */
   readonly flights = new SingleFlight<T>();
-  readonly #cache: Cache<T>;
+  readonly #cache: Cache<Kept<T>>;
+  readonly #clock: Clock;
   /** Estimates the memory of a value, in bytes. */
   readonly bytesOf: (value: T) => number;
   readonly #random: () => number;
 
   constructor(sweeper: Sweeper, bytesOf: (value: T) => number, random: () => number = Math.random) {
+    this.#clock = sweeper.clock;
     this.#cache = new Cache({ bytes: MAX_BYTES, entryBytes: MAX_BYTES / 8, sweeper });
     this.bytesOf = bytesOf;
     this.#random = random;
   }
 
-  /** Returns the value that was read a moment ago. */
-  find(key: string): T | undefined {
-    return this.#cache.get(key);
+  /** Returns the value that was read a moment ago, if it is younger than `maxAgeMs`. */
+  find(key: string, maxAgeMs = Number.POSITIVE_INFINITY): T | undefined {
+    const kept = this.#cache.get(key);
+    return kept !== undefined && msSince(this.#clock, kept.readAt) < maxAgeMs ? kept.value : undefined;
   }
 
   /** Keeps a value that was read now, in place of an earlier one. */
   keep(key: string, value: T, { owner, ttlMs }: ReadKeeping): void {
     const lifeMs = ttlMs * (1 - JITTER * this.#random());
-    this.#cache.set(key, value, { owner, ttlMs: lifeMs, bytes: this.bytesOf(value) });
+    this.#cache.set(key, { value, readAt: this.#clock.steady() }, { owner, ttlMs: lifeMs, bytes: this.bytesOf(value) });
   }
 }

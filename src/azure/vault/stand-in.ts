@@ -4,7 +4,7 @@
  * answer is.
  */
 
-import { type Clock, later } from '../../base/clock.ts';
+import { type Clock, later, msSince } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
 import { hostHint, hostInWords } from '../../base/phases.ts';
 import { Progress } from '../../mount/pending-waits.ts';
@@ -33,6 +33,8 @@ export interface StandInRead<O extends Operation> {
   readonly question: VaultQuestion;
   /** How long a value answers repeated reads without a request, in milliseconds. */
   readonly ttlMs: number;
+  /** How old a value may be that the Mount gets, in milliseconds. */
+  readonly maxAgeMs: number;
 }
 
 /** The last known value of one read, and the tries to replace it. */
@@ -47,9 +49,10 @@ export class StandIn<O extends Operation> {
     this.#read = read;
   }
 
-  /** Returns the last known value, even if it may not be served. */
+  /** Returns the last known value, unless it is too old for the Mount. The error of the read decides if it is served. */
   get known(): Known<KnownValues[O]> | undefined {
-    return this.#parts.known.find(this.#read.request);
+    const known = this.#parts.known.find(this.#read.request);
+    return known !== undefined && msSince(this.#parts.clock, known.readAt) < this.#read.maxAgeMs ? known : undefined;
   }
 
   /** True once the vault is asked. */
@@ -94,10 +97,10 @@ export class StandIn<O extends Operation> {
 
   /** Records a value that a Mount gets, and returns it. `cause`: the reason for a last known value. */
   give({ snapshot }: FetchContext, value: KnownValues[O], cause?: ProviderError): KnownValues[O] {
-    const { request, ttlMs } = this.#read;
+    const { request, ttlMs, maxAgeMs } = this.#read;
     const now = this.#parts.clock.steady();
-    const { since, readAt } = this.known ?? { since: now, readAt: now };
-    snapshot.add({ ref: request, since, readAt, ttlMs, cause });
+    const { since, readAt } = this.#parts.known.find(request) ?? { since: now, readAt: now };
+    snapshot.add({ ref: request, since, readAt, ttlMs: Math.min(ttlMs, maxAgeMs), cause });
     return value;
   }
 

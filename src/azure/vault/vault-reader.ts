@@ -50,6 +50,7 @@ interface Read<O extends Operation> {
   readonly request: KnownRequest<O>;
   readonly shared: SharedReads<KnownValues[O]>;
   readonly ttlMs: number;
+  readonly maxAgeMs: number;
   readonly send: (call: VaultCall) => Promise<unknown>;
   readonly understand: (body: unknown) => KnownValues[O];
 }
@@ -161,10 +162,10 @@ export class SessionReader implements VaultReader {
   }
 
   /** Returns the value in memory, and how the read is answered, as metrics count it. */
-  async #lookInMemory<O extends Operation>({ signal }: FetchContext, { key, shared }: Read<O>) {
+  async #lookInMemory<O extends Operation>({ signal }: FetchContext, { key, shared, maxAgeMs }: Read<O>) {
     // A Mount asks for all its objects at the same time: each request begins in a separate turn.
-    if (shared.find(key) === undefined && !shared.flights.has(key)) await nextTurn(signal);
-    const kept = shared.find(key);
+    if (shared.find(key, maxAgeMs) === undefined && !shared.flights.has(key)) await nextTurn(signal);
+    const kept = shared.find(key, maxAgeMs);
     const found = kept !== undefined ? 'hit' : shared.flights.has(key) ? 'shared' : 'miss';
     this.#options.telemetry.cacheLookup(found);
     return { kept, found };
@@ -246,7 +247,7 @@ export class SessionReader implements VaultReader {
   }
 
   #ask<O extends Operation>({ type, name, version }: ObjectRef, operation: O) {
-    const { scope, vaultName, hostName, identity, login, host } = this.#session;
+    const { scope, vaultName, hostName, identity, login, host, maxAgeMs } = this.#session;
     const question: VaultQuestion = {
       ...{ type, name, version, operation, vaultName, host: hostName },
       get identity() {
@@ -254,7 +255,7 @@ export class SessionReader implements VaultReader {
       },
     };
     const request = { principal: login.principal, vaultUrl: host.url, operation, type, name, version };
-    return { key: JSON.stringify([scope, type, name, version, operation]), request, question };
+    return { key: JSON.stringify([scope, type, name, version, operation]), request, question, maxAgeMs };
   }
 
   #hostQuestion({ key, question }: Pick<Read<Operation>, 'key' | 'question'>) {

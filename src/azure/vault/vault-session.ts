@@ -36,13 +36,15 @@ export interface VaultSession {
   readonly tenantId: string;
   /** The resource of the cloud's vaults. */
   readonly resource: string;
+  /** How old a value may be that this Mount gets, in milliseconds; `Infinity`: as old as the flags allow. */
+  readonly maxAgeMs: number;
   /** See `describeIdentity`. */
   readonly identity: () => string;
 }
 
 /** Opens a vault for a Mount. Sends nothing. */
 export function startSession(
-  { cloud, tenantId, identity, vaultName }: VaultVolume,
+  { cloud, tenantId, identity, vaultName, maxAgeMs = Number.POSITIVE_INFINITY }: VaultVolume,
   host: VaultHost,
   tokens: TokenPool,
 ): VaultSession {
@@ -57,6 +59,7 @@ export function startSession(
     hostName: new URL(host.url).host,
     tenantId,
     resource: cloud.vaultResource,
+    maxAgeMs,
     identity: () => describeIdentity(identity),
   };
 }
