@@ -6,6 +6,7 @@
 import type { Agent } from 'node:https';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { Clock } from '../base/clock.ts';
+import type { ProviderError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
@@ -72,6 +73,8 @@ export interface Azure {
   readonly vaults: AzureVaults;
   /** The SecretProviderClasses of the cluster. */
   readonly classes: ClassReader | undefined;
+  /** Records that a Mount was answered with last known values, since a host failed with this error. */
+  lastKnownServed(cause: ProviderError): void;
   /** Creates what all connections share, which takes about ten milliseconds. Sends nothing. */
   warmUp(): void;
   /** Makes each request fail that waits two seconds for a name server from now on. Other requests continue. */
@@ -96,7 +99,7 @@ export function connectAzure(options: AzureOptions): Azure {
     metadata.clientOf(transportBy(agent, timeoutMs)),
   );
   const silent = new SilentHosts(sweeper);
-  const outages = new Outages(sweeper);
+  const outages = new Outages(sweeper, log);
   const offline = new OfflineCache();
   const issuers = issuerKeys(options, agents, offline.issuers);
   const known = new LastKnownGood({ sweeper, maxStaleMs, witness: offline.values });
@@ -134,6 +137,7 @@ export function connectAzure(options: AzureOptions): Azure {
   return {
     vaults,
     classes: classesOf(options, agents, (agent) => transportBy(agent, API_SERVER_TIMEOUT_MS)),
+    lastKnownServed: (cause) => outages.served(cause),
     warmUp: () => agents.warmUp(),
     stop: () => agents.stopLookups(),
     async restore() {

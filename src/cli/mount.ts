@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { messageOf, ProviderError } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
+import { printable } from '../base/printable.ts';
 import { quote } from '../base/words.ts';
 import { connectProvider, type MountTarget } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';
@@ -56,7 +56,7 @@ const HELP = `
 ${CREDENTIALS_HELP}
 
 Warnings of the provider, such as an expired certificate, are printed to standard error with --direct. Without --direct
-they are in the log of the provider.
+they are in the log of the provider, except that last known values were mounted, which is printed too.
 
 Exit codes: 0 mounted, 1 the Mount failed, 2 wrong command line or unreadable file.`;
 
@@ -95,8 +95,8 @@ export function runMount(
 ): Promise<number> {
   return exitCodeOf(io, async () => {
     const { spc, request } = await prepare(file, options, io);
-    const log = warningsTo((message) => io.stderr(`warning: ${message}\n`));
-    const { target, through, close } = await openTarget({ options, deps, log });
+    const warn = (message: string) => io.stderr(`warning: ${message}\n`);
+    const { target, through, close } = await openTarget({ options, deps, warn });
     try {
       io.stdout(`SecretProviderClass ${request.pod.namespace}/${spc.name}, through ${through}\n`);
       const published =
@@ -158,16 +158,20 @@ function fullNameOf({ name, namespace }: SecretProviderClass): string {
 async function openTarget({
   options,
   deps,
-  log,
+  warn,
 }: {
   readonly options: MountCommandOptions;
   readonly deps: MountCommandDeps;
-  readonly log: Logger;
+  readonly warn: (message: string) => void;
 }): Promise<{ target: MountTarget; through: string; close: () => void }> {
   const { direct = false, endpoint } = options;
   if (direct)
-    return { target: directTarget(await deps.directMount(options, log)), through: 'this process', close: () => {} };
-  const client = connectProvider(endpoint);
+    return {
+      target: directTarget(await deps.directMount(options, warningsTo(warn))),
+      through: 'this process',
+      close: () => {},
+    };
+  const client = connectProvider(endpoint, (note) => warn(printable(note)));
   try {
     const { runtimeName, runtimeVersion } = await client.version({ deadlineMs: VERSION_DEADLINE_MS });
     return { target: client, through: `${endpoint} (${runtimeName} ${runtimeVersion})`, close: () => client.close() };

@@ -112,6 +112,7 @@ export async function createProvider(
       servedModes,
       overrides: azure.classes === undefined ? undefined : { allowed, classes: azure.classes },
       telemetry,
+      lastKnownServed: (cause) => azure.lastKnownServed(cause),
       clock,
       sweeper,
       budget: surroundings.memory,

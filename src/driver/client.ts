@@ -11,6 +11,7 @@ import {
   type MethodDefinition,
   type requestCallback,
   type ServiceError,
+  type StatusObject,
 } from '@grpc/grpc-js';
 import { systemClock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
@@ -21,7 +22,7 @@ import {
   type MountResponse,
   type VersionResponse,
 } from '../wire/contract.ts';
-import { PROVIDER_SERVICE } from '../wire/names.ts';
+import { NOTE_TRAILER, PROVIDER_SERVICE } from '../wire/names.ts';
 
 /** The maximum size of a response in bytes: the driver's default. */
 export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
@@ -66,10 +67,11 @@ const SERVICE_CONFIG = JSON.stringify({
 
 /**
  * Connects as the driver does, with its service config and its limit for responses.
- * `endpoint` is `unix:///path`, `unix:path` or `tcp://host:port`.
+ * `endpoint` is `unix:///path`, `unix:path` or `tcp://host:port`. `onNote` gets what this program says of an answer beside
+ * it: that it has last known values.
  * Throws: ERR_USAGE for another endpoint, ERR_UNREACHABLE if the socket file does not exist.
  */
-export function connectProvider(endpoint: string): ProviderClient {
+export function connectProvider(endpoint: string, onNote: (note: string) => void = () => {}): ProviderClient {
   const { Version, Mount } = csiDriverProvider;
   const client = new Client(addressOf(endpoint), credentials.createInsecure(), {
     'grpc.service_config': SERVICE_CONFIG,
@@ -78,7 +80,7 @@ export function connectProvider(endpoint: string): ProviderClient {
   });
   return {
     version: (options = {}) => unary(client, { method: Version, request: { version: CONTRACT_VERSION }, ...options }),
-    mount: (request, options = {}) => unary(client, { method: Mount, request, ...options }),
+    mount: (request, options = {}) => unary(client, { method: Mount, request, onNote, ...options }),
     close: () => client.close(),
   };
 }
@@ -105,11 +107,12 @@ function addressOf(endpoint: string): string {
 interface UnaryCall<Request, Response> extends CallOptions {
   readonly method: Pick<MethodDefinition<Request, Response>, 'path' | 'requestSerialize' | 'responseDeserialize'>;
   readonly request: Request;
+  readonly onNote?: (note: string) => void;
 }
 
 function unary<Request, Response>(
   client: Client,
-  { method, request, deadlineMs, signal }: UnaryCall<Request, Response>,
+  { method, request, onNote, deadlineMs, signal }: UnaryCall<Request, Response>,
 ): Promise<Response> {
   const { path, requestSerialize, responseDeserialize } = method;
   // grpc-js reads waitForReady from the service config, but uses only the value in the metadata.
@@ -123,6 +126,9 @@ function unary<Request, Response>(
       else settle(response);
     };
     const call = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);
+    call.on('status', ({ metadata: trailer }: StatusObject) => {
+      for (const note of trailer.get(NOTE_TRAILER)) onNote?.(String(note));
+    });
     const cancel = () => call.cancel();
     if (signal?.aborted) call.cancel();
     else signal?.addEventListener('abort', cancel, { once: true });

@@ -29,6 +29,8 @@ export interface MountCall {
 export interface MountOutput {
   readonly files: readonly MountedFile[];
   readonly objectVersions: readonly ObjectVersion[];
+  /** Says that the answer has last known values, and which; absent: it has none. */
+  readonly note?: string | undefined;
   /** The memory of the files. Default: it is not charged. */
   readonly memory?: AnswerMemory;
 }

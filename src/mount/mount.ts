@@ -6,6 +6,7 @@
 
 import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
+import type { ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { MemoryBudget } from '../base/memory-budget.ts';
 import { Redactor } from '../base/redact.ts';
@@ -53,6 +54,8 @@ export interface MountDeps {
   /** The treatment of expired and not yet valid certificates. */
   readonly certificatePolicy: 'warn' | 'enforce';
   readonly telemetry: Telemetry;
+  /** See `ReportOptions`. */
+  readonly lastKnownServed?: (cause: ProviderError) => void;
   readonly clock: Clock;
   /** Drops results of earlier values from memory. */
   readonly sweeper: Sweeper;
@@ -137,8 +140,8 @@ export function createMount(deps: MountDeps): MountHandler {
     const context = { signal, deadlineAt, hasty, progress, snapshot, mountId: ++mounts, memory };
     try {
       const answer = await abortable(mount(input, { ...deps, ...shared, report, redactor, context }), signal);
-      report.delivered(answer, snapshot.lastKnown);
-      return { ...answer, memory: { bytes: answer.bytes, release: () => memory.close() } };
+      const note = report.delivered(answer, snapshot.lastKnown);
+      return { ...answer, note, memory: { bytes: answer.bytes, release: () => memory.close() } };
     } catch (thrown) {
       const cause = asProviderError(thrown);
       const waited = cause.code === 'ERR_TIMEOUT' && progress.current().length === 0 ? memory.refusal() : undefined;

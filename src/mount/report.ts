@@ -7,6 +7,7 @@ import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import { type ErrorCode, framesOf, type ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { LastKnownCause, ObjectExpiry, Telemetry } from '../base/telemetry.ts';
+import { clip } from '../base/words.ts';
 import type { Attributes } from '../spc/attributes.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { VolumeSpec } from '../spc/model.ts';
@@ -38,6 +39,8 @@ export interface ReportOptions {
   readonly journal: VersionLog;
   readonly noted: LogOnce;
   readonly names: VolumeNames;
+  /** Called for each Mount that is answered with last known values, with the first reason. Default: nothing. */
+  readonly lastKnownServed?: ((cause: ProviderError) => void) | undefined;
   /** The path of the volume, if the request has one. */
   readonly targetPath: string | undefined;
 }
@@ -92,27 +95,36 @@ export class MountReport {
   }
 
   /**
-   * Records the answer. If it has last known values, the log names their objects, the age of the oldest, and the cause.
+   * Records the answer. If it has last known values, the log names their objects, the age of the oldest, how much longer
+   * all of them are served, and the cause. Returns the same for the caller; undefined: all values are current.
    */
-  delivered({ files, objectVersions, warning }: Answer, lastKnown: readonly LastKnownValue[]): void {
-    this.#lastKnown(lastKnown);
+  delivered({ files, objectVersions, warning }: Answer, lastKnown: readonly LastKnownValue[]): string | undefined {
+    const note = this.#lastKnown(lastKnown);
     if (warning !== undefined) this.#once('large', () => this.#log.warn('Volume warning', { detail: warning }));
     this.#options.journal.record(this.#volume(), objectVersions, this.#log);
     this.#log.info('Mounted', { code: 'OK', ...this.#figures(files.length) });
     this.#finished(true);
+    return note;
   }
 
-  #lastKnown(values: readonly LastKnownValue[]): void {
+  #lastKnown(values: readonly LastKnownValue[]): string | undefined {
     const [first] = values;
-    if (first === undefined) return;
+    if (first === undefined) return undefined;
     const { code, message: error } = first.cause;
     const names = [...new Set(values.map(({ ref }) => shortNameOf(ref)))];
     const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
     const objects = `${names.slice(0, MAX_NAMES).join(' ')}${more}`;
     this.#lastKnownAgeMs = Math.max(...values.map(({ ageMs }) => ageMs));
     const ageSeconds = Math.round(this.#lastKnownAgeMs / 1000);
-    this.#log.warn('Mounted with last known values', { objects, ageSeconds, code, error });
-    this.#options.telemetry.lastKnownMount(CAUSES[code] ?? 'server_error');
+    const leftSeconds = Math.round(Math.min(...values.map(({ leftMs }) => leftMs)) / 1000);
+    this.#log.warn('Mounted with last known values', { objects, ageSeconds, leftSeconds, code, error });
+    this.#options.lastKnownServed?.(first.cause);
+    // An answer that cannot be the host's comes from a host in between.
+    const otherwise = (first.cause.details.httpStatus ?? 500) < 400 ? 'unreachable' : 'server_error';
+    this.#options.telemetry.lastKnownMount(CAUSES[code] ?? otherwise);
+    const { host = '' } = first.cause.details;
+    const times = `up to ${ageSeconds} s old, served for ${leftSeconds} s more`;
+    return `mounted with last known values (${times}), since ${host} is away (${code}): ${clip(objects)}`;
   }
 
   failed(error: ProviderError): void {

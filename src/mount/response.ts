@@ -24,7 +24,7 @@ export interface MadeFile {
 }
 
 /** The answer, with a warning if it is large. */
-export interface Answer extends Omit<MountOutput, 'memory'> {
+export interface Answer extends Omit<MountOutput, 'memory' | 'note'> {
   /** Upper estimate of the size of its encoding. */
   readonly bytes: number;
   readonly warning: string | undefined;

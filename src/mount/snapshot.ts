@@ -23,6 +23,8 @@ export interface GivenValue {
   readonly readAt: SteadyTime;
   /** How long after that a Mount may get it without a request, in milliseconds. */
   readonly ttlMs: number;
+  /** How long after that it is served as a last known value, in milliseconds. */
+  readonly keepMs: number;
   /** The reason why it is a last known value; undefined: the vault gave it now, or a moment ago. */
   readonly cause: ProviderError | undefined;
 }
@@ -31,6 +33,8 @@ export interface GivenValue {
 export interface LastKnownValue {
   readonly ref: GivenRef;
   readonly ageMs: number;
+  /** How much longer it is served, in milliseconds. */
+  readonly leftMs: number;
   readonly cause: ProviderError;
 }
 
@@ -49,9 +53,7 @@ export class Snapshot {
 
   /** The last known values, in the order in which they were given. */
   get lastKnown(): readonly LastKnownValue[] {
-    return this.#given.flatMap(({ ref, readAt, cause }) =>
-      cause === undefined ? [] : [{ ref, ageMs: msSince(this.#clock, readAt), cause }],
-    );
+    return this.#given.flatMap((given) => this.#asLastKnown(given));
   }
 
   /**
@@ -62,9 +64,14 @@ export class Snapshot {
   get outdated(): readonly LastKnownValue[] {
     const current = this.#given.filter(({ ref }) => ref.version === '');
     const newestMs = Math.min(...current.map(({ since }) => msSince(this.#clock, since)));
-    return current.flatMap(({ ref, readAt, ttlMs, cause }) => {
-      const ageMs = msSince(this.#clock, readAt);
-      return cause !== undefined && ageMs - ttlMs - newestMs > TOGETHER_MS ? [{ ref, ageMs, cause }] : [];
-    });
+    return current.flatMap((given) =>
+      this.#asLastKnown(given).filter(({ ageMs }) => ageMs - given.ttlMs - newestMs > TOGETHER_MS),
+    );
+  }
+
+  #asLastKnown({ ref, readAt, keepMs, cause }: GivenValue): readonly LastKnownValue[] {
+    if (cause === undefined) return [];
+    const ageMs = msSince(this.#clock, readAt);
+    return [{ ref, ageMs, leftMs: Math.max(0, keepMs - ageMs), cause }];
   }
 }

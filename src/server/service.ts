@@ -24,6 +24,7 @@ import {
   type MountResponse,
   type VersionResponse,
 } from '../wire/contract.ts';
+import { NOTE_TRAILER } from '../wire/names.ts';
 import { AnswerTurns } from './answer-turns.ts';
 import { statusOf } from './status.ts';
 import { INSTANCE_HEADER } from './version-call.ts';
@@ -68,7 +69,8 @@ function providerService({ mount, version, instance, log }: ServiceOptions): Unt
     Mount(call: ServerUnaryCall<MountRequest, MountResponse>, respond: sendUnaryData<MountResponse>) {
       runMount(mount, call)
         .then(
-          ({ response, memory }) => sendInTurn(turns, { call, memory, send: () => respond(null, response) }),
+          ({ response, note, memory }) =>
+            sendInTurn(turns, { call, memory, send: () => respond(null, response, trailerOf(note)) }),
           (thrown: unknown) => respond(statusOf(thrown instanceof ProviderError ? thrown : defectError(thrown, log))),
         )
         .catch((thrown: unknown) => log.error('Cannot answer a Mount', { error: messageOf(thrown) }));
@@ -79,7 +81,7 @@ function providerService({ mount, version, instance, log }: ServiceOptions): Unt
 async function runMount(
   mount: MountHandler,
   call: ServerUnaryCall<MountRequest, MountResponse>,
-): Promise<{ readonly response: MountResponse; readonly memory: AnswerMemory }> {
+): Promise<{ readonly response: MountResponse; readonly note: string | undefined; readonly memory: AnswerMemory }> {
   const { attributes, secrets, permission, targetPath } = call.request;
   const abort = new AbortController();
   const cancel = () => abort.abort();
@@ -87,15 +89,24 @@ async function runMount(
   // gRPC turns the time limit of the caller into a date.
   const timeoutMs = Number(call.getDeadline()) - systemClock.wall();
   try {
-    const { files, objectVersions, memory } = await mount(
+    const { files, objectVersions, note, memory } = await mount(
       { attributes, secrets, permission, targetPath },
       { timeoutMs, signal: abort.signal },
     );
-    return { response: { objectVersion: objectVersions, files }, memory: memory ?? UNCHARGED };
+    return { response: { objectVersion: objectVersions, files }, note, memory: memory ?? UNCHARGED };
   } finally {
     // grpc-js reports every call as cancelled after its answer.
     call.off('cancelled', cancel);
   }
+}
+
+/** Returns the trailer of an answer with last known values. The driver reads no trailers; `akv-csi mount` prints it. */
+function trailerOf(note: string | undefined): Metadata | undefined {
+  if (note === undefined) return undefined;
+  const trailer = new Metadata();
+  // gRPC allows no other characters.
+  trailer.set(NOTE_TRAILER, note.replace(/[^ -~]/g, '?'));
+  return trailer;
 }
 
 interface Sending {

@@ -11,3 +11,9 @@ export const HEALTH_SERVICE = 'grpc.health.v1.Health';
 
 /** The full name of the call that mounts a volume, as in the `:path` of its request. */
 export const MOUNT_METHOD = `/${PROVIDER_SERVICE}/Mount`;
+
+/**
+ * The trailer of an answer to Mount that has last known values: a text for a person. `MountResponse` has no field for it,
+ * and drivers read no trailers.
+ */
+export const NOTE_TRAILER = 'akv-csi-note';

@@ -3,16 +3,18 @@ import { Outages } from '../../src/azure/http/outages.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { manualClock } from '../support/clocks.ts';
+import { keptLog } from '../support/mount.ts';
 
-const cause = new ProviderError('ERR_UNREACHABLE', 'away');
+const cause = new ProviderError('ERR_UNREACHABLE', 'away', { details: { host: 'h' } });
 
 function hostOf() {
   const clock = manualClock();
-  const outages = new Outages(new Sweeper(clock));
+  const { log, lines } = keptLog();
+  const outages = new Outages(new Sweeper(clock), log);
   const isAway = (request: string) => outages.causeOf('h', request) === cause;
   const isDue = (request: string) => outages.isDue('h', request);
-  const fail = (request: string) => outages.begin('h', request).failed(cause);
-  return { clock, outages, isAway, isDue, fail };
+  const fail = (request: string) => outages.begin({ host: 'h', request }).failed(cause, 'p');
+  return { clock, outages, lines, isAway, isDue, fail };
 }
 
 describe('a host that is away', () => {
@@ -49,7 +51,7 @@ describe('a host that is away', () => {
     const { outages, isAway, fail } = hostOf();
     fail('a');
     fail('b');
-    outages.begin('h', 'c').answered();
+    outages.begin({ host: 'h', request: 'c' }).answered();
     expect([isAway('a'), isAway('b'), isAway('c')]).toEqual([false, false, false]);
   });
 
@@ -66,17 +68,77 @@ describe('a host that is away', () => {
 describe('a host that answers some requests', () => {
   it('is away for the one that it does not answer, and for no other', () => {
     const { outages, isAway, isDue, clock, fail } = hostOf();
-    const silent = outages.begin('h', 'a');
-    outages.begin('h', 'b').answered();
-    silent.failed(cause);
+    const silent = outages.begin({ host: 'h', request: 'a' });
+    outages.begin({ host: 'h', request: 'b' }).answered();
+    silent.failed(cause, 'p');
     expect([isAway('a'), isAway('b')]).toEqual([true, false]);
-    outages.begin('h', 'b').answered();
+    outages.begin({ host: 'h', request: 'b' }).answered();
     expect(isAway('a')).toBe(true);
     clock.time += 5_000;
     expect([isDue('b'), isDue('a'), isDue('a')]).toEqual([false, true, false]);
-    outages.begin('h', 'a').answered();
+    outages.begin({ host: 'h', request: 'a' }).answered();
     expect(isAway('a')).toBe(false);
     fail('b');
     expect(isAway('a')).toBe(true);
+  });
+});
+
+describe('the end of an outage', () => {
+  it('is one line, with its length and the Mounts that got last known values, however rarely the host was tried', () => {
+    const { clock, outages, lines, fail } = hostOf();
+    fail('a');
+    outages.served(cause);
+    clock.time += 600_000;
+    fail('b');
+    outages.served(cause);
+    clock.time += 5_000;
+    expect(lines).toEqual([]);
+    const answers = [1, 2].map(() => outages.begin({ host: 'h', request: 'a' }));
+    for (const trial of answers) trial.answered();
+    expect(lines).toEqual([
+      { level: 'info', message: 'A host answers again', fields: { host: 'h', awaySeconds: 605, lastKnownMounts: 2 } },
+    ]);
+  });
+
+  it('is told of a host that was away, not of one that leaves some requests without an answer', () => {
+    const { outages, lines } = hostOf();
+    const silent = outages.begin({ host: 'h', request: 'a' });
+    outages.begin({ host: 'h', request: 'b' }).answered();
+    silent.failed(cause, 'p');
+    outages.served(cause);
+    outages.begin({ host: 'h', request: 'b' }).answered();
+    expect(lines).toEqual([]);
+  });
+});
+
+describe('a principal that names many hosts and requests', () => {
+  it('forgets its own, and none of another principal', () => {
+    const { outages, lines } = hostOf();
+    const of = (host: string, request: string, owner: string) => outages.begin({ host, request, owner });
+    of('h', 'a', 'p').failed(cause, 'p');
+    outages.served(cause);
+    for (let i = 0; i < 2000; i++) of(`host-${i}`, 'a', 'thief').failed(cause, 'thief');
+    // Failures of one host's requests, which the host itself does not cover.
+    of('mine', 'b', 'p');
+    const silent = of('mine', 'a', 'p');
+    of('mine', 'b', 'p').answered();
+    silent.failed(cause, 'p');
+    for (let i = 0; i < 2000; i++) {
+      const other = of('mine', `${i}`, 'thief');
+      of('mine', 'b', 'p').answered();
+      other.failed(cause, 'thief');
+    }
+    expect([outages.causeOf('h', 'a'), outages.causeOf('mine', 'a')]).toEqual([cause, cause]);
+    expect(outages.causeOf('host-0', 'a')).toBeUndefined();
+    of('h', 'a', 'p').answered();
+    expect(lines).toHaveLength(1);
+  });
+
+  it('that no identity has proven is remembered by its host alone', () => {
+    const { outages } = hostOf();
+    const silent = outages.begin({ host: 'h', request: 'a' });
+    outages.begin({ host: 'h', request: 'b' }).answered();
+    silent.failed(cause);
+    expect(outages.causeOf('h', 'a')).toBeUndefined();
   });
 });

@@ -30,13 +30,14 @@ async function start(options: Partial<LabOptions> = {}): Promise<void> {
     lastKnownMount: (cause: string) => void causes.push(cause),
     mountFinished: ({ lastKnownAgeMs }: MountOutcome) => void ages.push(lastKnownAgeMs),
   };
-  lab = await startLab({ clock, telemetry, maxStaleMs: HOUR, ...options });
+  lab = await startLab({ clock, telemetry, maxStaleMs: HOUR, log: log.log, ...options });
   mount = createMount({
     vaults: lab.azure.vaults,
     defaults: { cloudName: 'AzureStackCloud', orderChain: true, split: false },
     readCloudFile: async () => ({ name: 'cloud', text: lab.emulator.cloudFile }),
     certificatePolicy: 'warn',
     telemetry,
+    lastKnownServed: (cause) => lab.azure.lastKnownServed(cause),
     clock,
     sweeper: new Sweeper(clock),
     log: log.log,
@@ -129,6 +130,11 @@ describe('a vault that is away', () => {
     ['answers 503', answer(503), 'server_error'],
     ['answers 500', answer(500), 'server_error'],
     ['asks to wait for longer than a Mount does', answer(429, { 'retry-after': '120' }), 'throttled'],
+    ['is replaced by the page of a proxy', { ...answer(200), body: '<html>' }, 'unreachable'],
+    ['is replaced by another server', { ...answer(200), body: { hello: 'world' } }, 'unreachable'],
+    ['answers with a part of its JSON', { kind: 'edit', remove: ['value'] }, 'unreachable'],
+    ['is replaced by an empty answer', answer(204), 'unreachable'],
+    ['redirects to the sign-in page of a network', answer(302, { location: '/sign-in' }), 'unreachable'],
   ])('and %s: the last known value is served, with its version', async (_, action, cause) => {
     const before = await mounted();
     away(action);
@@ -144,6 +150,7 @@ describe('a vault that is away', () => {
         namespace: 'prod',
         objects: 's1',
         ageSeconds: 300,
+        leftSeconds: 3300,
         error: expect.stringContaining('"s1"'),
       },
     });
@@ -264,6 +271,22 @@ describe('a vault that is away', () => {
     expect((await mounted(pod)).values).toEqual(['changed', 'value-2']);
   });
 
+  it('is told of in one line when it answers again, with the time and the Mounts, as the metric counts them', async () => {
+    await mounted({ names: ['s1', 's2'] });
+    away(answer(503));
+    await mounted({ names: ['s1', 's2'] });
+    time += 4_000;
+    await mounted({ names: ['s1'] });
+    lab.emulator.faults.clear();
+    time += 2 * MINUTE;
+    await mounted({ names: ['s1', 's2'] });
+    const told = log.lines.filter(({ message }) => message === 'A host answers again');
+    expect(told.map(({ level, fields }) => ({ level, ...fields }))).toEqual([
+      { level: 'info', host: expect.stringMatching(/^lab-vault\./), awaySeconds: 124, lastKnownMounts: causes.length },
+    ]);
+    expect(causes).toHaveLength(2);
+  });
+
   it('has the versions of a history too', async () => {
     const before = await mounted({ names: ['many'], history: 3 });
     expect(before.values).toHaveLength(3);
@@ -344,7 +367,6 @@ describe('another answer', () => {
     ['401 with the page of a proxy', { ...answer(401), body: '<html>' }, 'ERR_AUTHENTICATION'],
     ['403 with the page of a proxy', { ...answer(403), body: '<html>' }, 'ERR_FORBIDDEN'],
     ['404 with the page of a proxy', { ...answer(404), body: '<html>' }, 'ERR_NOT_FOUND'],
-    ['200 without a value', { kind: 'edit', remove: ['value'] }, 'ERR_VAULT'],
   ])('(%s) is told too; the value stays for an outage', async (_, action, code) => {
     const before = await mounted();
     away(action);
@@ -368,6 +390,8 @@ describe('where the login service is away', () => {
   it.each<[string, Fault['action']]>([
     ['answers 503', answer(503)],
     ['cuts the connection', { kind: 'drop' }],
+    ['is replaced by the page of a proxy', { ...answer(200), body: '<html>' }],
+    ['redirects to the sign-in page of a network', answer(302, { location: '/sign-in' })],
   ])(
     'and %s, an identity that it accepted gets last known values, and no request is sent with an old token',
     async (_, action) => {

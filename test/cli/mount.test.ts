@@ -9,6 +9,7 @@ import type { DirectMount } from '../../src/cli/provider.ts';
 import type { MountHandler, MountInput } from '../../src/mount/handler.ts';
 import { recordedIo } from '../support/cli.ts';
 import { answerWith, type FakeProvider, startProvider } from '../support/fake-provider.ts';
+import { oneFile, testServer } from '../support/server.ts';
 
 const SPC = `apiVersion: secrets-store.csi.x-k8s.io/v1
 kind: SecretProviderClass
@@ -65,6 +66,22 @@ async function mountDirect(
     secrets: JSON.parse(input?.secrets ?? '{}'),
   };
 }
+
+describe('akv-csi mount, of an answer with last known values', () => {
+  it.each([
+    ['mounted with last known values (up to 740 s old): db', 'mounted with last known values (up to 740 s old): db'],
+    ['not é\nprintable', 'not ??printable'],
+  ])('prints what the provider says of it beside the answer', async (note, printed) => {
+    const { path } = await testServer({ mount: async (...call) => ({ ...(await oneFile(...call)), note }) });
+    const io = recordedIo({ stdin: SPC });
+    const deps = { directMount: () => Promise.reject(new Error('not direct')) };
+    const options = { ...MOUNT_DEFAULTS, endpoint: `unix://${path}` };
+    expect(await runMount({ file: '-', options, deps }, io)).toBe(0);
+    expect(io.printed.stderr).toBe(
+      `warning: ${printed}\nnote: warnings of the provider are in its log; use --direct to see them here\n`,
+    );
+  });
+});
 
 describe('akv-csi mount --direct', () => {
   it('shows mode, size, file, object and version, and writes nothing', async () => {

@@ -150,7 +150,7 @@ describe('reading the objects of a Mount', () => {
     const vault = vaultOf((ref) => {
       const known = ref.name !== 'cert';
       const [since, readAt] = known ? [time(60), time(10)] : [time(0), time(0)];
-      context.snapshot.add({ ref, since, readAt, ttlMs: 30_000, cause: known ? away : undefined });
+      context.snapshot.add({ ref, since, readAt, ttlMs: 30_000, keepMs: 3_600_000, cause: known ? away : undefined });
       return echo(ref);
     });
     const objects = [objectSpec('cert'), objectSpec('key'), objectSpec('pinned', { version: 'v' })];

@@ -29,6 +29,7 @@ function snapshotOf(given: readonly Given[]): Snapshot {
       since: later(clock.steady(), -since),
       readAt: later(clock.steady(), -readAt),
       ttlMs,
+      keepMs: 3 * HOUR,
       cause: known ? cause : undefined,
     });
   }
@@ -44,7 +45,7 @@ describe('the values of a Mount', () => {
     const known = { name: 'key', since: 3 * HOUR, readAt: HOUR / 2, known: true };
     expect(outdated(fresh, known)).toEqual([]);
     expect(snapshotOf([fresh, known]).lastKnown).toEqual([
-      { ref: { type: 'secret', name: 'key', version: '' }, ageMs: HOUR / 2, cause },
+      { ref: { type: 'secret', name: 'key', version: '' }, ageMs: HOUR / 2, leftMs: (5 * HOUR) / 2, cause },
     ]);
   });
 

@@ -5,8 +5,9 @@
  */
 
 import { Cache } from '../../base/cache.ts';
-import { type Clock, Lifetime } from '../../base/clock.ts';
+import { type Clock, Lifetime, msSince, type SteadyTime } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
+import { type Logger, silentLogger } from '../../base/log.ts';
 import { hostHint, hostInWords, type Phase } from '../../base/phases.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
 
@@ -15,15 +16,28 @@ const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 60_000;
 /** After this time beyond the pause, a host that was not tried again is no longer considered away. */
 const FORGET_MS = 60_000;
+/** Hosts and requests remembered. When they are too many, the principal with most of them loses its oldest one. */
 const MAX_HOSTS = 200;
-/** Requests remembered; the one not asked for longest goes first. */
 const MAX_REQUESTS = 1000;
 
 /** One try to get an answer. Its owner reports how it ended, or drops it. */
 export interface Trial {
   /** Records that the host answered. A refusal is an answer. */
   answered(): void;
-  failed(cause: ProviderError): void;
+  /**
+   * Records that the host did not answer. `owner`: the principal that is charged for remembering this request. Without
+   * one, only the host is remembered.
+   */
+  failed(cause: ProviderError, owner?: string): void;
+}
+
+/** A request that is tried. */
+export interface TriedRequest {
+  readonly host: string;
+  /** Equal requests have equal names. */
+  readonly request: string;
+  /** The principal that is charged for remembering the host. Default: none, for hosts that the operator chooses. */
+  readonly owner?: string;
 }
 
 interface Away {
@@ -43,16 +57,20 @@ interface Host {
   answers: number;
   /** Number of times that it answered again. Failures of its requests from before do not count. */
   recoveries: number;
+  /** From the first try that failed to the next answer, however long nobody tries. */
+  outage: { readonly since: SteadyTime; lastKnownMounts: number } | undefined;
 }
 
 /** The hosts that are away, and the single requests that get no answer from a host that answers others. */
 export class Outages {
   readonly #clock: Clock;
+  readonly #log: Logger;
   readonly #hosts = new Cache<Host>({ entries: MAX_HOSTS });
   readonly #requests = new Cache<Away>({ entries: MAX_REQUESTS });
 
-  constructor(sweeper: Sweeper) {
+  constructor(sweeper: Sweeper, log: Logger = silentLogger) {
     this.#clock = sweeper.clock;
+    this.#log = log;
   }
 
   /** Returns the reason why a request need not be tried now: its host, or the host for this request, is away. */
@@ -73,36 +91,60 @@ export class Outages {
   }
 
   /** Begins a try. The host counts as away if it fails and the host has answered nothing else meanwhile. */
-  begin(host: string, request: string): Trial {
-    const state = this.#hostOf(host);
+  begin({ host, request, owner = '' }: TriedRequest): Trial {
+    const state = this.#hostOf(host, owner);
     const { answers } = state;
+    const since = this.#clock.steady();
     const key = keyOf(host, request);
     return {
       answered: () => {
         state.answers++;
         this.#requests.delete(key);
+        this.#tellEnd(host, state);
         if (state.away === undefined) return;
         state.away = undefined;
         state.recoveries++;
       },
-      failed: (cause) => {
-        this.#requests.set(key, this.#noted(this.#requests.peek(key), state, cause));
-        if (answers === state.answers) state.away = this.#noted(state.away, state, cause);
+      failed: (cause, by) => {
+        if (by !== undefined) {
+          this.#requests.set(key, this.#noted(this.#requests.peek(key), state, cause), { owner: by });
+        }
+        if (answers !== state.answers) return;
+        state.away = this.#noted(state.away, state, cause);
+        state.outage ??= { since, lastKnownMounts: 0 };
       },
     };
   }
 
+  /** Records that a Mount was answered with last known values, since a host failed with this error. */
+  served({ details: { host = '' } }: ProviderError): void {
+    const outage = this.#hosts.peek(host)?.outage;
+    if (outage !== undefined) outage.lastKnownMounts++;
+  }
+
+  /** Writes one line when an outage ends. */
+  #tellEnd(host: string, state: Host): void {
+    if (state.outage === undefined) return;
+    const { since, lastKnownMounts } = state.outage;
+    state.outage = undefined;
+    const seconds = Math.round(msSince(this.#clock, since) / 1000);
+    this.#log.info('A host answers again', { host, awaySeconds: seconds, lastKnownMounts });
+  }
+
   #find(host: string, request: string): Away | undefined {
-    const state = this.#hostOf(host);
+    const state = this.#hosts.get(host);
+    if (state === undefined) return undefined;
     if (state.away?.life.over === true) state.away = undefined;
     if (state.away !== undefined) return state.away;
     const away = this.#requests.get(keyOf(host, request));
     return away === undefined || away.life.over || away.recoveries !== state.recoveries ? undefined : away;
   }
 
-  #hostOf(host: string): Host {
-    const state = this.#hosts.get(host) ?? { away: undefined, answers: 0, recoveries: 0 };
-    if (this.#hosts.peek(host) === undefined) this.#hosts.set(host, state);
+  #hostOf(host: string, owner: string): Host {
+    const known = this.#hosts.get(host);
+    if (known !== undefined) return known;
+    const state = { away: undefined, answers: 0, recoveries: 0, outage: undefined };
+    this.#hosts.set(host, state, { owner });
     return state;
   }
 
@@ -120,13 +162,16 @@ export class Outages {
   }
 }
 
-/** True if a failure means that a host is away: no answer, or one that tells of its own fault. */
+/**
+ * True if a failure means that a host is away: no answer, one that tells of its own fault, or one that cannot be the
+ * host's, such as a success or a redirect with a page of a proxy. A refusal is never one of these.
+ */
 export function isAway(error: unknown): error is ProviderError {
   if (!(error instanceof ProviderError)) return false;
   const { code, details } = error;
   if (code === 'ERR_UNREACHABLE' || code === 'ERR_TIMEOUT') return true;
-  const { httpStatus = 0 } = details;
-  return code === 'ERR_VAULT' && (httpStatus >= 500 || httpStatus === 408);
+  const { httpStatus = 400 } = details;
+  return code === 'ERR_VAULT' && (httpStatus < 400 || httpStatus >= 500 || httpStatus === 408);
 }
 
 /** A request that is not sent, in the words of its own error. */
@@ -149,7 +194,9 @@ export function unsentError(
   const [how, remedy] =
     httpStatus === undefined
       ? ['did not answer', hostHint(phase)]
-      : [`answered ${httpStatus} to`, 'the service, or a proxy before it, has a fault'];
+      : httpStatus < 400
+        ? [`answered ${httpStatus}, and not what was asked for, to`, 'check proxies between the node and the host']
+        : [`answered ${httpStatus} to`, 'the service, or a proxy before it, has a fault'];
   const text = `${hostInWords(phase, host)} ${how} an earlier request of this node; ${remedy}`;
   const details = {
     phase,

@@ -7,7 +7,7 @@ import type { Clock, SteadyTime } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
 import { hostHint, hostInWords } from '../../base/phases.ts';
 import type { Secret } from '../../base/secret.ts';
-import { isAway, type Outages, unsentError } from '../http/outages.ts';
+import { isAway, type Outages, type Trial, unsentError } from '../http/outages.ts';
 import { beginShortWait } from '../http/short-wait.ts';
 import { describeIdentity, type LoginPlace } from './identity-modes.ts';
 import type { Claim, Vouchers } from './vouchers.ts';
@@ -59,7 +59,7 @@ export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): P
     if (outages.isDue(host, request)) tryAgain(prover, use, outages);
     return { standing: 'vouched', cause: unsentError(away, { ...prover.place, failed: failureOf(prover) }) };
   }
-  const trial = outages.begin(host, request);
+  const trial = outages.begin({ host, request });
   const wait = beginShortWait(use, clock, (abort) => {
     void vouched().then((known) => known && abort(lateError(prover)));
   });
@@ -69,14 +69,20 @@ export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): P
     return { standing: 'proven', token };
   } catch (error) {
     if (use.signal.aborted) throw error;
-    if (isAway(error)) trial.failed(error);
-    else trial.answered();
     // A service that asks to wait has refused nobody.
-    if ((isAway(error) || isThrottled(error)) && (await vouched())) return { standing: 'vouched', cause: error };
-    throw error;
+    const isVouched = (isAway(error) || isThrottled(error)) && (await vouched());
+    report(trial, error, isVouched ? prover.principal : undefined);
+    if (!isVouched) throw error;
+    return { standing: 'vouched', cause: error };
   } finally {
     wait.end();
   }
+}
+
+/** Reports how a try ended that gave no token. `owner`: see {@link Trial}. */
+function report(trial: Trial, error: unknown, owner: string | undefined): void {
+  if (isAway(error)) trial.failed(error, owner);
+  else trial.answered();
 }
 
 function isThrottled(error: unknown): error is ProviderError {
@@ -85,11 +91,11 @@ function isThrottled(error: unknown): error is ProviderError {
 
 /** Asks a login service that is away again, in the background. */
 function tryAgain(prover: Prover, use: ProofUse, outages: Outages): void {
-  const trial = outages.begin(prover.place.host, requestOf(prover, use));
+  const trial = outages.begin({ host: prover.place.host, request: requestOf(prover, use) });
   const { signal } = new AbortController();
   prover.token({ resource: use.resource, signal, hasty: false }).then(
     () => trial.answered(),
-    (error: unknown) => (isAway(error) ? trial.failed(error) : trial.answered()),
+    (error: unknown) => report(trial, error, prover.principal),
   );
 }
 

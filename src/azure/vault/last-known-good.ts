@@ -80,14 +80,15 @@ export interface LastKnownGoodOptions {
  * changes nothing. When the memory is full, the principal with the most bytes loses its least recently used value.
  */
 export class LastKnownGood implements Sweepable {
+  /** See {@link LastKnownGoodOptions}. */
+  readonly maxStaleMs: number;
   readonly #clock: Clock;
-  readonly #maxStaleMs: number;
   readonly #witness: KnownWitness | undefined;
   readonly #cache: Cache<Known<KnownValues[Operation]>>;
 
   constructor({ sweeper, maxStaleMs, witness, maxBytes = MAX_BYTES }: LastKnownGoodOptions) {
     this.#clock = sweeper.clock;
-    this.#maxStaleMs = maxStaleMs;
+    this.maxStaleMs = maxStaleMs;
     this.#witness = witness;
     this.#cache = new Cache({ bytes: maxBytes, entryBytes: maxBytes / 8 });
     sweeper.add(this);
@@ -99,7 +100,7 @@ export class LastKnownGood implements Sweepable {
 
   /** Keeps what the vault answered now, in place of an earlier value. */
   keep<O extends Operation>(request: KnownRequest<O>, value: KnownValues[O]): void {
-    if (this.#maxStaleMs <= 0) return;
+    if (this.maxStaleMs <= 0) return;
     const now = this.#clock.steady();
     const before = this.find(request);
     const since = before !== undefined && sameValue(before.value, value) ? before.since : now;
@@ -110,7 +111,7 @@ export class LastKnownGood implements Sweepable {
 
   /** Loads an entry of an earlier process. It is ignored if a newer value was kept since, or if it is too old. */
   load<O extends Operation>(entry: KnownEntry<O>): void {
-    if (entry.ageMs >= this.#maxStaleMs || this.find(entry) !== undefined) return;
+    if (entry.ageMs >= this.maxStaleMs || this.find(entry) !== undefined) return;
     const now = this.#clock.steady();
     const heldMs = Math.max(entry.heldMs, entry.ageMs);
     this.#set(entry, { value: entry.value, readAt: later(now, -entry.ageMs), since: later(now, -heldMs) });
@@ -132,7 +133,7 @@ export class LastKnownGood implements Sweepable {
   /** Forgets the value of a request that the vault refused. */
   erase(request: KnownRequest): void {
     this.#cache.delete(keyOf(request));
-    if (this.#maxStaleMs > 0) this.#witness?.erased(requestOf(request));
+    if (this.maxStaleMs > 0) this.#witness?.erased(requestOf(request));
   }
 
   sweep(): void {
@@ -145,7 +146,7 @@ export class LastKnownGood implements Sweepable {
   }
 
   #isOver({ readAt }: Known<unknown>): boolean {
-    return msSince(this.#clock, readAt) >= this.#maxStaleMs;
+    return msSince(this.#clock, readAt) >= this.maxStaleMs;
   }
 }
 

@@ -74,7 +74,7 @@ export class StandIn<O extends Operation> {
       const [failed, allFailed] = [describeQuestion(question), describeQuestions(question)];
       throw unsentError(away, { phase: 'vault', host: question.host, failed, allFailed });
     }
-    this.#trial = outages.begin(question.host, key);
+    this.#trial = this.#beginTrial();
     if (this.known === undefined) return context;
     this.#wait = beginShortWait(context, clock, (abort) => abort(lateError(question)));
     const { signal, deadlineAt } = this.#wait;
@@ -90,7 +90,7 @@ export class StandIn<O extends Operation> {
   /** Returns the last known value in place of an error; undefined if the error is an answer, or there is no value. */
   insteadOf(error: unknown, context: FetchContext): KnownValues[O] | undefined {
     this.#wait?.end();
-    if (this.#trial !== undefined) report(this.#trial, error);
+    if (this.#trial !== undefined) this.#report(this.#trial, error);
     const { known } = this;
     return known === undefined || !mayStandIn(error) ? undefined : this.give(context, known.value, error);
   }
@@ -100,14 +100,15 @@ export class StandIn<O extends Operation> {
     const { request, ttlMs, maxAgeMs } = this.#read;
     const now = this.#parts.clock.steady();
     const { since, readAt } = this.#parts.known.find(request) ?? { since: now, readAt: now };
-    snapshot.add({ ref: request, since, readAt, ttlMs: Math.min(ttlMs, maxAgeMs), cause });
+    const keepMs = Math.min(this.#parts.known.maxStaleMs, maxAgeMs);
+    snapshot.add({ ref: request, since, readAt, ttlMs: Math.min(ttlMs, maxAgeMs), keepMs, cause });
     return value;
   }
 
   #tryAgain({ mountId, memory }: FetchContext, share: (own: FetchContext) => Promise<unknown>): void {
-    const { outages, clock } = this.#parts;
-    const { key, question } = this.#read;
-    const trial = outages.begin(question.host, key);
+    const { clock } = this.#parts;
+    const { question } = this.#read;
+    const trial = this.#beginTrial();
     const bound = new AbortController();
     const timer = setTimeout(() => bound.abort(lateError(question)), REFRESH_MS).unref();
     const own: FetchContext = {
@@ -122,17 +123,25 @@ export class StandIn<O extends Operation> {
     share(own)
       .then(
         () => trial.answered(),
-        (error: unknown) => report(trial, vaultError(question, error)),
+        (error: unknown) => this.#report(trial, vaultError(question, error)),
       )
       .finally(() => clearTimeout(timer));
   }
-}
 
-/** Reports how a try ended; one that its Mount gave up, or whose login failed, says nothing about the vault. */
-function report(trial: Trial, error: unknown): void {
-  if (!(error instanceof ProviderError) || error.details.phase !== 'vault') return;
-  if (isAway(error)) trial.failed(error);
-  else trial.answered();
+  #beginTrial(): Trial {
+    const { key, question, request } = this.#read;
+    return this.#parts.outages.begin({ host: question.host, request: key, owner: request.principal });
+  }
+
+  /**
+   * Reports how a try ended; one that its Mount gave up, or whose login failed, says nothing about the vault. The request
+   * is remembered where a last known value can be served in its place.
+   */
+  #report(trial: Trial, error: unknown): void {
+    if (!(error instanceof ProviderError) || error.details.phase !== 'vault') return;
+    if (!isAway(error)) trial.answered();
+    else trial.failed(error, this.known === undefined ? undefined : this.#read.request.principal);
+  }
 }
 
 function mayStandIn(error: unknown): error is ProviderError {
