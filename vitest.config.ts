@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { ALONE } from './test/support/alone.ts';
+import { enterRunDirectory } from './test/support/run-directory.ts';
+
+enterRunDirectory();
 
 export default defineConfig({
   test: {

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import {
   seedWith,
   tokensParameter,
 } from '../support/parity.ts';
+import { sharedKey } from '../support/pki.ts';
 
 // The event of a pod that does not start ends with the message of the provider.
 
@@ -57,12 +58,11 @@ function cloudWith(edit: Readonly<Record<string, string>>) {
 
 /** Returns a token of a service account that no identity trusts. */
 function strangersToken(serial: number): string {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const exp = Math.floor(Date.now() / 1000) + 3600 + serial;
   const claims = { iss: 'https://oidc.example/c1/', sub: 'system:serviceaccount:prod:web', aud: [AUDIENCE], exp };
   const signed = `${part({ alg: 'RS256', typ: 'JWT', kid: 'k' })}.${part(claims)}`;
-  return `${signed}.${sign('sha256', Buffer.from(signed), privateKey).toString('base64url')}`;
+  return `${signed}.${sign('sha256', Buffer.from(signed), sharedKey('rsa-2048', 'a stranger')).toString('base64url')}`;
 }
 
 interface Row {

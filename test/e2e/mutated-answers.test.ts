@@ -1,8 +1,8 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Item, openWorld, type ParityWorld, seedWith, VAULT } from '../support/parity.ts';
-import { issue, randomOf } from '../support/pki.ts';
+import { issue, newKey, randomOf } from '../support/pki.ts';
 import { rounds } from '../support/rounds.ts';
 
 /** The number of mutations of each kind; many more in CI. */
@@ -51,7 +51,7 @@ const secretKind: Kind = {
 };
 
 function keyKind(): Kind {
-  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const publicKey = createPublicKey(newKey('rsa-2048'));
   const { n, e } = publicKey.export({ format: 'jwk' });
   const pem = publicKey.export({ format: 'pem', type: 'spki' }).toString();
   return {

@@ -2,6 +2,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypt
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 import { checkRow, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
+import { newKey } from '../support/pki.ts';
 
 const { FAILED_PRECONDITION, NOT_FOUND, UNKNOWN } = status;
 
@@ -27,7 +28,7 @@ function jwk(fact: string, set: Readonly<Record<string, unknown>>, row: Partial<
 
 const numbers = (key: KeyObject): Record<string, unknown> => ({ ...createPublicKey(key).export({ format: 'jwk' }) });
 const spki = (key: KeyObject) => createPublicKey(key).export({ format: 'pem', type: 'spki' }).toString();
-const rsa = [2048, 3072, 4096].map((modulusLength) => generateKeyPairSync('rsa', { modulusLength }).privateKey);
+const rsa = (['rsa-2048', 'rsa-3072', 'rsa-4096'] as const).map(newKey);
 const ec = ['P-256', 'P-384', 'P-521'].map(
   (namedCurve) => [namedCurve, generateKeyPairSync('ec', { namedCurve }).privateKey] as const,
 );

@@ -1,10 +1,11 @@
 /**
  * An emulator with clients of every kind, for tests of its Entra ID.
  */
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { issueCertificate, NO_NAMES } from '../../src/emulator/world/issue.ts';
 import { CLIENT, CLIENT_SECRET, OTHER_TENANT, openLab, sdkOptions, seedWith, VAULT } from './emulator.ts';
+import { sharedKey } from './pki.ts';
 
 export const WORKLOAD = '33333333-3333-3333-3333-333333333333';
 export const CERTIFICATE_APP = '44444444-4444-4444-4444-444444444444';
@@ -15,8 +16,13 @@ export const AUDIENCE = 'api://AzureADTokenExchange';
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 export const START = Date.UTC(2030, 0, 1);
 
-export const cluster = generateKeyPairSync('rsa', { modulusLength: 2048 });
-export const app = generateKeyPairSync('rsa', { modulusLength: 2048 });
+export const cluster = pairOf('the cluster');
+export const app = pairOf('the app');
+
+function pairOf(name: string) {
+  const privateKey = sharedKey('rsa-2048', name);
+  return { privateKey, publicKey: createPublicKey(privateKey) };
+}
 
 /** Returns a JWT in compact form, signed with RS256. */
 export function jwt(claims: object, key: KeyObject, header: object = {}): string {

@@ -2,7 +2,17 @@
  * Issues keys and certificates and writes DER, for tests of every room.
  */
 import 'reflect-metadata';
-import { createPublicKey, generateKeyPairSync, type KeyObject, webcrypto, X509Certificate } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  webcrypto,
+  X509Certificate,
+} from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { readDer, sequence } from '../../src/pki/der.ts';
 
@@ -10,6 +20,7 @@ import { readDer, sequence } from '../../src/pki/der.ts';
 export type KeyType =
   | 'rsa-1024'
   | 'rsa-2048'
+  | 'rsa-3072'
   | 'rsa-4096'
   | 'rsa-pss'
   | 'p-256'
@@ -56,10 +67,11 @@ export interface IssuedChain {
   readonly certificates: readonly X509Certificate[];
 }
 
-/** The number of RSA keys of each type that a test process makes. RSA keys are slow to make. */
+/** The number of RSA keys of each type that a run of the tests makes, see {@link keptKey}. */
 const RSA_KEYS: Readonly<Partial<Record<KeyType, number>>> = {
   'rsa-1024': 2,
   'rsa-2048': 4,
+  'rsa-3072': 1,
   'rsa-4096': 1,
   'rsa-pss': 2,
 };
@@ -67,16 +79,30 @@ const RSA_KEYS: Readonly<Partial<Record<KeyType, number>>> = {
 const made = new Map<KeyType, { readonly keys: KeyObject[]; asked: number }>();
 
 /**
- * Returns a private key: a new one, or, for RSA, one of the few keys of this process in turn. Never returns a {@link
+ * Returns a private key: a new one, or, for RSA, one of the few keys of this run in turn. Never returns a {@link
  * sharedKey}.
  */
 export function newKey(type: KeyType): KeyObject {
   const most = RSA_KEYS[type];
   if (most === undefined) return generateKey(type);
   const { keys, asked } = made.get(type) ?? { keys: [], asked: 0 };
-  const key = keys[asked % most] ?? generateKey(type);
+  const key = keys[asked % most] ?? keptKey(type, `number ${asked % most}`);
   keys[asked % most] = key;
   made.set(type, { keys, asked: asked + 1 });
+  return key;
+}
+
+/** Returns a new key, or, for RSA, the key that a process of this run has made by this name. RSA keys are slow to make. */
+function keptKey(type: KeyType, name: string): KeyObject {
+  if (!type.startsWith('rsa')) return generateKey(type);
+  const directory = join(tmpdir(), 'keys');
+  const kept = join(directory, `${type} ${name}.pem`);
+  if (existsSync(kept)) return createPrivateKey(readFileSync(kept));
+  const key = generateKey(type);
+  mkdirSync(directory, { recursive: true });
+  const whole = join(directory, `${process.pid}`);
+  writeFileSync(whole, key.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 });
+  renameSync(whole, kept);
   return key;
 }
 
@@ -84,6 +110,7 @@ function generateKey(type: KeyType): KeyObject {
   switch (type) {
     case 'rsa-1024':
     case 'rsa-2048':
+    case 'rsa-3072':
     case 'rsa-4096':
       return generateKeyPairSync('rsa', { modulusLength: Number(type.slice(4)) }).privateKey;
     case 'rsa-pss':
@@ -99,21 +126,22 @@ function generateKey(type: KeyType): KeyObject {
 const CA_TYPES: Readonly<Partial<Record<KeyType, KeyType>>> = {
   secp256k1: 'p-256',
   'rsa-pss': 'rsa-2048',
+  'rsa-3072': 'rsa-2048',
   'rsa-4096': 'rsa-2048',
 };
 
 const reusable = new Map<string, KeyObject>();
 
-/** Returns one key per type and name in a test process. RSA keys are slow to make. */
+/** Returns one key per type and name in a run of the tests. */
 export function sharedKey(type: KeyType, name = ''): KeyObject {
   const known = reusable.get(`${type} ${name}`);
   if (known !== undefined) return known;
-  const key = generateKey(type);
+  const key = keptKey(type, name);
   reusable.set(`${type} ${name}`, key);
   return key;
 }
 
-/** Returns the key that signs the tokens of all emulators of a test process. */
+/** Returns the key that signs the tokens of all emulators of a run. */
 export const tokenKey = (): KeyObject => sharedKey('rsa-2048', 'tokens of Entra');
 
 let serials = 0;
