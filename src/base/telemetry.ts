@@ -34,6 +34,12 @@ export const LAST_KNOWN_CAUSES = [
 /** One of {@link LAST_KNOWN_CAUSES}. */
 export type LastKnownCause = (typeof LAST_KNOWN_CAUSES)[number];
 
+/** The reasons for which an optional object is missing, a metric label. */
+export const MISSING_REASONS = ['not_found', 'disabled'] as const;
+
+/** One of {@link MISSING_REASONS}. */
+export type MissingReason = (typeof MISSING_REASONS)[number];
+
 /** A mounted object that carries an expiry date. */
 export interface ObjectExpiry {
   readonly namespace: string;
@@ -88,6 +94,8 @@ export interface Telemetry {
   cacheLookup(result: 'hit' | 'shared' | 'miss'): void;
   /** A Mount was answered with last known values, since a host failed so. */
   lastKnownMount(cause: LastKnownCause): void;
+  /** An optional object was missing at a Mount. */
+  objectMissing(reason: MissingReason): void;
   /** One warning about a certificate. The reasons are few, such as `expired` or `chain_incomplete`. */
   certificateWarning(reason: string): void;
   mountFinished(outcome: MountOutcome): void;
@@ -107,6 +115,7 @@ export const silentTelemetry: Telemetry = {
   secondRequest() {},
   cacheLookup() {},
   lastKnownMount() {},
+  objectMissing() {},
   certificateWarning() {},
   mountFinished() {},
   offlineCacheFailure() {},

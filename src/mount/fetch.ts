@@ -5,8 +5,10 @@
 
 import { setMaxListeners } from 'node:events';
 import { ProviderError } from '../base/errors.ts';
+import type { MissingReason } from '../base/telemetry.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from './failures.ts';
+import { missingReason } from './missing.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
 import { MAX_ANSWER_BYTES } from './response.ts';
 import type { LastKnownValue } from './snapshot.ts';
@@ -15,7 +17,10 @@ import { chooseVersions } from './versions.ts';
 /** An object of the manifest and what was read of it: one entry, or one for each version of a history, newest first. */
 export interface FetchedSpec {
   readonly object: ObjectSpec;
+  /** Empty if the object is missing. */
   readonly fetched: readonly FetchedObject[];
+  /** Why an optional object is missing. Absent: it is not. */
+  readonly missing?: MissingReason | undefined;
 }
 
 /**
@@ -52,7 +57,9 @@ export async function fetchObjects(
   const fetched: FetchedSpec[] = [];
   for (const [index, object] of objects.entries()) {
     const result = results[index];
+    const missing = result?.status === 'rejected' ? missingReason(object, result.reason) : undefined;
     if (result?.status === 'fulfilled') fetched.push({ object, fetched: result.value });
+    else if (missing !== undefined) fetched.push({ object, fetched: [], missing });
     else failed.push(failureOf(object, result?.reason));
   }
   if (failed.length === 0) failed.push(...outdatedObjects(objects, context));

@@ -37,6 +37,7 @@ import { fileOfLiteral } from './literals.ts';
 import { LogOnce } from './log-once.ts';
 import { rememberTexts } from './manifest-cache.ts';
 import { MountMemory } from './memory.ts';
+import { emptiedMark } from './missing.ts';
 import { type OverrideRules, refuseOverrides } from './overrides.ts';
 import { Progress } from './pending-waits.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
@@ -113,7 +114,10 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   });
   await nextTurn(context.signal);
   report.converted(fetched);
-  return assembleAnswer([...made, ...volume.literals.map(fileOfLiteral)], unwritten);
+  const missing = fetched.filter(({ missing }) => missing !== undefined).map(({ object }) => object);
+  const isEmpty = missing.length > 0 && made.length === 0 && volume.literals.length === 0;
+  const literals = isEmpty && report.hadFiles ? [emptiedMark(missing)] : volume.literals;
+  return assembleAnswer([...made, ...literals.map(fileOfLiteral)], unwritten, isEmpty);
 }
 
 /** Returns the handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */

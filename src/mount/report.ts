@@ -22,7 +22,7 @@ import type { VolumeNames } from './volume-names.ts';
 /** Bytes of the error that the line of a Mount holds in addition to the other fields. */
 const MAX_ERROR_BYTES = 6 * 1024;
 
-/** Names of objects in the line about last known values. */
+/** Names of objects in one line. */
 const MAX_NAMES = 50;
 /** The reason for last known values, by the code of the failure. */
 const CAUSES: Readonly<Partial<Record<ErrorCode, LastKnownCause>>> = {
@@ -85,8 +85,21 @@ export class MountReport {
     }
   }
 
-  /** Records that the files are made. */
+  /** True if the last Mount of the volume gave files, as far as that is known. */
+  get hadFiles(): boolean {
+    return this.#options.journal.hadFiles(this.#volume());
+  }
+
+  /** Records that the files are made. The missing objects are logged once for each volume, and later changes as versions. */
   converted(all: readonly FetchedSpec[]): void {
+    const missing = all.filter(({ missing }) => missing !== undefined);
+    for (const { missing: reason } of missing) if (reason) this.#options.telemetry.objectMissing(reason);
+    if (missing.length > 0) {
+      const objects = namesOf(missing.map(({ object }) => object));
+      const some =
+        missing.length < all.length ? 'Optional objects are missing' : 'All objects are optional and missing';
+      this.#once(`missing ${objects}`, () => this.#log.info(some, { objects }));
+    }
     const { namespace = '', name: pod = '' } = this.#attributes?.pod ?? {};
     this.#expiries = all.flatMap(({ object: { type: objectType, name: objectName }, fetched: [first] }) => {
       const expiresAt = first?.expiresAt;
@@ -98,10 +111,11 @@ export class MountReport {
    * Records the answer. If it has last known values, the log names their objects, the age of the oldest, how much longer
    * all of them are served, and the cause. Returns the same for the caller; undefined: all values are current.
    */
-  delivered({ files, objectVersions, warning }: Answer, lastKnown: readonly LastKnownValue[]): string | undefined {
+  delivered(answer: Answer, lastKnown: readonly LastKnownValue[]): string | undefined {
+    const { files, warning } = answer;
     const note = this.#lastKnown(lastKnown);
     if (warning !== undefined) this.#once('large', () => this.#log.warn('Volume warning', { detail: warning }));
-    this.#options.journal.record(this.#volume(), objectVersions, this.#log);
+    this.#options.journal.record(this.#volume(), answer, this.#log);
     this.#log.info('Mounted', { code: 'OK', ...this.#figures(files.length) });
     this.#finished(true);
     return note;
@@ -111,9 +125,7 @@ export class MountReport {
     const [first] = values;
     if (first === undefined) return undefined;
     const { code, message: error } = first.cause;
-    const names = [...new Set(values.map(({ ref }) => shortNameOf(ref)))];
-    const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
-    const objects = `${names.slice(0, MAX_NAMES).join(' ')}${more}`;
+    const objects = namesOf(values.map(({ ref }) => ref));
     this.#lastKnownAgeMs = Math.max(...values.map(({ ageMs }) => ageMs));
     const ageSeconds = Math.round(this.#lastKnownAgeMs / 1000);
     const leftSeconds = Math.round(Math.min(...values.map(({ leftMs }) => leftMs)) / 1000);
@@ -173,6 +185,13 @@ export class MountReport {
     const { pod, secretProviderClass } = this.#attributes ?? {};
     return `${pod?.namespace}/${pod?.name}/${pod?.uid}/${secretProviderClass}`;
   }
+}
+
+/** Returns the names of objects, as many as a line holds. */
+function namesOf(refs: readonly Parameters<typeof shortNameOf>[0][]): string {
+  const names = [...new Set(refs.map(shortNameOf))];
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+  return `${names.slice(0, MAX_NAMES).join(' ')}${more}`;
 }
 
 function remoteFactsOf({ details: { requestId, httpStatus, remoteCode } }: ProviderError) {

@@ -1,6 +1,6 @@
 /**
- * Builds the answer of a Mount. `mount.ts` calls it. Files that collide, volumes without a file, and answers that are
- * too large for the driver are refused.
+ * Builds the answer of a Mount. `mount.ts` calls it. Files that collide, volumes whose objects give no file, and
+ * answers that are too large for the driver are refused.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -32,16 +32,21 @@ export interface Answer extends Omit<MountOutput, 'memory' | 'note'> {
 
 /**
  * Builds the answer from the files, with one object version for each file, and checks the limits of the driver.
- * `unwritten` holds the versions of objects that were used for the files of other objects.
+ * `unwritten` holds the versions of objects that were used for the files of other objects, or that are missing;
+ * `mayBeEmpty`: these are all, so that there is no file.
  * Throws: ERR_BAD_PARAMETERS for paths that collide, ERR_TOO_LARGE.
  */
-export function assembleAnswer(made: readonly MadeFile[], unwritten: readonly ObjectVersion[]): Answer {
+export function assembleAnswer(
+  made: readonly MadeFile[],
+  unwritten: readonly ObjectVersion[],
+  mayBeEmpty = false,
+): Answer {
   const claims: ClaimedPath[] = made.map(({ file, owner }) => ({ path: file.path, owner }));
   const [conflict] = pathConflicts(claims);
   if (conflict !== undefined) {
     throw new ProviderError('ERR_BAD_PARAMETERS', `failed to mount objects, error: ${conflict.message}`);
   }
-  if (made.length === 0) {
+  if (made.length === 0 && !mayBeEmpty) {
     throw new ProviderError(
       'ERR_BAD_PARAMETERS',
       'failed to mount objects, error: the objects give no file; at least one of them must be written',

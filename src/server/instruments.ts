@@ -5,33 +5,15 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BudgetFigures } from '../base/memory-budget.ts';
-import {
-  LAST_KNOWN_CAUSES,
-  LOOKUP_RESULTS,
-  type MountOutcome,
-  type ObjectExpiry,
-  OUTCOMES,
-  SECOND_CAUSES,
-  WINNERS,
-} from '../base/telemetry.ts';
-import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
-import { IDENTITY_KINDS } from '../spc/identities/table.ts';
+import type { MountOutcome, ObjectExpiry } from '../base/telemetry.ts';
 import { labelText } from './bounded.ts';
+import { addCounters, type Counters } from './counters.ts';
 import { addMemory } from './memory-instruments.ts';
 
 /** The metrics of the Prometheus library. The two histograms have the official provider's names, buckets and labels. */
-export interface Instruments {
+export interface Instruments extends Counters {
   readonly keyVaultRequest: Histogram;
   readonly grpcRequest: Histogram;
-  readonly vaultRetries: Counter;
-  readonly tokenRequests: Counter;
-  readonly nameLookups: Counter;
-  readonly secondRequests: Counter;
-  readonly cacheLookups: Counter;
-  readonly lastKnownMounts: Counter;
-  readonly certificateWarnings: Counter;
-  readonly offlineCacheFailures: Counter;
-  readonly offlineCacheEntries: Gauge;
   text(): Promise<string>;
 }
 
@@ -102,78 +84,6 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
     ...addCounters(registers),
     text: async () => `${await ofOfficial.metrics()}\n${await registry.metrics()}`,
   };
-}
-
-/**
- * The counters that only this provider has. Every series that is known beforehand begins at 0: otherwise `increase()`
- * misses the first event.
- */
-function addCounters(registers: Registry[]) {
-  const counters = {
-    vaultRetries: new Counter({
-      name: 'akv_csi_vault_retries_total',
-      help: 'Answers of a vault that made the provider wait (throttled) or try again (retried)',
-      labelNames: ['vault', 'reason'],
-      registers,
-    }),
-    tokenRequests: new Counter({
-      name: 'akv_csi_token_requests_total',
-      help: 'Token requests to Entra ID, IMDS, NMI or the token proxy',
-      labelNames: ['identity', 'outcome'],
-      registers,
-    }),
-    nameLookups: new Counter({
-      name: 'akv_csi_name_lookups_total',
-      help: 'Lookups of host names by result; stale: an earlier answer was used, as the name servers did not answer',
-      labelNames: ['result'],
-      registers,
-    }),
-    secondRequests: new Counter({
-      name: 'akv_csi_second_requests_total',
-      help: 'Requests sent a second time, as the connection or the answer hung or a kept connection was cut',
-      labelNames: ['cause', 'winner'],
-      registers,
-    }),
-    cacheLookups: new Counter({
-      name: 'akv_csi_cache_lookups_total',
-      help: 'Reads answered from memory (hit), joined to one in flight (shared) or sent to the vault (miss)',
-      labelNames: ['result'],
-      registers,
-    }),
-    lastKnownMounts: new Counter({
-      name: 'akv_csi_last_known_mounts_total',
-      help: 'Mounts answered with last known values, since a vault or the login service did not answer',
-      labelNames: ['cause'],
-      registers,
-    }),
-    certificateWarnings: new Counter({
-      name: 'akv_csi_certificate_warnings_total',
-      help: 'Certificates mounted although something is wrong with them',
-      labelNames: ['reason'],
-      registers,
-    }),
-    offlineCacheFailures: new Counter({
-      name: 'akv_csi_offline_cache_failures_total',
-      help: 'Files of the offline cache that were refused (read), and tries to write to it that failed (write)',
-      labelNames: ['operation'],
-      registers,
-    }),
-    offlineCacheEntries: new Gauge({
-      name: 'akv_csi_offline_cache_entries',
-      help: 'Entries of the offline cache on the disk of the node',
-      registers,
-    }),
-  };
-  for (const operation of ['read', 'write']) counters.offlineCacheFailures.inc({ operation }, 0);
-  for (const identity of IDENTITY_KINDS) {
-    for (const outcome of OUTCOMES) counters.tokenRequests.inc({ identity, outcome }, 0);
-  }
-  for (const result of LOOKUP_RESULTS) counters.nameLookups.inc({ result }, 0);
-  for (const cause of SECOND_CAUSES) for (const winner of WINNERS) counters.secondRequests.inc({ cause, winner }, 0);
-  for (const result of ['hit', 'shared', 'miss']) counters.cacheLookups.inc({ result }, 0);
-  for (const cause of LAST_KNOWN_CAUSES) counters.lastKnownMounts.inc({ cause }, 0);
-  for (const reason of CERTIFICATE_REASONS) counters.certificateWarnings.inc({ reason }, 0);
-  return counters;
 }
 
 function addInfo(registry: Registry, version: string): void {

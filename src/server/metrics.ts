@@ -176,6 +176,9 @@ function requestCounters(
     lastKnownMount(cause) {
       count(({ lastKnownMounts }) => lastKnownMounts.inc({ cause }));
     },
+    objectMissing(reason) {
+      count(({ missingObjects }) => missingObjects.inc({ reason }));
+    },
     certificateWarning(reason) {
       count(({ certificateWarnings }) => certificateWarnings.inc({ reason: reasonLabel(reason) }));
     },

@@ -68,6 +68,14 @@ export class Fields {
     return '';
   }
 
+  /** Returns a boolean; false if the field is absent or empty. */
+  flag(name: string): boolean {
+    const text = this.text(name).toLowerCase();
+    if (text !== '' && text !== 'true' && text !== 'false')
+      this.error(name, `${quote(text)} must be "true" or "false"`);
+    return text === 'true';
+  }
+
   /** Returns the trimmed text of a required field. */
   required(name: string, purpose: string): string {
     const text = this.text(name);

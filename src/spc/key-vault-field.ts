@@ -15,6 +15,7 @@ import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn, withPlaceholderAt } from './placeholder.ts';
+import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
 import { parseYaml } from './yaml/parse.ts';
 import { kindOf, type MapTree } from './yaml/tree.ts';
@@ -58,7 +59,15 @@ const USERNAME = 'username';
 /** Names of the fields of `keyVault`. */
 export const KEY_VAULT_FIELDS = ['vault', ...REFERENCES, USERNAME] as const;
 /** Names of the fields of each object in `keyVault`. */
-export const REFERENCE_FIELDS = ['name', 'version', 'filePermission', 'files', 'keyFormat', 'passwordFrom'] as const;
+export const REFERENCE_FIELDS = [
+  'name',
+  'version',
+  'filePermission',
+  'files',
+  'keyFormat',
+  'passwordFrom',
+  ...PRESENCE_FIELDS,
+] as const;
 
 const LAYOUTS: Readonly<
   Record<FileLayout, { fullChain: string; privateKey: string; authorities: { output: OutputKind; path: string } }>
@@ -197,7 +206,9 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
     }
   }
   const label = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;
-  const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content };
+  const severalBy = object.has('files') ? 'files' : content.kind === 'outputs' ? 'the layout' : undefined;
+  const ifMissing = parsePresence(object, severalBy);
+  const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content, ifMissing };
   return { path: object.path, line: object.line, spec, outputs, passwordFrom: object.text('passwordFrom') };
 }
 

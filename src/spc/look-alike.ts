@@ -20,6 +20,10 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   history: 'objectVersionHistory',
   versions: 'objectVersionHistory',
   password: 'passwordFrom',
+  required: 'optional',
+  ignoremissing: 'optional',
+  allowmissing: 'optional',
+  defaultvalue: 'default',
   key: 'objectName',
   secret: 'objectName',
 };

@@ -58,6 +58,15 @@ export type ContentSpec =
       readonly passwordFrom: number | undefined;
     };
 
+/** What becomes of the files of an object that may be missing. */
+export type IfMissing =
+  /** No file. */
+  | { readonly kind: 'skip' }
+  /** The object's one file, without content. */
+  | { readonly kind: 'empty' }
+  /** The object's one file, with this text. */
+  | { readonly kind: 'default'; readonly text: string };
+
 /** One object to read, and the files to make of it. */
 export interface ObjectSpec {
   /** The object in the words of an error message. */
@@ -69,6 +78,8 @@ export interface ObjectSpec {
   /** Number of versions, from the named or current one back; 1 is that version alone. */
   readonly history: number;
   readonly content: ContentSpec;
+  /** Absent: the object is required. */
+  readonly ifMissing?: IfMissing | undefined;
 }
 
 /** A file whose content is in the manifest itself; no vault is asked for it. */

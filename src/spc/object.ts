@@ -15,6 +15,7 @@ import type { ContentSpec, ObjectSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
+import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
 import { goValue, int32Of } from './yaml/scalar.ts';
 
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
@@ -34,6 +35,7 @@ export const OBJECT_FIELDS: readonly string[] = [
   'files',
   'keyFormat',
   'passwordFrom',
+  ...PRESENCE_FIELDS,
 ];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
@@ -90,10 +92,12 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   checkName(reader);
   const mode = texts.filePermission === '' ? context.defaults.mode : parseFileMode(texts.filePermission);
   if (mode === undefined) fail('filePermission', fileModeRule(texts.filePermission));
+  const version = objectVersion.toLowerCase() === 'latest' ? '' : objectVersion;
+  const ifMissing = parsePresence(fields, severalBy(fields, history));
   const common = {
     path: fields.path,
     line: fields.line,
-    spec: { label, type, name, version: objectVersion.toLowerCase() === 'latest' ? '' : objectVersion, history },
+    spec: { label, type, name, version, history, ...(ifMissing === undefined ? {} : { ifMissing }) },
   };
   if (!fields.has('files')) {
     for (const field of ['keyFormat', 'passwordFrom']) {
@@ -109,6 +113,11 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   noteOutputs(fields, outputs);
   const content = outputsContent();
   return { ...common, spec: { ...common.spec, content }, outputs, passwordFrom: fields.text('passwordFrom') };
+}
+
+/** Returns the field by which an object gives other files than one. */
+function severalBy(fields: Fields, history: number): string | undefined {
+  return fields.has('files') ? 'files' : history > 1 ? 'objectVersionHistory' : undefined;
 }
 
 /** Returns the start of the official provider's message about an item that cannot be read. */

@@ -126,13 +126,9 @@ function parseOutput(fields: Fields, output: OutputKind, defaults: OutputDefault
 }
 
 function parsePresence(fields: Fields, output: OutputKind): OutputSpec['presence'] {
-  const text = fields.text('optional').toLowerCase();
-  if (fields.has('optional') && !traitsOf(output).mayBeOptional) {
-    fields.error('optional', isOnlyFor('mayBeOptional'));
-  } else if (text !== '' && text !== 'true' && text !== 'false') {
-    fields.error('optional', `${quote(text)} must be "true" or "false"`);
-  }
-  return text === 'true' ? 'if-present' : 'required';
+  if (traitsOf(output).mayBeOptional) return fields.flag('optional') ? 'if-present' : 'required';
+  if (fields.has('optional')) fields.error('optional', isOnlyFor('mayBeOptional'));
+  return 'required';
 }
 
 /** Reads `format`. */

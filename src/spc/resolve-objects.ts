@@ -32,7 +32,10 @@ export function resolveObjects(
     const find = (name: string, path: string, line: number) => {
       if (name === '') return undefined;
       const index = named.findIndex(({ spec }, i) => i !== own && spec.type === 'secret' && spec.name === name);
-      if (index !== -1) return index;
+      const lender = named[index];
+      if (lender?.spec.ifMissing !== undefined)
+        findings.error(path, `${path}: ${optionalSecret(name, lender)}`, { line });
+      if (lender !== undefined) return index;
       findings.error(path, `${path}: ${noSuchSecret(clip(name))}`, { line });
       return undefined;
     };
@@ -88,6 +91,10 @@ function claimedPaths({ path: place, line, spec, outputs }: NamedObject, objects
   const most = Math.ceil(Math.min(MAX_CLAIMS, MAX_CLAIMED_CHARS / content.path.length) / objects);
   const count = content.path === '' ? 0 : Math.min(history, most, MAX_CLAIMED_VERSIONS);
   return Array.from({ length: count }, (_, i) => claim(`${content.path}/${i}`));
+}
+
+function optionalSecret(name: string, { path }: NamedObject): string {
+  return `passwordFrom "${clip(name)}" names ${path}, which is optional, and a password cannot be; remove optional there`;
 }
 
 function noSuchSecret(name: string): string {

@@ -124,6 +124,11 @@ function checkFile(
   }
   const problem = type === TLS && TLS_KEYS.includes(key) ? tlsProblem(key, file) : undefined;
   if (problem !== undefined) entry.error('objectName', `${quote(objectName)} cannot become ${key}: ${problem}`);
+  if (file.object?.ifMissing?.kind === 'skip') {
+    const result =
+      'while it is missing, the driver makes nothing of this Secret; give it ifMissing: empty or a default';
+    entry.warning('objectName', `${quote(objectName)} is the file of an optional object; ${result}`);
+  }
   const { presence = 'required' } = file.output ?? {};
   if (presence === 'if-present' || presence === 'with-key') {
     const when = presence === 'with-key' ? 'holds a private key' : 'brings CA certificates along';

@@ -152,3 +152,25 @@ describe('the examples of certificate-files.md', () => {
     await expect(readBundle(pfx)).rejects.toThrow('protected by a password');
   });
 });
+
+describe('the examples of object-options.md', () => {
+  const [optional, current] = classesOf('docs/object-options.md');
+  const contents = (files: Awaited<ReturnType<typeof mountInto>>['files']) =>
+    Object.fromEntries(files.map(({ path, contents }) => [path, contents.toString()]));
+
+  it('mount what is there of optional objects', async () => {
+    const { files, objectVersions } = await mountInto(world, 'optional', optional?.parameters ?? {});
+    expect(contents(files)).toEqual({ 'db-password': 'hunter2', 'feature-flags': '', 'log-level': 'info' });
+    expect(objectVersions.filter(({ version }) => version.startsWith('missing'))).toHaveLength(3);
+  });
+
+  it('ask the vault each time', async () => {
+    const asked = () => world.emulator.requests.filter(({ kind }) => kind === 'vault').length;
+    const before = asked();
+    for (let i = 0; i < 2; i++) {
+      const { files } = await mountInto(world, 'current', current?.parameters ?? {});
+      expect(contents(files)).toEqual({ 'db-password': 'hunter2' });
+    }
+    expect(asked()).toBe(before + 2);
+  });
+});

@@ -93,6 +93,19 @@ describe('files and where they come from', () => {
     ]);
   });
 
+  it('are made without a chain whose object is missing', async () => {
+    const lender = objectSpec('lender', {
+      content: outputsContent([{ output: 'ca', path: 'ca.crt' }], { role: 'chain' }),
+      ifMissing: { kind: 'skip' },
+    });
+    const outputs = outputsContent([{ output: 'fullChain', path: 'full' }], { chainFrom: 1 });
+    const all = [
+      read(objectSpec('c', { content: outputs }), fetchedSecret(key + own, PEM)),
+      { object: lender, fetched: [], missing: 'not_found' as const },
+    ];
+    expect(await filesOf(all)).toEqual([['full', own.toString()]]);
+  });
+
   it('leave out what is optional and not there', async () => {
     const outputs = outputsContent([
       { output: 'certificate', path: 'leaf' },

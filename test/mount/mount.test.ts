@@ -1,6 +1,7 @@
 import { setImmediate as nextImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { type ErrorCode, ProviderError } from '../../src/base/errors.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { type MountOutcome, type ObjectExpiry, silentTelemetry } from '../../src/base/telemetry.ts';
 import type { MountCall } from '../../src/mount/handler.ts';
@@ -17,6 +18,7 @@ function mountOf(get: Get) {
   const { log, lines } = keptLog();
   const outcomes: MountOutcome[] = [];
   const expiries: ObjectExpiry[] = [];
+  const missing: string[] = [];
   const opened: unknown[] = [];
   const mount = createMount({
     vaults: {
@@ -30,6 +32,7 @@ function mountOf(get: Get) {
     certificatePolicy: 'warn',
     telemetry: {
       ...silentTelemetry,
+      objectMissing: (reason) => void missing.push(reason),
       mountFinished: (outcome) => {
         outcomes.push(outcome);
         expiries.push(...outcome.expiries);
@@ -39,7 +42,7 @@ function mountOf(get: Get) {
     sweeper: new Sweeper(systemClock),
     log,
   });
-  return { mount, lines, outcomes, expiries, opened };
+  return { mount, lines, outcomes, expiries, opened, missing };
 }
 
 const attributes = {
@@ -82,6 +85,34 @@ describe('a Mount', () => {
     ]);
     expect(objectVersions.map(({ id }) => id)).toEqual(['secret/a', 'secret/b']);
     expect(opened).toEqual(['https://kv-name.vault.azure.net']);
+  });
+
+  it('counts each missing object by its reason, and no other failure', async () => {
+    const refusal = (code: ErrorCode, remoteCode?: string) =>
+      new ProviderError(code, code, {
+        details: { phase: 'vault', ...(remoteCode === undefined ? {} : { remoteCode }) },
+      });
+    const refusals: Readonly<Record<string, ProviderError>> = {
+      a: refusal('ERR_NOT_FOUND', 'SecretNotFound'),
+      b: refusal('ERR_DISABLED', 'SecretDisabled'),
+    };
+    const objects =
+      'array:\n  - {objectName: a, objectType: secret, optional: true}\n  - {objectName: b, objectType: secret, optional: true}\n';
+    const { mount, missing, lines } = mountOf(({ name }) => Promise.reject(refusals[name]));
+    expect(await mount(inputOf({ objects }), patient())).toMatchObject({
+      files: [],
+      objectVersions: [
+        { id: 'secret/a', version: 'missing' },
+        { id: 'secret/b', version: 'missing' },
+      ],
+    });
+    expect(missing).toEqual(['not_found', 'disabled']);
+    expect(lines.map(({ message }) => message)).toContain('All objects are optional and missing');
+    for (const error of [refusal('ERR_NOT_FOUND'), refusal('ERR_FORBIDDEN', 'Forbidden'), refusal('ERR_TIMEOUT')]) {
+      const failing = mountOf(() => Promise.reject(error));
+      expect((await failureOf(failing.mount(inputOf({ objects }), patient()))).code).toBe(error.code);
+      expect(failing.missing).toEqual([]);
+    }
   });
 
   it('opens no vault where anything is wrong with the request or the manifest', async () => {

@@ -4,13 +4,16 @@ import { VersionLog } from '../../src/mount/version-log.ts';
 import { keptLog } from '../support/mount.ts';
 
 const v = (id: string, version: string) => ({ id, version });
+const file = { path: 'a', mode: 0o644, contents: Buffer.alloc(0) };
+/** Returns an answer with a file and these versions. */
+const gave = (...objectVersions: ReturnType<typeof v>[]) => ({ files: [file], objectVersions });
 
 describe('the journal of versions', () => {
   it('says nothing at the first Mount of a volume, nor where nothing changed', () => {
     const { log, lines } = keptLog();
     const journal = new VersionLog();
-    journal.record('volume', [v('secret/a', '1')], log);
-    journal.record('volume', [v('secret/a', '1')], log);
+    journal.record('volume', gave(v('secret/a', '1')), log);
+    journal.record('volume', gave(v('secret/a', '1')), log);
     expect(lines).toEqual([]);
   });
 
@@ -19,7 +22,7 @@ describe('the journal of versions', () => {
     const journal = new VersionLog();
     const one = [v('secret/a', '1'), v('secret/b', '1')];
     const two = [v('secret/a', '2'), v('secret/a', '2'), v('secret/b', '1'), v('secret/new', '1')];
-    for (const versions of [one, two, two]) journal.record('volume', versions, log);
+    for (const versions of [one, two, two]) journal.record('volume', gave(...versions), log);
     expect(lines).toMatchObject([
       { level: 'info', message: 'Object version changed', fields: { object: 'secret/a', from: '1', to: '2' } },
     ]);
@@ -28,23 +31,35 @@ describe('the journal of versions', () => {
   it('keeps volumes apart', () => {
     const { log, lines } = keptLog();
     const journal = new VersionLog();
-    journal.record('one', [v('secret/a', '1')], log);
-    journal.record('other', [v('secret/a', '2')], log);
+    journal.record('one', gave(v('secret/a', '1')), log);
+    journal.record('other', gave(v('secret/a', '2')), log);
     expect(lines).toEqual([]);
   });
 
   it('forgets the volume not mounted for longest, when there are more than a node has', () => {
     const { log, lines } = keptLog();
     const journal = new VersionLog();
-    journal.record('first', [v('secret/a', '1')], log);
-    journal.record('second', [v('secret/a', '1')], log);
-    for (let i = 0; i < 998; i++) journal.record(`volume ${i}`, [v('secret/a', '1')], log);
-    journal.record('first', [v('secret/a', '1')], log);
-    journal.record('one more', [v('secret/a', '1')], log);
-    journal.record('second', [v('secret/a', '2')], log);
+    journal.record('first', gave(v('secret/a', '1')), log);
+    journal.record('second', gave(v('secret/a', '1')), log);
+    for (let i = 0; i < 998; i++) journal.record(`volume ${i}`, gave(v('secret/a', '1')), log);
+    journal.record('first', gave(v('secret/a', '1')), log);
+    journal.record('one more', gave(v('secret/a', '1')), log);
+    journal.record('second', gave(v('secret/a', '2')), log);
     expect(lines).toEqual([]);
-    journal.record('first', [v('secret/a', '2')], log);
+    journal.record('first', gave(v('secret/a', '2')), log);
     expect(lines).toHaveLength(1);
+  });
+});
+
+describe('the files of the last answer', () => {
+  it('are known for the volume alone, and until the next answer', () => {
+    const { log } = keptLog();
+    const journal = new VersionLog();
+    expect(journal.hadFiles('volume')).toBe(false);
+    journal.record('volume', gave(v('secret/a', '1')), log);
+    expect([journal.hadFiles('volume'), journal.hadFiles('other')]).toEqual([true, false]);
+    journal.record('volume', { files: [], objectVersions: [v('secret/a', 'missing')] }, log);
+    expect(journal.hadFiles('volume')).toBe(false);
   });
 });
 

@@ -184,7 +184,12 @@ describe('our own metrics', () => {
     metrics.tokenRequest('workload', 'ok');
     metrics.cacheLookup('hit');
     metrics.lastKnownMount('timeout');
+    metrics.objectMissing('disabled');
     metrics.certificateWarning('expired');
+    expect(await samples(metrics, 'akv_csi_missing_objects_total')).toEqual([
+      'reason="not_found" 0',
+      'reason="disabled" 1',
+    ]);
     expect(await samples(metrics, 'akv_csi_last_known_mounts_total')).toEqual([
       'cause="unreachable" 0',
       'cause="timeout" 1',

@@ -115,6 +115,19 @@ describe('files that a Secret is made of', () => {
     expect(await found(opaque(name))).toEqual([expect.stringContaining(`warning [0].data[0].objectName ${message}`)]);
   });
 
+  it.each<[string, readonly string[]]>([
+    [
+      'optional: true',
+      [expect.stringContaining('warning [0].data[0].objectName "store" is the file of an optional object')],
+    ],
+    ['optional: true, ifMissing: empty', []],
+    ['optional: true, default: x', []],
+  ])('may be missing with %s', async (fields, findings) => {
+    const manifest = CLASSIC.replace('objectName: store,', `objectName: store, ${fields},`);
+    expect(manifest).not.toBe(CLASSIC);
+    expect(await found(opaque('store'), manifest)).toEqual(findings);
+  });
+
   it('are not looked at where a mistake keeps them unknown', async () => {
     for (const manifest of [
       CLASSIC.replace('objectType: secret', 'objectType: secret, objectAlias: ../x'),

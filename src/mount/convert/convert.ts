@@ -8,6 +8,7 @@ import type { ObjectSpec } from '../../spc/model.ts';
 import type { ObjectVersion } from '../../wire/contract.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from '../failures.ts';
 import type { FetchedSpec } from '../fetch.ts';
+import { replacementOf } from '../missing.ts';
 import type { FetchedObject } from '../ports.ts';
 import type { MadeFile } from '../response.ts';
 import type { CertificateCache } from './certificate-cache.ts';
@@ -81,10 +82,11 @@ interface Conversion {
 
 /** Converts all versions of one object; returns the first failure, if there is one. */
 async function convertObject(
-  { object, fetched }: FetchedSpec,
+  { object, fetched, missing }: FetchedSpec,
   conversion: Conversion,
 ): Promise<Converted | FailedObject> {
   const { content, name, label } = object;
+  if (missing !== undefined) return replaced(object);
   const { all, tools } = conversion;
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
@@ -108,6 +110,14 @@ async function convertObject(
     }
   }
   return { made, unwritten };
+}
+
+/** The result for a missing object. */
+function replaced(object: ObjectSpec): Converted {
+  const { source, file } = replacementOf(object);
+  return file === undefined
+    ? { made: [], unwritten: [source] }
+    : { made: [{ file, source, owner: object.label }], unwritten: [] };
 }
 
 interface FailedVersion {

@@ -101,8 +101,9 @@ export async function convertOutputs(fetched: FetchedObject, context: OutputsCon
 async function blame(error: unknown, { content, all, contents, signal }: OutputsContext): Promise<never> {
   signal.throwIfAborted();
   const { chainFrom, passwordFrom } = content;
-  if (chainFrom !== undefined) {
-    const lender = openedBy(contents, signal)(lenderAt(chainFrom, all), {});
+  const chain = chainFrom === undefined ? undefined : lenderAt(chainFrom, all);
+  if (chainFrom !== undefined && chain !== undefined) {
+    const lender = openedBy(contents, signal)(chain, {});
     await lender.open(signal).catch((cause: unknown) => {
       signal.throwIfAborted();
       if (messageOf(cause) === messageOf(error)) throw new LenderFailure(chainFrom, cause);
@@ -154,7 +155,8 @@ function contentOf(fetched: FetchedSecret, { content, all, contents, signal }: O
   const password = passwordOf(content.passwordFrom, all);
   if (content.role === 'chain') return open(fetched, password, AS_CHAIN);
   const { chainFrom } = content;
-  return open(fetched, password, chainFrom === undefined ? undefined : withLent(open(lenderAt(chainFrom, all), {})));
+  const chain = chainFrom === undefined ? undefined : lenderAt(chainFrom, all);
+  return open(fetched, password, chain === undefined ? undefined : withLent(open(chain, {})));
 }
 
 /** A secret of CA certificates: without a key, each is checked by itself. */
@@ -211,8 +213,9 @@ async function withChain(
 /** Returns the password: the value of the object that lends it. */
 function passwordOf(index: number | undefined, all: readonly FetchedSpec[]): { readonly password?: Secret } {
   if (index === undefined) return {};
-  const { value } = lenderAt(index, all);
-  return { password: value };
+  const lender = lenderAt(index, all);
+  if (lender === undefined) throw new Error('nothing was read of the object that lends its password');
+  return { password: lender.value };
 }
 
 /**
@@ -229,10 +232,10 @@ function passwordFor(path: string, { password }: { readonly password?: Secret })
   return { password: meant };
 }
 
-function lenderAt(index: number, all: readonly FetchedSpec[]): FetchedSecret {
+/** Returns the secret that an object lends; undefined if the object is optional and missing. */
+function lenderAt(index: number, all: readonly FetchedSpec[]): FetchedSecret | undefined {
   const lender = all[index]?.fetched[0];
-  if (lender === undefined) throw new Error('nothing was read of the object that lends its value');
-  return asSecret(lender);
+  return lender === undefined ? undefined : asSecret(lender);
 }
 
 function asSecret(fetched: FetchedObject): FetchedSecret {
