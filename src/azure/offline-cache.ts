@@ -17,7 +17,8 @@ import { SealedStore, type StoreTelemetry } from './store/sealed-store.ts';
 import type { SealingKeys } from './store/sealing-key.ts';
 import { type EntryKey, ownerOf } from './store/store-index.ts';
 import { decodeKnown, encodeKnown, entryKeyOf, requestOfEntry } from './vault/known-codec.ts';
-import type { KnownEntry, KnownRequest, KnownWitness } from './vault/last-known-good.ts';
+import type { KnownRequest } from './vault/known-request.ts';
+import type { KnownEntry, KnownWitness } from './vault/last-known-good.ts';
 
 /** More than the memory of last known values holds, so that what is in memory is on the disk as well. */
 const LIMITS = { entries: 2000, bytes: 16 * 1024 * 1024, entryBytes: 2 * 1024 * 1024 };

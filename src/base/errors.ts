@@ -100,6 +100,12 @@ export class ProviderError extends Error {
   }
 }
 
+/** Returns the same error with one more sentence. */
+export function withReason(error: ProviderError, why: string): ProviderError {
+  const { code, message, reason, ...parts } = error;
+  return new ProviderError(code, `${message}; ${why}`, { ...parts, cause: error.cause, reason: `${reason}; ${why}` });
+}
+
 /**
  * The stack of anything that was thrown, line by line and without its message. The frames name places, not values; the
  * message of a foreign error may quote a secret.

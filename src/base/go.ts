@@ -35,3 +35,20 @@ export function parseGoDuration(text: string): number | undefined {
     total += Number(amount) * (UNIT_MS[unit] ?? 0);
   return total <= MAX_DURATION_MS ? total : undefined;
 }
+
+const UNITS: readonly (readonly [string, number])[] = [
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+];
+
+/** Writes milliseconds as {@link parseGoDuration} reads them, in whole seconds, such as `1h30m`; `0s` below one second. */
+export function goDuration(ms: number): string {
+  let left = ms;
+  const parts = UNITS.map(([unit, unitMs]) => {
+    const amount = Math.floor(left / unitMs);
+    left -= amount * unitMs;
+    return amount === 0 ? '' : `${amount}${unit}`;
+  });
+  return parts.join('') || '0s';
+}

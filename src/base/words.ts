@@ -89,3 +89,8 @@ function nextRow({ a, b, i, previous, beforePrevious }: Rows): readonly number[]
   }
   return row;
 }
+
+/** A date for a message, in milliseconds since 1970, to the minute: the same at each attempt. */
+export function minuteOf(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 16)}Z`;
+}

@@ -4,7 +4,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { ProviderError } from '../base/errors.ts';
+import { ProviderError, withReason } from '../base/errors.ts';
 import type { MissingReason } from '../base/telemetry.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from './failures.ts';
@@ -78,9 +78,7 @@ function outdatedObjects(objects: readonly ObjectSpec[], { snapshot }: FetchCont
       ref.type === type && ref.name === name && (history > 1 || version === '');
     const cause = outdated.find(isRead)?.cause;
     if (cause === undefined) return [];
-    const { code, message, reason, details, said } = cause;
-    const error = new ProviderError(code, `${message}; ${why}`, { details, reason: `${reason}; ${why}`, said });
-    return [{ label: object.label, name: shortNameOf(object), error }];
+    return [{ label: object.label, name: shortNameOf(object), error: withReason(cause, why) }];
   });
 }
 

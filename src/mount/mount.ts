@@ -6,7 +6,7 @@
 
 import { abortable } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
-import type { ProviderError } from '../base/errors.ts';
+import { type ProviderError, withReason } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { MemoryBudget } from '../base/memory-budget.ts';
 import { Redactor } from '../base/redact.ts';
@@ -147,7 +147,7 @@ export function createMount(deps: MountDeps): MountHandler {
       const note = report.delivered(answer, snapshot.lastKnown);
       return { ...answer, note, memory: { bytes: answer.bytes, release: () => memory.close() } };
     } catch (thrown) {
-      const cause = asProviderError(thrown);
+      const cause = explained(asProviderError(thrown), snapshot);
       const waited = cause.code === 'ERR_TIMEOUT' && progress.current().length === 0 ? memory.refusal() : undefined;
       memory.close();
       const error = redactor.error(waited ?? cause);
@@ -157,6 +157,11 @@ export function createMount(deps: MountDeps): MountHandler {
       dispose();
     }
   };
+}
+
+/** Returns the error of a Mount. If its time ran out, the error says why a read had no last known value to end with. */
+function explained(error: ProviderError, { lacking }: Snapshot): ProviderError {
+  return error.code === 'ERR_TIMEOUT' && lacking !== undefined ? withReason(error, lacking) : error;
 }
 
 async function readVolume(

@@ -42,6 +42,8 @@ export interface LastKnownValue {
 export class Snapshot {
   readonly #clock: Pick<Clock, 'steady'>;
   readonly #given: GivenValue[] = [];
+  /** The reads under way that have no last known value, by name, with the words for it. */
+  readonly #lacking = new Map<string, () => string | undefined>();
 
   constructor(clock: Pick<Clock, 'steady'>) {
     this.#clock = clock;
@@ -49,6 +51,20 @@ export class Snapshot {
 
   add(value: GivenValue): void {
     this.#given.push(value);
+  }
+
+  /**
+   * Records that a read has no last known value in case that its vault does not answer, and why; undefined: it is over.
+   */
+  lacks(read: string, why: (() => string | undefined) | undefined): void {
+    if (why === undefined) this.#lacking.delete(read);
+    else this.#lacking.set(read, why);
+  }
+
+  /** Says of the first read under way why it has no last known value; undefined if there is none, or nothing to say. */
+  get lacking(): string | undefined {
+    const [why] = this.#lacking.values();
+    return why?.();
   }
 
   /** The last known values, in the order in which they were given. */

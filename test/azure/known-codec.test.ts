@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeKnown, encodeKnown, entryKeyOf, requestOfEntry } from '../../src/azure/vault/known-codec.ts';
-import type { KnownRequest } from '../../src/azure/vault/last-known-good.ts';
+import type { KnownRequest } from '../../src/azure/vault/known-request.ts';
 import { Secret } from '../../src/base/secret.ts';
 import type { FetchedObject } from '../../src/mount/ports.ts';
 import { rounds } from '../support/rounds.ts';

@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type KnownEntry,
-  type KnownRequest,
-  LastKnownGood,
-  type LastKnownGoodOptions,
-} from '../../src/azure/vault/last-known-good.ts';
+import type { KnownRequest } from '../../src/azure/vault/known-request.ts';
+import { type KnownEntry, LastKnownGood, type LastKnownGoodOptions } from '../../src/azure/vault/last-known-good.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { manualClock } from '../support/clocks.ts';
 import { fetchedSecret } from '../support/mount.ts';

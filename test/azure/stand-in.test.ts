@@ -249,7 +249,41 @@ describe('a vault that is away', () => {
     await start({ maxStaleMs: 0 });
     await mounted();
     away(answer(503));
-    expect(await refused()).toMatchObject({ code: 'ERR_VAULT' });
+    expect(await refused()).toMatchObject({
+      code: 'ERR_VAULT',
+      message: expect.not.stringContaining('last known value'),
+    });
+  });
+
+  it('and whose value is too old: the error says so, with the same words at each attempt', async () => {
+    const readAt = new Date(time).toISOString().slice(0, 16);
+    await mounted();
+    away(answer(503));
+    time += HOUR;
+    const told = [await refused()];
+    time += 2 * HOUR;
+    told.push(await refused());
+    const why = `the last known value was read at ${readAt}Z, which is longer ago than --max-stale (1h) allows`;
+    expect(told[0]).toMatchObject({ code: 'ERR_VAULT', message: expect.stringContaining(why) });
+    expect(told[1]).toEqual(told[0]);
+    expect(await refused({ names: ['s2'] })).toMatchObject({
+      message: expect.stringContaining('this node has no last known value of it for this identity'),
+    });
+  });
+
+  it('and takes requests without an answer: a Mount whose time runs out is told why it has no value to end with', async () => {
+    await mounted();
+    away({ kind: 'hang' });
+    time += HOUR;
+    lab.emulator.requests.clear();
+    stopTimers();
+    const work = refused({ timeoutMs: 20_000 });
+    await arrived(1);
+    await pass(18_000);
+    expect(await atOnce(work)).toMatchObject({
+      code: 'ERR_TIMEOUT',
+      message: expect.stringMatching(/waiting for the vault at .*; the last known value was read at .* --max-stale/),
+    });
   });
 
   it('for one object of a Mount gives its last known value, unless another object has changed since', async () => {
@@ -438,14 +472,18 @@ describe('where the login service is away', () => {
     time += HOUR - 1;
     expect((await mounted(pod)).values).toEqual(['value-1']);
     time += 1;
-    expect(await refused(pod)).toMatchObject({ code: 'ERR_UNREACHABLE' });
+    expect(await refused(pod)).toMatchObject({
+      code: 'ERR_UNREACHABLE',
+      message: expect.stringMatching(/this credential was last accepted at \S+Z, longer ago than --max-stale \(1h\)/),
+    });
   });
 
   it('an identity that it never accepted here gets nothing, nor does one that it refused', async () => {
     await mounted({ token: podToken() });
     entra(answer(503));
-    expect(await refused({ token: podToken(7200) })).toMatchObject({ code: 'ERR_VAULT' });
-    expect(await refused({ secret: 'wrong' })).toMatchObject({ code: 'ERR_VAULT' });
+    const unknown = { code: 'ERR_VAULT', message: expect.stringContaining('has not seen this credential accepted') };
+    expect(await refused({ token: podToken(7200) })).toMatchObject(unknown);
+    expect(await refused({ secret: 'wrong' })).toMatchObject(unknown);
   });
 
   it('a token that has ended opens nothing', async () => {

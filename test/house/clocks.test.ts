@@ -9,6 +9,8 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 const READERS: Readonly<Record<string, string>> = {
   'base/clock.ts': 'is the clock',
   'azure/store/store-time.ts': 'the age of values across restarts',
+  'azure/login/vouchers.ts': 'the end of a token, and dates in messages',
+  'azure/vault/known-traces.ts': 'dates in messages',
   'azure/vault/vaults.ts': 'a Retry-After that is a date',
   'azure/login/login-attempt.ts': 'a Retry-After that is a date',
   'azure/login/standing.ts': 'the end of a token, which is verified offline',

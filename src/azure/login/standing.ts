@@ -4,7 +4,7 @@
  */
 
 import type { Clock, SteadyTime } from '../../base/clock.ts';
-import { ProviderError } from '../../base/errors.ts';
+import { ProviderError, withReason } from '../../base/errors.ts';
 import { hostHint, hostInWords } from '../../base/phases.ts';
 import type { Secret } from '../../base/secret.ts';
 import { isAway, type Outages, type Trial, unsentError } from '../http/outages.ts';
@@ -72,11 +72,16 @@ export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): P
     // A service that asks to wait has refused nobody.
     const isVouched = (isAway(error) || isThrottled(error)) && (await vouched());
     report(trial, error, isVouched ? prover.principal : undefined);
-    if (!isVouched) throw error;
+    if (!isVouched) throw unvouched(error, vouchers.whyNot(prover));
     return { standing: 'vouched', cause: error };
   } finally {
     wait.end();
   }
+}
+
+/** Returns the error of an identity that gets no last known value. If its login service is away, it says why. */
+function unvouched(error: unknown, why: string | undefined): unknown {
+  return why !== undefined && (isAway(error) || isThrottled(error)) ? withReason(error, why) : error;
 }
 
 /** Reports how a try ended that gave no token. `owner`: see {@link Trial}. */

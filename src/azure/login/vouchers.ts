@@ -5,13 +5,18 @@
  */
 
 import { Cache } from '../../base/cache.ts';
-import type { Sweeper } from '../../base/sweeper.ts';
+import { type Clock, later, msSince, type SteadyTime } from '../../base/clock.ts';
+import { goDuration } from '../../base/go.ts';
+import type { Sweepable, Sweeper } from '../../base/sweeper.ts';
+import { minuteOf } from '../../base/words.ts';
 import type { Identity } from '../../spc/model.ts';
 import type { Proof } from './identity-mode.ts';
 import type { OfflineProof } from './offline-proof.ts';
 
 /** Proofs kept at most. The principal with the most proofs loses its least recently used one. */
 const MAX_PROOFS = 10_000;
+/** How long after its time a proof is remembered, for the message that its time is over. */
+const TRACE_MS = 24 * 60 * 60 * 1000;
 /** The owner of all refused proofs: anybody can send such, and they take nobody's place but one another's. */
 const REFUSED = '';
 
@@ -45,15 +50,41 @@ export interface Claim {
   readonly proof: Proof;
 }
 
-/** The proofs that login services have accepted or refused. */
-export class Vouchers {
+/** What a login service has said of a proof. */
+interface Judgment {
+  readonly accepted: boolean;
+  readonly at: SteadyTime;
+  /** The same by the wall clock, in milliseconds since 1970. */
+  readonly date: number;
+  /** How long it counts. */
+  readonly lifeMs: number;
+  /** When the token of the proof ends, in milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/**
+ * The proofs that login services have accepted or refused. Their age follows the steady clock alone, as that of the values
+ * that they open; the ends of tokens follow the wall clock too.
+ */
+export class Vouchers implements Sweepable {
   readonly #options: VouchersOptions;
-  /** True: accepted; false: refused. */
-  readonly #proofs: Cache<boolean>;
+  readonly #clock: Clock;
+  readonly #proofs = new Cache<Judgment>({ entries: MAX_PROOFS });
 
   constructor(options: VouchersOptions) {
     this.#options = options;
-    this.#proofs = new Cache({ entries: MAX_PROOFS, sweeper: options.sweeper });
+    this.#clock = options.sweeper.clock;
+    options.sweeper.add(this);
+  }
+
+  get size(): number {
+    return this.#proofs.size;
+  }
+
+  sweep(): void {
+    for (const [key, { at, lifeMs }] of this.#proofs) {
+      if (msSince(this.#clock, at) >= lifeMs + TRACE_MS) this.#proofs.delete(key);
+    }
   }
 
   /**
@@ -72,7 +103,7 @@ export class Vouchers {
    * refused.
    */
   confirmed(claim: Claim, now: number): void {
-    const refused = [claim.principal, keyOf(claim)].some((key) => this.#proofs.peek(key) === false);
+    const refused = [claim.principal, keyOf(claim)].some((key) => this.#judged(key) === false);
     if (!refused) this.#accept(claim, now);
   }
 
@@ -84,14 +115,14 @@ export class Vouchers {
   refused(claim: Claim, now: number): void {
     const { offlineProof, witness } = this.#options;
     const { identity, principal, proof } = claim;
-    this.#note(claim, false, Infinity);
+    this.#note(keyOf(claim), false, { owner: REFUSED });
     if (proof.by !== 'token') {
       witness?.refused(principal);
       return;
     }
     void offlineProof.verify(identity, now).then((genuine) => {
       if (!genuine) return;
-      this.#proofs.set(principal, false, { owner: principal });
+      this.#note(principal, false, { owner: principal, lifeMs: Infinity });
       witness?.refused(principal);
     });
   }
@@ -101,8 +132,7 @@ export class Vouchers {
    * whose key holds the whole credential, or that the node proves. A service-account token has to be verified.
    */
   load(principal: string, ageMs: number): void {
-    if (this.#proofs.peek(principal) !== undefined) return;
-    this.#proofs.set(principal, true, { ttlMs: this.#options.maxStaleMs - ageMs, owner: principal });
+    if (this.#judged(principal) === undefined) this.#note(principal, true, { owner: principal, ageMs });
   }
 
   /**
@@ -110,21 +140,59 @@ export class Vouchers {
    */
   async vouchFor(claim: Claim, now: number): Promise<boolean> {
     const { offlineProof, maxStaleMs } = this.#options;
-    if (maxStaleMs <= 0 || this.#proofs.get(claim.principal) === false) return false;
-    return this.#proofs.get(keyOf(claim)) ?? (await offlineProof.verify(claim.identity, now));
+    if (maxStaleMs <= 0 || this.#judged(claim.principal) === false) return false;
+    return this.#judged(keyOf(claim)) ?? (await offlineProof.verify(claim.identity, now));
+  }
+
+  /**
+   * Returns why the proof does not count, in words that follow an error; undefined where last known values are off. It
+   * tells only what the caller knows, who holds the proof.
+   */
+  whyNot(claim: Claim): string | undefined {
+    const { maxStaleMs } = this.#options;
+    if (maxStaleMs <= 0) return undefined;
+    const own = this.#proofs.peek(keyOf(claim));
+    const refused = [claim.principal, keyOf(claim)].some((key) => this.#judged(key) === false);
+    if (refused) return 'no last known value is served, since this credential or its identity was refused before';
+    if (own?.accepted !== true || msSince(this.#clock, own.at) < maxStaleMs) {
+      return 'no last known value is served, since this node has not seen this credential accepted';
+    }
+    const limit = `--max-stale (${goDuration(maxStaleMs)})`;
+    const since = `since this credential was last accepted at ${minuteOf(own.date)}`;
+    return `no last known value is served, ${since}, longer ago than ${limit} allows; a larger --max-stale covers longer outages`;
   }
 
   #accept(claim: Claim, now: number): void {
     const { principal, proof } = claim;
-    const leftMs = proof.by === 'token' && proof.expiresAt !== undefined ? proof.expiresAt - now : Infinity;
-    this.#note(claim, true, leftMs);
-    if (this.#options.maxStaleMs > 0 && proof.by !== 'token') this.#options.witness?.accepted(principal);
+    const { maxStaleMs, witness } = this.#options;
+    const expiresAt = proof.by === 'token' ? (proof.expiresAt ?? Infinity) : Infinity;
+    this.#note(keyOf(claim), true, { owner: principal, lifeMs: Math.min(maxStaleMs, expiresAt - now), expiresAt });
+    if (maxStaleMs > 0 && proof.by !== 'token') witness?.accepted(principal);
   }
 
-  #note(claim: Claim, accepted: boolean, leftMs: number): void {
-    const ttlMs = Math.min(this.#options.maxStaleMs, leftMs);
-    this.#proofs.set(keyOf(claim), accepted, { ttlMs, owner: accepted ? claim.principal : REFUSED });
+  #note(key: string, accepted: boolean, { owner, ageMs = 0, lifeMs, expiresAt = Infinity }: NoteOptions): void {
+    if (this.#options.maxStaleMs <= 0) return;
+    const at = later(this.#clock.steady(), -ageMs);
+    const date = this.#clock.wall() - ageMs;
+    const judgment = { accepted, at, date, lifeMs: lifeMs ?? this.#options.maxStaleMs, expiresAt };
+    this.#proofs.set(key, judgment, { owner });
   }
+
+  /** What counts now; undefined: nothing. */
+  #judged(key: string): boolean | undefined {
+    const judgment = this.#proofs.get(key);
+    if (judgment === undefined) return undefined;
+    const { accepted, at, lifeMs, expiresAt } = judgment;
+    return msSince(this.#clock, at) < lifeMs && this.#clock.wall() < expiresAt ? accepted : undefined;
+  }
+}
+
+interface NoteOptions {
+  readonly owner: string;
+  readonly ageMs?: number;
+  /** Default: `maxStaleMs`. */
+  readonly lifeMs?: number;
+  readonly expiresAt?: number;
 }
 
 /** Returns the key of a proof. The principal's key holds the credential, unless the proof is a token. */

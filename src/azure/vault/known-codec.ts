@@ -8,7 +8,7 @@ import type { ObjectType } from '../../base/objects.ts';
 import { Secret } from '../../base/secret.ts';
 import type { FetchedObject, ListedVersion } from '../../mount/ports.ts';
 import type { EntryKey } from '../store/store-index.ts';
-import type { KnownRequest, KnownValues, Operation } from './last-known-good.ts';
+import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
 
 /** The first part of the key of an entry that is written here; another form of the bytes has another one. */
 const KIND = 'known value 1';

@@ -6,9 +6,9 @@
 
 import { Cache } from '../../base/cache.ts';
 import { type Clock, later, msSince, type SteadyTime } from '../../base/clock.ts';
-import type { ObjectType } from '../../base/objects.ts';
 import type { Sweepable, Sweeper } from '../../base/sweeper.ts';
-import type { FetchedObject, ListedVersion } from '../../mount/ports.ts';
+import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
+import { KnownTraces } from './known-traces.ts';
 import { bytesOfObject } from './vault-json.ts';
 
 /** Bytes of values kept at most; one value may have an eighth of it. */
@@ -17,28 +17,6 @@ const MAX_BYTES = 8 * 1024 * 1024;
 const LISTED_BYTES = 200;
 /** Estimated memory of an entry besides its value: key, request and times. */
 const ENTRY_BYTES = 500;
-
-/** The value of each kind of request. */
-export interface KnownValues {
-  readonly read: FetchedObject;
-  readonly 'list the versions of': readonly ListedVersion[];
-}
-
-/** A kind of request. */
-export type Operation = keyof KnownValues;
-
-/** A request of one principal. A kept value answers exactly this request and no other. */
-export interface KnownRequest<O extends Operation = Operation> {
-  /** See `principalKey`: a digest, the same in each process. */
-  readonly principal: string;
-  /** The origin of the vault, such as `https://kv-demo.vault.azure.net`. */
-  readonly vaultUrl: string;
-  readonly operation: O;
-  readonly type: ObjectType;
-  readonly name: string;
-  /** The version that was asked for; empty: the current one. */
-  readonly version: string;
-}
 
 /** A value that is kept, with its age. Ages are relative, since the clock that measures them ends with the process. */
 export interface KnownEntry<O extends Operation = Operation> extends KnownRequest<O> {
@@ -85,12 +63,14 @@ export class LastKnownGood implements Sweepable {
   readonly #clock: Clock;
   readonly #witness: KnownWitness | undefined;
   readonly #cache: Cache<Known<KnownValues[Operation]>>;
+  readonly #traces: KnownTraces;
 
   constructor({ sweeper, maxStaleMs, witness, maxBytes = MAX_BYTES }: LastKnownGoodOptions) {
     this.#clock = sweeper.clock;
     this.maxStaleMs = maxStaleMs;
     this.#witness = witness;
     this.#cache = new Cache({ bytes: maxBytes, entryBytes: maxBytes / 8 });
+    this.#traces = new KnownTraces(sweeper.clock);
     sweeper.add(this);
   }
 
@@ -130,9 +110,19 @@ export class LastKnownGood implements Sweepable {
     return known as Known<KnownValues[O]>;
   }
 
+  /**
+   * Returns why no value is served for a request of a Mount that takes none older than `maxAgeMs` milliseconds, in words
+   * that follow an error; undefined where last known values are off.
+   */
+  whyNot(request: KnownRequest, maxAgeMs: number): string | undefined {
+    const { maxStaleMs } = this;
+    return maxStaleMs <= 0 ? undefined : this.#traces.whyNot(request, { maxStaleMs, maxAgeMs });
+  }
+
   /** Forgets the value of a request that the vault refused. */
   erase(request: KnownRequest): void {
     this.#cache.delete(keyOf(request));
+    this.#traces.erase(request);
     if (this.maxStaleMs > 0) this.#witness?.erased(requestOf(request));
   }
 
@@ -143,6 +133,7 @@ export class LastKnownGood implements Sweepable {
   #set(request: KnownRequest, known: Known<KnownValues[Operation]>): void {
     const bytes = ENTRY_BYTES + bytesOf(known.value);
     this.#cache.set(keyOf(request), known, { owner: request.principal, bytes });
+    this.#traces.add(request, known.readAt);
   }
 
   #isOver({ readAt }: Known<unknown>): boolean {

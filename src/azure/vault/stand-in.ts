@@ -5,14 +5,15 @@
  */
 
 import { type Clock, later, msSince } from '../../base/clock.ts';
-import { ProviderError } from '../../base/errors.ts';
+import { ProviderError, withReason } from '../../base/errors.ts';
 import { hostHint, hostInWords } from '../../base/phases.ts';
 import { Progress } from '../../mount/pending-waits.ts';
 import type { FetchContext } from '../../mount/ports.ts';
 import { Snapshot } from '../../mount/snapshot.ts';
 import { isAway, type Outages, type Trial, unsentError } from '../http/outages.ts';
 import { beginShortWait, type ShortWait } from '../http/short-wait.ts';
-import type { Known, KnownRequest, KnownValues, LastKnownGood, Operation } from './last-known-good.ts';
+import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
+import type { Known, LastKnownGood } from './last-known-good.ts';
 import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } from './vault-error.ts';
 
 /** Bound of a try in the background. */
@@ -75,7 +76,10 @@ export class StandIn<O extends Operation> {
       throw unsentError(away, { phase: 'vault', host: question.host, failed, allFailed });
     }
     this.#trial = this.#beginTrial();
-    if (this.known === undefined) return context;
+    if (this.known === undefined) {
+      context.snapshot.lacks(key, () => this.#whyNot);
+      return context;
+    }
     this.#wait = beginShortWait(context, clock, (abort) => abort(lateError(question)));
     const { signal, deadlineAt } = this.#wait;
     return { ...context, signal, deadlineAt };
@@ -95,9 +99,21 @@ export class StandIn<O extends Operation> {
     return known === undefined || !mayStandIn(error) ? undefined : this.give(context, known.value, error);
   }
 
+  /** Returns the error of a read without a last known value, which says why there is none where one could be served. */
+  unserved(error: unknown): unknown {
+    const why = this.#whyNot;
+    return why !== undefined && mayStandIn(error) ? withReason(error, why) : error;
+  }
+
+  get #whyNot(): string | undefined {
+    const { request, maxAgeMs } = this.#read;
+    return this.#parts.known.whyNot(request, maxAgeMs);
+  }
+
   /** Records a value that a Mount gets, and returns it. `cause`: the reason for a last known value. */
   give({ snapshot }: FetchContext, value: KnownValues[O], cause?: ProviderError): KnownValues[O] {
-    const { request, ttlMs, maxAgeMs } = this.#read;
+    const { request, key, ttlMs, maxAgeMs } = this.#read;
+    snapshot.lacks(key, undefined);
     const now = this.#parts.clock.steady();
     const { since, readAt } = this.#parts.known.find(request) ?? { since: now, readAt: now };
     const keepMs = Math.min(this.#parts.known.maxStaleMs, maxAgeMs);

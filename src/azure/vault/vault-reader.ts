@@ -15,7 +15,8 @@ import { outcomeOf } from '../http/outcome.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
 import type { Standing } from '../login/standing.ts';
 import type { GateRequest } from './gate.ts';
-import type { KnownRequest, KnownValues, LastKnownGood, Operation } from './last-known-good.ts';
+import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
+import type { LastKnownGood } from './last-known-good.ts';
 import { ReadTries } from './read-tries.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { StandIn } from './stand-in.ts';
@@ -117,7 +118,7 @@ export class SessionReader implements VaultReader {
       const explained = this.#explain(context, read, error);
       const instead = standIn?.insteadOf(explained, context);
       if (instead === undefined || standIn?.asked === true) this.#report(read, startedAt, explained);
-      if (instead === undefined) throw explained;
+      if (instead === undefined) throw standIn?.unserved(explained) ?? explained;
       return this.#inMemory(context, read, async () => instead);
     }
   }

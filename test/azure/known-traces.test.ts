@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import type { KnownRequest } from '../../src/azure/vault/known-request.ts';
+import { LastKnownGood } from '../../src/azure/vault/last-known-good.ts';
+import { Sweeper } from '../../src/base/sweeper.ts';
+import { manualClock } from '../support/clocks.ts';
+import { fetchedSecret } from '../support/mount.ts';
+
+const HOUR = 3_600_000;
+const REQUEST: KnownRequest<'read'> = {
+  principal: 'p',
+  vaultUrl: 'https://v',
+  operation: 'read',
+  type: 'secret',
+  name: 'a',
+  version: '',
+};
+const NONE = 'this node has no last known value of it for this identity';
+
+function memory(maxStaleMs = HOUR, maxBytes = 64 * 1024) {
+  const clock = manualClock(Date.parse('2026-11-29T10:21:59Z'));
+  const sweeper = new Sweeper(clock);
+  const known = new LastKnownGood({ sweeper, maxStaleMs, maxBytes });
+  const keep = (more: Partial<KnownRequest<'read'>> = {}, text = 'x') =>
+    known.keep({ ...REQUEST, ...more }, fetchedSecret(text));
+  const whyNot = (more: Partial<KnownRequest> = {}, maxAgeMs = Number.POSITIVE_INFINITY) =>
+    known.whyNot({ ...REQUEST, ...more }, maxAgeMs);
+  return { clock, sweeper, known, keep, whyNot };
+}
+
+describe('a value that is not served', () => {
+  it('is too old: its date is told, which outlives it, whatever the wall clock says since', () => {
+    const { clock, sweeper, known, keep, whyNot } = memory();
+    keep();
+    for (const offBy of [0, -24 * HOUR, 24 * HOUR]) {
+      clock.time += HOUR;
+      clock.offBy = offBy;
+      sweeper.sweep();
+      expect(known.find(REQUEST)).toBeUndefined();
+      expect(whyNot()).toBe(
+        'the last known value was read at 2026-11-29T10:21Z, which is longer ago than --max-stale (1h) allows; ' +
+          'a larger --max-stale covers longer outages',
+      );
+    }
+  });
+
+  it('is older than the volume allows', () => {
+    const { clock, keep, whyNot } = memory();
+    keep();
+    clock.time += 90_000;
+    expect(whyNot({}, 90_000)).toBe(
+      'the last known value was read at 2026-11-29T10:21Z, which is longer ago than maxAge (1m30s) allows',
+    );
+  });
+
+  it('came from an earlier process: its date is that of its reading', () => {
+    const { clock, known, whyNot } = memory();
+    known.load({ ...REQUEST, value: fetchedSecret('x'), ageMs: HOUR / 2, heldMs: HOUR / 2 });
+    clock.time += HOUR / 2;
+    expect(whyNot()).toContain('read at 2026-11-29T09:51Z');
+  });
+
+  it.each<[string, string, string, string]>([
+    ['the current one', '', '0123', 'the current version'],
+    ['a named one', '0123', '', 'version 0123'],
+    ['a named one', '0123', '4567', 'version 0123'],
+  ])('is of another version request: %s', (_, kept, asked, which) => {
+    const { keep, whyNot } = memory();
+    keep({ version: kept });
+    expect(whyNot({ version: asked })).toBe(
+      `the last known value of it is for a request of ${which}, and is served for that one only`,
+    );
+  });
+
+  it('was displaced, or is too large', () => {
+    const { keep, known, whyNot } = memory();
+    keep({}, 'x'.repeat(60_000));
+    expect(known.find(REQUEST)).toBeUndefined();
+    expect(whyNot()).toContain('no longer kept');
+  });
+
+  it('was refused by the vault, or belongs to another principal, vault or object: nothing is told of it', () => {
+    const { known, keep, whyNot } = memory();
+    keep();
+    const others: Partial<KnownRequest>[] = [
+      { principal: 'q' },
+      { vaultUrl: 'https://w' },
+      { name: 'b' },
+      { type: 'key' },
+    ];
+    expect(others.map((other) => whyNot(other))).toEqual(others.map(() => NONE));
+    known.erase(REQUEST);
+    expect([whyNot(), whyNot({ version: '1' })]).toEqual([NONE, NONE]);
+  });
+
+  it('is not explained where last known values are off', () => {
+    expect(memory(0).whyNot()).toBeUndefined();
+  });
+
+  it('is remembered, however many values another principal reads', () => {
+    const { keep, whyNot } = memory();
+    keep();
+    for (let i = 0; i < 3000; i++) keep({ principal: 'thief', name: `n${i}` });
+    expect(whyNot()).not.toBe(NONE);
+    expect(whyNot({ principal: 'thief', name: 'n0' })).toBe(NONE);
+  });
+});
