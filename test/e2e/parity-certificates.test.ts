@@ -8,6 +8,7 @@ import { PKCS12_FORMS, type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12
 import { checkRow, type Item, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
 import { fingerprints, issue, issueChain, keyPem, newKey, pemOf, sameKey } from '../support/pki.ts';
 import { plainPfx } from '../support/plain-pfx.ts';
+import { rounds } from '../support/rounds.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT, UNKNOWN } = status;
 const PFX = 'application/x-pkcs12';
@@ -493,7 +494,7 @@ describe('the order of chains', () => {
         await checkRow(world, stored('', value, asPem ? PEM : PFX, { files: { c: rsaKey + rsaChain } }));
         world.emulator.faults.clear();
       }),
-      { numRuns: 24 },
+      { numRuns: rounds(8, 24) },
     );
   });
 });

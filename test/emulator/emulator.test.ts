@@ -18,6 +18,7 @@ import {
   VAULT,
   vaultToken,
 } from '../support/emulator.ts';
+import { rounds } from '../support/rounds.ts';
 
 const SEED = seedWith('    secrets: [{name: s, value: hush-hush}]');
 
@@ -175,7 +176,7 @@ describe('the emulator', () => {
         expect(answer.status).not.toBe(500);
         if (answer.status >= 400) expect(answer.json.error.code).toEqual(expect.any(String));
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(100, 300) },
     );
   });
 

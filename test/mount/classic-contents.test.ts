@@ -21,6 +21,7 @@ import {
 } from '../support/mount.ts';
 import { issue, issueChain, keyPem, newKey, pemOf, randomOf } from '../support/pki.ts';
 import { plainPfx } from '../support/plain-pfx.ts';
+import { rounds } from '../support/rounds.ts';
 
 const PFX = 'application/x-pkcs12';
 const PEM = 'application/x-pem-file';
@@ -244,7 +245,7 @@ describe('a classic secret that the official provider mounts', () => {
         if (!officially({ value: text }, one).mounts) return;
         expect((await mounted(text, one, contents)).files).toBeDefined();
       }),
-      { numRuns: 400 },
+      { numRuns: rounds(100, 400) },
     );
   });
 });

@@ -7,7 +7,7 @@ import { convertContext, fetchedSecret, objectSpec, outputsContent, read } from 
 import { issueChain, keyPem, pemOf, randomOf } from '../support/pki.ts';
 import { rounds } from '../support/rounds.ts';
 
-const MUTATED = rounds(600, 10_000);
+const MUTATED = rounds(200, 10_000);
 const BATCH = 100;
 const PFX = { contentType: 'application/x-pkcs12', certificateBacked: true };
 const OUTPUTS = [

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { buildChain, type Chain, pathOf } from '../../src/pki/chain.ts';
 import { subjectOf } from '../../src/pki/names.ts';
 import { fingerprints, type Issued, issue, issueChain, newKey, sharedKey } from '../support/pki.ts';
+import { rounds } from '../support/rounds.ts';
 
 /** Returns the subjects of a chain, without the organisation, which is the same in all of them. */
 function names(chain: Chain) {
@@ -57,7 +58,7 @@ describe('a chain of cross-signed CAs and strangers, in any order, with any part
         expect(fingerprints(two.unrelated)).toEqual(fingerprints(one.unrelated));
         expect(two.missingIssuer).toBe(one.missingIssuer);
       }),
-      { numRuns: 150 },
+      { numRuns: rounds(40, 150) },
     );
   });
 
@@ -80,7 +81,7 @@ describe('a chain of cross-signed CAs and strangers, in any order, with any part
         ];
         expect([...fingerprints(places)].sort()).toEqual([...fingerprints(certificates)].sort());
       }),
-      { numRuns: 150 },
+      { numRuns: rounds(40, 150) },
     );
   });
 
@@ -95,7 +96,7 @@ describe('a chain of cross-signed CAs and strangers, in any order, with any part
         expect(chain.complete).toBe(way);
         expect(chain.missingIssuer === undefined).toBe(way);
       }),
-      { numRuns: 150 },
+      { numRuns: rounds(40, 150) },
     );
   });
 

@@ -19,6 +19,7 @@ import { writePem } from '../../src/pki/pem.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { missingFor } from '../../src/pki/write.ts';
 import { fingerprints, issueChain, keyPem, pemOf, sharedKey, spki } from '../support/pki.ts';
+import { rounds } from '../support/rounds.ts';
 
 const { leaf, certificates } = await issueChain({ key: sharedKey('p-256') });
 const key = keyPem(leaf.key);
@@ -345,7 +346,7 @@ describe('the layers of any bytes', () => {
         );
         if (thrown !== undefined) expect(thrown).toMatchObject({ name: 'ProviderError', code: 'ERR_BAD_CONTENT' });
       }),
-      { numRuns: 200 },
+      { numRuns: rounds(50, 200) },
     );
   });
 

@@ -5,8 +5,9 @@ import { pairKey } from '../../src/pki/certified-key.ts';
 import { pathOf } from '../../src/pki/chain.ts';
 import { type Pkcs12Form, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { fingerprints, type IssuedChain, issueChain, keyPem, pemOf, randomOf } from '../support/pki.ts';
+import { rounds } from '../support/rounds.ts';
 
-const RUNS = 600;
+const RUNS = rounds(200, 600);
 const base: Pkcs12Form = {
   password: null,
   keyCipher: 'aes-256-cbc',

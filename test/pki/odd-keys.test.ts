@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FULL, rounds } from '../support/rounds.ts';
 
-const ROUNDS = rounds(400, 10_000);
+const ROUNDS = rounds(150, 10_000);
 const SEEDS = FULL ? [1, 2] : [1];
 
 let directory: string;

@@ -6,6 +6,7 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { splitPem } from '../../src/pki/official-pem.ts';
 import { readPem } from '../../src/pki/pem.ts';
 import { fingerprints, issue, issueChain, keyPem, pemOf } from '../support/pki.ts';
+import { rounds } from '../support/rounds.ts';
 import { has, toolDirectory } from '../support/tools.ts';
 
 const { leaf, certificates } = await issueChain();
@@ -102,6 +103,7 @@ describe('text between blocks that mentions BEGIN', () => {
         const content = `${before}\n${key}${a}\n${one}${b}\n${two}\n${c}\n${three}${d}`;
         expect(blocksIn(content)).toEqual(expected);
       }),
+      { numRuns: rounds(30, 100) },
     );
   });
 

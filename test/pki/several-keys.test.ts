@@ -11,6 +11,7 @@ import { OUTPUT_KINDS } from '../../src/pki/outputs.ts';
 import { missingFor, writeOutput } from '../../src/pki/write.ts';
 import { type Issued, issue, issueChain, type KeyType, keyPem, newKey, pemOf } from '../support/pki.ts';
 import { plainPfx } from '../support/plain-pfx.ts';
+import { rounds } from '../support/rounds.ts';
 
 const seed = Buffer.from('version');
 const WITH_IDENTITY = ['certificate', 'chain', 'fullChain', 'der', 'privateKey', 'combined', 'pfx'] as const;
@@ -84,7 +85,7 @@ describe('two private keys, each with a certificate of its own', () => {
           }
         }
       }),
-      { numRuns: 20 },
+      { numRuns: rounds(8, 20) },
     );
   });
 
@@ -181,7 +182,7 @@ describe('one private key with several certificates', () => {
         const { chain } = await pairKey({ keys: [key], certificates });
         expect(chain.leaf).toBe(certificates[0]);
       }),
-      { numRuns: 30 },
+      { numRuns: rounds(10, 30) },
     );
   });
 
@@ -210,7 +211,7 @@ describe('certificates without a private key', () => {
         const { chain } = await pairKey({ keys: [], certificates });
         expect(chain.leaf).toBe(leaves[0]);
       }),
-      { numRuns: 30 },
+      { numRuns: rounds(10, 30) },
     );
   });
 });

@@ -5,6 +5,7 @@ import { parse, parseAllDocuments, stringify } from 'yaml';
 import { printManifests, printPodParts } from '../../src/render/print.ts';
 import { formatRemark } from '../../src/render/remark.ts';
 import { type RenderOptions, render } from '../../src/render/render.ts';
+import { rounds } from '../support/rounds.ts';
 
 const EXAMPLES = ['broker-listener', 'broker-authentication', 'mqtt-bridge-connector'];
 const GUID = '0f8fad5b-d9cb-469f-a165-70867728950e';
@@ -365,7 +366,7 @@ spec:
         const [printed] = parseAllDocuments(printManifests(volumes));
         expect(meaningOf(String(printed?.toJS().spec.parameters.keyVault))).toEqual(meaningOf(JSON.stringify(written)));
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(75, 300) },
     );
   });
 
@@ -546,7 +547,7 @@ describe('names', () => {
         );
         expect(new Set(placed).size).toBe(placed.length);
       }),
-      { numRuns: 40 },
+      { numRuns: rounds(15, 40) },
     );
   });
 

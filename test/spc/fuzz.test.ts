@@ -7,6 +7,7 @@ import { Findings } from '../../src/spc/finding.ts';
 import { parseKeyVaultField } from '../../src/spc/key-vault-field.ts';
 import { parseObjects } from '../../src/spc/objects.ts';
 import { parseYaml } from '../../src/spc/yaml/parse.ts';
+import { rounds } from '../support/rounds.ts';
 import { block, CLASSIC, DEFAULTS, NO_CLOUD_FILE, read } from '../support/spc.ts';
 
 const OBJECT_DEFAULTS = { mode: 0o644, split: false, orderChain: true };
@@ -62,7 +63,7 @@ describe('whatever comes in', () => {
           tame(() => parse(text), 'ERR_BAD_REQUEST'),
         ),
       ),
-      { numRuns: 300 },
+      { numRuns: rounds(100, 300) },
     );
   });
 
@@ -73,7 +74,7 @@ describe('whatever comes in', () => {
         const lines = text.split(/\r\n|[\n\r\u0085\u2028\u2029]/).length;
         return parsed.ok || parsed.errors.every(({ line }) => line >= 1 && line <= lines + 1);
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(100, 300) },
     );
   });
 
@@ -84,7 +85,7 @@ describe('whatever comes in', () => {
         const objects = parseObjects(text, findings, { defaults: OBJECT_DEFAULTS });
         return objects.every(({ spec }) => spec.history >= 1) && findings.all.every(({ message }) => message !== '');
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(100, 300) },
     );
   });
 
@@ -99,7 +100,7 @@ describe('whatever comes in', () => {
         });
         return field !== undefined || findings.errors.length > 0;
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(100, 300) },
     );
   });
 
@@ -119,7 +120,7 @@ describe('whatever comes in', () => {
         const { volume, error } = read(whole ? { ...CLASSIC, ...changes } : changes);
         return (volume === undefined) !== (error === undefined);
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(100, 300) },
     );
   });
 
@@ -137,7 +138,7 @@ describe('whatever comes in', () => {
         const { volume, error } = read({ ...CLASSIC, clientID: 'c' }, { attributes });
         return (volume === undefined) !== (error === undefined) && !error?.message.includes(secret);
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(100, 300) },
     );
   });
 
@@ -147,7 +148,7 @@ describe('whatever comes in', () => {
       fc.asyncProperty(anything, async (text) => {
         await checkManifests(text, context);
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(100, 300) },
     );
   });
 });
