@@ -286,4 +286,4 @@ it('the copies are bounded: classes of a namespace that asks for many push out n
   const asked = cluster.requests.length;
   await read();
   expect(cluster.requests).toHaveLength(asked);
-}, 60_000);
+});

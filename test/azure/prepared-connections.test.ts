@@ -75,7 +75,7 @@ describe('a connection opened ahead of its request', () => {
   it('that nobody wants is closed after ten seconds', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     agents.prepare(url);
-    await vi.waitUntil(() => resumed.length === 1);
+    await expect.poll(() => resumed.length).toBe(1);
     vi.advanceTimersByTime(10_000);
     vi.useRealTimers();
     await expect.poll(() => sockets[0]?.destroyed).toBe(true);
