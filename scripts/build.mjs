@@ -1,11 +1,11 @@
-// Bundles the program: dist/program.js (everything that a node needs), dist/main.js (starts it with V8's code cache, if
-// there is one) and dist/lab.js (emulator and demo, loaded on demand).
+// Bundles the program: its parts (`parts.mjs`), dist/main.js, which loads them with V8's code cache, if there is one, and
+// dist/lab.js (emulator and demo).
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { ascii, makeParts } from './parts.mjs';
 import { rawText } from './raw-text.mjs';
 import { unreached } from './unreached.mjs';
 
@@ -36,22 +36,29 @@ function buildDate() {
   }
 }
 
-const { outputFiles } = await build({
-  write: false,
-  absWorkingDir: root,
-  entryPoints: { launcher: 'src/launcher.ts', program: 'src/main.ts', lab: 'src/cli/dev-commands.ts' },
-  outdir: 'dist',
-  bundle: true,
+/** Options of esbuild for everything in dist/. */
+const options = {
   platform: 'node',
   target: 'node20',
-  format: 'cjs',
   // Names are not minified, so that stacks in the log can be read. `keepNames` would add a call for each closure.
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
+  logLevel: 'warning',
+};
+/** Options for CommonJS. */
+const commonJs = {
+  ...options,
+  format: 'cjs',
   // Code from V8's cache cannot call `import()`.
   supported: { 'dynamic-import': false },
-  logLevel: 'warning',
+};
+const bundled = {
+  ...options,
+  write: false,
+  absWorkingDir: root,
+  outdir: 'dist',
+  bundle: true,
   define: {
     'process.env.AKV_CSI_VERSION': JSON.stringify(version),
     'process.env.AKV_CSI_BUILD_DATE': JSON.stringify(buildDate()),
@@ -59,29 +66,36 @@ const { outputFiles } = await build({
     FormData: 'undefined',
   },
   plugins: [rawText, separateLab, unreached],
+};
+
+const program = { ...bundled, format: 'esm', splitting: true, metafile: true, entryPoints: { program: 'src/main.ts' } };
+const parts = await makeParts(await build(program), commonJs);
+const { outputFiles } = await build({
+  ...bundled,
+  ...commonJs,
+  entryPoints: { main: 'src/launcher.ts', lab: 'src/cli/dev-commands.ts' },
+  define: {
+    ...bundled.define,
+    PARTS: JSON.stringify(Object.fromEntries(parts.map(({ name, modules }) => [name, modules]))),
+  },
 });
 
-/** Escapes non-ASCII characters, also in regular expressions, so that V8 stores one byte per character. */
-const ascii = (text) =>
-  text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
-
 const dist = (name) => join(root, 'dist', name);
+const made = new Set();
 const put = (name, contents, mode = 0o644) => {
   const part = dist(`${name}.${process.pid}`);
   writeFileSync(part, contents, { mode });
   renameSync(part, dist(name));
+  made.add(name);
 };
 const code = Object.fromEntries(outputFiles.map(({ path, text }) => [basename(path), ascii(text)]));
-const program = `(function (exports, require, module, __filename, __dirname) {${code['program.js']}\n})`;
-const digest = createHash('sha256').update(program).digest('hex').slice(0, 16);
-const cache = `program-${digest}-${process.version}-${process.arch}.cache`;
 mkdirSync(dist(''), { recursive: true });
 put('package.json', '{ "type": "commonjs" }\n');
 put('lab.js', code['lab.js']);
-put('program.js', program);
-put('main.js', `#!/usr/bin/env node\n${code['launcher.js'].replace('PROGRAM_DIGEST', JSON.stringify(digest))}`, 0o755);
+for (const { name, source } of parts) put(`${name}.js`, source);
+put('main.js', `#!/usr/bin/env node\n${code['main.js']}`, 0o755);
 try {
-  execFileSync(process.execPath, [join(root, 'scripts/code-cache.mjs'), dist('program.js'), dist(cache)], {
+  execFileSync(process.execPath, [join(root, 'scripts/code-cache.mjs'), dist('main.js')], {
     stdio: 'inherit',
     timeout: 60_000,
   });
@@ -90,6 +104,6 @@ try {
     'There is no code cache, because the program did not answer a Mount. It will start more slowly.\n',
   );
 }
+for (const { name } of parts) made.add(`${name}-${process.version}-${process.arch}.cache`);
 // Old files are removed last, because running tests may use them.
-const made = new Set(['main.js', 'program.js', 'lab.js', 'package.json', cache]);
 for (const name of readdirSync(dist(''))) if (!made.has(name)) rmSync(dist(name), { recursive: true, force: true });

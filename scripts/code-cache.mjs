@@ -1,19 +1,18 @@
-// Makes V8's code cache of a program: `node scripts/code-cache.mjs PROGRAM CACHE`. It first serves a Mount from an
-// emulator, so that the cache contains exactly the code that a start and a first Mount need.
+// Makes V8's code caches of the parts of a program: `node scripts/code-cache.mjs dist/main.js`. It first serves a Mount
+// from an emulator, so that the caches contain exactly the code that a start and a first Mount need.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import v8 from 'node:v8';
-import { Script } from 'node:vm';
+import vm from 'node:vm';
 
-const [, , program = '', cache = ''] = process.argv;
-const main = join(dirname(program), 'main.js');
+const [, , main = ''] = process.argv;
 const directory = mkdtempSync(join(tmpdir(), 'akv-csi-build-'));
 const file = (name) => join(directory, name);
 const scriptFile = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -38,17 +37,27 @@ process.stdout.write = () => true;
 
 // The program changes V8 flags after its start, and a cache is valid only for the flags with which it was made.
 v8.setFlagsFromString = () => {};
-const script = new Script(readFileSync(program, 'latin1'), { filename: program });
-script.runInThisContext()({}, createRequire(program), {}, program, dirname(program));
+/** The parts that the program has loaded, by their files. */
+const scripts = new Map();
+vm.Script = class extends vm.Script {
+  constructor(source, options) {
+    super(source, options);
+    scripts.set(options.filename, this);
+  }
+};
+createRequire(main)(main);
 await fileCreated(socket);
 const mount = run(['mount', scriptFile('code-cache-mount.yaml')], { '--endpoint': `unix://${socket}` });
 const [exitCode] = await once(mount, 'exit');
 // The program catches errors that are thrown here, so exit instead.
 if (exitCode !== 0) process.exit(1);
-const part = `${cache}.${process.pid}`;
-const data = script.createCachedData();
-writeFileSync(part, Buffer.concat([createHash('sha256').update(data).digest(), data]));
-renameSync(part, cache);
+for (const [path, script] of scripts) {
+  const cache = path.replace(/\.js$/, `-${process.version}-${process.arch}.cache`);
+  const part = `${cache}.${process.pid}`;
+  const data = script.createCachedData();
+  writeFileSync(part, Buffer.concat([createHash('sha256').update(data).digest(), data]));
+  renameSync(part, cache);
+}
 process.exit();
 
 function run(args, options) {

@@ -6,6 +6,8 @@ const UNREACHED = [
   '@grpc/proto-loader',
   // protobufjs uses it for integers of 64 bits, which the contract does not have, and compiles WebAssembly for it.
   'long',
+  // @azure/identity opens a browser with it.
+  'open',
 ];
 
 /** An esbuild plugin that makes the modules above empty. */
@@ -13,7 +15,9 @@ export const unreached = {
   name: 'unreached',
   setup({ onResolve, onLoad }) {
     const filter = new RegExp(`^(${UNREACHED.join('|')})$`);
-    onResolve({ filter }, ({ path }) => ({ path, namespace: 'unreached' }));
+    onResolve({ filter }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path, external: true } : { path, namespace: 'unreached' },
+    );
     onLoad({ filter: /.*/, namespace: 'unreached' }, () => ({ contents: 'module.exports = {};' }));
   },
 };

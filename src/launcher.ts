@@ -1,6 +1,7 @@
 /**
- * Starts the program in the directory of this file, with the code that V8 cached at build time. If no cache fits
- * (another version of Node, another architecture, other V8 flags), V8 compiles the program.
+ * Starts the program in the directory of this file. Loads each part of it when one of its modules is first needed, with
+ * the code that V8 cached at build time. If no cache fits (another version of Node, another architecture, other V8
+ * flags), V8 compiles the part.
  */
 
 import { createHash } from 'node:crypto';
@@ -10,17 +11,44 @@ import { join } from 'node:path';
 import { Script } from 'node:vm';
 
 /**
- * Set by the build. V8 accepts a cache for any source of the same length, so the name of a cache has a digest of its
- * source.
+ * Set by the build: the modules of each part. The name of a part has the digest of its source, because V8 accepts a
+ * cache for any source of the same length.
  */
-declare const PROGRAM_DIGEST: string;
+declare const PARTS: Readonly<Record<string, readonly string[]>>;
 
+/** A module of a part, as CommonJS. */
+type Definition = (
+  ...wrapper: [object, (name: string) => unknown, { exports: object }, filename: string, dirname: string]
+) => void;
+
+const ENTRY = './program.js';
 const DIGEST_BYTES = 32;
-const filename = join(__dirname, 'program.js');
-const cache = join(__dirname, `program-${PROGRAM_DIGEST}-${process.version}-${process.arch}.cache`);
-// Latin-1 takes one byte for each character: the program is ASCII, and V8 keeps the text.
-const program = new Script(readFileSync(filename, 'latin1'), { filename, cachedData: readCache(cache) });
-program.runInThisContext()({}, createRequire(filename), {}, filename, __dirname);
+const partOf = new Map(Object.entries(PARTS).flatMap(([part, names]) => names.map((name) => [name, part] as const)));
+const definitions: Record<string, Definition> = {};
+const modules = new Map<string, { exports: object }>();
+const requireOther = createRequire(__filename);
+
+load(ENTRY);
+
+/** Returns what a module exports: one of a part, or one of Node or of a file beside this one. */
+function load(name: string): unknown {
+  const part = partOf.get(name);
+  if (part === undefined) return requireOther(name);
+  const known = modules.get(name);
+  if (known !== undefined) return known.exports;
+  if (definitions[name] === undefined) Object.assign(definitions, readPart(part));
+  const module = { exports: {} };
+  modules.set(name, module);
+  definitions[name]?.(module.exports, load, module, __filename, __dirname);
+  return module.exports;
+}
+
+function readPart(part: string): Readonly<Record<string, Definition>> {
+  const filename = join(__dirname, `${part}.js`);
+  const cachedData = readCache(join(__dirname, `${part}-${process.version}-${process.arch}.cache`));
+  // Latin-1 takes one byte for each character: the program is ASCII, and V8 keeps the text.
+  return new Script(readFileSync(filename, 'latin1'), { filename, cachedData }).runInThisContext();
+}
 
 /** Returns the cache if its SHA-256 is right: V8 would crash on a damaged cache instead of refusing it. */
 function readCache(path: string): Buffer | undefined {

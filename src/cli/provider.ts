@@ -14,7 +14,6 @@ import { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
 import type { MountHandler } from '../mount/handler.ts';
 import { createMount } from '../mount/mount.ts';
-import { warmUp } from '../mount/warm-up.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';
 import { IDENTITY_ROWS } from '../spc/identities/table.ts';
 import { GUARDED_NAMES, isAllowed } from '../spc/overrides.ts';
@@ -53,7 +52,7 @@ export type DirectMount = (cloud: CloudOptions, log: Logger) => Promise<MountHan
 export interface Provider {
   readonly mount: MountHandler;
   /** Does the work that the first Mount would wait for. It sends no requests. */
-  warmUp(): Promise<void>;
+  warmUp(): void;
   /** From this call on, a Mount that waits two seconds for a name server fails. The others go on. */
   stop(): void;
   close(): Promise<void>;
@@ -119,10 +118,7 @@ export async function createProvider(
       log,
       confidential: proxyPasswords(env),
     }),
-    async warmUp() {
-      azure.warmUp();
-      await warmUp(defaults);
-    },
+    warmUp: () => azure.warmUp(),
     stop: () => azure.stop(),
     async close() {
       clearInterval(sweeping);

@@ -111,7 +111,7 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
     return createProvider(options, surroundings);
   });
   const firstAnswer = afterFirstCall(heap.meter, async () => {
-    await provider.warmUp();
+    await Promise.all([provider.warmUp(), metrics.begin()]);
     heap.begin();
   });
   const meter = { ...firstAnswer.meter, socketLost: metrics.socketLost };

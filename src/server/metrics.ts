@@ -19,6 +19,8 @@ import type { SocketMeter } from './socket-watch.ts';
 
 /** Receives everything that the program counts. */
 export interface Metrics extends Telemetry, CallMeter, SocketMeter {
+  /** Loads the Prometheus library. Until then, counts wait. */
+  begin(): Promise<void>;
   /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
 }
@@ -54,8 +56,8 @@ const MAX_REASONS = 50;
 const KEEP_MS = 1000;
 
 /**
- * Collects the metrics. The Prometheus library is loaded by the first count, which comes after the first answer:
- * loading it takes as long as the rest of the start.
+ * Collects the metrics. The Prometheus library is loaded by {@link Metrics.begin} or the first scrape, and counts wait
+ * for it: loading it takes CPU time that a start and a first Mount need.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
   const { objectNames, sweeper, log } = options;
@@ -66,15 +68,16 @@ export function createMetrics(options: MetricsOptions): Metrics {
     mountsInFlight: 0,
     socketLost: 0,
   };
-  let loading: Promise<Instruments> | undefined;
-  const load = () => {
-    loading ??= import('./instruments.ts').then(({ loadInstruments }) => loadInstruments(sourcesOf(figures, options)));
-    return loading;
-  };
+  let load = () => {};
+  const wanted = new Promise<void>((resolve) => {
+    load = resolve;
+  });
+  const instruments = wanted.then(async () => {
+    const { loadInstruments } = await import('./instruments.ts');
+    return loadInstruments(sourcesOf(figures, options));
+  });
   const count: Count = (write) => {
-    load()
-      .then(write)
-      .catch((thrown: unknown) => log.warn('Cannot count', { error: messageOf(thrown) }));
+    instruments.then(write).catch((thrown: unknown) => log.warn('Cannot count', { error: messageOf(thrown) }));
   };
   return {
     ...requestCounters(count, figures, objectNames),
@@ -92,7 +95,14 @@ export function createMetrics(options: MetricsOptions): Metrics {
         grpcRequest.observe({ grpc_method: method, grpc_code: code, grpc_message: message }, seconds),
       );
     },
-    text: async () => (await load()).text(),
+    async begin() {
+      load();
+      await instruments;
+    },
+    async text() {
+      load();
+      return (await instruments).text();
+    },
   };
 }
 

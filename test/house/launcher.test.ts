@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,47 +8,69 @@ import { Script } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
-const isCache = (name: string) => name.endsWith(`-${process.version}-${process.arch}.cache`);
+/** The parts that `serve` loads. */
+const SERVED = ['start', 'provider', 'metrics'];
+const CACHE_END = `-${process.version}-${process.arch}.cache`;
 
 describe('the built program', () => {
   let copy: string;
-  let cache: string;
+  let files: readonly string[];
 
   beforeEach(() => {
     copy = mkdtempSync(join(tmpdir(), 'akv-dist-'));
     cpSync(dist, copy, { recursive: true });
-    cache = join(copy, readdirSync(copy).find(isCache) ?? 'there is no cache for this Node');
+    files = readdirSync(copy);
   });
 
   afterEach(() => rmSync(copy, { recursive: true, force: true }));
 
-  const version = () =>
-    JSON.parse(execFileSync(process.execPath, [join(copy, 'main.js'), 'serve', '--version'], { encoding: 'utf8' }));
+  const parts = () => files.filter((name) => /-[0-9a-f]{16}\.js$/.test(name));
+  const partNamed = (name: string) => join(copy, parts().find((file) => file.startsWith(`${name}-`)) ?? 'no such part');
+  const cacheOf = (part: string) => part.replace(/\.js$/, CACHE_END);
+  const run = (...args: string[]) =>
+    execFileSync(process.execPath, [join(copy, 'main.js'), ...args], { encoding: 'utf8' });
+  const version = () => JSON.parse(run('serve', '--version'));
 
   it('leaves emulator and demo to lab.js, which the image does not hold', () => {
     const startsEmulator = /function startEmulator\(/;
     expect(readFileSync(join(copy, 'lab.js'), 'latin1')).toMatch(startsEmulator);
-    expect(readFileSync(join(copy, 'program.js'), 'latin1')).not.toMatch(startsEmulator);
+    for (const part of parts()) expect(readFileSync(join(copy, part), 'latin1')).not.toMatch(startsEmulator);
   });
 
-  it('comes with code that V8 takes', () => {
-    const source = readFileSync(join(copy, 'program.js'), 'latin1');
-    const script = new Script(source, { cachedData: readFileSync(cache).subarray(32) });
+  it.each(SERVED)('comes with code that V8 takes for the part %s', (name) => {
+    const part = partNamed(name);
+    const script = new Script(readFileSync(part, 'latin1'), { cachedData: readFileSync(cacheOf(part)).subarray(32) });
     expect(script.cachedDataRejected).toBe(false);
   });
 
   it('is ASCII, which V8 keeps in one byte a character', () => {
-    expect(readFileSync(join(copy, 'program.js')).every((byte) => byte < 128)).toBe(true);
+    for (const part of parts()) expect(readFileSync(join(copy, part)).every((byte) => byte < 128)).toBe(true);
   });
 
-  it('starts with its cache, and without', () => {
+  it('starts with its caches, and without', () => {
     const expected = { version: expect.any(String), buildDate: expect.any(String) };
     expect(version()).toEqual(expected);
-    rmSync(cache);
+    for (const name of SERVED) rmSync(cacheOf(partNamed(name)));
     expect(version()).toEqual(expected);
+  });
+
+  it('starts without loading what Mounts, metrics and other commands need', () => {
+    for (const part of parts().filter((name) => !name.startsWith('start-'))) rmSync(join(copy, part));
+    expect(version()).toHaveProperty('version');
+    expect(() => run('--help')).toThrow(/ENOENT/);
+  });
+
+  it('has other names for other sources, so that it never loads a part of another build', () => {
+    for (const part of parts()) {
+      const digest = createHash('sha256')
+        .update(readFileSync(join(copy, part)))
+        .digest('hex');
+      expect(part).toMatch(new RegExp(`-${digest.slice(0, 16)}\\.js$`));
+    }
   });
 
   it('starts whatever has happened to its cache', () => {
+    const cache = cacheOf(partNamed('start'));
     const whole = readFileSync(cache);
     const damaged = [whole.length >> 2, whole.length >> 1, whole.length - 9].map((place) => {
       const bytes = Buffer.from(whole);

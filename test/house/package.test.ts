@@ -42,11 +42,20 @@ describe('the npm package', () => {
       'README.md',
       'package.json',
     ]);
-    expect(paths.filter((path) => path.startsWith('dist/')).toSorted()).toEqual([
+    const withoutDigest = (path: string) => path.replace(/-[0-9a-f]{16}\.js$/, '.js');
+    expect(
+      paths
+        .filter((path) => path.startsWith('dist/'))
+        .map(withoutDigest)
+        .toSorted(),
+    ).toEqual([
+      'dist/commands.js',
       'dist/lab.js',
       'dist/main.js',
+      'dist/metrics.js',
       'dist/package.json',
-      'dist/program.js',
+      'dist/provider.js',
+      'dist/start.js',
     ]);
     expect(paths).toEqual(expect.arrayContaining([...Object.values(manifest.bin), 'examples/emulator-seed.yaml']));
   });
