@@ -79,8 +79,10 @@ export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'log
   readonly seed?: string;
   /** Additional CAs to trust, PEM. */
   readonly trust?: string;
-  /** Additional host names of the emulator. The cloud is then the public cloud. */
+  /** Additional host names of the emulator. The cloud is then a known one. */
   readonly hosts?: readonly string[];
+  /** The known cloud. Default: the public cloud. */
+  readonly cloudName?: string;
   /** If true, the emulator's pod-identity endpoint is used as NMI. */
   readonly nmi?: boolean;
   /** If false, the emulator's CA is not trusted. */
@@ -134,7 +136,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     clock,
     sweeper: new Sweeper(clock),
   });
-  const name = options.hosts === undefined ? 'AzureStackCloud' : 'AzurePublicCloud';
+  const name = options.hosts === undefined ? 'AzureStackCloud' : (options.cloudName ?? 'AzurePublicCloud');
   const cloud = resolveCloud(name, { name: 'cloud', text: emulator.cloudFile });
   let mounts = 0;
   return {
