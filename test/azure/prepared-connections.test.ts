@@ -1,14 +1,19 @@
 import { once } from 'node:events';
 import https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
+import { reader, secret, startLab } from '../support/azure.ts';
 import { issue, keyPem } from '../support/pki.ts';
 
-const { certificate, key } = await issue({ name: 'vault.localhost' });
+const { certificate, key } = await issue({
+  name: 'vault.localhost',
+  dnsNames: ['vault.localhost', '*.vault.localhost'],
+});
 
 let server: https.Server;
 let agents: Agents;
@@ -38,6 +43,11 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
+/** Waits for more turns of the event loop than a connection on this machine needs. */
+async function turnsOfTheLoop(): Promise<void> {
+  for (let turn = 0; turn < 500; turn++) await setImmediate();
+}
+
 const ask = () =>
   createTransport({ agents, userAgent: 'test', timeoutMs: 5000 }).sendRequest(createPipelineRequest({ url }));
 
@@ -48,8 +58,7 @@ describe('a connection opened ahead of its request', () => {
     expect(sockets).toHaveLength(1);
   });
 
-  it('is opened once, and not where there is one already', async () => {
-    agents.prepare(url);
+  it('is not opened where requests use connections already', async () => {
     agents.prepare(url);
     await ask();
     agents.prepare(url);
@@ -92,5 +101,89 @@ describe('a connection opened ahead of its request', () => {
     const [socket] = sockets;
     if (socket === undefined) throw new Error('no connection');
     if (!socket.destroyed) await once(socket, 'close');
+  });
+});
+
+describe('connections opened ahead of several requests', () => {
+  const prepare = (count: number, target = url) => {
+    for (let i = 0; i < count; i++) agents.prepare(target);
+  };
+
+  it('are those that the requests take, and resume the TLS session of the first', async () => {
+    prepare(5);
+    await expect.poll(() => resumed).toEqual([false, true, true, true, true]);
+    await Promise.all([ask(), ask(), ask(), ask(), ask()]);
+    expect(sockets).toHaveLength(5);
+  });
+
+  it('are at most sixteen to a host', async () => {
+    prepare(40);
+    await expect.poll(() => resumed).toHaveLength(16);
+    prepare(40);
+    await turnsOfTheLoop();
+    expect(sockets).toHaveLength(16);
+  });
+
+  it('are at most 64 to all hosts', async () => {
+    const { port } = new URL(url);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) prepare(40, `https://${name}.vault.localhost:${port}/`);
+    await expect.poll(() => resumed).toHaveLength(64);
+    await turnsOfTheLoop();
+    expect(sockets).toHaveLength(64);
+  });
+
+  it('wait for the first one: a host that does not complete its handshake gets no other', async () => {
+    const silent = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    prepare(5, `https://vault.localhost:${(silent.address() as AddressInfo).port}/`);
+    await expect.poll(() => sockets).toHaveLength(1);
+    await turnsOfTheLoop();
+    expect(sockets).toHaveLength(1);
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+
+  it('are not opened if a request has begun before them', async () => {
+    prepare(16);
+    const answer = ask();
+    await turnsOfTheLoop();
+    await answer;
+    expect(sockets).toHaveLength(1);
+  });
+
+  it('are opened again after all of them were closed', async () => {
+    prepare(2);
+    await expect.poll(() => resumed).toEqual([false, true]);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(() => sockets.every(({ destroyed }) => destroyed)).toBe(true);
+    await expect
+      .poll(() => {
+        prepare(1);
+        return sockets.length;
+      })
+      .toBeGreaterThan(2);
+  });
+
+  it('are not opened after the agents were closed', async () => {
+    prepare(3);
+    agents.close();
+    await turnsOfTheLoop();
+    expect(sockets).toHaveLength(0);
+  });
+});
+
+describe('a Mount that has to log in', () => {
+  it('asks for a connection for each of its reads, and one with a token for none', async () => {
+    const prepare = vi.spyOn(Agents.prototype, 'prepare');
+    const lab = await startLab();
+    const mount = async () => {
+      const [vault, context] = [lab.open(reader()), lab.context()];
+      await Promise.all([0, 1, 2, 3].map((i) => vault.get(secret(`s${i}`), context)));
+      return prepare.mock.calls.length;
+    };
+    expect(await mount()).toBe(4);
+    expect(await mount()).toBe(4);
+    await lab.close();
+    prepare.mockRestore();
   });
 });

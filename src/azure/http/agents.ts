@@ -107,7 +107,7 @@ export class Agents implements AgentSource {
     return { for: () => ({ agent, proxy: '' }), doubt: (hostname, address) => this.doubt(hostname, address) };
   }
 
-  /** Opens a connection to a URL's host if there is none and no proxy is used. */
+  /** Opens a connection to a URL's host, ahead of a request, if none is in use and there is no proxy. */
   prepare(url: string): void {
     const target = new URL(url);
     const { hostname, port } = target;

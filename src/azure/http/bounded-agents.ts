@@ -9,6 +9,7 @@ import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Cache } from '../../base/cache.ts';
 import { inWords, type Tried } from './addresses.ts';
+import { ConnectionsAhead } from './connections-ahead.ts';
 import { PendingConnections } from './held-back.ts';
 import { coded } from './network-error.ts';
 
@@ -60,8 +61,6 @@ export class IdleConnections {
 
 /** TLS sessions kept, one a host; the one not used for longest goes first. */
 const MAX_SESSIONS = 100;
-/** A prepared connection that no request uses is closed after this. */
-const PREPARED_MS = 10_000;
 
 /**
  * An HTTPS agent whose connections are up in time, or fail with a code that names the layer. Connections to a host
@@ -75,8 +74,10 @@ export class BoundedHttpsAgent extends https.Agent {
   readonly #sessions = new Cache<Buffer>({ entries: MAX_SESSIONS });
   /** Connections of each host. */
   readonly #open = new Map<string, number>();
-  /** Connections that wait for their first request, by host and port. */
-  readonly #prepared = new Map<string, Socket>();
+  readonly #ahead = new ConnectionsAhead({
+    connect: ({ host, port }) => this.#connect([{ ...this.options, host, port, servername: host }]),
+    open: (target) => this.#open.get(target) ?? 0,
+  });
 
   constructor({ connectTimeoutMs, pending = new PendingConnections(), ...options }: BoundedAgentOptions) {
     // The sessions are kept here: the agent does not keep those of prepared connections.
@@ -85,12 +86,14 @@ export class BoundedHttpsAgent extends https.Agent {
     this.#pending = pending;
   }
 
-  override createConnection(...[options, ...rest]: Parameters<https.Agent['createConnection']>) {
+  override createConnection(...args: Parameters<https.Agent['createConnection']>) {
+    const [{ host, port }] = args;
+    return this.#ahead.take(`${host}:${port}`) ?? this.#connect(args);
+  }
+
+  #connect([options, ...rest]: Parameters<https.Agent['createConnection']>): Socket {
     const { host, port } = options;
     const target = `${host}:${port}`;
-    const prepared = this.#prepared.get(target);
-    this.#prepared.delete(target);
-    if (prepared?.destroyed === false) return prepared;
     // The type of a request has no `session`, but that of a TLS connection does.
     const resumed: object = { session: this.#sessions.get(target) };
     const socket = super.createConnection({ ...options, ...resumed }, ...rest) as Socket;
@@ -108,22 +111,9 @@ export class BoundedHttpsAgent extends https.Agent {
     return socket;
   }
 
-  /** Opens a connection to a host that has none yet, ahead of the requests that will need it soon. */
+  /** Opens a connection ahead of a request that will need it soon; see {@link ConnectionsAhead}. */
   prepare(host: string, port: number): void {
-    const target = `${host}:${port}`;
-    if (this.#open.has(target)) return;
-    const socket = this.createConnection({ ...this.options, host, port, servername: host }) as Socket;
-    this.#prepared.set(target, socket);
-    const drop = () => {
-      clearTimeout(timer);
-      if (this.#prepared.get(target) === socket) this.#prepared.delete(target);
-    };
-    const timer = setTimeout(() => {
-      if (this.#prepared.get(target) === socket) socket.destroy();
-    }, PREPARED_MS).unref();
-    // The request that needs it fails on its own connection, with the reason.
-    socket.on('error', drop);
-    socket.once('close', drop);
+    this.#ahead.want({ host, port });
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
@@ -140,7 +130,7 @@ export class BoundedHttpsAgent extends https.Agent {
 
   /** Closes every connection, those that wait for their first request included. */
   override destroy(): void {
-    for (const socket of [...this.#prepared.values()]) socket.destroy();
+    this.#ahead.close();
     super.destroy();
   }
 }

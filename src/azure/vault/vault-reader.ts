@@ -33,7 +33,7 @@ export interface ReaderOptions {
   readonly silent: SilentHosts;
   readonly outages: Outages;
   readonly known: LastKnownGood;
-  /** Opens a connection to a vault that has none. */
+  /** Opens a connection to a vault ahead of a read. Throws: errors of a proxy's URL. */
   readonly prepare: (vaultUrl: string) => void;
   /** How long a current version answers repeated reads, in milliseconds; 0: never. */
   readonly cacheTtlMs: number;
@@ -136,12 +136,12 @@ export class SessionReader implements VaultReader {
     const { host, login } = this.#session;
     const prove = async () => {
       const resource = this.#resource();
-      // A Mount that has to log in reads from the vault afterwards. The connection can be opened meanwhile.
-      if (!login.has(resource)) this.#options.prepare(host.url);
       const standing = await progress.during(login.place, login.prove({ resource, signal, deadlineAt, hasty }));
       await nextTurn(signal);
       return standing;
     };
+    // A read that waits for a login goes to the vault afterwards. Its connection can be opened meanwhile.
+    if (!login.has(this.#resource())) this.#options.prepare(host.url);
     this.#identity ??= prove();
     return this.#identity;
   }
