@@ -10,7 +10,7 @@ import { messageOf } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
 import type { Sweeper } from '../base/sweeper.ts';
-import type { IssuerWitness } from './login/issuer-keys.ts';
+import { type IssuerWitness, issuerKeepMs } from './login/issuer-keys.ts';
 import type { PrincipalWitness } from './login/vouchers.ts';
 import type { LoadedEntry } from './store/load-store.ts';
 import { SealedStore, type StoreTelemetry } from './store/sealed-store.ts';
@@ -77,6 +77,7 @@ export class OfflineCache {
 
   readonly issuers: IssuerWitness = {
     kept: ({ issuer, keys }) => this.#store?.put([ISSUER, issuer], Buffer.from(JSON.stringify(keys))),
+    dropped: (issuer) => this.#store?.erase([ISSUER, issuer]),
   };
 
   readonly principals: PrincipalWitness = {
@@ -111,7 +112,8 @@ export class OfflineCache {
     this.#opening = true;
     try {
       const accept = (entry: LoadedEntry) => !this.#isEarly(ownerOf(entry.key)) && take(entry, readers);
-      this.#store = await openStore({ ...options, ...parts, limits: LIMITS }, accept);
+      const keepMsOf = ([kind]: EntryKey) => (kind === ISSUER ? issuerKeepMs(parts.maxStaleMs) : parts.maxStaleMs);
+      this.#store = await openStore({ ...options, ...parts, keepMsOf, limits: LIMITS }, accept);
       this.#store.eraseOwners((owner) => this.#isEarly(owner));
       sweeper.add(this.#store);
     } catch (error) {

@@ -51,8 +51,9 @@ interface Holding {
 }
 
 /**
- * A bounded map. When it is full, the owner that holds most loses its least recently used entry; without owners, that
- * is the least recently used entry of all. An expired entry is never returned.
+ * A bounded map. When it is full, the owner that holds most loses its least recently used entry; of owners that hold
+ * equally much, the one that used the cache least recently. Without owners, that is the least recently used entry of all.
+ * An expired entry is never returned.
  */
 export class Cache<V> implements Sweepable {
   readonly #limits: CacheLimits;
@@ -74,8 +75,10 @@ export class Cache<V> implements Sweepable {
   get(key: string): V | undefined {
     const entry = this.#live(key);
     if (entry === undefined) return undefined;
-    entry.holding.keys.delete(key);
-    entry.holding.keys.add(key);
+    const { holding } = entry;
+    holding.keys.delete(key);
+    holding.keys.add(key);
+    this.#touch(holding);
     entry.idle = this.#lifetime(this.#limits.idleMs);
     return entry.value;
   }
@@ -99,7 +102,7 @@ export class Cache<V> implements Sweepable {
     const { entries: maxCount = Infinity, bytes: maxBytes = Infinity, entryBytes = maxBytes, idleMs } = this.#limits;
     if (bytes > entryBytes || count > maxCount || (ttlMs !== undefined && ttlMs <= 0)) return;
     const holding = this.#holdings.get(owner) ?? { owner, keys: new Set(), bytes: 0, count: 0 };
-    this.#holdings.set(owner, holding);
+    this.#touch(holding);
     const [life, idle] = [this.#lifetime(ttlMs), this.#lifetime(idleMs)];
     this.#entries.set(key, { value, holding, bytes, count, life, idle });
     holding.keys.add(key);
@@ -151,6 +154,12 @@ export class Cache<V> implements Sweepable {
     holding.count += count;
     this.#bytes += bytes;
     this.#count += count;
+  }
+
+  /** Puts the owner last among those that hold equally much. */
+  #touch(holding: Holding): void {
+    this.#holdings.delete(holding.owner);
+    this.#holdings.set(holding.owner, holding);
   }
 
   #makeRoom(by: 'bytes' | 'count'): void {

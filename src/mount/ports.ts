@@ -108,6 +108,6 @@ export interface ClassReader {
 /** Opens the vault of a volume. */
 export interface VaultAccess {
   open(
-    volume: Pick<VolumeSpec, 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl' | 'maxAgeMs'>,
+    volume: Pick<VolumeSpec, 'pod' | 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl' | 'maxAgeMs'>,
   ): VaultReader;
 }

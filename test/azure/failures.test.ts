@@ -10,7 +10,7 @@ import { resolverBy } from '../../src/azure/http/resolver.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
 import type { Fault } from '../../src/emulator/host/faults.ts';
 import type { VaultReader } from '../../src/mount/ports.ts';
-import { type Lab, reader, secret, startLab, TENANT, textOf } from '../support/azure.ts';
+import { type Lab, POD, reader, secret, startLab, TENANT, textOf } from '../support/azure.ts';
 import { type Issued, issue, keyPem } from '../support/pki.ts';
 
 const VALUE = 'the-value-that-nobody-may-see';
@@ -54,6 +54,7 @@ async function portOf(server: Server): Promise<number> {
 /** Returns a reader of the vault "x" at a port of this machine. */
 function vaultAt(port: number): VaultReader {
   return lab.azure.vaults.open({
+    pod: POD,
     cloud: lab.cloud,
     tenantId: TENANT,
     identity: reader(),
@@ -144,7 +145,14 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
     try {
       const { cloud } = full;
       const vaultUrl = 'https://v.x';
-      const vault = full.azure.vaults.open({ cloud, tenantId: TENANT, identity: reader(), vaultName: 'v', vaultUrl });
+      const vault = full.azure.vaults.open({
+        pod: POD,
+        cloud,
+        tenantId: TENANT,
+        identity: reader(),
+        vaultName: 'v',
+        vaultUrl,
+      });
       const error = await failureOf(vault.get(secret('s'), full.context()));
       expect(error).toMatchObject({ code: 'ERR_UNREACHABLE', details: { remoteCode: 'EMFILE', phase: 'vault' } });
     } finally {
@@ -165,6 +173,7 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
       const cloud = { ...counted.cloud, authorityHost: 'https://login.invalid/' };
       const vaultUrl = 'https://v.x';
       const vault = counted.azure.vaults.open({
+        pod: POD,
         cloud,
         tenantId: TENANT,
         identity: reader(),

@@ -86,6 +86,24 @@ describe('the offline cache', () => {
     );
   });
 
+  it('keeps the keys of issuers for a day longer than values, as the memory does, and forgets those that made room', async () => {
+    const [directory, clock] = [newDirectory(), manualClock()];
+    const first = await opened(directory, clock);
+    first.cache.principals.accepted('p');
+    first.cache.values.kept(entry('a', 'one'));
+    for (const issuer of ['https://issuer', 'https://other']) first.cache.issuers.kept({ issuer, keys, ageMs: 0 });
+    first.cache.issuers.dropped('https://other');
+    await first.cache.close();
+    clock.time += 2 * DAY_MS;
+    const second = await opened(directory, clock);
+    await second.cache.close();
+    expect(second.found).toEqual([{ issuer: 'https://issuer', keys, ageMs: 2 * DAY_MS }]);
+    clock.time += 1;
+    const third = await opened(directory, clock);
+    await third.cache.close();
+    expect(third.found).toEqual([]);
+  });
+
   it('forgets a value that a vault refused, and a principal that a login service refused', async () => {
     const [directory, clock] = [newDirectory(), manualClock()];
     const first = await opened(directory, clock);

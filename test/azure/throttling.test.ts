@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Lab, reader, secret, startLab, textOf } from '../support/azure.ts';
+import { type Lab, POD, reader, secret, startLab, textOf } from '../support/azure.ts';
 
 let lab: Lab;
 beforeEach(async () => {
@@ -111,6 +111,7 @@ describe('a vault with a fault', () => {
 describe('a vault that is not there is named with host and layer', () => {
   it('by its name: DNS', async () => {
     const vault = lab.azure.vaults.open({
+      pod: POD,
       cloud: lab.cloud,
       tenantId: '11111111-1111-1111-1111-111111111111',
       identity: reader(),
@@ -125,6 +126,7 @@ describe('a vault that is not there is named with host and layer', () => {
 
   it('at its port: TCP', async () => {
     const vault = lab.azure.vaults.open({
+      pod: POD,
       cloud: lab.cloud,
       tenantId: '11111111-1111-1111-1111-111111111111',
       identity: reader(),

@@ -10,7 +10,7 @@ import { manualClock } from '../support/clocks.ts';
 const STALE = 60_000;
 const NOW = 1_700_000_000_000;
 const identity: Identity = { kind: 'managed-identity', clientId: '' };
-const claim = (principal: string, proof: Proof) => ({ identity, principal, proof });
+const claim = (principal: string, proof: Proof) => ({ identity, principal, proof, owner: 'prod' });
 const byKey = (principal: string) => claim(principal, { by: 'key' });
 const byNode = (principal: string) => claim(principal, { by: 'node' });
 const byToken = (principal: string) => claim(principal, { by: 'token', digest: 'd', expiresAt: undefined });

@@ -104,6 +104,14 @@ describe('the owners of a cache', () => {
     expect([cache.get('large 79'), cache.get('large 80')]).toEqual([undefined, 80]);
   });
 
+  it('that hold equally much lose by their last use', () => {
+    const cache = new Cache<number>({ entries: 3 });
+    for (const owner of ['a', 'b', 'c']) cache.set(owner, 1, { owner });
+    cache.get('a');
+    cache.set('d', 1, { owner: 'd' });
+    expect(keysOf(cache).toSorted()).toEqual(['a', 'c', 'd']);
+  });
+
   it('get equal shares of bytes and of entries where each wants all', () => {
     for (const limits of [{ bytes: 900 }, { entries: 90 }]) {
       const cache = new Cache<number>(limits);

@@ -25,6 +25,9 @@ export const WORKLOAD = '33333333-3333-3333-3333-333333333333';
 /** Subject of the federated credential of {@link WORKLOAD}. */
 export const SUBJECT = 'system:serviceaccount:default:app';
 
+/** The pod of all Mounts. */
+export const POD = { name: 'web-0', namespace: 'prod', uid: 'u', serviceAccount: 'app' };
+
 const SEED = `
 tenants:
   - id: "${TENANT}"
@@ -145,6 +148,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     cloud,
     open: (identity, vaultName = 'lab-vault', maxAgeMs) =>
       azure.vaults.open({
+        pod: POD,
         cloud,
         tenantId: TENANT,
         identity,

@@ -5,6 +5,7 @@
  */
 
 import type { HttpClient } from '@azure/core-rest-pipeline';
+import { Cache } from '../../base/cache.ts';
 import { type Clock, Lifetime, later, msSince, type SteadyTime } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import { isJsonObject } from '../../base/json.ts';
@@ -18,8 +19,12 @@ import { fetchIssuerKeys, isIssuerUrl } from './openid-documents.ts';
 import type { PodTokenIdentity } from './pod-token.ts';
 import { claimsProblem, isSignedBy, keyOf, readSignedToken } from './signed-token.ts';
 
-/** Issuers kept. A node has tokens of one: that of its cluster. */
+/** Issuers kept. A node has tokens of one: that of its cluster. When they are too many, the owner with most loses one. */
 const MAX_ISSUERS = 16;
+/** Issuers that are read at the same time. Others are read at the next login or verification. */
+const MAX_READS = 4;
+/** The owner of issuers that several owners log in with. */
+const SHARED = '';
 /** Keys older than this are asked for anew, at the next login or verification. */
 const REFRESH_MS = 60 * 60 * 1000;
 /** How long before a value was read its issuer's keys may have been read: keys are asked for only where pods log in. */
@@ -32,6 +37,11 @@ const AUDIENCES: Readonly<Record<PodTokenIdentity['kind'], string>> = {
   'workload-identity': WORKLOAD_IDENTITY_AUDIENCE,
   'identity-binding': IDENTITY_BINDING_AUDIENCE,
 };
+
+/** How long the keys of an issuer are used after they were read, for last known values of this age, in milliseconds. */
+export function issuerKeepMs(maxStaleMs: number): number {
+  return maxStaleMs + SPARE_MS;
+}
 
 /** Parts of {@link IssuerKeys}. */
 export interface IssuerKeysOptions {
@@ -57,10 +67,13 @@ export interface KnownIssuer {
  */
 export interface IssuerWitness {
   kept(issuer: KnownIssuer): void;
+  /** Records that an issuer made room for another one. */
+  dropped(issuer: string): void;
 }
 
 interface Issuer {
   readonly name: string;
+  owner: string;
   keys: readonly IssuerKey[];
   /** When the keys were read; before the first time, when the issuer was accepted. */
   readAt: SteadyTime;
@@ -78,12 +91,13 @@ export class IssuerKeys implements OfflineProof, Sweepable {
   readonly #options: IssuerKeysOptions;
   readonly #clock: Clock;
   readonly #keepMs: number;
-  readonly #issuers = new Map<string, Issuer>();
+  #reads = 0;
+  readonly #issuers = new Cache<Issuer>({ entries: MAX_ISSUERS });
 
   constructor(options: IssuerKeysOptions) {
     this.#options = options;
     this.#clock = options.sweeper.clock;
-    this.#keepMs = options.maxStaleMs + SPARE_MS;
+    this.#keepMs = issuerKeepMs(options.maxStaleMs);
     options.sweeper.add(this);
   }
 
@@ -92,15 +106,20 @@ export class IssuerKeys implements OfflineProof, Sweepable {
   }
 
   sweep(): void {
-    for (const name of this.#issuers.keys()) this.#find(name);
+    for (const [name, issuer] of this.#issuers) if (this.#isOver(issuer)) this.#issuers.delete(name);
   }
 
   /** Reads the keys of the identity's issuer in the background, if they are not known or no longer fresh. */
-  accepted(identity: Identity): void {
+  accepted(identity: Identity, owner: string): void {
     const name = hasPodToken(identity) ? claimedPrincipal(identity.token)?.issuer : undefined;
     if (name === undefined) return;
-    const issuer = this.#find(name) ?? this.#add(name);
-    if (issuer?.fresh.over === true) this.#read(issuer);
+    const issuer = this.#find(name) ?? this.#add(name, owner);
+    if (issuer === undefined) return;
+    if (issuer.owner !== owner && issuer.owner !== SHARED) {
+      issuer.owner = SHARED;
+      this.#issuers.set(name, issuer, { owner: SHARED });
+    }
+    if (issuer.fresh.over) this.#read(issuer);
   }
 
   async verify(identity: Identity, now: number): Promise<boolean> {
@@ -114,7 +133,7 @@ export class IssuerKeys implements OfflineProof, Sweepable {
 
   /**
    * Loads an issuer of an earlier process, as {@link IssuerWitness} received it. Returns false if it is not used: it is
-   * invalid, it is too old, or it is known already.
+   * invalid, it is too old, it is known already, or there are too many.
    */
   load(entry: unknown): boolean {
     if (!isJsonObject(entry)) return false;
@@ -124,7 +143,8 @@ export class IssuerKeys implements OfflineProof, Sweepable {
     }
     try {
       const known = readKeySet({ keys });
-      const issuer = this.#find(name) === undefined ? this.#add(name) : undefined;
+      const hasRoom = this.#find(name) === undefined && this.#issuers.size < MAX_ISSUERS;
+      const issuer = hasRoom ? this.#add(name, SHARED) : undefined;
       if (issuer !== undefined) this.#keep(issuer, known, ageMs);
       return issuer !== undefined;
     } catch {
@@ -150,41 +170,43 @@ export class IssuerKeys implements OfflineProof, Sweepable {
   /** Returns an accepted issuer, unless its keys are too old. */
   #find(name: string): Issuer | undefined {
     const issuer = this.#issuers.get(name);
-    if (issuer === undefined || msSince(this.#clock, issuer.readAt) < this.#keepMs) return issuer;
+    if (issuer === undefined || !this.#isOver(issuer)) return issuer;
     this.#issuers.delete(name);
     return undefined;
   }
 
-  /**
-   * Adds an issuer. Returns undefined if it cannot be asked, or if the limit is reached: a new issuer never replaces
-   * another one.
-   */
-  #add(name: string): Issuer | undefined {
+  #isOver({ readAt }: Issuer): boolean {
+    return msSince(this.#clock, readAt) >= this.#keepMs;
+  }
+
+  /** Adds an issuer. Returns undefined if it cannot be asked. */
+  #add(name: string, owner: string): Issuer | undefined {
     if (!isIssuerUrl(name)) return undefined;
-    this.sweep();
-    if (this.#issuers.size >= MAX_ISSUERS) {
-      this.#options.log.detail('The keys of an issuer are not kept, as there are too many issuers', { issuer: name });
-      return undefined;
-    }
     const [readAt, over] = [this.#clock.steady(), new Lifetime(this.#clock, 0)];
-    const issuer = { name, keys: [], readAt, fresh: over, pause: over, reading: false, failed: false };
-    this.#issuers.set(name, issuer);
+    const issuer = { name, owner, keys: [], readAt, fresh: over, pause: over, reading: false, failed: false };
+    const before = [...this.#issuers].map(([known]) => known);
+    this.#issuers.set(name, issuer, { owner });
+    for (const known of before) if (this.#issuers.peek(known) === undefined) this.#options.witness?.dropped(known);
     return issuer;
   }
 
   /** Begins to read the keys of an issuer, unless a read is in progress or was tried within the last minute. */
   #read(issuer: Issuer): void {
-    if (issuer.reading || !issuer.pause.over) return;
+    if (issuer.reading || !issuer.pause.over || this.#reads >= MAX_READS) return;
     issuer.reading = true;
+    this.#reads++;
     issuer.pause = new Lifetime(this.#clock, RETRY_MS);
     fetchIssuerKeys(issuer.name, this.#options.client)
       .then((keys) => {
+        // It may have made room for another one meanwhile.
+        if (this.#issuers.peek(issuer.name) !== issuer) return;
         this.#keep(issuer, keys, 0);
         this.#options.witness?.kept({ issuer: issuer.name, keys: keys.map(({ jwk }) => jwk), ageMs: 0 });
       })
       .catch((error: unknown) => this.#note(issuer, error))
       .finally(() => {
         issuer.reading = false;
+        this.#reads--;
       });
   }
 

@@ -9,9 +9,9 @@ import type { Identity } from '../../spc/model.ts';
 export interface OfflineProof {
   /**
    * Records that a login with the service-account token of this identity has succeeded. Returns at once, and never
-   * throws.
+   * throws. `owner`: who is charged for the memory of the issuer.
    */
-  accepted(identity: Identity): void;
+  accepted(identity: Identity, owner: string): void;
   /**
    * Returns true if the service-account token of the identity is proven at `now` (milliseconds since 1970): its issuer
    * was accepted before, and its signature, subject, audience and times are right. Returns false for identities without

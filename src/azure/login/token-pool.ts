@@ -21,13 +21,13 @@ import { describeIdentity, type LoginPlace, loginPlace, principalKey, proofOf } 
 import { type ProofParts, type ProofUse, prove, type Standing } from './standing.ts';
 import { type AcquiredToken, acquireToken } from './token-request.ts';
 
-/** Tokens kept at most; the one not used for longest goes first. */
+/** Tokens kept at most. Of these and of the following, the namespace with most of them loses its oldest one. */
 const MAX_TOKENS = 1000;
 /** Tokens not used for this long are forgotten. */
 const IDLE_MS = 2 * 60 * 60 * 1000;
 /** Longest life of a token. Tokens of Entra ID with CAE are valid for a day, but a revoked login must end sooner. */
 const MAX_LIFE_MS = 90 * 60 * 1000;
-/** Service-account tokens remembered as accepted; the oldest goes first. */
+/** Service-account tokens remembered as accepted. */
 const MAX_PROOFS = 10_000;
 /** A token this close to its end, or in this last part of its life, is renewed before it is used. */
 const EXPIRY_MARGIN = { ms: 2 * 60 * 1000, part: 0.1 };
@@ -39,7 +39,7 @@ const REFRESH_RETRY_MS = 30_000;
 /** Life of a token whose expiry is missing or in the past. The vault refuses it if it has expired. */
 const UNKNOWN_LIFE_MS = 5 * 60 * 1000;
 const MIN_LIFE_MS = 1_000;
-/** Refusals of a login host that asked to wait; the oldest goes first. */
+/** Refusals of a login host that asked to wait. */
 const MAX_THROTTLED = 1000;
 /** Longest wait that is kept, so that one wrong header does not block a principal. */
 const MAX_THROTTLED_MS = 5 * 60 * 1000;
@@ -87,6 +87,8 @@ export interface TokenPoolOptions extends ProofParts {
   readonly silent: SilentHosts;
   readonly telemetry: Telemetry;
   readonly sweeper: Sweeper;
+  /** Default: 1000. */
+  readonly maxTokens?: number;
 }
 
 interface Claimant {
@@ -95,6 +97,7 @@ interface Claimant {
   readonly principal: string;
   readonly place: LoginPlace;
   readonly proof: Proof;
+  readonly owner: string;
 }
 
 interface Pooled {
@@ -122,18 +125,18 @@ export class TokenPool {
 
   constructor(options: TokenPoolOptions) {
     this.#options = options;
-    const { sweeper } = options;
-    this.#tokens = new Cache({ entries: MAX_TOKENS, idleMs: IDLE_MS, sweeper });
+    const { sweeper, maxTokens: entries = MAX_TOKENS } = options;
+    this.#tokens = new Cache({ entries, idleMs: IDLE_MS, sweeper });
     this.#proofs = new Cache({ entries: MAX_PROOFS, sweeper });
     this.#throttled = new Cache({ entries: MAX_THROTTLED, sweeper });
   }
 
-  /** Returns the login of an identity. Sends nothing. */
-  login(identity: Identity, cloud: Cloud): Login {
+  /** Returns the login of an identity. `owner`: the namespace that is charged for its memory. Sends nothing. */
+  login(identity: Identity, cloud: Cloud, owner: string): Login {
     const principal = principalKey(identity, cloud);
     const place = loginPlace(identity, cloud, this.#options.transport);
     const has = (resource: string) => this.#tokens.peek(keyOf(principal, resource)) !== undefined;
-    const claimant = { identity, cloud, principal, place, proof: proofOf(identity) };
+    const claimant = { identity, cloud, principal, place, proof: proofOf(identity), owner };
     const prover = {
       ...claimant,
       ready: (resource: string) => this.#isProven(claimant) && has(resource),
@@ -193,17 +196,17 @@ export class TokenPool {
         return await this.#ask(claimant, use, flight);
       } catch (error) {
         // The SDK has waited for the shorter pauses, and was refused again.
-        if (this.#pauseOf(flight, error) <= HASTY_PAUSE_MS || waits === MAX_WAITS) throw error;
+        if (this.#pauseOf(claimant, flight, error) <= HASTY_PAUSE_MS || waits === MAX_WAITS) throw error;
       }
     }
   }
 
   /** Records the pause that a failed request asks for. Returns it in milliseconds, or 0 if there is none. */
-  #pauseOf(flight: string, error: unknown): number {
+  #pauseOf({ owner }: Claimant, flight: string, error: unknown): number {
     if (!(error instanceof ProviderError)) return 0;
     const { retryAfterMs } = error.details;
     if (retryAfterMs === undefined) return 0;
-    this.#throttled.set(flight, error, { ttlMs: Math.min(MAX_THROTTLED_MS, retryAfterMs) });
+    this.#throttled.set(flight, error, { ttlMs: Math.min(MAX_THROTTLED_MS, retryAfterMs), owner });
     return retryAfterMs;
   }
 
@@ -248,7 +251,7 @@ export class TokenPool {
 
   #keep(claimant: Claimant, resource: string, { token, expiresAt, refreshAt }: AcquiredToken): void {
     const { clock, vouchers } = this.#options;
-    const { principal, proof } = claimant;
+    const { principal, proof, owner } = claimant;
     const now = clock.wall();
     vouchers.accepted(claimant, now);
     const givenMs = expiresAt - now;
@@ -257,10 +260,10 @@ export class TokenPool {
     const margin = ({ ms, part }: typeof EXPIRY_MARGIN) => Math.min(ms, lifeMs * part);
     const freshMs = Math.min(refreshAt === undefined ? lifeMs : refreshAt - now, lifeMs - margin(REFRESH_MARGIN));
     const pooled = { token, fresh: new Lifetime(clock, Math.max(REFRESH_RETRY_MS, freshMs)) };
-    this.#tokens.set(keyOf(principal, resource), pooled, { ttlMs: lifeMs - margin(EXPIRY_MARGIN) });
+    this.#tokens.set(keyOf(principal, resource), pooled, { ttlMs: lifeMs - margin(EXPIRY_MARGIN), owner });
     if (proof.by !== 'token') return;
     const goodMs = proof.expiresAt === undefined ? lifeMs : proof.expiresAt - now;
-    this.#proofs.set(`${principal} ${proof.digest}`, true, { ttlMs: goodMs });
+    this.#proofs.set(`${principal} ${proof.digest}`, true, { ttlMs: goodMs, owner });
   }
 }
 

@@ -48,6 +48,8 @@ export interface Claim {
   readonly identity: Identity;
   readonly principal: string;
   readonly proof: Proof;
+  /** Who is charged for what the identity can make many of: the namespace of its pod. */
+  readonly owner: string;
 }
 
 /** What a login service has said of a proof. */
@@ -94,7 +96,7 @@ export class Vouchers implements Sweepable {
   accepted(claim: Claim, now: number): void {
     this.#proofs.delete(claim.principal);
     this.#accept(claim, now);
-    if (this.#options.maxStaleMs > 0) this.#options.offlineProof.accepted(claim.identity);
+    if (this.#options.maxStaleMs > 0) this.#options.offlineProof.accepted(claim.identity, claim.owner);
   }
 
   /**

@@ -37,7 +37,10 @@ export interface LoadOptions {
   /** The first one seals. */
   readonly keys: SealingKeys;
   readonly time: StoreTime;
+  /** Refused files that are older than this are removed. */
   readonly maxStaleMs: number;
+  /** See `SealedStoreOptions`. */
+  readonly keepMsOf: (key: EntryKey) => number;
   readonly limits: StoreLimits;
   readonly log: Logger;
   /** A file was refused. */
@@ -178,7 +181,7 @@ class Loader {
   }
 
   #takeEntry(file: StoredFile, sealedBy: SealingKey, head: EntryHead, content: Buffer): void {
-    const { keys, time, maxStaleMs, accept } = this.#options;
+    const { keys, time, keepMsOf, accept } = this.#options;
     const { key, sequence, since } = head;
     const id = idOf(key);
     // A refused entry is authentic, too: what is written from now on comes after it.
@@ -189,16 +192,17 @@ class Loader {
       this.#refusals.add(file, confirmedAt, ANEW);
       return;
     }
-    const ageMs = time.now() - confirmedAt;
+    const [ageMs, keepMs] = [time.now() - confirmedAt, keepMsOf(key)];
     const other = this.kept.get(id);
     const isCurrent = other === undefined || other.sequence < sequence;
-    if (!isCurrent || ageMs > maxStaleMs || !accept({ key, content, ageMs, heldMs: time.now() - since })) {
+    if (!isCurrent || ageMs > keepMs || !accept({ key, content, ageMs, heldMs: time.now() - since })) {
       this.obsolete.add(file.name);
       return;
     }
     if (other !== undefined) this.obsolete.add(other.fileName);
     const digest = keys[0].digestOf(content);
-    this.kept.set(id, { owner: ownerOf(key), fileName: file.name, sequence, bytes: file.bytes, digest, confirmedAt });
+    const { name: fileName, bytes } = file;
+    this.kept.set(id, { owner: ownerOf(key), fileName, sequence, bytes, digest, keepMs, confirmedAt });
     this.older.get(id)?.content.fill(0);
     this.older.delete(id);
     if (sealedBy !== keys[0]) this.older.set(id, { key, since, content: Buffer.from(content) });

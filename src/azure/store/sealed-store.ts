@@ -36,6 +36,8 @@ export interface SealedStoreOptions {
   readonly keys: SealingKeys;
   /** How long a value is kept after it was last confirmed, in milliseconds. */
   readonly maxStaleMs: number;
+  /** The same for some entries. Default: `maxStaleMs` for all. */
+  readonly keepMsOf?: (key: EntryKey) => number;
   readonly limits: StoreLimits;
   readonly clock: Clock;
   readonly log: Logger;
@@ -97,7 +99,8 @@ export class SealedStore implements Sweepable {
     const files = await StoreFiles.open(options.directory);
     const time = new StoreTime(clock);
     const refused = () => telemetry.offlineCacheFailure('read');
-    const loaded = await loadStore({ ...options, files, time, refused, accept });
+    const keepMsOf = keepMsBy(options);
+    const loaded = await loadStore({ ...options, keepMsOf, files, time, refused, accept });
     const { directory } = files;
     log.info('Offline cache opened', { directory, entries: loaded.kept.size });
     if (time.behindMs > BEHIND_MS) {
@@ -137,7 +140,8 @@ export class SealedStore implements Sweepable {
       const since = confirmedAt - heldMs;
       const headBytes = Buffer.byteLength(JSON.stringify(headOf({ key, since, confirmedAt }, this.#sequence)));
       const bytes = sealedBytes(headBytes, content.length);
-      this.#entries.add(id, { key, owner: ownerOf(key), since, content, digest, bytes, confirmedAt });
+      const keepMs = keepMsBy(this.#options)(key);
+      this.#entries.add(id, { key, owner: ownerOf(key), since, content, digest, bytes, keepMs, confirmedAt });
       this.#entries.makeRoom(limits);
       this.#start();
     }
@@ -157,10 +161,9 @@ export class SealedStore implements Sweepable {
 
   /** Removes what was not confirmed for too long, and writes what is due. */
   sweep(): void {
-    const { maxStaleMs } = this.#options;
     const now = this.#time.now();
-    for (const [id, { confirmedAt }] of this.#entries.all()) {
-      if (now - confirmedAt > maxStaleMs) this.#entries.drop(id);
+    for (const [id, { confirmedAt, keepMs }] of this.#entries.all()) {
+      if (now - confirmedAt > keepMs) this.#entries.drop(id);
     }
     if (this.#confirmed && this.#indexLife.over) this.#changed = true;
     this.#start(true);
@@ -254,7 +257,8 @@ export class SealedStore implements Sweepable {
     const sequence = ++this.#sequence;
     const sealed = await seal(this.#key, fileName, headOf(entry, sequence), entry.content);
     await this.#files.write(fileName, sealed);
-    return { owner: entry.owner, fileName, sequence, bytes: sealed.length, digest: entry.digest };
+    const { owner, digest, keepMs } = entry;
+    return { owner, fileName, sequence, bytes: sealed.length, digest, keepMs };
   }
 
   async #writeIndex(): Promise<void> {
@@ -276,6 +280,10 @@ export class SealedStore implements Sweepable {
       throw error;
     }
   }
+}
+
+function keepMsBy({ maxStaleMs, keepMsOf }: SealedStoreOptions): (key: EntryKey) => number {
+  return keepMsOf ?? (() => maxStaleMs);
 }
 
 function headOf({ key, since, confirmedAt }: Omit<EntryHead, 'sequence'>, sequence: number): EntryHead {

@@ -21,6 +21,8 @@ interface Known {
   readonly digest: string;
   /** Bytes on the disk. */
   readonly bytes: number;
+  /** How long it is kept after it was last confirmed, in milliseconds. */
+  readonly keepMs: number;
   /** When the value was last confirmed, by `StoreTime`. */
   confirmedAt: number;
 }

@@ -44,11 +44,11 @@ export interface VaultSession {
 
 /** Opens a vault for a Mount. Sends nothing. */
 export function startSession(
-  { cloud, tenantId, identity, vaultName, maxAgeMs = Number.POSITIVE_INFINITY }: VaultVolume,
+  { pod, cloud, tenantId, identity, vaultName, maxAgeMs = Number.POSITIVE_INFINITY }: VaultVolume,
   host: VaultHost,
   tokens: TokenPool,
 ): VaultSession {
-  const login = tokens.login(identity, cloud);
+  const login = tokens.login(identity, cloud, pod.namespace);
   return {
     host,
     login,
