@@ -22,11 +22,26 @@ export interface VaultKey {
   readonly y: string | undefined;
 }
 
+/** What a vault says about an object besides its content. Members that the vault did not send are absent. */
+export interface ObjectFacts {
+  readonly enabled?: boolean;
+  /** Times are in milliseconds since 1970. */
+  readonly createdAt?: number;
+  readonly updatedAt?: number;
+  readonly notBefore?: number;
+  /** Not empty. That of a certificate is the one of its secret. */
+  readonly contentType?: string;
+  /** Not empty. */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
 interface Fetched {
   /** Last segment of the object's id. */
   readonly version: string;
   /** Milliseconds since 1970; undefined if the object has none. */
   readonly expiresAt: number | undefined;
+  /** Absent if an earlier version of this program kept the object. */
+  readonly facts?: ObjectFacts | undefined;
 }
 
 /** An object as Key Vault answered it. The fields that conversion needs are checked. */

@@ -9,6 +9,7 @@ import { noteOutputs } from './certificate-notes.ts';
 import { type OutputsContent, outputsContent, valueContent } from './contents.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
+import { METADATA_FIELD, parseMetadata } from './metadata.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
@@ -67,6 +68,7 @@ export const REFERENCE_FIELDS = [
   'keyFormat',
   'passwordFrom',
   ...PRESENCE_FIELDS,
+  METADATA_FIELD,
 ] as const;
 
 const LAYOUTS: Readonly<
@@ -208,7 +210,8 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   const label = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;
   const severalBy = object.has('files') ? 'files' : content.kind === 'outputs' ? 'the layout' : undefined;
   const ifMissing = parsePresence(object, severalBy);
-  const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content, ifMissing };
+  const metadata = parseMetadata(object, mode);
+  const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content, ifMissing, metadata };
   return { path: object.path, line: object.line, spec, outputs, passwordFrom: object.text('passwordFrom') };
 }
 

@@ -58,6 +58,12 @@ export type ContentSpec =
       readonly passwordFrom: number | undefined;
     };
 
+/** The file for what the vault says about an object. */
+export interface MetadataFile {
+  readonly path: string;
+  readonly mode: number;
+}
+
 /** What becomes of the files of an object that may be missing. */
 export type IfMissing =
   /** No file. */
@@ -80,6 +86,8 @@ export interface ObjectSpec {
   readonly content: ContentSpec;
   /** Absent: the object is required. */
   readonly ifMissing?: IfMissing | undefined;
+  /** Absent: no such file. Each version of a history has one, as `<path>/<index>`. */
+  readonly metadata?: MetadataFile | undefined;
 }
 
 /** A file whose content is in the manifest itself; no vault is asked for it. */

@@ -11,6 +11,7 @@ import type { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings, Stage } from './finding.ts';
 import { reportUnknownFields } from './look-alike.ts';
+import { METADATA_FIELD, parseMetadata } from './metadata.ts';
 import type { ContentSpec, ObjectSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
@@ -36,6 +37,7 @@ export const OBJECT_FIELDS: readonly string[] = [
   'keyFormat',
   'passwordFrom',
   ...PRESENCE_FIELDS,
+  METADATA_FIELD,
 ];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
@@ -94,10 +96,11 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   if (mode === undefined) fail('filePermission', fileModeRule(texts.filePermission));
   const version = objectVersion.toLowerCase() === 'latest' ? '' : objectVersion;
   const ifMissing = parsePresence(fields, severalBy(fields, history));
+  const metadata = parseMetadata(fields, mode ?? 0);
   const common = {
     path: fields.path,
     line: fields.line,
-    spec: { label, type, name, version, history, ...(ifMissing === undefined ? {} : { ifMissing }) },
+    spec: { label, type, name, version, history, ifMissing, metadata },
   };
   if (!fields.has('files')) {
     for (const field of ['keyFormat', 'passwordFrom']) {

@@ -7,6 +7,7 @@
 import { clip } from '../base/words.ts';
 import { type ClaimedPath, filePathProblem, pathConflicts } from './file-path.ts';
 import type { Findings } from './finding.ts';
+import { METADATA_FIELD } from './metadata.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
 import type { NamedObject } from './object.ts';
 
@@ -50,7 +51,7 @@ export function resolveObjects(
   reportConflicts(named, findings, literals);
   if (
     objects.length > 0 &&
-    objects.every(({ content }) => content.kind === 'outputs' && content.outputs.length === 0)
+    objects.every(({ content, metadata }) => content.kind === 'outputs' && content.outputs.length === 0 && !metadata)
   ) {
     findings.error('objects', 'the objects give no file: each has an empty files map', { line: named[0]?.line });
   }
@@ -79,18 +80,20 @@ function reportConflicts(named: readonly NamedObject[], findings: Findings, lite
 }
 
 function claimedPaths({ path: place, line, spec, outputs }: NamedObject, objects: number): readonly PlacedPath[] {
-  const { label, history, content } = spec;
+  const { label, history, content, metadata } = spec;
   // Labels of the keyVault form begin with the place; those of the classic form are the official provider's.
   const ownerAt = (field: string) =>
     label.startsWith(place) ? `${field}${label.slice(place.length)}` : `${field} (${label})`;
-  if (content.kind === 'outputs') {
-    return outputs.map(({ path, field, line }) => ({ path, owner: ownerAt(field), field, line }));
-  }
-  const claim = (path: string): PlacedPath => ({ path, owner: ownerAt(place), field: place, line });
-  if (history <= 1) return [claim(content.path)];
-  const most = Math.ceil(Math.min(MAX_CLAIMS, MAX_CLAIMED_CHARS / content.path.length) / objects);
-  const count = content.path === '' ? 0 : Math.min(history, most, MAX_CLAIMED_VERSIONS);
-  return Array.from({ length: count }, (_, i) => claim(`${content.path}/${i}`));
+  const claims = (path: string, field: string): readonly PlacedPath[] => {
+    const claim = (path: string): PlacedPath => ({ path, owner: ownerAt(field), field, line });
+    if (history <= 1) return [claim(path)];
+    const most = Math.ceil(Math.min(MAX_CLAIMS, MAX_CLAIMED_CHARS / path.length) / objects);
+    const count = path === '' ? 0 : Math.min(history, most, MAX_CLAIMED_VERSIONS);
+    return Array.from({ length: count }, (_, i) => claim(`${path}/${i}`));
+  };
+  const about = metadata === undefined ? [] : claims(metadata.path, `${place}.${METADATA_FIELD}`);
+  if (content.kind === 'value') return [...claims(content.path, place), ...about];
+  return [...outputs.map(({ path, field, line }) => ({ path, owner: ownerAt(field), field, line })), ...about];
 }
 
 function optionalSecret(name: string, { path }: NamedObject): string {

@@ -124,11 +124,8 @@ function checkFile(
   }
   const problem = type === TLS && TLS_KEYS.includes(key) ? tlsProblem(key, file) : undefined;
   if (problem !== undefined) entry.error('objectName', `${quote(objectName)} cannot become ${key}: ${problem}`);
-  if (file.object?.ifMissing?.kind === 'skip') {
-    const result =
-      'while it is missing, the driver makes nothing of this Secret; give it ifMissing: empty or a default';
-    entry.warning('objectName', `${quote(objectName)} is the file of an optional object; ${result}`);
-  }
+  const risk = absenceOf(file);
+  if (risk !== undefined) entry.warning('objectName', `${quote(objectName)} ${risk}`);
   const { presence = 'required' } = file.output ?? {};
   if (presence === 'if-present' || presence === 'with-key') {
     const when = presence === 'with-key' ? 'holds a private key' : 'brings CA certificates along';
@@ -137,12 +134,20 @@ function checkFile(
   }
 }
 
+/** Returns the consequence for the Secret if the object of the file is missing; undefined: there is a file then too. */
+function absenceOf({ object, metadata }: VolumeFile): string | undefined {
+  const { ifMissing } = object ?? {};
+  if (ifMissing === undefined || (ifMissing.kind !== 'skip' && metadata !== true)) return undefined;
+  const remedy = metadata === true ? '' : '; give it ifMissing: empty or a default';
+  return `is of an optional object; while that is missing, the driver makes nothing of this Secret${remedy}`;
+}
+
 /** Returns the reason why the driver cannot take certificate or private key out of a file, or undefined. */
 function tlsProblem(key: string, file: VolumeFile): string | undefined {
   const isKey = key === 'tls.key';
   const lacks = isKey ? 'it holds no private key' : 'it holds no certificate';
-  const { output, object } = file;
-  if (object === undefined) return lacks;
+  const { output, object, metadata } = file;
+  if (object === undefined || metadata) return lacks;
   if (output !== undefined) {
     const { holdsKey, holdsCertificates } = traitsOf(output.output);
     const isThere = isKey ? holdsKey : holdsCertificates;

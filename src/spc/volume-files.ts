@@ -18,6 +18,8 @@ export interface VolumeFile {
   readonly object?: ObjectSpec;
   /** One of chosen files; absent for an object's one file. */
   readonly output?: OutputSpec;
+  /** True for the file of the object's metadata. */
+  readonly metadata?: true;
   /** True for a file that a provider writes only with `--write-cert-and-key-in-separate-files`. */
   readonly split?: true;
 }
@@ -42,7 +44,7 @@ export class VolumeFiles {
     const own = this.#fileOrVersion(path);
     if (own !== undefined) return own;
     const whole = /\.(crt|key)$/.test(path) ? this.#fileOrVersion(path.slice(0, -'.crt'.length)) : undefined;
-    const canSplit = whole?.output === undefined && whole?.object?.type === 'secret';
+    const canSplit = whole?.output === undefined && !whole?.metadata && whole?.object?.type === 'secret';
     return canSplit ? { ...whole, path, split: true } : undefined;
   }
 
@@ -73,14 +75,15 @@ export class VolumeFiles {
 }
 
 /** Returns the file's content if it is an object's value, and not a file made from a certificate. */
-export function valueContentOf({ object }: VolumeFile): Extract<ContentSpec, { kind: 'value' }> | undefined {
-  return object?.content.kind === 'value' ? object.content : undefined;
+export function valueContentOf({ object, metadata }: VolumeFile): Extract<ContentSpec, { kind: 'value' }> | undefined {
+  return object?.content.kind === 'value' && metadata !== true ? object.content : undefined;
 }
 
 function filesOf(object: ObjectSpec): readonly VolumeFile[] {
-  const { content } = object;
-  if (content.kind === 'value') return [{ path: content.path, object }];
-  return content.outputs.map((output) => ({ path: output.path, object, output }));
+  const { content, metadata } = object;
+  const about: readonly VolumeFile[] = metadata === undefined ? [] : [{ path: metadata.path, object, metadata: true }];
+  if (content.kind === 'value') return [{ path: content.path, object }, ...about];
+  return [...content.outputs.map((output) => ({ path: output.path, object, output })), ...about];
 }
 
 function hasHistory({ object, output }: VolumeFile): boolean {

@@ -4,12 +4,27 @@ import { describe, expect, it } from 'vitest';
 import { decodeKnown, encodeKnown, entryKeyOf, requestOfEntry } from '../../src/azure/vault/known-codec.ts';
 import type { KnownRequest } from '../../src/azure/vault/known-request.ts';
 import { Secret } from '../../src/base/secret.ts';
-import type { FetchedObject } from '../../src/mount/ports.ts';
+import type { FetchedObject, ObjectFacts } from '../../src/mount/ports.ts';
 import { rounds } from '../support/rounds.ts';
 
 const text = () => fc.string({ unit: 'binary', maxLength: 200 });
 const optional = () => fc.option(text(), { nil: undefined });
-const common = { version: text(), expiresAt: fc.option(fc.integer({ min: 0 }), { nil: undefined }) };
+const facts: fc.Arbitrary<ObjectFacts> = fc.record(
+  {
+    enabled: fc.boolean(),
+    createdAt: fc.integer(),
+    updatedAt: fc.integer(),
+    notBefore: fc.integer(),
+    contentType: fc.string({ minLength: 1 }),
+    tags: fc.dictionary(fc.string(), fc.string(), { minKeys: 1 }),
+  },
+  { requiredKeys: [] },
+);
+const common = {
+  version: text(),
+  expiresAt: fc.option(fc.integer({ min: 0 }), { nil: undefined }),
+  facts: fc.option(facts, { nil: undefined }),
+};
 const object: fc.Arbitrary<FetchedObject> = fc.oneof(
   fc.record({
     type: fc.constant('secret' as const),

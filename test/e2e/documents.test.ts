@@ -31,7 +31,14 @@ vaults:
     certificates:
       - {name: web, issuer: intermediate, subject: CN=web, dns: [web.example], key: {kty: RSA}}
       - {name: my-server-certificate, issuer: intermediate, subject: CN=server, dns: [server.example], key: {kty: RSA}}
-    secrets: [{name: web-pfx-password, value: changeit}, {name: db-password, value: hunter2}]
+    secrets:
+      - {name: web-pfx-password, value: changeit}
+      - name: db-password
+        value: hunter2
+        created: 2026-01-01T00:00:00Z
+        notBefore: 2026-01-01T00:00:00Z
+        expires: 2036-01-01T00:00:00Z
+        tags: {owner: team-a}
 `;
 
 /** The parts of a Pod that these tests read. */
@@ -154,7 +161,7 @@ describe('the examples of certificate-files.md', () => {
 });
 
 describe('the examples of object-options.md', () => {
-  const [optional, current] = classesOf('docs/object-options.md');
+  const [optional, metadata, current] = classesOf('docs/object-options.md');
   const contents = (files: Awaited<ReturnType<typeof mountInto>>['files']) =>
     Object.fromEntries(files.map(({ path, contents }) => [path, contents.toString()]));
 
@@ -162,6 +169,16 @@ describe('the examples of object-options.md', () => {
     const { files, objectVersions } = await mountInto(world, 'optional', optional?.parameters ?? {});
     expect(contents(files)).toEqual({ 'db-password': 'hunter2', 'feature-flags': '', 'log-level': 'info' });
     expect(objectVersions.filter(({ version }) => version.startsWith('missing'))).toHaveLength(3);
+  });
+
+  it('write the metadata that the page shows', async () => {
+    const { files } = await mountInto(world, 'metadata', metadata?.parameters ?? {});
+    const [shown = ''] = codeBlocks(textOf('docs/object-options.md'), 'json');
+    const { version: _, ...members } = JSON.parse(shown) as Record<string, unknown>;
+    expect(files.map(({ path }) => path)).toEqual(['db-password', 'about/db-password.json']);
+    const { version, ...written } = JSON.parse(contents(files)['about/db-password.json'] ?? '') as typeof members;
+    expect(Object.entries(written)).toEqual(Object.entries(members));
+    expect(version).toMatch(/^[0-9a-f]{32}$/);
   });
 
   it('ask the vault each time', async () => {

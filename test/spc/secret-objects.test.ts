@@ -118,7 +118,7 @@ describe('files that a Secret is made of', () => {
   it.each<[string, readonly string[]]>([
     [
       'optional: true',
-      [expect.stringContaining('warning [0].data[0].objectName "store" is the file of an optional object')],
+      [expect.stringContaining('warning [0].data[0].objectName "store" is of an optional object; while that')],
     ],
     ['optional: true, ifMissing: empty', []],
     ['optional: true, default: x', []],
@@ -126,6 +126,19 @@ describe('files that a Secret is made of', () => {
     const manifest = CLASSIC.replace('objectName: store,', `objectName: store, ${fields},`);
     expect(manifest).not.toBe(CLASSIC);
     expect(await found(opaque('store'), manifest)).toEqual(findings);
+  });
+
+  it('may be metadata, which are no certificate and no key', async () => {
+    const manifest = CLASSIC.replace('objectName: store,', 'objectName: store, metadata: about.json,');
+    expect(await found(opaque('about.json'), manifest)).toEqual([]);
+    expect(await found(tls('about.json', 'about.json'), manifest)).toEqual([
+      expect.stringContaining('it holds no certificate'),
+      expect.stringContaining('it holds no private key'),
+    ]);
+    const optional = manifest.replace('store, metadata:', 'store, optional: true, ifMissing: empty, metadata:');
+    expect(await found(opaque('about.json', 'store'), optional)).toEqual([
+      expect.stringContaining('"about.json" is of an optional object; while that is missing'),
+    ]);
   });
 
   it('are not looked at where a mistake keeps them unknown', async () => {

@@ -9,6 +9,7 @@ import { Secret } from '../../base/secret.ts';
 import type { FetchedObject, ListedVersion } from '../../mount/ports.ts';
 import type { EntryKey } from '../store/store-index.ts';
 import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
+import { factsFromStore } from './object-facts.ts';
 
 /** The first part of the key of an entry that is written here; another form of the bytes has another one. */
 const KIND = 'known value 1';
@@ -51,8 +52,8 @@ export function decodeKnown(
 }
 
 function jsonOf(object: FetchedObject): Json {
-  const { type, version, expiresAt } = object;
-  const common = { type, version, expiresAt };
+  const { type, version, expiresAt, facts } = object;
+  const common = { type, version, expiresAt, facts };
   switch (object.type) {
     case 'secret': {
       const { value, contentType, certificateBacked } = object;
@@ -69,7 +70,8 @@ function objectOf(type: ObjectType, json: unknown): FetchedObject | undefined {
   if (!isJsonObject(json) || json.type !== type) return undefined;
   const { version, expiresAt } = json;
   if (typeof version !== 'string' || !isOptional(expiresAt, 'number')) return undefined;
-  const common = { version, expiresAt };
+  const facts = factsFromStore(json.facts);
+  const common = { version, expiresAt, ...(facts === undefined ? {} : { facts }) };
   switch (type) {
     case 'secret': {
       const { value, contentType, certificateBacked } = json;

@@ -6,6 +6,7 @@
 import { Secret } from '../../base/secret.ts';
 import type { FetchedObject, ListedVersion, ObjectRef } from '../../mount/ports.ts';
 import { BadAnswer, NO_JSON } from './bad-answer.ts';
+import { bytesOfFacts, factsFromWire, timeOf } from './object-facts.ts';
 import { NOUN } from './vault-error.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -21,7 +22,7 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
     throw new BadAnswer(`${text}: the vault answered without "${field}"`);
   };
   const attributes = objectOf(json.attributes);
-  const life = { expiresAt: timeOf(attributes.exp), notBefore: timeOf(attributes.nbf) };
+  const about = { expiresAt: timeOf(attributes.exp), facts: factsFromWire(json) };
   switch (ref.type) {
     case 'secret': {
       const { value } = json;
@@ -30,7 +31,7 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
       return {
         type: 'secret',
         version,
-        ...life,
+        ...about,
         value: new Secret(value),
         contentType: textOf(json.contentType) ?? '',
         certificateBacked: (textOf(json.kid) ?? '') !== '',
@@ -41,12 +42,12 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
       const key = objectOf(json.key);
       const version = versionOf(ref, key.kid) ?? refuse('key id is nil', 'kid');
       const numbers = { n: textOf(key.n), e: textOf(key.e), x: textOf(key.x), y: textOf(key.y) };
-      return { type: 'key', version, ...life, key: { kty: textOf(key.kty), crv: textOf(key.crv), ...numbers } };
+      return { type: 'key', version, ...about, key: { kty: textOf(key.kty), crv: textOf(key.crv), ...numbers } };
     }
     case 'cert': {
       const cer = textOf(json.cer) ?? refuse('certificate value is nil', 'cer');
       const version = versionOf(ref, json.id) ?? refuse('certificate id is nil', 'id');
-      return { type: 'cert', version, ...life, der: Buffer.from(cer, 'base64') };
+      return { type: 'cert', version, ...about, der: Buffer.from(cer, 'base64') };
     }
   }
 }
@@ -56,13 +57,14 @@ const ENTRY_BYTES = 500;
 
 /** Returns the estimated bytes of an object in memory. */
 export function bytesOfObject(object: FetchedObject): number {
+  const bytes = ENTRY_BYTES + bytesOfFacts(object.facts);
   switch (object.type) {
     case 'secret':
-      return ENTRY_BYTES + object.value.reveal().length;
+      return bytes + object.value.reveal().length;
     case 'cert':
-      return ENTRY_BYTES + object.der.length;
+      return bytes + object.der.length;
     case 'key':
-      return 2 * ENTRY_BYTES;
+      return bytes + ENTRY_BYTES;
   }
 }
 
@@ -126,9 +128,4 @@ function decoded(segment: string): string {
   } catch {
     return segment;
   }
-}
-
-/** Converts a time of Key Vault, which is in seconds. */
-function timeOf(seconds: unknown): number | undefined {
-  return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1000 : undefined;
 }

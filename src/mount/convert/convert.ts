@@ -13,6 +13,7 @@ import type { FetchedObject } from '../ports.ts';
 import type { MadeFile } from '../response.ts';
 import type { CertificateCache } from './certificate-cache.ts';
 import { CertificateWatch, type WatchOptions } from './certificate-watch.ts';
+import { metadataOf } from './metadata.ts';
 import { convertOutputs, LenderFailure } from './outputs.ts';
 import { convertValue } from './value.ts';
 
@@ -85,9 +86,9 @@ async function convertObject(
   { object, fetched, missing }: FetchedSpec,
   conversion: Conversion,
 ): Promise<Converted | FailedObject> {
-  const { content, name, label } = object;
+  const { content, name, label, metadata } = object;
   if (missing !== undefined) return replaced(object);
-  const { all, tools } = conversion;
+  const { all, tools, vaultName } = conversion;
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
   for (const [index, version] of fetched.entries()) {
@@ -104,6 +105,10 @@ async function convertObject(
             });
       for (const file of drafts) made.push({ file, source, owner: label });
       if (drafts.length === 0) unwritten.push(source);
+      if (metadata !== undefined) {
+        const place = { mode: metadata.mode, path: versionPath(object, metadata.path, index), vaultName };
+        made.push({ ...metadataOf(object, version, place), owner: label });
+      }
     } catch (error) {
       tools.signal.throwIfAborted();
       return failureOf(error, { object, version, index, conversion });

@@ -1,0 +1,54 @@
+/**
+ * Makes the file of an object's metadata: JSON of what the vault says about the object. `convert.ts` calls it. The file
+ * never holds the value.
+ */
+
+import { createHash } from 'node:crypto';
+import type { ObjectSpec } from '../../spc/model.ts';
+import type { MountedFile, ObjectVersion } from '../../wire/contract.ts';
+import type { FetchedObject } from '../ports.ts';
+
+/** Hexadecimal digits of a version, as many as versions of Key Vault have. */
+const VERSION_LENGTH = 32;
+/** The largest distance from 1970 that a date of JavaScript has, in milliseconds. */
+const MAX_TIME_MS = 8.64e15;
+
+/** A file, and the version to report of it. */
+export interface MetadataDraft {
+  readonly file: MountedFile;
+  readonly source: ObjectVersion;
+}
+
+/**
+ * Returns the metadata of one version of an object. The version of the file is a digest of its content, since tags and
+ * dates change without a new version of the object.
+ */
+export function metadataOf(
+  { type, name }: ObjectSpec,
+  { version, expiresAt, facts = {} }: FetchedObject,
+  { path, mode, vaultName }: { readonly path: string; readonly mode: number; readonly vaultName: string },
+): MetadataDraft {
+  const { contentType, enabled, createdAt, updatedAt, notBefore, tags = {} } = facts;
+  const metadata = {
+    name,
+    type,
+    vault: vaultName,
+    version,
+    contentType,
+    enabled,
+    created: dateOf(createdAt),
+    updated: dateOf(updatedAt),
+    notBefore: dateOf(notBefore),
+    expires: dateOf(expiresAt),
+    tags,
+  };
+  const contents = Buffer.from(`${JSON.stringify(metadata, undefined, 2)}\n`);
+  const digest = createHash('sha256').update(contents).digest('hex').slice(0, VERSION_LENGTH);
+  return { file: { path, mode, contents }, source: { id: `metadata/${path}`, version: digest } };
+}
+
+/** Returns a time in the form of RFC 3339, in UTC and whole seconds, which is all that Key Vault keeps. */
+function dateOf(time: number | undefined): string | undefined {
+  if (time === undefined || Math.abs(time) > MAX_TIME_MS) return undefined;
+  return new Date(time).toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
+
+const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
+type Fields = Readonly<Record<string, unknown>>;
+const flow = (fields: Fields) =>
+  Object.entries(fields)
+    .map(([name, value]) => `\n${name}: ${JSON.stringify(value)}`)
+    .join('');
+
+describe.each([
+  ['classic', (fields: Fields) => ({ ...CLASSIC, objects: block(`${SECRET}${flow(fields)}`) }), 'objects[0]'],
+  [
+    'keyVault',
+    (fields: Fields) => ({
+      keyVault: JSON.stringify({ vault: VAULT, vaultSecret: { name: 'secret1', ...fields } }),
+    }),
+    'keyVault.vaultSecret',
+  ],
+])('metadata of the %s form', (_, parametersOf, place) => {
+  it.each<[Fields, object | undefined]>([
+    [{}, undefined],
+    [{ metadata: 'about/a.json' }, { path: 'about/a.json', mode: 0o644 }],
+    [
+      { metadata: 'a.json', filePermission: '0400' },
+      { path: 'a.json', mode: 0o400 },
+    ],
+    [
+      { metadata: 'a.json', files: {} },
+      { path: 'a.json', mode: 0o644 },
+    ],
+  ])('%j', (fields, expected) => {
+    const { volume, errors } = read(parametersOf(fields));
+    expect(errors).toEqual([]);
+    expect(volume?.objects[0]?.metadata).toEqual(expected);
+  });
+
+  it.each<[unknown, string]>([
+    ['', 'is not a usable path: file name must not be empty'],
+    [null, 'is not a usable path: file name must not be empty'],
+    ['../a', "is not a usable path: file name must not contain '..'"],
+    ['/a', 'is not a usable path: file name must be a relative path'],
+    [['a'], 'must be text, not a list'],
+  ])('%j is refused', (metadata, text) => {
+    const { errors } = read(parametersOf({ metadata }));
+    expect(errors).toEqual([expect.stringContaining(`${place}.metadata ${text}`)]);
+  });
+
+  it('collides with other files', () => {
+    const { errors } = read(parametersOf({ metadata: 'secret1' }));
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toContain(`${place}.metadata`);
+    expect(read(parametersOf({ metadata: 'secret1/about' })).errors).toHaveLength(1);
+  });
+});
