@@ -99,9 +99,9 @@ describe.skipIf(!has('openssl'))('openssl', slow, () => {
     for (const [i, keyType] of KEY_TYPES.entries()) {
       const chain = await issueChain({ keyType });
       const contents = { key: chain.leaf.key, certificates: chain.certificates, friendlyName: 'broker' };
-      for (const [j, [name, form]] of Object.entries(PKCS12_FORMS).entries()) {
+      for (const [j, [name, form]] of thirdOf(Object.entries(PKCS12_FORMS), i).entries()) {
         if (name === 'keyVault' && !hasLegacy) continue;
-        for (const password of inTurn([null, new Secret(''), new Secret('pässwörd')], i + j)) {
+        for (const password of inTurn([null, new Secret(''), new Secret('pässwörd')], i + Math.floor(i / 3) + j)) {
           put('ours.pfx', await writePkcs12(contents, { ...form, password, seed }));
           const args = ['-in', 'ours.pfx', '-nodes', '-passin', `pass:${password?.reveal() ?? ''}`];
           const text = run('openssl', 'pkcs12', ...args, ...(name === 'keyVault' ? ['-legacy'] : []));
@@ -206,12 +206,15 @@ for i, form in enumerate(forms):
 );
 
 describe.skipIf(!has('certtool'))('gnutls', slow, () => {
-  it.each([
+  const rows = [
     ['a password', ['--password', 'pass'], 'pass'],
-    ['3DES', ['--password', 'pass', '--pkcs-cipher', '3des-pkcs12'], 'pass'],
     ['a null password', ['--null-password'], ''],
     ['an empty password', ['--empty-password'], ''],
-  ] as const)('writes PKCS#12 with %s, which is read', async (_, args, password) => {
+    // Its keys are derived in JavaScript, for seconds.
+    ['3DES', ['--password', 'pass', '--pkcs-cipher', '3des-pkcs12'], 'pass'],
+  ] as const;
+
+  it.each(FULL ? rows : rows.slice(0, -1))('writes PKCS#12 with %s, which is read', async (_, args, password) => {
     const chain = await issueChain({ intermediates: 0 });
     putChain(chain);
     const files = ['--load-privkey', 'key.pem', '--load-certificate', 'leaf.pem', '--load-ca-certificate', 'chain.pem'];
