@@ -176,11 +176,20 @@ function manifestTargets(): readonly Target[] {
   return [
     {
       name: 'objects',
-      samples: bytes(OBJECTS, 'array:\n- {objectName: a, objectType: cert}\n'),
+      samples: bytes(
+        OBJECTS,
+        'array:\n- {objectName: a, objectType: cert}\n',
+        'array:\n- {objectName: a, objectType: secret, optional: true, default: x, metadata: m.json}\n',
+      ),
       words: YAML_WORDS,
       parse: ofText(parameter('objects')),
     },
-    { name: 'keyVault', samples: bytes(field), words: YAML_WORDS, parse: ofText(parameter('keyVault')) },
+    {
+      name: 'keyVault',
+      samples: bytes(field, `${field}  optional: true\n  ifMissing: skip\n  metadata: m.json\n`),
+      words: YAML_WORDS,
+      parse: ofText(parameter('keyVault')),
+    },
     {
       name: 'check',
       samples: bytes(spc, listener),

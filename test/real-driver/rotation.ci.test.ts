@@ -122,4 +122,35 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
     },
     LIMIT_MS,
   );
+
+  test(
+    'brings an optional object that appears, and takes the last file away when it goes',
+    async () => {
+      const items = ['comes', 'stays-away'].map((objectName) => ({
+        objectName,
+        objectType: 'secret',
+        optional: 'true',
+      }));
+      node.addClass('optional', { parameters: classicParameters(items) });
+      const pod = node.addPod({ name: 'optional', secretProviderClass: 'optional' });
+      await node.kubelet.mount(pod);
+      const files = () => Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
+      const versions = () => {
+        const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'optional-default-optional');
+        return (status as { readonly objects: readonly { id: string; version: string }[] }).objects;
+      };
+      const becomes = (expected: readonly string[], version: string) =>
+        eventually(async () => {
+          if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
+          expect(files()).toEqual(expected);
+          expect(versions()).toContainEqual({ id: 'secret/comes', version });
+          expect(versions()).toContainEqual({ id: 'secret/stays-away', version: 'missing' });
+        });
+      await becomes([], 'missing');
+      await becomes(['comes: here'], node.emulator.setSecret(VAULT, 'comes', 'here'));
+      node.emulator.setEnabled(VAULT, { kind: 'secrets', name: 'comes' }, false);
+      await becomes(['.missing: comes\nstays-away\n'], 'missing');
+    },
+    LIMIT_MS,
+  );
 });
