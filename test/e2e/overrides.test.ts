@@ -126,6 +126,7 @@ const FREE: readonly (readonly [string, string])[] = [
   ['fileName', 'f'],
   ['filePermission', '0600'],
   ['fileLayout', 'client'],
+  ['maxAge', '10m'],
   ['certificateUse', 'client'],
   ['clientID', WORKLOAD],
   ['usePodIdentity', 'false'],
