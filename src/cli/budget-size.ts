@@ -1,6 +1,6 @@
 /**
  * Chooses the size of the memory budget of `serve`: by flag, or by the memory limit of the container. `serve` reads it once
- * at the start.
+ * at the start. Also tells `serve` when the process comes near that limit.
  */
 
 const MIB = 2 ** 20;
@@ -27,10 +27,16 @@ export function memoryBudgetBytes(flagBytes: number, limitBytes: number): number
   return Math.min(MAX_BUDGET_BYTES, Math.max(MIN_BUDGET_BYTES, bytes));
 }
 
-/** Part of the limit from which on the process collects garbage during Mounts. */
-const NEAR_SHARE = 0.85;
+/**
+ * The part of the limit that the process leaves free of anonymous memory, if it can: for the file pages of Node, which the
+ * kernel drops first and reads again with each use, and for what is discarded between two collections.
+ */
+const NEAR_BYTES = 64 * MIB;
 
-/** Returns true if a process with this resident memory, file pages included, is near its limit; without one, never. */
-export function isNearLimit(residentBytes: number, limitBytes: number): boolean {
-  return limitBytes > 0 && residentBytes > limitBytes * NEAR_SHARE;
+/**
+ * Returns true if a process with so much anonymous memory is near its limit, so that it collects garbage during Mounts;
+ * without a limit, never.
+ */
+export function isNearLimit(anonymousBytes: number, limitBytes: number): boolean {
+  return limitBytes > 0 && anonymousBytes > limitBytes - NEAR_BYTES;
 }

@@ -11,10 +11,11 @@ import { MOUNT_METHOD } from '../wire/names.ts';
 /** Flags for all times: the heap grows by a fifth at a time, and the space for new objects does not grow. */
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20'];
 /**
- * The flag for an idle process: V8 returns memory to the system within ten seconds. During Mounts it would double the
- * cost of each, because a young generation of one megabyte is collected four times as often.
+ * The flag for an idle process, and for one that is near its memory limit: V8 returns memory to the system within ten
+ * seconds, and grows the heap by small steps. During all Mounts it would double the cost of each, because a young
+ * generation of one megabyte is collected four times as often.
  */
-const AT_REST = '--optimize-for-size';
+const SMALL = '--optimize-for-size';
 const WHILE_BUSY = '--no-optimize-for-size';
 /** The process counts as idle this long after the last Mount. */
 const REST_MS = 2_000;
@@ -29,7 +30,10 @@ export interface HeapKeeper {
   begin(): void;
   /** Collects what caches have dropped. During Mounts, and just after them, it leaves this to the rest that follows. */
   dropped(): void;
-  /** Collects what Mounts have discarded, also during Mounts: V8 counts the memory of buffers late. */
+  /**
+   * Collects what Mounts have discarded, also during Mounts: V8 counts the memory of buffers late. `serve` calls it near the
+   * memory limit, so that the heap also grows in small steps until the next rest.
+   */
   discarded(): void;
   close(): void;
 }
@@ -65,7 +69,7 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v
   let planned: NodeJS.Immediate | undefined;
   const rest = () => {
     timer = undefined;
-    setFlag(AT_REST);
+    setFlag(SMALL);
     // Mounts leave the credentials of their requests, and values that no cache holds.
     collect();
   };
@@ -88,7 +92,7 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v
     begin() {
       begun = true;
       for (const flag of FLAGS) setFlag(flag);
-      if (mounts === 0) setFlag(AT_REST);
+      if (mounts === 0) setFlag(SMALL);
     },
     dropped() {
       if (begun && mounts === 0 && timer === undefined) collect();
@@ -97,6 +101,7 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v
       if (!begun) return;
       planned ??= setImmediate(() => {
         planned = undefined;
+        setFlag(SMALL);
         collect();
       });
     },

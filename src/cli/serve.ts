@@ -13,6 +13,7 @@ import type { CallMeter } from '../server/guard.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
+import { anonymousBytes } from './anonymous-memory.ts';
 import { isNearLimit, memoryBudgetBytes } from './budget-size.ts';
 import { catchDefects } from './defects.ts';
 import { keepHeapSmall } from './heap.ts';
@@ -165,7 +166,7 @@ function budgetOf({ memoryBudgetBytes: flagBytes }: ServeOptions, collect: () =>
   const limitBytes = process.constrainedMemory();
   return new MemoryBudget(memoryBudgetBytes(flagBytes, limitBytes), {
     onDiscarded() {
-      if (isNearLimit(process.memoryUsage.rss(), limitBytes)) collect();
+      if (isNearLimit(anonymousBytes(), limitBytes)) collect();
     },
   });
 }

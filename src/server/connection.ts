@@ -6,6 +6,7 @@
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { discard } from '../base/discard.ts';
 import type { MemoryBudget } from '../base/memory-budget.ts';
 import { Answers } from './answers.ts';
 import { clientWalk, roomPing } from './client-frames.ts';
@@ -273,7 +274,11 @@ class Pinned extends Duplex implements PinnedConnection {
     this.#socket.cork();
     for (const [i, piece] of pieces.entries()) {
       if (i < pieces.length - 1) this.#socket.write(piece);
-      else this.#socket.write(piece, () => done());
+      else
+        this.#socket.write(piece, () => {
+          for (const written of pieces) discard(written);
+          done();
+        });
     }
     this.#socket.uncork();
   }

@@ -13,6 +13,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { systemClock } from '../base/clock.ts';
+import { discard } from '../base/discard.ts';
 import { framesOf, messageOf, ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { AnswerMemory, MountHandler } from '../mount/handler.ts';
@@ -42,9 +43,21 @@ export interface ServiceOptions {
   readonly log: Logger;
 }
 
+/** `Mount` as this server encodes it: an answer is encoded once, and then its files are discarded. */
+const mountMethod: typeof csiDriverProvider.Mount = {
+  ...csiDriverProvider.Mount,
+  responseSerialize(answer) {
+    const data = csiDriverProvider.Mount.responseSerialize(answer);
+    for (const { contents } of answer.files) discard(contents);
+    // grpc-js copies the encoded answer into a frame before it returns.
+    queueMicrotask(() => discard(data));
+    return data;
+  },
+};
+
 /** Adds `v1alpha1.CSIDriverProvider` and `grpc.health.v1.Health` to `server`. */
 export function addServices(server: Server, options: ServiceOptions): void {
-  server.addService(csiDriverProvider, providerService(options));
+  server.addService({ ...csiDriverProvider, Mount: mountMethod }, providerService(options));
   server.addService(health, healthService);
 }
 

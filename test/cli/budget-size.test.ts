@@ -21,8 +21,8 @@ describe('the memory budget of serve', () => {
   });
 
   it('has garbage collected near the limit only', () => {
-    expect(isNearLimit(100 * MIB, 128 * MIB)).toBe(false);
-    expect(isNearLimit(110 * MIB, 128 * MIB)).toBe(true);
-    expect(isNearLimit(110 * MIB, 0)).toBe(false);
+    expect(isNearLimit(60 * MIB, 128 * MIB)).toBe(false);
+    expect(isNearLimit(70 * MIB, 128 * MIB)).toBe(true);
+    expect(isNearLimit(70 * MIB, 0)).toBe(false);
   });
 });

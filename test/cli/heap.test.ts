@@ -41,6 +41,24 @@ describe('the heap', () => {
     expect(collect).toHaveBeenCalledTimes(1);
   });
 
+  it('grows by small steps from the first collection near the limit to the next rest', () => {
+    const { heap, news } = keeper();
+    heap.begin();
+    heap.meter.callStarted(MOUNT);
+    expect(news().slice(-1)).toEqual(['--no-optimize-for-size']);
+    heap.discarded();
+    vi.runAllTimers();
+    expect(news()).toEqual(['--optimize-for-size']);
+    heap.meter.callEnded(ended(MOUNT));
+    heap.meter.callStarted(MOUNT);
+    expect(news()).toEqual([]);
+    heap.meter.callEnded(ended(MOUNT));
+    vi.advanceTimersByTime(2_000);
+    news();
+    heap.meter.callStarted(MOUNT);
+    expect(news()).toEqual(['--no-optimize-for-size']);
+  });
+
   it('is small at rest and free to breathe while Mounts come', () => {
     const { heap, told, news } = keeper();
     heap.begin();

@@ -8,6 +8,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import { createHttpHeaders, type PipelineRequest, type PipelineResponse, RestError } from '@azure/core-rest-pipeline';
+import { discard } from '../../base/discard.ts';
 import { addressesOf } from './addresses.ts';
 import { connectingOf } from './bounded-agents.ts';
 import { coded, type FailedPlace } from './network-error.ts';
@@ -157,7 +158,7 @@ function readText(
     const whole = Buffer.concat(chunks);
     const text = whole.toString('utf8');
     // The buffers contain values and tokens.
-    for (const part of [whole, ...chunks]) part.fill(0);
+    for (const part of [whole, ...chunks]) discard(part);
     done(text);
   });
 }
