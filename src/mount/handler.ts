@@ -27,6 +27,7 @@ export interface MountCall {
 
 /** All files of one volume, and the versions of the objects that they were made of. */
 export interface MountOutput {
+  /** The server overwrites their contents when it has encoded them. */
   readonly files: readonly MountedFile[];
   readonly objectVersions: readonly ObjectVersion[];
   /** Says that the answer has last known values, and which; absent: it has none. */

@@ -189,12 +189,12 @@ describe('a Mount never ends with a code the kubelet waits on', () => {
   });
 
   test('an answer of 4 MiB exactly is let through', async () => {
-    const contents = Buffer.alloc(4 * 1024 * 1024 - 14);
+    const length = 4 * 1024 * 1024 - 14;
     const { path } = await testServer({
-      mount: async () => ({ files: [{ path: '', mode: 0, contents }], objectVersions: [] }),
+      mount: async () => ({ files: [{ path: '', mode: 0, contents: Buffer.alloc(length) }], objectVersions: [] }),
     });
     const { files } = await mount(grpcClient(`unix:${path}`));
-    expect(files[0]?.contents.length).toBe(contents.length);
+    expect(files[0]?.contents.length).toBe(length);
   });
 });
 

@@ -80,8 +80,8 @@ describe('a client that takes no answers', () => {
 });
 
 describe('answers that the client does not take', () => {
-  const contents = Buffer.alloc(300_000);
-  const file = { path: 'a', mode: 0o644, contents };
+  const length = 300_000;
+  const files = () => [{ path: 'a', mode: 0o644, contents: Buffer.alloc(length) }];
 
   test('are charged until the client has gone, over all connections', async () => {
     const memory = new MemoryBudget(1e9);
@@ -89,9 +89,9 @@ describe('answers that the client does not take', () => {
     const { path } = await testServer({
       memory,
       mount: async () => ({
-        files: [file],
+        files: files(),
         objectVersions: [],
-        memory: { bytes: contents.length, release: () => released++ },
+        memory: { bytes: length, release: () => released++ },
       }),
     });
     const sockets = [connectSocket(path), connectSocket(path)];
@@ -119,17 +119,17 @@ describe('answers that the client does not take', () => {
     }
     await eventually(() => released === 6);
     // Each answer has left the hands of gRPC; both connections hold three.
-    expect(memory.figures.used).toBeGreaterThan(6 * contents.length);
+    expect(memory.figures.used).toBeGreaterThan(6 * length);
     sockets[0]?.destroy();
-    await eventually(() => memory.figures.used < 4 * contents.length);
-    expect(memory.figures.used).toBeGreaterThan(3 * contents.length);
+    await eventually(() => memory.figures.used < 4 * length);
+    expect(memory.figures.used).toBeGreaterThan(3 * length);
     sockets[1]?.destroy();
     await eventually(() => memory.figures.used === 0);
   });
 
   test('cost nothing once they were read', async () => {
     const memory = new MemoryBudget(1e9);
-    const { path } = await testServer({ memory, mount: async () => ({ files: [file], objectVersions: [] }) });
+    const { path } = await testServer({ memory, mount: async () => ({ files: files(), objectVersions: [] }) });
     const client = grpcClient(`unix:${path}`);
     for (let i = 0; i < 5; i++) await mount(client);
     await eventually(() => memory.figures.used === 0);
