@@ -7,6 +7,7 @@ export const ALONE: readonly string[] = [
   'test/azure/login-answers.test.ts',
   'test/azure/no-imds.test.ts',
   'test/azure/rotation-worker.test.ts',
+  'test/azure/stale-attacks.test.ts',
   'test/e2e/overrides.test.ts',
   'test/e2e/parity-identity.test.ts',
   'test/e2e/parity-key-vault-form.test.ts',
