@@ -4,7 +4,6 @@
  * request have different deadlines.
  */
 
-import { randomUUID } from 'node:crypto';
 import { isRestError } from '@azure/core-rest-pipeline';
 import { delay } from '../../base/abort.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
@@ -43,7 +42,7 @@ export class ReadTries {
   /** Returns the call of the next try. Throws: see `TokenPool`. */
   async next(): Promise<VaultCall> {
     const authorization = await this.#login.authorization();
-    return { authorization, clientRequestId: randomUUID(), signal: this.#options.signal };
+    return { authorization, signal: this.#options.signal };
   }
 
   /** Records that the vault answered the last try. */

@@ -10,42 +10,34 @@ import {
   createPipelineRequest,
   type HttpClient,
   isRestError,
-  type PipelinePolicy,
-  type PipelineRequest,
+  type Pipeline,
   type PipelineResponse,
   RestError,
-  type SendRequest,
 } from '@azure/core-rest-pipeline';
 import { CertificateClient } from '@azure/keyvault-certificates';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient, type SecretClientOptions } from '@azure/keyvault-secrets';
 import type { ObjectRef } from '../../mount/ports.ts';
 import { BadAnswer } from './bad-answer.ts';
-import { refuseChallenges } from './challenge.ts';
 import { COLLECTION } from './vault-json.ts';
+import { refuseElsewhere, VaultPipeline } from './vault-pipeline.ts';
 
 /** Settings of one call. */
 export interface VaultCall {
   /** Value of the header: `Bearer` and a token. */
   readonly authorization: string;
-  readonly clientRequestId: string;
   readonly signal: AbortSignal;
 }
 
 /** The version of the API that the official provider speaks; older stacks know no newer one. */
 const SERVICE_VERSION = '7.4';
-const REQUEST_ID_HEADER = 'x-ms-client-request-id';
 /** Bounds of a listing. A page has 25 versions, and a vault, or a proxy before it, may link the pages in a circle. */
 const MAX_PAGES = 400;
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
-/** The SDK's own bound. */
-const MAX_REDIRECTS = 20;
-const REDIRECTS = new Set([300, 301, 302, 307]);
 
 /** The SDK requires a credential. The token comes with each call instead, since callers differ. */
 const NO_CREDENTIAL: TokenCredential = { getToken: async () => null };
-/** Ends each call of the SDK at a 401, before the SDK's own policy logs in wherever the answer points to. */
-const POLICY: PipelinePolicy = { name: 'akvVaultPolicy', sendRequest: sendWithin };
+const PIPELINE = new VaultPipeline();
 
 type CallOptions = NonNullable<Parameters<SecretClient['getSecret']>[1]>;
 
@@ -67,11 +59,11 @@ export class VaultClient {
    * Returns the JSON of an object: null if the answer is empty, undefined if it is no JSON.
    * Throws: `RestError` with the JSON of the answer in `details`, `Challenge`, `BadAnswer`, `AbortError`.
    */
-  async get(ref: ObjectRef, { authorization, clientRequestId, signal }: VaultCall): Promise<unknown> {
+  async get(ref: ObjectRef, { authorization, signal }: VaultCall): Promise<unknown> {
     const seen: { answer?: Pick<PipelineResponse, 'status' | 'bodyAsText'> } = {};
     const options: CallOptions = {
       abortSignal: signal,
-      requestOptions: { headers: { authorization, [REQUEST_ID_HEADER]: clientRequestId } },
+      requestOptions: { headers: { authorization } },
       onResponse: (answer) => {
         seen.answer = answer;
       },
@@ -132,14 +124,10 @@ export class VaultClient {
     }
   }
 
-  async #page(url: URL, { authorization, clientRequestId, signal }: VaultCall): Promise<string> {
-    const headers = createHttpHeaders({
-      accept: 'application/json',
-      authorization,
-      [REQUEST_ID_HEADER]: clientRequestId,
-    });
+  async #page(url: URL, { authorization, signal }: VaultCall): Promise<string> {
+    const headers = createHttpHeaders({ accept: 'application/json', authorization });
     const request = createPipelineRequest({ url: url.href, headers, abortSignal: signal });
-    const response = await sendWithin(request, (own) => this.#transport.sendRequest(own));
+    const response = await PIPELINE.sendRequest(this.#transport, request);
     const { status: statusCode, bodyAsText } = response;
     if (statusCode === 200) return bodyAsText ?? '';
     throw Object.assign(new RestError('', { statusCode, request, response }), { details: parse(bodyAsText) });
@@ -148,30 +136,9 @@ export class VaultClient {
   #options() {
     return {
       serviceVersion: SERVICE_VERSION,
-      retryOptions: { maxRetries: 0 },
-      redirectOptions: { maxRetries: 0 },
       httpClient: this.#transport,
-      additionalPolicies: [{ policy: POLICY, position: 'perRetry' }],
-    } satisfies SecretClientOptions;
-  }
-}
-
-/**
- * Sends a request, and again if the vault redirects it to the same host and path. A redirect to another host is
- * returned as the answer.
- * Throws: `Challenge` for a 401; `BadAnswer` for a redirect to another path.
- */
-async function sendWithin(request: PipelineRequest, next: SendRequest): Promise<PipelineResponse> {
-  for (let redirects = 0; ; redirects++) {
-    const response = await next(request);
-    refuseChallenges(response);
-    const location = response.headers.get('location') ?? '';
-    const isRedirect = REDIRECTS.has(response.status) && location !== '' && URL.canParse(location, request.url);
-    if (!isRedirect || redirects === MAX_REDIRECTS) return response;
-    const [url, target] = [new URL(request.url), new URL(location, request.url)];
-    if (target.origin !== url.origin) return response;
-    refuseElsewhere(url, target);
-    request.url = target.href;
+      pipeline: PIPELINE,
+    } satisfies SecretClientOptions & { readonly pipeline: Pipeline };
   }
 }
 
@@ -187,20 +154,6 @@ function nextOf(page: unknown, url: URL): URL | undefined {
   const next = new URL(nextLink, url.href);
   refuseElsewhere(url, next);
   return next;
-}
-
-/** Refuses a URL on another host or path than the vault's, so that no token is sent there. */
-function refuseElsewhere(url: URL, target: URL): void {
-  if (target.origin !== url.origin) {
-    throw new BadAnswer(`the vault refers to ${target.origin}; nothing was sent there`);
-  }
-  if (pathOf(target) !== pathOf(url)) {
-    throw new BadAnswer('the vault refers to something else as the next page of the listing; it was not asked for');
-  }
-}
-
-function pathOf({ pathname }: URL): string {
-  return pathname.replace(/\/$/, '').toLowerCase();
 }
 
 /** Returns the JSON of a body: null if there is none, undefined if it is something else. */
