@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { createPipelineRequest } from '@azure/core-rest-pipeline';
+import { createHttpHeaders, createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
@@ -125,5 +125,33 @@ it('a request that cannot be written is no defect, and nobody quotes it', async 
   await expect(transport.sendRequest(request)).rejects.toMatchObject({
     code: 'BAD_REQUEST_TEXT',
     message: expect.not.stringContaining('Bearer'),
+  });
+});
+
+describe('the headers', () => {
+  it('of a request are sent with the host first, and those of an answer come without cookies and by any case', async () => {
+    let received: string[] = [];
+    const mirror = http.createServer(({ rawHeaders }, response) => {
+      received = rawHeaders;
+      response.writeHead(403, { 'Set-Cookie': ['a=1', 'b=2'], 'X-Ms-Request-Id': 'id-1', 'Retry-After': '3' }).end();
+    });
+    await new Promise<void>((resolve) => mirror.listen(0, '127.0.0.1', resolve));
+    const host = `127.0.0.1:${(mirror.address() as AddressInfo).port}`;
+    const headers = createHttpHeaders({ Accept: 'application/json', authorization: 'Bearer a-token' });
+    const url = `http://${host}/path?query=1`;
+    const request = createPipelineRequest({ url, headers, allowInsecureConnection: true });
+    const answer = await transport.sendRequest(request).finally(() => mirror.close());
+    expect(received).toEqual([
+      ...['host', host],
+      ...['Accept', 'application/json'],
+      ...['authorization', 'Bearer a-token'],
+      ...['user-agent', 'test'],
+      ...['Connection', 'keep-alive'],
+    ]);
+    expect(answer.headers.get('x-MS-request-id')).toBe('id-1');
+    expect(answer.headers.has('constructor')).toBe(false);
+    expect(answer.headers.get('constructor')).toBeUndefined();
+    expect(answer.headers.toJSON()).toEqual(Object.fromEntries(answer.headers));
+    expect(Object.keys(answer.headers.toJSON())).not.toContain('set-cookie');
   });
 });

@@ -7,9 +7,10 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
-import { createHttpHeaders, type PipelineRequest, type PipelineResponse, RestError } from '@azure/core-rest-pipeline';
+import { type HttpHeaders, type PipelineRequest, type PipelineResponse, RestError } from '@azure/core-rest-pipeline';
 import { discard } from '../../base/discard.ts';
 import { addressesOf } from './addresses.ts';
+import { AnswerHeaders } from './answer-headers.ts';
 import { connectingOf } from './bounded-agents.ts';
 import { coded, type FailedPlace } from './network-error.ts';
 
@@ -51,9 +52,15 @@ export function exchange(
   const body = request.body ?? undefined;
   if (body !== undefined && typeof body !== 'string') throw new Error('a request with a body that is no text');
   const { request: start } = url.protocol === 'http:' ? http : https;
+  const isPlain = method === 'GET' && body === undefined;
   let wire: http.ClientRequest;
   try {
-    wire = start(url, { agent, method, headers: headers.toJSON() });
+    wire = start({
+      ...targetOf(url),
+      agent,
+      method,
+      headers: isPlain ? listOf(url, headers) : headers.toJSON(),
+    });
   } catch {
     // A header contains an invalid character, and the error may quote it.
     return failedExchange(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
@@ -134,10 +141,21 @@ function addressOf(socket: Socket | null): string | undefined {
   return socket.remoteAddress ?? connectingOf(socket)?.tried.at(-1)?.address;
 }
 
+/** Returns the options for a URL. Node would copy each field of a URL that it is given. */
+function targetOf({ protocol, hostname, port, pathname, search }: URL): http.RequestOptions {
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+  return { protocol, host, port, path: pathname + search };
+}
+
+/** Returns the headers as a list, which Node writes as it is: it adds no `Host`, nor the length of a body. */
+function listOf({ host }: URL, headers: HttpHeaders): string[] {
+  const list = ['host', host];
+  for (const [name, value] of headers) list.push(name, value);
+  return list;
+}
+
 function headOf({ statusCode: status = 0, headers }: http.IncomingMessage): Omit<PipelineResponse, 'request'> {
-  // Cookies, which are not used, are the only header that comes as a list.
-  const { 'set-cookie': _, ...given } = headers;
-  return { status, headers: createHttpHeaders(given as Record<string, string>) };
+  return { status, headers: new AnswerHeaders(headers) };
 }
 
 /** Reads an answer to its end. */

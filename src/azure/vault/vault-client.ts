@@ -11,7 +11,6 @@ import {
   type HttpClient,
   isRestError,
   type Pipeline,
-  type PipelineResponse,
   RestError,
 } from '@azure/core-rest-pipeline';
 import { CertificateClient } from '@azure/keyvault-certificates';
@@ -40,6 +39,7 @@ const NO_CREDENTIAL: TokenCredential = { getToken: async () => null };
 const PIPELINE = new VaultPipeline();
 
 type CallOptions = NonNullable<Parameters<SecretClient['getSecret']>[1]>;
+type Answer = Parameters<NonNullable<CallOptions['onResponse']>>[0];
 
 /** One vault, for all identities. */
 export class VaultClient {
@@ -60,7 +60,7 @@ export class VaultClient {
    * Throws: `RestError` with the JSON of the answer in `details`, `Challenge`, `BadAnswer`, `AbortError`.
    */
   async get(ref: ObjectRef, { authorization, signal }: VaultCall): Promise<unknown> {
-    const seen: { answer?: Pick<PipelineResponse, 'status' | 'bodyAsText'> } = {};
+    const seen: { answer?: Answer } = {};
     const options: CallOptions = {
       abortSignal: signal,
       requestOptions: { headers: { authorization } },
@@ -72,14 +72,14 @@ export class VaultClient {
       await this.#ask(ref, options);
     } catch (error) {
       if (seen.answer === undefined) throw error;
-      const { status: statusCode, bodyAsText } = seen.answer;
+      const { status: statusCode } = seen.answer;
       // The SDK also throws if a field of a good answer is absent, or if an id has another form.
-      if (statusCode === 200) return parse(bodyAsText);
+      if (statusCode === 200) return jsonOf(seen.answer);
       // The JSON as the vault wrote it: each of the three clients converts it differently.
-      const details = parse(bodyAsText);
+      const details = jsonOf(seen.answer);
       throw Object.assign(isRestError(error) ? error : new RestError('', { statusCode }), { details });
     }
-    return seen.answer?.status === 200 ? parse(seen.answer.bodyAsText) : undefined;
+    return seen.answer?.status === 200 ? jsonOf(seen.answer) : undefined;
   }
 
   /**
@@ -154,6 +154,11 @@ function nextOf(page: unknown, url: URL): URL | undefined {
   const next = new URL(nextLink, url.href);
   refuseElsewhere(url, next);
   return next;
+}
+
+/** Returns the JSON of an answer, as {@link parse} does. The SDK has parsed it, or read it as a text. */
+function jsonOf({ bodyAsText, parsedBody }: Answer): unknown {
+  return typeof parsedBody === 'object' ? parsedBody : parse(bodyAsText);
 }
 
 /** Returns the JSON of a body: null if there is none, undefined if it is something else. */
