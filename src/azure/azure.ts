@@ -105,7 +105,10 @@ export function connectAzure(options: AzureOptions): Azure {
   const known = new LastKnownGood({ sweeper, maxStaleMs, witness: offline.values });
   const offlineProof = issuers ?? noOfflineProof;
   const vouchers = new Vouchers({ sweeper, offlineProof, maxStaleMs, witness: offline.principals });
+  const claim = (host: string, owner: string) => agents.claim(host, owner);
+  const shared = { silent, outages, claim, telemetry, clock, sweeper };
   const tokens = new TokenPool({
+    ...shared,
     transport: {
       client: metadata.clientOf(transport),
       tokenProxy: () => proxy.client(),
@@ -113,24 +116,15 @@ export function connectAzure(options: AzureOptions): Azure {
       nmiHost,
       clock,
     },
-    silent,
-    outages,
     vouchers,
-    telemetry,
-    clock,
-    sweeper,
   });
   const vaults = new AzureVaults({
+    ...shared,
     tokens,
-    silent,
-    outages,
     known,
     transport,
     prepare: (url) => agents.prepare(url),
     holdBack: (url) => agents.pending.holdBack(url),
-    telemetry,
-    clock,
-    sweeper,
     cacheTtlMs,
     pinnedCacheTtlMs,
   });

@@ -181,6 +181,29 @@ describe('the number', () => {
     for (let i = 0; i < 510; i++) await find(lookup, `n${i}.example`);
     expect(sweeper.size).toBe(500);
   });
+
+  it('of answers kept is charged to whom a host gave something: names of other hosts push none of these out', async () => {
+    const clock = manualClock();
+    let failing = false;
+    const resolve = async () => {
+      if (failing) throw Object.assign(new Error('no answer'), { code: 'ETIMEOUT' });
+      return { addresses: [{ address: '192.0.2.1', family: 4 }], ttlMs: 1 };
+    };
+    const { lookups, lookup } = lookupsOf(resolve, clock);
+    await find(lookup);
+    lookups.claim(`${NAME}:443`, 'p');
+    clock.time += 2_000;
+    await find(lookup);
+    for (let i = 0; i < 600; i++) await find(lookup, `n${i}.example`);
+    for (let i = 0; i < 600; i++) {
+      await find(lookup, `m${i}.example`);
+      lookups.claim(`m${i}.example`, 'thief');
+    }
+    failing = true;
+    clock.time += 2_000;
+    expect(await find(lookup)).toBe('192.0.2.1');
+    expect(await find(lookup, 'm0.example')).toBe('ETIMEOUT');
+  });
 });
 
 describe('four names that no name server answers for', () => {

@@ -119,6 +119,11 @@ export class Agents implements AgentSource {
     this.#lookups.doubt(hostname, address);
   }
 
+  /** Records that a host gave `owner` a value or a token; see `Lookups`. */
+  claim(host: string, owner: string): void {
+    this.#lookups.claim(host, owner);
+  }
+
   /** See {@link Lookups.stop}. */
   stopLookups(): void {
     this.#lookups.stop(GRACE_MS);

@@ -25,8 +25,10 @@ const MAX_LOOKUPS = 64;
 /** The same for names that name servers did not answer for in the last minute: other names can still be looked up. */
 const MAX_SILENT_LOOKUPS = 32;
 const SILENT_MS = 60_000;
-/** Names whose answers are kept. */
+/** Names whose answers are kept. When they are too many, the owner with most of them loses its oldest one. */
 const MAX_NAMES = 500;
+/** The owner of names of which nobody is known to get anything: a pod can name as many as it likes. */
+const NOBODY = '';
 /** Bounds of the time for which an answer is used without asking again, whatever its TTL. */
 const MIN_FRESH_MS = 1_000;
 const MAX_FRESH_MS = 60_000;
@@ -52,6 +54,7 @@ export interface LookupOptions {
 
 interface Known {
   readonly addresses: readonly LookupAddress[];
+  readonly owner: string;
   /** The time in which no server is asked again. */
   fresh: Lifetime;
 }
@@ -121,6 +124,17 @@ export class Lookups {
   }
 
   /**
+   * Records that a host (with or without a port) gave `owner` a value or a token: from now on, its name is charged to
+   * this owner, and names of hosts that gave nothing do not push it out.
+   */
+  claim(host: string, owner: string): void {
+    const hostname = host.replace(/:\d+$/, '');
+    const known = this.#known.peek(hostname);
+    if (known?.owner !== NOBODY) return;
+    this.#known.set(hostname, { ...known, owner }, { ttlMs: this.#known.leftMs(hostname), owner });
+  }
+
+  /**
    * Limits the wait of current and later callers to this many milliseconds. Calls in progress may still need a name.
    */
   stop(graceMs: number): void {
@@ -173,7 +187,8 @@ export class Lookups {
     try {
       const { addresses, ttlMs } = await this.#resolve(hostname);
       const fresh = new Lifetime(clock, Math.max(MIN_FRESH_MS, Math.min(MAX_FRESH_MS, ttlMs)));
-      this.#known.set(hostname, { addresses, fresh }, { ttlMs: STALE_MS });
+      const owner = this.#known.peek(hostname)?.owner ?? NOBODY;
+      this.#known.set(hostname, { addresses, owner, fresh }, { ttlMs: STALE_MS, owner });
       this.#silent.delete(hostname);
       this.#telemetry.nameLookup('ok');
       return addresses;

@@ -87,6 +87,8 @@ export interface TokenPoolOptions extends ProofParts {
   readonly silent: SilentHosts;
   readonly telemetry: Telemetry;
   readonly sweeper: Sweeper;
+  /** Records that a host gave a namespace a token; see `Lookups`. Default: nothing. */
+  readonly claim?: (host: string, owner: string) => void;
   /** Default: 1000. */
   readonly maxTokens?: number;
 }
@@ -254,6 +256,7 @@ export class TokenPool {
     const { principal, proof, owner } = claimant;
     const now = clock.wall();
     vouchers.accepted(claimant, now);
+    this.#options.claim?.(claimant.place.host, owner);
     const givenMs = expiresAt - now;
     // Without `expires_in` the SDK gives a time in the past, or NaN.
     const lifeMs = givenMs > MIN_LIFE_MS ? Math.min(MAX_LIFE_MS, givenMs) : UNKNOWN_LIFE_MS;

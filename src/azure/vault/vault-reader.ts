@@ -35,6 +35,8 @@ export interface ReaderOptions {
   readonly known: LastKnownGood;
   /** Opens a connection to a vault ahead of a read. Throws: errors of a proxy's URL. */
   readonly prepare: (vaultUrl: string) => void;
+  /** Records that a host gave a principal a value; see `Lookups`. */
+  readonly claim: (host: string, principal: string) => void;
   /** How long a current version answers repeated reads, in milliseconds; 0: never. */
   readonly cacheTtlMs: number;
   /** The same for versions that the manifest names. */
@@ -210,7 +212,7 @@ export class SessionReader implements VaultReader {
     signal: AbortSignal,
   ): Promise<KnownValues[O]> {
     const session = this.#session;
-    const { telemetry, known } = this.#options;
+    const { telemetry, known, claim } = this.#options;
     const { gate } = session.host;
     const request = gate.enter(read.key, mountId);
     const tries = new ReadTries({ session, telemetry, signal });
@@ -223,6 +225,7 @@ export class SessionReader implements VaultReader {
           const value = read.understand(body);
           read.shared.keep(read.key, value, { owner: session.login.principal, ttlMs: read.ttlMs });
           known.keep(read.request, value);
+          claim(session.hostName, session.login.principal);
           return value;
         } catch (error) {
           await tries.recover(error);
