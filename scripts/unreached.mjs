@@ -1,23 +1,27 @@
-// Modules that packages of the bundle require, and that no code of this program reaches. The build replaces each by an
-// empty module, so that it is neither loaded nor kept in memory.
+// Replaces modules that packages of the bundle require for what this program does not do, so that they are neither loaded
+// nor kept in memory. `build.mjs` uses it.
 
-const UNREACHED = [
+/** The modules, by name, and the code that takes the place of each. */
+const REPLACED = {
   // grpc-js loads it for its services channelz and ORCA, which the server does not offer.
-  '@grpc/proto-loader',
+  '@grpc/proto-loader': 'module.exports = {};',
+  // prom-client asks it for the span of an exemplar. No metric has exemplars.
+  '@opentelemetry/api': 'module.exports = {};',
   // protobufjs uses it for integers of 64 bits, which the contract does not have, and compiles WebAssembly for it.
-  'long',
+  long: 'module.exports = {};',
   // @azure/identity opens a browser with it.
-  'open',
-];
+  open: 'module.exports = {};',
+  // jsonwebtoken asks it three times whether Node is at least 8.0, 15.7 and 16.9.
+  semver: 'module.exports = { satisfies: () => true };',
+};
 
-/** An esbuild plugin that makes the modules above empty. */
+/** An esbuild plugin that replaces the modules above. */
 export const unreached = {
   name: 'unreached',
   setup({ onResolve, onLoad }) {
-    const filter = new RegExp(`^(${UNREACHED.join('|')})$`);
-    onResolve({ filter }, ({ path, kind }) =>
+    onResolve({ filter: new RegExp(`^(${Object.keys(REPLACED).join('|')})$`) }, ({ path, kind }) =>
       kind === 'dynamic-import' ? { path, external: true } : { path, namespace: 'unreached' },
     );
-    onLoad({ filter: /.*/, namespace: 'unreached' }, () => ({ contents: 'module.exports = {};' }));
+    onLoad({ filter: /.*/, namespace: 'unreached' }, ({ path }) => ({ contents: REPLACED[path] }));
   },
 };

@@ -3,3 +3,8 @@ declare module '*?raw' {
   const text: string;
   export default text;
 }
+
+declare module 'node-forge/lib/*.js' {
+  const forge: unknown;
+  export default forge;
+}

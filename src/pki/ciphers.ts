@@ -4,9 +4,9 @@
  */
 
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import forge from 'node-forge';
 import { nextTurn } from '../base/turns.ts';
 import { badContent } from './bad-content.ts';
+import { rc2 as forgeRc2, util } from './forge.ts';
 
 /** A cipher of Node, or RC2 or RC4, which OpenSSL 3 does not offer. Sizes are in bytes. */
 export type Cipher =
@@ -51,9 +51,9 @@ export function encrypt(cipher: Cipher, { key, iv }: CipherKey, content: Buffer)
       return Buffer.concat([native.update(content), native.final()]);
     }
     case 'rc2': {
-      const rc2 = forge.rc2.createEncryptionCipher(key.toString('latin1'), cipher.effectiveBits);
+      const rc2 = forgeRc2.createEncryptionCipher(key.toString('latin1'), cipher.effectiveBits);
       rc2.start(iv.toString('latin1'));
-      rc2.update(forge.util.createBuffer(content.toString('latin1')));
+      rc2.update(util.createBuffer(content.toString('latin1')));
       rc2.finish();
       return Buffer.from(rc2.output.getBytes(), 'latin1');
     }
@@ -87,12 +87,12 @@ async function decryptRc2(
   { content, signal }: Encrypted,
 ): Promise<Buffer | undefined> {
   if (content.length === 0 || content.length % 8 !== 0) return undefined;
-  const rc2 = forge.rc2.createDecryptionCipher(key.toString('latin1'), effectiveBits);
+  const rc2 = forgeRc2.createDecryptionCipher(key.toString('latin1'), effectiveBits);
   const parts: Buffer[] = [];
   for (let offset = 0; offset < content.length; offset += SLICE_BYTES) {
     await nextTurn(signal);
     rc2.start((offset === 0 ? iv : content.subarray(offset - 8, offset)).toString('latin1'));
-    rc2.update(forge.util.createBuffer(content.toString('latin1', offset, offset + SLICE_BYTES)));
+    rc2.update(util.createBuffer(content.toString('latin1', offset, offset + SLICE_BYTES)));
     parts.push(Buffer.from(rc2.output.getBytes(), 'latin1'));
   }
   return withoutPadding(Buffer.concat(parts));

@@ -2,12 +2,12 @@
  * Writes DER with node-forge's ASN.1. The writer of PKCS#12 and the reader of private keys call it.
  */
 
-import forge from 'node-forge';
+import type forge from 'node-forge';
+import { asn1 } from './forge.ts';
 
 /** A structure to be written as DER. */
 export type Asn1 = forge.asn1.Asn1;
 
-const { asn1 } = forge;
 const { Class, Type } = asn1;
 
 /** Encodes a structure as DER. */

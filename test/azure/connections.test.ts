@@ -4,6 +4,7 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
@@ -115,6 +116,17 @@ describe('a server of a private CA', () => {
   it('is trusted by NODE_EXTRA_CA_CERTS beside SSL_CERT_FILE, which Node alone would forget', async () => {
     const certFile = fileOf('other.pem', (await issue({ name: 'other' })).certificate.toString());
     expect(await outcomeWith({ certFile, extraCaFile: fileOf('extra.pem', pem) })).toBe(200);
+  });
+
+  it('needs none of the authorities that Node has itself, however they are written', async () => {
+    const [own = '', second = ''] = rootCertificates;
+    const inOneLine = own.replaceAll('\n', '').replace(/(BEGIN CERTIFICATE-----)(.*)(-----END)/, '$1\n$2\n$3\n');
+    const certFile = fileOf(
+      'system.pem',
+      [own, `${second.replaceAll('\n', '\r\n')}\r\n`, inOneLine, pem, pem].join('\n'),
+    );
+    expect(await readTrust({ ...NOWHERE, certFile })).toEqual([pem.trim()]);
+    expect(await readTrust({ ...NOWHERE, certFile: fileOf('own.pem', own) })).toEqual([]);
   });
 
   it('is asked by its own trust where the files are not there', async () => {

@@ -64,7 +64,8 @@ const MAX_ROUTES = 200;
  * all, names under `.localhost` on the loopback interface (RFC 6761 section 6.3).
  */
 export class Agents implements AgentSource {
-  readonly #trust: readonly string[];
+  /** Certificates for the context of TLS; empty once that is made. */
+  #trust: readonly string[];
   readonly #connectTimeoutMs: number;
   readonly #lookups: Lookups;
   /** Resolves names to addresses. */
@@ -150,9 +151,14 @@ export class Agents implements AgentSource {
   }
 
   #options(): BoundedAgentOptions {
-    this.#secureContext ??= tls.createSecureContext(
-      this.#trust.length === 0 ? {} : { ca: [...tls.rootCertificates, ...this.#trust] },
-    );
+    if (this.#secureContext === undefined) {
+      const trust = this.#trust;
+      this.#secureContext = tls.createSecureContext(
+        trust.length === 0 ? {} : { ca: [...tls.rootCertificates, ...trust] },
+      );
+      // OpenSSL has them now; the texts need as much memory again.
+      this.#trust = [];
+    }
     return {
       ...SHARED,
       connectTimeoutMs: this.#connectTimeoutMs,

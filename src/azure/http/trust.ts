@@ -6,6 +6,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { readRegularFile, realPathOf } from './regular-file.ts';
 
 /** Sources of certificates beyond Node's own: `SSL_CERT_FILE`, `SSL_CERT_DIR`, `NODE_EXTRA_CA_CERTS`. */
@@ -21,14 +22,22 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_FILES = 2000;
 
 /**
- * Returns the certificates to trust in addition to Node's own, each as PEM. The list is empty if Node has all of them.
+ * Returns the certificates to trust in addition to Node's own, each as PEM. Those that Node has are left out: a bundle of
+ * the system has mostly the same ones, and each costs time and memory in every process.
  */
 export async function readTrust({ certFile, certDir, extraCaFile }: TrustSources): Promise<readonly string[]> {
   if (!certFile && !certDir) return [];
   const files = [certFile ?? '', extraCaFile ?? '', ...(await filesIn(certDir ?? ''))].filter((file) => file !== '');
   const texts = await Promise.all([...new Set(files)].slice(0, MAX_FILES).map(textOf));
   const pems = texts.flatMap((text) => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []);
-  return [...new Set(pems)].filter(isCertificate);
+  const own = new Set(rootCertificates.map(withoutBlanks));
+  const others = new Map(pems.map((pem) => [withoutBlanks(pem), pem]));
+  return [...others].filter(([text, pem]) => !own.has(text) && isCertificate(pem)).map(([, pem]) => pem);
+}
+
+/** Returns the text of a PEM file without line breaks, which differ from tool to tool. */
+function withoutBlanks(pem: string): string {
+  return pem.replace(/\s+/g, '');
 }
 
 async function filesIn(directories: string): Promise<readonly string[]> {
