@@ -67,8 +67,8 @@ it('what one Mount left in memory goes in its time, though no further Mount come
     ['the opened key, after a minute', idle(SECOND)],
     ['nothing before ten minutes are over', idle(8 * MINUTE)],
     ['facts and file, after ten minutes', idle(MINUTE)],
-    ['the token, ahead of its end; last known value, proof and addresses, after an hour', idle(50 * MINUTE)],
-    ['the metadata, after a day', idle(24 * HOUR)],
+    ['the token, ahead of its end; last known value and addresses, after an hour', idle(50 * MINUTE)],
+    ['the metadata, and the date of the proof, after a day', idle(24 * HOUR)],
   ];
   expect(left).toEqual([
     ['the value, after 30 seconds', 9],
@@ -76,7 +76,7 @@ it('what one Mount left in memory goes in its time, though no further Mount come
     ['the opened key, after a minute', 8],
     ['nothing before ten minutes are over', 8],
     ['facts and file, after ten minutes', 6],
-    ['the token, ahead of its end; last known value, proof and addresses, after an hour', 1],
-    ['the metadata, after a day', 0],
+    ['the token, ahead of its end; last known value and addresses, after an hour', 2],
+    ['the metadata, and the date of the proof, after a day', 0],
   ]);
 });
