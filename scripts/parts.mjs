@@ -8,6 +8,8 @@ import { transform } from 'esbuild';
 const PARTS = {
   start: ['src/main.ts', 'src/cli/serve.ts'],
   provider: ['src/cli/provider.ts'],
+  keys: ['node_modules/@azure/keyvault-keys/dist/esm/index.js'],
+  certificates: ['node_modules/@azure/keyvault-certificates/dist/esm/index.js'],
   metrics: ['src/server/instruments.ts'],
   commands: ['src/cli/program.ts'],
 };

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 /** The parts that `serve` loads. */
-const SERVED = ['start', 'provider', 'metrics'];
+const SERVED = ['start', 'provider', 'keys', 'certificates', 'metrics'];
 const CACHE_END = `-${process.version}-${process.arch}.cache`;
 
 describe('the built program', () => {

@@ -49,7 +49,9 @@ describe('the npm package', () => {
         .map(withoutDigest)
         .toSorted(),
     ).toEqual([
+      'dist/certificates.js',
       'dist/commands.js',
+      'dist/keys.js',
       'dist/lab.js',
       'dist/main.js',
       'dist/metrics.js',

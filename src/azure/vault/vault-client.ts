@@ -13,8 +13,8 @@ import {
   type Pipeline,
   RestError,
 } from '@azure/core-rest-pipeline';
-import { CertificateClient } from '@azure/keyvault-certificates';
-import { KeyClient } from '@azure/keyvault-keys';
+import type { CertificateClient } from '@azure/keyvault-certificates';
+import type { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient, type SecretClientOptions } from '@azure/keyvault-secrets';
 import type { ObjectRef } from '../../mount/ports.ts';
 import { BadAnswer } from './bad-answer.ts';
@@ -107,20 +107,25 @@ export class VaultClient {
     return pages;
   }
 
+  /** Loads the clients of keys and certificates when they are needed: most nodes read secrets only. */
   async #ask({ type, name, version }: ObjectRef, options: CallOptions): Promise<unknown> {
     const pinned = version === '' ? options : { ...options, version };
     switch (type) {
       case 'secret':
         this.#secrets ??= new SecretClient(this.#url, NO_CREDENTIAL, this.#options());
         return this.#secrets.getSecret(name, pinned);
-      case 'key':
+      case 'key': {
+        const { KeyClient } = await import('@azure/keyvault-keys');
         this.#keys ??= new KeyClient(this.#url, NO_CREDENTIAL, this.#options());
         return this.#keys.getKey(name, pinned);
-      case 'cert':
+      }
+      case 'cert': {
+        const { CertificateClient } = await import('@azure/keyvault-certificates');
         this.#certificates ??= new CertificateClient(this.#url, NO_CREDENTIAL, this.#options());
         return version === ''
           ? this.#certificates.getCertificate(name, options)
           : this.#certificates.getCertificateVersion(name, version, options);
+      }
     }
   }
 
