@@ -28,8 +28,11 @@ export interface BudgetFigures {
 
 /** One caller's part of the budget. */
 export interface Lease {
-  /** Resolves when `bytes` more are free for it. Throws: the reason of `signal` if it aborts before. */
-  reserve(bytes: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes `bytes` more, at once if they are free for it. Otherwise returns a promise that resolves when they are. Throws: the
+   * reason of `signal` if it aborts before.
+   */
+  reserve(bytes: number, signal: AbortSignal): Promise<void> | undefined;
   /** Adds bytes that are there already, or gives back, with a negative number. */
   add(bytes: number): void;
   /** Gives everything back. Further calls have no effect. */
@@ -169,12 +172,12 @@ export class MemoryBudget {
     return this.#exempt === lease || owner.held + bytes <= this.#free;
   }
 
-  async #wait(lease: OpenLease, owner: Owner, bytes: number, signal: AbortSignal): Promise<void> {
+  #wait(lease: OpenLease, owner: Owner, bytes: number, signal: AbortSignal): Promise<void> | undefined {
     if (this.#exempt === lease || (owner.waiting === 0 && this.#mayReserve(lease, owner, bytes))) {
       lease.add(bytes);
-      return;
+      return undefined;
     }
-    await turn(signal, (grant) => {
+    return turn(signal, (grant) => {
       const waiter = { bytes, grant };
       lease.pending.add(waiter);
       owner.waiting++;
@@ -243,7 +246,7 @@ export class MemoryBudget {
 }
 
 interface Handles {
-  readonly wait: (bytes: number, signal: AbortSignal) => Promise<void>;
+  readonly wait: (bytes: number, signal: AbortSignal) => Promise<void> | undefined;
   readonly close: () => void;
 }
 
@@ -262,10 +265,9 @@ class OpenLease implements Lease {
     this.#handles = handles;
   }
 
-  async reserve(bytes: number, signal: AbortSignal): Promise<void> {
+  reserve(bytes: number, signal: AbortSignal): Promise<void> | undefined {
     signal.throwIfAborted();
-    if (this.closed) return;
-    await this.#handles.wait(bytes, signal);
+    return this.closed ? undefined : this.#handles.wait(bytes, signal);
   }
 
   add(bytes: number): void {

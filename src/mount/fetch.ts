@@ -46,7 +46,7 @@ export async function fetchObjects(
     return read;
   };
   const fetchOne = async (object: ObjectSpec) => {
-    const all = await fetchObject(object, { reader, context, get });
+    const all = object.history <= 1 ? [await get(object)] : await fetchHistory(object, { reader, context, get });
     bytes += all.reduce((sum, one) => sum + leastBytes(object, one), 0);
     if (bytes > MAX_ANSWER_BYTES) tooLarge.abort(volumeTooLarge());
     return all;
@@ -129,8 +129,7 @@ interface Fetching {
   readonly get: (ref: ObjectRef) => Promise<FetchedObject>;
 }
 
-async function fetchObject(object: ObjectSpec, { reader, context, get }: Fetching): Promise<readonly FetchedObject[]> {
-  if (object.history <= 1) return [await get(object)];
+async function fetchHistory(object: ObjectSpec, { reader, context, get }: Fetching): Promise<readonly FetchedObject[]> {
   const versions = chooseVersions(object, await reader.listVersions(object, context));
   const read = async (version: string) => {
     try {

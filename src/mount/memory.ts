@@ -42,7 +42,7 @@ export interface MountSize {
 export class MountMemory implements ReadMemory {
   readonly #budget: MemoryBudget;
   readonly #clock: Clock;
-  readonly #waits = new Map<symbol, { readonly bytes: number; readonly since: SteadyTime }>();
+  readonly #waits = new Set<{ readonly bytes: number; readonly since: SteadyTime }>();
   #lease: Lease | undefined;
   #closed = false;
 
@@ -68,7 +68,8 @@ export class MountMemory implements ReadMemory {
   async during<T>(work: () => Promise<T>, bytesOf: (value: T) => number, signal: AbortSignal): Promise<T> {
     const lease = this.#lease;
     if (lease === undefined) return work();
-    await this.#timed(READ_BYTES, lease.reserve(READ_BYTES, signal));
+    const reserved = lease.reserve(READ_BYTES, signal);
+    if (reserved !== undefined) await this.#timed(READ_BYTES, reserved);
     let kept = 0;
     try {
       const value = await work();
@@ -83,7 +84,7 @@ export class MountMemory implements ReadMemory {
 
   /** Returns the error of a Mount whose time ended, or undefined if it does not wait for memory. */
   refusal(): ProviderError | undefined {
-    const [oldest] = this.#waits.values();
+    const [oldest] = this.#waits;
     if (oldest === undefined) return undefined;
     const seconds = Math.round(msSince(this.#clock, oldest.since) / 1000);
     return noMemory(oldest.bytes, `its time ended after it had waited ${seconds} s for its turn`);
@@ -95,14 +96,10 @@ export class MountMemory implements ReadMemory {
     this.#lease?.close();
   }
 
-  async #timed<T>(bytes: number, waiting: Promise<T>): Promise<T> {
-    const key = Symbol();
-    this.#waits.set(key, { bytes, since: this.#clock.steady() });
-    try {
-      return await waiting;
-    } finally {
-      this.#waits.delete(key);
-    }
+  #timed<T>(bytes: number, waiting: Promise<T>): Promise<T> {
+    const wait = { bytes, since: this.#clock.steady() };
+    this.#waits.add(wait);
+    return waiting.finally(() => this.#waits.delete(wait));
   }
 }
 

@@ -17,7 +17,7 @@ export interface Wait {
 /** The current waits of one Mount. */
 export class Progress {
   readonly #clock: Clock;
-  readonly #waits = new Map<symbol, Wait & { readonly since: SteadyTime }>();
+  readonly #waits = new Set<{ readonly wait: Wait; readonly since: SteadyTime }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -25,19 +25,19 @@ export class Progress {
 
   /** Returns the result of `work`, with a wait that ends when it settles. Throws: the errors of `work`. */
   async during<T>(wait: Wait, work: Promise<T>): Promise<T> {
-    const key = Symbol(wait.phase);
-    this.#waits.set(key, { ...wait, since: this.#clock.steady() });
+    const begun = { wait, since: this.#clock.steady() };
+    this.#waits.add(begun);
     try {
       return await work;
     } finally {
-      this.#waits.delete(key);
+      this.#waits.delete(begun);
     }
   }
 
   /** Returns the current waits, longest first, with their milliseconds so far; one entry for each phase and host. */
   current(): readonly (Wait & { readonly elapsedMs: number })[] {
     const oldest = new Map<string, Wait & { elapsedMs: number }>();
-    for (const { since, ...wait } of this.#waits.values()) {
+    for (const { since, wait } of this.#waits) {
       const key = `${wait.phase} ${wait.host}`;
       const elapsedMs = msSince(this.#clock, since);
       if (elapsedMs >= (oldest.get(key)?.elapsedMs ?? 0)) oldest.set(key, { ...wait, elapsedMs });

@@ -159,7 +159,16 @@ export class VaultGate {
     return new Promise((resolve, reject) => {
       const patient = { limit, leave: reject };
       this.#patients.add(patient);
-      work.then(resolve, reject).finally(() => this.#patients.delete(patient));
+      work.then(
+        (value) => {
+          this.#patients.delete(patient);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#patients.delete(patient);
+          reject(error);
+        },
+      );
       this.#dismiss(patient);
     });
   }

@@ -69,14 +69,15 @@ export class StandIn<O extends Operation> {
   begin(context: FetchContext, share: (own: FetchContext) => Promise<unknown>): FetchContext {
     const { outages, clock } = this.#parts;
     const { key, question } = this.#read;
-    const away = this.known === undefined ? undefined : outages.causeOf(question.host, key);
+    const { known } = this;
+    const away = known === undefined ? undefined : outages.causeOf(question.host, key);
     if (away !== undefined) {
       if (outages.isDue(question.host, key)) this.#tryAgain(context, share);
       const [failed, allFailed] = [describeQuestion(question), describeQuestions(question)];
       throw unsentError(away, { phase: 'vault', host: question.host, failed, allFailed });
     }
     this.#trial = this.#beginTrial();
-    if (this.known === undefined) {
+    if (known === undefined) {
       context.snapshot.lacks(key, () => this.#whyNot);
       return context;
     }

@@ -24,7 +24,7 @@ import { isThrottling } from './throttling.ts';
 import type { VaultCall } from './vault-client.ts';
 import { describeQuestion, describeQuestions, isVaultRefusal, type VaultQuestion, vaultError } from './vault-error.ts';
 import { fetchedFromWire, listedFromWire } from './vault-json.ts';
-import type { VaultSession } from './vault-session.ts';
+import { SessionQuestion, type VaultSession } from './vault-session.ts';
 
 /** Parts and settings that all readers share. */
 export interface ReaderOptions {
@@ -251,13 +251,8 @@ export class SessionReader implements VaultReader {
   }
 
   #ask<O extends Operation>({ type, name, version }: ObjectRef, operation: O) {
-    const { scope, vaultName, hostName, identity, login, host, maxAgeMs } = this.#session;
-    const question: VaultQuestion = {
-      ...{ type, name, version, operation, vaultName, host: hostName },
-      get identity() {
-        return identity();
-      },
-    };
+    const { scope, login, host, maxAgeMs } = this.#session;
+    const question = new SessionQuestion(this.#session, { type, name, version }, operation);
     const request = { principal: login.principal, vaultUrl: host.url, operation, type, name, version };
     return { key: JSON.stringify([scope, type, name, version, operation]), request, question, maxAgeMs };
   }

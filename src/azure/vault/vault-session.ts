@@ -4,11 +4,13 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { VaultAccess } from '../../mount/ports.ts';
+import type { ObjectType } from '../../base/objects.ts';
+import type { ObjectRef, VaultAccess } from '../../mount/ports.ts';
 import { describeIdentity } from '../login/identity-modes.ts';
 import type { Login, TokenPool } from '../login/token-pool.ts';
 import type { VaultGate } from './gate.ts';
 import type { VaultClient } from './vault-client.ts';
+import type { VaultQuestion } from './vault-error.ts';
 
 /** The volume of a Mount, as far as its vault is concerned. */
 export type VaultVolume = Parameters<VaultAccess['open']>[0];
@@ -62,4 +64,33 @@ export function startSession(
     maxAgeMs,
     identity: () => describeIdentity(identity),
   };
+}
+
+/** A question of a session. A storm of Mounts holds thousands: what all of a session share is read from it. */
+export class SessionQuestion implements VaultQuestion {
+  readonly type: ObjectType;
+  readonly name: string;
+  readonly version: string;
+  readonly operation: VaultQuestion['operation'];
+  readonly #session: VaultSession;
+
+  constructor(session: VaultSession, { type, name, version }: ObjectRef, operation: VaultQuestion['operation']) {
+    this.type = type;
+    this.name = name;
+    this.version = version;
+    this.operation = operation;
+    this.#session = session;
+  }
+
+  get vaultName(): string {
+    return this.#session.vaultName;
+  }
+
+  get host(): string {
+    return this.#session.hostName;
+  }
+
+  get identity(): string {
+    return this.#session.identity();
+  }
 }
