@@ -38,6 +38,8 @@ export interface StartOptions {
   readonly procsFiles?: readonly string[];
   /** Further flags of the provider. */
   readonly flags?: readonly string[];
+  /** Settings of the C library, in the form of its `GLIBC_TUNABLES`. Default: its own. */
+  readonly tunables?: string;
 }
 
 /** The longest block of the event loop and the CPU time that the process used during it, in milliseconds. */
@@ -161,7 +163,7 @@ async function startProvider(options: ProviderStart): Promise<Running> {
 }
 
 function spawnProvider({ command, own, cloud, azure, ...options }: ProviderStart, socket: string, loopFile: string) {
-  const { cacheTtlMs, watchLoop = false, procsFiles = [], flags: further = [] } = options;
+  const { cacheTtlMs, watchLoop = false, procsFiles = [], flags: further = [], tunables = '' } = options;
   const [program = '', ...args] = command;
   const ttl = own && cacheTtlMs !== undefined ? ['--cache-ttl', `${cacheTtlMs}ms`] : [];
   const connect = cloud === 'public' ? ['--connect', azure.listener] : [];
@@ -181,6 +183,7 @@ function spawnProvider({ command, own, cloud, azure, ...options }: ProviderStart
       ...(azure.publicNames ? {} : { AZURE_ENVIRONMENT_FILEPATH: azure.cloudFile }),
       ...(procsFiles.length === 0 ? {} : { GROUPS_TO_JOIN: procsFiles.join(' ') }),
       ...(watched ? { LOOP_FILE: loopFile } : {}),
+      ...(tunables === '' ? {} : { GLIBC_TUNABLES: tunables }),
     },
   });
   const kill = () => child.kill('SIGKILL');

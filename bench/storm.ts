@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import dockerfile from '../Dockerfile?raw';
 import { type Azure, startAzure } from './azure.ts';
 import { provider, type Running } from './implementations.ts';
 import { type Cgroup, cpuSecondsOf, memoryCgroup } from './linux.ts';
@@ -16,15 +17,17 @@ import { certificates, podOf, secrets } from './world.ts';
 
 const HELP = `Usage: npm run bench:storm -- [options]
 
-  --row TEXT      the rows whose text has TEXT in it (repeatable); a row that is not in the table is run as well,
-                  written as pods x objects x bytes, identities: "10 x 160 x 25500, 10"; bytes "pfx" means certificates
+  --row TEXT      the row TEXT, written as pods x objects x bytes, identities, such as "10 x 160 x 25500, 10"; bytes "pfx"
+                  means certificates; or the rows of the table that have TEXT in them (repeatable)
   --limit MIB     limit of the cgroup (repeatable; 128 and 100); "none" sets no limit
   --rounds N      rounds of each storm (2)
   --patience S    seconds that a round may take (90); after them the provider counts as stuck
   --flags TEXT    further flags of serve
+  --tunables TEXT settings of the C library, GLIBC_TUNABLES (those of the image); "" for none
   --json FILE     where the results go
 `;
 
+const ROW = /^(\d+) x (\d+) x (\d+|pfx), (\d+)$/;
 /** The rows, as `--row` takes them. Where the files of one pod have more than 4 MiB, each Mount must be refused. */
 const ROWS = [
   '100 x 20 x 200, 100',
@@ -50,6 +53,8 @@ const ROWS = [
   '20 x 50 x pfx, 20',
 ];
 
+/** What the image sets for the allocator. */
+const IMAGE_TUNABLES = /^ENV GLIBC_TUNABLES=(\S+)$/m.exec(dockerfile)?.[1] ?? '';
 const LATENCY = { vaultMs: 20, entraMs: 60 };
 const MIB = 2 ** 20;
 const MAX_ANSWER_BYTES = 4 * MIB;
@@ -85,7 +90,7 @@ export interface StormResult {
 }
 
 function parseRow(text: string): Storm {
-  const [, pods, objects, size, identities] = /^(\d+) x (\d+) x (\d+|pfx), (\d+)$/.exec(text) ?? [];
+  const [, pods, objects, size, identities] = ROW.exec(text) ?? [];
   if (pods === undefined) throw new Error(`no row has "${text}" in it, and it is none itself`);
   const pfx = size === 'pfx';
   return {
@@ -140,6 +145,7 @@ interface How {
   readonly rounds: number;
   readonly patienceMs: number;
   readonly flags: readonly string[];
+  readonly tunables: string;
 }
 
 async function stormIn(
@@ -147,13 +153,18 @@ async function stormIn(
   azure: Azure,
   { storm, limit, how }: { readonly storm: Storm; readonly limit: number | undefined; readonly how: How },
 ): Promise<StormResult> {
-  const { rounds, flags, patienceMs } = how;
+  const { rounds, flags, tunables, patienceMs } = how;
   const node = ownNode();
   const contestant = provider('akv-csi', [node.path, resolve('dist/main.js'), 'serve'], {
     own: true,
     cloud: 'emulator',
   });
-  const running = await contestant.start(azure, { procsFiles: [group.procsFile], flags, cacheTtlMs: 500 });
+  const running = await contestant.start(azure, {
+    procsFiles: [group.procsFile],
+    flags,
+    tunables,
+    cacheTtlMs: 500,
+  });
   let ended = false;
   void running.ended.then(() => {
     ended = true;
@@ -231,6 +242,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '2' },
     patience: { type: 'string', default: '90' },
     flags: { type: 'string', default: '' },
+    tunables: { type: 'string', default: IMAGE_TUNABLES },
     json: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
@@ -242,13 +254,14 @@ async function main(): Promise<void> {
     return;
   }
   const wanted = values.row.flatMap((text) => {
-    const known = ROWS.filter((row) => row.includes(text));
+    const known = ROW.test(text) ? [] : ROWS.filter((row) => row.includes(text));
     return known.length > 0 ? known : [text];
   });
   const rows = (wanted.length > 0 ? wanted : ROWS).map(parseRow);
   const limits = values.limit.map((text) => (text === 'none' ? undefined : Number(text)));
   const [rounds, patienceMs] = [Number(values.rounds), Number(values.patience) * 1000];
-  const how = { rounds, patienceMs, flags: values.flags.split(' ').filter((flag) => flag !== '') };
+  const { tunables } = values;
+  const how = { rounds, patienceMs, tunables, flags: values.flags.split(' ').filter((flag) => flag !== '') };
   const results: StormResult[] = [];
   for (const row of rows) {
     for (const limit of limits) {

@@ -6,8 +6,8 @@
 const MIB = 2 ** 20;
 /** Enough for the largest volume, one at a time. */
 export const MIN_BUDGET_BYTES = 8 * MIB;
-/** More does not make a node faster: some tens of Mounts keep its processors busy. */
-const MAX_BUDGET_BYTES = 64 * MIB;
+/** More does not make a node faster: some tens of Mounts keep its processors busy. More of them cost memory and garbage. */
+const MAX_BUDGET_BYTES = 16 * MIB;
 /**
  * The memory of a provider that was used, without Mounts: Node, the program and its caches, the answer that is being
  * encoded, and the file pages of Node that must stay.
@@ -39,4 +39,12 @@ const NEAR_BYTES = 64 * MIB;
  */
 export function isNearLimit(anonymousBytes: number, limitBytes: number): boolean {
   return limitBytes > 0 && anonymousBytes > limitBytes - NEAR_BYTES;
+}
+
+/** An idle process has less, and most Mounts need no more. */
+const SMALL_BYTES = 40 * MIB;
+
+/** Returns true if the heap of a process with so much anonymous memory grows by small steps, whatever its limit. */
+export function isLarge(anonymousBytes: number, limitBytes: number): boolean {
+  return anonymousBytes > SMALL_BYTES || isNearLimit(anonymousBytes, limitBytes);
 }

@@ -11,9 +11,9 @@ import { MOUNT_METHOD } from '../wire/names.ts';
 /** Flags for all times: the heap grows by a fifth at a time, and the space for new objects does not grow. */
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20'];
 /**
- * The flag for an idle process, and for one that is near its memory limit: V8 returns memory to the system within ten
- * seconds, and grows the heap by small steps. During all Mounts it would double the cost of each, because a young
- * generation of one megabyte is collected four times as often.
+ * The flag for an idle process and for a large one: V8 returns memory to the system within ten seconds, and grows the heap
+ * by small steps. During all Mounts it would double the cost of each, because a young generation of one megabyte is
+ * collected four times as often.
  */
 const SMALL = '--optimize-for-size';
 const WHILE_BUSY = '--no-optimize-for-size';
@@ -30,11 +30,10 @@ export interface HeapKeeper {
   begin(): void;
   /** Collects what caches have dropped. During Mounts, and just after them, it leaves this to the rest that follows. */
   dropped(): void;
-  /**
-   * Collects what Mounts have discarded, also during Mounts: V8 counts the memory of buffers late. `serve` calls it near the
-   * memory limit, so that the heap also grows in small steps until the next rest.
-   */
+  /** Collects what Mounts have discarded, also during Mounts: V8 counts the memory of buffers late. */
   discarded(): void;
+  /** Lets the heap grow by small steps until the next rest. */
+  large(): void;
   close(): void;
 }
 
@@ -101,9 +100,11 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v
       if (!begun) return;
       planned ??= setImmediate(() => {
         planned = undefined;
-        setFlag(SMALL);
         collect();
       });
+    },
+    large() {
+      if (begun) setFlag(SMALL);
     },
     close() {
       clearTimeout(timer);

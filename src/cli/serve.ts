@@ -14,9 +14,9 @@ import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
 import { anonymousBytes } from './anonymous-memory.ts';
-import { isNearLimit, memoryBudgetBytes } from './budget-size.ts';
+import { isLarge, isNearLimit, memoryBudgetBytes } from './budget-size.ts';
 import { catchDefects } from './defects.ts';
-import { keepHeapSmall } from './heap.ts';
+import { type HeapKeeper, keepHeapSmall } from './heap.ts';
 import { exitCodeFor, type Io } from './io.ts';
 import { lazyProvider } from './lazy-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
@@ -103,7 +103,7 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
   const { metricsObjectNames: objectNames } = options;
   const sweeper = new Sweeper(clock);
   const logLinesDropped = output.dropped;
-  const memory = budgetOf(options, () => heap.discarded());
+  const memory = budgetOf(options, () => heap);
   const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, memory, log, logLinesDropped });
   const heap = keepHeapSmall(metrics);
   const provider = lazyProvider(async () => {
@@ -161,12 +161,14 @@ function logLostLines({ stream, lines, reason }: LostLines, log: Logger): void {
   else log.info(message, { stream, lines, reason });
 }
 
-/** Makes the memory of everything under way. `collect` is called near the limit of the container, when it is worth it. */
-function budgetOf({ memoryBudgetBytes: flagBytes }: ServeOptions, collect: () => void): MemoryBudget {
+/** Makes the memory of everything under way. It tells the heap when Mounts have discarded much and the process is large. */
+function budgetOf({ memoryBudgetBytes: flagBytes }: ServeOptions, heap: () => HeapKeeper): MemoryBudget {
   const limitBytes = process.constrainedMemory();
   return new MemoryBudget(memoryBudgetBytes(flagBytes, limitBytes), {
     onDiscarded() {
-      if (isNearLimit(anonymousBytes(), limitBytes)) collect();
+      const bytes = anonymousBytes();
+      if (isLarge(bytes, limitBytes)) heap().large();
+      if (isNearLimit(bytes, limitBytes)) heap().discarded();
     },
   });
 }

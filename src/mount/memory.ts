@@ -107,6 +107,6 @@ function noMemory(bytes: number, why: string): ProviderError {
   return new ProviderError(
     'ERR_NO_MEMORY',
     `failed to mount objects, error: the provider has no memory for this volume: it needs ${bytes} bytes more, and ${why}; ` +
-      'raise the memory limit of the provider (linux.resources in its chart), or look for a vault that answers slowly',
+      'raise its --memory-budget and memory limit (memoryBudget, linux.resources in its chart), or look for a vault that answers slowly',
   );
 }

@@ -64,8 +64,8 @@ describe('the memory of a Mount', () => {
     expect(refusal?.code).toBe('ERR_NO_MEMORY');
     expect(refusal?.message).toBe(
       'failed to mount objects, error: the provider has no memory for this volume: it needs 212992 bytes more, and its ' +
-        'time ended after it had waited 115 s for its turn; raise the memory limit of the provider (linux.resources in ' +
-        'its chart), or look for a vault that answers slowly',
+        'time ended after it had waited 115 s for its turn; raise its --memory-budget and memory limit (memoryBudget, ' +
+        'linux.resources in its chart), or look for a vault that answers slowly',
     );
     abort.abort(new Error('over'));
     await begun;
