@@ -40,6 +40,12 @@ export const MISSING_REASONS = ['not_found', 'disabled'] as const;
 /** One of {@link MISSING_REASONS}. */
 export type MissingReason = (typeof MISSING_REASONS)[number];
 
+/** What was done about an object whose dates do not hold, a metric label. */
+export const VALIDITY_ACTIONS = ['warned', 'refused', 'previous'] as const;
+
+/** One of {@link VALIDITY_ACTIONS}. */
+export type ValidityAction = (typeof VALIDITY_ACTIONS)[number];
+
 /** A mounted object that carries an expiry date. */
 export interface ObjectExpiry {
   readonly namespace: string;
@@ -96,6 +102,8 @@ export interface Telemetry {
   lastKnownMount(cause: LastKnownCause): void;
   /** An optional object was missing at a Mount. */
   objectMissing(reason: MissingReason): void;
+  /** The dates of an object with `validity` did not hold at a Mount. */
+  objectNotValid(action: ValidityAction): void;
   /** One warning about a certificate. The reasons are few, such as `expired` or `chain_incomplete`. */
   certificateWarning(reason: string): void;
   mountFinished(outcome: MountOutcome): void;
@@ -116,6 +124,7 @@ export const silentTelemetry: Telemetry = {
   cacheLookup() {},
   lastKnownMount() {},
   objectMissing() {},
+  objectNotValid() {},
   certificateWarning() {},
   mountFinished() {},
   offlineCacheFailure() {},

@@ -12,6 +12,7 @@ import { missingReason } from './missing.ts';
 import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
 import { MAX_ANSWER_BYTES } from './response.ts';
 import type { LastKnownValue } from './snapshot.ts';
+import { DateWatch, type DateWatchOptions } from './validity.ts';
 import { chooseVersions } from './versions.ts';
 
 /** An object of the manifest and what was read of it: one entry, or one for each version of a history, newest first. */
@@ -31,7 +32,7 @@ export interface FetchedSpec {
 export async function fetchObjects(
   objects: readonly ObjectSpec[],
   reader: VaultReader,
-  given: FetchContext,
+  given: FetchContext & { readonly dates: DateWatchOptions },
 ): Promise<readonly FetchedSpec[]> {
   const tooLarge = new AbortController();
   const context = { ...given, signal: AbortSignal.any([given.signal, tooLarge.signal]) };
@@ -46,7 +47,8 @@ export async function fetchObjects(
     return read;
   };
   const fetchOne = async (object: ObjectSpec) => {
-    const all = object.history <= 1 ? [await get(object)] : await fetchHistory(object, { reader, context, get });
+    const isPlain = object.history <= 1 && object.validity === undefined;
+    const all = isPlain ? [await get(object)] : await fetchChosen(object, { reader, context, get });
     bytes += all.reduce((sum, one) => sum + leastBytes(object, one), 0);
     if (bytes > MAX_ANSWER_BYTES) tooLarge.abort(volumeTooLarge());
     return all;
@@ -125,18 +127,32 @@ function failureOf(object: ObjectSpec, reason: unknown): FailedObject {
 
 interface Fetching {
   readonly reader: VaultReader;
-  readonly context: FetchContext;
+  readonly context: FetchContext & { readonly dates: DateWatchOptions };
   readonly get: (ref: ObjectRef) => Promise<FetchedObject>;
 }
 
-async function fetchHistory(object: ObjectSpec, { reader, context, get }: Fetching): Promise<readonly FetchedObject[]> {
-  const versions = chooseVersions(object, await reader.listVersions(object, context));
-  const read = async (version: string) => {
-    try {
-      return await get({ type: object.type, name: object.name, version });
-    } catch (error) {
-      throw new VersionFailure(version, error);
-    }
-  };
-  return Promise.all(versions.map(read));
+/** Reads an object by its history or by its dates. */
+async function fetchChosen(object: ObjectSpec, { reader, context, get }: Fetching): Promise<readonly FetchedObject[]> {
+  const { type, name, version, history, validity } = object;
+  const dates = validity === undefined ? undefined : new DateWatch(context.dates);
+  const chosen = async () =>
+    chooseVersions(object, await reader.listVersions(object, context), validity === 'previous' ? dates : undefined);
+  if (history > 1) {
+    const read = async (one: string) => {
+      try {
+        const fetched = await get({ type, name, version: one });
+        dates?.check(object, fetched);
+        return fetched;
+      } catch (error) {
+        throw new VersionFailure(one, error);
+      }
+    };
+    return Promise.all((await chosen()).map(read));
+  }
+  const current = await get(object);
+  const previous = async () => get({ type, name, version: (await chosen())[0] ?? '' });
+  const replaceable = validity === 'previous' && version === '';
+  const one = replaceable && dates !== undefined ? await dates.currentOr(object, current, previous) : current;
+  dates?.check(object, one);
+  return [one];
 }

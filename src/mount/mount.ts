@@ -99,16 +99,14 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const size = { vaultUrl: volume.vaultUrl, objects: volume.objects.length, requestBytes };
   await context.memory.begin(size, context.signal);
   await nextTurn(context.signal);
-  const fetched = await fetchObjects(volume.objects, vaults.open(volume), context);
-  await nextTurn(context.signal);
   const { certificatePolicy, clock, telemetry, noted, contents } = journey;
+  const dates = { clock, telemetry, log: report.log, noted };
+  const fetched = await fetchObjects(volume.objects, vaults.open(volume), { ...context, dates });
+  await nextTurn(context.signal);
   const { made, unwritten } = await convertObjects(fetched, {
     vaultName: volume.vaultName,
+    ...dates,
     certificatePolicy,
-    clock,
-    telemetry,
-    log: report.log,
-    noted,
     contents,
     signal: context.signal,
   });

@@ -6,15 +6,18 @@
 import { ProviderError } from '../base/errors.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 import type { ListedVersion } from './ports.ts';
+import { type DateWatch, noneValid } from './validity.ts';
 
 /**
- * Returns the newest `history` enabled versions, from the named one (or the current one) back.
+ * Returns the newest `history` enabled versions, from the named one (or the current one) back. `dates`: only versions
+ * whose dates hold.
  * Differs: the official provider delivers one more than asked for, and nothing if the named version is unknown.
- * Throws: ERR_NOT_FOUND, ERR_DISABLED.
+ * Throws: ERR_NOT_FOUND, ERR_DISABLED, ERR_BAD_CONTENT.
  */
 export function chooseVersions(
   { version, history, name }: ObjectSpec,
   listed: readonly ListedVersion[],
+  dates?: DateWatch,
 ): readonly string[] {
   // Versions of the same second are ordered by their ids, so that the order is the same each time.
   const sorted = [...listed].sort((a, b) => b.createdAt - a.createdAt || (a.version < b.version ? -1 : 1));
@@ -32,7 +35,10 @@ export function chooseVersions(
     );
   }
   const enabled = sorted.filter((one) => one.enabled);
-  const chosen = enabled.slice(named === undefined ? 0 : enabled.indexOf(named)).slice(0, history);
+  const fromNamed = enabled.slice(named === undefined ? 0 : enabled.indexOf(named));
+  const valid = dates === undefined ? fromNamed : fromNamed.filter((one) => dates.isValid(one));
+  if (fromNamed.length > 0 && valid.length === 0) throw noneValid();
+  const chosen = valid.slice(0, history);
   if (chosen.length === 0) {
     const reason = listed.length === 0 ? 'has no version' : 'has no enabled version';
     const code = listed.length === 0 ? 'ERR_NOT_FOUND' : 'ERR_DISABLED';

@@ -9,6 +9,7 @@ import {
   MISSING_REASONS,
   OUTCOMES,
   SECOND_CAUSES,
+  VALIDITY_ACTIONS,
   WINNERS,
 } from '../base/telemetry.ts';
 import { CERTIFICATE_REASONS } from '../pki/reasons.ts';
@@ -69,6 +70,11 @@ function registerCounters(registers: Registry[]) {
       'Optional objects that were missing at a Mount, since there is no such object or it is disabled',
       'reason',
     ),
+    invalidObjects: counter(
+      'akv_csi_invalid_objects_total',
+      'Objects with validity whose dates did not hold at a Mount, by what was done',
+      'action',
+    ),
     certificateWarnings: counter(
       'akv_csi_certificate_warnings_total',
       'Certificates mounted although something is wrong with them',
@@ -97,5 +103,6 @@ function beginAtZero(counters: Counters): void {
   for (const result of ['hit', 'shared', 'miss']) counters.cacheLookups.inc({ result }, 0);
   for (const cause of LAST_KNOWN_CAUSES) counters.lastKnownMounts.inc({ cause }, 0);
   for (const reason of MISSING_REASONS) counters.missingObjects.inc({ reason }, 0);
+  for (const action of VALIDITY_ACTIONS) counters.invalidObjects.inc({ action }, 0);
   for (const reason of CERTIFICATE_REASONS) counters.certificateWarnings.inc({ reason }, 0);
 }

@@ -189,6 +189,9 @@ function requestCounters(
     objectMissing(reason) {
       count(({ missingObjects }) => missingObjects.inc({ reason }));
     },
+    objectNotValid(action) {
+      count(({ invalidObjects }) => invalidObjects.inc({ action }));
+    },
     certificateWarning(reason) {
       count(({ certificateWarnings }) => certificateWarnings.inc({ reason: reasonLabel(reason) }));
     },

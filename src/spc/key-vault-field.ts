@@ -17,6 +17,7 @@ import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn, withPlaceholderAt } from './placeholder.ts';
 import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
+import { parseValidity, VALIDITY_FIELD } from './validity.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
 import { parseYaml } from './yaml/parse.ts';
 import { kindOf, type MapTree } from './yaml/tree.ts';
@@ -69,6 +70,7 @@ export const REFERENCE_FIELDS = [
   'passwordFrom',
   ...PRESENCE_FIELDS,
   METADATA_FIELD,
+  VALIDITY_FIELD,
 ] as const;
 
 const LAYOUTS: Readonly<
@@ -211,7 +213,8 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   const severalBy = object.has('files') ? 'files' : content.kind === 'outputs' ? 'the layout' : undefined;
   const ifMissing = parsePresence(object, severalBy);
   const metadata = parseMetadata(object, mode);
-  const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content, ifMissing, metadata };
+  const validity = parseValidity(object, { version, history: 1 });
+  const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content, ifMissing, metadata, validity };
   return { path: object.path, line: object.line, spec, outputs, passwordFrom: object.text('passwordFrom') };
 }
 

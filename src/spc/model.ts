@@ -73,6 +73,12 @@ export type IfMissing =
   /** The object's one file, with this text. */
   | { readonly kind: 'default'; readonly text: string };
 
+/**
+ * What is done about an object whose dates do not hold now. `previous`: the newest version that is valid is taken, and
+ * without one the Mount fails.
+ */
+export type Validity = 'ignore' | 'warn' | 'enforce' | 'previous';
+
 /** One object to read, and the files to make of it. */
 export interface ObjectSpec {
   /** The object in the words of an error message. */
@@ -88,6 +94,8 @@ export interface ObjectSpec {
   readonly ifMissing?: IfMissing | undefined;
   /** Absent: no such file. Each version of a history has one, as `<path>/<index>`. */
   readonly metadata?: MetadataFile | undefined;
+  /** Absent: the dates of the object are not looked at. */
+  readonly validity?: Validity | undefined;
 }
 
 /** A file whose content is in the manifest itself; no vault is asked for it. */

@@ -17,6 +17,7 @@ import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
 import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
+import { parseValidity, VALIDITY_FIELD } from './validity.ts';
 import { goValue, int32Of } from './yaml/scalar.ts';
 
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
@@ -38,6 +39,7 @@ export const OBJECT_FIELDS: readonly string[] = [
   'passwordFrom',
   ...PRESENCE_FIELDS,
   METADATA_FIELD,
+  VALIDITY_FIELD,
 ];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
@@ -97,10 +99,11 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   const version = objectVersion.toLowerCase() === 'latest' ? '' : objectVersion;
   const ifMissing = parsePresence(fields, severalBy(fields, history));
   const metadata = parseMetadata(fields, mode ?? 0);
+  const validity = parseValidity(fields, { version, history });
   const common = {
     path: fields.path,
     line: fields.line,
-    spec: { label, type, name, version, history, ifMissing, metadata },
+    spec: { label, type, name, version, history, ifMissing, metadata, validity },
   };
   if (!fields.has('files')) {
     for (const field of ['keyFormat', 'passwordFrom']) {

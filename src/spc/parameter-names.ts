@@ -15,6 +15,7 @@ export const CLASSIC_NAMES: readonly string[] = [
   ...IDENTITY_PARAMETERS,
   'objects',
   'maxAge',
+  'validity',
   'resourceGroup',
   'subscriptionId',
 ];
@@ -27,6 +28,7 @@ export const KEY_VAULT_NAMES: readonly string[] = [
   'fileName',
   'filePermission',
   'maxAge',
+  'validity',
   'cloudName',
   'cloudEnvFileName',
 ];

@@ -11,7 +11,7 @@ import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
 import { type IdentityKind, type IdentityRequest, rowOf } from './identities/table.ts';
 import { choiceOf, requestProblem, resolveIdentity, unservedProblem } from './identity.ts';
-import type { Identity, ObjectSpec } from './model.ts';
+import type { Identity, ObjectSpec, Validity } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
 import { ALL_NAMES, CLASSIC_NAMES, TEXTS } from './parameter-names.ts';
 import { clientIdDoubt, placeholderIn, withPlaceholder } from './placeholder.ts';
@@ -22,6 +22,7 @@ import {
   unknownBesideKeyVault,
   unknownInClassic,
 } from './unknown-parameters.ts';
+import { VALIDITY_FIELD, validityOf } from './validity.ts';
 
 /** Path of findings about the request's credentials, not about the manifest. */
 const CREDENTIALS = 'credentials';
@@ -182,6 +183,13 @@ export class ParameterReader {
     if (value === undefined && text !== '')
       this.error('maxAge', `maxAge ${quote(text)} must be ${DURATION_RULE}; with 0s the vault is asked at each mount`);
     return value;
+  }
+
+  /** Returns what is done about objects whose dates do not hold, if they do not say. */
+  validity(): Validity | undefined {
+    const { validity, problem } = validityOf(this.text(VALIDITY_FIELD));
+    if (problem !== undefined) this.error(VALIDITY_FIELD, `${VALIDITY_FIELD} ${problem}`);
+    return validity;
   }
 
   cloud(): Cloud | undefined {

@@ -26,6 +26,7 @@ import { fileModeRule } from './outputs.ts';
 import { type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
 import { tenantDoubt } from './placeholder.ts';
 import { resolveObjects } from './resolve-objects.ts';
+import { withValidity } from './validity.ts';
 
 /** The result of reading parameters: a volume if there is no error among the findings. */
 export interface ParsedParameters {
@@ -67,6 +68,7 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   const keyVault = attributes.parameters.has('keyVault');
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
   const maxAgeMs = reader.maxAge();
+  const validity = reader.validity();
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
   const { cloud, mode, identity, tenantId, vaultName, objects, literals } = manifest;
@@ -75,7 +77,8 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
     return { ...read, volume: undefined };
   const vaultUrl = `https://${vaultName}.${cloud.vaultSuffix}`;
   const place = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl };
-  return { ...read, volume: { ...place, objects, literals, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) } };
+  const dated = withValidity(objects, validity);
+  return { ...read, volume: { ...place, objects: dated, literals, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) } };
 }
 
 /** Returns one error for all mistakes, those of the official provider first, or undefined. */

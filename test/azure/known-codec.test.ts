@@ -44,9 +44,19 @@ const object: fc.Arbitrary<FetchedObject> = fc.oneof(
     der: fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes)),
   }),
 );
-const listing = fc.array(fc.record({ version: text(), enabled: fc.boolean(), createdAt: fc.integer() }), {
-  maxLength: 20,
-});
+const listing = fc.array(
+  fc.record(
+    {
+      version: text(),
+      enabled: fc.boolean(),
+      createdAt: fc.integer(),
+      notBefore: fc.integer(),
+      expiresAt: fc.integer(),
+    },
+    { requiredKeys: ['version', 'enabled', 'createdAt'] },
+  ),
+  { maxLength: 20 },
+);
 const opened = (value: FetchedObject | undefined) =>
   value?.type === 'secret' ? { ...value, value: value.value.reveal() } : value;
 

@@ -27,7 +27,7 @@ authorities:
 vaults:
   - name: my-key-vault
     tenant: "${TENANT}"
-    grants: [{identity: app, secrets: [get]}, {identity: workload, secrets: [get]}]
+    grants: [{identity: app, secrets: [get, list]}, {identity: workload, secrets: [get]}]
     certificates:
       - {name: web, issuer: intermediate, subject: CN=web, dns: [web.example], key: {kty: RSA}}
       - {name: my-server-certificate, issuer: intermediate, subject: CN=server, dns: [server.example], key: {kty: RSA}}
@@ -161,9 +161,11 @@ describe('the examples of certificate-files.md', () => {
 });
 
 describe('the examples of object-options.md', () => {
-  const [optional, metadata, current] = classesOf('docs/object-options.md');
+  const [optional, metadata, validity, current] = classesOf('docs/object-options.md');
   const contents = (files: Awaited<ReturnType<typeof mountInto>>['files']) =>
     Object.fromEntries(files.map(({ path, contents }) => [path, contents.toString()]));
+
+  const asked = () => world.emulator.requests.filter(({ kind }) => kind === 'vault').length;
 
   it('mount what is there of optional objects', async () => {
     const { files, objectVersions } = await mountInto(world, 'optional', optional?.parameters ?? {});
@@ -181,8 +183,20 @@ describe('the examples of object-options.md', () => {
     expect(version).toMatch(/^[0-9a-f]{32}$/);
   });
 
+  it('mount the version before the one that has expired', async () => {
+    const seconds = (month: number) => Date.UTC(2026, month, 1) / 1000;
+    const old = { version: 'a'.repeat(32), created: seconds(0) };
+    world.emulator.setSecret('my-key-vault', 'api-key', 'old', old);
+    world.emulator.setSecret('my-key-vault', 'api-key', 'new', { expires: seconds(1) });
+    const before = asked();
+    const { files, objectVersions } = await mountInto(world, 'validity', validity?.parameters ?? {});
+    expect(contents(files)).toEqual({ 'db-password': 'hunter2', 'api-key': 'old' });
+    expect(objectVersions).toContainEqual({ id: 'secret/api-key', version: old.version });
+    // The two secrets, one listing, and the version that it chose.
+    expect(asked()).toBe(before + 4);
+  });
+
   it('ask the vault each time', async () => {
-    const asked = () => world.emulator.requests.filter(({ kind }) => kind === 'vault').length;
     const before = asked();
     for (let i = 0; i < 2; i++) {
       const { files } = await mountInto(world, 'current', current?.parameters ?? {});

@@ -16,6 +16,7 @@ const READERS: Readonly<Record<string, string>> = {
   'azure/login/standing.ts': 'the end of a token, which is verified offline',
   'azure/login/token-pool.ts': 'the end of a token, which becomes a lifetime on arrival',
   'mount/convert/certificate-watch.ts': 'dates of certificates',
+  'mount/validity.ts': 'expired and not yet valid objects',
   'mount/mount.ts': "the end of a pod's token",
   'mount/report.ts': 'a timestamp in the metrics',
   'server/metrics.ts': 'seconds until an object expires',

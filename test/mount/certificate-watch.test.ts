@@ -4,6 +4,7 @@ import { CertificateWatch, DATE_REASONS } from '../../src/mount/convert/certific
 import { LogOnce } from '../../src/mount/log-once.ts';
 import { buildChain } from '../../src/pki/chain.ts';
 import { examine } from '../../src/pki/findings.ts';
+import type { Validity } from '../../src/spc/model.ts';
 import { convertContext, failureOf, keptLog, manualClock } from '../support/mount.ts';
 import { issue, issueChain, newKey } from '../support/pki.ts';
 
@@ -16,7 +17,7 @@ const alone = [
 ];
 
 /** Returns a watch whose clock is some years ahead, with its log lines and counts. */
-function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn') {
+function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn', validity?: Validity) {
   const counted: string[] = [];
   const { log, lines } = keptLog();
   const context = convertContext({
@@ -26,7 +27,7 @@ function watchIn(years: number, certificatePolicy: 'warn' | 'enforce' = 'warn') 
     log,
     noted: new LogOnce(),
   });
-  return { watch: new CertificateWatch(context), counted, lines };
+  return { watch: new CertificateWatch(context, validity), counted, lines };
 }
 
 describe('a certificate on its way into a volume', () => {
@@ -83,5 +84,19 @@ describe('a certificate on its way into a volume', () => {
     const { watch, counted } = watchIn(30);
     watch.look('c', alone, DATE_REASONS);
     expect(counted).toEqual(['expired']);
+  });
+});
+
+describe('a certificate of an object with validity', () => {
+  it.each<[Validity, 'warn' | 'enforce', number, string | undefined]>([
+    ['ignore', 'enforce', 0, undefined],
+    ['warn', 'enforce', 3, undefined],
+    ['enforce', 'warn', 0, '(validity: enforce)'],
+    ['previous', 'warn', 0, '(validity: previous)'],
+  ])('%s goes before --certificate-policy %s', async (validity, policy, count, refusal) => {
+    const { watch, counted } = watchIn(30, policy, validity);
+    if (refusal === undefined) watch.look('c', whole);
+    else expect((await failureOf(() => watch.look('c', whole))).message).toContain(refusal);
+    expect(counted).toHaveLength(count);
   });
 });

@@ -185,7 +185,13 @@ describe('our own metrics', () => {
     metrics.cacheLookup('hit');
     metrics.lastKnownMount('timeout');
     metrics.objectMissing('disabled');
+    metrics.objectNotValid('previous');
     metrics.certificateWarning('expired');
+    expect(await samples(metrics, 'akv_csi_invalid_objects_total')).toEqual([
+      'action="warned" 0',
+      'action="refused" 0',
+      'action="previous" 1',
+    ]);
     expect(await samples(metrics, 'akv_csi_missing_objects_total')).toEqual([
       'reason="not_found" 0',
       'reason="disabled" 1',

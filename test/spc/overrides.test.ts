@@ -44,6 +44,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   fileName: ['b'],
   filePermission: ['0600'],
   maxAge: ['0s', '5m'],
+  validity: ['previous', 'ignore'],
 };
 const PLAIN = Object.entries(VALUES).flatMap(([name, values]) => values.map((value) => ({ [name]: value })));
 const MISSPELT = PLAIN.flatMap((change) =>
@@ -62,7 +63,7 @@ function volumeOf(parameters: Readonly<Record<string, string>>): VolumeSpec | un
 
 /** What the identity reads: everything but the files that are made of it. */
 function readingOf({ cloud, tenantId, identity, vaultUrl, objects: all }: VolumeSpec): unknown {
-  const asked = all.map(({ type, name, version, history }) => ({ type, name, version, history }));
+  const asked = all.map(({ type, name, version, history, validity }) => ({ type, name, version, history, validity }));
   return { cloud, tenantId, identity, vaultUrl, asked };
 }
 

@@ -14,6 +14,7 @@ import { LogOnce } from '../../src/mount/log-once.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
 import type { FetchContext, FetchedObject } from '../../src/mount/ports.ts';
 import { Snapshot } from '../../src/mount/snapshot.ts';
+import type { DateWatchOptions } from '../../src/mount/validity.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
 import { manualClock } from './clocks.ts';
 
@@ -110,9 +111,12 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
 /** Memory that nobody has to wait for. */
 export const NO_LIMIT: FetchContext['memory'] = { during: (work) => work() };
 
-export function fetchContext(signal = new AbortController().signal): FetchContext {
-  const clock = manualClock();
+export function fetchContext(
+  signal = new AbortController().signal,
+  clock = manualClock(),
+): FetchContext & { readonly dates: DateWatchOptions } {
   return {
+    dates: { clock, telemetry: silentTelemetry, log: keptLog().log, noted: new LogOnce() },
     signal,
     deadlineAt: later(clock.steady(), 60_000),
     hasty: false,

@@ -96,15 +96,19 @@ function objectOf(type: ObjectType, json: unknown): FetchedObject | undefined {
   }
 }
 
-function rowOf({ version, enabled, createdAt }: ListedVersion): readonly unknown[] {
-  return [version, enabled, createdAt];
+function rowOf({ version, enabled, createdAt, notBefore, expiresAt }: ListedVersion): readonly unknown[] {
+  return [version, enabled, createdAt, notBefore, expiresAt];
 }
 
 function listedOf(row: unknown): ListedVersion | undefined {
   if (!Array.isArray(row)) return undefined;
-  const [version, enabled, createdAt]: readonly unknown[] = row;
-  const isRow = typeof version === 'string' && typeof enabled === 'boolean' && typeof createdAt === 'number';
-  return isRow ? { version, enabled, createdAt } : undefined;
+  const [version, enabled, createdAt, notBefore, expiresAt]: readonly unknown[] = row;
+  if (typeof version !== 'string' || typeof enabled !== 'boolean' || typeof createdAt !== 'number') return undefined;
+  return {
+    ...{ version, enabled, createdAt },
+    ...(typeof notBefore === 'number' && { notBefore }),
+    ...(typeof expiresAt === 'number' && { expiresAt }),
+  };
 }
 
 function isOptional(value: unknown, type: 'string'): value is string | undefined;

@@ -79,8 +79,17 @@ export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): 
     const item = objectOf(entry);
     const version = versionOf({ ...ref, version: '' }, ref.type === 'key' ? (item.kid ?? item.id) : item.id);
     if (version === undefined || typeof item.attributes !== 'object' || item.attributes === null) return [];
-    const { enabled, created } = objectOf(item.attributes);
-    return [{ version, enabled: enabled !== false, createdAt: timeOf(created) ?? 0 }];
+    const { enabled, created, nbf, exp } = objectOf(item.attributes);
+    const [notBefore, expiresAt] = [timeOf(nbf), timeOf(exp)];
+    return [
+      {
+        version,
+        enabled: enabled !== false,
+        createdAt: timeOf(created) ?? 0,
+        ...(notBefore !== undefined && { notBefore }),
+        ...(expiresAt !== undefined && { expiresAt }),
+      },
+    ];
   });
 }
 

@@ -9,6 +9,7 @@ import type { Logger } from '../../base/log.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import { type CertificateFinding, type Examination, findingsAt } from '../../pki/findings.ts';
 import type { CertificateReason } from '../../pki/reasons.ts';
+import type { Validity } from '../../spc/model.ts';
 import type { LogOnce } from '../log-once.ts';
 
 /** The log and metrics of a {@link CertificateWatch}, and its policy. */
@@ -26,15 +27,18 @@ export const DATE_REASONS: readonly CertificateReason[] = ['expired', 'not_yet_v
 /** Checks every certificate that is written into a volume, and reports what would fail in a server later. */
 export class CertificateWatch {
   readonly #options: WatchOptions;
+  readonly #validity: Validity | undefined;
 
-  constructor(options: WatchOptions) {
+  /** `validity`: that of the object, which goes before the policy. */
+  constructor(options: WatchOptions, validity?: Validity) {
     this.#options = options;
+    this.#validity = validity;
   }
 
   /**
    * Reports the current problems of certificates: each one in the log once, and in the metrics each time. `reasons`
    * limits the problems, for certificates that have no chain or key by design.
-   * Throws: ERR_BAD_CONTENT for expired and not yet valid ones if the policy is `enforce`.
+   * Throws: ERR_BAD_CONTENT for expired and not yet valid ones if `validity` or the policy refuses them.
    */
   look(name: string, examinations: readonly Examination[], reasons?: readonly CertificateReason[]): void {
     const { certificatePolicy, clock, log, noted } = this.#options;
@@ -46,8 +50,11 @@ export class CertificateWatch {
         noted.note(`${name} ${reason} ${message}`, () => log.info('Certificate note', fieldsOf(name, finding)));
         continue;
       }
-      if (certificatePolicy === 'enforce' && DATE_REASONS.includes(reason)) {
-        throw new ProviderError('ERR_BAD_CONTENT', `${message} (--certificate-policy enforce)`);
+      const rule = DATE_REASONS.includes(reason) ? (this.#validity ?? certificatePolicy) : 'warn';
+      if (rule === 'ignore') continue;
+      if (rule !== 'warn') {
+        const by = this.#validity === undefined ? '--certificate-policy' : 'validity:';
+        throw new ProviderError('ERR_BAD_CONTENT', `${message} (${by} ${rule})`);
       }
       this.tell(name, finding);
     }

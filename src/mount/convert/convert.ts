@@ -43,7 +43,8 @@ const PARALLEL = 4;
  */
 export async function convertObjects(all: readonly FetchedSpec[], context: ConvertContext): Promise<Converted> {
   const { contents, signal, vaultName } = context;
-  const conversion = { all, vaultName, tools: { contents, signal, watch: new CertificateWatch(context) } };
+  const watchOf = ({ validity }: ObjectSpec) => new CertificateWatch(context, validity);
+  const conversion = { all, vaultName, watchOf, tools: { contents, signal } };
   const results: (Converted | FailedObject)[] = [];
   const queue = all.entries();
   const workers = Array.from({ length: PARALLEL }, async () => {
@@ -77,8 +78,9 @@ function isPlain({ object, fetched }: FetchedSpec): boolean {
 interface Conversion {
   readonly all: readonly FetchedSpec[];
   readonly vaultName: string;
+  readonly watchOf: (object: ObjectSpec) => CertificateWatch;
   /** The tools of every conversion. */
-  readonly tools: Pick<ConvertContext, 'contents' | 'signal'> & { readonly watch: CertificateWatch };
+  readonly tools: Pick<ConvertContext, 'contents' | 'signal'>;
 }
 
 /** Converts all versions of one object; returns the first failure, if there is one. */
@@ -88,7 +90,8 @@ async function convertObject(
 ): Promise<Converted | FailedObject> {
   const { content, name, label, metadata } = object;
   if (missing !== undefined) return replaced(object);
-  const { all, tools, vaultName } = conversion;
+  const { all, vaultName } = conversion;
+  const tools = { ...conversion.tools, watch: conversion.watchOf(object) };
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
   for (const [index, version] of fetched.entries()) {
@@ -96,12 +99,12 @@ async function convertObject(
     try {
       const drafts =
         content.kind === 'outputs'
-          ? await convertOutputs(version, { content, name, all, ...conversion.tools })
+          ? await convertOutputs(version, { content, name, all, ...tools })
           : await convertValue(version, {
               content,
               name,
               path: versionPath(object, content.path, index),
-              ...conversion.tools,
+              ...tools,
             });
       for (const file of drafts) made.push({ file, source, owner: label });
       if (drafts.length === 0) unwritten.push(source);

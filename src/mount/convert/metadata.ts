@@ -48,7 +48,7 @@ export function metadataOf(
 }
 
 /** Returns a time in the form of RFC 3339, in UTC and whole seconds, which is all that Key Vault keeps. */
-function dateOf(time: number | undefined): string | undefined {
+export function dateOf(time: number | undefined): string | undefined {
   if (time === undefined || Math.abs(time) > MAX_TIME_MS) return undefined;
   return new Date(time).toISOString().replace(/\.\d+Z$/, 'Z');
 }
