@@ -1,15 +1,23 @@
 /**
- * Keeps the heap of `serve` small at rest, and collects what was dropped, so that secrets leave memory on an idle node
- * too. `serve` calls it.
+ * Keeps the heap of `serve` small at rest, and erases what was dropped, so that secrets leave memory on an idle node too.
+ * `serve` calls it.
  */
 
-import { setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { CallMeter } from '../server/guard.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
+import { anonymousBytes } from './anonymous-memory.ts';
+import { isNearLimit } from './budget-size.ts';
 
+/** True if V8 can write zeros into free memory when it returns pages (Node 24). */
+const ZEROES = Number.parseInt(process.versions.v8, 10) >= 13;
 /** Flags for all times: the heap grows by a fifth at a time, and the space for new objects does not grow. */
-const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20'];
+const FLAGS = [
+  '--semi-space-growth-factor=1',
+  '--heap-growing-percent=20',
+  ...(ZEROES ? ['--zero-unused-memory'] : []),
+];
 /**
  * The flag for an idle process and for a large one: V8 returns memory to the system within ten seconds, and grows the heap
  * by small steps. During all Mounts it would double the cost of each, because a young generation of one megabyte is
@@ -19,8 +27,16 @@ const SMALL = '--optimize-for-size';
 const WHILE_BUSY = '--no-optimize-for-size';
 /** The process counts as idle this long after the last Mount. */
 const REST_MS = 2_000;
+/** Makes a collection return the pages that V8 keeps for later use. */
+const RETURN_PAGES = { type: 'major', execution: 'sync', flavor: 'last-resort' } as const;
+/** Makes a collection move everything that is in use. V8 would keep pages that are in use in part, with the texts of garbage. */
+const MOVE_ALL = '--compact-on-every-full-gc';
+const MOVE_AS_NEEDED = '--no-compact-on-every-full-gc';
+/** Length and size of one array that overwrites new space. */
+const ARRAY_LENGTH = 1_000;
+const ARRAY_BYTES = 8 * ARRAY_LENGTH;
 
-/** A {@link CallMeter} that also sets the flags of V8, and collects garbage, when Mounts begin and end. */
+/** A {@link CallMeter} that also sets the flags of V8, and erases or collects garbage, when Mounts begin and end. */
 export interface HeapKeeper {
   readonly meter: CallMeter;
   /**
@@ -28,7 +44,7 @@ export interface HeapKeeper {
    * refuse all cached code, that of Node's own modules included, and the start would take twice as long.
    */
   begin(): void;
-  /** Collects what caches have dropped. During Mounts, and just after them, it leaves this to the rest that follows. */
+  /** Erases what caches have dropped. During Mounts, and just after them, it leaves this to the rest that follows. */
   dropped(): void;
   /** Collects what Mounts have discarded, also during Mounts: V8 counts the memory of buffers late. */
   discarded(): void;
@@ -42,26 +58,53 @@ export interface Engine {
   readonly setFlag: (flag: string) => void;
   /** Collects all garbage of the heap, and returns when that is done. */
   readonly collect: () => void;
+  /** Collects as `collect` does, and leaves no text of the garbage in the memory of the heap. */
+  readonly erase: () => void;
 }
 
 /** The real engine. V8 gives its collector only to contexts made while the flag is set. */
 function v8Engine(): Engine {
-  let gc: (() => void) | undefined;
+  let gc: ((options?: typeof RETURN_PAGES) => void) | undefined;
+  const collect = (options?: typeof RETURN_PAGES) => {
+    if (gc === undefined) {
+      setFlagsFromString('--expose-gc');
+      gc = runInNewContext('gc') as (options?: typeof RETURN_PAGES) => void;
+      setFlagsFromString('--no-expose-gc');
+    }
+    gc(options);
+  };
   return {
     setFlag: setFlagsFromString,
-    collect() {
-      if (gc === undefined) {
-        setFlagsFromString('--expose-gc');
-        gc = runInNewContext('gc') as () => void;
-        setFlagsFromString('--no-expose-gc');
-      }
-      gc();
+    collect: () => collect(),
+    erase() {
+      if (ZEROES) collect(RETURN_PAGES);
+      else if (hasRoomToMove()) {
+        setFlagsFromString(MOVE_ALL);
+        collect();
+        setFlagsFromString(MOVE_AS_NEEDED);
+      } else collect();
+      overwriteNewSpace();
     },
   };
 }
 
+/** Returns true if what is in use may be there twice, until V8 has moved it. */
+function hasRoomToMove(): boolean {
+  const bytes = anonymousBytes() + getHeapStatistics().total_heap_size;
+  return !isNearLimit(bytes, process.constrainedMemory());
+}
+
+/** Overwrites the two halves of the space for new objects: V8 leaves in each what it has moved to the other. */
+function overwriteNewSpace(): void {
+  const space = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
+  const arrays = (2 * (space?.space_size ?? 0)) / ARRAY_BYTES;
+  // The compiler could leave out arrays that nothing reads.
+  const newest: { array?: number[] } = {};
+  for (let made = 0; made < arrays; made++) newest.array = new Array(ARRAY_LENGTH).fill(newest.array?.at(0) ?? 0);
+}
+
 /** Keeps the heap of a server small. `meter` gets every call. */
-export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v8Engine()): HeapKeeper {
+export function keepHeapSmall(meter: CallMeter, { setFlag, collect, erase }: Engine = v8Engine()): HeapKeeper {
   let begun = false;
   let mounts = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -70,7 +113,10 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v
     timer = undefined;
     setFlag(SMALL);
     // Mounts leave the credentials of their requests, and values that no cache holds.
-    collect();
+    erase();
+  };
+  const planRest = () => {
+    timer = setTimeout(rest, REST_MS).unref();
   };
   const isMount = (method: string) => method === MOUNT_METHOD;
   return {
@@ -85,16 +131,17 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect }: Engine = v
       callEnded(end) {
         meter.callEnded(end);
         if (!isMount(end.method) || --mounts > 0 || !begun) return;
-        timer = setTimeout(rest, REST_MS).unref();
+        planRest();
       },
     },
     begin() {
       begun = true;
       for (const flag of FLAGS) setFlag(flag);
-      if (mounts === 0) setFlag(SMALL);
+      // Mounts may have begun and ended before.
+      if (mounts === 0) planRest();
     },
     dropped() {
-      if (begun && mounts === 0 && timer === undefined) collect();
+      if (begun && mounts === 0 && timer === undefined) erase();
     },
     discarded() {
       if (!begun) return;

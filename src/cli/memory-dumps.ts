@@ -1,6 +1,6 @@
 /**
  * Keeps the memory of `serve`, which holds secrets, out of files and debuggers: core dumps, reports and snapshots of
- * Node. `serve` calls it at its start. Refuses to serve with options of Node that write or open the memory.
+ * Node; and lets each buffer leave memory by itself. `serve` calls it at its start. Refuses to serve with options of Node that write or open the memory.
  */
 
 import { writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const EXPOSING = ['--inspect', '--debug', '--heapsnapshot', '--heap-prof', '--re
 const CORE_DUMP_FILTER = '/proc/self/coredump_filter';
 
 /**
- * Turns core dumps with memory and the reports of Node off.
+ * Turns core dumps with memory, the reports of Node, and the memory that its buffers share off.
  * Throws: ERR_USAGE for an option of Node, on the command line or in `NODE_OPTIONS`, that exposes memory.
  */
 export function keepMemoryPrivate({ NODE_OPTIONS = '' }: Readonly<Record<string, string | undefined>>): void {
@@ -27,6 +27,8 @@ export function keepMemoryPrivate({ NODE_OPTIONS = '' }: Readonly<Record<string,
     );
   }
   Object.assign(process.report, { reportOnFatalError: false, reportOnSignal: false, reportOnUncaughtException: false });
+  // Small buffers would lie side by side in blocks of 8 to 64 KiB, which stay as long as any of them is in use.
+  Buffer.poolSize = 0;
   try {
     writeFileSync(CORE_DUMP_FILTER, '0');
   } catch {

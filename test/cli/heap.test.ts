@@ -17,10 +17,11 @@ function keeper() {
   const told: string[] = [];
   const meter = { callStarted: (method: string) => told.push(`+${method}`), callEnded: () => told.push('-') };
   const collect = vi.fn();
-  const heap = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), collect });
+  const erase = vi.fn();
+  const heap = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), collect, erase });
   /** Flags set since the last look. */
   const news = () => flags.splice(0);
-  return { heap, told, news, collect };
+  return { heap, told, news, collect, erase };
 }
 
 describe('the heap', () => {
@@ -44,6 +45,7 @@ describe('the heap', () => {
   it('grows by small steps when it is large, to the next rest', () => {
     const { heap, news } = keeper();
     heap.begin();
+    vi.advanceTimersByTime(2_000);
     heap.meter.callStarted(MOUNT);
     expect(news().slice(-1)).toEqual(['--no-optimize-for-size']);
     heap.large();
@@ -61,7 +63,9 @@ describe('the heap', () => {
   it('is small at rest and free to breathe while Mounts come', () => {
     const { heap, told, news } = keeper();
     heap.begin();
-    expect(news()).toEqual(expect.arrayContaining(['--heap-growing-percent=20', '--optimize-for-size']));
+    expect(news()).toContain('--heap-growing-percent=20');
+    vi.advanceTimersByTime(2_000);
+    expect(news()).toEqual(['--optimize-for-size']);
     heap.meter.callStarted(MOUNT);
     expect(news()).toEqual(['--no-optimize-for-size']);
     heap.meter.callStarted(MOUNT);
@@ -78,6 +82,7 @@ describe('the heap', () => {
   it('goes on breathing where the next Mount comes soon', () => {
     const { heap, news } = keeper();
     heap.begin();
+    vi.advanceTimersByTime(2_000);
     for (let i = 0; i < 5; i++) {
       heap.meter.callStarted(MOUNT);
       heap.meter.callEnded(ended(MOUNT));
@@ -115,36 +120,48 @@ describe('the heap', () => {
     expect(news()).toEqual([]);
   });
 
-  it('is collected after the last Mount, and when caches have dropped something at rest', () => {
-    const { heap, collect } = keeper();
-    const collected = () => {
-      const { length } = collect.mock.calls;
-      collect.mockClear();
+  it('is erased after the last Mount, and when caches have dropped something at rest', () => {
+    const { heap, erase } = keeper();
+    const erased = () => {
+      const { length } = erase.mock.calls;
+      erase.mockClear();
       return length;
     };
     heap.dropped();
-    expect(collected(), 'before all is loaded').toBe(0);
+    expect(erased(), 'before all is loaded').toBe(0);
     heap.begin();
+    vi.advanceTimersByTime(2_000);
+    expect(erased(), 'after all is loaded').toBe(1);
     heap.dropped();
-    expect(collected(), 'at rest').toBe(1);
+    expect(erased(), 'at rest').toBe(1);
     heap.meter.callStarted(MOUNT);
     heap.dropped();
     heap.meter.callEnded(ended(MOUNT));
     heap.dropped();
-    expect(collected(), 'during a Mount and just after it').toBe(0);
+    expect(erased(), 'during a Mount and just after it').toBe(0);
     vi.advanceTimersByTime(2_000);
-    expect(collected(), 'at the beginning of the rest').toBe(1);
+    expect(erased(), 'at the beginning of the rest').toBe(1);
   });
 
-  it('loses what nothing refers to', () => {
-    vi.useRealTimers();
+  it('is erased after Mounts that ended before all was loaded', () => {
+    const { heap, erase } = keeper();
+    heap.meter.callStarted(MOUNT);
+    heap.meter.callEnded(ended(MOUNT));
+    heap.begin();
+    expect(erase).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(2_000);
+    expect(erase).toHaveBeenCalledTimes(1);
+  });
+
+  it('loses what nothing refers to', async () => {
     const heap = keepHeapSmall({ callStarted() {}, callEnded() {} });
     heap.begin();
+    vi.advanceTimersByTime(2_000);
+    vi.useRealTimers();
     const made = () => new WeakRef({ value: 'hunter2' });
     const reference = made();
-    return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-      heap.dropped();
-      expect(reference.deref()).toBeUndefined();
-    });
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    heap.dropped();
+    expect(reference.deref()).toBeUndefined();
   });
 });
