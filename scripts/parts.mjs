@@ -10,6 +10,7 @@ const PARTS = {
   provider: ['src/cli/provider.ts'],
   keys: ['node_modules/@azure/keyvault-keys/dist/esm/index.js'],
   certificates: ['node_modules/@azure/keyvault-certificates/dist/esm/index.js'],
+  languages: ['src/spc/language-libraries.ts'],
   metrics: ['src/server/instruments.ts'],
   commands: ['src/cli/program.ts'],
 };

@@ -11,6 +11,7 @@ import { Secret } from '../base/secret.ts';
 import type { SecretManifest, SecretProviderClass } from '../driver/manifests.ts';
 import { Findings } from '../spc/finding.ts';
 import { parseKeyVaultField } from '../spc/key-vault-field.ts';
+import { withLanguages } from '../spc/languages.ts';
 
 /** The entries of a node-publish secret, and their source in words. */
 export interface ChosenSecret {
@@ -39,7 +40,7 @@ export async function chooseSecret(
   { secrets, files, name, namespace, env }: SecretSources,
 ): Promise<ChosenSecret | undefined> {
   if (files.length > 0) return { data: await readSecretFiles(files), origin: files.join(', ') };
-  const wanted = name ?? (secrets.length > 1 ? credentialsNameOf(spc) : undefined);
+  const wanted = name ?? (secrets.length > 1 ? await withLanguages(() => credentialsNameOf(spc)) : undefined);
   if (secrets.length > 0 || name !== undefined) {
     const fitting = secrets.filter(
       (secret) =>

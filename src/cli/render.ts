@@ -8,6 +8,7 @@ import { isGuid } from '../base/guid.ts';
 import { printManifests, printPodParts } from '../render/print.ts';
 import { formatRemark } from '../render/remark.ts';
 import { render } from '../render/render.ts';
+import { withLanguages } from '../spc/languages.ts';
 import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 
 /** The arguments of `render`. */
@@ -54,12 +55,10 @@ export function runRender(files: readonly string[], options: RenderCommandOption
     if (directoryId !== undefined && !isGuid(directoryId)) {
       throw new ProviderError('ERR_USAGE', `--directory-id "${directoryId}" is not a GUID`);
     }
-    const sources = [];
+    const sources: Parameters<typeof render>[0][number][] = [];
     for await (const source of readInputs(files, io)) sources.push(source);
-    const { volumes, remarks } = render(sources, {
-      syncSecrets,
-      ...(directoryId === undefined ? {} : { directoryId }),
-    });
+    const wanted = { syncSecrets, ...(directoryId === undefined ? {} : { directoryId }) };
+    const { volumes, remarks } = await withLanguages(() => render(sources, wanted));
     for (const remark of remarks) io.stderr(`${formatRemark(remark)}\n`);
     if (remarks.some(({ severity }) => severity === 'error')) return 1;
     if (volumes.length === 0) {

@@ -92,6 +92,7 @@ const VALUE_BYTES = { 'utf-8': 1, base64: 4 / 3, hex: 2, converted: 2 } as const
 /** Returns the least that the files of a value can have. */
 function leastBytes({ content }: ObjectSpec, fetched: FetchedObject): number {
   if (fetched.type !== 'secret') return 0;
+  if (content.kind === 'parts') return 0;
   const isText = content.kind === 'value' && !fetched.certificateBacked;
   return fetched.value.reveal().length / VALUE_BYTES[isText ? content.encoding : 'converted'];
 }

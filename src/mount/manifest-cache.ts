@@ -8,7 +8,7 @@ import type { ReadText, Remember } from '../spc/parameter-reader.ts';
 
 /** Estimated bytes of all entries: the size of the two largest lists of objects. */
 const MAX_BYTES = 2 * 1024 * 1024;
-/** Estimated bytes of one object, one output and one finding in memory. */
+/** Estimated bytes of one object, one file of an object and one finding in memory. */
 const OBJECT_BYTES = 1024;
 const OUTPUT_BYTES = 256;
 const FINDING_BYTES = 512;
@@ -29,7 +29,9 @@ export function rememberTexts(): Remember {
 }
 
 function sizeOf({ objects, findings }: ReadText): number {
-  const outputs = objects.map(({ content }) => (content.kind === 'outputs' ? content.outputs.length : 0));
+  const outputs = objects.map(({ content }) =>
+    content.kind === 'outputs' ? content.outputs.length : content.kind === 'parts' ? content.parts.length : 0,
+  );
   return (
     objects.length * OBJECT_BYTES +
     outputs.reduce((sum, count) => sum + count * OUTPUT_BYTES, 0) +

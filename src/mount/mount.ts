@@ -112,9 +112,10 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   });
   await nextTurn(context.signal);
   report.converted(fetched);
-  const missing = fetched.filter(({ missing }) => missing !== undefined).map(({ object }) => object);
-  const isEmpty = missing.length > 0 && made.length === 0 && volume.literals.length === 0;
-  const literals = isEmpty && report.hadFiles ? [emptiedMark(missing)] : volume.literals;
+  // Objects whose parts are all optional give no file while none of them is there.
+  const absent = fetched.filter(({ missing, object }) => missing !== undefined || object.content.kind === 'parts');
+  const isEmpty = absent.length > 0 && made.length === 0 && volume.literals.length === 0;
+  const literals = isEmpty && report.hadFiles ? [emptiedMark(absent.map(({ object }) => object))] : volume.literals;
   return assembleAnswer([...made, ...literals.map(fileOfLiteral)], unwritten, isEmpty);
 }
 

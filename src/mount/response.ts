@@ -4,7 +4,7 @@
  */
 
 import { ProviderError } from '../base/errors.ts';
-import { type ClaimedPath, pathConflicts } from '../spc/file-path.ts';
+import { type ClaimedPath, type PathConflict, pathConflicts } from '../spc/file-path.ts';
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 import type { MountOutput } from './handler.ts';
 
@@ -21,6 +21,8 @@ export interface MadeFile {
   readonly source: ObjectVersion;
   /** The label of the object in error messages. */
   readonly owner: string;
+  /** The path has a key of a secret in it, which messages must not show. */
+  readonly named?: 'by content' | undefined;
 }
 
 /** The answer, with a warning if it is large. */
@@ -41,10 +43,10 @@ export function assembleAnswer(
   unwritten: readonly ObjectVersion[],
   mayBeEmpty = false,
 ): Answer {
-  const claims: ClaimedPath[] = made.map(({ file, owner }) => ({ path: file.path, owner }));
+  const claims = made.map(({ file, owner, named }) => ({ path: file.path, owner, named }));
   const [conflict] = pathConflicts(claims);
   if (conflict !== undefined) {
-    throw new ProviderError('ERR_BAD_PARAMETERS', `failed to mount objects, error: ${conflict.message}`);
+    throw new ProviderError('ERR_BAD_PARAMETERS', `failed to mount objects, error: ${inWords(conflict)}`);
   }
   if (made.length === 0 && !mayBeEmpty) {
     throw new ProviderError(
@@ -72,4 +74,11 @@ export function assembleAnswer(
         ? `the files of this volume have ${bytes} bytes together; over ${WARN_ANSWER_BYTES} they cannot be synced to a Kubernetes Secret`
         : undefined,
   };
+}
+
+/** Returns the message about two paths that cannot both exist, without a path that is the content of a secret. */
+function inWords({ claim, other, message }: PathConflict<ClaimedPath & Pick<MadeFile, 'named'>>): string {
+  if (claim.named === undefined && other.named === undefined) return message;
+  const owners = claim.owner === other.owner ? claim.owner : `${other.owner} and ${claim.owner}`;
+  return `a key of a secret gives a path that another file has, or that another file needs as a directory: ${owners}; put another directory in front of {key}`;
 }

@@ -7,7 +7,7 @@ import type { Attributes } from '../spc/attributes.ts';
 import { type Finding, Findings } from '../spc/finding.ts';
 import type { IdentityRequest } from '../spc/identities/table.ts';
 import { parseKeyVaultField } from '../spc/key-vault-field.ts';
-import type { OutputSpec } from '../spc/model.ts';
+import type { ContentSpec, OutputSpec } from '../spc/model.ts';
 import type { ParameterDefaults } from '../spc/parameter-reader.ts';
 import { parseParameters } from '../spc/parameters.ts';
 import { isPlaceholder } from '../spc/placeholder.ts';
@@ -59,14 +59,24 @@ export function readField(text: string, siblings: Readonly<Record<string, string
     identity: field?.identity ?? { kind: 'service-principal', secretName: '' },
     objectNames: objects.map(({ spec }) => spec.name),
     files: [
-      ...objects.flatMap(({ spec, outputs }): ExpectedFile[] =>
-        spec.content.kind === 'value' ? [{ path: spec.content.path, presence: 'required' }] : [...outputs],
+      ...objects.flatMap(({ spec, outputs }): readonly ExpectedFile[] =>
+        spec.content.kind === 'outputs' ? [...outputs] : filesOf(spec.content),
       ),
       ...(field?.literals ?? []).map(({ path }): ExpectedFile => ({ path, presence: 'required' })),
     ],
     names: tree?.kind === 'map' ? [...tree.entries.keys()] : [],
     findings: findings.all.map((finding) => withoutPlaceholder(finding, tree)),
   };
+}
+
+/** Returns the files of a secret that is no certificate. */
+function filesOf(content: Exclude<ContentSpec, { kind: 'outputs' }>): readonly ExpectedFile[] {
+  if (content.kind === 'value') return [{ path: content.path, presence: 'required' }];
+  const { whole, parts } = content;
+  return [
+    ...(whole === undefined ? [] : [{ path: whole.path, presence: 'required' } as const]),
+    ...parts.map(({ path, optional }) => ({ path, presence: optional ? 'if-present' : 'required' }) as const),
+  ];
 }
 
 /** Returns the text with a placeholder in `vault.directoryId` replaced. Any other value, and one of an alias, stays. */

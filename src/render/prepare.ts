@@ -5,7 +5,7 @@
 
 import { isMap, parseDocument } from 'yaml';
 import type { Finding } from '../spc/finding.ts';
-import { certificateOutputs, type FileLayout } from '../spc/key-vault-field.ts';
+import { certificateOutputs, type FileLayout } from '../spc/layouts.ts';
 import { fillDirectoryId, type ReadField, readField } from './field.ts';
 import type { FoundKeyVault } from './find.ts';
 import { type FieldPlace, placeAt, type Role } from './roles.ts';

@@ -4,7 +4,7 @@
  * API.
  */
 
-import type { CertificateUse, FileLayout } from '../spc/key-vault-field.ts';
+import type { CertificateUse, FileLayout } from '../spc/layouts.ts';
 
 /** The purpose of a `keyVault` object at its place, and the files that its reader expects. */
 export type Role =

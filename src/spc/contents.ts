@@ -11,11 +11,19 @@ export type ValueContent = Extract<ContentSpec, { kind: 'value' }>;
 /** Files made from a certificate or a chain. */
 export type OutputsContent = Extract<ContentSpec, { kind: 'outputs' }>;
 
+/** Files with parts of a value. */
+export type PartsContent = Extract<ContentSpec, { kind: 'parts' }>;
+
 /** Returns the content of one file; by default the text is unchanged, and chains are ordered. */
 export function valueContent(
   given: Pick<ValueContent, 'path' | 'mode'> & Partial<Omit<ValueContent, 'kind'>>,
 ): ValueContent {
   return { kind: 'value', format: '', encoding: 'utf-8', split: false, orderChain: true, ...given };
+}
+
+/** Returns the content of `extract`; by default the value is text, and is not written itself. */
+export function partsContent(given: Pick<PartsContent, 'parts'> & Partial<Omit<PartsContent, 'kind'>>): PartsContent {
+  return { kind: 'parts', encoding: 'utf-8', whole: undefined, ...given };
 }
 
 /** Files of a certificate; by default none, for a server, without references to other objects. */

@@ -4,13 +4,14 @@
  */
 
 import { quote } from '../base/words.ts';
-import type { OutputKind } from '../pki/outputs.ts';
 import { noteOutputs } from './certificate-notes.ts';
-import { type OutputsContent, outputsContent, valueContent } from './contents.ts';
+import { type OutputsContent, outputsContent, partsContent, valueContent } from './contents.ts';
+import { EXTRACT_FIELD, parseExtract } from './extract.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
+import { certificateContent, chainContent, type LayoutChoice } from './layouts.ts';
 import { METADATA_FIELD, parseMetadata } from './metadata.ts';
-import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
+import type { ContentSpec, LiteralFile, ObjectSpec } from './model.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
@@ -23,15 +24,6 @@ import { parseYaml } from './yaml/parse.ts';
 import { kindOf, type MapTree } from './yaml/tree.ts';
 import { yamlSize } from './yaml/yaml-size.ts';
 
-/**
- * File names of a certificate: `tls` as in a kubernetes.io/tls Secret, `client` as bridges and Kafka connectors use
- * them.
- */
-export type FileLayout = 'tls' | 'client';
-
-/** The use of a certificate: a server's must hold its names, a client's must have a private key. */
-export type CertificateUse = 'server' | 'client';
-
 /** The `keyVault` field of a broker resource, read. */
 export interface KeyVaultField extends VaultField {
   readonly objects: readonly NamedObject[];
@@ -40,10 +32,7 @@ export interface KeyVaultField extends VaultField {
 }
 
 /** Parameters next to `keyVault`. */
-export interface KeyVaultSiblings {
-  readonly layout: FileLayout;
-  /** Absent: as the layout implies. */
-  readonly use?: CertificateUse | undefined;
+export interface KeyVaultSiblings extends LayoutChoice {
   /** File of `vaultSecret`; empty: the secret's name. */
   readonly fileName: string;
   readonly defaults: ObjectDefaults;
@@ -71,18 +60,8 @@ export const REFERENCE_FIELDS = [
   ...PRESENCE_FIELDS,
   METADATA_FIELD,
   VALIDITY_FIELD,
+  EXTRACT_FIELD,
 ] as const;
-
-const LAYOUTS: Readonly<
-  Record<FileLayout, { fullChain: string; privateKey: string; authorities: { output: OutputKind; path: string } }>
-> = {
-  tls: { fullChain: 'tls.crt', privateKey: 'tls.key', authorities: { output: 'ca', path: 'ca.crt' } },
-  client: {
-    fullChain: 'client_cert.pem',
-    privateKey: 'client_key.pem',
-    authorities: { output: 'chain', path: 'client_intermediate_certs.pem' },
-  },
-};
 
 /** Limit of {@link yamlSize}; a field with everything in it has about two hundred. */
 const MAX_SIZE = 2000;
@@ -197,20 +176,24 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   const place = { field: object.path, line: object.line };
   let content = contentOf(name, context);
   let outputs: readonly NamedOutput[] = [];
-  if (object.has('files')) {
+  if (object.has(EXTRACT_FIELD)) {
+    content = partsOf(object, mode, context);
+  } else if (object.has('files')) {
     outputs = parseFiles(object, findings, { mode, keyFormat });
     noteOutputs(object, outputs);
     content = outputsOf(content);
   } else if (content.kind === 'outputs') {
     outputs = content.outputs.map((output) => ({ ...output, mode, keyFormat, passwordFrom: '', ...place }));
-  } else {
+  } else if (content.kind === 'value') {
     content = { ...content, mode };
     for (const field of ['keyFormat', 'passwordFrom']) {
       if (object.has(field)) object.error(field, `needs a files map next to it, or ${reference} to be vaultCert`);
     }
   }
   const label = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;
-  const severalBy = object.has('files') ? 'files' : content.kind === 'outputs' ? 'the layout' : undefined;
+  const severalBy =
+    [EXTRACT_FIELD, 'files'].find((field) => object.has(field)) ??
+    (content.kind === 'outputs' ? 'the layout' : undefined);
   const ifMissing = parsePresence(object, severalBy);
   const metadata = parseMetadata(object, mode);
   const validity = parseValidity(object, { version, history: 1 });
@@ -223,62 +206,27 @@ function contentOf(name: string, { reference, given, certificate, siblings }: Re
   const chainIndex = given.findIndex(isChain);
   switch (reference) {
     case 'vaultSecret':
-      if (certificate === 'vaultSecret') return certificateContent(siblings, chainIndex);
+      if (certificate === 'vaultSecret')
+        return certificateContent(siblings, chainIndex === -1 ? undefined : chainIndex);
       return valueContent({ path: fileName === '' ? name : fileName, mode: defaults.mode });
     case 'vaultCert':
-      return certificateContent(siblings, chainIndex);
+      return certificateContent(siblings, chainIndex === -1 ? undefined : chainIndex);
     case 'vaultCaChainCert':
     case 'vaultCaChainSecret':
       return chainContent(siblings, certificate !== undefined);
   }
 }
 
-function certificateContent(siblings: KeyVaultSiblings, chainIndex: number): ContentSpec {
-  const chainFrom = chainIndex === -1 ? undefined : chainIndex;
-  const outputs = certificateOutputs(siblings.layout, chainFrom !== undefined);
-  return outputsContent({ outputs, chainFrom, forClient: isForClient(siblings) });
-}
-
-/** Leaf with its intermediates, key, and the authorities unless a chain secret brings them. */
-export function certificateOutputs(layout: FileLayout, besideChain: boolean): readonly OutputSpec[] {
-  const { fullChain, privateKey, authorities } = LAYOUTS[layout];
-  const outputs = [output('fullChain', fullChain, 'required'), output('privateKey', privateKey, 'required')];
-  if (!besideChain || layout === 'client') outputs.push(output(authorities.output, authorities.path, 'if-present'));
-  return outputs;
-}
-
-/**
- * Returns the content of the chain file. Next to a certificate in the `client` layout, the certificate's own chain file
- * includes it. Without a certificate, a chain secret that also holds a private key serves as the certificate too, and
- * need not hold more than that.
- */
-function chainContent(siblings: KeyVaultSiblings, besideCertificate: boolean): ContentSpec {
-  const { layout } = siblings;
-  const { fullChain, privateKey, authorities } = LAYOUTS[layout];
-  const { output: kind, path } = authorities;
-  if (besideCertificate) {
-    return outputsContent({ role: 'chain', outputs: layout === 'client' ? [] : [output(kind, path, 'required')] });
-  }
-  const outputs = [
-    output('fullChain', fullChain, 'with-key'),
-    output('privateKey', privateKey, 'with-key'),
-    output(kind, path, 'beside-key'),
-  ];
-  return outputsContent({ role: 'chain', outputs, forClient: isForClient(siblings) });
-}
-
-/** True for a client's certificate. Without `certificateUse` the layout decides. */
-function isForClient({ use, layout }: KeyVaultSiblings): boolean {
-  return (use ?? layout) === 'client';
+/** Returns the content of a `vaultSecret` with `extract`; the value itself is a file only if `fileName` names it. */
+function partsOf(object: Fields, mode: number, { reference, siblings: { fileName } }: ReferenceContext): ContentSpec {
+  if (reference !== 'vaultSecret') object.error(EXTRACT_FIELD, 'is only for vaultSecret');
+  const parts = parseExtract(object, mode, ['files', 'keyFormat', 'passwordFrom']);
+  return partsContent({ parts, whole: fileName === '' ? undefined : { path: fileName, mode } });
 }
 
 function outputsOf(content: ContentSpec): OutputsContent {
   if (content.kind !== 'outputs') return outputsContent();
   return { ...content, outputs: [], forClient: content.role === 'certificate' && content.forClient };
-}
-
-function output(kind: OutputKind, path: string, presence: OutputSpec['presence']): OutputSpec {
-  return { output: kind, path, mode: 0, presence, keyFormat: 'pkcs8', pfxForm: 'modern', passwordFrom: undefined };
 }
 
 function isChain(reference: Reference): boolean {

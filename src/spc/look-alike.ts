@@ -24,6 +24,11 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   ignoremissing: 'optional',
   allowmissing: 'optional',
   defaultvalue: 'default',
+  jmespath: 'extract',
+  extractjsonkey: 'extract',
+  extractyamlkey: 'extract',
+  secretkey: 'extract',
+  property: 'extract',
   key: 'objectName',
   secret: 'objectName',
 };
@@ -33,6 +38,7 @@ const WITHOUT: Readonly<Record<string, string>> = {
   objectAlias: 'the file is called by objectName',
   objectVersion: 'the current version is mounted, not this one',
   filePermission: 'the file has the permission of the driver',
+  extract: 'the file holds the whole secret; write extract: {FILE: EXPRESSION}',
 };
 
 const MIN_WORD = 4;

@@ -7,6 +7,7 @@ import type { ObjectType } from '../base/objects.ts';
 import type { KeyFormat, OutputKind, Pkcs12Profile } from '../pki/outputs.ts';
 import type { Pod } from './attributes.ts';
 import type { Cloud } from './cloud.ts';
+import type { Expression } from './expression.ts';
 import type { Identity } from './identities/table.ts';
 
 export type { Identity };
@@ -28,6 +29,17 @@ export interface OutputSpec {
   readonly passwordFrom: number | undefined;
 }
 
+/** A file with a part of a JSON or YAML value, or with `{key}` in its path one file for each key of that part. */
+export interface ExtractSpec {
+  readonly path: string;
+  /** True if the path holds `{key}`. */
+  readonly each: boolean;
+  readonly expression: Expression;
+  readonly mode: number;
+  /** True: no file if the expression finds nothing. */
+  readonly optional: boolean;
+}
+
 /** The files that are made of an object's value. */
 export type ContentSpec =
   /** One file, as the official provider writes it: certificates as PEM; `split` adds `.crt` and `.key` beside it. */
@@ -40,6 +52,14 @@ export type ContentSpec =
       readonly encoding: 'utf-8' | 'base64' | 'hex';
       readonly split: boolean;
       readonly orderChain: boolean;
+    }
+  /** Files with parts of a JSON or YAML value. */
+  | {
+      readonly kind: 'parts';
+      readonly encoding: 'utf-8' | 'base64' | 'hex';
+      readonly parts: readonly ExtractSpec[];
+      /** The file with the value itself; undefined: none. */
+      readonly whole: { readonly path: string; readonly mode: number } | undefined;
     }
   /** Chosen files; the value is a certificate with its key, or a chain. */
   | {

@@ -6,7 +6,8 @@
 import type { ObjectType } from '../base/objects.ts';
 import { clip, misspelt, nearest, quote } from '../base/words.ts';
 import { noteOutputs, noteValueFile } from './certificate-notes.ts';
-import { outputsContent, valueContent } from './contents.ts';
+import { outputsContent, partsContent, valueContent } from './contents.ts';
+import { EXTRACT_FIELD, parseExtract } from './extract.ts';
 import type { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings, Stage } from './finding.ts';
@@ -40,6 +41,7 @@ export const OBJECT_FIELDS: readonly string[] = [
   ...PRESENCE_FIELDS,
   METADATA_FIELD,
   VALIDITY_FIELD,
+  EXTRACT_FIELD,
 ];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
@@ -105,6 +107,10 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
     line: fields.line,
     spec: { label, type, name, version, history, ifMissing, metadata, validity },
   };
+  if (fields.has(EXTRACT_FIELD)) {
+    const content = partsOf(reader, { path, mode: mode ?? 0, history });
+    return { ...common, spec: { ...common.spec, content }, outputs: [], passwordFrom: '' };
+  }
   if (!fields.has('files')) {
     for (const field of ['keyFormat', 'passwordFrom']) {
       if (fields.has(field)) fail(field, `${field} needs a files map next to it`);
@@ -123,6 +129,7 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
 
 /** Returns the field by which an object gives other files than one. */
 function severalBy(fields: Fields, history: number): string | undefined {
+  if (fields.has(EXTRACT_FIELD)) return EXTRACT_FIELD;
   return fields.has('files') ? 'files' : history > 1 ? 'objectVersionHistory' : undefined;
 }
 
@@ -182,7 +189,8 @@ function readFileName({ fields, texts, fail }: ObjectReader): string {
   const unreadable = [fields.value('objectName'), fields.value('objectAlias')].some(
     (value) => value?.kind === 'map' || value?.kind === 'list',
   );
-  if (fields.has('files') || (unreadable && path === '')) return '';
+  const isUnwritten = fields.has('files') || (fields.has(EXTRACT_FIELD) && objectAlias === '');
+  if (isUnwritten || (unreadable && path === '')) return '';
   const problem = filePathProblem(path);
   if (problem === undefined) return path;
   const typo = objectName === '' && !fields.isFull ? misspelt('objectName', fields.names, OBJECT_FIELDS) : undefined;
@@ -219,7 +227,8 @@ function checkName({ fields, texts, fail }: ObjectReader): void {
   if (placeholder !== undefined)
     fields.warning('objectAlias', `holds ${quote(placeholder)}, a placeholder that was not replaced`);
   if (objectName === '') {
-    if (objectAlias !== '' || fields.has('files')) fail('objectName', 'objectName is not provided', 'fetch');
+    if (objectAlias !== '' || fields.has('files') || fields.has(EXTRACT_FIELD))
+      fail('objectName', 'objectName is not provided', 'fetch');
     return;
   }
   const problem = objectNameProblem(objectName);
@@ -238,14 +247,29 @@ function checkBesideFiles({ fields, texts, fail }: ObjectReader, history: number
   }
 }
 
+/** Returns the content of an object with `extract`; the value itself is a file only if the object has an alias. */
+function partsOf(
+  { fields, texts, fail }: ObjectReader,
+  { path, mode, history }: { readonly path: string; readonly mode: number; readonly history: number },
+): ContentSpec {
+  if (texts.objectType !== 'secret') fail(EXTRACT_FIELD, 'extract is only for objectType: secret');
+  if (history > 1) fail('objectVersionHistory', 'extract cannot be combined with objectVersionHistory');
+  const parts = parseExtract(fields, mode, ['files', 'objectFormat', 'keyFormat', 'passwordFrom']);
+  return partsContent({ parts, encoding: encodingOf(texts), whole: path === '' ? undefined : { path, mode } });
+}
+
+function encodingOf({ objectEncoding }: Texts): 'utf-8' | 'base64' | 'hex' {
+  const encoding = objectEncoding.toLowerCase();
+  return encoding === 'base64' || encoding === 'hex' ? encoding : 'utf-8';
+}
+
 function contentOf(texts: Texts, path: string, { mode, split, orderChain }: ObjectDefaults): ContentSpec {
   const format = texts.objectFormat.toLowerCase();
-  const encoding = texts.objectEncoding.toLowerCase();
   return valueContent({
     path,
     mode,
     format: format === 'pem' || format === 'pfx' ? format : '',
-    encoding: encoding === 'base64' || encoding === 'hex' ? encoding : 'utf-8',
+    encoding: encodingOf(texts),
     split,
     orderChain,
   });

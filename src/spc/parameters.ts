@@ -11,14 +11,9 @@ import { filePathProblem, parseFileMode } from './file-path.ts';
 import { Findings } from './finding.ts';
 import { type IdentityRequest, rowOf } from './identities/table.ts';
 import { chooseIdentity } from './identity.ts';
-import {
-  type CertificateUse,
-  type FileLayout,
-  type KeyVaultField,
-  type KeyVaultSiblings,
-  type KeyVaultText,
-  parseKeyVaultField,
-} from './key-vault-field.ts';
+import { type KeyVaultField, type KeyVaultSiblings, type KeyVaultText, parseKeyVaultField } from './key-vault-field.ts';
+import { withLanguages } from './languages.ts';
+import type { CertificateUse, FileLayout } from './layouts.ts';
 import type { Identity, LiteralFile, ObjectSpec, VolumeSpec } from './model.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
 import { type ObjectsContext, parseObjects } from './objects.ts';
@@ -42,20 +37,24 @@ export interface ParsedParameters {
 
 const MAX_SHOWN_MISTAKES = 20;
 
-/** Reads the file that describes the cloud, if the parameters name one, and then calls {@link parseParameters}. */
+/**
+ * Reads the file that describes the cloud, if the parameters name one, and then calls {@link parseParameters}, with the
+ * languages of manifests if these parameters need them.
+ */
 export async function parseWithCloudFile(
   attributes: Attributes,
   context: ParameterContext,
   readCloudFile: ReadCloudFile,
 ): Promise<ParsedParameters> {
   const name = cloudFileNamed(attributes.parameters, context.defaults.cloudName);
-  return parseParameters(
-    attributes,
-    name === undefined ? context : { ...context, cloudFile: await readCloudFile(name) },
-  );
+  const whole = name === undefined ? context : { ...context, cloudFile: await readCloudFile(name) };
+  return withLanguages(() => parseParameters(attributes, whole));
 }
 
-/** Reads parameters of either form; every mistake becomes a finding, in the official provider's order. */
+/**
+ * Reads parameters of either form; every mistake becomes a finding, in the official provider's order.
+ * Throws: LanguagesNeeded.
+ */
 export function parseParameters(attributes: Attributes, context: ParameterContext): ParsedParameters {
   const reader = new ParameterReader(attributes, context);
   if (context.request !== undefined) {
@@ -169,9 +168,9 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   if (field === undefined)
     return { cloud, tenantId: '', mode: undefined, identity: undefined, vaultName: '', objects: [], literals: [] };
   const { vaultName, directoryId, literals } = field;
-  if (fileName !== '' && !objects.some(({ content }) => content.kind === 'value'))
+  if (fileName !== '' && !objects.some(({ content }) => content.kind !== 'outputs'))
     reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor next to files');
-  if (objects.every(({ content }) => content.kind === 'value')) {
+  if (objects.every(({ content }) => content.kind !== 'outputs')) {
     if (reader.has('fileLayout')) reader.note('fileLayout', LAYOUT_OF_VALUE);
     if (reader.has('certificateUse'))
       reader.note('certificateUse', 'certificateUse has no meaning without a certificate');

@@ -5,6 +5,7 @@
  */
 
 import { clip } from '../base/words.ts';
+import { EXTRACT_FIELD } from './extract.ts';
 import { type ClaimedPath, filePathProblem, pathConflicts } from './file-path.ts';
 import type { Findings } from './finding.ts';
 import { METADATA_FIELD } from './metadata.ts';
@@ -29,7 +30,7 @@ export function resolveObjects(
 ): readonly ObjectSpec[] {
   const objects = named.map((object, own) => {
     const { spec } = object;
-    if (spec.content.kind === 'value') return spec;
+    if (spec.content.kind !== 'outputs') return spec;
     const find = (name: string, path: string, line: number) => {
       if (name === '') return undefined;
       const index = named.findIndex(({ spec }, i) => i !== own && spec.type === 'secret' && spec.name === name);
@@ -93,6 +94,15 @@ function claimedPaths({ path: place, line, spec, outputs }: NamedObject, objects
   };
   const about = metadata === undefined ? [] : claims(metadata.path, `${place}.${METADATA_FIELD}`);
   if (content.kind === 'value') return [...claims(content.path, place), ...about];
+  if (content.kind === 'parts') {
+    const { parts, whole } = content;
+    const fixed = parts.filter(({ each }) => !each);
+    return [
+      ...(whole === undefined ? [] : claims(whole.path, place)),
+      ...fixed.flatMap(({ path }) => claims(path, `${place}.${EXTRACT_FIELD}.${clip(path)}`)),
+      ...about,
+    ];
+  }
   return [...outputs.map(({ path, field, line }) => ({ path, owner: ownerAt(field), field, line })), ...about];
 }
 

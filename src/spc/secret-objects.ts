@@ -135,7 +135,10 @@ function checkFile(
 }
 
 /** Returns the consequence for the Secret if the object of the file is missing; undefined: there is a file then too. */
-function absenceOf({ object, metadata }: VolumeFile): string | undefined {
+function absenceOf({ object, metadata, part }: VolumeFile): string | undefined {
+  const nothing = 'the driver makes nothing of this Secret without it';
+  if (part?.optional) return `is a file only if its expression finds something in the secret; ${nothing}`;
+  if (part?.each) return `is a file only if the secret holds this key; ${nothing}`;
   const { ifMissing } = object ?? {};
   if (ifMissing === undefined || (ifMissing.kind !== 'skip' && metadata !== true)) return undefined;
   const remedy = metadata === true ? '' : '; give it ifMissing: empty or a default';

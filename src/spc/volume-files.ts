@@ -4,7 +4,9 @@
  */
 
 import { nearest, oneOf, quote } from '../base/words.ts';
-import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
+import { KEY_WORD } from './extract.ts';
+import type { ContentSpec, ExtractSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
+import { fitsPattern } from './path-pattern.ts';
 
 /** Names that a message lists. */
 const MAX_LISTED = 8;
@@ -18,6 +20,8 @@ export interface VolumeFile {
   readonly object?: ObjectSpec;
   /** One of chosen files; absent for an object's one file. */
   readonly output?: OutputSpec;
+  /** A part of the object's value. With `{key}` in its path it is a file only if the value has the key. */
+  readonly part?: ExtractSpec;
   /** True for the file of the object's metadata. */
   readonly metadata?: true;
   /** True for a file that a provider writes only with `--write-cert-and-key-in-separate-files`. */
@@ -28,8 +32,11 @@ export interface VolumeFile {
 export class VolumeFiles {
   readonly #files = new Map<string, VolumeFile>();
   readonly #byName = new Map<string, string>();
+  /** Files whose paths hold `{key}`. */
+  readonly #patterns: readonly VolumeFile[];
 
   constructor(objects: readonly ObjectSpec[], literals: readonly LiteralFile[]) {
+    this.#patterns = objects.flatMap(filesOf).filter(({ part }) => part?.each);
     for (const { path } of literals) this.#files.set(path, { path });
     for (const object of objects) {
       for (const file of filesOf(object)) {
@@ -43,8 +50,11 @@ export class VolumeFiles {
   find(path: string): VolumeFile | undefined {
     const own = this.#fileOrVersion(path);
     if (own !== undefined) return own;
+    const each = this.#patterns.find(({ path: pattern }) => fitsPattern(path, pattern, KEY_WORD));
+    if (each !== undefined) return { ...each, path };
     const whole = /\.(crt|key)$/.test(path) ? this.#fileOrVersion(path.slice(0, -'.crt'.length)) : undefined;
-    const canSplit = whole?.output === undefined && !whole?.metadata && whole?.object?.type === 'secret';
+    const canSplit =
+      whole?.output === undefined && whole?.part === undefined && !whole?.metadata && whole?.object?.type === 'secret';
     return canSplit ? { ...whole, path, split: true } : undefined;
   }
 
@@ -83,6 +93,14 @@ function filesOf(object: ObjectSpec): readonly VolumeFile[] {
   const { content, metadata } = object;
   const about: readonly VolumeFile[] = metadata === undefined ? [] : [{ path: metadata.path, object, metadata: true }];
   if (content.kind === 'value') return [{ path: content.path, object }, ...about];
+  if (content.kind === 'parts') {
+    const { parts, whole } = content;
+    return [
+      ...(whole === undefined ? [] : [{ path: whole.path, object }]),
+      ...parts.map((part) => ({ path: part.path, object, part })),
+      ...about,
+    ];
+  }
   return [...content.outputs.map((output) => ({ path: output.path, object, output })), ...about];
 }
 

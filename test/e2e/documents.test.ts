@@ -15,6 +15,11 @@ import { codeBlocks, markdownFiles, textOf } from '../support/markdown.ts';
 
 const WORKLOAD = '33333333-3333-3333-3333-333333333333';
 const EXCHANGE = 'api://AzureADTokenExchange';
+/** The secret that extract.md shows, on one line. */
+function appConfig(): string {
+  return JSON.stringify(JSON.parse(codeBlocks(textOf('docs/extract.md'), 'json')[0] ?? ''));
+}
+
 const SEED = `
 tenants:
   - id: "${TENANT}"
@@ -33,6 +38,7 @@ vaults:
       - {name: my-server-certificate, issuer: intermediate, subject: CN=server, dns: [server.example], key: {kty: RSA}}
     secrets:
       - {name: web-pfx-password, value: changeit}
+      - {name: app-config, value: '${appConfig()}'}
       - name: db-password
         value: hunter2
         created: 2026-01-01T00:00:00Z
@@ -203,5 +209,24 @@ describe('the examples of object-options.md', () => {
       expect(contents(files)).toEqual({ 'db-password': 'hunter2' });
     }
     expect(asked()).toBe(before + 2);
+  });
+});
+
+describe('the examples of extract.md', () => {
+  const [parts, all] = classesOf('docs/extract.md');
+
+  it('write the files that the page lists', async () => {
+    const { files } = await mountInto(world, 'parts', parts?.parameters ?? {});
+    const rows = textOf('docs/extract.md').matchAll(/^\| `([\w./]+)` \| `(.+)` \|$/gm);
+    const listed = [...rows].map(([, path, text]) => [path, text]).slice(0, files.length);
+    expect(files.map(({ path, contents }) => [path, contents.toString()])).toEqual(listed);
+    expect(files.map(({ mode }) => mode.toString(8))).toEqual(['644', '400', '644', '644', '644']);
+  });
+
+  it('write every key and the secret itself', async () => {
+    const { files } = await mountInto(world, 'all-parts', all?.parameters ?? {});
+    expect(files.map(({ path }) => path)).toEqual(['all.json', 'database', 'certificates', 'users']);
+    expect(files[0]?.contents.toString()).toBe(appConfig());
+    expect(files[1]?.contents.toString()).toBe('{"user":"app","password":"hunter2","port":5432}');
   });
 });

@@ -16,8 +16,10 @@ import { BadAnswer } from '../../src/azure/vault/bad-answer.ts';
 import { Challenge, refuseChallenges } from '../../src/azure/vault/challenge.ts';
 import { VaultClient } from '../../src/azure/vault/vault-client.ts';
 import { fetchedFromWire, listedFromWire } from '../../src/azure/vault/vault-json.ts';
+import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { parseServeFlags } from '../../src/cli/serve-flags.ts';
+import { plainDataOf, textOf } from '../../src/mount/convert/plain-data.ts';
 import type { ObjectRef } from '../../src/mount/ports.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { inspectBundle } from '../../src/pki/inspect.ts';
@@ -27,7 +29,10 @@ import { FrameWalk } from '../../src/server/frames.ts';
 import { parseAttributes, parseNodePublishSecret, parsePermission } from '../../src/spc/attributes.ts';
 import { checkManifests } from '../../src/spc/check.ts';
 import { resolveCloud } from '../../src/spc/cloud.ts';
+import { readExpression } from '../../src/spc/expression.ts';
+import { withLanguages } from '../../src/spc/languages.ts';
 import { findToken, tokensIn } from '../../src/spc/tokens.ts';
+import { readContent } from '../../src/spc/yaml/content.ts';
 import { csiDriverProvider, type MountRequest } from '../../src/wire/contract.ts';
 import { callBlock, flag, frame, message, opening, type } from '../support/http2.ts';
 import { issue, keyPem, newKey } from '../support/pki.ts';
@@ -180,15 +185,62 @@ function manifestTargets(): readonly Target[] {
         OBJECTS,
         'array:\n- {objectName: a, objectType: cert}\n',
         'array:\n- {objectName: a, objectType: secret, optional: true, default: x, metadata: m.json}\n',
+        'array:\n- {objectName: a, objectType: secret, extract: {b: c.d, "e/{key}": {jmesPath: "@", optional: true}}}\n',
       ),
       words: YAML_WORDS,
-      parse: ofText(parameter('objects')),
+      parse: ofText((text) => withLanguages(() => parameter('objects')(text))),
     },
     {
       name: 'keyVault',
       samples: bytes(field, `${field}  optional: true\n  ifMissing: skip\n  metadata: m.json\n`),
       words: YAML_WORDS,
-      parse: ofText(parameter('keyVault')),
+      parse: ofText((text) => withLanguages(() => parameter('keyVault')(text))),
+    },
+    {
+      name: 'content of extract',
+      samples: bytes('{"a": {"b": [1.10, true, null, "c"]}}', 'a: &x\n  b: |\n    c\nd: *x\n'),
+      words: [...YAML_WORDS, ...JSON_WORDS],
+      parse: ofText((text) => {
+        const content = readContent(text);
+        return content.ok ? textOf(plainDataOf(content.tree).data) : content.problem;
+      }),
+      refusals: [ProviderError],
+    },
+    {
+      name: 'expression of extract',
+      samples: bytes("a[?b=='c'].{d: e} | [0]", 'sort_by(a, &b)[*].to_string(@)', 'a."b-c"[-1] || `{"d": 1}`'),
+      words: [
+        '&',
+        '@',
+        '[?',
+        '[]',
+        '[*]',
+        '*',
+        '|',
+        '(',
+        ')',
+        '`',
+        "'",
+        '"',
+        'map(&',
+        'merge(',
+        'join(',
+        '.',
+        '!',
+        '<=',
+        '[::-1]',
+      ],
+      parse: ofText((text) =>
+        withLanguages(() => {
+          const read = readExpression(text);
+          if (!read.ok) return read.problem;
+          try {
+            return textOf(read.expression.search({ a: [{ b: 'c', e: 1 }, { b: 'd' }], d: { e: ['x'] } }));
+          } catch {
+            return 'does not fit the value';
+          }
+        }),
+      ),
     },
     {
       name: 'check',
@@ -202,7 +254,7 @@ function manifestTargets(): readonly Target[] {
       name: 'render',
       samples: bytes(listener, bridge),
       words: YAML_WORDS,
-      parse: ofText((text) => render([{ name: 'a.yaml', text }]).volumes.length),
+      parse: ofText((text) => withLanguages(() => render([{ name: 'a.yaml', text }]).volumes.length)),
     },
     {
       name: 'cloud file',

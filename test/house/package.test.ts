@@ -53,6 +53,7 @@ describe('the npm package', () => {
       'dist/commands.js',
       'dist/keys.js',
       'dist/lab.js',
+      'dist/languages.js',
       'dist/main.js',
       'dist/metrics.js',
       'dist/package.json',

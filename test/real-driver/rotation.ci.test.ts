@@ -124,6 +124,33 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
   );
 
   test(
+    'brings new parts of a secret, and takes those away that have gone',
+    async () => {
+      const extract = { 'db/password': 'db.password', 'tls/{key}': 'tls' };
+      node.emulator.setSecret(VAULT, 'parts', JSON.stringify({ db: { password: 'one' }, tls: { crt: 'C', key: 'K' } }));
+      node.addClass('parts', {
+        parameters: classicParameters([{ objectName: 'parts', objectType: 'secret', extract }]),
+      });
+      const pod = node.addPod({ name: 'parts', secretProviderClass: 'parts' });
+      await node.kubelet.mount(pod);
+      const files = () => Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
+      expect(files()).toEqual(['db/password: one', 'tls/crt: C', 'tls/key: K']);
+      const version = node.emulator.setSecret(
+        VAULT,
+        'parts',
+        JSON.stringify({ db: { password: 'two' }, tls: { ca: 'A' } }),
+      );
+      await eventually(async () => {
+        if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
+        expect(files()).toEqual(['db/password: two', 'tls/ca: A']);
+      });
+      const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'parts-default-parts');
+      expect(status).toMatchObject({ objects: [{ id: 'secret/parts', version }] });
+    },
+    LIMIT_MS,
+  );
+
+  test(
     'brings an optional object that appears, and takes the last file away when it goes',
     async () => {
       const items = ['comes', 'stays-away'].map((objectName) => ({

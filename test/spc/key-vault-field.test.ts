@@ -197,9 +197,11 @@ describe('objects', () => {
     const { objects } = volumeOf(`${VAULT}vaultSecret: {name: db}\nvaultCaChainCert: {name: r}`, siblings, {
       mode: 0o640,
     });
-    expect(objects.map(({ content }) => (content.kind === 'value' ? content.mode : content.outputs[0]?.mode))).toEqual(
-      modes,
-    );
+    expect(
+      objects.map(({ content }) =>
+        content.kind === 'outputs' ? content.outputs[0]?.mode : content.kind === 'value' && content.mode,
+      ),
+    ).toEqual(modes);
   });
 
   it('may have a mode and a key format of their own', () => {

@@ -128,6 +128,25 @@ describe('files that a Secret is made of', () => {
     expect(await found(opaque('store'), manifest)).toEqual(findings);
   });
 
+  it.each<[string, string, readonly unknown[]]>([
+    ['{a: b}', 'a', []],
+    [
+      '{a: b}',
+      'store',
+      [expect.stringContaining('"store" is not a file of this mount; the file of the object "store" is "a"')],
+    ],
+    [
+      '{a: {jmesPath: b, optional: true}}',
+      'a',
+      [expect.stringContaining('warning [0].data[0].objectName "a" is a file only if its')],
+    ],
+    ['{"x/{key}": b}', 'x/any', [expect.stringContaining('"x/any" is a file only if the secret holds this key')]],
+    ['{"x/{key}": b}', 'y/any', [expect.stringContaining('"y/any" is not a file of this mount')]],
+  ])('may be a part of a secret: %s, %s', async (extract, name, findings) => {
+    const manifest = CLASSIC.replace('objectName: store,', `objectName: store, extract: ${extract},`);
+    expect(await found(opaque(name), manifest)).toEqual(findings);
+  });
+
   it('may be metadata, which are no certificate and no key', async () => {
     const manifest = CLASSIC.replace('objectName: store,', 'objectName: store, metadata: about.json,');
     expect(await found(opaque('about.json'), manifest)).toEqual([]);

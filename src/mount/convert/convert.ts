@@ -15,6 +15,7 @@ import type { CertificateCache } from './certificate-cache.ts';
 import { CertificateWatch, type WatchOptions } from './certificate-watch.ts';
 import { metadataOf } from './metadata.ts';
 import { convertOutputs, LenderFailure } from './outputs.ts';
+import { convertParts, ExtractBudget, type PartFile } from './parts.ts';
 import { convertValue } from './value.ts';
 
 /** The dependencies of a conversion: its reports, and the cache of earlier ones. */
@@ -44,7 +45,8 @@ const PARALLEL = 4;
 export async function convertObjects(all: readonly FetchedSpec[], context: ConvertContext): Promise<Converted> {
   const { contents, signal, vaultName } = context;
   const watchOf = ({ validity }: ObjectSpec) => new CertificateWatch(context, validity);
-  const conversion = { all, vaultName, watchOf, tools: { contents, signal } };
+  const budget = new ExtractBudget();
+  const conversion = { all, vaultName, watchOf, budget, tools: { contents, signal } };
   const results: (Converted | FailedObject)[] = [];
   const queue = all.entries();
   const workers = Array.from({ length: PARALLEL }, async () => {
@@ -79,6 +81,7 @@ interface Conversion {
   readonly all: readonly FetchedSpec[];
   readonly vaultName: string;
   readonly watchOf: (object: ObjectSpec) => CertificateWatch;
+  readonly budget: ExtractBudget;
   /** The tools of every conversion. */
   readonly tools: Pick<ConvertContext, 'contents' | 'signal'>;
 }
@@ -88,25 +91,16 @@ async function convertObject(
   { object, fetched, missing }: FetchedSpec,
   conversion: Conversion,
 ): Promise<Converted | FailedObject> {
-  const { content, name, label, metadata } = object;
+  const { label, metadata } = object;
   if (missing !== undefined) return replaced(object);
-  const { all, vaultName } = conversion;
-  const tools = { ...conversion.tools, watch: conversion.watchOf(object) };
+  const { tools, vaultName } = conversion;
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
   for (const [index, version] of fetched.entries()) {
     const source = objectVersionOf(object, version, index);
     try {
-      const drafts =
-        content.kind === 'outputs'
-          ? await convertOutputs(version, { content, name, all, ...tools })
-          : await convertValue(version, {
-              content,
-              name,
-              path: versionPath(object, content.path, index),
-              ...tools,
-            });
-      for (const file of drafts) made.push({ file, source, owner: label });
+      const drafts = await draftsOf(object, version, { index, conversion });
+      for (const { named, ...file } of drafts) made.push({ file, source, owner: label, named });
       if (drafts.length === 0) unwritten.push(source);
       if (metadata !== undefined) {
         const place = { mode: metadata.mode, path: versionPath(object, metadata.path, index), vaultName };
@@ -118,6 +112,25 @@ async function convertObject(
     }
   }
   return { made, unwritten };
+}
+
+/** Makes the files of one version of an object. */
+async function draftsOf(
+  object: ObjectSpec,
+  version: FetchedObject,
+  { index, conversion }: { readonly index: number; readonly conversion: Conversion },
+): Promise<readonly PartFile[]> {
+  const { content, name } = object;
+  const { all, budget, watchOf } = conversion;
+  const tools = { ...conversion.tools, watch: watchOf(object) };
+  switch (content.kind) {
+    case 'outputs':
+      return convertOutputs(version, { content, name, all, ...tools });
+    case 'parts':
+      return convertParts(version, { content, budget, signal: tools.signal });
+    case 'value':
+      return convertValue(version, { content, name, path: versionPath(object, content.path, index), ...tools });
+  }
 }
 
 /** The result for a missing object. */
@@ -146,7 +159,9 @@ function failureOf(thrown: unknown, { object, version, index, conversion }: Fail
   }
   const failed = { label, name: shortNameOf(object), error: asProviderError(thrown) };
   const isCertificate =
-    version.type === 'secret' && (content.kind === 'outputs' || content.format === 'pem' || version.certificateBacked);
+    version.type === 'secret' &&
+    content.kind !== 'parts' &&
+    (content.kind === 'outputs' || content.format === 'pem' || version.certificateBacked);
   if (!isCertificate || failed.error.code !== 'ERR_BAD_CONTENT') return failed;
   return { ...failed, content: { vaultName, name, version: index > 0 ? version.version : object.version } };
 }
