@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
@@ -27,6 +27,16 @@ const partOf = new Map(Object.entries(PARTS).flatMap(([part, names]) => names.ma
 const definitions: Record<string, Definition> = {};
 const modules = new Map<string, { exports: object }>();
 const requireOther = createRequire(__filename);
+/** Source and code cache of each part, open from the start: an update of the program may remove them while it runs. */
+const files = new Map(
+  Object.keys(PARTS).map((part) => [
+    part,
+    {
+      source: opened(`${part}.js`),
+      cache: opened(`${part}-${process.version}-${process.arch}.cache`),
+    },
+  ]),
+);
 
 load(ENTRY);
 
@@ -44,16 +54,33 @@ function load(name: string): unknown {
 }
 
 function readPart(part: string): Readonly<Record<string, Definition>> {
-  const filename = join(__dirname, `${part}.js`);
-  const cachedData = readCache(join(__dirname, `${part}-${process.version}-${process.arch}.cache`));
+  const { source, cache } = files.get(part) ?? { source: '', cache: '' };
+  const cachedData = readCache(cache);
   // Latin-1 takes one byte for each character: the program is ASCII, and V8 keeps the text.
-  return new Script(readFileSync(filename, 'latin1'), { filename, cachedData }).runInThisContext();
+  const text = readOnce(source).toString('latin1');
+  return new Script(text, { filename: join(__dirname, `${part}.js`), cachedData }).runInThisContext();
+}
+
+/** Opens a file beside this one. Returns its path if that fails, so that the one who reads it gets the reason. */
+function opened(name: string): number | string {
+  const path = join(__dirname, name);
+  try {
+    return openSync(path, 'r');
+  } catch {
+    return path;
+  }
+}
+
+function readOnce(file: number | string): Buffer {
+  const contents = readFileSync(file);
+  if (typeof file === 'number') closeSync(file);
+  return contents;
 }
 
 /** Returns the cache if its SHA-256 is right: V8 would crash on a damaged cache instead of refusing it. */
-function readCache(path: string): Buffer | undefined {
+function readCache(cache: number | string): Buffer | undefined {
   try {
-    const file = readFileSync(path);
+    const file = readOnce(cache);
     const data = file.subarray(DIGEST_BYTES);
     const digest = createHash('sha256').update(data).digest();
     return digest.equals(file.subarray(0, DIGEST_BYTES)) ? data : undefined;
