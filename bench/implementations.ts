@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import dockerfile from '../Dockerfile?raw';
 import { Secret } from '../src/base/secret.ts';
 import { connectProvider } from '../src/driver/client.ts';
 import { mountRequestOf } from '../src/driver/publish.ts';
@@ -72,6 +73,9 @@ export interface ProviderKind {
    */
   readonly cloud: 'emulator' | 'public';
 }
+
+/** The settings of the C library in the image, which this project's provider is measured with. */
+const IMAGE_TUNABLES = /^ENV GLIBC_TUNABLES=(\S+)$/m.exec(dockerfile)?.[1] ?? '';
 
 const POLL_MS = 2;
 /** Time until the hook has handled a signal. */
@@ -182,6 +186,7 @@ function spawnProvider({ command, own, cloud, azure, ...options }: ProviderStart
       SSL_CERT_FILE: azure.caFile,
       ...(azure.publicNames ? {} : { AZURE_ENVIRONMENT_FILEPATH: azure.cloudFile }),
       ...(procsFiles.length === 0 ? {} : { GROUPS_TO_JOIN: procsFiles.join(' ') }),
+      ...(own ? { GLIBC_TUNABLES: IMAGE_TUNABLES } : {}),
       ...(watched ? { LOOP_FILE: loopFile } : {}),
       ...(tunables === '' ? {} : { GLIBC_TUNABLES: tunables }),
     },

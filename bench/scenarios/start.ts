@@ -2,7 +2,7 @@ import type { Implementation, Running } from '../implementations.ts';
 import { cpuCgroup } from '../linux.ts';
 import { type Bench, measureAll, median, ms, type Row, range, type Scenario, withFresh } from '../scenario.ts';
 
-const MAX_CPU_SECONDS = 0.2;
+const MAX_CPU_SECONDS = 0.1;
 const MILLICORES = 50;
 
 /**
