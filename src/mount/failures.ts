@@ -64,10 +64,16 @@ export function failuresError(failed: readonly FailedObject[], total: number): P
   });
 }
 
-/** Returns the name of an object in a list, such as `db-password`, `key/signer` or `db-password/<version>`. */
-export function shortNameOf({ type, name, version }: Pick<ObjectSpec, 'type' | 'name' | 'version'>): string {
-  return `${type === 'secret' ? '' : `${type}/`}${clip(name)}${version === '' ? '' : `/${clip(version)}`}`;
+/**
+ * Returns the name of an object in a list, such as `db-password`, `key/signer` or `db-password/<version>`, with its vault
+ * if that is not the volume's own: `kv-other/secret/db-password`.
+ */
+export function shortNameOf({ type, name, version, vault }: NamedParts): string {
+  const place = vault === undefined ? '' : `${vault.name}/`;
+  return `${place}${type === 'secret' && place === '' ? '' : `${type}/`}${clip(name)}${version === '' ? '' : `/${clip(version)}`}`;
 }
+
+type NamedParts = Pick<ObjectSpec, 'type' | 'name' | 'version' | 'vault'>;
 
 /** Objects that failed in the same way. */
 interface Cause {

@@ -13,6 +13,7 @@ import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './port
 import { MAX_ANSWER_BYTES } from './response.ts';
 import type { LastKnownValue } from './snapshot.ts';
 import { DateWatch, type DateWatchOptions } from './validity.ts';
+import type { ReaderOf } from './vaults.ts';
 import { chooseVersions } from './versions.ts';
 
 /** An object of the manifest and what was read of it: one entry, or one for each version of a history, newest first. */
@@ -31,7 +32,7 @@ export interface FetchedSpec {
  */
 export async function fetchObjects(
   objects: readonly ObjectSpec[],
-  reader: VaultReader,
+  readerOf: ReaderOf,
   given: FetchContext & { readonly dates: DateWatchOptions },
 ): Promise<readonly FetchedSpec[]> {
   const tooLarge = new AbortController();
@@ -40,13 +41,14 @@ export async function fetchObjects(
   setMaxListeners(0, context.signal);
   let bytes = 0;
   const reads = new Map<string, Promise<FetchedObject>>();
-  const get = (ref: ObjectRef) => {
-    const key = JSON.stringify([ref.type, ref.name, ref.version]);
-    const read = reads.get(key) ?? reader.get(ref, context);
-    reads.set(key, read);
-    return read;
-  };
   const fetchOne = async (object: ObjectSpec) => {
+    const reader = readerOf(object);
+    const get = (ref: ObjectRef) => {
+      const key = JSON.stringify([object.vault, ref.type, ref.name, ref.version]);
+      const read = reads.get(key) ?? reader.get(ref, context);
+      reads.set(key, read);
+      return read;
+    };
     const isPlain = object.history <= 1 && object.validity === undefined;
     const all = isPlain ? [await get(object)] : await fetchChosen(object, { reader, context, get });
     bytes += all.reduce((sum, one) => sum + leastBytes(object, one), 0);

@@ -9,6 +9,7 @@ import type { MissingReason } from '../base/telemetry.ts';
 import type { LiteralFile, ObjectSpec } from '../spc/model.ts';
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 import { shortNameOf } from './failures.ts';
+import { objectIdOf } from './object-id.ts';
 
 /** The version that is reported of a missing object. */
 const MISSING = 'missing';
@@ -34,8 +35,9 @@ export interface Replacement {
 }
 
 /** Returns what stands in the place of a missing object. The version of a default text changes with the text. */
-export function replacementOf({ type, name, content, ifMissing }: ObjectSpec): Replacement {
-  const id = `${type}/${name}`;
+export function replacementOf(object: ObjectSpec): Replacement {
+  const { content, ifMissing } = object;
+  const id = objectIdOf(object);
   if (ifMissing === undefined || ifMissing.kind === 'skip' || content.kind !== 'value')
     return { source: { id, version: MISSING }, file: undefined };
   const text = ifMissing.kind === 'default' ? ifMissing.text : '';

@@ -44,6 +44,7 @@ import type { FetchContext, VaultAccess } from './ports.ts';
 import { MountReport } from './report.ts';
 import { type Answer, assembleAnswer } from './response.ts';
 import { Snapshot } from './snapshot.ts';
+import { openVaults } from './vaults.ts';
 import { VersionLog } from './version-log.ts';
 import { VolumeNames } from './volume-names.ts';
 
@@ -101,7 +102,7 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   await nextTurn(context.signal);
   const { certificatePolicy, clock, telemetry, noted, contents } = journey;
   const dates = { clock, telemetry, log: report.log, noted };
-  const fetched = await fetchObjects(volume.objects, vaults.open(volume), { ...context, dates });
+  const fetched = await fetchObjects(volume.objects, openVaults(volume, vaults), { ...context, dates });
   await nextTurn(context.signal);
   const { made, unwritten } = await convertObjects(fetched, {
     vaultName: volume.vaultName,

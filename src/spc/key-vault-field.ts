@@ -20,6 +20,7 @@ import { bracketedPlaceholderIn, placeholderIn, withPlaceholderAt } from './plac
 import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
 import { parseValidity, VALIDITY_FIELD } from './validity.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
+import { parseObjectVault, VAULT_FIELD } from './vaults.ts';
 import { parseYaml } from './yaml/parse.ts';
 import { kindOf, type MapTree } from './yaml/tree.ts';
 import { yamlSize } from './yaml/yaml-size.ts';
@@ -61,6 +62,7 @@ export const REFERENCE_FIELDS = [
   METADATA_FIELD,
   VALIDITY_FIELD,
   EXTRACT_FIELD,
+  VAULT_FIELD,
 ] as const;
 
 /** Limit of {@link yamlSize}; a field with everything in it has about two hundred. */
@@ -197,7 +199,19 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   const ifMissing = parsePresence(object, severalBy);
   const metadata = parseMetadata(object, mode);
   const validity = parseValidity(object, { version, history: 1 });
-  const spec: ObjectSpec = { label, type: 'secret', name, version, history: 1, content, ifMissing, metadata, validity };
+  const vault = parseObjectVault(object, 'directoryId');
+  const spec: ObjectSpec = {
+    label,
+    type: 'secret',
+    name,
+    version,
+    history: 1,
+    content,
+    ifMissing,
+    metadata,
+    validity,
+    vault,
+  };
   return { path: object.path, line: object.line, spec, outputs, passwordFrom: object.text('passwordFrom') };
 }
 

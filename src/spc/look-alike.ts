@@ -29,6 +29,9 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   extractyamlkey: 'extract',
   secretkey: 'extract',
   property: 'extract',
+  keyvault: 'vault',
+  keyvaultname: 'vault',
+  vaultname: 'vault',
   key: 'objectName',
   secret: 'objectName',
 };

@@ -93,6 +93,13 @@ export type IfMissing =
   /** The object's one file, with this text. */
   | { readonly kind: 'default'; readonly text: string };
 
+/** The vault of an object that is not in the volume's own. It is in the same cloud. */
+export interface ObjectVault {
+  readonly name: string;
+  /** Empty: the tenant of the volume. */
+  readonly tenantId: string;
+}
+
 /**
  * What is done about an object whose dates do not hold now. `previous`: the newest version that is valid is taken, and
  * without one the Mount fails.
@@ -114,6 +121,8 @@ export interface ObjectSpec {
   readonly ifMissing?: IfMissing | undefined;
   /** Absent: no such file. Each version of a history has one, as `<path>/<index>`. */
   readonly metadata?: MetadataFile | undefined;
+  /** Absent: the vault of the volume. */
+  readonly vault?: ObjectVault | undefined;
   /** Absent: the dates of the object are not looked at. */
   readonly validity?: Validity | undefined;
 }

@@ -19,6 +19,7 @@ import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './ou
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
 import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
 import { parseValidity, VALIDITY_FIELD } from './validity.ts';
+import { parseObjectVault, VAULT_FIELD } from './vaults.ts';
 import { goValue, int32Of } from './yaml/scalar.ts';
 
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
@@ -42,6 +43,7 @@ export const OBJECT_FIELDS: readonly string[] = [
   METADATA_FIELD,
   VALIDITY_FIELD,
   EXTRACT_FIELD,
+  VAULT_FIELD,
 ];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
@@ -102,10 +104,11 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   const ifMissing = parsePresence(fields, severalBy(fields, history));
   const metadata = parseMetadata(fields, mode ?? 0);
   const validity = parseValidity(fields, { version, history });
+  const vault = parseObjectVault(fields, 'tenantID');
   const common = {
     path: fields.path,
     line: fields.line,
-    spec: { label, type, name, version, history, ifMissing, metadata, validity },
+    spec: { label, type, name, version, history, ifMissing, metadata, validity, vault },
   };
   if (fields.has(EXTRACT_FIELD)) {
     const content = partsOf(reader, { path, mode: mode ?? 0, history });

@@ -22,6 +22,7 @@ import { type ParameterContext, ParameterReader, type ReadText } from './paramet
 import { tenantDoubt } from './placeholder.ts';
 import { resolveObjects } from './resolve-objects.ts';
 import { withValidity } from './validity.ts';
+import { tenantsWithoutEffect, vaultsProblem, vaultUrlOf, withoutOwnVault } from './vaults.ts';
 
 /** The result of reading parameters: a volume if there is no error among the findings. */
 export interface ParsedParameters {
@@ -68,16 +69,25 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
   const maxAgeMs = reader.maxAge();
   const validity = reader.validity();
+  checkVaults(reader, manifest);
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
   const { cloud, mode, identity, tenantId, vaultName, objects, literals } = manifest;
   const read = { findings, objects, literals, ...(mode === undefined ? {} : { mode }) };
   if (findings.errors.length > 0 || cloud === undefined || identity === undefined)
     return { ...read, volume: undefined };
-  const vaultUrl = `https://${vaultName}.${cloud.vaultSuffix}`;
+  const vaultUrl = vaultUrlOf(vaultName, cloud);
   const place = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl };
-  const dated = withValidity(objects, validity);
-  return { ...read, volume: { ...place, objects: dated, literals, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) } };
+  const ready = withoutOwnVault(withValidity(objects, validity), manifest);
+  return { ...read, volume: { ...place, objects: ready, literals, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) } };
+}
+
+function checkVaults(reader: ParameterReader, { mode, objects, vaultName, tenantId }: Manifest): void {
+  const text = reader.has('keyVault') ? 'keyVault' : 'objects';
+  const problem = vaultsProblem(objects, { vaultName, tenantId });
+  if (problem !== undefined) reader.error(text, `${text}: ${problem}`);
+  const warning = mode === undefined ? undefined : tenantsWithoutEffect(objects, rowOf({ kind: mode }).needsTenant);
+  if (warning !== undefined) reader.warning(text, `${text}: ${warning}`);
 }
 
 /** Returns one error for all mistakes, those of the official provider first, or undefined. */

@@ -33,7 +33,9 @@ export function resolveObjects(
     if (spec.content.kind !== 'outputs') return spec;
     const find = (name: string, path: string, line: number) => {
       if (name === '') return undefined;
-      const index = named.findIndex(({ spec }, i) => i !== own && spec.type === 'secret' && spec.name === name);
+      const isMeant = ({ spec }: NamedObject, i: number) => i !== own && spec.type === 'secret' && spec.name === name;
+      const inVault = named.findIndex((one, i) => isMeant(one, i) && one.spec.vault?.name === spec.vault?.name);
+      const index = inVault === -1 ? named.findIndex(isMeant) : inVault;
       const lender = named[index];
       if (lender?.spec.ifMissing !== undefined)
         findings.error(path, `${path}: ${optionalSecret(name, lender)}`, { line });

@@ -26,10 +26,21 @@ tenants:
     identities:
       - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
       - {name: workload, clientId: "${WORKLOAD}", federated: [{subject: "system:serviceaccount:default:app"}]}
+  - id: "22222222-2222-2222-2222-222222222222"
+    identities:
+      - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
 authorities:
   - {name: root, subject: CN=Root, key: {kty: RSA}}
   - {name: intermediate, subject: CN=Intermediate, issuer: root, key: {kty: RSA}}
 vaults:
+  - name: kv-shared
+    tenant: "${TENANT}"
+    grants: [{identity: app, secrets: [get]}]
+    secrets: [{name: root-ca, value: root}]
+  - name: kv-partner
+    tenant: "22222222-2222-2222-2222-222222222222"
+    grants: [{identity: app, secrets: [get]}]
+    secrets: [{name: partner-key, value: partner}]
   - name: my-key-vault
     tenant: "${TENANT}"
     grants: [{identity: app, secrets: [get, list]}, {identity: workload, secrets: [get]}]
@@ -167,7 +178,7 @@ describe('the examples of certificate-files.md', () => {
 });
 
 describe('the examples of object-options.md', () => {
-  const [optional, metadata, validity, current] = classesOf('docs/object-options.md');
+  const [optional, metadata, validity, vaults, current] = classesOf('docs/object-options.md');
   const contents = (files: Awaited<ReturnType<typeof mountInto>>['files']) =>
     Object.fromEntries(files.map(({ path, contents }) => [path, contents.toString()]));
 
@@ -200,6 +211,16 @@ describe('the examples of object-options.md', () => {
     expect(objectVersions).toContainEqual({ id: 'secret/api-key', version: old.version });
     // The two secrets, one listing, and the version that it chose.
     expect(asked()).toBe(before + 4);
+  });
+
+  it('read each object in its vault', async () => {
+    const { files, objectVersions } = await mountInto(world, 'vaults', vaults?.parameters ?? {});
+    expect(contents(files)).toEqual({ 'db-password': 'hunter2', 'root-ca': 'root', 'partner-key': 'partner' });
+    expect(objectVersions.map(({ id }) => id)).toEqual([
+      'secret/db-password',
+      'kv-shared/secret/root-ca',
+      'kv-partner/secret/partner-key',
+    ]);
   });
 
   it('ask the vault each time', async () => {

@@ -60,7 +60,7 @@ describe('reading more than the driver accepts', () => {
 
   it('stops when the values have more than 4 MiB', async () => {
     const { vault, reads } = slowVault();
-    const failed = await failureOf(fetchObjects(objects(500), vault, fetchContext()));
+    const failed = await failureOf(fetchObjects(objects(500), () => vault, fetchContext()));
     expect(failed.code).toBe('ERR_TOO_LARGE');
     expect(failed.message).toContain('more than 4194304 bytes');
     // 168 values have more than 4 MiB; one more may have begun.
@@ -75,7 +75,7 @@ describe('reading more than the driver accepts', () => {
     ['values that become certificates', 335, { content: outputsContent([{ output: 'certificate', path: 'a' }]) }],
   ])('reads %s whose files may fit', async (_what, count, more) => {
     const { vault, reads } = slowVault();
-    await fetchObjects(objects(count, more), vault, fetchContext());
+    await fetchObjects(objects(count, more), () => vault, fetchContext());
     expect(reads()).toBe(count);
   });
 });
@@ -84,7 +84,7 @@ describe('reading the objects of a Mount', () => {
   it('answers in the order of the manifest, whatever comes first', async () => {
     const release: (() => void)[] = [];
     const vault = vaultOf((ref) => new Promise((resolve) => release.push(() => resolve(echo(ref)))));
-    const work = fetchObjects([objectSpec('a'), objectSpec('b'), objectSpec('c')], vault, fetchContext());
+    const work = fetchObjects([objectSpec('a'), objectSpec('b'), objectSpec('c')], () => vault, fetchContext());
     expect(release).toHaveLength(3);
     for (const one of release.reverse()) one();
     expect((await work).map(({ object }) => object.name)).toEqual(['a', 'b', 'c']);
@@ -94,7 +94,7 @@ describe('reading the objects of a Mount', () => {
     const vault = vaultOf(echo);
     await fetchObjects(
       [objectSpec('a/b', { version: 'c' }), objectSpec('a', { version: 'b/c' })],
-      vault,
+      () => vault,
       fetchContext(),
     );
     expect(vault.asked).toHaveLength(2);
@@ -104,7 +104,7 @@ describe('reading the objects of a Mount', () => {
     const vault = vaultOf(echo);
     const [one, other] = await fetchObjects(
       [objectSpec('a'), objectSpec('a', { label: 'again' })],
-      vault,
+      () => vault,
       fetchContext(),
     );
     expect(vault.asked).toEqual(['secret/a/']);
@@ -119,7 +119,7 @@ describe('reading the objects of a Mount', () => {
       objectSpec('a', { version: 'v' }),
       objectSpec('b'),
     ];
-    await fetchObjects(objects, vault, fetchContext());
+    await fetchObjects(objects, () => vault, fetchContext());
     expect(vault.asked).toEqual(['secret/a/', 'key/a/', 'secret/a/v', 'secret/b/']);
   });
 
@@ -128,7 +128,7 @@ describe('reading the objects of a Mount', () => {
       echo,
       [1, 2, 3].map((createdAt) => ({ version: `v${createdAt}`, createdAt, enabled: true })),
     );
-    const [read] = await fetchObjects([objectSpec('a', { history: 2 })], vault, fetchContext());
+    const [read] = await fetchObjects([objectSpec('a', { history: 2 })], () => vault, fetchContext());
     expect(vault.asked).toEqual(['secret/a/versions', 'secret/a/v3', 'secret/a/v2']);
     expect(read?.fetched.map(({ version }) => version)).toEqual(['v3', 'v2']);
   });
@@ -137,7 +137,7 @@ describe('reading the objects of a Mount', () => {
     const vault = vaultOf(({ name }) => {
       throw error(name === 'b' ? 'ERR_NOT_FOUND' : 'ERR_FORBIDDEN', `no ${name}`);
     });
-    const failed = await failureOf(fetchObjects([objectSpec('a'), objectSpec('b')], vault, fetchContext()));
+    const failed = await failureOf(fetchObjects([objectSpec('a'), objectSpec('b')], () => vault, fetchContext()));
     expect(failed.message).toContain('failed to get object a: no a');
     expect(failed.message).toContain('failed to get object b: no b');
     expect(vault.asked).toHaveLength(2);
@@ -154,7 +154,7 @@ describe('reading the objects of a Mount', () => {
       return echo(ref);
     });
     const objects = [objectSpec('cert'), objectSpec('key'), objectSpec('pinned', { version: 'v' })];
-    const failed = await failureOf(fetchObjects(objects, vault, context));
+    const failed = await failureOf(fetchObjects(objects, () => vault, context));
     expect(failed).toMatchObject({ code: 'ERR_UNREACHABLE', failed: ['object key'] });
     expect(failed.message).toMatch(/1 of 3 objects: failed to get object key: the vault is away; its last known value/);
   });
@@ -163,7 +163,7 @@ describe('reading the objects of a Mount', () => {
     const vault = vaultOf(() => {
       throw new TypeError('choked on hunter2');
     });
-    const failed = await failureOf(fetchObjects([objectSpec('a')], vault, fetchContext()));
+    const failed = await failureOf(fetchObjects([objectSpec('a')], () => vault, fetchContext()));
     expect(failed.code).toBe('ERR_INTERNAL');
     expect(failed.message).not.toContain('hunter2');
   });

@@ -40,7 +40,10 @@ function vaultOf(versions: Dates) {
     },
   };
   const read = async (validity: Validity | undefined, more: Partial<ObjectSpec> = {}) => {
-    const [one] = await fetchObjects([objectSpec('a', { ...more, validity })], reader, { ...fetchContext(), dates });
+    const [one] = await fetchObjects([objectSpec('a', { ...more, validity })], () => reader, {
+      ...fetchContext(),
+      dates,
+    });
     return one?.fetched.map(({ version }) => version);
   };
   return { read, asked, counted, lines, clock };

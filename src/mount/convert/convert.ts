@@ -9,6 +9,7 @@ import type { ObjectVersion } from '../../wire/contract.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from '../failures.ts';
 import type { FetchedSpec } from '../fetch.ts';
 import { replacementOf } from '../missing.ts';
+import { objectIdOf } from '../object-id.ts';
 import type { FetchedObject } from '../ports.ts';
 import type { MadeFile } from '../response.ts';
 import type { CertificateCache } from './certificate-cache.ts';
@@ -93,7 +94,8 @@ async function convertObject(
 ): Promise<Converted | FailedObject> {
   const { label, metadata } = object;
   if (missing !== undefined) return replaced(object);
-  const { tools, vaultName } = conversion;
+  const { tools } = conversion;
+  const vaultName = object.vault?.name ?? conversion.vaultName;
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
   for (const [index, version] of fetched.entries()) {
@@ -153,7 +155,7 @@ function failureOf(thrown: unknown, { object, version, index, conversion }: Fail
   const { label, name, content } = object;
   if (thrown instanceof LenderFailure) {
     const { object: lender } = all[thrown.lender] ?? { object };
-    const place = { vaultName, name: lender.name, version: lender.version };
+    const place = { vaultName: lender.vault?.name ?? vaultName, name: lender.name, version: lender.version };
     const error = asProviderError(thrown.cause);
     return { label: lender.label, name: shortNameOf(lender), error, neededBy: label, content: place };
   }
@@ -163,12 +165,19 @@ function failureOf(thrown: unknown, { object, version, index, conversion }: Fail
     content.kind !== 'parts' &&
     (content.kind === 'outputs' || content.format === 'pem' || version.certificateBacked);
   if (!isCertificate || failed.error.code !== 'ERR_BAD_CONTENT') return failed;
-  return { ...failed, content: { vaultName, name, version: index > 0 ? version.version : object.version } };
+  return {
+    ...failed,
+    content: {
+      vaultName: object.vault?.name ?? vaultName,
+      name,
+      version: index > 0 ? version.version : object.version,
+    },
+  };
 }
 
-/** Returns the id of an object version in the official provider's form. Users of the cluster can read it. */
+/** Returns the id of an object version. Those of a history have their index behind it. */
 function objectVersionOf(object: ObjectSpec, { version }: FetchedObject, index: number): ObjectVersion {
-  const id = `${object.type}/${object.name}`;
+  const id = objectIdOf(object);
   return { id: object.history > 1 ? `${id}/${index}` : id, version };
 }
 

@@ -1,0 +1,113 @@
+/** Mounts objects of several vaults through the built gRPC server, and counts the requests of each vault. */
+import { status } from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { mountInto, startWorld, type World } from '../support/e2e.ts';
+
+const OTHER_TENANT = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
+const identity = `identities: [{name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}]`;
+const vault = (name: string, tenant: string, value: string) => `
+  - name: ${name}
+    tenant: "${tenant}"
+    grants: [{identity: app, secrets: [get, list]}]
+    secrets: [{name: db-password, value: ${value}}]`;
+const SEED = `
+tenants:
+  - {id: "${TENANT}", ${identity}}
+  - {id: "${OTHER_TENANT}", ${identity}}
+vaults:${vault('kv-west', TENANT, 'west')}${vault('kv-shared', TENANT, 'shared')}${vault('kv-other', OTHER_TENANT, 'other')}
+  - {name: kv-closed, tenant: "${TENANT}", secrets: [{name: db-password, value: closed}]}
+`;
+
+let world: World;
+beforeAll(async () => {
+  world = await startWorld({ seed: SEED });
+});
+afterEach(() => world.emulator.faults.clear());
+afterAll(() => world?.close());
+
+type Fields = Readonly<Record<string, unknown>>;
+const item = (alias: string, more: Fields = {}) => ({
+  objectName: 'db-password',
+  objectType: 'secret',
+  objectAlias: alias,
+  ...more,
+});
+const classic = (items: readonly Fields[], more: Fields = {}): Readonly<Record<string, string>> => ({
+  keyvaultName: 'kv-west',
+  tenantID: TENANT,
+  objects: JSON.stringify({ array: items }),
+  ...more,
+});
+
+/** Mounts, and returns the files, the versions, and the requests of each vault and of the login service. */
+async function mount(name: string, parameters: Readonly<Record<string, string>>) {
+  world.emulator.requests.clear();
+  const { files, objectVersions } = await mountInto(world, name, parameters);
+  return {
+    files: Object.fromEntries(files.map(({ path, contents }) => [path, contents.toString()])),
+    ids: objectVersions.map(({ id }) => id),
+    asked: world.emulator.requests.filter(({ kind }) => kind === 'vault').map(({ host }) => host.split('.')[0]),
+  };
+}
+
+describe('an object of another vault', () => {
+  const several = classic([
+    item('west'),
+    item('same', { vault: 'KV-WEST' }),
+    item('shared', { vault: 'kv-shared', metadata: 'shared.json' }),
+    item('other', { vault: { name: 'kv-other', tenantID: OTHER_TENANT } }),
+  ]);
+
+  it('is read there, and its id names the vault', async () => {
+    const { files, ids, asked } = await mount('several', several);
+    const { 'shared.json': about = '', ...values } = files;
+    expect(values).toEqual({ west: 'west', same: 'west', shared: 'shared', other: 'other' });
+    expect(JSON.parse(about)).toMatchObject({ vault: 'kv-shared' });
+    expect(ids).toEqual([
+      'secret/db-password',
+      'kv-shared/secret/db-password',
+      'metadata/shared.json',
+      'kv-other/secret/db-password',
+    ]);
+    expect(asked.toSorted()).toEqual(['kv-other', 'kv-shared', 'kv-west']);
+  });
+
+  it('is one of the keyVault form too', async () => {
+    const credentials = { servicePrincipalLocalSecretName: 'sp' };
+    const keyVault = {
+      vault: { name: 'kv-west', directoryId: TENANT, credentials },
+      vaultSecret: { name: 'db-password', vault: { name: 'kv-other', directoryId: OTHER_TENANT } },
+    };
+    const { files, asked } = await mount('key-vault-form', { keyVault: JSON.stringify(keyVault) });
+    expect([files, asked]).toEqual([{ 'db-password': 'other' }, ['kv-other']]);
+  });
+
+  it('may be missing there, while the vault of the volume has it', async () => {
+    world.emulator.setEnabled('kv-shared', { kind: 'secrets', name: 'db-password' }, false);
+    const parameters = classic([item('a'), item('b', { vault: 'kv-shared', optional: 'true' })]);
+    const { files } = await mount('missing', parameters);
+    expect(files).toEqual({ a: 'west' });
+    world.emulator.setEnabled('kv-shared', { kind: 'secrets', name: 'db-password' }, true);
+  });
+
+  it('that is refused fails the Mount, which names vault and identity', async () => {
+    const refused = mount('refused', classic([item('a'), item('b', { vault: 'kv-closed' })]));
+    await expect(refused).rejects.toMatchObject({
+      cause: {
+        code: status.PERMISSION_DENIED,
+        details: expect.stringMatching(/Cannot read from vault "kv-closed": 403 Forbidden\S* for service principal/),
+      },
+    });
+  });
+
+  it('of the wrong tenant is not logged in for', async () => {
+    const wrong = mount('wrong', classic([item('a', { vault: 'kv-other' })]));
+    await expect(wrong).rejects.toMatchObject({
+      cause: {
+        code: status.UNAUTHENTICATED,
+        details: expect.stringContaining(`vault "kv-other" trusts tenant ${OTHER_TENANT}, and the manifest names`),
+      },
+    });
+  });
+});

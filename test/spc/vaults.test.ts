@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
+
+const OTHER = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
+const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
+type Fields = Readonly<Record<string, unknown>>;
+const flow = (fields: Fields) =>
+  Object.entries(fields)
+    .map(([name, value]) => `\n${name}: ${JSON.stringify(value)}`)
+    .join('');
+
+describe.each([
+  [
+    'classic',
+    (fields: Fields) => ({ ...CLASSIC, objects: block(`${SECRET}${flow(fields)}`) }),
+    'objects[0]',
+    'tenantID',
+    'directoryId',
+  ],
+  [
+    'keyVault',
+    (fields: Fields) => ({
+      keyVault: JSON.stringify({ vault: VAULT, vaultSecret: { name: 'secret1', ...fields } }),
+    }),
+    'keyVault.vaultSecret',
+    'directoryId',
+    'tenantID',
+  ],
+])('the vault of an object in the %s form', (_, parametersOf, place, tenant, foreign) => {
+  it.each<[Fields, object | undefined]>([
+    [{}, undefined],
+    [{ vault: 'kv2' }, { name: 'kv2', tenantId: '' }],
+    [{ vault: { name: 'kv2' } }, { name: 'kv2', tenantId: '' }],
+    [{ vault: { name: 'kv2', [tenant]: OTHER } }, { name: 'kv2', tenantId: OTHER }],
+    [{ vault: 'KV1' }, undefined],
+    [{ vault: { name: 'kv1', [tenant]: TENANT.toUpperCase() } }, undefined],
+    [{ vault: { name: 'kv1', [tenant]: OTHER } }, { name: 'kv1', tenantId: OTHER }],
+  ])('%j', (fields, expected) => {
+    const { volume, errors } = read(parametersOf(fields));
+    expect(errors).toEqual([]);
+    expect(volume?.objects.map(({ vault }) => vault)).toEqual([expected]);
+  });
+
+  it.each<[unknown, string]>([
+    ['', 'vault is required: it is the name of the Key Vault that holds the object'],
+    [['kv2'], 'vault must be text, not a list'],
+    ['<vault>', 'vault is still the placeholder "<vault>"'],
+    ['kv2.vault.azure.net', 'vault is wrong: Invalid vault name: "kv2.vault.azure.net", must match'],
+    ['a/b', 'vault is wrong: Invalid vault name: "a/b", must match'],
+    [{ [tenant]: OTHER }, 'vault.name is required'],
+    [{ name: 'kv2', [tenant]: 'a b' }, `vault.${tenant} is wrong: tenant ID "a b" must be a GUID or a domain name`],
+    [{ name: 'kv2', [foreign]: OTHER }, `vault.${foreign} is unknown`],
+    [{ name: 'kv2', credentials: {} }, 'vault.credentials is unknown'],
+  ])('%j is refused', (vault, text) => {
+    expect(read(parametersOf({ vault })).errors).toEqual([expect.stringContaining(`${place}.${text}`)]);
+  });
+});
+
+describe('the vaults of a volume', () => {
+  const item = (name: string, vault: string) => `objectName: ${name}\nobjectType: secret\nvault: ${vault}`;
+  it('are ten at most', () => {
+    const objects = (count: number) =>
+      block(...Array.from({ length: count }, (_, i) => item(`s${i}`, `kv${i + 2}`)), item('again', 'KV2'));
+    expect(read({ ...CLASSIC, objects: objects(9) }).errors).toEqual([]);
+    expect(read({ ...CLASSIC, objects: objects(10) }).errors).toEqual([
+      'objects: the objects are in 11 vaults, more than 10; spread them over several SecretProviderClasses',
+    ]);
+  });
+
+  it('may have a tenant for nothing, which is a warning', () => {
+    const objects = block(item('a', `{name: kv2, tenantID: ${OTHER}}`));
+    const { warnings, errors } = read({ ...CLASSIC, objects, useVMManagedIdentity: 'true' });
+    expect([errors, warnings]).toEqual([
+      [],
+      ['objects: the tenant of vault "kv2" is not logged in at: the identity of this volume has one tenant of its own'],
+    ]);
+    expect(read({ ...CLASSIC, objects }).warnings).toEqual([]);
+  });
+
+  it('may have passwords, those of the same vault first', () => {
+    const pfx = item('web', 'kv2\nfiles: {pfx: a.pfx}\npasswordFrom: pw');
+    const { volume, errors } = read({
+      ...CLASSIC,
+      objects: block(item('pw', 'kv3'), item('pw', 'kv2\nobjectAlias: other'), pfx),
+    });
+    expect(errors).toEqual([]);
+    expect(volume?.objects[2]?.content).toMatchObject({ passwordFrom: 1 });
+  });
+});
