@@ -38,10 +38,11 @@ export async function faultPhases(
     for (const fault of PHASES) {
       await wait();
       if (signal.aborted) break;
+      world.faultBegins();
       emulator.faults.add(fault);
       await wait();
       emulator.faults.clear();
-      world.faultSeen();
+      world.faultEnds();
     }
     for (let quiet = 0; quiet < PHASES.length && !signal.aborted; quiet++) await wait();
   }

@@ -83,8 +83,13 @@ export class SoakWorld {
     return this.#emulator.issueServiceAccountToken({ subject, audience: AUDIENCE });
   }
 
-  /** Tells that services fail until now. */
-  faultSeen(): void {
+  /** Tells that services begin to fail. */
+  faultBegins(): void {
+    this.#faultUntil = Number.POSITIVE_INFINITY;
+  }
+
+  /** Tells that services fail no longer. */
+  faultEnds(): void {
     this.#faultUntil = performance.now();
   }
 
