@@ -27,6 +27,18 @@ export function memoryBudgetBytes(flagBytes: number, limitBytes: number): number
   return Math.min(MAX_BUDGET_BYTES, Math.max(MIN_BUDGET_BYTES, bytes));
 }
 
+const MIN_KEPT_BYTES = MIB;
+const MAX_KEPT_BYTES = 8 * MIB;
+
+/**
+ * Returns the bytes of values that the provider keeps with this budget: 8 MiB, or less where the budget was made small to
+ * fit into the memory limit. Without a budget, undefined.
+ */
+export function keptBytes(budgetBytes: number | undefined): number | undefined {
+  if (budgetBytes === undefined) return undefined;
+  return Math.min(MAX_KEPT_BYTES, Math.max(MIN_KEPT_BYTES, budgetBytes - MIN_BUDGET_BYTES));
+}
+
 /**
  * The part of the limit that the process leaves free of anonymous memory, if it can: for the file pages of Node, which the
  * kernel drops first and reads again with each use, and for what is discarded between two collections.

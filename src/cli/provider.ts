@@ -17,6 +17,7 @@ import { createMount } from '../mount/mount.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';
 import { IDENTITY_ROWS } from '../spc/identities/table.ts';
 import { GUARDED_NAMES, isAllowed } from '../spc/overrides.ts';
+import { keptBytes } from './budget-size.ts';
 import type { CloudOptions } from './cloud-options.ts';
 import type { ServeOptions } from './serve-flags.ts';
 import { VERSION } from './version.ts';
@@ -88,6 +89,7 @@ export async function createProvider(
     cacheTtlMs: settings.cacheTtlMs,
     pinnedCacheTtlMs: settings.pinnedCacheTtlMs,
     maxStaleMs: settings.maxStaleMs,
+    keptBytes: keptBytes(surroundings.memory?.figures.limit),
     verifyTokensOffline: settings.verifyTokensOffline,
     offlineCache,
     telemetry,

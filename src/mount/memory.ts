@@ -82,6 +82,11 @@ export class MountMemory implements ReadMemory {
     }
   }
 
+  /** The values are files now, of so many bytes together, and their texts are garbage. */
+  converted(bytes: number): void {
+    this.#budget.discarded(bytes);
+  }
+
   /** Returns the error of a Mount whose time ended, or undefined if it does not wait for memory. */
   refusal(): ProviderError | undefined {
     const [oldest] = this.#waits;

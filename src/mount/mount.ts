@@ -23,12 +23,12 @@ import {
 } from '../spc/attributes.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';
 import type { IdentityKind } from '../spc/identities/table.ts';
-import type { VolumeSpec } from '../spc/model.ts';
+import type { ObjectSpec, VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
 import { findingsError, parseWithCloudFile } from '../spc/parameters.ts';
 import { tokensIn } from '../spc/tokens.ts';
 import { CertificateCache } from './convert/certificate-cache.ts';
-import { convertObjects } from './convert/convert.ts';
+import { type Converted, convertObjects } from './convert/convert.ts';
 import { startBudget } from './deadline.ts';
 import { asProviderError } from './failures.ts';
 import { fetchObjects } from './fetch.ts';
@@ -88,7 +88,7 @@ interface Journey extends MountDeps {
  * comes before the first call to a vault. The answer holds every file, or there is no answer.
  */
 async function mount(input: MountInput, journey: Journey): Promise<Answer> {
-  const { report, context, vaults, redactor } = journey;
+  const { report, context, redactor } = journey;
   // Many Mounts start and end at the same time: each step runs in a separate turn of the event loop.
   await nextTurn(context.signal);
   checkTargetPath(input.targetPath ?? '');
@@ -100,24 +100,36 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const size = { vaultUrl: volume.vaultUrl, objects: volume.objects.length, requestBytes };
   await context.memory.begin(size, context.signal);
   await nextTurn(context.signal);
-  const { certificatePolicy, clock, telemetry, noted, contents } = journey;
+  const { made, unwritten, absent } = await makeFiles(volume, journey);
+  context.memory.converted(made.reduce((sum, { file }) => sum + file.contents.length, 0));
+  await nextTurn(context.signal);
+  const isEmpty = absent.length > 0 && made.length === 0 && volume.literals.length === 0;
+  const literals = isEmpty && report.hadFiles ? [emptiedMark(absent)] : volume.literals;
+  return assembleAnswer([...made, ...literals.map(fileOfLiteral)], unwritten, isEmpty);
+}
+
+interface Files extends Converted {
+  /** The objects that may give no file, because they, or all parts of them, are absent. */
+  readonly absent: readonly ObjectSpec[];
+}
+
+/** Reads and converts the objects. When it returns, nothing refers to the values any more. */
+async function makeFiles(volume: VolumeSpec, journey: Journey): Promise<Files> {
+  const { certificatePolicy, clock, telemetry, noted, contents, report, context, vaults } = journey;
   const dates = { clock, telemetry, log: report.log, noted };
   const fetched = await fetchObjects(volume.objects, openVaults(volume, vaults), { ...context, dates });
   await nextTurn(context.signal);
-  const { made, unwritten } = await convertObjects(fetched, {
+  const converted = await convertObjects(fetched, {
     vaultName: volume.vaultName,
     ...dates,
     certificatePolicy,
     contents,
     signal: context.signal,
   });
-  await nextTurn(context.signal);
   report.converted(fetched);
   // Objects whose parts are all optional give no file while none of them is there.
   const absent = fetched.filter(({ missing, object }) => missing !== undefined || object.content.kind === 'parts');
-  const isEmpty = absent.length > 0 && made.length === 0 && volume.literals.length === 0;
-  const literals = isEmpty && report.hadFiles ? [emptiedMark(absent.map(({ object }) => object))] : volume.literals;
-  return assembleAnswer([...made, ...literals.map(fileOfLiteral)], unwritten, isEmpty);
+  return { ...converted, absent: absent.map(({ object }) => object) };
 }
 
 /** Returns the handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */

@@ -7,14 +7,10 @@ import { manualClock } from '../support/clocks.ts';
 const MEBIBYTE = 1024 * 1024;
 
 /** Returns a cache of reads of numbers, each of which is its own size in bytes, and the keys that were read. */
-function readsOf({ chance = 0 } = {}) {
+function readsOf({ chance = 0, maxBytes }: { chance?: number; maxBytes?: number } = {}) {
   const clock = manualClock();
   const sweeper = new Sweeper(clock);
-  const reads = new SharedReads<number>(
-    sweeper,
-    (bytes) => bytes,
-    () => chance,
-  );
+  const reads = new SharedReads<number>(sweeper, (bytes) => bytes, { random: () => chance, maxBytes });
   const keep = (key: string, { owner = 'o', ttlMs = 1000, bytes = 10 } = {}) =>
     reads.keep(key, bytes, { owner, ttlMs });
   const kept = (owner: string, of: number) =>
@@ -72,6 +68,15 @@ describe('values that do not fit together', () => {
     reads.find('0');
     keep('8', { bytes });
     expect(['0', '1', '8'].map((key) => reads.find(key) !== undefined)).toEqual([true, false, true]);
+  });
+
+  it('are fewer in a smaller cache', () => {
+    const { reads, keep } = readsOf({ maxBytes: MEBIBYTE });
+    for (const key of ['0', '1', '2']) for (let i = 0; i < 4; i++) keep(`${key} ${i}`, { bytes: MEBIBYTE / 8 });
+    expect(reads.find('0 3')).toBeUndefined();
+    expect(reads.find('1 0')).toBe(MEBIBYTE / 8);
+    keep('large', { bytes: MEBIBYTE / 8 + 1 });
+    expect(reads.find('large')).toBeUndefined();
   });
 
   it('go where the owner holds most, however much one owner reads', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLarge, isNearLimit, memoryBudgetBytes } from '../../src/cli/budget-size.ts';
+import { isLarge, isNearLimit, keptBytes, memoryBudgetBytes } from '../../src/cli/budget-size.ts';
 
 const MIB = 2 ** 20;
 
@@ -17,6 +17,15 @@ describe('the memory budget of serve', () => {
   it('is 16 MiB if Node reports a limit larger than any memory, as it does for none', () => {
     expect(memoryBudgetBytes(0, 2 ** 64)).toBe(16 * MIB);
     expect(isNearLimit(500 * MIB, 2 ** 64)).toBe(false);
+  });
+
+  it.each([
+    [64, 8],
+    [16, 8],
+    [12, 4],
+    [8, 1],
+  ])('of %i MiB lets the provider keep %i MiB of values', (budget, kept) => {
+    expect(keptBytes(budget * MIB)).toBe(kept * MIB);
   });
 
   it('has garbage collected near the limit only', () => {

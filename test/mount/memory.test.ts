@@ -51,6 +51,21 @@ describe('the memory of a Mount', () => {
     expect(budget.figures.used - before).toBe(600);
   });
 
+  it('counts as discarded when a value is read, when the values are files, and at the end', async () => {
+    let reports = 0;
+    const budget = new MemoryBudget(8 * MIB, { onDiscarded: () => reports++ });
+    const { memory } = memoryOf(budget);
+    await memory.begin(SIZE, never);
+    await memory.during(...value(MIB));
+    expect(reports).toBe(1);
+    memory.converted(MIB);
+    expect(reports).toBe(1);
+    memory.converted(MIB);
+    expect(reports).toBe(2);
+    memory.close();
+    expect(reports).toBe(3);
+  });
+
   it('says what it needs, how long it waited, and what helps', async () => {
     const budget = new MemoryBudget(MIB);
     await memoryOf(budget).memory.begin(SIZE, never);

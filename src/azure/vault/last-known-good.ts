@@ -50,7 +50,7 @@ export interface LastKnownGoodOptions {
   readonly maxStaleMs: number;
   readonly witness?: KnownWitness;
   /** Default: 8 MiB. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }
 
 /**

@@ -30,6 +30,14 @@ interface Kept<T> {
   readonly readAt: SteadyTime;
 }
 
+/** Options of {@link SharedReads}. */
+export interface SharedReadsOptions {
+  /** Default: 3 MiB. */
+  readonly maxBytes?: number | undefined;
+  /** Chooses by how much a time to live is shortened. */
+  readonly random?: () => number;
+}
+
 /** The reads of one kind, in progress and in memory. */
 export class SharedReads<T> {
   /** The reads in progress, by key. */
@@ -40,9 +48,13 @@ export class SharedReads<T> {
   readonly bytesOf: (value: T) => number;
   readonly #random: () => number;
 
-  constructor(sweeper: Sweeper, bytesOf: (value: T) => number, random: () => number = Math.random) {
+  constructor(
+    sweeper: Sweeper,
+    bytesOf: (value: T) => number,
+    { maxBytes = MAX_BYTES, random = Math.random }: SharedReadsOptions = {},
+  ) {
     this.#clock = sweeper.clock;
-    this.#cache = new Cache({ bytes: MAX_BYTES, entryBytes: MAX_BYTES / 8, sweeper });
+    this.#cache = new Cache({ bytes: maxBytes, entryBytes: maxBytes / 8, sweeper });
     this.bytesOf = bytesOf;
     this.#random = random;
   }

@@ -28,6 +28,8 @@ export interface AzureVaultsOptions extends Omit<ReaderOptions, 'objects' | 'lis
   /** Holds back requests to a vault that wait for their connection; see `PendingConnections`. */
   readonly holdBack: (vaultUrl: string) => void;
   readonly sweeper: Sweeper;
+  /** Bytes of cached values. Default: 3 MiB. */
+  readonly cacheBytes?: number | undefined;
 }
 
 /**
@@ -41,8 +43,8 @@ export class AzureVaults implements VaultAccess {
 
   constructor(options: AzureVaultsOptions) {
     this.#options = options;
-    const { sweeper } = options;
-    const objects = new SharedReads<FetchedObject>(sweeper, bytesOfObject);
+    const { sweeper, cacheBytes } = options;
+    const objects = new SharedReads<FetchedObject>(sweeper, bytesOfObject, { maxBytes: cacheBytes });
     const listings = new SharedReads<readonly ListedVersion[]>(
       sweeper,
       (versions) => (versions.length + 1) * LISTED_BYTES,
