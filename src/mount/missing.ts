@@ -11,6 +11,8 @@ import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 import { shortNameOf } from './failures.ts';
 import { objectIdOf } from './object-id.ts';
 
+/** Key Vault's codes of a missing object. A 404 with another code, or none, comes from a proxy, or is about the vault. */
+const NOT_FOUND = /^(Secret|Key|Certificate)NotFound$/;
 /** The version that is reported of a missing object. */
 const MISSING = 'missing';
 /** Hexadecimal digits of the digest in the version of a default text. */
@@ -23,9 +25,10 @@ const DIGEST_LENGTH = 16;
 export function missingReason({ ifMissing }: ObjectSpec, error: unknown): MissingReason | undefined {
   if (ifMissing === undefined || !(error instanceof ProviderError)) return undefined;
   const { code, details } = error;
-  // A 404 without an error code comes from a proxy. Errors without a phase are about the versions that a vault listed.
-  if (details.phase !== undefined && details.remoteCode === undefined) return undefined;
-  return code === 'ERR_NOT_FOUND' ? 'not_found' : code === 'ERR_DISABLED' ? 'disabled' : undefined;
+  if (code === 'ERR_DISABLED') return 'disabled';
+  // Errors without a phase are about the versions that a vault listed.
+  const isOfObject = details.phase === undefined || NOT_FOUND.test(details.remoteCode ?? '');
+  return code === 'ERR_NOT_FOUND' && isOfObject ? 'not_found' : undefined;
 }
 
 /** The version to report of a missing object, and the file that stands in its place, if it has one. */

@@ -104,7 +104,7 @@ describe('a missing object', () => {
 });
 
 describe('a failure that is no absence', () => {
-  const parameters = classic(item('db-password', { objectAlias: 'db' }), optional('db-password'));
+  const parameters = classic(optional('db-password'));
   it.each<[string, Parameters<World['emulator']['faults']['add']>[0]['action'], status]>([
     [
       '403',
@@ -112,6 +112,20 @@ describe('a failure that is no absence', () => {
       status.PERMISSION_DENIED,
     ],
     ['404 of a proxy', { kind: 'answer', status: 404, body: '<html>not here</html>' }, status.NOT_FOUND],
+    [
+      '404 of a gateway or vault that is not there, in the form of Azure',
+      { kind: 'answer', status: 404, body: JSON.stringify({ error: { code: 'VaultNotFound', message: 'no' } }) },
+      status.NOT_FOUND,
+    ],
+    [
+      '403 since something else than the object is disabled',
+      {
+        kind: 'answer',
+        status: 403,
+        body: JSON.stringify({ error: { code: 'Forbidden', message: 'no', innererror: { code: 'AccountDisabled' } } }),
+      },
+      status.PERMISSION_DENIED,
+    ],
     ['503', { kind: 'answer', status: 503 }, status.UNKNOWN],
     ['a connection that is cut', { kind: 'drop' }, status.UNKNOWN],
   ])('fails the mount: %s', async (_, action, code) => {

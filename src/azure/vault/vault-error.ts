@@ -157,6 +157,9 @@ function refusal(question: VaultQuestion, answer: VaultAnswer): ProviderError {
   });
 }
 
+/** Key Vault's codes of a disabled object. */
+const DISABLED = /^(Secret|Key|Certificate)Disabled$/;
+
 /** The meaning of a refusal: our code, the cause in words, and the next step. */
 interface Meaning {
   readonly code: ErrorCode;
@@ -212,7 +215,7 @@ function forbidden({ type }: VaultQuestion, answer: VaultAnswer): Meaning {
   const noun = NOUN[type];
   const code = 'ERR_FORBIDDEN';
   const inner = answer.innerCode;
-  if (inner.endsWith('Disabled')) {
+  if (DISABLED.test(inner)) {
     const remedy = `enable the ${noun} in the vault, or name a version that is enabled`;
     return { code: 'ERR_DISABLED', cause: `the ${noun} is disabled`, remedy };
   }
