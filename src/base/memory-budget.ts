@@ -210,7 +210,7 @@ export class MemoryBudget {
   /** Grants what may be granted: to leases that have begun, the oldest first; then to those that arrive. */
   #serve(): void {
     let oldest: OpenLease | undefined;
-    for (const owner of [...this.#owners.values()]) {
+    for (const owner of this.#owners.values()) {
       const blocked = this.#serveBegun(owner);
       if (blocked !== undefined && blocked.age < (oldest?.age ?? Infinity)) oldest = blocked;
     }
@@ -219,7 +219,7 @@ export class MemoryBudget {
       this.#serve();
       return;
     }
-    for (const owner of [...this.#owners.values()]) {
+    for (const owner of this.#owners.values()) {
       for (const [lease, { bytes, grant }] of owner.arriving) {
         if (!this.#mayBegin(owner, bytes)) break;
         owner.arriving.delete(lease);

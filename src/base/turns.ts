@@ -11,12 +11,12 @@ const POOL_JOBS = 2;
 let poolJobs = 0;
 
 /** Resolves at the start of a turn of the event loop that no other caller uses. Throws: the reason of `signal`. */
-export async function nextTurn(signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
-  await new Promise<void>((resolve) => {
-    if (waiting.push(resolve) === 1) setImmediate(serveOne);
+export function nextTurn(signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted === true) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    const go = () => (signal?.aborted === true ? reject(signal.reason) : resolve());
+    if (waiting.push(go) === 1) setImmediate(serveOne);
   });
-  signal?.throwIfAborted();
 }
 
 /**
