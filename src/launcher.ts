@@ -50,6 +50,8 @@ function load(name: string): unknown {
   const module = { exports: {} };
   modules.set(name, module);
   definitions[name]?.(module.exports, load, module, __filename, __dirname);
+  // It never runs again, and V8 keeps its code for as long as it is here.
+  delete definitions[name];
   return module.exports;
 }
 

@@ -28,7 +28,7 @@ describe('the built program', () => {
   const partNamed = (name: string) => join(copy, parts().find((file) => file.startsWith(`${name}-`)) ?? 'no such part');
   const cacheOf = (part: string) => part.replace(/\.js$/, CACHE_END);
   const run = (...args: string[]) =>
-    execFileSync(process.execPath, [join(copy, 'main.js'), ...args], { encoding: 'utf8' });
+    execFileSync(process.execPath, [join(copy, 'main.js'), ...args], { encoding: 'utf8', stdio: 'pipe' });
   const version = () => JSON.parse(run('serve', '--version'));
 
   it('leaves emulator and demo to lab.js, which the image does not hold', () => {
