@@ -8,6 +8,8 @@ type Memory = ArrayBufferLike & { readonly transfer?: (bytes: number) => ArrayBu
 
 /** Overwrites `bytes` and frees their memory. Nobody may use them afterwards. Parts of larger buffers are overwritten. */
 export function discard(bytes: Uint8Array): void {
+  // The runtime refuses to touch a buffer whose memory was freed before.
+  if (bytes.length === 0) return;
   bytes.fill(0);
   const memory: Memory = bytes.buffer;
   if (bytes.length === memory.byteLength) memory.transfer?.(0);

@@ -11,6 +11,13 @@ describe('a discarded buffer', () => {
     expect(bytes.includes('hunter2')).toBe(false);
   });
 
+  it('may be discarded again, and so may one without bytes', () => {
+    for (const bytes of [Buffer.alloc(20_000), Buffer.alloc(0)]) {
+      discard(bytes);
+      expect(() => discard(bytes)).not.toThrow();
+    }
+  });
+
   it('leaves the rest of the memory that it is a part of', () => {
     const whole = Buffer.from('before|hunter2|after');
     discard(whole.subarray(7, 14));
