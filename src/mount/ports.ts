@@ -68,6 +68,28 @@ export interface ListedVersion {
   readonly expiresAt?: number | undefined;
 }
 
+/** One entry of the listing of a vault's objects. It is about the current version. */
+export interface ListedObject extends Pick<ObjectFacts, 'updatedAt' | 'tags'> {
+  /** Letters, digits and hyphens. */
+  readonly name: string;
+  readonly enabled: boolean;
+}
+
+/** The objects of one type in a vault. */
+export interface ObjectListing {
+  /** In the order of the vault's pages. */
+  readonly objects: readonly ListedObject[];
+  /** When the vault gave it; undefined for a last known listing, which says nothing about the present. */
+  readonly listedAt: SteadyTime | undefined;
+}
+
+/** What a listing says about the current version of an object. */
+export interface Stamp {
+  /** Milliseconds since 1970, in whole seconds. */
+  readonly updatedAt: number;
+  readonly listedAt: SteadyTime;
+}
+
 /** The circumstances of every call to a vault. */
 export interface FetchContext {
   readonly signal: AbortSignal;
@@ -98,9 +120,11 @@ export interface ObjectRef {
  * and the next step.
  */
 export interface VaultReader {
-  get(ref: ObjectRef, context: FetchContext): Promise<FetchedObject>;
+  /** `stamp`: an object that has not changed since it was kept is not read again. */
+  get(ref: ObjectRef, context: FetchContext, stamp?: Stamp | undefined): Promise<FetchedObject>;
   /** Returns all versions, in the order of the vault's pages. */
   listVersions(ref: Omit<ObjectRef, 'version'>, context: FetchContext): Promise<readonly ListedVersion[]>;
+  list(type: ObjectType, context: FetchContext): Promise<ObjectListing>;
 }
 
 /** A copy of the guarded parameters of a SecretProviderClass. */

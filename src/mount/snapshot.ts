@@ -6,6 +6,7 @@
 
 import { type Clock, msSince, type SteadyTime } from '../base/clock.ts';
 import type { ProviderError } from '../base/errors.ts';
+import { ALL_OBJECTS } from '../base/objects.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 
 /** The largest time between the reads of one Mount. */
@@ -75,10 +76,10 @@ export class Snapshot {
   /**
    * Returns the last known values that may not fit the others: another object of the Mount got a new value when they
    * were no longer current, so that no Mount could have been given both. Values of versions that were asked for by name
-   * never change, so they fit all others.
+   * never change, so they fit all others; a listing is no value, and changes with objects that the Mount does not get.
    */
   get outdated(): readonly LastKnownValue[] {
-    const current = this.#given.filter(({ ref }) => ref.version === '');
+    const current = this.#given.filter(({ ref }) => ref.version === '' && ref.name !== ALL_OBJECTS);
     const newestMs = Math.min(...current.map(({ since }) => msSince(this.#clock, since)));
     return current.flatMap((given) =>
       this.#asLastKnown(given).filter(({ ageMs }) => ageMs - given.ttlMs - newestMs > TOGETHER_MS),

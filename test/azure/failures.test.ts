@@ -257,8 +257,8 @@ describe('an answer of the vault that is none', () => {
 
   it.each<[string, string | Record<string, unknown>, RegExp]>([
     ['a page', '<html>', /no JSON, so it is not the JSON asked for/],
-    ['an empty object', {}, /a version listing (without "value"|that cannot be read)/],
-    ['a list', '[]', /a version listing (without "value"|that cannot be read)/],
+    ['an empty object', {}, /a listing (without "value"|that cannot be read)/],
+    ['a list', '[]', /a listing (without "value"|that cannot be read)/],
     ['ids of another form', { value: [{ id: 'x', attributes: {} }] }, /listing that cannot be read|id that is not/],
     [
       'ids of another object',

@@ -11,6 +11,7 @@ const READERS: Readonly<Record<string, string>> = {
   'azure/store/store-time.ts': 'the age of values across restarts',
   'azure/login/vouchers.ts': 'the end of a token, and dates in messages',
   'azure/vault/known-traces.ts': 'dates in messages',
+  'azure/vault/listed-value.ts': 'dates of Key Vault',
   'azure/vault/vaults.ts': 'a Retry-After that is a date',
   'azure/login/login-attempt.ts': 'a Retry-After that is a date',
   'azure/login/standing.ts': 'the end of a token, which is verified offline',

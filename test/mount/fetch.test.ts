@@ -8,6 +8,7 @@ import {
   failureOf,
   fetchContext,
   fetchedSecret,
+  NOTHING_LISTED,
   objectSpec,
   outputsContent,
   valueContent,
@@ -29,6 +30,7 @@ function vaultOf(
       asked.push(`${type}/${name}/versions`);
       return versions;
     },
+    list: async () => NOTHING_LISTED,
   };
 }
 const echo = ({ name, version }: ObjectRef) => fetchedSecret(name, { version: version || 'current' });
@@ -51,6 +53,7 @@ describe('reading more than the driver accepts', () => {
         return work;
       },
       listVersions: async () => [],
+      list: async () => NOTHING_LISTED,
     };
     return { vault, reads: () => reads };
   }

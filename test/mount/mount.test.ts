@@ -8,7 +8,7 @@ import type { MountCall } from '../../src/mount/handler.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import type { FetchContext, FetchedObject, ObjectRef } from '../../src/mount/ports.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { error, failureOf, fetchedSecret, type KeptLog, keptLog } from '../support/mount.ts';
+import { error, failureOf, fetchedSecret, type KeptLog, keptLog, NOTHING_LISTED } from '../support/mount.ts';
 import { issueChain } from '../support/pki.ts';
 
 type Get = (ref: ObjectRef, context: FetchContext) => Promise<FetchedObject> | FetchedObject;
@@ -24,7 +24,11 @@ function mountOf(get: Get) {
     vaults: {
       open(volume) {
         opened.push(volume.vaultUrl);
-        return { get: async (ref, context) => get(ref, context), listVersions: async () => [] };
+        return {
+          get: async (ref, context) => get(ref, context),
+          listVersions: async () => [],
+          list: async () => NOTHING_LISTED,
+        };
       },
     },
     defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },

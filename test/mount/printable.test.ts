@@ -21,7 +21,11 @@ const mount = createMount({
       const quoting = async (name: string) => {
         throw new ProviderError('ERR_VAULT', `${vaultName} ${tenantId} ${JSON.stringify(identity)} says: no ${name}`);
       };
-      return { get: ({ name, version }) => quoting(name + version), listVersions: ({ name }) => quoting(name) };
+      return {
+        get: ({ name, version }) => quoting(name + version),
+        listVersions: ({ name }) => quoting(name),
+        list: quoting,
+      };
     },
   },
   defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },

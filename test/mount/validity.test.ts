@@ -4,7 +4,15 @@ import { fetchObjects } from '../../src/mount/fetch.ts';
 import { LogOnce } from '../../src/mount/log-once.ts';
 import type { ObjectRef } from '../../src/mount/ports.ts';
 import type { ObjectSpec, Validity } from '../../src/spc/model.ts';
-import { failureOf, fetchContext, fetchedSecret, keptLog, manualClock, objectSpec } from '../support/mount.ts';
+import {
+  failureOf,
+  fetchContext,
+  fetchedSecret,
+  keptLog,
+  manualClock,
+  NOTHING_LISTED,
+  objectSpec,
+} from '../support/mount.ts';
 
 const NOW = Date.UTC(2026, 5, 1);
 const DAY = 86_400_000;
@@ -38,6 +46,7 @@ function vaultOf(versions: Dates) {
         return { version, enabled, createdAt: NOW - age * DAY, notBefore: at(from), expiresAt: at(to) };
       });
     },
+    list: async () => NOTHING_LISTED,
   };
   const read = async (validity: Validity | undefined, more: Partial<ObjectSpec> = {}) => {
     const [one] = await fetchObjects([objectSpec('a', { ...more, validity })], () => reader, {

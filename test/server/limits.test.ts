@@ -7,6 +7,7 @@ import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import type { MountRequest, MountResponse } from '../../src/wire/contract.ts';
+import { NOTHING_LISTED } from '../support/mount.ts';
 import { call, failure, grpcClient, testServer } from '../support/server.ts';
 import { block, POD, SECRET, TENANT, tokensOf } from '../support/spc.ts';
 
@@ -27,6 +28,7 @@ function countingMount() {
           return { type: 'secret', value, ...facts };
         },
         listVersions: async () => [],
+        list: async () => NOTHING_LISTED,
       }),
     },
     defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },

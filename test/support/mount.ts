@@ -12,7 +12,7 @@ import type { ConvertContext } from '../../src/mount/convert/convert.ts';
 import type { FetchedSpec } from '../../src/mount/fetch.ts';
 import { LogOnce } from '../../src/mount/log-once.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
-import type { FetchContext, FetchedObject } from '../../src/mount/ports.ts';
+import type { FetchContext, FetchedObject, ObjectListing } from '../../src/mount/ports.ts';
 import { Snapshot } from '../../src/mount/snapshot.ts';
 import type { DateWatchOptions } from '../../src/mount/validity.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
@@ -110,6 +110,9 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
 
 /** Memory that nobody has to wait for. */
 export const NO_LIMIT: FetchContext['memory'] = { during: (work) => work() };
+
+/** The listing of an empty vault. */
+export const NOTHING_LISTED: ObjectListing = { objects: [], listedAt: undefined };
 
 export function fetchContext(
   signal = new AbortController().signal,

@@ -134,7 +134,9 @@ export class VaultGate {
     if (turn.pauses === undefined) await this.#beginning(request, turn, signal);
     let verdict: Verdict = 'answered';
     try {
-      return await work();
+      const answer = await work();
+      request.unansweredSince = undefined;
+      return answer;
     } catch (error) {
       // The vault still owes the answer after tries that failed in the network, and if no Mount waits any more.
       if (!signal.aborted && networkFailure(error) === undefined) request.unansweredSince = undefined;

@@ -6,17 +6,17 @@
 import { isJsonObject, parseJson } from '../../base/json.ts';
 import type { ObjectType } from '../../base/objects.ts';
 import { Secret } from '../../base/secret.ts';
-import type { FetchedObject, ListedVersion } from '../../mount/ports.ts';
+import type { FetchedObject, ListedObject, ListedVersion } from '../../mount/ports.ts';
 import type { EntryKey } from '../store/store-index.ts';
 import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
 import { factsFromStore } from './object-facts.ts';
 
 /** The first part of the key of an entry that is written here; another form of the bytes has another one. */
 const KIND = 'known value 1';
-const OPERATIONS: readonly Operation[] = ['read', 'list the versions of'];
+const OPERATIONS: readonly Operation[] = ['read', 'list the versions of', 'list'];
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
 /** Limits of the bytes of one value. The store limits them as well. */
-const LIMITS = { bytes: 4 * 1024 * 1024, entries: 100_000, depth: 3 };
+const LIMITS = { bytes: 4 * 1024 * 1024, entries: 100_000, depth: 5 };
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -47,7 +47,11 @@ export function decodeKnown(
   const parsed = parseJson(bytes.toString('utf8'), LIMITS);
   if (!parsed.ok) return undefined;
   if (operation === 'read') return objectOf(type, parsed.value);
-  const rows = Array.isArray(parsed.value) ? parsed.value.map(listedOf) : [undefined];
+  return operation === 'list' ? rowsOf(parsed.value, listedObjectOf) : rowsOf(parsed.value, listedOf);
+}
+
+function rowsOf<T>(json: unknown, read: (row: unknown) => T | undefined): readonly T[] | undefined {
+  const rows = Array.isArray(json) ? json.map(read) : [undefined];
   return rows.every((row) => row !== undefined) ? rows : undefined;
 }
 
@@ -96,8 +100,18 @@ function objectOf(type: ObjectType, json: unknown): FetchedObject | undefined {
   }
 }
 
-function rowOf({ version, enabled, createdAt, notBefore, expiresAt }: ListedVersion): readonly unknown[] {
-  return [version, enabled, createdAt, notBefore, expiresAt];
+function rowOf(entry: ListedVersion | ListedObject): readonly unknown[] {
+  if ('version' in entry) return [entry.version, entry.enabled, entry.createdAt, entry.notBefore, entry.expiresAt];
+  const { name, ...facts } = entry;
+  return [name, facts];
+}
+
+function listedObjectOf(row: unknown): ListedObject | undefined {
+  if (!Array.isArray(row)) return undefined;
+  const [name, json]: readonly unknown[] = row;
+  const { enabled, updatedAt, tags } = factsFromStore(json) ?? {};
+  if (typeof name !== 'string' || enabled === undefined) return undefined;
+  return { name, enabled, ...(updatedAt !== undefined && { updatedAt }), ...(tags !== undefined && { tags }) };
 }
 
 function listedOf(row: unknown): ListedVersion | undefined {

@@ -4,12 +4,13 @@
  */
 
 import type { ObjectType } from '../../base/objects.ts';
-import type { FetchedObject, ListedVersion } from '../../mount/ports.ts';
+import type { FetchedObject, ListedObject, ListedVersion } from '../../mount/ports.ts';
 
 /** The value of each kind of request. */
 export interface KnownValues {
   readonly read: FetchedObject;
   readonly 'list the versions of': readonly ListedVersion[];
+  readonly list: readonly ListedObject[];
 }
 
 /** A kind of request. */
@@ -23,6 +24,7 @@ export interface KnownRequest<O extends Operation = Operation> {
   readonly vaultUrl: string;
   readonly operation: O;
   readonly type: ObjectType;
+  /** `ALL_OBJECTS` for the listing of all objects of the type. */
   readonly name: string;
   /** The version that was asked for; empty: the current one. */
   readonly version: string;

@@ -9,12 +9,10 @@ import { type Clock, later, msSince, type SteadyTime } from '../../base/clock.ts
 import type { Sweepable, Sweeper } from '../../base/sweeper.ts';
 import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
 import { KnownTraces } from './known-traces.ts';
-import { bytesOfObject } from './vault-json.ts';
+import { bytesOfListing, bytesOfObject } from './vault-json.ts';
 
 /** Bytes of values kept at most; one value may have an eighth of it. */
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Estimated memory of one entry of a listing. */
-const LISTED_BYTES = 200;
 /** Estimated memory of an entry besides its value: key, request and times. */
 const ENTRY_BYTES = 500;
 
@@ -37,8 +35,10 @@ export interface KnownWitness {
 /** A value with its times. */
 export interface Known<T> {
   readonly value: T;
-  /** The last time when the vault gave it. */
+  /** The last time when the vault gave or confirmed it. */
   readonly readAt: SteadyTime;
+  /** The last time when the vault gave it, which proves that the principal may read it. */
+  readonly givenAt: SteadyTime;
   /** The first time when the vault gave it, with no other value in between. */
   readonly since: SteadyTime;
 }
@@ -84,9 +84,18 @@ export class LastKnownGood implements Sweepable {
     const now = this.#clock.steady();
     const before = this.find(request);
     const since = before !== undefined && sameValue(before.value, value) ? before.since : now;
-    this.#set(request, { value, readAt: now, since });
+    this.#set(request, { value, readAt: now, givenAt: now, since });
     const heldMs = msSince(this.#clock, since);
     this.#witness?.kept({ ...requestOf(request), value, ageMs: 0, heldMs });
+  }
+
+  /** Records that the vault confirmed a value that is kept, without sending it: at `at`, unless it was given later. */
+  confirm<O extends Operation>(request: KnownRequest<O>, at: SteadyTime): void {
+    const known = this.find(request);
+    if (known === undefined || msSince(this.#clock, known.readAt) <= msSince(this.#clock, at)) return;
+    this.#set(request, { ...known, readAt: at });
+    const [ageMs, heldMs] = [msSince(this.#clock, at), msSince(this.#clock, known.since)];
+    this.#witness?.kept({ ...requestOf(request), value: known.value, ageMs, heldMs });
   }
 
   /** Loads an entry of an earlier process. It is ignored if a newer value was kept since, or if it is too old. */
@@ -94,7 +103,9 @@ export class LastKnownGood implements Sweepable {
     if (entry.ageMs >= this.maxStaleMs || this.find(entry) !== undefined) return;
     const now = this.#clock.steady();
     const heldMs = Math.max(entry.heldMs, entry.ageMs);
-    this.#set(entry, { value: entry.value, readAt: later(now, -entry.ageMs), since: later(now, -heldMs) });
+    const since = later(now, -heldMs);
+    // The store does not say when the vault gave the value itself.
+    this.#set(entry, { value: entry.value, readAt: later(now, -entry.ageMs), givenAt: since, since });
   }
 
   /** Returns the last value, if it is not too old. */
@@ -151,7 +162,7 @@ function keyOf({ principal, vaultUrl, operation, type, name, version }: KnownReq
 }
 
 function bytesOf(value: KnownValues[Operation]): number {
-  return 'type' in value ? bytesOfObject(value) : value.length * LISTED_BYTES;
+  return 'type' in value ? bytesOfObject(value) : bytesOfListing(value);
 }
 
 /** Returns true if two answers are the same version of an object, or the same listing. */

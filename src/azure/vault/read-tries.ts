@@ -47,6 +47,7 @@ export class ReadTries {
 
   /** Records that the vault answered the last try. */
   answered(): void {
+    this.#faults = 0;
     this.#login.accepted();
   }
 

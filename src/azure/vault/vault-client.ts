@@ -1,5 +1,5 @@
 /**
- * Sends one request to a vault: for an object through the clients of the Azure SDK, for a version listing page by page
+ * Sends one request to a vault: for an object through the clients of the Azure SDK, for a page of a listing
  * over the same transport. The vault reader calls it for each try; it does no retries, pauses or logins. Refuses to
  * follow a vault to another host or another path.
  */
@@ -17,9 +17,8 @@ import type { CertificateClient } from '@azure/keyvault-certificates';
 import type { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient, type SecretClientOptions } from '@azure/keyvault-secrets';
 import type { ObjectRef } from '../../mount/ports.ts';
-import { BadAnswer } from './bad-answer.ts';
-import { COLLECTION } from './vault-json.ts';
-import { refuseElsewhere, VaultPipeline } from './vault-pipeline.ts';
+import type { Entries, Listing } from './listing.ts';
+import { VaultPipeline } from './vault-pipeline.ts';
 
 /** Settings of one call. */
 export interface VaultCall {
@@ -30,9 +29,6 @@ export interface VaultCall {
 
 /** The version of the API that the official provider speaks; older stacks know no newer one. */
 const SERVICE_VERSION = '7.4';
-/** Bounds of a listing. A page has 25 versions, and a vault, or a proxy before it, may link the pages in a circle. */
-const MAX_PAGES = 400;
-const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 
 /** The SDK requires a credential. The token comes with each call instead, since callers differ. */
 const NO_CREDENTIAL: TokenCredential = { getToken: async () => null };
@@ -83,28 +79,14 @@ export class VaultClient {
   }
 
   /**
-   * Returns the JSON of every page of a version listing, or undefined for a page that is no JSON, which is the last
-   * one. The SDK drops the options of a call when it follows a listing to its next page, so that its clients cannot be
-   * used here.
+   * Reads the next page of a listing. Returns all entries after the last page. The SDK drops the options of a call when it
+   * follows a listing to its next page, so that its clients cannot be used here.
    * Throws: see {@link VaultClient.get}.
    */
-  async listVersions({ type, name }: Omit<ObjectRef, 'version'>, call: VaultCall): Promise<readonly unknown[]> {
-    const path = `/${COLLECTION[type]}/${encodeURIComponent(name)}/versions`;
-    const pages: unknown[] = [];
-    let length = 0;
-    let url: URL | undefined = new URL(`${path}?api-version=${SERVICE_VERSION}`, this.#url);
-    while (url !== undefined) {
-      const text = await this.#page(url, call);
-      length += text.length;
-      if (pages.length === MAX_PAGES || length > MAX_LISTING_BYTES) {
-        const most = `${MAX_PAGES} pages or ${MAX_LISTING_BYTES} bytes`;
-        throw new BadAnswer(`the vault sent a version listing of more than ${most}`);
-      }
-      const page = parse(text);
-      pages.push(page);
-      url = nextOf(page, url);
-    }
-    return pages;
+  async page<T>(listing: Listing<T>, call: VaultCall): Promise<Entries<T>> {
+    const url = listing.next ?? new URL(`${listing.path}?api-version=${SERVICE_VERSION}`, this.#url);
+    const text = await this.#page(url, call);
+    return listing.add(url, { page: parse(text), length: text.length });
   }
 
   /** Loads the clients of keys and certificates when they are needed: most nodes read secrets only. */
@@ -145,20 +127,6 @@ export class VaultClient {
       pipeline: PIPELINE,
     } satisfies SecretClientOptions & { readonly pipeline: Pipeline };
   }
-}
-
-/**
- * Returns the link of a page to the next one; undefined on the last page. Throws: `BadAnswer` if it cannot be followed.
- */
-function nextOf(page: unknown, url: URL): URL | undefined {
-  const { nextLink } = (typeof page === 'object' && page !== null ? page : {}) as { readonly nextLink?: unknown };
-  if (nextLink === undefined || nextLink === null || nextLink === '') return undefined;
-  if (typeof nextLink !== 'string' || !URL.canParse(nextLink, url.href)) {
-    throw new BadAnswer('the vault answered 200 with a version listing that cannot be read');
-  }
-  const next = new URL(nextLink, url.href);
-  refuseElsewhere(url, next);
-  return next;
 }
 
 /** Returns the JSON of an answer, as {@link parse} does. The SDK has parsed it, or read it as a text. */

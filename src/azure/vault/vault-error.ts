@@ -9,6 +9,7 @@ import type { ObjectType } from '../../base/objects.ts';
 import { networkFailure, noAnswer } from '../http/network-error.ts';
 import { serverWords } from '../http/server-words.ts';
 import { BadAnswer } from './bad-answer.ts';
+import type { Operation } from './known-request.ts';
 
 /** A question to a vault, as error messages name it. */
 export interface VaultQuestion {
@@ -16,7 +17,7 @@ export interface VaultQuestion {
   readonly name: string;
   /** Empty: the current version. */
   readonly version: string;
-  readonly operation: 'read' | 'list the versions of';
+  readonly operation: Operation;
   readonly vaultName: string;
   readonly host: string;
   /** The identity in words; see `describeIdentity`. */
@@ -33,12 +34,15 @@ const ROLE: Readonly<Record<ObjectType, string>> = {
 
 /** Returns the beginning of a message about a question that failed. */
 export function describeQuestion({ operation, type, name, version, vaultName }: VaultQuestion): string {
+  if (operation === 'list') return `Cannot list the ${NOUN[type]}s of vault "${vaultName}"`;
   const which = version === '' ? '' : ` (version ${version})`;
   return `Cannot ${operation} ${NOUN[type]} "${name}"${which} from vault "${vaultName}"`;
 }
 
 /** Returns the same without the object, for messages about many objects. */
-export function describeQuestions({ operation, vaultName }: Pick<VaultQuestion, 'operation' | 'vaultName'>): string {
+export function describeQuestions(question: VaultQuestion): string {
+  const { operation, vaultName } = question;
+  if (operation === 'list') return describeQuestion(question);
   return `Cannot ${operation === 'read' ? 'read' : 'list versions'} from vault "${vaultName}"`;
 }
 
@@ -211,8 +215,9 @@ function meaning(question: VaultQuestion, answer: VaultAnswer): Meaning {
   }
 }
 
-function forbidden({ type }: VaultQuestion, answer: VaultAnswer): Meaning {
+function forbidden({ type, operation }: VaultQuestion, answer: VaultAnswer): Meaning {
   const noun = NOUN[type];
+  const [verb, permission] = operation === 'list' ? ['list', 'List'] : ['read', 'Get'];
   const code = 'ERR_FORBIDDEN';
   const inner = answer.innerCode;
   if (DISABLED.test(inner)) {
@@ -235,13 +240,13 @@ function forbidden({ type }: VaultQuestion, answer: VaultAnswer): Meaning {
       remedy: 'connect the node by a private endpoint, or open public access',
     };
   }
-  const cause = `it may not read ${noun}s of this vault`;
+  const cause = `it may not ${verb} ${noun}s of this vault`;
   if (inner === 'AccessDenied') {
     return { code, cause, remedy: `add an access policy for it with the ${noun} permissions Get and List` };
   }
   return {
     code,
     cause,
-    remedy: `grant it "${ROLE[type]}" on the vault (a new grant takes some minutes to work), or with access policies the ${noun} permission Get`,
+    remedy: `grant it "${ROLE[type]}" on the vault (a new grant takes some minutes to work), or with access policies the ${noun} permission ${permission}`,
   };
 }

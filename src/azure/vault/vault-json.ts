@@ -3,8 +3,9 @@
  * Refuses an answer that lacks what conversion needs, and one about another object or version than the one asked for.
  */
 
+import type { ObjectType } from '../../base/objects.ts';
 import { Secret } from '../../base/secret.ts';
-import type { FetchedObject, ListedVersion, ObjectRef } from '../../mount/ports.ts';
+import type { FetchedObject, ListedObject, ListedVersion, ObjectRef } from '../../mount/ports.ts';
 import { BadAnswer, NO_JSON } from './bad-answer.ts';
 import { bytesOfFacts, factsFromWire, timeOf } from './object-facts.ts';
 import { NOUN } from './vault-error.ts';
@@ -68,16 +69,18 @@ export function bytesOfObject(object: FetchedObject): number {
   }
 }
 
+/** Returns the path of the listing of an object's versions. */
+export function versionsPath({ type, name }: Omit<ObjectRef, 'version'>): string {
+  return `/${COLLECTION[type]}/${encodeURIComponent(name)}/versions`;
+}
+
 /**
  * Returns the entries of one page of a version listing; entries without id or attributes name no version to choose.
  * Throws: `BadAnswer` if it is no listing, or one of another object.
  */
 export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): readonly ListedVersion[] {
-  const { value } = jsonOf(body);
-  if (!Array.isArray(value)) throw new BadAnswer('the vault answered a version listing without "value"');
-  return value.flatMap((entry) => {
-    const item = objectOf(entry);
-    const version = versionOf({ ...ref, version: '' }, ref.type === 'key' ? (item.kid ?? item.id) : item.id);
+  return rowsOf(body).flatMap((item) => {
+    const version = versionOf({ ...ref, version: '' }, idOf(ref.type, item));
     if (version === undefined || typeof item.attributes !== 'object' || item.attributes === null) return [];
     const { enabled, created, nbf, exp } = objectOf(item.attributes);
     const [notBefore, expiresAt] = [timeOf(nbf), timeOf(exp)];
@@ -91,6 +94,49 @@ export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): 
       },
     ];
   });
+}
+
+/** Returns the path of the listing of all objects of a type. */
+export function objectsPath(type: ObjectType): string {
+  return `/${COLLECTION[type]}`;
+}
+
+/**
+ * Returns the entries of one page of the listing of all objects of a type; those without id name no object.
+ * Throws: `BadAnswer` if it is no listing, or one of another type, or if a name cannot be that of an object, such as one
+ * that leaves the directory of a volume.
+ */
+export function objectsFromWire(type: ObjectType, body: unknown): readonly ListedObject[] {
+  return rowsOf(body).flatMap((item) => {
+    const id = idOf(type, item);
+    if (id === undefined || id === '') return [];
+    const [, collection, name = ''] = /^https?:\/\/[^/]+\/(\w+)\/([-0-9A-Za-z]{1,127})\/*$/i.exec(id) ?? [];
+    if (collection?.toLowerCase() !== COLLECTION[type])
+      throw new BadAnswer(`the vault listed an id that is not that of a ${NOUN[type]}`);
+    const { enabled = true, updatedAt, tags } = factsFromWire(item);
+    return [{ name, enabled, ...(updatedAt !== undefined && { updatedAt }), ...(tags !== undefined && { tags }) }];
+  });
+}
+
+/** Estimated memory of one entry of a listing. */
+const LISTED_VERSION_BYTES = 200;
+const LISTED_OBJECT_BYTES = 120;
+
+/** Returns the estimated bytes of a listing in memory. */
+export function bytesOfListing(entries: readonly (ListedVersion | ListedObject)[]): number {
+  const bytesOf = (entry: ListedVersion | ListedObject) =>
+    'version' in entry ? LISTED_VERSION_BYTES : LISTED_OBJECT_BYTES + bytesOfFacts(entry);
+  return entries.reduce((bytes, entry) => bytes + bytesOf(entry), LISTED_VERSION_BYTES);
+}
+
+function rowsOf(body: unknown): readonly Json[] {
+  const { value } = jsonOf(body);
+  if (!Array.isArray(value)) throw new BadAnswer('the vault answered a listing without "value"');
+  return value.map(objectOf);
+}
+
+function idOf(type: ObjectType, item: Json): string | undefined {
+  return textOf(type === 'key' ? (item.kid ?? item.id) : item.id);
 }
 
 /**
@@ -110,7 +156,7 @@ function textOf(value: unknown): string | undefined {
 }
 
 /** Names of the kinds of objects in the paths of a vault. */
-export const COLLECTION = { secret: 'secrets', key: 'keys', cert: 'certificates' } as const;
+const COLLECTION = { secret: 'secrets', key: 'keys', cert: 'certificates' } as const;
 
 /**
  * Returns the version in an id, or undefined if there is none. Throws: `BadAnswer` if the id is not that of the object.

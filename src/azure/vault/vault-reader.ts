@@ -1,5 +1,5 @@
 /**
- * Reads objects and version listings from one vault, for one Mount. `AzureVaults` makes a reader for each Mount, and
+ * Reads objects and listings from one vault, for one Mount. `AzureVaults` makes a reader for each Mount, and
  * `fetchObjects` asks it for all objects at the same time. No value is returned before the identity of this Mount is
  * proven, not even from memory.
  */
@@ -7,29 +7,43 @@
 import { abortable } from '../../base/abort.ts';
 import { type Clock, msSince, type SteadyTime } from '../../base/clock.ts';
 import type { ProviderError } from '../../base/errors.ts';
+import { ALL_OBJECTS, type ObjectType } from '../../base/objects.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import { nextTurn } from '../../base/turns.ts';
-import type { FetchContext, FetchedObject, ListedVersion, ObjectRef, VaultReader } from '../../mount/ports.ts';
+import type {
+  FetchContext,
+  FetchedObject,
+  ListedObject,
+  ListedVersion,
+  ObjectListing,
+  ObjectRef,
+  Stamp,
+  VaultReader,
+} from '../../mount/ports.ts';
 import type { Outages } from '../http/outages.ts';
 import { outcomeOf } from '../http/outcome.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
 import type { Standing } from '../login/standing.ts';
 import type { GateRequest } from './gate.ts';
-import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
+import type { KnownValues, Operation } from './known-request.ts';
 import type { LastKnownGood } from './last-known-good.ts';
+import { listedValue } from './listed-value.ts';
+import { Listing, MORE_PAGES } from './listing.ts';
+import type { Read } from './read.ts';
 import { ReadTries } from './read-tries.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { StandIn } from './stand-in.ts';
 import { isThrottling } from './throttling.ts';
 import type { VaultCall } from './vault-client.ts';
-import { describeQuestion, describeQuestions, isVaultRefusal, type VaultQuestion, vaultError } from './vault-error.ts';
-import { fetchedFromWire, listedFromWire } from './vault-json.ts';
+import { describeQuestion, describeQuestions, isVaultRefusal, vaultError } from './vault-error.ts';
+import { fetchedFromWire, listedFromWire, objectsFromWire, objectsPath, versionsPath } from './vault-json.ts';
 import { SessionQuestion, type VaultSession } from './vault-session.ts';
 
 /** Parts and settings that all readers share. */
 export interface ReaderOptions {
   readonly objects: SharedReads<FetchedObject>;
-  readonly listings: SharedReads<readonly ListedVersion[]>;
+  readonly versions: SharedReads<readonly ListedVersion[]>;
+  readonly listings: SharedReads<readonly ListedObject[]>;
   readonly silent: SilentHosts;
   readonly outages: Outages;
   readonly known: LastKnownGood;
@@ -45,19 +59,6 @@ export interface ReaderOptions {
   readonly clock: Clock;
 }
 
-/** One read: the question, how it is sent, and how its answer is understood and kept. */
-interface Read<O extends Operation> {
-  readonly question: VaultQuestion;
-  /** Equal reads of one principal have equal keys. */
-  readonly key: string;
-  readonly request: KnownRequest<O>;
-  readonly shared: SharedReads<KnownValues[O]>;
-  readonly ttlMs: number;
-  readonly maxAgeMs: number;
-  readonly send: (call: VaultCall) => Promise<unknown>;
-  readonly understand: (body: unknown) => KnownValues[O];
-}
-
 /** The reader of one Mount. */
 export class SessionReader implements VaultReader {
   readonly #session: VaultSession;
@@ -70,28 +71,44 @@ export class SessionReader implements VaultReader {
     this.#options = options;
   }
 
-  get(ref: ObjectRef, context: FetchContext): Promise<FetchedObject> {
+  get(ref: ObjectRef, context: FetchContext, stamp?: Stamp | undefined): Promise<FetchedObject> {
     const { objects: shared, cacheTtlMs, pinnedCacheTtlMs } = this.#options;
     const { client } = this.#session.host;
+    const asked = this.#ask(ref, 'read');
     return this.#read(context, {
-      ...this.#ask(ref, 'read'),
+      ...asked,
       shared,
       ttlMs: ref.version === '' ? cacheTtlMs : pinnedCacheTtlMs,
+      choose: (kept) => (stamp === undefined ? kept : listedValue(this.#options, { ...asked, stamp }, kept)),
       send: (call) => client.get(ref, call),
       understand: (body) => fetchedFromWire(ref, body),
     });
   }
 
   listVersions({ type, name }: Omit<ObjectRef, 'version'>, context: FetchContext): Promise<readonly ListedVersion[]> {
-    const { listings: shared, cacheTtlMs: ttlMs } = this.#options;
+    const { versions: shared } = this.#options;
+    const listing = new Listing(versionsPath({ type, name }), (page) => listedFromWire({ type, name }, page));
+    const asked = this.#ask({ type, name, version: '' }, 'list the versions of');
+    return this.#read(context, { ...asked, shared, ...this.#pagesOf(listing) });
+  }
+
+  async list(type: ObjectType, context: FetchContext): Promise<ObjectListing> {
+    const { listings: shared, known } = this.#options;
+    const listing = new Listing(objectsPath(type), (page) => objectsFromWire(type, page));
+    const asked = this.#ask({ type, name: ALL_OBJECTS, version: '' }, 'list');
+    const objects = await this.#read(context, { ...asked, shared, ...this.#pagesOf(listing) });
+    const isLastKnown = context.snapshot.lastKnown.some(({ ref }) => ref === asked.request);
+    return { objects, listedAt: isLastKnown ? undefined : known.find(asked.request)?.readAt };
+  }
+
+  #pagesOf<T>(listing: Listing<T>) {
     const { client } = this.#session.host;
-    return this.#read(context, {
-      ...this.#ask({ type, name, version: '' }, 'list the versions of'),
-      shared,
-      ttlMs,
-      send: (call) => client.listVersions({ type, name }, call),
-      understand: (pages) => (pages as readonly unknown[]).flatMap((page) => listedFromWire({ type, name }, page)),
-    });
+    return {
+      ttlMs: this.#options.cacheTtlMs,
+      choose: (kept: readonly T[] | undefined) => kept,
+      send: (call: VaultCall) => client.page(listing, call),
+      understand: (entries: unknown) => entries as readonly T[],
+    };
   }
 
   /**
@@ -165,10 +182,11 @@ export class SessionReader implements VaultReader {
   }
 
   /** Returns the value in memory, and how the read is answered, as metrics count it. */
-  async #lookInMemory<O extends Operation>({ signal }: FetchContext, { key, shared, maxAgeMs }: Read<O>) {
+  async #lookInMemory<O extends Operation>({ signal }: FetchContext, { key, shared, maxAgeMs, choose }: Read<O>) {
     // A Mount asks for all its objects at the same time: each request begins in a separate turn.
-    if (shared.find(key, maxAgeMs) === undefined && !shared.flights.has(key)) await nextTurn(signal);
-    const kept = shared.find(key, maxAgeMs);
+    const find = () => choose(shared.find(key, maxAgeMs));
+    if (find() === undefined && !shared.flights.has(key)) await nextTurn(signal);
+    const kept = find();
     const found = kept !== undefined ? 'hit' : shared.flights.has(key) ? 'shared' : 'miss';
     this.#options.telemetry.cacheLookup(found);
     return { kept, found };
@@ -222,6 +240,7 @@ export class SessionReader implements VaultReader {
         try {
           const body = await gate.pass(request, signal, () => read.send(call));
           tries.answered();
+          if (body === MORE_PAGES) continue;
           const value = read.understand(body);
           read.shared.keep(read.key, value, { owner: session.login.principal, ttlMs: read.ttlMs });
           known.keep(read.request, value);

@@ -5,23 +5,21 @@
 
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { Sweeper } from '../../base/sweeper.ts';
-import type { FetchedObject, ListedVersion, VaultAccess, VaultReader } from '../../mount/ports.ts';
+import type { FetchedObject, ListedObject, ListedVersion, VaultAccess, VaultReader } from '../../mount/ports.ts';
 import type { TokenPool } from '../login/token-pool.ts';
 import { VaultGate } from './gate.ts';
 import { SharedReads } from './shared-reads.ts';
 import { judge } from './throttling.ts';
 import { VaultClient } from './vault-client.ts';
-import { bytesOfObject } from './vault-json.ts';
+import { bytesOfListing, bytesOfObject } from './vault-json.ts';
 import { type ReaderOptions, SessionReader } from './vault-reader.ts';
 import { startSession, type VaultHost, type VaultVolume } from './vault-session.ts';
 
 /** Vaults whose clients are kept; the least recently used one goes first. */
 const MAX_VAULTS = 200;
-/** Estimated memory of one entry of a listing. */
-const LISTED_BYTES = 200;
 
 /** Parts and settings of {@link AzureVaults}. */
-export interface AzureVaultsOptions extends Omit<ReaderOptions, 'objects' | 'listings'> {
+export interface AzureVaultsOptions extends Omit<ReaderOptions, 'objects' | 'versions' | 'listings'> {
   readonly tokens: TokenPool;
   /** Sends requests over shared connections, with our user agent. */
   readonly transport: HttpClient;
@@ -45,11 +43,9 @@ export class AzureVaults implements VaultAccess {
     this.#options = options;
     const { sweeper, cacheBytes } = options;
     const objects = new SharedReads<FetchedObject>(sweeper, bytesOfObject, { maxBytes: cacheBytes });
-    const listings = new SharedReads<readonly ListedVersion[]>(
-      sweeper,
-      (versions) => (versions.length + 1) * LISTED_BYTES,
-    );
-    this.#readerOptions = { ...options, objects, listings };
+    const versions = new SharedReads<readonly ListedVersion[]>(sweeper, bytesOfListing);
+    const listings = new SharedReads<readonly ListedObject[]>(sweeper, bytesOfListing);
+    this.#readerOptions = { ...options, objects, versions, listings };
   }
 
   open(volume: VaultVolume): VaultReader {
