@@ -9,12 +9,18 @@ import type { MissingReason } from '../base/telemetry.ts';
 import type { ObjectSpec } from '../spc/model.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from './failures.ts';
 import { missingReason } from './missing.ts';
-import type { FetchContext, FetchedObject, ObjectRef, VaultReader } from './ports.ts';
+import type { FetchContext, FetchedObject, ObjectRef, Stamp, VaultReader } from './ports.ts';
 import { MAX_ANSWER_BYTES } from './response.ts';
 import type { LastKnownValue } from './snapshot.ts';
 import { DateWatch, type DateWatchOptions } from './validity.ts';
 import type { ReaderOf } from './vaults.ts';
 import { chooseVersions } from './versions.ts';
+
+/** An object to read. */
+export interface WantedObject extends ObjectSpec {
+  /** What the listing says about it, if a selection found it. */
+  readonly stamp?: Stamp | undefined;
+}
 
 /** An object of the manifest and what was read of it: one entry, or one for each version of a history, newest first. */
 export interface FetchedSpec {
@@ -31,7 +37,7 @@ export interface FetchedSpec {
  * Throws: ERR_TOO_LARGE; one error that names every failed object.
  */
 export async function fetchObjects(
-  objects: readonly ObjectSpec[],
+  objects: readonly WantedObject[],
   readerOf: ReaderOf,
   given: FetchContext & { readonly dates: DateWatchOptions },
 ): Promise<readonly FetchedSpec[]> {
@@ -41,11 +47,11 @@ export async function fetchObjects(
   setMaxListeners(0, context.signal);
   let bytes = 0;
   const reads = new Map<string, Promise<FetchedObject>>();
-  const fetchOne = async (object: ObjectSpec) => {
+  const fetchOne = async (object: WantedObject) => {
     const reader = readerOf(object);
-    const get = (ref: ObjectRef) => {
+    const get = (ref: ObjectRef & Pick<WantedObject, 'stamp'>) => {
       const key = JSON.stringify([object.vault, ref.type, ref.name, ref.version]);
-      const read = reads.get(key) ?? reader.get(ref, context);
+      const read = reads.get(key) ?? reader.get(ref, context, ref.stamp);
       reads.set(key, read);
       return read;
     };
@@ -131,11 +137,14 @@ function failureOf(object: ObjectSpec, reason: unknown): FailedObject {
 interface Fetching {
   readonly reader: VaultReader;
   readonly context: FetchContext & { readonly dates: DateWatchOptions };
-  readonly get: (ref: ObjectRef) => Promise<FetchedObject>;
+  readonly get: (ref: ObjectRef & Pick<WantedObject, 'stamp'>) => Promise<FetchedObject>;
 }
 
 /** Reads an object by its history or by its dates. */
-async function fetchChosen(object: ObjectSpec, { reader, context, get }: Fetching): Promise<readonly FetchedObject[]> {
+async function fetchChosen(
+  object: WantedObject,
+  { reader, context, get }: Fetching,
+): Promise<readonly FetchedObject[]> {
   const { type, name, version, history, validity } = object;
   const dates = validity === undefined ? undefined : new DateWatch(context.dates);
   const chosen = async () =>

@@ -28,7 +28,8 @@ export function rememberTexts(): Remember {
   };
 }
 
-function sizeOf({ objects, findings }: ReadText): number {
+function sizeOf({ objects: named, selections, findings }: ReadText): number {
+  const objects = [...named, ...selections.map(({ pattern }) => pattern)];
   const outputs = objects.map(({ content }) =>
     content.kind === 'outputs' ? content.outputs.length : content.kind === 'parts' ? content.parts.length : 0,
   );

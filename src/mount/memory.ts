@@ -65,6 +65,13 @@ export class MountMemory implements ReadMemory {
     this.#lease = lease;
   }
 
+  /** Waits until the Mount may read so many objects more. Throws: the reason of `signal`. */
+  async grow(objects: number, signal: AbortSignal): Promise<void> {
+    const bytes = objects * OBJECT_BYTES;
+    const waiting = bytes > 0 ? this.#lease?.reserve(bytes, signal) : undefined;
+    if (waiting !== undefined) await this.#timed(bytes, waiting);
+  }
+
   async during<T>(work: () => Promise<T>, bytesOf: (value: T) => number, signal: AbortSignal): Promise<T> {
     const lease = this.#lease;
     if (lease === undefined) return work();

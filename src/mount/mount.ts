@@ -43,6 +43,7 @@ import { Progress } from './pending-waits.ts';
 import type { FetchContext, VaultAccess } from './ports.ts';
 import { MountReport } from './report.ts';
 import { type Answer, assembleAnswer } from './response.ts';
+import { expandSelections } from './selection.ts';
 import { Snapshot } from './snapshot.ts';
 import { openVaults } from './vaults.ts';
 import { VersionLog } from './version-log.ts';
@@ -84,8 +85,8 @@ interface Journey extends MountDeps {
 }
 
 /**
- * Runs the steps of a Mount: attributes → parameters → memory → fetch (parallel) → convert → answer. All validation
- * comes before the first call to a vault. The answer holds every file, or there is no answer.
+ * Runs the steps of a Mount: attributes → parameters → memory → select → fetch (parallel) → convert → answer. All
+ * validation comes before the first call to a vault. The answer holds every file, or there is no answer.
  */
 async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const { report, context, redactor } = journey;
@@ -113,11 +114,14 @@ interface Files extends Converted {
   readonly absent: readonly ObjectSpec[];
 }
 
-/** Reads and converts the objects. When it returns, nothing refers to the values any more. */
+/** Selects, reads and converts the objects. When it returns, nothing refers to the values any more. */
 async function makeFiles(volume: VolumeSpec, journey: Journey): Promise<Files> {
   const { certificatePolicy, clock, telemetry, noted, contents, report, context, vaults } = journey;
+  const readerOf = openVaults(volume, vaults);
+  const { objects, unmatched } = await expandSelections(volume, readerOf, context);
+  await context.memory.grow(objects.length - volume.objects.length, context.signal);
   const dates = { clock, telemetry, log: report.log, noted };
-  const fetched = await fetchObjects(volume.objects, openVaults(volume, vaults), { ...context, dates });
+  const fetched = [...(await fetchObjects(objects, readerOf, { ...context, dates })), ...unmatched];
   await nextTurn(context.signal);
   const converted = await convertObjects(fetched, {
     vaultName: volume.vaultName,

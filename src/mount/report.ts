@@ -92,6 +92,7 @@ export class MountReport {
 
   /** Records that the files are made. The missing objects are logged once for each volume, and later changes as versions. */
   converted(all: readonly FetchedSpec[]): void {
+    this.#objects = all.length;
     const missing = all.filter(({ missing }) => missing !== undefined);
     for (const { missing: reason } of missing) if (reason) this.#options.telemetry.objectMissing(reason);
     if (missing.length > 0) {

@@ -20,7 +20,7 @@ export class VersionLog {
     return this.#volumes.peek(volume)?.hadFiles ?? false;
   }
 
-  /** Writes a line for each object whose version has changed. */
+  /** Writes a line for each object whose version has changed, and for each that came to the volume or left it. */
   record(volume: string, { files, objectVersions }: Pick<MountOutput, 'files' | 'objectVersions'>, log: Logger): void {
     const versions = new Map(objectVersions.map(({ id, version }) => [id, version]));
     const text = JSON.stringify([...versions]);
@@ -30,7 +30,10 @@ export class VersionLog {
     const previous = new Map(JSON.parse(before) as [string, string][]);
     for (const [id, version] of versions) {
       const from = previous.get(id);
-      if (from !== undefined && from !== version) log.info('Object version changed', { object: id, from, to: version });
+      if (from === undefined) log.info('Object added to the volume', { object: id, to: version });
+      else if (from !== version) log.info('Object version changed', { object: id, from, to: version });
     }
+    for (const [id, from] of previous)
+      if (!versions.has(id)) log.info('Object removed from the volume', { object: id, from });
   }
 }

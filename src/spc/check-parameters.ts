@@ -60,7 +60,7 @@ export async function checkParameters(
   const isKnown =
     !checked.findings.errors.some((error) => HIDES_FILES.test(error.path)) &&
     !checked.objects.some(({ content }) => content.kind === 'value' && content.path === '');
-  const files = isKnown ? new VolumeFiles(checked.objects, checked.literals) : undefined;
+  const files = isKnown ? new VolumeFiles(checked) : undefined;
   return { found: [...findings.all, ...located], files };
 }
 

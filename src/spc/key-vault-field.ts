@@ -12,12 +12,14 @@ import type { Findings } from './finding.ts';
 import { certificateContent, chainContent, type LayoutChoice } from './layouts.ts';
 import { METADATA_FIELD, parseMetadata } from './metadata.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec } from './model.ts';
+import { NAME_WORD } from './name-pattern.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn, withPlaceholderAt } from './placeholder.ts';
 import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
+import { checkPatterns, isSelection, KEY_VAULT_WORDS, parseChoice } from './selection.ts';
 import { parseValidity, VALIDITY_FIELD } from './validity.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
 import { parseObjectVault, VAULT_FIELD } from './vaults.ts';
@@ -63,6 +65,8 @@ export const REFERENCE_FIELDS = [
   VALIDITY_FIELD,
   EXTRACT_FIELD,
   VAULT_FIELD,
+  'names',
+  'tags',
 ] as const;
 
 /** Limit of {@link yamlSize}; a field with everything in it has about two hundred. */
@@ -70,7 +74,7 @@ const MAX_SIZE = 2000;
 
 interface ReferenceContext {
   readonly reference: Reference;
-  /** All references of the field, in the order of their objects. */
+  /** All references of the field that name an object, in the order of these. */
   readonly given: readonly Reference[];
   /** The reference that is a certificate, if there is one. */
   readonly certificate: Reference | undefined;
@@ -146,10 +150,14 @@ function parseReferences(fields: Fields, findings: Findings, siblings: KeyVaultS
   if (fields.has('vaultCaChainCert') && fields.has('vaultCaChainSecret')) {
     fields.error('vaultCaChainSecret', 'is another name of vaultCaChainCert; give one of them');
   }
+  // Selections have no place among the objects.
+  const named = given.filter((reference) => !isSelection(fields.value(reference), KEY_VAULT_WORDS));
   const certificate = given.includes('vaultCert') ? 'vaultCert' : hasFiles(fields) ? 'vaultSecret' : undefined;
   return given.flatMap((reference) => {
     const object = fields.map(reference);
-    return object === undefined ? [] : [parseReference(object, { reference, given, certificate, siblings, findings })];
+    return object === undefined
+      ? []
+      : [parseReference(object, { reference, given: named, certificate, siblings, findings })];
   });
 }
 
@@ -166,17 +174,11 @@ function hasFiles(fields: Fields): boolean {
 function parseReference(object: Fields, context: ReferenceContext): NamedObject {
   const { findings, siblings, reference } = context;
   object.onlyKnown(REFERENCE_FIELDS, 'error');
-  const name = object.filledIn('name', 'the name of the object in the Key Vault', objectNameProblem);
-  const versionText = object.text('version');
-  const placeholder = placeholderIn(versionText);
-  if (placeholder !== undefined) object.error('version', `is still the placeholder ${quote(placeholder)}`);
-  const versionProblem = pathPartProblem(versionText);
-  if (versionProblem !== undefined) object.error('version', `cannot be one: ${versionProblem}`);
-  const version = versionText.toLowerCase() === 'latest' ? '' : versionText;
+  const { choice, name, version } = parseName(object, reference);
   const mode = parseMode(object, siblings.defaults.mode);
   const keyFormat = parseKeyFormat(object, 'pkcs8');
   const place = { field: object.path, line: object.line };
-  let content = contentOf(name, context);
+  let content = contentOf(choice === undefined ? name : NAME_WORD, context);
   let outputs: readonly NamedOutput[] = [];
   if (object.has(EXTRACT_FIELD)) {
     content = partsOf(object, mode, context);
@@ -192,12 +194,14 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
       if (object.has(field)) object.error(field, `needs a files map next to it, or ${reference} to be vaultCert`);
     }
   }
-  const label = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;
+  const metadata = parseMetadata(object, mode);
+  checkPatterns(object, choice, { content, outputs, metadata });
+  const own = `${object.path} (secret ${quote(name)}${version === '' ? '' : `, version ${quote(version)}`})`;
+  const label = choice?.label ?? own;
   const severalBy =
     [EXTRACT_FIELD, 'files'].find((field) => object.has(field)) ??
     (content.kind === 'outputs' ? 'the layout' : undefined);
-  const ifMissing = parsePresence(object, severalBy);
-  const metadata = parseMetadata(object, mode);
+  const ifMissing = parsePresence(object, choice?.by ?? severalBy);
   const validity = parseValidity(object, { version, history: 1 });
   const vault = parseObjectVault(object, 'directoryId');
   const spec: ObjectSpec = {
@@ -212,7 +216,27 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
     validity,
     vault,
   };
-  return { path: object.path, line: object.line, spec, outputs, passwordFrom: object.text('passwordFrom') };
+  return { path: object.path, line: object.line, choice, spec, outputs, passwordFrom: object.text('passwordFrom') };
+}
+
+/** Reads which object it is, or which objects are selected; these have no name. */
+function parseName(
+  object: Fields,
+  reference: Reference,
+): Pick<NamedObject, 'choice'> & Pick<ObjectSpec, 'name' | 'version'> {
+  const choice = parseChoice(object, KEY_VAULT_WORDS);
+  if (choice !== undefined) {
+    if (reference !== 'vaultSecret')
+      object.error(choice.by, 'selects objects, which only vaultSecret can; with files in it, it selects certificates');
+    return { choice, name: '', version: '' };
+  }
+  const name = object.filledIn('name', 'the name of the object in the Key Vault', objectNameProblem);
+  const versionText = object.text('version');
+  const placeholder = placeholderIn(versionText);
+  if (placeholder !== undefined) object.error('version', `is still the placeholder ${quote(placeholder)}`);
+  const versionProblem = pathPartProblem(versionText);
+  if (versionProblem !== undefined) object.error('version', `cannot be one: ${versionProblem}`);
+  return { name, version: versionText.toLowerCase() === 'latest' ? '' : versionText };
 }
 
 function contentOf(name: string, { reference, given, certificate, siblings }: ReferenceContext): ContentSpec {

@@ -32,6 +32,9 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   keyvault: 'vault',
   keyvaultname: 'vault',
   vaultname: 'vault',
+  names: 'objectNames',
+  tags: 'objectTags',
+  selector: 'objectNames',
   key: 'objectName',
   secret: 'objectName',
 };

@@ -127,6 +127,27 @@ export interface ObjectSpec {
   readonly validity?: Validity | undefined;
 }
 
+/** A tag that an object must have. */
+export interface TagRule {
+  readonly name: string;
+  /** A glob. */
+  readonly value: string;
+}
+
+/** The objects of a vault that are chosen by name and tags. */
+export interface SelectionSpec {
+  /** The selection in the words of an error message. */
+  readonly label: string;
+  /** The field that selects. */
+  readonly by: string;
+  /** Globs, of which one has to match; empty: every name. */
+  readonly names: readonly string[];
+  /** All of them have to match. */
+  readonly tags: readonly TagRule[];
+  /** Stands for each object: it has no name, and its paths hold `{name}`. */
+  readonly pattern: ObjectSpec;
+}
+
 /** A file whose content is in the manifest itself; no vault is asked for it. */
 export interface LiteralFile {
   /** The field in the words of an error message. */
@@ -148,6 +169,8 @@ export interface VolumeSpec {
   /** `https://<name>.<suffix>`, without a trailing slash. */
   readonly vaultUrl: string;
   readonly objects: readonly ObjectSpec[];
+  /** Absent: none. */
+  readonly selections?: readonly SelectionSpec[] | undefined;
   readonly literals: readonly LiteralFile[];
   /** How old a value may be at a Mount, in milliseconds; undefined: as old as the flags of the provider allow. */
   readonly maxAgeMs?: number | undefined;

@@ -14,10 +14,12 @@ import type { Findings, Stage } from './finding.ts';
 import { reportUnknownFields } from './look-alike.ts';
 import { METADATA_FIELD, parseMetadata } from './metadata.ts';
 import type { ContentSpec, ObjectSpec } from './model.ts';
+import { NAME_WORD } from './name-pattern.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
 import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
+import { type Choice, CLASSIC_WORDS, checkPatterns, parseChoice } from './selection.ts';
 import { parseValidity, VALIDITY_FIELD } from './validity.ts';
 import { parseObjectVault, VAULT_FIELD } from './vaults.ts';
 import { goValue, int32Of } from './yaml/scalar.ts';
@@ -44,6 +46,8 @@ export const OBJECT_FIELDS: readonly string[] = [
   VALIDITY_FIELD,
   EXTRACT_FIELD,
   VAULT_FIELD,
+  'objectNames',
+  'objectTags',
 ];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
@@ -65,6 +69,8 @@ export interface NamedObject {
   readonly spec: ObjectSpec;
   readonly outputs: readonly NamedOutput[];
   readonly passwordFrom: string;
+  /** Set if the item selects objects; `spec` is their pattern then. */
+  readonly choice?: Choice | undefined;
 }
 
 /** Inputs for reading an object. */
@@ -80,6 +86,7 @@ interface ObjectReader {
   readonly fields: Fields;
   readonly texts: Texts;
   readonly label: string;
+  readonly choice: Choice | undefined;
   /** Reports a mistake as the official provider does, with the object before it, and with the field behind it. */
   readonly fail: (field: string, reason: string, stage?: Stage) => void;
 }
@@ -90,10 +97,12 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   const texts = readTexts(fields, context.index);
   const history = readHistory(fields, context.index);
   const { objectName: name, objectType, objectVersion } = texts;
-  const label = `objectType:${clip(objectType)}, objectName:${clip(name)}, objectVersion:${clip(objectVersion)}`;
+  const choice = parseChoice(fields, CLASSIC_WORDS);
+  const own = `objectName:${clip(name)}, objectVersion:${clip(objectVersion)}`;
+  const label = `objectType:${clip(objectType)}, ${choice?.label ?? own}`;
   const fail: ObjectReader['fail'] = (field, reason, stage) =>
     fields.fail(field, `failed to get ${label}: ${reason} (${fields.pathOf(field)})`, stage);
-  const reader: ObjectReader = { fields, texts, label, fail };
+  const reader: ObjectReader = { fields, texts, label, choice, fail };
   checkContentFields(reader);
   const path = readFileName(reader);
   const type = readType(reader);
@@ -101,13 +110,14 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   const mode = texts.filePermission === '' ? context.defaults.mode : parseFileMode(texts.filePermission);
   if (mode === undefined) fail('filePermission', fileModeRule(texts.filePermission));
   const version = objectVersion.toLowerCase() === 'latest' ? '' : objectVersion;
-  const ifMissing = parsePresence(fields, severalBy(fields, history));
+  const ifMissing = parsePresence(fields, severalBy(reader, history));
   const metadata = parseMetadata(fields, mode ?? 0);
   const validity = parseValidity(fields, { version, history });
   const vault = parseObjectVault(fields, 'tenantID');
   const common = {
     path: fields.path,
     line: fields.line,
+    choice,
     spec: { label, type, name, version, history, ifMissing, metadata, validity, vault },
   };
   if (fields.has(EXTRACT_FIELD)) {
@@ -120,6 +130,7 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
     }
     noteValueFile(fields, path, texts);
     const content = contentOf(texts, path, { ...context.defaults, mode: mode ?? 0 });
+    checkPatterns(fields, choice, { content, outputs: [], metadata });
     return { ...common, spec: { ...common.spec, content }, outputs: [], passwordFrom: '' };
   }
   checkBesideFiles(reader, history);
@@ -127,11 +138,13 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   const outputs = parseFiles(fields, context.findings, { mode: mode ?? 0, keyFormat });
   noteOutputs(fields, outputs);
   const content = outputsContent();
+  checkPatterns(fields, choice, { content, outputs, metadata });
   return { ...common, spec: { ...common.spec, content }, outputs, passwordFrom: fields.text('passwordFrom') };
 }
 
 /** Returns the field by which an object gives other files than one. */
-function severalBy(fields: Fields, history: number): string | undefined {
+function severalBy({ fields, choice }: ObjectReader, history: number): string | undefined {
+  if (choice !== undefined) return choice.by;
   if (fields.has(EXTRACT_FIELD)) return EXTRACT_FIELD;
   return fields.has('files') ? 'files' : history > 1 ? 'objectVersionHistory' : undefined;
 }
@@ -185,8 +198,9 @@ function checkContentFields({ texts, fail }: ObjectReader): void {
 }
 
 /** Returns the file's path: the alias, or else the name. Empty if `files` names the paths. */
-function readFileName({ fields, texts, fail }: ObjectReader): string {
+function readFileName({ fields, texts, choice, fail }: ObjectReader): string {
   const { objectAlias, objectName } = texts;
+  if (choice !== undefined) return objectAlias === '' ? NAME_WORD : objectAlias;
   const field = objectAlias === '' ? 'objectName' : 'objectAlias';
   const path = texts[field];
   const unreadable = [fields.value('objectName'), fields.value('objectAlias')].some(
@@ -216,7 +230,8 @@ function readType({ fields, texts, fail }: ObjectReader): ObjectType {
 }
 
 /** Refuses names that would change the URL, and only warns of names that the vault is likely to refuse. */
-function checkName({ fields, texts, fail }: ObjectReader): void {
+function checkName(reader: ObjectReader): void {
+  const { fields, texts, choice, fail } = reader;
   const { objectName, objectAlias } = texts;
   for (const field of ['objectName', 'objectVersion'] as const) {
     const problem = pathPartProblem(texts[field]);
@@ -229,15 +244,17 @@ function checkName({ fields, texts, fail }: ObjectReader): void {
   const placeholder = bracketedPlaceholderIn(objectAlias);
   if (placeholder !== undefined)
     fields.warning('objectAlias', `holds ${quote(placeholder)}, a placeholder that was not replaced`);
-  if (objectName === '') {
-    if (objectAlias !== '' || fields.has('files') || fields.has(EXTRACT_FIELD))
-      fail('objectName', 'objectName is not provided', 'fetch');
-    return;
-  }
+  if (objectName !== '') checkNameInVault(reader);
+  else if (choice === undefined && (objectAlias !== '' || fields.has('files') || fields.has(EXTRACT_FIELD)))
+    fail('objectName', 'objectName is not provided', 'fetch');
+}
+
+function checkNameInVault({ fields, texts: { objectName }, fail }: ObjectReader): void {
   const problem = objectNameProblem(objectName);
   if (problem === undefined) return;
+  const several = /[*?]/.test(objectName) ? '; objectNames selects several objects by a glob' : '';
   if (placeholderIn(objectName) !== undefined) fail('objectName', problem, 'fetch');
-  else fields.warning('objectName', problem);
+  else fields.warning('objectName', `${problem}${several}`);
 }
 
 function checkBesideFiles({ fields, texts, fail }: ObjectReader, history: number): void {

@@ -11,7 +11,7 @@ import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
 import { type IdentityKind, type IdentityRequest, rowOf } from './identities/table.ts';
 import { choiceOf, requestProblem, resolveIdentity, unservedProblem } from './identity.ts';
-import type { Identity, ObjectSpec, Validity } from './model.ts';
+import type { Identity, ObjectSpec, SelectionSpec, Validity } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
 import { ALL_NAMES, CLASSIC_NAMES, TEXTS } from './parameter-names.ts';
 import { clientIdDoubt, placeholderIn, withPlaceholder } from './placeholder.ts';
@@ -60,6 +60,7 @@ export type Remember = <T extends ReadText>(key: string, read: () => T) => T;
 /** The objects of one text of a manifest, and the findings about it. */
 export interface ReadText {
   readonly objects: readonly ObjectSpec[];
+  readonly selections: readonly SelectionSpec[];
   readonly findings: Findings;
 }
 

@@ -14,13 +14,13 @@ import { chooseIdentity } from './identity.ts';
 import { type KeyVaultField, type KeyVaultSiblings, type KeyVaultText, parseKeyVaultField } from './key-vault-field.ts';
 import { withLanguages } from './languages.ts';
 import type { CertificateUse, FileLayout } from './layouts.ts';
-import type { Identity, LiteralFile, ObjectSpec, VolumeSpec } from './model.ts';
+import type { Identity, LiteralFile, ObjectSpec, SelectionSpec, VolumeSpec } from './model.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
 import { type ObjectsContext, parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
 import { type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
 import { tenantDoubt } from './placeholder.ts';
-import { resolveObjects } from './resolve-objects.ts';
+import { type ResolvedObjects, resolveObjects } from './resolve-objects.ts';
 import { withValidity } from './validity.ts';
 import { tenantsWithoutEffect, vaultsProblem, vaultUrlOf, withoutOwnVault } from './vaults.ts';
 
@@ -31,6 +31,7 @@ export interface ParsedParameters {
   readonly volume: VolumeSpec | undefined;
   /** The objects that could be read, even if there are mistakes elsewhere. */
   readonly objects: readonly ObjectSpec[];
+  readonly selections: readonly SelectionSpec[];
   readonly literals: readonly LiteralFile[];
   /** The mode of the identity that is asked for; absent if that could not be read. */
   readonly mode?: IdentityRequest['kind'];
@@ -64,7 +65,8 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
     if (namespace === '')
       reader.error('csi.storage.k8s.io/pod.namespace', 'pod namespace is not provided', 'parameters');
   }
-  if (reader.refuseLong()) return { findings: reader.findings, volume: undefined, objects: [], literals: [] };
+  if (reader.refuseLong())
+    return { findings: reader.findings, volume: undefined, objects: [], selections: [], literals: [] };
   const keyVault = attributes.parameters.has('keyVault');
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
   const maxAgeMs = reader.maxAge();
@@ -72,18 +74,34 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   checkVaults(reader, manifest);
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
-  const { cloud, mode, identity, tenantId, vaultName, objects, literals } = manifest;
-  const read = { findings, objects, literals, ...(mode === undefined ? {} : { mode }) };
+  const { cloud, mode, identity, tenantId, vaultName, objects, selections, literals } = manifest;
+  const read = { findings, objects, selections, literals, ...(mode === undefined ? {} : { mode }) };
   if (findings.errors.length > 0 || cloud === undefined || identity === undefined)
     return { ...read, volume: undefined };
   const vaultUrl = vaultUrlOf(vaultName, cloud);
   const place = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl };
   const ready = withoutOwnVault(withValidity(objects, validity), manifest);
-  return { ...read, volume: { ...place, objects: ready, literals, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) } };
+  const chosen = withPatterns(selections, (patterns) => withoutOwnVault(withValidity(patterns, validity), manifest));
+  const aged = maxAgeMs === undefined ? {} : { maxAgeMs };
+  return { ...read, volume: { ...place, objects: ready, selections: chosen, literals, ...aged } };
 }
 
-function checkVaults(reader: ParameterReader, { mode, objects, vaultName, tenantId }: Manifest): void {
+/** Returns the selections with their patterns changed. */
+function withPatterns(
+  selections: readonly SelectionSpec[],
+  change: (patterns: readonly ObjectSpec[]) => readonly ObjectSpec[],
+): readonly SelectionSpec[] {
+  if (selections.length === 0) return selections;
+  const patterns = change(selections.map(({ pattern }) => pattern));
+  return selections.map((selection, index) => ({ ...selection, pattern: patterns[index] ?? selection.pattern }));
+}
+
+function checkVaults(
+  reader: ParameterReader,
+  { mode, objects: named, selections, vaultName, tenantId }: Manifest,
+): void {
   const text = reader.has('keyVault') ? 'keyVault' : 'objects';
+  const objects = [...named, ...selections.map(({ pattern }) => pattern)];
   const problem = vaultsProblem(objects, { vaultName, tenantId });
   if (problem !== undefined) reader.error(text, `${text}: ${problem}`);
   const warning = mode === undefined ? undefined : tenantsWithoutEffect(objects, rowOf({ kind: mode }).needsTenant);
@@ -109,6 +127,7 @@ interface Manifest {
   readonly identity: Identity | undefined;
   readonly vaultName: string;
   readonly objects: readonly ObjectSpec[];
+  readonly selections: readonly SelectionSpec[];
   readonly literals: readonly LiteralFile[];
 }
 
@@ -130,7 +149,7 @@ function readClassicForm(reader: ParameterReader): Manifest {
     reader.note('cloudEnvFileName', 'cloudEnvFileName is read only with cloudName AzureStackCloud');
   const request = readIdentity();
   const identity = reader.identity(request, tenantId);
-  const objects = readObjects(reader);
+  const { objects, selections } = readObjects(reader);
   const vaultProblem = vaultName === '' ? undefined : vaultNameProblem(vaultName);
   if (vaultProblem !== undefined) reader.error('keyvaultName', `failed to get vault: ${vaultProblem}`, 'vault');
   const { needsTenant } = rowOf(request);
@@ -140,16 +159,16 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const doubt = needsTenant ? tenantDoubt(tenantId) : undefined;
   if (doubt !== undefined) reader.warning(tenantName, `${tenantName} ${quote(tenantId)} ${doubt}`);
   reader.notePlaceholders();
-  return { cloud, tenantId, mode: request.kind, identity, vaultName, objects, literals: [] };
+  return { cloud, tenantId, mode: request.kind, identity, vaultName, objects, selections, literals: [] };
 }
 
 /** Differs: no object at all is a success for the official provider, and then an unexplained failure of the driver. */
-function readObjects(reader: ParameterReader): readonly ObjectSpec[] {
+function readObjects(reader: ParameterReader): ResolvedObjects {
   if (reader.text('objects') === '') {
     reader.missing('objects', `objects is not set; ${LIST_THEM}`);
-    return [];
+    return { objects: [], selections: [] };
   }
-  return reader.readText('objects', { defaults: reader.objectDefaults() }, readObjectsText).objects;
+  return reader.readText('objects', { defaults: reader.objectDefaults() }, readObjectsText);
 }
 
 const LIST_THEM = 'list the secrets, keys and certificates to mount under "array:"';
@@ -159,7 +178,7 @@ function readObjectsText(text: string, context: Required<ObjectsContext>): ReadT
   const named = parseObjects(text, findings, context);
   if (named.length === 0 && findings.errors.length === 0)
     findings.error('objects', `objects holds no object; ${LIST_THEM}`, { line: context.firstLine });
-  return { objects: resolveObjects(named, findings), findings };
+  return { ...resolveObjects(named, findings), findings };
 }
 
 function readKeyVaultForm(reader: ParameterReader): Manifest {
@@ -173,22 +192,32 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   const use = readUse(reader);
   const fileName = readFileName(reader);
   const defaults = reader.objectDefaults(readMode(reader));
-  const { field, objects } = reader.readText('keyVault', { layout, use, fileName, defaults }, readKeyVaultText);
+  const { field, objects, selections } = reader.readText(
+    'keyVault',
+    { layout, use, fileName, defaults },
+    readKeyVaultText,
+  );
   const cloud = reader.cloud();
-  if (field === undefined)
-    return { cloud, tenantId: '', mode: undefined, identity: undefined, vaultName: '', objects: [], literals: [] };
+  if (field === undefined) return { ...NOTHING, cloud };
   const { vaultName, directoryId, literals } = field;
-  if (fileName !== '' && !objects.some(({ content }) => content.kind !== 'outputs'))
+  const contents = [...objects, ...selections.map(({ pattern }) => pattern)].map(({ content }) => content);
+  if (fileName !== '' && !contents.some(({ kind }) => kind !== 'outputs'))
     reader.note('fileName', 'fileName is the file of vaultSecret; it has no meaning without one, nor next to files');
-  if (objects.every(({ content }) => content.kind !== 'outputs')) {
+  if (contents.every(({ kind }) => kind !== 'outputs')) {
     if (reader.has('fileLayout')) reader.note('fileLayout', LAYOUT_OF_VALUE);
     if (reader.has('certificateUse'))
       reader.note('certificateUse', 'certificateUse has no meaning without a certificate');
   }
   const identity = reader.identity(field.identity, directoryId);
   const mode = field.identity.kind;
-  return { cloud, tenantId: directoryId, mode, identity, vaultName, objects, literals };
+  return { cloud, tenantId: directoryId, mode, identity, vaultName, objects, selections, literals };
 }
+
+/** What a manifest gives that cannot be read. */
+const NOTHING = {
+  ...{ tenantId: '', mode: undefined, identity: undefined, vaultName: '' },
+  ...{ objects: [], selections: [], literals: [] },
+};
 
 function readFileName(reader: ParameterReader): string {
   const text = reader.text('fileName');
@@ -216,7 +245,7 @@ interface ReadField extends ReadText {
 function readKeyVaultText(text: string, context: KeyVaultSiblings & KeyVaultText): ReadField {
   const findings = new Findings();
   const field = parseKeyVaultField(text, findings, context);
-  return { field, objects: resolveObjects(field?.objects ?? [], findings, field?.literals), findings };
+  return { field, ...resolveObjects(field?.objects ?? [], findings, field?.literals), findings };
 }
 
 function readLayout(reader: ParameterReader): FileLayout {

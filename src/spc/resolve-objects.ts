@@ -9,9 +9,11 @@ import { EXTRACT_FIELD } from './extract.ts';
 import { type ClaimedPath, filePathProblem, pathConflicts } from './file-path.ts';
 import type { Findings } from './finding.ts';
 import { METADATA_FIELD } from './metadata.ts';
-import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
+import type { ContentSpec, LiteralFile, ObjectSpec, OutputSpec, SelectionSpec } from './model.ts';
 import type { NamedObject } from './object.ts';
 
+/** Selections of a manifest; each compares its globs with all names of a vault. */
+const MAX_SELECTIONS = 20;
 /** Versions of one object whose paths are compared with those of other objects before any of them is read. */
 const MAX_CLAIMED_VERSIONS = 100;
 /** The same for all objects together; the check of the response covers the rest. */
@@ -19,22 +21,29 @@ const MAX_CLAIMS = 2000;
 /** Characters of the claimed paths of all objects together. */
 const MAX_CLAIMED_CHARS = 256 * 1024;
 
+/** The objects that a manifest names, and its selections. */
+export interface ResolvedObjects {
+  readonly objects: readonly ObjectSpec[];
+  readonly selections: readonly SelectionSpec[];
+}
+
 /**
  * Turns names of other objects (`passwordFrom`) into their indexes and reports paths that collide, with those of
- * literals too.
+ * literals too. Those of selections are compared when their objects are known.
  */
 export function resolveObjects(
-  named: readonly NamedObject[],
+  items: readonly NamedObject[],
   findings: Findings,
   literals: readonly LiteralFile[] = [],
-): readonly ObjectSpec[] {
-  const objects = named.map((object, own) => {
+): ResolvedObjects {
+  const named = items.filter(({ choice }) => choice === undefined);
+  const resolve = (object: NamedObject): ObjectSpec => {
     const { spec } = object;
     if (spec.content.kind !== 'outputs') return spec;
     const find = (name: string, path: string, line: number) => {
       if (name === '') return undefined;
-      const isMeant = ({ spec }: NamedObject, i: number) => i !== own && spec.type === 'secret' && spec.name === name;
-      const inVault = named.findIndex((one, i) => isMeant(one, i) && one.spec.vault?.name === spec.vault?.name);
+      const isMeant = (one: NamedObject) => one !== object && one.spec.type === 'secret' && one.spec.name === name;
+      const inVault = named.findIndex((one) => isMeant(one) && one.spec.vault?.name === spec.vault?.name);
       const index = inVault === -1 ? named.findIndex(isMeant) : inVault;
       const lender = named[index];
       if (lender?.spec.ifMissing !== undefined)
@@ -50,15 +59,27 @@ export function resolveObjects(
     const passwordFrom = find(object.passwordFrom, `${object.path}.passwordFrom`, object.line);
     const content: ContentSpec = { ...spec.content, outputs, passwordFrom };
     return { ...spec, content };
-  });
+  };
+  const objects = named.map(resolve);
+  const selections = items.flatMap((item) =>
+    item.choice === undefined ? [] : [{ ...item.choice, pattern: resolve(item) }],
+  );
+  if (selections.length > MAX_SELECTIONS) {
+    const remedy = 'list more globs in one of them, or spread them over several SecretProviderClasses';
+    const line = items.find(({ choice }) => choice !== undefined)?.line;
+    findings.error('objects', `objects holds ${selections.length} selections, more than ${MAX_SELECTIONS}; ${remedy}`, {
+      line,
+    });
+  }
   reportConflicts(named, findings, literals);
   if (
     objects.length > 0 &&
+    selections.length === 0 &&
     objects.every(({ content, metadata }) => content.kind === 'outputs' && content.outputs.length === 0 && !metadata)
   ) {
     findings.error('objects', 'the objects give no file: each has an empty files map', { line: named[0]?.line });
   }
-  return objects;
+  return { objects, selections };
 }
 
 /** A path, with the field that names it. */

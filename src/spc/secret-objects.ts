@@ -117,6 +117,7 @@ function checkFile(
     entry.error('objectName', `${quote(objectName)} is not a file of this mount; ${files.hint(objectName)}`);
     return;
   }
+  if (file.selected) return;
   if (file.split) {
     const flag = '--write-cert-and-key-in-separate-files';
     entry.warning('objectName', `${quote(objectName)} is a file only if the provider runs with ${flag}`);

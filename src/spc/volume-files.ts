@@ -5,8 +5,10 @@
 
 import { nearest, oneOf, quote } from '../base/words.ts';
 import { KEY_WORD } from './extract.ts';
-import type { ContentSpec, ExtractSpec, LiteralFile, ObjectSpec, OutputSpec } from './model.ts';
+import type { ContentSpec, ExtractSpec, LiteralFile, ObjectSpec, OutputSpec, SelectionSpec } from './model.ts';
+import { nameInPath, pathsOf } from './name-pattern.ts';
 import { fitsPattern } from './path-pattern.ts';
+import { selects } from './selection.ts';
 
 /** Names that a message lists. */
 const MAX_LISTED = 8;
@@ -24,8 +26,17 @@ export interface VolumeFile {
   readonly part?: ExtractSpec;
   /** True for the file of the object's metadata. */
   readonly metadata?: true;
+  /** True for a file of a selection: the vault decides whether it is there. */
+  readonly selected?: true;
   /** True for a file that a provider writes only with `--write-cert-and-key-in-separate-files`. */
   readonly split?: true;
+}
+
+/** What a manifest says about the files of a volume. */
+export interface VolumeContents {
+  readonly objects: readonly ObjectSpec[];
+  readonly selections: readonly SelectionSpec[];
+  readonly literals: readonly LiteralFile[];
 }
 
 /** The files of a volume, by path. */
@@ -35,7 +46,10 @@ export class VolumeFiles {
   /** Files whose paths hold `{key}`. */
   readonly #patterns: readonly VolumeFile[];
 
-  constructor(objects: readonly ObjectSpec[], literals: readonly LiteralFile[]) {
+  readonly #selections: readonly SelectionSpec[];
+
+  constructor({ objects, selections, literals }: VolumeContents) {
+    this.#selections = selections;
     this.#patterns = objects.flatMap(filesOf).filter(({ part }) => part?.each);
     for (const { path } of literals) this.#files.set(path, { path });
     for (const object of objects) {
@@ -48,7 +62,7 @@ export class VolumeFiles {
 
   /** Returns the file at a path. Each version of a history has one: `name/0` is the newest. */
   find(path: string): VolumeFile | undefined {
-    const own = this.#fileOrVersion(path);
+    const own = this.#fileOrVersion(path) ?? this.#selected(path);
     if (own !== undefined) return own;
     const each = this.#patterns.find(({ path: pattern }) => fitsPattern(path, pattern, KEY_WORD));
     if (each !== undefined) return { ...each, path };
@@ -65,12 +79,24 @@ export class VolumeFiles {
       return `its versions are files of a directory; the newest is ${quote(shownPath(history))}`;
     const renamed = this.#byName.get(path);
     if (renamed !== undefined) return `the file of the object ${quote(path)} is ${quote(renamed)}`;
-    const paths = [...this.#files.values()].slice(0, MAX_COMPARED).map(shownPath);
-    const near = nearest(path, paths);
+    const named = [...this.#files.values()].slice(0, MAX_COMPARED).map(shownPath);
+    const near = nearest(path, named);
     if (near !== undefined) return `did you mean ${quote(near)}?`;
-    const more = this.#files.size - MAX_LISTED;
+    const patterns = this.#selections.flatMap(({ pattern }) => pathsOf(pattern));
+    const paths = [...patterns, ...named];
+    const more = this.#files.size + patterns.length - MAX_LISTED;
     const listed = oneOf(paths.slice(0, MAX_LISTED)).replace(/ or (?=[^ ]*$)/, ' and ');
     return `the volume holds ${listed}${more > 0 ? `, and ${more} more` : ''}`;
+  }
+
+  /** Returns the file of a selection that a path can be. */
+  #selected(path: string): VolumeFile | undefined {
+    const mayGive = ({ names, pattern }: SelectionSpec) =>
+      pathsOf(pattern).some((one) => {
+        const name = nameInPath(one, path);
+        return name !== undefined && selects({ names, tags: [] }, { name });
+      });
+    return this.#selections.some(mayGive) ? { path, selected: true } : undefined;
   }
 
   #fileOrVersion(path: string): VolumeFile | undefined {

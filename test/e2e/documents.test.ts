@@ -251,3 +251,17 @@ describe('the examples of extract.md', () => {
     expect(files[1]?.contents.toString()).toBe('{"user":"app","password":"hunter2","port":5432}');
   });
 });
+
+describe('the examples of selection.md', () => {
+  const [classic, keyVault] = classesOf('docs/selection.md');
+
+  it('select by names and tags in both forms', async () => {
+    const paths = async (name: string, parameters = {}) =>
+      (await mountInto(world, name, parameters)).files.map(({ path, contents }) => [path, contents.toString()]);
+    expect(await paths('selection', classic?.parameters)).toEqual([
+      ['db/db-password', 'hunter2'],
+      ['of-teams/db-password', 'hunter2'],
+    ]);
+    expect(await paths('selection-of-broker', keyVault?.parameters)).toEqual([['db/db-password', 'hunter2']]);
+  });
+});

@@ -25,6 +25,17 @@ describe('the journal of versions', () => {
     for (const versions of [one, two, two]) journal.record('volume', gave(...versions), log);
     expect(lines).toMatchObject([
       { level: 'info', message: 'Object version changed', fields: { object: 'secret/a', from: '1', to: '2' } },
+      { level: 'info', message: 'Object added to the volume', fields: { object: 'secret/new', to: '1' } },
+    ]);
+  });
+
+  it('says once which object has gone', () => {
+    const { log, lines } = keptLog();
+    const journal = new VersionLog();
+    const [both, one] = [[v('secret/a', '1'), v('secret/b', '1')], [v('secret/a', '1')]];
+    for (const versions of [both, one, one]) journal.record('volume', gave(...versions), log);
+    expect(lines).toMatchObject([
+      { level: 'info', message: 'Object removed from the volume', fields: { object: 'secret/b', from: '1' } },
     ]);
   });
 
