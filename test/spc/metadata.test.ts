@@ -41,6 +41,7 @@ describe.each([
     ['../a', "is not a usable path: file name must not contain '..'"],
     ['/a', 'is not a usable path: file name must be a relative path'],
     [['a'], 'must be text, not a list'],
+    [true, '"true" must be the path of a file, such as "about.json"'],
   ])('%j is refused', (metadata, text) => {
     const { errors } = read(parametersOf({ metadata }));
     expect(errors).toEqual([expect.stringContaining(`${place}.metadata ${text}`)]);
