@@ -45,6 +45,7 @@ import { MountReport } from './report.ts';
 import { type Answer, assembleAnswer } from './response.ts';
 import { expandSelections } from './selection.ts';
 import { Snapshot } from './snapshot.ts';
+import { renderTemplates } from './templates.ts';
 import { openVaults } from './vaults.ts';
 import { VersionLog } from './version-log.ts';
 import { VolumeNames } from './volume-names.ts';
@@ -85,8 +86,8 @@ interface Journey extends MountDeps {
 }
 
 /**
- * Runs the steps of a Mount: attributes → parameters → memory → select → fetch (parallel) → convert → answer. All
- * validation comes before the first call to a vault. The answer holds every file, or there is no answer.
+ * Runs the steps of a Mount: attributes → parameters → memory → select → fetch (parallel) → convert → templates →
+ * answer. All validation comes before the first call to a vault. The answer holds every file, or there is no answer.
  */
 async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const { report, context, redactor } = journey;
@@ -109,7 +110,7 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   return assembleAnswer([...made, ...literals.map(fileOfLiteral)], unwritten, isEmpty);
 }
 
-interface Files extends Converted {
+interface Files extends Pick<Converted, 'made' | 'unwritten'> {
   /** The objects that may give no file, because they, or all parts of them, are absent. */
   readonly absent: readonly ObjectSpec[];
 }
@@ -130,10 +131,12 @@ async function makeFiles(volume: VolumeSpec, journey: Journey): Promise<Files> {
     contents,
     signal: context.signal,
   });
+  const templated = await renderTemplates(volume.templates ?? [], converted.objects, context.signal);
   report.converted(fetched);
   // Objects whose parts are all optional give no file while none of them is there.
   const absent = fetched.filter(({ missing, object }) => missing !== undefined || object.content.kind === 'parts');
-  return { ...converted, absent: absent.map(({ object }) => object) };
+  const made = [...converted.made, ...templated];
+  return { made, unwritten: converted.unwritten, absent: absent.map(({ object }) => object) };
 }
 
 /** Returns the handler of the Mount call: {@link mount} within the caller's time, reported in log and metrics. */

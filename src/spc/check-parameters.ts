@@ -28,7 +28,7 @@ export interface CheckedParameters {
 }
 
 /** Paths of errors that may hide a file or its name. */
-const HIDES_FILES = /^(objects|keyVault)(\[\d+\]|\.\w+)?(\.files(\..*)?)?$|^file(Name|Layout)$/;
+const HIDES_FILES = /^(objects|keyVault)(\[\d+\]|\.\w+)?(\.(files|extract)(\..*)?)?$|^file(Name|Layout)$|^templates/;
 
 /** Checks `spec.parameters` as a Mount reads them, and as the API server does. */
 export async function checkParameters(

@@ -114,6 +114,11 @@ export class Fields {
     this.fail(name, `${this.pathOf(name)} ${message}`);
   }
 
+  /** Reports an error on a line of the field's value; `message` follows the field's path. */
+  errorAt(name: string, message: string, line: number): void {
+    this.#findings.error(this.pathOf(name), `${this.pathOf(name)} ${message}`, { line });
+  }
+
   /** Reports an error; `message` is the whole text. */
   fail(name: string, message: string, stage: Stage = 'never'): void {
     const value = this.value(name);

@@ -10,6 +10,7 @@ import { EXTRACT_FIELD, parseExtract } from './extract.ts';
 import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { certificateContent, chainContent, type LayoutChoice } from './layouts.ts';
+import { readMapText } from './map-text.ts';
 import { METADATA_FIELD, parseMetadata } from './metadata.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec } from './model.ts';
 import { NAME_WORD } from './name-pattern.ts';
@@ -17,15 +18,13 @@ import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
-import { bracketedPlaceholderIn, placeholderIn, withPlaceholderAt } from './placeholder.ts';
+import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
 import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
 import { checkPatterns, isSelection, KEY_VAULT_WORDS, parseChoice } from './selection.ts';
+import { parseTemplateOnly, TEMPLATE_ONLY_FIELD } from './templates.ts';
 import { parseValidity, VALIDITY_FIELD } from './validity.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
 import { parseObjectVault, VAULT_FIELD } from './vaults.ts';
-import { parseYaml } from './yaml/parse.ts';
-import { kindOf, type MapTree } from './yaml/tree.ts';
-import { yamlSize } from './yaml/yaml-size.ts';
 
 /** The `keyVault` field of a broker resource, read. */
 export interface KeyVaultField extends VaultField {
@@ -67,9 +66,10 @@ export const REFERENCE_FIELDS = [
   VAULT_FIELD,
   'names',
   'tags',
+  TEMPLATE_ONLY_FIELD,
 ] as const;
 
-/** Limit of {@link yamlSize}; a field with everything in it has about two hundred. */
+/** Limit of the lines, entries, brackets and quotes; a field with everything in it has about two hundred. */
 const MAX_SIZE = 2000;
 
 interface ReferenceContext {
@@ -91,7 +91,14 @@ export function parseKeyVaultField(
   findings: Findings,
   { firstLine = 1, ...siblings }: KeyVaultSiblings & KeyVaultText,
 ): KeyVaultField | undefined {
-  const document = readMap(text, findings, firstLine);
+  const document = readMapText(text, findings, {
+    name: 'keyVault',
+    firstLine,
+    maxBytes: MAX_TEXT_BYTES,
+    maxSize: MAX_SIZE,
+    purpose: 'it names a vault and three objects',
+    holds: 'a map with "vault" and an object',
+  });
   if (document === undefined) return undefined;
   const fields = new Fields(findings, document, 'keyVault');
   fields.onlyKnown(KEY_VAULT_FIELDS, 'error');
@@ -111,34 +118,6 @@ function parseUsername(fields: Fields, mode: number): readonly LiteralFile[] {
   }
   if (/\p{Cc}/u.test(text)) fields.error(USERNAME, 'must be one line without control characters');
   return [{ label: fields.pathOf(USERNAME), path: USERNAME, mode, text }];
-}
-
-function readMap(text: string, findings: Findings, firstLine: number): MapTree | undefined {
-  const fail = (message: string, line: number) => findings.error('keyVault', `keyVault ${message}`, { line });
-  if (Buffer.byteLength(text) > MAX_TEXT_BYTES) {
-    fail(`is longer than ${MAX_TEXT_BYTES} bytes`, firstLine);
-    return undefined;
-  }
-  if (yamlSize(text, MAX_SIZE) > MAX_SIZE) {
-    fail(
-      `holds more than ${MAX_SIZE} lines, entries, brackets and quotes; it names a vault and three objects`,
-      firstLine,
-    );
-    return undefined;
-  }
-  const parsed = parseYaml(text, firstLine);
-  if (!parsed.ok) {
-    for (const { line, message } of parsed.errors) {
-      fail(`cannot be read as YAML: line ${line}: ${withPlaceholderAt(message, text, line - firstLine)}`, line);
-    }
-    return undefined;
-  }
-  const [document, second] = parsed.documents;
-  if (second !== undefined) fail('holds more than one YAML document', second.line);
-  if (document?.kind === 'map') return document;
-  const found = document === undefined ? 'nothing' : kindOf(document);
-  fail(`must hold a map with "vault" and an object, not ${found}`, document?.line ?? firstLine);
-  return undefined;
 }
 
 function parseReferences(fields: Fields, findings: Findings, siblings: KeyVaultSiblings): readonly NamedObject[] {
@@ -204,6 +183,7 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   const ifMissing = parsePresence(object, choice?.by ?? severalBy);
   const validity = parseValidity(object, { version, history: 1 });
   const vault = parseObjectVault(object, 'directoryId');
+  const templateOnly = parseTemplateOnly(object, [choice === undefined, content.kind !== 'outputs']);
   const spec: ObjectSpec = {
     label,
     type: 'secret',
@@ -215,6 +195,7 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
     metadata,
     validity,
     vault,
+    templateOnly,
   };
   return { path: object.path, line: object.line, choice, spec, outputs, passwordFrom: object.text('passwordFrom') };
 }

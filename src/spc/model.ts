@@ -9,6 +9,7 @@ import type { Pod } from './attributes.ts';
 import type { Cloud } from './cloud.ts';
 import type { Expression } from './expression.ts';
 import type { Identity } from './identities/table.ts';
+import type { FilterName } from './template-filters.ts';
 
 export type { Identity };
 
@@ -119,6 +120,8 @@ export interface ObjectSpec {
   readonly content: ContentSpec;
   /** Absent: the object is required. */
   readonly ifMissing?: IfMissing | undefined;
+  /** True: the files of the object's content are not written; templates read them. */
+  readonly templateOnly?: boolean | undefined;
   /** Absent: no such file. Each version of a history has one, as `<path>/<index>`. */
   readonly metadata?: MetadataFile | undefined;
   /** Absent: the vault of the volume. */
@@ -148,6 +151,44 @@ export interface SelectionSpec {
   readonly pattern: ObjectSpec;
 }
 
+/** The value of a secret, or a part of it, by the path of its file. */
+export interface TemplateRef {
+  /** Index of the object. */
+  readonly object: number;
+  /** Path of the file, without the index of a version. */
+  readonly path: string;
+}
+
+/** What a template may write of the entry that a loop is at. */
+export type EntryPart = 'name' | 'value' | 'key';
+
+/** A piece of a template. `name` is a reference. */
+export type TemplateToken =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'value'; readonly name: string; readonly filters: readonly FilterName[] }
+  | { readonly kind: 'entry'; readonly part: EntryPart; readonly filters: readonly FilterName[] }
+  /** Written if the reference is there, or with `not` if it is not there. */
+  | { readonly kind: 'if'; readonly name: string; readonly not: boolean; readonly tokens: readonly TemplateToken[] }
+  /** Written for each entry that is there. */
+  | { readonly kind: 'loop'; readonly tokens: readonly TemplateToken[] };
+
+/** A file that is made of the texts of several secrets. */
+export interface TemplateSpec {
+  /** The file in the words of an error message. */
+  readonly label: string;
+  readonly path: string;
+  readonly mode: number;
+  readonly body:
+    | { readonly kind: 'tokens'; readonly tokens: readonly TemplateToken[] }
+    | { readonly kind: 'dotenv' | 'properties' | 'json' };
+  /** What a format lists, and a loop goes through. */
+  readonly entries: readonly { readonly name: string; readonly key: string; readonly ref: TemplateRef }[];
+  /** The references of the tokens. */
+  readonly refs: ReadonlyMap<string, TemplateRef>;
+  /** A digest of everything that the manifest says about the file. */
+  readonly digest: string;
+}
+
 /** A file whose content is in the manifest itself; no vault is asked for it. */
 export interface LiteralFile {
   /** The field in the words of an error message. */
@@ -172,6 +213,8 @@ export interface VolumeSpec {
   /** Absent: none. */
   readonly selections?: readonly SelectionSpec[] | undefined;
   readonly literals: readonly LiteralFile[];
+  /** Absent: none. */
+  readonly templates?: readonly TemplateSpec[] | undefined;
   /** How old a value may be at a Mount, in milliseconds; undefined: as old as the flags of the provider allow. */
   readonly maxAgeMs?: number | undefined;
 }

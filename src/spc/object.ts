@@ -20,6 +20,7 @@ import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './ou
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
 import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
 import { type Choice, CLASSIC_WORDS, checkPatterns, parseChoice } from './selection.ts';
+import { parseTemplateOnly, TEMPLATE_ONLY_FIELD } from './templates.ts';
 import { parseValidity, VALIDITY_FIELD } from './validity.ts';
 import { parseObjectVault, VAULT_FIELD } from './vaults.ts';
 import { goValue, int32Of } from './yaml/scalar.ts';
@@ -48,6 +49,7 @@ export const OBJECT_FIELDS: readonly string[] = [
   VAULT_FIELD,
   'objectNames',
   'objectTags',
+  TEMPLATE_ONLY_FIELD,
 ];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
@@ -114,11 +116,12 @@ export function parseObject(fields: Fields, context: ObjectContext): NamedObject
   const metadata = parseMetadata(fields, mode ?? 0);
   const validity = parseValidity(fields, { version, history });
   const vault = parseObjectVault(fields, 'tenantID');
+  const templateOnly = parseTemplateOnly(fields, [choice === undefined, type === 'secret', !fields.has('files')]);
   const common = {
     path: fields.path,
     line: fields.line,
     choice,
-    spec: { label, type, name, version, history, ifMissing, metadata, validity, vault },
+    spec: { label, type, name, version, history, ifMissing, metadata, validity, vault, templateOnly },
   };
   if (fields.has(EXTRACT_FIELD)) {
     const content = partsOf(reader, { path, mode: mode ?? 0, history });

@@ -14,6 +14,7 @@ export const CLASSIC_NAMES: readonly string[] = [
   'cloudEnvFileName',
   ...IDENTITY_PARAMETERS,
   'objects',
+  'templates',
   'maxAge',
   'validity',
   'resourceGroup',
@@ -27,6 +28,7 @@ export const KEY_VAULT_NAMES: readonly string[] = [
   'certificateUse',
   'fileName',
   'filePermission',
+  'templates',
   'maxAge',
   'validity',
   'cloudName',
@@ -37,4 +39,4 @@ export const KEY_VAULT_NAMES: readonly string[] = [
 export const ALL_NAMES: readonly string[] = [...CLASSIC_NAMES, ...KEY_VAULT_NAMES];
 
 /** Parameters that hold a text of objects, with length limits of their own. */
-export const TEXTS: readonly string[] = ['objects', 'keyVault'];
+export const TEXTS: readonly string[] = ['objects', 'keyVault', 'templates'];

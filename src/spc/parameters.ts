@@ -14,12 +14,13 @@ import { chooseIdentity } from './identity.ts';
 import { type KeyVaultField, type KeyVaultSiblings, type KeyVaultText, parseKeyVaultField } from './key-vault-field.ts';
 import { withLanguages } from './languages.ts';
 import type { CertificateUse, FileLayout } from './layouts.ts';
-import type { Identity, LiteralFile, ObjectSpec, SelectionSpec, VolumeSpec } from './model.ts';
+import type { Identity, LiteralFile, ObjectSpec, SelectionSpec, TemplateSpec, VolumeSpec } from './model.ts';
 import { tenantProblem, vaultNameProblem } from './names.ts';
 import { type ObjectsContext, parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
 import { type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
 import { tenantDoubt } from './placeholder.ts';
+import { readTemplates } from './read-templates.ts';
 import { type ResolvedObjects, resolveObjects } from './resolve-objects.ts';
 import { withValidity } from './validity.ts';
 import { tenantsWithoutEffect, vaultsProblem, vaultUrlOf, withoutOwnVault } from './vaults.ts';
@@ -33,6 +34,7 @@ export interface ParsedParameters {
   readonly objects: readonly ObjectSpec[];
   readonly selections: readonly SelectionSpec[];
   readonly literals: readonly LiteralFile[];
+  readonly templates: readonly TemplateSpec[];
   /** The mode of the identity that is asked for; absent if that could not be read. */
   readonly mode?: IdentityRequest['kind'];
 }
@@ -66,16 +68,17 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
       reader.error('csi.storage.k8s.io/pod.namespace', 'pod namespace is not provided', 'parameters');
   }
   if (reader.refuseLong())
-    return { findings: reader.findings, volume: undefined, objects: [], selections: [], literals: [] };
+    return { findings: reader.findings, volume: undefined, objects: [], selections: [], literals: [], templates: [] };
   const keyVault = attributes.parameters.has('keyVault');
   const manifest = keyVault ? readKeyVaultForm(reader) : readClassicForm(reader);
+  const templates = readTemplates(reader, manifest);
   const maxAgeMs = reader.maxAge();
   const validity = reader.validity();
   checkVaults(reader, manifest);
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
   const { cloud, mode, identity, tenantId, vaultName, objects, selections, literals } = manifest;
-  const read = { findings, objects, selections, literals, ...(mode === undefined ? {} : { mode }) };
+  const read = { findings, objects, selections, literals, templates, ...(mode === undefined ? {} : { mode }) };
   if (findings.errors.length > 0 || cloud === undefined || identity === undefined)
     return { ...read, volume: undefined };
   const vaultUrl = vaultUrlOf(vaultName, cloud);
@@ -83,7 +86,7 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   const ready = withoutOwnVault(withValidity(objects, validity), manifest);
   const chosen = withPatterns(selections, (patterns) => withoutOwnVault(withValidity(patterns, validity), manifest));
   const aged = maxAgeMs === undefined ? {} : { maxAgeMs };
-  return { ...read, volume: { ...place, objects: ready, selections: chosen, literals, ...aged } };
+  return { ...read, volume: { ...place, objects: ready, selections: chosen, literals, templates, ...aged } };
 }
 
 /** Returns the selections with their patterns changed. */
@@ -129,6 +132,8 @@ interface Manifest {
   readonly objects: readonly ObjectSpec[];
   readonly selections: readonly SelectionSpec[];
   readonly literals: readonly LiteralFile[];
+  /** Permission of files that name none. */
+  readonly fileMode: number;
 }
 
 function readClassicForm(reader: ParameterReader): Manifest {
@@ -159,7 +164,8 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const doubt = needsTenant ? tenantDoubt(tenantId) : undefined;
   if (doubt !== undefined) reader.warning(tenantName, `${tenantName} ${quote(tenantId)} ${doubt}`);
   reader.notePlaceholders();
-  return { cloud, tenantId, mode: request.kind, identity, vaultName, objects, selections, literals: [] };
+  const { mode: fileMode } = reader.objectDefaults();
+  return { cloud, tenantId, mode: request.kind, identity, vaultName, objects, selections, literals: [], fileMode };
 }
 
 /** Differs: no object at all is a success for the official provider, and then an unexplained failure of the driver. */
@@ -198,7 +204,7 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
     readKeyVaultText,
   );
   const cloud = reader.cloud();
-  if (field === undefined) return { ...NOTHING, cloud };
+  if (field === undefined) return { ...NOTHING, cloud, fileMode: defaults.mode };
   const { vaultName, directoryId, literals } = field;
   const contents = [...objects, ...selections.map(({ pattern }) => pattern)].map(({ content }) => content);
   if (fileName !== '' && !contents.some(({ kind }) => kind !== 'outputs'))
@@ -210,7 +216,8 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
   }
   const identity = reader.identity(field.identity, directoryId);
   const mode = field.identity.kind;
-  return { cloud, tenantId: directoryId, mode, identity, vaultName, objects, selections, literals };
+  const fileMode = defaults.mode;
+  return { cloud, tenantId: directoryId, mode, identity, vaultName, objects, selections, literals, fileMode };
 }
 
 /** What a manifest gives that cannot be read. */

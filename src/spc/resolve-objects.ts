@@ -116,6 +116,7 @@ function claimedPaths({ path: place, line, spec, outputs }: NamedObject, objects
     return Array.from({ length: count }, (_, i) => claim(`${path}/${i}`));
   };
   const about = metadata === undefined ? [] : claims(metadata.path, `${place}.${METADATA_FIELD}`);
+  if (spec.templateOnly) return about;
   if (content.kind === 'value') return [...claims(content.path, place), ...about];
   if (content.kind === 'parts') {
     const { parts, whole } = content;

@@ -150,7 +150,8 @@ function absenceOf({ object, metadata, part }: VolumeFile): string | undefined {
 function tlsProblem(key: string, file: VolumeFile): string | undefined {
   const isKey = key === 'tls.key';
   const lacks = isKey ? 'it holds no private key' : 'it holds no certificate';
-  const { output, object, metadata } = file;
+  const { output, object, metadata, template } = file;
+  if (template) return undefined;
   if (object === undefined || metadata) return lacks;
   if (output !== undefined) {
     const { holdsKey, holdsCertificates } = traitsOf(output.output);

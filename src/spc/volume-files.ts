@@ -5,7 +5,15 @@
 
 import { nearest, oneOf, quote } from '../base/words.ts';
 import { KEY_WORD } from './extract.ts';
-import type { ContentSpec, ExtractSpec, LiteralFile, ObjectSpec, OutputSpec, SelectionSpec } from './model.ts';
+import type {
+  ContentSpec,
+  ExtractSpec,
+  LiteralFile,
+  ObjectSpec,
+  OutputSpec,
+  SelectionSpec,
+  TemplateSpec,
+} from './model.ts';
 import { nameInPath, pathsOf } from './name-pattern.ts';
 import { fitsPattern } from './path-pattern.ts';
 import { selects } from './selection.ts';
@@ -24,6 +32,8 @@ export interface VolumeFile {
   readonly output?: OutputSpec;
   /** A part of the object's value. With `{key}` in its path it is a file only if the value has the key. */
   readonly part?: ExtractSpec;
+  /** True for a file that is made of several secrets. */
+  readonly template?: true;
   /** True for the file of the object's metadata. */
   readonly metadata?: true;
   /** True for a file of a selection: the vault decides whether it is there. */
@@ -37,6 +47,7 @@ export interface VolumeContents {
   readonly objects: readonly ObjectSpec[];
   readonly selections: readonly SelectionSpec[];
   readonly literals: readonly LiteralFile[];
+  readonly templates: readonly Pick<TemplateSpec, 'path'>[];
 }
 
 /** The files of a volume, by path. */
@@ -48,8 +59,9 @@ export class VolumeFiles {
 
   readonly #selections: readonly SelectionSpec[];
 
-  constructor({ objects, selections, literals }: VolumeContents) {
+  constructor({ objects, selections, literals, templates }: VolumeContents) {
     this.#selections = selections;
+    for (const { path } of templates) this.#files.set(path, { path, template: true });
     this.#patterns = objects.flatMap(filesOf).filter(({ part }) => part?.each);
     for (const { path } of literals) this.#files.set(path, { path });
     for (const object of objects) {
@@ -115,9 +127,11 @@ export function valueContentOf({ object, metadata }: VolumeFile): Extract<Conten
   return object?.content.kind === 'value' && metadata !== true ? object.content : undefined;
 }
 
-function filesOf(object: ObjectSpec): readonly VolumeFile[] {
+/** Returns the files of an object; a history is one directory. */
+export function filesOf(object: ObjectSpec): readonly VolumeFile[] {
   const { content, metadata } = object;
   const about: readonly VolumeFile[] = metadata === undefined ? [] : [{ path: metadata.path, object, metadata: true }];
+  if (object.templateOnly) return about;
   if (content.kind === 'value') return [{ path: content.path, object }, ...about];
   if (content.kind === 'parts') {
     const { parts, whole } = content;

@@ -49,6 +49,7 @@ vaults:
       - {name: my-server-certificate, issuer: intermediate, subject: CN=server, dns: [server.example], key: {kty: RSA}}
     secrets:
       - {name: web-pfx-password, value: changeit}
+      - {name: app-user, value: app}
       - {name: app-config, value: '${appConfig()}'}
       - name: db-password
         value: hunter2
@@ -263,5 +264,23 @@ describe('the examples of selection.md', () => {
       ['of-teams/db-password', 'hunter2'],
     ]);
     expect(await paths('selection-of-broker', keyVault?.parameters)).toEqual([['db/db-password', 'hunter2']]);
+  });
+});
+
+describe('the examples of templates.md', () => {
+  const [templates, helm] = classesOf('docs/templates.md');
+
+  it('write the files that the page shows', async () => {
+    const { files } = await mountInto(world, 'templates', templates?.parameters ?? {});
+    const shown = files.map(({ path, contents }) => `--- ${path}\n${contents}`).join('');
+    expect([shown.trimEnd()]).toEqual(codeBlocks(textOf('docs/templates.md'), 'text').map((text) => text.trimEnd()));
+    expect(files.map(({ mode }) => mode.toString(8))).toEqual(['644', '644', '400', '644']);
+  });
+
+  it('write the file with marks of its own', async () => {
+    const { files } = await mountInto(world, 'helm-template', helm?.parameters ?? {});
+    expect(files.map(({ path, contents }) => [path, contents.toString()])).toEqual([
+      ['client.conf', 'password = hunter2\n'],
+    ]);
   });
 });

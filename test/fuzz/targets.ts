@@ -243,6 +243,35 @@ function manifestTargets(): readonly Target[] {
       ),
     },
     {
+      name: 'templates',
+      samples: bytes(
+        'a: |\n  {{#s}}\n  x={{ s | json }}\n  {{/s}}\n  {{^s}}none{{/s}}\nb: {format: dotenv, objects: ["s*"]}\n',
+        'a: {template: "<% t %> <%#objects%><% key %><%/objects%>", delimiters: "<% %>", objects: {K: s, L: t}}\n',
+      ),
+      words: [
+        ...YAML_WORDS,
+        '{{',
+        '}}',
+        '{{#objects}}',
+        '{{/objects}}',
+        '{{^s}}',
+        '{{=',
+        '{{>',
+        '{{{',
+        '<%',
+        '| yaml',
+        '*',
+        '?',
+      ],
+      parse: ofText((text) =>
+        withLanguages(() => {
+          const objects = 'array:\n- {objectName: s, objectType: secret}\n- {objectName: t, objectType: secret}\n';
+          const { volume, error } = read({ keyvaultName: 'kv', tenantID: TENANT, objects, templates: text });
+          return [volume?.templates?.length, error?.message];
+        }),
+      ),
+    },
+    {
       name: 'check',
       samples: bytes(spc, listener),
       words: YAML_WORDS,

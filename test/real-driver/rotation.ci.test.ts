@@ -151,6 +151,51 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
   );
 
   test(
+    'writes a file of several secrets again when one of them has a new version',
+    async () => {
+      node.emulator.setSecret(VAULT, 'db-user', 'app');
+      node.emulator.setSecret(VAULT, 'db-password', 'one');
+      const items = ['db-user', 'db-password'].map((objectName) => ({
+        objectName,
+        objectType: 'secret',
+        templateOnly: 'true',
+      }));
+      const templates =
+        'app.conf: "{{db-user}}:{{db-password | json}}"\napp.env: {format: dotenv, objects: ["db-*"]}\n';
+      node.addClass('templates', { parameters: { ...classicParameters(items), templates } });
+      const pod = node.addPod({ name: 'templates', secretProviderClass: 'templates' });
+      await node.kubelet.mount(pod);
+      const files = () => Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
+      const idsOf = () => {
+        const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'templates-default-templates');
+        return (status as { readonly objects: readonly { id: string; version: string }[] }).objects;
+      };
+      expect(files()).toEqual(['app.conf: app:"one"', "app.env: DB_USER='app'\nDB_PASSWORD='one'\n"]);
+      const before = idsOf();
+      expect(before.map(({ id }) => id).toSorted()).toEqual([
+        'secret/db-password',
+        'secret/db-user',
+        'template/app.conf',
+        'template/app.env',
+      ]);
+      node.emulator.setSecret(VAULT, 'db-password', 'two');
+      await eventually(async () => {
+        if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
+        expect(files()).toEqual(['app.conf: app:"two"', "app.env: DB_USER='app'\nDB_PASSWORD='two'\n"]);
+        const changed = idsOf().filter(
+          ({ id, version }) => !before.some((one) => one.id === id && one.version === version),
+        );
+        expect(changed.map(({ id }) => id).toSorted()).toEqual([
+          'secret/db-password',
+          'template/app.conf',
+          'template/app.env',
+        ]);
+      });
+    },
+    LIMIT_MS,
+  );
+
+  test(
     'brings an optional object that appears, and takes the last file away when it goes',
     async () => {
       const items = ['comes', 'stays-away'].map((objectName) => ({

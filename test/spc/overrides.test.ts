@@ -1,10 +1,13 @@
 /** Holds that a pod which changes parameters never gets with the node's identity what the class alone would not read. */
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { parseAttributes } from '../../src/spc/attributes.ts';
+import { loadLanguages } from '../../src/spc/languages.ts';
 import type { VolumeSpec } from '../../src/spc/model.ts';
 import { guardedParameters, overriddenNames } from '../../src/spc/overrides.ts';
 import { ALL_NAMES } from '../../src/spc/parameter-names.ts';
 import { block, cloudFileOf, POD, read, TENANT } from '../support/spc.ts';
+
+beforeAll(loadLanguages);
 
 const [ONE, TWO] = ['22222222-2222-2222-2222-222222222222', '33333333-3333-3333-3333-333333333333'];
 const objects = (name: string) => block(`objectName: ${name}\nobjectType: secret`);
@@ -43,6 +46,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   certificateUse: ['client'],
   fileName: ['b'],
   filePermission: ['0600'],
+  templates: ['a: b', 'a: c'],
   maxAge: ['0s', '5m'],
   validity: ['previous', 'ignore'],
 };

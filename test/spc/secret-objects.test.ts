@@ -147,6 +147,13 @@ describe('files that a Secret is made of', () => {
     expect(await found(opaque(name), manifest)).toEqual(findings);
   });
 
+  it('may be templates, whose content is not known', async () => {
+    const manifest = `${CLASSIC.trimEnd()}\n    templates: |\n      app.pem: "{{plain}}"\n`;
+    expect(await found(opaque('app.pem', 'plain'), manifest)).toEqual([]);
+    expect(await found(tls('app.pem', 'app.pem'), manifest)).toEqual([]);
+    expect(await found(opaque('app.pen'), manifest)).toEqual([expect.stringContaining('did you mean "app.pem"?')]);
+  });
+
   it('may be metadata, which are no certificate and no key', async () => {
     const manifest = CLASSIC.replace('objectName: store,', 'objectName: store, metadata: about.json,');
     expect(await found(opaque('about.json'), manifest)).toEqual([]);

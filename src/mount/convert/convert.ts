@@ -5,7 +5,7 @@
 
 import { nextTurn } from '../../base/turns.ts';
 import type { ObjectSpec } from '../../spc/model.ts';
-import type { ObjectVersion } from '../../wire/contract.ts';
+import type { MountedFile, ObjectVersion } from '../../wire/contract.ts';
 import { asProviderError, type FailedObject, failuresError, shortNameOf } from '../failures.ts';
 import type { FetchedSpec } from '../fetch.ts';
 import { replacementOf } from '../missing.ts';
@@ -31,7 +31,18 @@ export interface ConvertContext extends WatchOptions {
 export interface Converted {
   readonly made: readonly MadeFile[];
   readonly unwritten: readonly ObjectVersion[];
+  /** What was made of each object, in the order of the manifest. */
+  readonly objects: readonly ConvertedObject[];
 }
+
+/** The files of one object, written or not, and its version. */
+export interface ConvertedObject {
+  readonly drafts: readonly MountedFile[];
+  /** That of the newest version. */
+  readonly source: ObjectVersion;
+}
+
+type Result = Omit<Converted, 'objects'> & ConvertedObject;
 
 /**
  * Number of objects that one Mount converts at the same time: key derivations on Node's thread pool overlap with the
@@ -48,7 +59,7 @@ export async function convertObjects(all: readonly FetchedSpec[], context: Conve
   const watchOf = ({ validity }: ObjectSpec) => new CertificateWatch(context, validity);
   const budget = new ExtractBudget();
   const conversion = { all, vaultName, watchOf, budget, tools: { contents, signal } };
-  const results: (Converted | FailedObject)[] = [];
+  const results: (Result | FailedObject)[] = [];
   const queue = all.entries();
   const workers = Array.from({ length: PARALLEL }, async () => {
     for (const [place, one] of queue) {
@@ -63,6 +74,7 @@ export async function convertObjects(all: readonly FetchedSpec[], context: Conve
   return {
     made: converted.flatMap(({ made }) => made),
     unwritten: converted.flatMap(({ unwritten }) => unwritten),
+    objects: converted.map(({ drafts, source }) => ({ drafts, source })),
   };
 }
 
@@ -91,19 +103,24 @@ interface Conversion {
 async function convertObject(
   { object, fetched, missing }: FetchedSpec,
   conversion: Conversion,
-): Promise<Converted | FailedObject> {
-  const { label, metadata } = object;
+): Promise<Result | FailedObject> {
+  const { label, metadata, templateOnly } = object;
   if (missing !== undefined) return replaced(object);
   const { tools } = conversion;
   const vaultName = object.vault?.name ?? conversion.vaultName;
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
+  const all: PartFile[] = [];
+  const sources: ObjectVersion[] = [];
   for (const [index, version] of fetched.entries()) {
     const source = objectVersionOf(object, version, index);
     try {
       const drafts = await draftsOf(object, version, { index, conversion });
-      for (const { named, ...file } of drafts) made.push({ file, source, owner: label, named });
-      if (drafts.length === 0) unwritten.push(source);
+      all.push(...drafts);
+      sources.push(source);
+      const written = templateOnly ? [] : drafts;
+      for (const { named, ...file } of written) made.push({ file, source, owner: label, named });
+      if (written.length === 0) unwritten.push(source);
       if (metadata !== undefined) {
         const place = { mode: metadata.mode, path: versionPath(object, metadata.path, index), vaultName };
         made.push({ ...metadataOf(object, version, place), owner: label });
@@ -113,7 +130,9 @@ async function convertObject(
       return failureOf(error, { object, version, index, conversion });
     }
   }
-  return { made, unwritten };
+  const [newest] = sources;
+  if (newest === undefined) throw new Error('an object that is not missing has a version');
+  return { made, unwritten, drafts: all, source: newest };
 }
 
 /** Makes the files of one version of an object. */
@@ -136,11 +155,13 @@ async function draftsOf(
 }
 
 /** The result for a missing object. */
-function replaced(object: ObjectSpec): Converted {
+function replaced(object: ObjectSpec): Result {
   const { source, file } = replacementOf(object);
-  return file === undefined
-    ? { made: [], unwritten: [source] }
-    : { made: [{ file, source, owner: object.label }], unwritten: [] };
+  if (file === undefined) return { made: [], unwritten: [source], drafts: [], source };
+  const drafts = [file];
+  return object.templateOnly
+    ? { made: [], unwritten: [source], drafts, source }
+    : { made: [{ file, source, owner: object.label }], unwritten: [], drafts, source };
 }
 
 interface FailedVersion {
