@@ -214,7 +214,11 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 function requestFor(pod: Pod, { azure, cloud: names }: Pick<ProviderStart, 'azure' | 'cloud'>) {
-  const objects = pod.objects.map(({ name, type }) => `  - |\n    objectName: ${name}\n    objectType: ${type}\n`);
+  const item = (field: string, text: string) => `  - |\n    ${field}: ${text}\n    objectType: secret\n`;
+  const objects =
+    pod.selection === undefined
+      ? pod.objects.map(({ name }) => item('objectName', name))
+      : [item('objectNames', JSON.stringify(pod.selection))];
   const isPublic = azure.publicNames || names === 'public';
   const cloud = isPublic ? {} : { cloudName: 'AzureStackCloud', cloudEnvFileName: azure.cloudFile };
   return mountRequestOf({

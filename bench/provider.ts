@@ -17,11 +17,12 @@ import { memory } from './scenarios/memory.ts';
 import { pfx } from './scenarios/pfx.ts';
 import { podsAtOnce } from './scenarios/pods.ts';
 import { republish } from './scenarios/republish.ts';
+import { select } from './scenarios/select.ts';
 import { start } from './scenarios/start.ts';
 import { throttled } from './scenarios/throttled.ts';
 import { warm } from './scenarios/warm.ts';
 
-const SCENARIOS: readonly Scenario[] = [start, cold, warm, podsAtOnce, republish, throttled, pfx, memory];
+const SCENARIOS: readonly Scenario[] = [start, cold, warm, podsAtOnce, republish, select, throttled, pfx, memory];
 
 const HELP = `Usage: npm run bench -- [options]
 

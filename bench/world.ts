@@ -22,6 +22,8 @@ export interface Pod {
   readonly clientId: string;
   readonly clientSecret: string;
   readonly objects: readonly BenchObject[];
+  /** A glob that selects the objects, in place of their names. */
+  readonly selection?: string;
 }
 
 /** The addresses of the emulator, for baselines. */
@@ -81,6 +83,8 @@ export function seedOf(size: WorldSize = STANDARD): string {
   }));
   const values = numbers(size.secrets).map((i) => ({
     name: `secret-${i}`,
+    // Earlier than the reads by more than a second, after which dates of listings are trusted.
+    created: '2026-01-01T00:00:00Z',
     value: createHash('shake256', { outputLength: Math.ceil(size.bytes / 2) })
       .update(`value ${i}`)
       .digest('hex')

@@ -57,6 +57,18 @@ const listing = fc.array(
   ),
   { maxLength: 20 },
 );
+const objects = fc.array(
+  fc.record(
+    {
+      name: text(),
+      enabled: fc.boolean(),
+      updatedAt: fc.integer(),
+      tags: fc.dictionary(fc.string(), fc.string(), { minKeys: 1 }),
+    },
+    { requiredKeys: ['name', 'enabled'] },
+  ),
+  { maxLength: 20 },
+);
 const opened = (value: FetchedObject | undefined) =>
   value?.type === 'secret' ? { ...value, value: value.value.reveal() } : value;
 
@@ -79,6 +91,22 @@ describe('the bytes of a value', () => {
       { numRuns: rounds(200, 5000) },
     );
   });
+
+  it('give a listing of objects back as it was', () => {
+    fc.assert(
+      fc.property(objects, (value) => {
+        expect(decodeKnown({ operation: 'list', type: 'key' }, encodeKnown(value))).toEqual(value);
+      }),
+      { numRuns: rounds(200, 5000) },
+    );
+  });
+
+  it.each(['{}', '[1]', '[[]]', '[["a"]]', '[["a",{}]]', '[[1,{"enabled":true}]]'])(
+    '%s give no listing of objects',
+    (json) => {
+      expect(decodeKnown({ operation: 'list', type: 'key' }, Buffer.from(json))).toBeUndefined();
+    },
+  );
 
   it('are the same for equal values, so that a value that did not change is not written again', () => {
     fc.assert(fc.property(object, (value) => encodeKnown(value).equals(encodeKnown({ ...value }))));
@@ -127,6 +155,7 @@ describe('the key of an entry', () => {
       { principal: 'q' },
       { vaultUrl: 'https://kv2.vault.azure.net' },
       { operation: 'list the versions of' },
+      { operation: 'list' },
       { type: 'key' },
       { name: 'other' },
       { version: '1' },

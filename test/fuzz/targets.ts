@@ -15,7 +15,7 @@ import { readEntryHead, readIndex } from '../../src/azure/store/store-index.ts';
 import { BadAnswer } from '../../src/azure/vault/bad-answer.ts';
 import { Challenge, refuseChallenges } from '../../src/azure/vault/challenge.ts';
 import { VaultClient } from '../../src/azure/vault/vault-client.ts';
-import { fetchedFromWire, listedFromWire } from '../../src/azure/vault/vault-json.ts';
+import { fetchedFromWire, listedFromWire, objectsFromWire } from '../../src/azure/vault/vault-json.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { parseServeFlags } from '../../src/cli/serve-flags.ts';
@@ -348,6 +348,13 @@ function azureTargets(): readonly Target[] {
       samples: [json(listing)],
       words: JSON_WORDS,
       parse: ofJson((body) => listedFromWire(SECRET, body)),
+      refusals: [BadAnswer],
+    },
+    {
+      name: 'listing of objects',
+      samples: [json({ value: [{ id: `${VAULT_URL}/secrets/a`, attributes, tags: { a: 'b' } }], nextLink: null })],
+      words: JSON_WORDS,
+      parse: ofJson((body) => objectsFromWire('secret', body)),
       refusals: [BadAnswer],
     },
     {

@@ -143,9 +143,9 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       await eventually(async () => {
         if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
         expect(files()).toEqual(['db/password: two', 'tls/ca: A']);
+        const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'parts-default-parts');
+        expect(status).toMatchObject({ objects: [{ id: 'secret/parts', version }] });
       });
-      const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'parts-default-parts');
-      expect(status).toMatchObject({ objects: [{ id: 'secret/parts', version }] });
     },
     LIMIT_MS,
   );
@@ -222,6 +222,42 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       await becomes(['comes: here'], node.emulator.setSecret(VAULT, 'comes', 'here'));
       node.emulator.setEnabled(VAULT, { kind: 'secrets', name: 'comes' }, false);
       await becomes(['.missing: comes\nstays-away\n'], 'missing');
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'follows a selection: an object appears, changes and goes, until the last one has gone',
+    async () => {
+      node.emulator.grant(VAULT, { identity: IDENTITY, secrets: ['list'] });
+      const item = { objectNames: 'live-*', objectType: 'secret', objectAlias: 'live/{name}', optional: 'true' };
+      node.addClass('selection', { parameters: classicParameters([item]) });
+      const pod = node.addPod({ name: 'selection', secretProviderClass: 'selection' });
+      await node.kubelet.mount(pod);
+      const becomes = (files: readonly string[], ids: readonly string[]) =>
+        eventually(async () => {
+          if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
+          expect(Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`)).toEqual(
+            files,
+          );
+          const { status } = node.objects.get(
+            'secretproviderclasspodstatuses',
+            'default',
+            'selection-default-selection',
+          );
+          const { objects } = status as { readonly objects: readonly { id: string }[] };
+          expect(objects.map(({ id }) => id)).toEqual(ids);
+        });
+      await becomes([], ['secret/live-*']);
+      node.emulator.setSecret(VAULT, 'live-a', 'one');
+      await becomes(['live/live-a: one'], ['secret/live-a']);
+      node.emulator.setSecret(VAULT, 'live-b', 'two');
+      node.emulator.setSecret(VAULT, 'live-a', 'three');
+      await becomes(['live/live-a: three', 'live/live-b: two'], ['secret/live-a', 'secret/live-b']);
+      node.emulator.deleteObject(VAULT, 'secrets', 'live-a');
+      await becomes(['live/live-b: two'], ['secret/live-b']);
+      node.emulator.deleteObject(VAULT, 'secrets', 'live-b');
+      await becomes(['.missing: live-*\n'], ['literal/.missing', 'secret/live-*']);
     },
     LIMIT_MS,
   );

@@ -184,9 +184,9 @@ export class SessionReader implements VaultReader {
   /** Returns the value in memory, and how the read is answered, as metrics count it. */
   async #lookInMemory<O extends Operation>({ signal }: FetchContext, { key, shared, maxAgeMs, choose }: Read<O>) {
     // A Mount asks for all its objects at the same time: each request begins in a separate turn.
-    const find = () => choose(shared.find(key, maxAgeMs));
+    const find = () => shared.find(key, maxAgeMs);
     if (find() === undefined && !shared.flights.has(key)) await nextTurn(signal);
-    const kept = find();
+    const kept = choose(find());
     const found = kept !== undefined ? 'hit' : shared.flights.has(key) ? 'shared' : 'miss';
     this.#options.telemetry.cacheLookup(found);
     return { kept, found };
