@@ -102,6 +102,8 @@ export interface Telemetry {
   lastKnownMount(cause: LastKnownCause): void;
   /** An optional object was missing at a Mount. */
   objectMissing(reason: MissingReason): void;
+  /** A fallback vault answered a read in place of a vault that was away. */
+  fallbackRead(vault: string, fallback: string): void;
   /** The dates of an object with `validity` did not hold at a Mount. */
   objectNotValid(action: ValidityAction): void;
   /** One warning about a certificate. The reasons are few, such as `expired` or `chain_incomplete`. */
@@ -124,6 +126,7 @@ export const silentTelemetry: Telemetry = {
   cacheLookup() {},
   lastKnownMount() {},
   objectMissing() {},
+  fallbackRead() {},
   objectNotValid() {},
   certificateWarning() {},
   mountFinished() {},

@@ -163,7 +163,7 @@ export function createMount(deps: MountDeps): MountHandler {
     const context = { signal, deadlineAt, hasty, progress, snapshot, mountId: ++mounts, memory };
     try {
       const answer = await abortable(mount(input, { ...deps, ...shared, report, redactor, context }), signal);
-      const note = report.delivered(answer, snapshot.lastKnown);
+      const note = report.delivered(answer, snapshot);
       return { ...answer, note, memory: { bytes: answer.bytes, release: () => memory.close() } };
     } catch (thrown) {
       const cause = explained(asProviderError(thrown), snapshot);

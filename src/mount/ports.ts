@@ -150,6 +150,9 @@ export interface ClassReader {
 /** Opens the vault of a volume. */
 export interface VaultAccess {
   open(
-    volume: Pick<VolumeSpec, 'pod' | 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl' | 'maxAgeMs'>,
+    volume: Pick<
+      VolumeSpec,
+      'pod' | 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl' | 'maxAgeMs' | 'fallbackVaults'
+    >,
   ): VaultReader;
 }

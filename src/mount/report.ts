@@ -15,7 +15,7 @@ import { shortNameOf } from './failures.ts';
 import type { FetchedSpec } from './fetch.ts';
 import type { LogOnce } from './log-once.ts';
 import type { Answer } from './response.ts';
-import type { LastKnownValue } from './snapshot.ts';
+import type { LastKnownValue, Snapshot, ValueElsewhere } from './snapshot.ts';
 import type { VersionLog } from './version-log.ts';
 import type { VolumeNames } from './volume-names.ts';
 
@@ -110,16 +110,30 @@ export class MountReport {
 
   /**
    * Records the answer. If it has last known values, the log names their objects, the age of the oldest, how much longer
-   * all of them are served, and the cause. Returns the same for the caller; undefined: all values are current.
+   * all of them are served, and the cause. Returns the same for the caller; undefined: all values are current. Values of
+   * fallback vaults are logged too.
    */
-  delivered(answer: Answer, lastKnown: readonly LastKnownValue[]): string | undefined {
+  delivered(answer: Answer, { lastKnown, elsewhere }: Pick<Snapshot, 'lastKnown' | 'elsewhere'>): string | undefined {
     const { files, warning } = answer;
     const note = this.#lastKnown(lastKnown);
+    this.#answeredElsewhere(elsewhere);
     if (warning !== undefined) this.#once('large', () => this.#log.warn('Volume warning', { detail: warning }));
     this.#options.journal.record(this.#volume(), answer, this.#log);
     this.#log.info('Mounted', { code: 'OK', ...this.#figures(files.length) });
     this.#finished(true);
     return note;
+  }
+
+  /** Writes one line for each fallback vault of each vault. */
+  #answeredElsewhere(values: readonly ValueElsewhere[]): void {
+    for (const one of values) {
+      const { vault, fallback } = one;
+      const same = values.filter((other) => other.vault === vault && other.fallback === fallback);
+      if (same[0] !== one) continue;
+      const { code, message: error } = same.find(({ cause }) => cause !== undefined)?.cause ?? {};
+      const objects = namesOf(same.map(({ ref }) => ref));
+      this.#log.warn('Answered by a fallback vault', { vault, fallback, objects, code, error });
+    }
   }
 
   #lastKnown(values: readonly LastKnownValue[]): string | undefined {

@@ -39,10 +39,21 @@ export interface LastKnownValue {
   readonly cause: ProviderError;
 }
 
+/** A value that a fallback vault gave in place of another one. */
+export interface ValueElsewhere {
+  readonly ref: GivenRef;
+  /** Name of the vault that was asked first. */
+  readonly vault: string;
+  readonly fallback: string;
+  /** Why the first vault did not give it; undefined: the value is one of an earlier Mount, from memory. */
+  readonly cause?: ProviderError | undefined;
+}
+
 /** The values of one Mount. */
 export class Snapshot {
   readonly #clock: Pick<Clock, 'steady'>;
   readonly #given: GivenValue[] = [];
+  readonly #elsewhere: ValueElsewhere[] = [];
   /** The reads under way that have no last known value, by name, with the words for it. */
   readonly #lacking = new Map<string, () => string | undefined>();
 
@@ -52,6 +63,16 @@ export class Snapshot {
 
   add(value: GivenValue): void {
     this.#given.push(value);
+  }
+
+  /** Records that a fallback vault gave a value. */
+  answeredElsewhere(value: ValueElsewhere): void {
+    this.#elsewhere.push(value);
+  }
+
+  /** The values of fallback vaults, in the order in which they were given. */
+  get elsewhere(): readonly ValueElsewhere[] {
+    return this.#elsewhere;
   }
 
   /**

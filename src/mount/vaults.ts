@@ -19,11 +19,10 @@ export function openVaults(volume: VolumeSpec, vaults: VaultAccess): ReaderOf {
       own ??= vaults.open(volume);
       return own;
     }
-    const { name: vaultName, tenantId } = vault;
-    const key = JSON.stringify([vaultName.toLowerCase(), tenantId]);
-    const reader =
-      others.get(key) ??
-      vaults.open({ ...volumeAt(volume, tenantId), vaultName, vaultUrl: vaultUrlOf(vaultName, volume.cloud) });
+    const { name: vaultName, tenantId, fallbackVaults } = vault;
+    const key = JSON.stringify([vaultName.toLowerCase(), tenantId, fallbackVaults]);
+    const place = { vaultName, vaultUrl: vaultUrlOf(vaultName, volume.cloud), fallbackVaults };
+    const reader = others.get(key) ?? vaults.open({ ...volumeAt(volume, tenantId), ...place });
     others.set(key, reader);
     return reader;
   };

@@ -28,9 +28,32 @@ export function addCounters(registers: Registry[]): Counters {
   return counters;
 }
 
+type MakeCounter = <L extends string>(name: string, help: string, ...labelNames: L[]) => Counter<L>;
+
+/** The counters of objects that are not given out as usual. */
+function objectCounters(counter: MakeCounter) {
+  return {
+    missingObjects: counter(
+      'akv_csi_missing_objects_total',
+      'Optional objects that were missing at a Mount, since there is no such object or it is disabled',
+      'reason',
+    ),
+    fallbackReads: counter(
+      'akv_csi_fallback_reads_total',
+      'Reads that a fallback vault answered, since the vault before it was away',
+      'vault',
+      'fallback',
+    ),
+    invalidObjects: counter(
+      'akv_csi_invalid_objects_total',
+      'Objects with validity whose dates did not hold at a Mount, by what was done',
+      'action',
+    ),
+  };
+}
+
 function registerCounters(registers: Registry[]) {
-  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
-    new Counter({ name, help, labelNames, registers });
+  const counter: MakeCounter = (name, help, ...labelNames) => new Counter({ name, help, labelNames, registers });
   return {
     vaultRetries: counter(
       'akv_csi_vault_retries_total',
@@ -65,16 +88,7 @@ function registerCounters(registers: Registry[]) {
       'Mounts answered with last known values, since a vault or the login service did not answer',
       'cause',
     ),
-    missingObjects: counter(
-      'akv_csi_missing_objects_total',
-      'Optional objects that were missing at a Mount, since there is no such object or it is disabled',
-      'reason',
-    ),
-    invalidObjects: counter(
-      'akv_csi_invalid_objects_total',
-      'Objects with validity whose dates did not hold at a Mount, by what was done',
-      'action',
-    ),
+    ...objectCounters(counter),
     certificateWarnings: counter(
       'akv_csi_certificate_warnings_total',
       'Certificates mounted although something is wrong with them',

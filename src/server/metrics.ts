@@ -189,6 +189,10 @@ function requestCounters(
     objectMissing(reason) {
       count(({ missingObjects }) => missingObjects.inc({ reason }));
     },
+    fallbackRead(vault, fallback) {
+      const labels = { vault: vaultLabel(vault), fallback: vaultLabel(fallback) };
+      count(({ fallbackReads }) => fallbackReads.inc(labels));
+    },
     objectNotValid(action) {
       count(({ invalidObjects }) => invalidObjects.inc({ action }));
     },

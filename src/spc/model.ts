@@ -99,6 +99,8 @@ export interface ObjectVault {
   readonly name: string;
   /** Empty: the tenant of the volume. */
   readonly tenantId: string;
+  /** Names of vaults that are asked, in this order, while this one is away; empty: none. */
+  readonly fallbackVaults: readonly string[];
 }
 
 /**
@@ -209,6 +211,8 @@ export interface VolumeSpec {
   readonly vaultName: string;
   /** `https://<name>.<suffix>`, without a trailing slash. */
   readonly vaultUrl: string;
+  /** Names of vaults of the same tenant that are asked, in this order, while the volume's vault is away. Absent: none. */
+  readonly fallbackVaults?: readonly string[] | undefined;
   readonly objects: readonly ObjectSpec[];
   /** Absent: none. */
   readonly selections?: readonly SelectionSpec[] | undefined;

@@ -17,6 +17,7 @@ export const CLASSIC_NAMES: readonly string[] = [
   'templates',
   'maxAge',
   'validity',
+  'fallbackVaults',
   'resourceGroup',
   'subscriptionId',
 ];
@@ -31,6 +32,7 @@ export const KEY_VAULT_NAMES: readonly string[] = [
   'templates',
   'maxAge',
   'validity',
+  'fallbackVaults',
   'cloudName',
   'cloudEnvFileName',
 ];

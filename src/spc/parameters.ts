@@ -23,7 +23,16 @@ import { tenantDoubt } from './placeholder.ts';
 import { readTemplates } from './read-templates.ts';
 import { type ResolvedObjects, resolveObjects } from './resolve-objects.ts';
 import { withValidity } from './validity.ts';
-import { tenantsWithoutEffect, vaultsProblem, vaultUrlOf, withoutOwnVault } from './vaults.ts';
+import {
+  FALLBACKS_FIELD,
+  fallbackNames,
+  fallbacksProblem,
+  type OwnVault,
+  tenantsWithoutEffect,
+  vaultsProblem,
+  vaultUrlOf,
+  withoutOwnVault,
+} from './vaults.ts';
 
 /** The result of reading parameters: a volume if there is no error among the findings. */
 export interface ParsedParameters {
@@ -74,7 +83,7 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
   const templates = readTemplates(reader, manifest);
   const maxAgeMs = reader.maxAge();
   const validity = reader.validity();
-  checkVaults(reader, manifest);
+  const own = readVaults(reader, manifest);
   const { findings } = reader;
   const { pod, secretProviderClass } = attributes;
   const { cloud, mode, identity, tenantId, vaultName, objects, selections, literals } = manifest;
@@ -83,10 +92,11 @@ export function parseParameters(attributes: Attributes, context: ParameterContex
     return { ...read, volume: undefined };
   const vaultUrl = vaultUrlOf(vaultName, cloud);
   const place = { pod, secretProviderClass, cloud, tenantId, identity, vaultName, vaultUrl };
-  const ready = withoutOwnVault(withValidity(objects, validity), manifest);
-  const chosen = withPatterns(selections, (patterns) => withoutOwnVault(withValidity(patterns, validity), manifest));
-  const aged = maxAgeMs === undefined ? {} : { maxAgeMs };
-  return { ...read, volume: { ...place, objects: ready, selections: chosen, literals, templates, ...aged } };
+  const ready = (all: readonly ObjectSpec[]) => withoutOwnVault(withValidity(all, validity), own);
+  const { fallbackVaults } = own;
+  const more = { ...(maxAgeMs !== undefined && { maxAgeMs }), ...(fallbackVaults.length > 0 && { fallbackVaults }) };
+  const chosen = withPatterns(selections, ready);
+  return { ...read, volume: { ...place, objects: ready(objects), selections: chosen, literals, templates, ...more } };
 }
 
 /** Returns the selections with their patterns changed. */
@@ -99,16 +109,20 @@ function withPatterns(
   return selections.map((selection, index) => ({ ...selection, pattern: patterns[index] ?? selection.pattern }));
 }
 
-function checkVaults(
-  reader: ParameterReader,
-  { mode, objects: named, selections, vaultName, tenantId }: Manifest,
-): void {
+/** Reads the fallback vaults, and checks all vaults of the volume. */
+function readVaults(reader: ParameterReader, manifest: Manifest): OwnVault {
+  const { mode, vaultName, tenantId } = manifest;
+  const objects = [...manifest.objects, ...manifest.selections.map(({ pattern }) => pattern)];
+  const fallbackVaults = fallbackNames(reader.text(FALLBACKS_FIELD));
+  const wrong = fallbacksProblem(fallbackVaults, vaultName);
+  if (wrong !== undefined) reader.error(FALLBACKS_FIELD, `${FALLBACKS_FIELD} ${wrong}`);
+  const own = { vaultName, tenantId, fallbackVaults };
   const text = reader.has('keyVault') ? 'keyVault' : 'objects';
-  const objects = [...named, ...selections.map(({ pattern }) => pattern)];
-  const problem = vaultsProblem(objects, { vaultName, tenantId });
+  const problem = vaultsProblem(objects, own);
   if (problem !== undefined) reader.error(text, `${text}: ${problem}`);
   const warning = mode === undefined ? undefined : tenantsWithoutEffect(objects, rowOf({ kind: mode }).needsTenant);
   if (warning !== undefined) reader.warning(text, `${text}: ${warning}`);
+  return own;
 }
 
 /** Returns one error for all mistakes, those of the official provider first, or undefined. */

@@ -37,6 +37,11 @@ vaults:
     tenant: "${TENANT}"
     grants: [{identity: app, secrets: [get]}]
     secrets: [{name: root-ca, value: root}]
+  - {name: kv-north, tenant: "${TENANT}"}
+  - name: kv-east
+    tenant: "${TENANT}"
+    grants: [{identity: app, secrets: [get]}]
+    secrets: [{name: db-password, value: copy}, {name: root-ca, value: root-copy}]
   - name: kv-partner
     tenant: "22222222-2222-2222-2222-222222222222"
     grants: [{identity: app, secrets: [get]}]
@@ -179,7 +184,7 @@ describe('the examples of certificate-files.md', () => {
 });
 
 describe('the examples of object-options.md', () => {
-  const [optional, metadata, validity, vaults, current] = classesOf('docs/object-options.md');
+  const [optional, metadata, validity, vaults, fallback, current] = classesOf('docs/object-options.md');
   const contents = (files: Awaited<ReturnType<typeof mountInto>>['files']) =>
     Object.fromEntries(files.map(({ path, contents }) => [path, contents.toString()]));
 
@@ -222,6 +227,14 @@ describe('the examples of object-options.md', () => {
       'kv-shared/secret/root-ca',
       'kv-partner/secret/partner-key',
     ]);
+  });
+
+  it('read the fallback vaults while the first are away', async () => {
+    for (const vault of ['my-key-vault', 'kv-north', 'kv-shared'])
+      world.emulator.faults.add({ on: 'vault', vault, action: { kind: 'answer', status: 503 } });
+    const { files } = await mountInto(world, 'fallback', fallback?.parameters ?? {});
+    world.emulator.faults.clear();
+    expect(contents(files)).toEqual({ 'db-password': 'copy', 'root-ca': 'root-copy' });
   });
 
   it('ask the vault each time', async () => {

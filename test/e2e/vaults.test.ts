@@ -111,3 +111,36 @@ describe('an object of another vault', () => {
     });
   });
 });
+
+describe('a fallback vault', () => {
+  const fallback = classic([item('a', { optional: 'true' })], { fallbackVaults: 'kv-closed, kv-shared' });
+  const away = (vault: string) =>
+    world.emulator.faults.add({ on: 'vault', vault, action: { kind: 'answer', status: 503 } });
+  const lines = () =>
+    world.provider
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('Answered by a fallback vault'));
+
+  it('is not asked while the vault answers', async () => {
+    const { files, asked } = await mount('fallback', fallback);
+    expect([files, asked]).toEqual([{ a: 'west' }, ['kv-west']]);
+  });
+
+  it('answers under the id of the vault, and the log says so', async () => {
+    away('kv-west');
+    const { files, ids, asked } = await mount('fallback', fallback);
+    expect([files, ids]).toEqual([{ a: 'shared' }, ['secret/db-password']]);
+    expect([...new Set(asked)]).toEqual(['kv-west', 'kv-closed', 'kv-shared']);
+    await expect.poll(() => lines().length).toBe(1);
+    expect(lines()[0]).toMatch(/vault=kv-west fallback=kv-shared objects=db-password code=ERR_VAULT/);
+  });
+
+  it('leaves the file in place if none answers, also that of an optional object', async () => {
+    away('kv-west');
+    away('kv-shared');
+    await expect(mount('fallback', { ...fallback, maxAge: '0s' })).rejects.toMatchObject({
+      cause: { details: expect.stringMatching(/vault "kv-west": .*; Cannot read from vault "kv-shared": 503/) },
+    });
+  });
+});

@@ -186,6 +186,8 @@ describe('our own metrics', () => {
     metrics.lastKnownMount('timeout');
     metrics.objectMissing('disabled');
     metrics.objectNotValid('previous');
+    metrics.fallbackRead('kv-west', 'kv-north');
+    expect(await samples(metrics, 'akv_csi_fallback_reads_total')).toEqual(['fallback="kv-north",vault="kv-west" 1']);
     metrics.certificateWarning('expired');
     expect(await samples(metrics, 'akv_csi_invalid_objects_total')).toEqual([
       'action="warned" 0',

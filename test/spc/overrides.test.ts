@@ -49,6 +49,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   templates: ['a: b', 'a: c'],
   maxAge: ['0s', '5m'],
   validity: ['previous', 'ignore'],
+  fallbackVaults: ['kv3', 'kv3,kv4'],
 };
 const PLAIN = Object.entries(VALUES).flatMap(([name, values]) => values.map((value) => ({ [name]: value })));
 const MISSPELT = PLAIN.flatMap((change) =>
@@ -66,9 +67,9 @@ function volumeOf(parameters: Readonly<Record<string, string>>): VolumeSpec | un
 }
 
 /** What the identity reads: everything but the files that are made of it. */
-function readingOf({ cloud, tenantId, identity, vaultUrl, objects: all }: VolumeSpec): unknown {
+function readingOf({ cloud, tenantId, identity, vaultUrl, fallbackVaults, objects: all }: VolumeSpec): unknown {
   const asked = all.map(({ type, name, version, history, validity }) => ({ type, name, version, history, validity }));
-  return { cloud, tenantId, identity, vaultUrl, asked };
+  return { cloud, tenantId, identity, vaultUrl, fallbackVaults, asked };
 }
 
 it('has values of each parameter', () => {

@@ -235,7 +235,7 @@ describe('the keyVault form beside other parameters', () => {
   it.each([
     [
       'tenantID',
-      'next to keyVault only fileLayout, certificateUse, fileName, filePermission, templates, maxAge, validity, cloudName, cloudEnvFileName are allowed',
+      'next to keyVault only fileLayout, certificateUse, fileName, filePermission, templates, maxAge, validity, fallbackVaults, cloudName, cloudEnvFileName are allowed',
     ],
     ['usePodIdentity', 'next to keyVault only'],
     ['filelayout', 'did you mean "fileLayout"?'],

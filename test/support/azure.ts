@@ -63,7 +63,7 @@ export interface Lab {
   readonly azure: Azure;
   readonly cloud: Cloud;
   /** Opens a vault with an identity. */
-  open(identity: Identity, vaultName?: string, maxAgeMs?: number): VaultReader;
+  open(identity: Identity, vaultName?: string, maxAgeMs?: number, fallbackVaults?: readonly string[]): VaultReader;
   /** Returns the context of a new Mount. */
   context(options?: Partial<FetchContext>): FetchContext;
   /** Counts the authenticated requests in the log, by kind. */
@@ -146,7 +146,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     emulator,
     azure,
     cloud,
-    open: (identity, vaultName = 'lab-vault', maxAgeMs) =>
+    open: (identity, vaultName = 'lab-vault', maxAgeMs, fallbackVaults) =>
       azure.vaults.open({
         pod: POD,
         cloud,
@@ -155,6 +155,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         vaultName,
         vaultUrl: `https://${vaultName}.${cloud.vaultSuffix}`,
         maxAgeMs,
+        fallbackVaults,
       }),
     context: ({ signal = new AbortController().signal, ...given } = {}) => ({
       signal: withListeners(signal),

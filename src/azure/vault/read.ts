@@ -16,6 +16,8 @@ export interface Read<O extends Operation> {
   readonly shared: SharedReads<KnownValues[O]>;
   readonly ttlMs: number;
   readonly maxAgeMs: number;
+  /** Other vaults are asked if this one is away. */
+  readonly hasFallbacks: boolean;
   /** Chooses the value in memory, given the one that was read a moment ago. */
   readonly choose: (kept: KnownValues[O] | undefined) => KnownValues[O] | undefined;
   /** Returns the answer, or `MORE_PAGES`: it is to be called again. */

@@ -36,6 +36,8 @@ export interface StandInRead<O extends Operation> {
   readonly ttlMs: number;
   /** How old a value may be that the Mount gets, in milliseconds. */
   readonly maxAgeMs: number;
+  /** Other vaults are asked if this one is away. */
+  readonly hasFallbacks: boolean;
 }
 
 /** The last known value of one read, and the tries to replace it. */
@@ -62,25 +64,24 @@ export class StandIn<O extends Operation> {
   }
 
   /**
-   * Begins to ask the vault, within a short time if there is a last known value. `share` asks it; it is also called in
-   * the background, when a vault that is away is to be tried again.
+   * Begins to ask the vault, within a short time if there is a last known value or another vault. `share` asks it; it is
+   * also called in the background, when a vault that is away is to be tried again.
    * Throws: the reason for which the vault need not be asked.
    */
   begin(context: FetchContext, share: (own: FetchContext) => Promise<unknown>): FetchContext {
     const { outages, clock } = this.#parts;
     const { key, question } = this.#read;
     const { known } = this;
-    const away = known === undefined ? undefined : outages.causeOf(question.host, key);
+    const hasOther = known !== undefined || this.#read.hasFallbacks;
+    const away = hasOther ? outages.causeOf(question.host, key) : undefined;
     if (away !== undefined) {
       if (outages.isDue(question.host, key)) this.#tryAgain(context, share);
       const [failed, allFailed] = [describeQuestion(question), describeQuestions(question)];
       throw unsentError(away, { phase: 'vault', host: question.host, failed, allFailed });
     }
     this.#trial = this.#beginTrial();
-    if (known === undefined) {
-      context.snapshot.lacks(key, () => this.#whyNot);
-      return context;
-    }
+    if (known === undefined) context.snapshot.lacks(key, () => this.#whyNot);
+    if (!hasOther) return context;
     this.#wait = beginShortWait(context, clock, (abort) => abort(lateError(question)));
     const { signal, deadlineAt } = this.#wait;
     return { ...context, signal, deadlineAt };
@@ -92,10 +93,14 @@ export class StandIn<O extends Operation> {
     this.#trial?.answered();
   }
 
-  /** Returns the last known value in place of an error; undefined if the error is an answer, or there is no value. */
-  insteadOf(error: unknown, context: FetchContext): KnownValues[O] | undefined {
+  /** Records how the read failed. */
+  failed(error: unknown): void {
     this.#wait?.end();
     if (this.#trial !== undefined) this.#report(this.#trial, error);
+  }
+
+  /** Returns the last known value in place of an error; undefined if the error is an answer, or there is no value. */
+  insteadOf(error: unknown, context: FetchContext): KnownValues[O] | undefined {
     const { known } = this;
     return known === undefined || !mayStandIn(error) ? undefined : this.give(context, known.value, error);
   }
@@ -152,12 +157,13 @@ export class StandIn<O extends Operation> {
 
   /**
    * Reports how a try ended; one that its Mount gave up, or whose login failed, says nothing about the vault. The request
-   * is remembered where a last known value can be served in its place.
+   * is remembered where a last known value, or another vault, can take its place.
    */
   #report(trial: Trial, error: unknown): void {
     if (!(error instanceof ProviderError) || error.details.phase !== 'vault') return;
+    const isNeeded = this.known === undefined && !this.#read.hasFallbacks;
     if (!isAway(error)) trial.answered();
-    else trial.failed(error, this.known === undefined ? undefined : this.#read.request.principal);
+    else trial.failed(error, isNeeded ? undefined : this.#read.request.principal);
   }
 }
 
@@ -165,8 +171,8 @@ function mayStandIn(error: unknown): error is ProviderError {
   return isAway(error) || (error instanceof ProviderError && error.code === 'ERR_THROTTLED');
 }
 
-/** Returns the error of a vault that takes too long for a Mount that has a last known value. */
-function lateError(question: VaultQuestion): ProviderError {
+/** Returns the error of a vault that takes too long for a Mount that has a last known value, or another vault. */
+export function lateError(question: VaultQuestion): ProviderError {
   const { host } = question;
   const text = `${hostInWords('vault', host)} does not answer; ${hostHint('vault')}`;
   const reason = `${describeQuestions(question)}: ${text}`;

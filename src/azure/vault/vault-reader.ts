@@ -24,6 +24,7 @@ import type { Outages } from '../http/outages.ts';
 import { outcomeOf } from '../http/outcome.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
 import type { Standing } from '../login/standing.ts';
+import type { Fallbacks } from './fallbacks.ts';
 import type { GateRequest } from './gate.ts';
 import type { KnownValues, Operation } from './known-request.ts';
 import type { LastKnownGood } from './last-known-good.ts';
@@ -63,12 +64,14 @@ export interface ReaderOptions {
 export class SessionReader implements VaultReader {
   readonly #session: VaultSession;
   readonly #options: ReaderOptions;
+  readonly #fallbacks: Fallbacks | undefined;
   #identity: Promise<Standing> | undefined;
   #login: Promise<unknown> | undefined;
 
-  constructor(session: VaultSession, options: ReaderOptions) {
+  constructor(session: VaultSession, options: ReaderOptions, fallbacks?: Fallbacks) {
     this.#session = session;
     this.#options = options;
+    this.#fallbacks = fallbacks;
   }
 
   get(ref: ObjectRef, context: FetchContext, stamp?: Stamp | undefined): Promise<FetchedObject> {
@@ -97,8 +100,9 @@ export class SessionReader implements VaultReader {
     const listing = new Listing(objectsPath(type), (page) => objectsFromWire(type, page));
     const asked = this.#ask({ type, name: ALL_OBJECTS, version: '' }, 'list');
     const objects = await this.#read(context, { ...asked, shared, ...this.#pagesOf(listing) });
-    const isLastKnown = context.snapshot.lastKnown.some(({ ref }) => ref === asked.request);
-    return { objects, listedAt: isLastKnown ? undefined : known.find(asked.request)?.readAt };
+    const { lastKnown, elsewhere } = context.snapshot;
+    const isForeign = [...lastKnown, ...elsewhere].some(({ ref }) => ref === asked.request);
+    return { objects, listedAt: isForeign ? undefined : known.find(asked.request)?.readAt };
   }
 
   #pagesOf<T>(listing: Listing<T>) {
@@ -127,6 +131,7 @@ export class SessionReader implements VaultReader {
       return await this.#inMemory(context, read, async () => {
         const { kept, found } = await this.#lookInMemory(context, read);
         if (kept !== undefined) return begun.give(context, kept);
+        this.#fallbacks?.refuseFirst(read);
         const limited = begun.begin(context, (own) => this.#shareRead(own, read));
         const value = await this.#shareRead(limited, read);
         begun.answered();
@@ -135,10 +140,15 @@ export class SessionReader implements VaultReader {
       });
     } catch (error) {
       const explained = this.#explain(context, read, error);
+      standIn?.failed(explained);
+      if (standIn?.asked === true) this.#report(read, startedAt, explained);
+      const bounded = standIn?.known !== undefined;
+      const other = standIn && (await this.#fallbacks?.instead(read, explained, { context, bounded }));
+      if (other?.value !== undefined) return other.value;
       const instead = standIn?.insteadOf(explained, context);
-      if (instead === undefined || standIn?.asked === true) this.#report(read, startedAt, explained);
-      if (instead === undefined) throw standIn?.unserved(explained) ?? explained;
-      return this.#inMemory(context, read, async () => instead);
+      if (instead !== undefined) return this.#inMemory(context, read, async () => instead);
+      if (standIn?.asked !== true) this.#report(read, startedAt, explained);
+      throw standIn?.unserved(other?.error ?? explained) ?? explained;
     }
   }
 
@@ -182,11 +192,12 @@ export class SessionReader implements VaultReader {
   }
 
   /** Returns the value in memory, and how the read is answered, as metrics count it. */
-  async #lookInMemory<O extends Operation>({ signal }: FetchContext, { key, shared, maxAgeMs, choose }: Read<O>) {
+  async #lookInMemory<O extends Operation>(context: FetchContext, read: Read<O>) {
+    const { key, shared, maxAgeMs, choose } = read;
     // A Mount asks for all its objects at the same time: each request begins in a separate turn.
     const find = () => shared.find(key, maxAgeMs);
-    if (find() === undefined && !shared.flights.has(key)) await nextTurn(signal);
-    const kept = choose(find());
+    if (find() === undefined && !shared.flights.has(key)) await nextTurn(context.signal);
+    const kept = choose(find()) ?? this.#fallbacks?.find(read, context);
     const found = kept !== undefined ? 'hit' : shared.flights.has(key) ? 'shared' : 'miss';
     this.#options.telemetry.cacheLookup(found);
     return { kept, found };
@@ -271,9 +282,10 @@ export class SessionReader implements VaultReader {
 
   #ask<O extends Operation>({ type, name, version }: ObjectRef, operation: O) {
     const { scope, login, host, maxAgeMs } = this.#session;
+    const hasFallbacks = this.#fallbacks !== undefined;
     const question = new SessionQuestion(this.#session, { type, name, version }, operation);
     const request = { principal: login.principal, vaultUrl: host.url, operation, type, name, version };
-    return { key: JSON.stringify([scope, type, name, version, operation]), request, question, maxAgeMs };
+    return { key: JSON.stringify([scope, type, name, version, operation]), request, question, maxAgeMs, hasFallbacks };
   }
 
   #hostQuestion({ key, question }: Pick<Read<Operation>, 'key' | 'question'>) {

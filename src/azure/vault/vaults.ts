@@ -6,8 +6,11 @@
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { Sweeper } from '../../base/sweeper.ts';
 import type { FetchedObject, ListedObject, ListedVersion, VaultAccess, VaultReader } from '../../mount/ports.ts';
+import { vaultUrlOf } from '../../spc/vaults.ts';
 import type { TokenPool } from '../login/token-pool.ts';
+import { Fallbacks, type FallbackVault } from './fallbacks.ts';
 import { VaultGate } from './gate.ts';
+import { LastKnownGood } from './last-known-good.ts';
 import { SharedReads } from './shared-reads.ts';
 import { judge } from './throttling.ts';
 import { VaultClient } from './vault-client.ts';
@@ -37,6 +40,8 @@ export interface AzureVaultsOptions extends Omit<ReaderOptions, 'objects' | 'ver
 export class AzureVaults implements VaultAccess {
   readonly #options: AzureVaultsOptions;
   readonly #readerOptions: ReaderOptions;
+  /** Readers of fallback vaults: the last known values are those of the first vault. */
+  readonly #fallbackOptions: ReaderOptions;
   readonly #hosts = new Map<string, VaultHost>();
 
   constructor(options: AzureVaultsOptions) {
@@ -46,11 +51,25 @@ export class AzureVaults implements VaultAccess {
     const versions = new SharedReads<readonly ListedVersion[]>(sweeper, bytesOfListing);
     const listings = new SharedReads<readonly ListedObject[]>(sweeper, bytesOfListing);
     this.#readerOptions = { ...options, objects, versions, listings };
+    this.#fallbackOptions = { ...this.#readerOptions, known: new LastKnownGood({ sweeper, maxStaleMs: 0 }) };
   }
 
   open(volume: VaultVolume): VaultReader {
     const session = startSession(volume, this.#host(volume.vaultUrl), this.#options.tokens);
-    return new SessionReader(session, this.#readerOptions);
+    const { fallbackVaults = [] } = volume;
+    if (fallbackVaults.length === 0) return new SessionReader(session, this.#readerOptions);
+    const vaults = fallbackVaults.map((name) => this.#fallback(volume, name));
+    return new SessionReader(session, this.#readerOptions, new Fallbacks(vaults, this.#options));
+  }
+
+  /** Describes a fallback vault of a volume. Its reader takes nothing from memory: `Fallbacks` keeps what it gives. */
+  #fallback(volume: VaultVolume, vaultName: string): FallbackVault {
+    const vaultUrl = vaultUrlOf(vaultName, volume.cloud);
+    const open = () => {
+      const place = { ...volume, vaultName, vaultUrl, maxAgeMs: 0 };
+      return new SessionReader(startSession(place, this.#host(vaultUrl), this.#options.tokens), this.#fallbackOptions);
+    };
+    return { vaultName, host: new URL(vaultUrl).host, open };
   }
 
   #host(vaultUrl: string): VaultHost {
