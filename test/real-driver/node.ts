@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CREDENTIALS_SECRET, EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/fixtures.ts';
+import { CREDENTIALS_SECRET, EXAMPLE_SEED, NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
 import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { builtProgram } from '../support/e2e.ts';
@@ -16,6 +16,16 @@ import type { KubeObject, ObjectStore } from './objects.ts';
 import { startRelay } from './relay.ts';
 
 const AUDIENCE = 'api://AzureADTokenExchange';
+/** A second vault, which the pods' identity may read. */
+export const FALLBACK_VAULT = 'kv-fallback';
+const SEED = EXAMPLE_SEED.replace(
+  /^vaults:$/m,
+  `$&
+  - name: ${FALLBACK_VAULT}
+    tenant: "${TENANT}"
+    grants: [{identity: demo-workload, secrets: [get]}]`,
+);
+
 /** The issuer of the federated identity in the example seed. */
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 export const WORKLOAD_CLIENT = '33333333-3333-3333-3333-333333333333';
@@ -87,7 +97,7 @@ export async function startNode({
     const socket = join(providers, 'azure.sock');
     const ownSocket = onAnswer === undefined ? socket : join(directory, 'behind.sock');
     if (onAnswer !== undefined) undos.push(await startRelay({ path: socket, target: ownSocket, onAnswer }));
-    const emulator = await startEmulator({ seed: EXAMPLE_SEED, imdsPort });
+    const emulator = await startEmulator({ seed: SEED, imdsPort });
     undos.push(() => emulator.close());
     const token = (namespace: string, serviceAccount: string) =>
       emulator.issueServiceAccountToken({

@@ -5,7 +5,7 @@ import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import { classicParameters } from './classic.ts';
 import { DRIVERS, realDriverWanted } from './driver.ts';
 import type { PodVolume } from './kubelet.ts';
-import { type Node, startNode } from './node.ts';
+import { FALLBACK_VAULT, type Node, startNode } from './node.ts';
 import { eventually, until } from './wait.ts';
 
 const wanted = realDriverWanted();
@@ -258,6 +258,38 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       await becomes(['live/live-b: two'], ['secret/live-b']);
       node.emulator.deleteObject(VAULT, 'secrets', 'live-b');
       await becomes(['.missing: live-*\n'], ['literal/.missing', 'secret/live-*']);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'reads two vaults, and goes on with the fallback vault while the first is away',
+    async () => {
+      const fallback = FALLBACK_VAULT;
+      for (const [vault, value] of [
+        [VAULT, 'first'],
+        [fallback, 'copy'],
+      ] as const)
+        node.emulator.setSecret(vault, 'two-vaults', value);
+      const secret = { objectName: 'two-vaults', objectType: 'secret' };
+      const items = [secret, { ...secret, objectAlias: 'other', vault: fallback }];
+      node.addClass('vaults', { parameters: { ...classicParameters(items), fallbackVaults: fallback } });
+      const pod = node.addPod({ name: 'vaults', secretProviderClass: 'vaults' });
+      await node.kubelet.mount(pod);
+      const files = () => Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
+      const becomes = (expected: readonly string[]) =>
+        eventually(async () => {
+          if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
+          expect(files()).toEqual(expected);
+        });
+      await becomes(['other: copy', 'two-vaults: first']);
+      node.emulator.faults.add({ on: 'vault', vault: VAULT, action: { kind: 'answer', status: 503 } });
+      await becomes(['other: copy', 'two-vaults: copy']);
+      node.emulator.faults.clear();
+      await becomes(['other: copy', 'two-vaults: first']);
+      const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'vaults-default-vaults');
+      const { objects } = status as { readonly objects: readonly { readonly id: string }[] };
+      expect(objects.map(({ id }) => id).toSorted()).toEqual([`${fallback}/secret/two-vaults`, 'secret/two-vaults']);
     },
     LIMIT_MS,
   );
