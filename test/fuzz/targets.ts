@@ -185,6 +185,7 @@ function manifestTargets(): readonly Target[] {
         OBJECTS,
         'array:\n- {objectName: a, objectType: cert}\n',
         'array:\n- {objectName: a, objectType: secret, optional: true, default: x, metadata: m.json}\n',
+        'array:\n- {objectName: a, objectType: secret, validity: previous, vault: {name: kv2, fallbackVaults: [kv3, kv4]}}\n',
         'array:\n- {objectName: a, objectType: secret, extract: {b: c.d, "e/{key}": {jmesPath: "@", optional: true}}}\n',
       ),
       words: YAML_WORDS,
@@ -192,7 +193,10 @@ function manifestTargets(): readonly Target[] {
     },
     {
       name: 'keyVault',
-      samples: bytes(field, `${field}  optional: true\n  ifMissing: skip\n  metadata: m.json\n`),
+      samples: bytes(
+        field,
+        `${field}  optional: true\n  ifMissing: skip\n  metadata: m.json\n  validity: warn\n  vault: {name: kv2, directoryId: a}\n`,
+      ),
       words: YAML_WORDS,
       parse: ofText((text) => withLanguages(() => parameter('keyVault')(text))),
     },
