@@ -144,8 +144,8 @@ async function startProvider(options: ProviderStart): Promise<Running> {
       ended: once(child, 'exit').then(() => {}),
       async mount(pod) {
         const { files } = await client.mount(requestFor(pod, options), { deadlineMs: 120_000 });
-        if (files.length !== pod.objects.length)
-          throw new Error(`${pod.name}: ${files.length} files instead of ${pod.objects.length}`);
+        const expected = pod.volume?.files ?? pod.objects.length;
+        if (files.length !== expected) throw new Error(`${pod.name}: ${files.length} files instead of ${expected}`);
       },
       async watchFromNow() {
         if (!options.own || options.watchLoop !== true) return;
@@ -222,7 +222,13 @@ function requestFor(pod: Pod, { azure, cloud: names }: Pick<ProviderStart, 'azur
   const isPublic = azure.publicNames || names === 'public';
   const cloud = isPublic ? {} : { cloudName: 'AzureStackCloud', cloudEnvFileName: azure.cloudFile };
   return mountRequestOf({
-    parameters: { keyvaultName: VAULT, tenantID: TENANT, objects: `array:\n${objects.join('')}`, ...cloud },
+    parameters: {
+      keyvaultName: VAULT,
+      tenantID: TENANT,
+      objects: `array:\n${objects.join('')}`,
+      ...cloud,
+      ...pod.volume?.parameters,
+    },
     pod: { name: pod.name, namespace: 'bench', uid: `uid-${pod.name}`, serviceAccount: 'default' },
     volumeAttributes: { secretProviderClass: 'bench' },
     nodePublishSecret: { clientid: new Secret(pod.clientId), clientsecret: new Secret(pod.clientSecret) },

@@ -14,6 +14,7 @@ import { missedTargets, printTable, targetsOf } from './report.ts';
 import type { Row, Scenario } from './scenario.ts';
 import { cold } from './scenarios/cold.ts';
 import { memory } from './scenarios/memory.ts';
+import { parts } from './scenarios/parts.ts';
 import { pfx } from './scenarios/pfx.ts';
 import { podsAtOnce } from './scenarios/pods.ts';
 import { republish } from './scenarios/republish.ts';
@@ -22,7 +23,18 @@ import { start } from './scenarios/start.ts';
 import { throttled } from './scenarios/throttled.ts';
 import { warm } from './scenarios/warm.ts';
 
-const SCENARIOS: readonly Scenario[] = [start, cold, warm, podsAtOnce, republish, select, throttled, pfx, memory];
+const SCENARIOS: readonly Scenario[] = [
+  start,
+  cold,
+  warm,
+  podsAtOnce,
+  republish,
+  select,
+  throttled,
+  pfx,
+  parts,
+  memory,
+];
 
 const HELP = `Usage: npm run bench -- [options]
 

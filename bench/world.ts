@@ -24,6 +24,8 @@ export interface Pod {
   readonly objects: readonly BenchObject[];
   /** A glob that selects the objects, in place of their names. */
   readonly selection?: string;
+  /** A volume whose files are not those of its objects, one for each. Only this project's providers can mount it. */
+  readonly volume?: { readonly parameters: Readonly<Record<string, string>>; readonly files: number };
 }
 
 /** The addresses of the emulator, for baselines. */
@@ -45,6 +47,10 @@ export function podOf(n: number, identity: number, objects: readonly BenchObject
 export function secrets(count: number, from = 0): readonly BenchObject[] {
   return Array.from({ length: count }, (_, i) => ({ name: `secret-${from + i}`, type: 'secret' }));
 }
+
+/** The last secret, which holds a map of {@link CONFIG_KEYS} keys as JSON. */
+export const CONFIG = `secret-${SECRETS - 1}`;
+export const CONFIG_KEYS = 20;
 
 /** Returns secrets that contain a PFX in Key Vault's form: an RSA key, a leaf, an intermediate and a root. */
 export function certificates(count: number): readonly BenchObject[] {
@@ -81,14 +87,12 @@ export function seedOf(size: WorldSize = STANDARD): string {
     subject: `CN=server-${i}`,
     key: { kty: 'RSA' },
   }));
+  const config = Object.fromEntries(numbers(CONFIG_KEYS).map((i) => [`key${i}`, { value: `value ${i}`.repeat(10) }]));
   const values = numbers(size.secrets).map((i) => ({
     name: `secret-${i}`,
     // Earlier than the reads by more than a second, after which dates of listings are trusted.
     created: '2026-01-01T00:00:00Z',
-    value: createHash('shake256', { outputLength: Math.ceil(size.bytes / 2) })
-      .update(`value ${i}`)
-      .digest('hex')
-      .slice(0, size.bytes),
+    value: i === SECRETS - 1 ? JSON.stringify(config) : textOf(i, size.bytes),
   }));
   const pfxs = numbers(size.certificates).map((i) => ({
     name: `pfx-${i}`,
@@ -99,8 +103,21 @@ export function seedOf(size: WorldSize = STANDARD): string {
   return JSON.stringify({
     tenants: [{ id: TENANT, identities }],
     ...(chains.length > 0 && { authorities: AUTHORITIES, chains }),
-    vaults: [{ name: VAULT, tenant: TENANT, grants, secrets: [...values, ...pfxs] }],
+    vaults: [
+      {
+        name: VAULT,
+        tenant: TENANT,
+        grants,
+        secrets: [...values, ...pfxs],
+      },
+    ],
   });
+}
+
+/** Returns the value of a secret. */
+function textOf(secret: number, bytes: number): string {
+  const hash = createHash('shake256', { outputLength: Math.ceil(bytes / 2) });
+  return hash.update(`value ${secret}`).digest('hex').slice(0, bytes);
 }
 
 const AUTHORITIES = [
