@@ -1,9 +1,11 @@
 /** Mounts selections through the built gRPC server, and writes the volumes as the driver does. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
-import { mountInto, startWorld, type World } from '../support/e2e.ts';
+import { builtProgram, mountInto, startWorld, type World } from '../support/e2e.ts';
 
 const VAULT = 'my-key-vault';
 const LARGE = 'large-vault';
@@ -136,6 +138,23 @@ describe('a selection', () => {
     expect(alone).toMatchObject({ files: {}, versions: ['secret/none-*'] });
   });
 
+  it('leaves templates their objects', async () => {
+    const templates = JSON.stringify({ 'app.conf': 'user={{ DB-User }} mail={{ mail }}' });
+    const named = [{ objectName: 'DB-User', templateOnly: 'true' }, { objectName: 'mail' }];
+    const { files } = await mount('templates', classic([{ objectNames: 'db-*' }, ...named], VAULT, { templates }));
+    expect(files).toMatchObject({ 'app.conf': 'user=app mail=m', 'db-password': 'hunter2', mail: 'm' });
+  });
+
+  it('lists the vault of its item', async () => {
+    const { files, versions, requests } = await mount(
+      'other-vault',
+      classic([{ objectNames: 'more-00?', vault: LARGE }]),
+    );
+    expect(Object.keys(files)).toHaveLength(10);
+    expect(versions[0]).toBe(`${LARGE}/secret/more-000`);
+    expect(requests.filter((path) => path === '/secrets')).toHaveLength(21);
+  });
+
   it('follows the vault: an object comes, changes, goes, and the last one leaves a mark', async () => {
     const parameters = classic([{ objectNames: 'live-*', optional: true }]);
     expect((await mount('live', parameters)).files).toEqual({});
@@ -176,6 +195,43 @@ describe('a selection', () => {
     const closed = await failure('refused-2', classic([{ objectNames: 'closed' }]));
     world.emulator.deleteObject(VAULT, 'secrets', 'closed');
     expect(closed).toContain('objectName:closed, selected by objects[0] (closed)');
+  });
+});
+
+describe('the commands', () => {
+  /** Runs a command of the built program on a class. It connects to the emulator. */
+  async function run(command: readonly string[], item: Fields) {
+    const write = (name: string, text: string) => {
+      writeFileSync(join(world.directory, name), text);
+      return join(world.directory, name);
+    };
+    const spec = { provider: 'azure', parameters: classic([item]) };
+    const path = write('class.json', JSON.stringify({ kind: 'SecretProviderClass', metadata: { name: 'app' }, spec }));
+    const { clientid, clientsecret } = NODE_PUBLISH_SECRET;
+    const env = {
+      PATH: process.env.PATH,
+      AZURE_ENVIRONMENT_FILEPATH: write('cloud.json', world.emulator.cloudFile),
+      SSL_CERT_FILE: write('ca.pem', world.emulator.caPem),
+      AZURE_CLIENT_ID: clientid,
+      AZURE_CLIENT_SECRET: clientsecret,
+    };
+    const args = [builtProgram(), ...command, '--cloud-name', 'AzureStackCloud', path];
+    return promisify(execFile)(process.execPath, args, { env }).then(
+      ({ stdout }) => stdout,
+      ({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) => stdout + stderr,
+    );
+  }
+
+  it('mount --direct and check --fetch ask the vault for what matches', async () => {
+    expect(await run(['mount', '--direct'], { objectNames: 'db-*' })).toMatch(/DB-User[\s\S]*db-password/);
+    expect(await run(['check', '--fetch'], { objectNames: 'db-*' })).toContain('0 errors');
+    expect(await run(['check', '--fetch'], { objectNames: 'none-*' })).toContain(
+      'matches none-*; check globs and tags',
+    );
+    expect(await run(['check'], { objectNames: 'none-*' })).toContain('0 errors');
+    expect(await run(['check'], { objectNames: 'db-(a|b)' })).toContain(
+      'class.json:1: error: objects[0].objectNames is wrong',
+    );
   });
 });
 
