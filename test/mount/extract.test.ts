@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { convertObjects } from '../../src/mount/convert/convert.ts';
+import { convertParts, ExtractBudget } from '../../src/mount/convert/parts.ts';
 import { assembleAnswer } from '../../src/mount/response.ts';
 import { readExpression } from '../../src/spc/expression.ts';
 import { loadLanguages } from '../../src/spc/languages.ts';
@@ -268,6 +269,17 @@ describe('a value made to burn time or memory', () => {
     const value = JSON.stringify({ a: Array.from({ length: 8000 }, () => 1) });
     const extract = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`f${i}`, 'sort(a) | [0]']));
     const message = await refusal(value, extract);
-    expect(message).toContain('the expressions of this volume do more work than is allowed');
+    expect(message).toContain('extract is more work in this volume than is allowed');
+  });
+
+  it('is refused if all values together take too long to read', async () => {
+    const { content } = object({ f: '[0]' });
+    if (content.kind !== 'parts') throw new Error('no parts');
+    const { signal } = new AbortController();
+    const value = fetchedSecret(`[${'1,'.repeat(100)}1]`);
+    const budget = new ExtractBudget(5000);
+    for (const _ of [1, 2]) expect(await convertParts(value, { content, budget, signal })).toHaveLength(1);
+    const { message } = await failureOf(convertParts(value, { content, budget, signal }));
+    expect(message).toContain('extract is more work in this volume than is allowed');
   });
 });

@@ -23,21 +23,27 @@ type PartsSpec = Extract<ContentSpec, { kind: 'parts' }>;
 const MAX_KEYS = 500;
 /** The most entries without a result that a message names. */
 const MAX_NAMED = 3;
-/** Steps of all expressions of a volume. */
+/** Steps of everything that `extract` does in a volume. */
 const MAX_VOLUME_STEPS = 16 * MAX_STEPS;
+/** Steps for reading one line, entry, bracket or quote of a value. */
+const READ_STEPS = 20;
 /** Characters of all files of `extract` of a volume: more than an answer can have. */
 const MAX_VOLUME_CHARS = 4 * 1024 * 1024;
 
 /** What the expressions of one volume may still cost. */
 export class ExtractBudget {
-  #steps = MAX_VOLUME_STEPS;
+  #steps: number;
   #chars = MAX_VOLUME_CHARS;
 
-  /** Counts the work of an expression. Throws: ERR_BAD_CONTENT. */
+  constructor(steps = MAX_VOLUME_STEPS) {
+    this.#steps = steps;
+  }
+
+  /** Counts the work of an expression, or of reading a value. Throws: ERR_BAD_CONTENT. */
   work(steps: number): void {
     this.#steps -= steps;
     if (this.#steps < 0)
-      throw bad('the expressions of this volume do more work than is allowed; spread the objects over several classes');
+      throw bad('extract is more work in this volume than is allowed; spread the objects over several classes');
   }
 
   /** Counts the text of a file. Throws: ERR_TOO_LARGE. */
@@ -69,7 +75,7 @@ export async function convertParts(
   const { encoding, parts, whole } = content;
   const bytes = decodeText(fetched.value.reveal(), encoding);
   const files: PartFile[] = whole === undefined ? [] : [{ ...whole, contents: bytes }];
-  const value = readValue(bytes);
+  const value = readValue(bytes, budget);
   const lacking: ExtractSpec[] = [];
   for (const part of parts) {
     if (part.expression.cost.work > 0) await nextTurn(signal);
@@ -81,11 +87,12 @@ export async function convertParts(
   return files;
 }
 
-function readValue(bytes: Buffer): PlainData {
+function readValue(bytes: Buffer, budget: ExtractBudget): PlainData {
   const text = bytes.toString();
   if (!Buffer.from(text).equals(bytes)) throw bad('extract: the value is no text in UTF-8');
   const read = readContent(text);
   if (!read.ok) throw bad(`extract: the value ${read.problem}`);
+  budget.work(READ_STEPS * read.size);
   return plainDataOf(read.tree);
 }
 

@@ -10,7 +10,9 @@ import { yamlSize } from './yaml-size.ts';
 import { MAX_DEPTH, readDocument } from './yaml-tree.ts';
 
 /** The tree of a value, or the reason why there is none. */
-export type ReadContent = { readonly ok: true; readonly tree: Tree } | { readonly ok: false; readonly problem: string };
+export type ReadContent =
+  /** `size` is the {@link yamlSize} of the text. */
+  { readonly ok: true; readonly tree: Tree; readonly size: number } | { readonly ok: false; readonly problem: string };
 
 /** Limit of {@link yamlSize}: Key Vault stores 25 kB. */
 const MAX_SIZE = 40_000;
@@ -25,7 +27,8 @@ const QUOTING: readonly (readonly [beginning: string, instead: string])[] = [
 
 /** Reads a value. Numbers, booleans and texts keep what was written. */
 export function readContent(text: string): ReadContent {
-  if (text.length > MAX_CHARS || yamlSize(text, MAX_SIZE) > MAX_SIZE)
+  const size = yamlSize(text, MAX_SIZE);
+  if (text.length > MAX_CHARS || size > MAX_SIZE)
     return {
       ok: false,
       problem: `is too large to be read: the limit is ${MAX_SIZE} lines, entries, brackets and quotes`,
@@ -49,7 +52,7 @@ export function readContent(text: string): ReadContent {
   if (first !== undefined) return unreadable(source, first);
   if (!built.ok) throw new Error('a document without errors gave no tree');
   const { tree } = built;
-  if (tree.kind === 'map' || tree.kind === 'list') return { ok: true, tree };
+  if (tree.kind === 'map' || tree.kind === 'list') return { ok: true, tree, size };
   return {
     ok: false,
     problem: `is ${tree.kind === 'null' ? 'empty' : 'a plain text'}, not a map or a list of JSON or YAML`,
