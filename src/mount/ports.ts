@@ -79,7 +79,7 @@ export interface ListedObject extends Pick<ObjectFacts, 'updatedAt' | 'tags'> {
 export interface ObjectListing {
   /** In the order of the vault's pages. */
   readonly objects: readonly ListedObject[];
-  /** When the vault gave it; undefined for a last known listing, which says nothing about the present. */
+  /** When the vault gave it; undefined for a last known listing and that of a fallback vault, which confirm nothing. */
   readonly listedAt: SteadyTime | undefined;
 }
 

@@ -31,13 +31,15 @@ vaults:
       - {name: db-password, value: hunter2, created: 2026-01-01T00:00:00Z, tags: {env: prod, team: a}}
       - {name: DB-User, value: app, created: 2026-01-01T00:00:00Z, tags: {env: prod}}
       - {name: db-old, value: old, enabled: false, tags: {env: prod}}
+      - {name: shared-a, value: of the first, created: 2026-01-01T00:00:00Z}
       - {name: mail, value: m, created: 2026-01-01T00:00:00Z, tags: {env: test}}
   - name: ${LARGE}
     tenant: "${TENANT}"
     grants: [{identity: app, secrets: [get, list]}]
     secrets:
+      - {name: shared-a, value: of the fallback, created: 2026-01-01T00:00:00Z}
 ${numbered('s', COUNT)}
-${numbered('more', 301)}
+${numbered('more', 300)}
 `;
 
 let world: World;
@@ -129,7 +131,7 @@ describe('a selection', () => {
   it('fails where it takes nothing, unless it is optional', async () => {
     const none = { objectNames: 'none-*' };
     expect(await failure('none', classic([none]))).toMatch(
-      /objects\[0\] \(none-\*\).*none of the 5 objects of this type in the vault matches none-\*; check globs and tags/,
+      /objects\[0\] \(none-\*\).*none of the 6 objects of this type in the vault matches none-\*; check globs and tags/,
     );
     expect(await failure('disabled', classic([{ objectNames: 'db-old' }]))).toContain('besides 1 that are disabled');
     const optional = await mount('optional', classic([{ ...none, optional: true }, { objectName: 'mail' }]));
@@ -261,6 +263,14 @@ describe('a large selection', () => {
       /the volume has 501 objects with those of objects\[0\] \(\*\), and 500 is the most; use narrower/,
     );
     expect(vaultPaths().every((path) => path === '/secrets')).toBe(true);
+  });
+
+  // A vault that was away is asked again after a pause: this test and the next are the last ones.
+  it('takes listing and values of a fallback vault while its vault is away, also where their dates are the same', async () => {
+    const parameters = classic([{ objectNames: 'shared-*' }], VAULT, { fallbackVaults: LARGE });
+    expect((await mount('fallback', parameters)).files).toEqual({ 'shared-a': 'of the first' });
+    world.emulator.faults.add({ on: 'vault', vault: VAULT, action: { kind: 'drop' } });
+    expect((await mount('fallback', parameters)).files).toEqual({ 'shared-a': 'of the fallback' });
   });
 
   it('is served from last known values while the vault is away', async () => {
