@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { FILTERS } from '../../src/spc/template-filters.ts';
 import { parseManifests } from '../../src/spc/yaml/manifests.ts';
 import { parseFirstDocument } from '../../src/spc/yaml/parse.ts';
 import { int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
@@ -256,5 +258,17 @@ describe.skipIf(program === '')("Go's YAML readers", () => {
         texts.length / 8,
       );
     });
+  });
+
+  test('read back what the filter yaml of templates writes', () => {
+    const samples = fc.sample(fc.string({ unit: 'binary', maxLength: 20 }), { numRuns: rounds(200, 3000), seed: 5 });
+    const texts = ['', '- a: b # c', 'a\r\n\tb', '\u0085\u2028\ufeff\u007f\u009b', 'no', '0123', ...samples].map(
+      (text) => Buffer.from(text).toString(),
+    );
+    const answers = goAnswers(
+      program,
+      texts.map((text) => `objectName: ${FILTERS.yaml(text)}\n`),
+    );
+    expect(answers.map(({ item }) => item.object?.objectName)).toEqual(texts);
   });
 });
