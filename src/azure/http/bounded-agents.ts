@@ -75,7 +75,7 @@ export class BoundedHttpsAgent extends https.Agent {
   /** Connections of each host. */
   readonly #open = new Map<string, number>();
   readonly #ahead = new ConnectionsAhead({
-    connect: ({ host, port }) => this.#connect([{ ...this.options, host, port, servername: host }]),
+    connect: ({ host, port }) => this.#connect({ ...this.options, host, port, servername: host }),
     open: (target) => this.#open.get(target) ?? 0,
   });
 
@@ -87,16 +87,20 @@ export class BoundedHttpsAgent extends https.Agent {
   }
 
   override createConnection(...args: Parameters<https.Agent['createConnection']>) {
-    const [{ host, port }] = args;
-    return this.#ahead.take(`${host}:${port}`) ?? this.#connect(args);
+    const [options] = args;
+    return this.#ahead.take(`${options.host}:${options.port}`) ?? this.#connect(options);
   }
 
-  #connect([options, ...rest]: Parameters<https.Agent['createConnection']>): Socket {
+  /**
+   * Opens a connection. Node keeps what it is given for as long as the connection is open: the callback, with the
+   * first request, and the headers of that. Neither is needed, and both have credentials.
+   */
+  #connect(options: Parameters<https.Agent['createConnection']>[0]): Socket {
     const { host, port } = options;
     const target = `${host}:${port}`;
     // The type of a request has no `session`, but that of a TLS connection does.
     const resumed: object = { session: this.#sessions.get(target) };
-    const socket = super.createConnection({ ...options, ...resumed }, ...rest) as Socket;
+    const socket = super.createConnection({ ...options, headers: undefined, ...resumed }) as Socket;
     const done = this.#pending.add(target, (error) => socket.destroy(error));
     watch(socket, { host, up: 'secureConnect', timeoutMs: this.#timeoutMs, done });
     this.#open.set(target, (this.#open.get(target) ?? 0) + 1);
