@@ -33,6 +33,8 @@ export interface EntryOptions {
 }
 
 interface Entry<V> {
+  /** The text that the map and the holding keep; an equal one of a caller would be a second copy. */
+  readonly key: string;
   readonly value: V;
   readonly holding: Holding;
   readonly bytes: number;
@@ -76,8 +78,8 @@ export class Cache<V> implements Sweepable {
     const entry = this.#live(key);
     if (entry === undefined) return undefined;
     const { holding } = entry;
-    holding.keys.delete(key);
-    holding.keys.add(key);
+    holding.keys.delete(entry.key);
+    holding.keys.add(entry.key);
     this.#touch(holding);
     entry.idle = this.#lifetime(this.#limits.idleMs);
     return entry.value;
@@ -104,7 +106,7 @@ export class Cache<V> implements Sweepable {
     const holding = this.#holdings.get(owner) ?? { owner, keys: new Set(), bytes: 0, count: 0 };
     this.#touch(holding);
     const [life, idle] = [this.#lifetime(ttlMs), this.#lifetime(idleMs)];
-    this.#entries.set(key, { value, holding, bytes, count, life, idle });
+    this.#entries.set(key, { key, value, holding, bytes, count, life, idle });
     holding.keys.add(key);
     this.#charge(holding, bytes, count);
     while (this.#bytes > maxBytes) this.#makeRoom('bytes');

@@ -3,7 +3,7 @@
  * transport asks it for each request. IMDS and this machine are never reached by a proxy.
  */
 
-import type http from 'node:http';
+import { type Agent, setMaxIdleHTTPParsers } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
@@ -15,6 +15,8 @@ import { TunnelAgent } from './tunnel.ts';
 
 /** Connections to one host at the same time. */
 const MAX_SOCKETS = 50;
+/** Parsers of HTTP/1 that Node keeps for the next requests. Each has 10 KB, and Node would keep a thousand. */
+const MAX_IDLE_PARSERS = 16;
 /** How long idle connections are kept. `IdleConnections` bounds their number. */
 const IDLE_MS = 150_000;
 /** Bound of DNS, TCP and TLS together. */
@@ -45,7 +47,7 @@ export interface AgentSource {
 
 /** The connections to a host. */
 export interface Route {
-  readonly agent: http.Agent;
+  readonly agent: Agent;
   /** Host and port of the proxy in between; empty: none. */
   readonly proxy: string;
 }
@@ -81,6 +83,7 @@ export class Agents implements AgentSource {
 
   /** `trust`: see `readTrust`. */
   constructor(trust: readonly string[], { connectTimeoutMs = CONNECT_TIMEOUT_MS, ...lookups }: AgentOptions = {}) {
+    setMaxIdleHTTPParsers(MAX_IDLE_PARSERS);
     this.#trust = trust;
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#lookups = new Lookups(lookups);
@@ -107,7 +110,7 @@ export class Agents implements AgentSource {
   }
 
   /** Returns a source that gives one agent for all URLs. Names are resolved here. */
-  only(agent: http.Agent): AgentSource {
+  only(agent: Agent): AgentSource {
     return { for: () => ({ agent, proxy: '' }), doubt: (hostname, address) => this.doubt(hostname, address) };
   }
 

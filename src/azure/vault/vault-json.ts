@@ -4,6 +4,7 @@
  */
 
 import type { ObjectType } from '../../base/objects.ts';
+import { ownText } from '../../base/own-text.ts';
 import { Secret } from '../../base/secret.ts';
 import type { FetchedObject, ListedObject, ListedVersion, ObjectRef } from '../../mount/ports.ts';
 import { BadAnswer, NO_JSON } from './bad-answer.ts';
@@ -114,7 +115,14 @@ export function objectsFromWire(type: ObjectType, body: unknown): readonly Liste
     if (collection?.toLowerCase() !== COLLECTION[type])
       throw new BadAnswer(`the vault listed an id that is not that of a ${NOUN[type]}`);
     const { enabled = true, updatedAt, tags } = factsFromWire(item);
-    return [{ name, enabled, ...(updatedAt !== undefined && { updatedAt }), ...(tags !== undefined && { tags }) }];
+    return [
+      {
+        name: ownText(name),
+        enabled,
+        ...(updatedAt !== undefined && { updatedAt }),
+        ...(tags !== undefined && { tags }),
+      },
+    ];
   });
 }
 
@@ -170,7 +178,7 @@ function versionOf({ type, name, version: asked }: ObjectRef, id: unknown): stri
   if (!isSame || !(asked === '' || sameText(version, asked))) {
     throw new BadAnswer(`the vault answered with an id that is not that of the ${NOUN[type]} asked for`);
   }
-  return version;
+  return ownText(version);
 }
 
 function sameText(one: string, other: string): boolean {
