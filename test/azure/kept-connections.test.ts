@@ -1,20 +1,36 @@
+import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { createHttpHeaders, createPipelineRequest } from '@azure/core-rest-pipeline';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
 import { collect } from '../support/heap.ts';
 import { issue, keyPem } from '../support/pki.ts';
 
-it('a connection that is kept keeps nothing of the requests it carried', async () => {
-  const { certificate, key } = await issue({ name: 'vault.localhost' });
+afterEach(() => {
+  delete process.env.HTTPS_PROXY;
+});
+
+it.each([
+  ['direct', 'vault.localhost'],
+  ['proxied', 'vault.test'],
+])('a %s connection that is kept keeps nothing of the requests it carried', async (way, name) => {
+  const { certificate, key } = await issue({ name });
   const cert = certificate.toString();
   const server = https.createServer({ cert, key: keyPem(key) }, (_, response) => response.end('{}'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `https://vault.localhost:${(server.address() as AddressInfo).port}/`;
+  const { port } = server.address() as AddressInfo;
+  const proxy = http.createServer().on('connect', (_, socket) => {
+    const onward = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 Connection Established\r\n\r\n'));
+    onward.pipe(socket).pipe(onward);
+    for (const end of [onward, socket]) end.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  if (way !== 'direct') process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const url = `https://${name}:${port}/`;
   const agents = new Agents([cert]);
   const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
   const connections = () => new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
@@ -37,12 +53,14 @@ it('a connection that is kept keeps nothing of the requests it carried', async (
     expect(await connections()).toBe(1);
     const [[socket] = []] = Object.values(agents.for(new URL(url)).agent.freeSockets);
     const shown = inspect(socket, { depth: 4, showHidden: true });
-    expect(shown).toContain('vault.localhost');
+    expect(shown).toContain(name);
     expect(shown).not.toContain('Bearer');
     expect(sent.map((one) => one.deref())).toEqual(sent.map(() => undefined));
   } finally {
     agents.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    for (const one of [server, proxy]) {
+      one.closeAllConnections();
+      await new Promise((resolve) => one.close(resolve));
+    }
   }
 });

@@ -52,13 +52,15 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
       forget();
     };
     const trust = this.#secureContext === undefined ? {} : { secureContext: this.#secureContext };
+    // Node keeps the options while the connection is open, and the headers of its first request have a token.
+    const lasting = { ...options, ...trust, headers: undefined };
     let status = 200;
     request.once('proxyConnect', ({ statusCode }: http.IncomingMessage) => {
       status = statusCode ?? 0;
     });
     // Read before the first wait of `super.connect`, which keeps the socket to the proxy to itself.
     this.connectOpts = { ...this.connectOpts, signal: given.signal };
-    const way = super.connect(request, { ...options, ...trust });
+    const way = super.connect(request, lasting);
     try {
       const up = await abortable(way, given.signal);
       socket = up;
