@@ -27,6 +27,7 @@ import type { ObjectSpec, VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
 import { findingsError, parseWithCloudFile } from '../spc/parameters.ts';
 import { tokensIn } from '../spc/tokens.ts';
+import { completeIdentity } from './complete-identity.ts';
 import { CertificateCache } from './convert/certificate-cache.ts';
 import { type Converted, convertObjects } from './convert/convert.ts';
 import { startBudget } from './deadline.ts';
@@ -115,9 +116,10 @@ interface Files extends Pick<Converted, 'made' | 'unwritten'> {
   readonly absent: readonly ObjectSpec[];
 }
 
-/** Selects, reads and converts the objects. When it returns, nothing refers to the values any more. */
-async function makeFiles(volume: VolumeSpec, journey: Journey): Promise<Files> {
+/** Completes the identity, and selects, reads and converts the objects. When it returns, nothing refers to the values any more. */
+async function makeFiles(manifest: VolumeSpec, journey: Journey): Promise<Files> {
   const { certificatePolicy, clock, telemetry, noted, contents, report, context, vaults } = journey;
+  const volume = await completeIdentity(manifest, vaults, context);
   const readerOf = openVaults(volume, vaults);
   const { objects, unmatched } = await expandSelections(volume, readerOf, context);
   await context.memory.grow(objects.length - volume.objects.length, context.signal);

@@ -147,12 +147,15 @@ export interface ClassReader {
   ): Promise<ClassCopy>;
 }
 
+/** The volume of a Mount, as far as its vault is concerned. */
+export type VaultVolume = Pick<
+  VolumeSpec,
+  'pod' | 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl' | 'maxAgeMs' | 'fallbackVaults'
+>;
+
 /** Opens the vault of a volume. */
 export interface VaultAccess {
-  open(
-    volume: Pick<
-      VolumeSpec,
-      'pod' | 'cloud' | 'tenantId' | 'identity' | 'vaultName' | 'vaultUrl' | 'maxAgeMs' | 'fallbackVaults'
-    >,
-  ): VaultReader;
+  open(volume: VaultVolume): VaultReader;
+  /** Returns the ID of the tenant that the vault says it trusts. Throws: `ProviderError` with the next step. */
+  tenantOf(volume: VaultVolume, context: FetchContext): Promise<string>;
 }

@@ -205,7 +205,7 @@ export interface VolumeSpec {
   readonly pod: Pod;
   readonly secretProviderClass: string;
   readonly cloud: Cloud;
-  /** The tenant the manifest names. */
+  /** The tenant the manifest names; empty: the vault is asked for it. */
   readonly tenantId: string;
   readonly identity: Identity;
   readonly vaultName: string;

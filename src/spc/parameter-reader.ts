@@ -144,6 +144,13 @@ export class ParameterReader {
     this.findings.error(name, `${message}${hint}`, { line: this.line(typo ?? name), stage: 'parameters' });
   }
 
+  /** Reports a parameter that may be missing, if another one is a misspelling of it. Returns true if one is. */
+  refuseMisspelt(name: string, message: string): boolean {
+    if (misspeltFor(name, this.#attributes.parameters) === undefined) return false;
+    this.missing(name, message);
+    return true;
+  }
+
   /** Returns the client ID of the identity; a placeholder is refused. */
   clientId(name: string): string {
     const text = this.text(name);

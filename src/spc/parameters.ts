@@ -15,13 +15,13 @@ import { type KeyVaultField, type KeyVaultSiblings, type KeyVaultText, parseKeyV
 import { withLanguages } from './languages.ts';
 import type { CertificateUse, FileLayout } from './layouts.ts';
 import type { Identity, LiteralFile, ObjectSpec, SelectionSpec, TemplateSpec, VolumeSpec } from './model.ts';
-import { tenantProblem, vaultNameProblem } from './names.ts';
+import { vaultNameProblem } from './names.ts';
 import { type ObjectsContext, parseObjects } from './objects.ts';
 import { fileModeRule } from './outputs.ts';
 import { type ParameterContext, ParameterReader, type ReadText } from './parameter-reader.ts';
-import { tenantDoubt } from './placeholder.ts';
 import { readTemplates } from './read-templates.ts';
 import { type ResolvedObjects, resolveObjects } from './resolve-objects.ts';
+import { readTenant, reportTenant } from './tenant.ts';
 import { withValidity } from './validity.ts';
 import {
   FALLBACKS_FIELD,
@@ -159,10 +159,8 @@ function readClassicForm(reader: ParameterReader): Manifest {
       'keyvaultName',
       'keyvaultName is not provided; it is the name of the Key Vault (or use the keyVault form)',
     );
-  const tenantId = reader.text('tenantID') || reader.text('tenantId');
-  const tenantName = reader.text('tenantID') === '' && reader.has('tenantId') ? 'tenantId' : 'tenantID';
-  if (tenantId === '')
-    reader.missing('tenantID', 'tenantId is not provided; set tenantID to the Entra tenant ID of the Key Vault');
+  const tenant = readTenant(reader);
+  const { tenantId } = tenant;
   const cloud = reader.cloud();
   if (cloud?.custom === false && reader.text('cloudEnvFileName') !== '')
     reader.note('cloudEnvFileName', 'cloudEnvFileName is read only with cloudName AzureStackCloud');
@@ -171,12 +169,7 @@ function readClassicForm(reader: ParameterReader): Manifest {
   const { objects, selections } = readObjects(reader);
   const vaultProblem = vaultName === '' ? undefined : vaultNameProblem(vaultName);
   if (vaultProblem !== undefined) reader.error('keyvaultName', `failed to get vault: ${vaultProblem}`, 'vault');
-  const { needsTenant } = rowOf(request);
-  const badTenant = tenantId === '' || !needsTenant ? undefined : tenantProblem(tenantId);
-  if (badTenant !== undefined)
-    reader.error(tenantName, `failed to get keyvault client: invalid tenantID: ${badTenant}`, 'client');
-  const doubt = needsTenant ? tenantDoubt(tenantId) : undefined;
-  if (doubt !== undefined) reader.warning(tenantName, `${tenantName} ${quote(tenantId)} ${doubt}`);
+  if (rowOf(request).needsTenant) reportTenant(reader, tenant);
   reader.notePlaceholders();
   const { mode: fileMode } = reader.objectDefaults();
   return { cloud, tenantId, mode: request.kind, identity, vaultName, objects, selections, literals: [], fileMode };

@@ -5,14 +5,14 @@
 
 import type { Fields } from './fields.ts';
 import { SECRET_MEANING } from './identities/service-principal.ts';
-import { CREDENTIAL_FIELDS, type IdentityRequest } from './identities/table.ts';
-import { tenantProblem, vaultNameProblem } from './names.ts';
+import { CREDENTIAL_FIELDS, type IdentityRequest, rowOf } from './identities/table.ts';
+import { TENANT_IS_LEARNT, tenantProblem, vaultNameProblem } from './names.ts';
 import { tenantDoubt } from './placeholder.ts';
 
 /** The `vault` field of a `keyVault` field, read. */
 export interface VaultField {
   readonly vaultName: string;
-  /** The tenant. */
+  /** The tenant; empty if the field is left out. */
   readonly directoryId: string;
   readonly identity: IdentityRequest;
 }
@@ -33,11 +33,11 @@ export function parseVault(keyVault: Fields): VaultField {
     return { vaultName: '', directoryId: '', identity: { kind: 'pod-identity' } };
   }
   vault.onlyKnown(VAULT_FIELDS, 'error');
-  return {
-    vaultName: vault.filledIn('name', 'the name of the Key Vault', vaultNameProblem),
-    directoryId: directoryIdOf(vault),
-    identity: parseCredentials(vault),
-  };
+  const vaultName = vault.filledIn('name', 'the name of the Key Vault', vaultNameProblem);
+  const directoryId = directoryIdOf(vault);
+  const identity = parseCredentials(vault);
+  if (!vault.has('directoryId') && rowOf(identity).needsTenant) vault.note('directoryId', TENANT_IS_LEARNT);
+  return { vaultName, directoryId, identity };
 }
 
 function parseCredentials(vault: Fields): IdentityRequest {
@@ -62,6 +62,7 @@ function parseCredentials(vault: Fields): IdentityRequest {
 }
 
 function directoryIdOf(vault: Fields): string {
+  if (!vault.has('directoryId')) return '';
   const text = vault.filledIn('directoryId', DIRECTORY_MEANING, tenantProblem);
   const doubt = tenantDoubt(text);
   if (doubt !== undefined) vault.warning('directoryId', doubt);

@@ -22,6 +22,7 @@ function mountOf(get: Get) {
   const opened: unknown[] = [];
   const mount = createMount({
     vaults: {
+      tenantOf: () => Promise.reject(new Error('every manifest here names its tenant')),
       open(volume) {
         opened.push(volume.vaultUrl);
         return {

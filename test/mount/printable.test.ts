@@ -17,6 +17,7 @@ const RAW = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u20
 const cloudFiles = new CloudFiles({ directory: '/nowhere', ownFile: '' });
 const mount = createMount({
   vaults: {
+    tenantOf: () => Promise.reject(new Error('the manifest names its tenant')),
     open: ({ vaultName, tenantId, identity }) => {
       const quoting = async (name: string) => {
         throw new ProviderError('ERR_VAULT', `${vaultName} ${tenantId} ${JSON.stringify(identity)} says: no ${name}`);

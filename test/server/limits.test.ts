@@ -20,6 +20,7 @@ function countingMount() {
   let reads = 0;
   const mount = createMount({
     vaults: {
+      tenantOf: async () => TENANT,
       open: () => ({
         get: async () => {
           reads++;

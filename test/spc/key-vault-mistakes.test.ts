@@ -44,7 +44,8 @@ describe('mistakes, with path and remedy', () => {
       good.replace('kv1', '<your vault>'),
       'keyVault.vault.name is still the placeholder "<your vault>"',
     ],
-    ['no directory', good.replace(/ {2}directoryId.*\n/, ''), 'keyVault.vault.directoryId is required'],
+    ['an empty directory', good.replace(TENANT, ''), 'keyVault.vault.directoryId is required'],
+    ['a misspelt directory', good.replace('directoryId', 'directoryID'), 'did you mean "directoryId"?'],
     [
       'a wrong directory',
       good.replace(TENANT, 'my tenant'),

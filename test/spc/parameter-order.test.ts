@@ -18,7 +18,7 @@ describe('order: the official provider’s first mistake comes first', () => {
     ['useVMManagedIdentity', { useVMManagedIdentity: 'x' }, {}, 'failed to parse useVMManagedIdentity flag'],
     ['useAzureTokenProxy', { useAzureTokenProxy: 'x' }, {}, 'failed to parse useAzureTokenProxy flag'],
     ['vault', { keyvaultName: '' }, {}, 'keyvaultName is not provided'],
-    ['tenant', { tenantID: '' }, {}, 'tenantId is not provided'],
+    ['tenant', { tenantID: '', tenantid: 'x' }, {}, 'tenantId is not provided'],
     ['cloud', { cloudName: 'x' }, {}, 'cloudName x is not valid'],
     ['identity', { clientID: 'c' }, {}, 'failed to build auth config for mode None'],
     ['objects', { objects: '' }, {}, 'objects is not set'],
@@ -87,7 +87,7 @@ describe('the error of all mistakes', () => {
   });
 
   it('names them all, numbered, the first one first', () => {
-    const { error } = read({});
+    const { error } = read({ tenantid: 'x' });
     expect(error?.code).toBe('ERR_BAD_PARAMETERS');
     expect(error?.message).toMatch(
       /^failed to mount objects, error: keyvaultName is not provided.* \[first of 3 mistakes\]; \(2\) tenantId is not provided.*; \(3\) objects is not set/,

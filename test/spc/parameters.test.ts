@@ -38,8 +38,6 @@ describe('the classic form', () => {
   it.each([
     ['keyvaultName', { keyvaultName: '' }, 'keyvaultName is not provided'],
     ['keyvaultName of blanks', { keyvaultName: ' ' }, 'keyvaultName is not provided'],
-    ['tenantID', { tenantID: undefined }, 'tenantId is not provided'],
-    ['tenantID of blanks', { tenantID: '\n' }, 'tenantId is not provided'],
     ['objects', { objects: undefined }, 'objects is not set'],
     ['objects of blanks', { objects: ' \n ' }, 'objects is not set'],
   ])('needs %s', (_, changes, text) => {
@@ -58,6 +56,19 @@ describe('the classic form', () => {
 describe('tenant', () => {
   it.each(['.', '..', '-'])('%j is none', (tenantID) => {
     expect(read({ ...CLASSIC, tenantID }).error?.message).toContain('must be a GUID or a domain name');
+  });
+
+  it.each([[undefined], [''], ['\n']])('%j is learnt from the vault', (tenantID) => {
+    const { volume, notes, errors } = read({ ...CLASSIC, tenantID });
+    expect(errors).toEqual([]);
+    expect(volume).toMatchObject({ tenantId: '', identity: { tenantId: '' } });
+    expect(notes).toEqual([expect.stringContaining('tenantID is not set: the tenant is learnt from the vault')]);
+  });
+
+  it.each(['useVMManagedIdentity', 'usePodIdentity'])('none is needed with %s, nor asked for', (flag) => {
+    const { volume, notes } = read({ ...CLASSIC, tenantID: undefined, [flag]: 'true' });
+    expect(volume?.identity).not.toHaveProperty('tenantId');
+    expect(notes).toEqual([]);
   });
 
   it('tenantID wins over tenantId', () => {

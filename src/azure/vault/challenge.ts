@@ -39,6 +39,11 @@ export class Challenge extends AnsweredError {
   get tenantId(): string {
     return URL.canParse(this.authorization) ? (new URL(this.authorization).pathname.split('/')[1] ?? '') : '';
   }
+
+  /** The origin of the login service; empty if the vault does not say. */
+  get loginOrigin(): string {
+    return URL.canParse(this.authorization) ? new URL(this.authorization).origin : '';
+  }
 }
 
 /**

@@ -60,6 +60,12 @@ export class ReadLogin {
     const { host, hostName, vaultName, tenantId: named } = this.#session;
     const { resource, tenantId: trusted } = challenge;
     if (isGuid(named) && isGuid(trusted) && named.toLowerCase() !== trusted.toLowerCase()) {
+      if (host.trusted?.tenantId === named) {
+        host.trusted = undefined;
+        const text = `vault "${vaultName}" trusts tenant ${trusted} now, and tenant ${named} before`;
+        const remedy = `a manifest that names no tenant follows at the next mount; correct one that names it`;
+        throw refusal(this.#session, `${text}: ${remedy}; nothing was sent to tenant ${trusted}`, detailsOf(challenge));
+      }
       throw refusal(
         this.#session,
         `vault "${vaultName}" trusts tenant ${trusted}, and the manifest names tenant ${named}: ` +

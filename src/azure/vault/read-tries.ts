@@ -1,24 +1,15 @@
 /**
  * Makes the tries of one request to a vault: the call of each try, and what follows a try that failed. The vault reader
- * asks it before and after each try. An answer that asks to wait ends the tries, since the Mounts that share the
- * request have different deadlines.
+ * asks it before and after each try.
  */
 
-import { isRestError } from '@azure/core-rest-pipeline';
-import { delay } from '../../base/abort.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import { isHeldBack } from '../http/held-back.ts';
-import { networkFailure } from '../http/network-error.ts';
 import { Challenge } from './challenge.ts';
+import { FaultPauses } from './fault-pauses.ts';
 import { ReadLogin } from './read-login.ts';
-import { isThrottling } from './throttling.ts';
 import type { VaultCall } from './vault-client.ts';
 import type { VaultSession } from './vault-session.ts';
-
-/** Further tries after a 5xx or a connection that broke. */
-const MAX_RETRIES = 3;
-const RETRY_BASE_MS = 300;
-const TRANSIENT_STATUS = new Set([408, 500, 502, 503, 504]);
 
 /** The common part of all tries of one request. */
 export interface TriesOptions {
@@ -31,12 +22,15 @@ export interface TriesOptions {
 export class ReadTries {
   readonly #options: TriesOptions;
   readonly #login: ReadLogin;
-  #faults = 0;
+  readonly #faults: FaultPauses;
 
   constructor(options: TriesOptions) {
     this.#options = options;
-    this.#login = new ReadLogin(options.session, options.signal);
-    options.telemetry.vaultAsked(options.session.vaultName);
+    const { session, telemetry, signal } = options;
+    const { vaultName } = session;
+    this.#login = new ReadLogin(session, signal);
+    this.#faults = new FaultPauses({ vaultName, telemetry, signal });
+    telemetry.vaultAsked(vaultName);
   }
 
   /** Returns the call of the next try. Throws: see `TokenPool`. */
@@ -47,7 +41,7 @@ export class ReadTries {
 
   /** Records that the vault answered the last try. */
   answered(): void {
-    this.#faults = 0;
+    this.#faults.answered();
     this.#login.accepted();
   }
 
@@ -59,22 +53,6 @@ export class ReadTries {
   async recover(error: unknown): Promise<void> {
     this.#options.signal.throwIfAborted();
     if (error instanceof Challenge) await this.#login.answer(error);
-    else if (!isHeldBack(error)) await this.#pauseAfterFault(error);
+    else if (!isHeldBack(error)) await this.#faults.after(error);
   }
-
-  async #pauseAfterFault(error: unknown): Promise<void> {
-    const { session, telemetry, signal } = this.#options;
-    const faults = this.#faults++;
-    if (isThrottling(error)) telemetry.vaultRetry(session.vaultName, 'throttled');
-    if (isThrottling(error) || faults >= MAX_RETRIES || !isTransient(error)) throw error;
-    telemetry.vaultRetry(session.vaultName, 'retried');
-    // A kept connection may close under a request, which says nothing about the vault.
-    const cut = faults === 0 && isRestError(error) && error.code === 'ECONNRESET';
-    if (!cut) await delay(RETRY_BASE_MS * 2 ** faults * (0.75 + Math.random() / 2), signal);
-  }
-}
-
-function isTransient(error: unknown): boolean {
-  if (isRestError(error) && error.statusCode !== undefined) return TRANSIENT_STATUS.has(error.statusCode);
-  return networkFailure(error)?.transient === true;
 }

@@ -17,6 +17,8 @@ import type { CertificateClient } from '@azure/keyvault-certificates';
 import type { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient, type SecretClientOptions } from '@azure/keyvault-secrets';
 import type { ObjectRef } from '../../mount/ports.ts';
+import { BadAnswer } from './bad-answer.ts';
+import { Challenge } from './challenge.ts';
 import type { Entries, Listing } from './listing.ts';
 import { VaultPipeline } from './vault-pipeline.ts';
 
@@ -89,6 +91,21 @@ export class VaultClient {
     return listing.add(url, { page: parse(text), length: text.length });
   }
 
+  /**
+   * Asks without a token, and returns the vault's challenge. No object is named.
+   * Throws: see {@link VaultClient.get}; `BadAnswer` if the vault gives something else to everybody.
+   */
+  async challenge(signal: AbortSignal): Promise<Challenge> {
+    const url = new URL(`/secrets?api-version=${SERVICE_VERSION}&maxresults=1`, this.#url);
+    try {
+      await this.#page(url, { signal });
+    } catch (error) {
+      if (error instanceof Challenge) return error;
+      throw error;
+    }
+    throw new BadAnswer('the vault answered a request without a token');
+  }
+
   /** Loads the clients of keys and certificates when they are needed: most nodes read secrets only. */
   async #ask({ type, name, version }: ObjectRef, options: CallOptions): Promise<unknown> {
     const pinned = version === '' ? options : { ...options, version };
@@ -111,8 +128,8 @@ export class VaultClient {
     }
   }
 
-  async #page(url: URL, { authorization, signal }: VaultCall): Promise<string> {
-    const headers = createHttpHeaders({ accept: 'application/json', authorization });
+  async #page(url: URL, { authorization, signal }: Pick<VaultCall, 'signal'> & Partial<VaultCall>): Promise<string> {
+    const headers = createHttpHeaders({ accept: 'application/json', ...(authorization && { authorization }) });
     const request = createPipelineRequest({ url: url.href, headers, abortSignal: signal });
     const response = await PIPELINE.sendRequest(this.#transport, request);
     const { status: statusCode, bodyAsText } = response;

@@ -17,7 +17,8 @@ export interface VaultQuestion {
   readonly name: string;
   /** Empty: the current version. */
   readonly version: string;
-  readonly operation: Operation;
+  /** `learn the tenant of`: no object is asked for. */
+  readonly operation: Operation | 'learn the tenant of';
   readonly vaultName: string;
   readonly host: string;
   /** The identity in words; see `describeIdentity`. */
@@ -35,6 +36,7 @@ const ROLE: Readonly<Record<ObjectType, string>> = {
 /** Returns the beginning of a message about a question that failed. */
 export function describeQuestion({ operation, type, name, version, vaultName }: VaultQuestion): string {
   if (operation === 'list') return `Cannot list the ${NOUN[type]}s of vault "${vaultName}"`;
+  if (operation === 'learn the tenant of') return `Cannot ${operation} vault "${vaultName}"`;
   const which = version === '' ? '' : ` (version ${version})`;
   return `Cannot ${operation} ${NOUN[type]} "${name}"${which} from vault "${vaultName}"`;
 }
@@ -42,7 +44,7 @@ export function describeQuestion({ operation, type, name, version, vaultName }: 
 /** Returns the same without the object, for messages about many objects. */
 export function describeQuestions(question: VaultQuestion): string {
   const { operation, vaultName } = question;
-  if (operation === 'list') return describeQuestion(question);
+  if (operation === 'list' || operation === 'learn the tenant of') return describeQuestion(question);
   return `Cannot ${operation === 'read' ? 'read' : 'list versions'} from vault "${vaultName}"`;
 }
 

@@ -4,7 +4,6 @@
  * proven, not even from memory.
  */
 
-import { abortable } from '../../base/abort.ts';
 import { type Clock, msSince, type SteadyTime } from '../../base/clock.ts';
 import type { ProviderError } from '../../base/errors.ts';
 import { ALL_OBJECTS, type ObjectType } from '../../base/objects.ts';
@@ -25,16 +24,15 @@ import { outcomeOf } from '../http/outcome.ts';
 import type { SilentHosts } from '../http/silent-hosts.ts';
 import type { Standing } from '../login/standing.ts';
 import type { Fallbacks } from './fallbacks.ts';
-import type { GateRequest } from './gate.ts';
 import type { KnownValues, Operation } from './known-request.ts';
 import type { LastKnownGood } from './last-known-good.ts';
 import { listedValue } from './listed-value.ts';
 import { Listing, MORE_PAGES } from './listing.ts';
 import type { Read } from './read.ts';
 import { ReadTries } from './read-tries.ts';
+import { awaitShared } from './shared-answer.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { StandIn } from './stand-in.ts';
-import { isThrottling } from './throttling.ts';
 import type { VaultCall } from './vault-client.ts';
 import { describeQuestion, describeQuestions, isVaultRefusal, vaultError } from './vault-error.ts';
 import { fetchedFromWire, listedFromWire, objectsFromWire, objectsPath, versionsPath } from './vault-json.ts';
@@ -203,35 +201,17 @@ export class SessionReader implements VaultReader {
     return { kept, found };
   }
 
-  /**
-   * Joins the equal read under way, or starts it, and again after each pause that the vault asks for. The Mount stops
-   * waiting when its time ends, at once if a pause is too long for it, and, if it has no deadline, when the vault does
-   * not answer.
-   */
+  /** Joins the equal read under way, or starts it; see {@link awaitShared}. */
   async #shareRead<O extends Operation>(context: FetchContext, read: Read<O>): Promise<KnownValues[O]> {
-    const { signal: whole, hasty, mountId, progress } = context;
-    const { host, hostName } = this.#session;
-    const { gate } = host;
-    const state = () => (gate.pauseMs > 0 ? 'the vault answered 429 and is left alone for a while' : '');
-    for (;;) {
-      let request: GateRequest | undefined;
-      const asker = { hasty, signal: whole, unansweredSince: () => request?.unansweredSince };
-      const wait = this.#options.silent.listen(this.#hostQuestion(read), asker);
-      try {
-        wait.signal.throwIfAborted();
-        gate.refuseLongPause(context);
-        const flight = read.shared.flights.join(read.key, (signal) => this.#waitAndSend(context, read, signal));
-        request = gate.join(read.key, mountId);
-        const outcome = gate.patiently(context, abortable(flight.outcome, wait.signal)).finally(flight.leave);
-        const value = await progress.during({ phase: 'vault', host: hostName, state }, outcome);
-        wait.answered();
-        this.#session.login.confirmed();
-        return value;
-      } catch (error) {
-        wait.failed(error);
-        if (whole.aborted || !isThrottling(error) || gate.outlasts(context)) throw error;
-      }
-    }
+    const { host, login } = this.#session;
+    const value = await awaitShared(context, {
+      question: this.#hostQuestion(read),
+      gate: host.gate,
+      silent: this.#options.silent,
+      join: () => read.shared.flights.join(read.key, (signal) => this.#waitAndSend(context, read, signal)),
+    });
+    login.confirmed();
+    return value;
   }
 
   /** Sends the request when its turn comes, again after faults and challenges, for all Mounts that share it. */

@@ -5,15 +5,16 @@
 
 import { createHash } from 'node:crypto';
 import type { ObjectType } from '../../base/objects.ts';
-import type { ObjectRef, VaultAccess } from '../../mount/ports.ts';
+import type { ObjectRef, VaultVolume } from '../../mount/ports.ts';
 import { describeIdentity } from '../login/identity-modes.ts';
 import type { Login, TokenPool } from '../login/token-pool.ts';
+import type { Challenge } from './challenge.ts';
 import type { VaultGate } from './gate.ts';
 import type { VaultClient } from './vault-client.ts';
 import type { VaultQuestion } from './vault-error.ts';
 
-/** The volume of a Mount, as far as its vault is concerned. */
-export type VaultVolume = Parameters<VaultAccess['open']>[0];
+/** Whom a vault trusts, by its challenge. Either is empty if it does not say. */
+export type Authority = Pick<Challenge, 'loginOrigin' | 'tenantId'>;
 
 /** The part of a vault that all identities share. */
 export interface VaultHost {
@@ -23,6 +24,8 @@ export interface VaultHost {
   readonly gate: VaultGate;
   /** The resource that its tokens are for, once a challenge named one; until then it is the cloud's. */
   resource: string | undefined;
+  /** Whom it trusts, once a Mount without a tenant asked for it; see `Tenants`. */
+  trusted: Authority | undefined;
 }
 
 /** A vault opened by one identity, for one Mount. */
@@ -34,7 +37,7 @@ export interface VaultSession {
   readonly vaultName: string;
   /** Host and port of the vault. */
   readonly hostName: string;
-  /** The tenant that the manifest names. */
+  /** The tenant that the manifest names, or that was learnt; empty if the identity needs none. */
   readonly tenantId: string;
   /** The resource of the cloud's vaults. */
   readonly resource: string;

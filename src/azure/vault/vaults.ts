@@ -5,18 +5,27 @@
 
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { Sweeper } from '../../base/sweeper.ts';
-import type { FetchedObject, ListedObject, ListedVersion, VaultAccess, VaultReader } from '../../mount/ports.ts';
+import type {
+  FetchContext,
+  FetchedObject,
+  ListedObject,
+  ListedVersion,
+  VaultAccess,
+  VaultReader,
+  VaultVolume,
+} from '../../mount/ports.ts';
 import { vaultUrlOf } from '../../spc/vaults.ts';
 import type { TokenPool } from '../login/token-pool.ts';
 import { Fallbacks, type FallbackVault } from './fallbacks.ts';
 import { VaultGate } from './gate.ts';
 import { LastKnownGood } from './last-known-good.ts';
 import { SharedReads } from './shared-reads.ts';
+import { Tenants } from './tenants.ts';
 import { judge } from './throttling.ts';
 import { VaultClient } from './vault-client.ts';
 import { bytesOfListing, bytesOfObject } from './vault-json.ts';
 import { type ReaderOptions, SessionReader } from './vault-reader.ts';
-import { startSession, type VaultHost, type VaultVolume } from './vault-session.ts';
+import { startSession, type VaultHost } from './vault-session.ts';
 
 /** Vaults whose clients are kept; the least recently used one goes first. */
 const MAX_VAULTS = 200;
@@ -42,11 +51,13 @@ export class AzureVaults implements VaultAccess {
   readonly #readerOptions: ReaderOptions;
   /** Readers of fallback vaults: the last known values are those of the first vault. */
   readonly #fallbackOptions: ReaderOptions;
+  readonly #tenants: Tenants;
   readonly #hosts = new Map<string, VaultHost>();
 
   constructor(options: AzureVaultsOptions) {
     this.#options = options;
     const { sweeper, cacheBytes } = options;
+    this.#tenants = new Tenants(options);
     const objects = new SharedReads<FetchedObject>(sweeper, bytesOfObject, { maxBytes: cacheBytes });
     const versions = new SharedReads<readonly ListedVersion[]>(sweeper, bytesOfListing);
     const listings = new SharedReads<readonly ListedObject[]>(sweeper, bytesOfListing);
@@ -60,6 +71,10 @@ export class AzureVaults implements VaultAccess {
     if (fallbackVaults.length === 0) return new SessionReader(session, this.#readerOptions);
     const vaults = fallbackVaults.map((name) => this.#fallback(volume, name));
     return new SessionReader(session, this.#readerOptions, new Fallbacks(vaults, this.#options));
+  }
+
+  tenantOf({ vaultName, vaultUrl, cloud }: VaultVolume, context: FetchContext): Promise<string> {
+    return this.#tenants.learn({ host: this.#host(vaultUrl), vaultName, cloud }, context);
   }
 
   /** Describes a fallback vault of a volume. Its reader takes nothing from memory: `Fallbacks` keeps what it gives. */
@@ -80,6 +95,7 @@ export class AzureVaults implements VaultAccess {
       client: new VaultClient(url, transport),
       gate: new VaultGate({ clock, judge: (error) => judge(error, clock.wall()), onPause: () => holdBack(url) }),
       resource: undefined,
+      trusted: undefined,
     };
     this.#hosts.delete(url);
     this.#hosts.set(url, host);
