@@ -10,9 +10,10 @@ import type { ProviderError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
-import type { ClassReader } from '../mount/ports.ts';
+import type { AccountReader, ClassReader } from '../mount/ports.ts';
 import { ApiServer } from './cluster/api-server.ts';
 import { Classes } from './cluster/classes.ts';
+import { ServiceAccounts } from './cluster/service-accounts.ts';
 import { Agents } from './http/agents.ts';
 import { MetadataCache } from './http/metadata-cache.ts';
 import { Outages } from './http/outages.ts';
@@ -45,6 +46,8 @@ export interface AzureOptions {
   readonly tokenProxy: TokenProxyOptions;
   /** Directory of the CA and token for the API server, from which SecretProviderClasses are read. Default: none are. */
   readonly serviceAccountDir?: string | undefined;
+  /** The same directory, for reading ServiceAccounts. Default: none are. */
+  readonly accountLookupDir?: string | undefined;
   readonly cacheTtlMs: number;
   readonly pinnedCacheTtlMs: number;
   /** How old a last known value may be that is served while its vault is away, in milliseconds; 0: none is served. */
@@ -76,6 +79,8 @@ export interface Azure {
   readonly vaults: AzureVaults;
   /** The SecretProviderClasses of the cluster. */
   readonly classes: ClassReader | undefined;
+  /** The ServiceAccounts of the cluster. */
+  readonly accounts: AccountReader | undefined;
   /** Records that a Mount was answered with last known values, since a host failed with this error. */
   lastKnownServed(cause: ProviderError): void;
   /** Creates what all connections share, which takes about ten milliseconds. Sends nothing. */
@@ -134,7 +139,7 @@ export function connectAzure(options: AzureOptions): Azure {
   });
   return {
     vaults,
-    classes: classesOf(options, agents, (agent) => transportBy(agent, API_SERVER_TIMEOUT_MS)),
+    ...clusterOf(options, agents, (agent) => transportBy(agent, API_SERVER_TIMEOUT_MS)),
     lastKnownServed: (cause) => outages.served(cause),
     warmUp: () => agents.warmUp(),
     stop: () => agents.stopLookups(),
@@ -158,13 +163,17 @@ function issuerKeys(options: AzureOptions, agents: Agents, witness: IssuerWitnes
   return new IssuerKeys({ client, log, sweeper, maxStaleMs, witness });
 }
 
-/** Returns the reader of SecretProviderClasses, or undefined if none are read. */
-function classesOf(
-  { serviceAccountDir, tokenProxy, sweeper, log = silentLogger }: AzureOptions,
+/** Returns the readers of what the cluster says; undefined for what is not read. */
+function clusterOf(
+  { serviceAccountDir, accountLookupDir, tokenProxy, sweeper, log = silentLogger }: AzureOptions,
   { lookup }: Agents,
   transportBy: (agent: Agent) => HttpClient,
-): Classes | undefined {
-  if (serviceAccountDir === undefined) return undefined;
-  const apiServer = new ApiServer({ address: tokenProxy.apiServer, serviceAccountDir, lookup, transportBy });
-  return new Classes(apiServer, { sweeper, log });
+): Pick<Azure, 'classes' | 'accounts'> {
+  const serverBy = (dir: string) =>
+    new ApiServer({ address: tokenProxy.apiServer, serviceAccountDir: dir, lookup, transportBy });
+  const options = { sweeper, log };
+  return {
+    classes: serviceAccountDir === undefined ? undefined : new Classes(serverBy(serviceAccountDir), options),
+    accounts: accountLookupDir === undefined ? undefined : new ServiceAccounts(serverBy(accountLookupDir), options),
+  };
 }

@@ -86,6 +86,7 @@ export async function createProvider(
       caFile: caFileIn(serviceAccountDir),
     },
     serviceAccountDir: checksOverrides(settings, surroundings) ? serviceAccountDir : undefined,
+    accountLookupDir: looksUpAccounts(settings, surroundings) ? serviceAccountDir : undefined,
     cacheTtlMs: settings.cacheTtlMs,
     pinnedCacheTtlMs: settings.pinnedCacheTtlMs,
     maxStaleMs: settings.maxStaleMs,
@@ -112,6 +113,7 @@ export async function createProvider(
       certificatePolicy,
       servedModes,
       overrides: azure.classes === undefined ? undefined : { allowed, classes: azure.classes },
+      accounts: azure.accounts,
       telemetry,
       lastKnownServed: (cause) => azure.lastKnownServed(cause),
       clock,
@@ -143,6 +145,16 @@ function checksOverrides(
   if (!servesNode || GUARDED_NAMES.every((name) => isAllowed(name, allowVolumeAttributes))) return false;
   if ((env.KUBERNETES_SERVICE_HOST ?? '') !== '') return true;
   log.info('Pods can change every parameter, because KUBERNETES_SERVICE_HOST is not set: this is no pod of a cluster');
+  return false;
+}
+
+/** Returns true if client IDs are looked up: the operator switched it on, and there is a cluster. */
+function looksUpAccounts(
+  { serviceAccountLookup }: ProviderSettings,
+  { env, log }: Pick<ProviderSurroundings, 'env' | 'log'>,
+): boolean {
+  if (!serviceAccountLookup || (env.KUBERNETES_SERVICE_HOST ?? '') !== '') return serviceAccountLookup;
+  log.warn('No client ID is looked up, because KUBERNETES_SERVICE_HOST is not set: this is no pod of a cluster');
   return false;
 }
 

@@ -121,6 +121,12 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
     fallback: '',
     help: "parameters that pods may change in requests that use the node's own identity; *: all",
   },
+  {
+    name: 'service-account-lookup',
+    kind: 'boolean',
+    fallback: 'false',
+    help: "take a client ID that the manifest leaves out from the annotation of the pod's ServiceAccount",
+  },
 ];
 
 /** Flags of klog and pprof. An existing DaemonSet may set them; this provider accepts and ignores them. */

@@ -50,6 +50,8 @@ export interface ServeOptions {
   readonly identityModes: readonly IdentityKind[];
   /** Guarded parameters that pods may change; see `spc/overrides.ts`. */
   readonly allowVolumeAttributes: readonly string[];
+  /** A client ID that the manifest leaves out is taken from the ServiceAccount of the pod. */
+  readonly serviceAccountLookup: boolean;
   /** The given flags that this provider accepts and ignores. */
   readonly ignored: readonly string[];
 }
@@ -109,6 +111,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     certificatePolicy: text('certificate-policy').toLowerCase() === 'enforce' ? 'enforce' : 'warn',
     identityModes: identityModes.length === 0 ? IDENTITY_KINDS : identityModes,
     allowVolumeAttributes,
+    serviceAccountLookup: flag('service-account-lookup'),
     memoryBudgetBytes: budget,
     ignored,
   };

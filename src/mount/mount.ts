@@ -41,7 +41,7 @@ import { MountMemory } from './memory.ts';
 import { emptiedMark } from './missing.ts';
 import { type OverrideRules, refuseOverrides } from './overrides.ts';
 import { Progress } from './pending-waits.ts';
-import type { FetchContext, VaultAccess } from './ports.ts';
+import type { AccountReader, FetchContext, VaultAccess } from './ports.ts';
 import { MountReport } from './report.ts';
 import { type Answer, assembleAnswer } from './response.ts';
 import { expandSelections } from './selection.ts';
@@ -71,6 +71,8 @@ export interface MountDeps {
   readonly servedModes?: readonly IdentityKind[] | undefined;
   /** Default: pods may change every parameter. */
   readonly overrides?: OverrideRules | undefined;
+  /** Reads the client IDs that manifests leave out. Default: they may not. */
+  readonly accounts?: AccountReader | undefined;
   /** Secrets of the provider itself, such as the password of a proxy. Messages never contain them. */
   readonly confidential?: readonly string[];
 }
@@ -119,7 +121,7 @@ interface Files extends Pick<Converted, 'made' | 'unwritten'> {
 /** Completes the identity, and selects, reads and converts the objects. When it returns, nothing refers to the values any more. */
 async function makeFiles(manifest: VolumeSpec, journey: Journey): Promise<Files> {
   const { certificatePolicy, clock, telemetry, noted, contents, report, context, vaults } = journey;
-  const volume = await completeIdentity(manifest, vaults, context);
+  const volume = await completeIdentity(manifest, journey, context);
   const readerOf = openVaults(volume, vaults);
   const { objects, unmatched } = await expandSelections(volume, readerOf, context);
   await context.memory.grow(objects.length - volume.objects.length, context.signal);
@@ -185,15 +187,14 @@ function explained(error: ProviderError, { lacking }: Snapshot): ProviderError {
   return error.code === 'ERR_TIMEOUT' && lacking !== undefined ? withReason(error, lacking) : error;
 }
 
-async function readVolume(
-  input: MountInput,
-  attributes: Attributes,
-  { defaults, readCloudFile, servedModes, overrides, clock, report, remember, redactor, context }: Journey,
-): Promise<VolumeSpec> {
+async function readVolume(input: MountInput, attributes: Attributes, journey: Journey): Promise<VolumeSpec> {
+  const { defaults, readCloudFile, servedModes, overrides, accounts, clock, report, remember, redactor, context } =
+    journey;
   const secret = parseNodePublishSecret(input.secrets);
   redactor.learn(() => credentialsIn(secret));
   const mode = parsePermission(input.permission);
-  const request = { secret, mode, now: clock.wall(), ...(servedModes === undefined ? {} : { servedModes }) };
+  const facts = { secret, mode, now: clock.wall(), accountLookup: accounts !== undefined };
+  const request = { ...facts, ...(servedModes === undefined ? {} : { servedModes }) };
   const parsed = await parseWithCloudFile(attributes, { defaults, request, remember }, readCloudFile);
   if (overrides !== undefined) await refuseOverrides(attributes, parsed, overrides, context);
   const { findings, volume } = parsed;

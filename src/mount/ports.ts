@@ -147,6 +147,21 @@ export interface ClassReader {
   ): Promise<ClassCopy>;
 }
 
+/** A ServiceAccount. */
+export interface AccountRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Reads ServiceAccounts from the cluster; `azure/cluster/` implements it. */
+export interface AccountReader {
+  /**
+   * Returns the client ID that a ServiceAccount names for workload identity.
+   * Throws: `ProviderError` if there is none. Its message is the reason and the remedy.
+   */
+  clientIdOf(ref: AccountRef, context: Pick<FetchContext, 'signal' | 'progress'>): Promise<string>;
+}
+
 /** The volume of a Mount, as far as its vault is concerned. */
 export type VaultVolume = Pick<
   VolumeSpec,

@@ -16,6 +16,7 @@ import {
   NAMED_ROWS,
   rowOf,
 } from './identities/table.ts';
+import { findToken, WORKLOAD_IDENTITY_AUDIENCE } from './tokens.ts';
 
 /** The reader of the parameters that choose an identity. */
 export interface IdentityReader extends ClassicParameters {
@@ -55,6 +56,17 @@ function oneOfFlags(): string {
 export function requestProblem(request: IdentityRequest): string | undefined {
   const problem = rowOf(request).problem(request);
   return problem === undefined ? undefined : `${failureOf(request)}${problem}`;
+}
+
+/**
+ * Returns the request of workload identity in place of a manifest that names no identity at all, if the pod's
+ * ServiceAccount may name it: there is no node-publish secret, and the pod has the token. Else returns the request.
+ */
+export function requestOfAccount(request: IdentityRequest, credentials: Credentials): IdentityRequest {
+  const { secret, tokens, now, accountLookup = false, ignored = [] } = credentials;
+  const namesNone = request.kind === 'service-principal' && request.secretName === '' && secret === undefined;
+  if (!namesNone || !accountLookup || ignored.length > 0 || tokens === undefined) return request;
+  return findToken(tokens, WORKLOAD_IDENTITY_AUDIENCE, now).ok ? { kind: 'workload-identity', clientId: '' } : request;
 }
 
 /** Finds the credentials of the identity that the manifest asks for. */

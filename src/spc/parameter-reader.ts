@@ -10,7 +10,7 @@ import { type Attributes, lengthProblem, type NodePublishSecret } from './attrib
 import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
 import { type IdentityKind, type IdentityRequest, rowOf } from './identities/table.ts';
-import { choiceOf, requestProblem, resolveIdentity, unservedProblem } from './identity.ts';
+import { choiceOf, requestOfAccount, requestProblem, resolveIdentity, unservedProblem } from './identity.ts';
 import type { Identity, ObjectSpec, SelectionSpec, Validity } from './model.ts';
 import type { ObjectDefaults } from './object.ts';
 import { ALL_NAMES, CLASSIC_NAMES, TEXTS } from './parameter-names.ts';
@@ -46,6 +46,8 @@ export interface RequestFacts {
   readonly mode: number;
   /** `--identity-modes`. Default: all. */
   readonly servedModes?: readonly IdentityKind[];
+  /** `--service-account-lookup`. Default: false. */
+  readonly accountLookup?: boolean;
 }
 
 /** Lines on which the texts of parameters begin in their manifest, for findings. */
@@ -211,18 +213,20 @@ export class ParameterReader {
     }
   }
 
-  identity(request: IdentityRequest, tenantId: string): Identity | undefined {
-    const problem = requestProblem(request);
+  identity(asked: IdentityRequest, tenantId: string): Identity | undefined {
+    const problem = requestProblem(asked);
     if (problem !== undefined) this.error('clientID', problem, 'parameters');
     const facts = this.#context.request;
     if (facts === undefined) return undefined;
-    const { secret, now, servedModes } = facts;
+    const { secret, now, servedModes, accountLookup } = facts;
     const { pod, tokens, parameters } = this.#attributes;
-    const ignored = secret === undefined && request.kind === 'service-principal' ? ignoredIdentities(parameters) : [];
-    const resolved = resolveIdentity(request, { tenantId, pod, tokens, secret, now, ignored });
+    const ignored = secret === undefined && asked.kind === 'service-principal' ? ignoredIdentities(parameters) : [];
+    const credentials = { tenantId, pod, tokens, secret, now, ignored, accountLookup };
+    const request = requestOfAccount(asked, credentials);
+    const resolved = resolveIdentity(request, credentials);
     if (servedModes !== undefined) {
       const kinds = resolved.ok ? [resolved.identity.kind] : rowOf(request).kinds;
-      const choice = choiceOf(request, this.#attributes);
+      const choice = choiceOf(asked, this.#attributes);
       const unserved = unservedProblem(kinds, servedModes);
       if (unserved !== undefined) this.error(choice.path, `${choice.words} ${unserved}`);
     }

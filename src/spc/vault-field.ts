@@ -19,6 +19,7 @@ export interface VaultField {
 
 /** Names of the fields of `vault`. */
 export const VAULT_FIELDS = ['name', 'directoryId', 'credentials'] as const;
+const KNOWN_FIELDS: readonly string[] = VAULT_FIELDS;
 /** Names of the fields of `credentials`. */
 export const CREDENTIAL_KINDS: readonly string[] = CREDENTIAL_FIELDS.map(({ field }) => field);
 const DIRECTORY_MEANING = 'the Microsoft Entra tenant ID (directory ID) of the Key Vault';
@@ -36,7 +37,9 @@ export function parseVault(keyVault: Fields): VaultField {
   const vaultName = vault.filledIn('name', 'the name of the Key Vault', vaultNameProblem);
   const directoryId = directoryIdOf(vault);
   const identity = parseCredentials(vault);
-  if (!vault.has('directoryId') && rowOf(identity).needsTenant) vault.note('directoryId', TENANT_IS_LEARNT);
+  const isMisspelt = vault.names.some((name) => !KNOWN_FIELDS.includes(name));
+  if (!vault.has('directoryId') && !isMisspelt && rowOf(identity).needsTenant)
+    vault.note('directoryId', TENANT_IS_LEARNT);
   return { vaultName, directoryId, identity };
 }
 

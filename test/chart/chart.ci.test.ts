@@ -143,7 +143,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(spec.containers[0]?.args).toContain('--offline-cache-key-file=/etc/akv-csi/offline-cache/k.1');
   });
 
-  test('gives the ServiceAccount the right to get SecretProviderClasses, and no other', () => {
+  test('gives the ServiceAccount the right to get SecretProviderClasses, that to get ServiceAccounts if asked to, and no other', () => {
     const objects = render();
     expect([...objects.keys()].sort()).toEqual(['ClusterRole', 'ClusterRoleBinding', 'DaemonSet', 'ServiceAccount']);
     expect(objects.get('ServiceAccount')).toMatchObject({
@@ -155,6 +155,11 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
       metadata: { name },
       rules: [{ apiGroups: ['secrets-store.csi.x-k8s.io'], resources: ['secretproviderclasses'], verbs: ['get'] }],
     });
+    const lookup = { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['get'] };
+    const [classes] = (objects.get('ClusterRole') as Tree).rules as readonly Tree[];
+    expect(render({ serviceAccountLookup: true }).get('ClusterRole')).toMatchObject({ rules: [classes, lookup] });
+    const alone = { serviceAccountLookup: 'true', identityModes: ['workload-identity'] };
+    expect(render(alone).get('ClusterRole')).toMatchObject({ rules: [lookup] });
     expect(objects.get('ClusterRole')).not.toHaveProperty('aggregationRule');
     expect(objects.get('ClusterRoleBinding')).toMatchObject({
       metadata: { name },
@@ -174,7 +179,8 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     [{ allowVolumeAttributes: ['objects'] }, [CA, TOKEN]],
     [{ identityModes: ['workload-identity', 'service-principal'] }, [CA]],
     [{ allowVolumeAttributes: ['*'] }, [CA]],
-  ])("mounts the API server's CA, and a token where classes are read: %j", (values, sources) => {
+    [{ allowVolumeAttributes: ['*'], serviceAccountLookup: true }, [CA, TOKEN]],
+  ])("mounts the API server's CA, and a token where the API server is read: %j", (values, sources) => {
     expect(podSpec(values).volumes).toContainEqual({ name: 'cluster-ca', projected: { sources } });
     expect(mounts(values)).toContainEqual(['cluster-ca', '/var/run/secrets/kubernetes.io/serviceaccount']);
     const hasRole = sources.length === 2 && !('rbac' in values);
@@ -225,6 +231,7 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
       ['--identity-modes=pod-identity,workload-identity'],
     ],
     ['allowVolumeAttributes', { allowVolumeAttributes: ['*'] }, ['--allow-volume-attributes=*']],
+    ['serviceAccountLookup', { serviceAccountLookup: true }, ['--service-account-lookup=true']],
     ['sniName', { sniName: 'a.ests.aks' }, ['--sni-name=a.ests.aks']],
     ['cacheTTL', { cacheTTL: '1m30s' }, ['--cache-ttl=1m30s']],
     ['cacheTTL off', { cacheTTL: '0' }, ['--cache-ttl=0']],

@@ -25,6 +25,7 @@ const everyFlag: Tree = {
   cloudFileDir: '/etc/clouds',
   identityModes: ['managed-identity', 'workload-identity'],
   allowVolumeAttributes: ['objects', 'keyvaultName'],
+  serviceAccountLookup: true,
   cacheTTL: '10s',
   pinnedCacheTTL: '5m',
   maxStale: '2h',

@@ -35,6 +35,7 @@ describe('flags of serve', () => {
       certificatePolicy: 'warn',
       identityModes: IDENTITY_KINDS,
       allowVolumeAttributes: [],
+      serviceAccountLookup: false,
       ignored: [],
     });
   });
@@ -78,6 +79,7 @@ describe('flags of serve', () => {
       { identityModes: ['client-certificate', 'service-principal'] },
     ],
     ['--allow-volume-attributes=', {}],
+    ['--service-account-lookup', { serviceAccountLookup: true }],
     ['--allow-volume-attributes=*', { allowVolumeAttributes: ['*'] }],
     ['--allow-volume-attributes=objects,keyvaultName', { allowVolumeAttributes: ['objects', 'keyvaultName'] }],
   ])('%s', (arg, changes) => {

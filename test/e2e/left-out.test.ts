@@ -1,16 +1,18 @@
 /** Mounts manifests that leave out the tenant, through a provider process and over gRPC, and counts the requests. */
-import { readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
-import { mountInto, startWorld, type World } from '../support/e2e.ts';
+import { builtProgram, mountInto, startWorld, type World } from '../support/e2e.ts';
 import { codeBlocks, section } from '../support/markdown.ts';
 
 const OTHER_TENANT = '99999999-9999-9999-9999-999999999999';
 const { clientid, clientsecret } = NODE_PUBLISH_SECRET;
-const VAULTS = ['my-key-vault', 'kv-form', 'kv-direct', 'kv-fault', 'kv-many', 'kv-foreign'];
+const VAULTS = ['my-key-vault', 'kv-away', 'kv-command', 'kv-form', 'kv-direct', 'kv-fault', 'kv-many', 'kv-foreign'];
 const SEED = `
 tenants:
   - {id: "${TENANT}", identities: [{name: app, clientId: "${clientid}", secrets: [{value: ${clientsecret}}]}]}
@@ -24,7 +26,7 @@ ${VAULTS.map(
 
 let world: World;
 beforeAll(async () => {
-  world = await startWorld({ seed: SEED, serveArgs: ['--cache-ttl=0', '--max-stale=0'] });
+  world = await startWorld({ seed: SEED, serveArgs: ['--cache-ttl=0'] });
 });
 beforeEach(() => world.emulator.requests.clear());
 afterEach(() => world.emulator.faults.clear());
@@ -36,6 +38,25 @@ const sent = () =>
   world.emulator.requests.map(({ kind, method, path, authenticated }) =>
     [authenticated ? 'with token' : 'without', kind, method, path].join(' '),
   );
+
+function write(name: string, text: string): string {
+  writeFileSync(join(world.directory, name), text);
+  return join(world.directory, name);
+}
+
+/** Runs a command of the built program on a class. It connects to the emulator. */
+async function run(command: readonly string[], path: string): Promise<string> {
+  const env = {
+    PATH: process.env.PATH,
+    AZURE_ENVIRONMENT_FILEPATH: write('cloud.json', world.emulator.cloudFile),
+    SSL_CERT_FILE: write('ca.pem', world.emulator.caPem),
+    AZURE_CLIENT_ID: clientid,
+    AZURE_CLIENT_SECRET: clientsecret,
+  };
+  const args = [builtProgram(), ...command, '--cloud-name', 'AzureStackCloud', path];
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env });
+  return stdout + stderr;
+}
 
 async function contentOf(name: string, parameters: Readonly<Record<string, string>>): Promise<string> {
   const { targetDir } = await mountInto(world, name, parameters);
@@ -99,6 +120,23 @@ describe('a manifest without a tenant', () => {
       },
     });
     expect(sent()).toEqual([]);
+  });
+
+  it('is served last known values while its vault is away, since the tenant is kept', async () => {
+    expect(await contentOf('away', classic('kv-away'))).toBe('hunter2');
+    world.emulator.faults.add({ on: 'vault', unauthenticated: true, action: { kind: 'drop' } });
+    expect(await contentOf('of-another-pod', classic('kv-away'))).toBe('hunter2');
+    await expect.poll(() => world.provider.log()).toContain('Mounted with last known values');
+  });
+
+  it('is mounted by mount --direct and read by check --fetch; check alone asks nobody and notes it', async () => {
+    const spec = { provider: 'azure', parameters: classic('kv-command') };
+    const path = write('class.json', JSON.stringify({ kind: 'SecretProviderClass', metadata: { name: 'app' }, spec }));
+    expect(await run(['check'], path)).toContain('note: tenantID is not set: the tenant is learnt from the vault');
+    expect(world.emulator.requests).toEqual([]);
+    expect(await run(['mount', '--direct'], path)).toContain('secret/db-password');
+    expect(await run(['check', '--fetch'], path)).toContain('0 errors');
+    expect(sent().filter((line) => line.startsWith('without vault'))).toHaveLength(2);
   });
 
   it('that names one asks no vault for it', async () => {

@@ -29,6 +29,46 @@ async function found(text: string): Promise<readonly string[]> {
   return all.map(({ line, severity, path, message }) => `${line} ${severity} ${path}: ${message}`);
 }
 
+describe('what a manifest leaves out of its identity', () => {
+  const keyVault = (credentials: string, tenant = '') =>
+    `${HEAD}    keyVault: |\n      vault:\n        name: kv1\n${tenant}        credentials: {${credentials}}\n      vaultSecret: {name: a}\n`;
+  const directory = `        directoryId: ${TENANT}\n`;
+
+  it.each<[string, string, readonly string[]]>([
+    ['a tenant', GOOD.replace(/ {4}tenantID.*\n/, ''), ['9 note tenantID: tenantID is not set: the tenant is learnt']],
+    ['a misspelt tenant', GOOD.replace('tenantID', 'tenantid'), ['10 error tenantID: tenantId is not provided']],
+    ['a tenant that is not needed', GOOD.replace(/tenantID.*/, 'useVMManagedIdentity: "true"'), []],
+    [
+      'a tenant of keyVault',
+      keyVault('servicePrincipalLocalSecretName: sp'),
+      ['11 note keyVault.vault.directoryId: keyVault.vault.directoryId is not set: the tenant is learnt'],
+    ],
+    [
+      'a misspelt tenant of keyVault',
+      keyVault('servicePrincipalLocalSecretName: sp', directory.replace('Id', 'ID')),
+      ['12 error keyVault.vault.directoryID: keyVault.vault.directoryID is unknown; did you mean "directoryId"?'],
+    ],
+    ['a tenant of keyVault that is not needed', keyVault('managedIdentity: {}'), []],
+    [
+      'a client ID of keyVault',
+      keyVault('workloadIdentity: {}', directory),
+      [
+        '13 note keyVault.vault.credentials.workloadIdentity: keyVault.vault.credentials.workloadIdentity names no clientId',
+      ],
+    ],
+    [
+      'a misspelt client ID of keyVault',
+      keyVault('workloadIdentity: {clientID: x}', directory),
+      [
+        '13 error keyVault.vault.credentials.workloadIdentity.clientID: keyVault.vault.credentials.workloadIdentity.clientID is unknown; did you mean "clientId"?',
+      ],
+    ],
+  ])('%s is told with its line', async (_, text, expected) => {
+    const all = await found(text);
+    expect(all).toEqual(expected.map((begin) => expect.stringContaining(begin)));
+  });
+});
+
 describe('a manifest', () => {
   it('of either form passes without a request: credentials and tokens are not asked for', async () => {
     const keyVault = `${HEAD}    keyVault: |

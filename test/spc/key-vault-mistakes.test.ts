@@ -93,8 +93,8 @@ describe('mistakes, with path and remedy', () => {
       'keyVault.vault.credentials.clientSecret is unknown',
     ],
     [
-      'no clientId',
-      good.replace(/servicePrincipal.*/, 'workloadIdentity: {}'),
+      'an empty clientId',
+      good.replace(/servicePrincipal.*/, 'workloadIdentity: {clientId: }'),
       'workloadIdentity.clientId is required',
     ],
     [

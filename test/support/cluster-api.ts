@@ -1,5 +1,5 @@
-// The part of an API server that the provider asks: GET of a SecretProviderClass over HTTPS, with a service account's token
-// and its right to get classes. Tests of overrides start one. Refuses every other request, as an API server does.
+// The part of an API server that the provider asks: GET of a SecretProviderClass or a ServiceAccount over HTTPS, with a
+// service account's token and its right to get them. Tests of overrides and of identities start one. Refuses every other request, as an API server does.
 import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
@@ -20,9 +20,11 @@ export interface ClusterApi {
   readonly host: string;
   /** `spec.parameters` by namespace and name. */
   readonly classes: Map<string, Parameters>;
+  /** Annotations of ServiceAccounts by namespace and name. */
+  readonly accounts: Map<string, Readonly<Record<string, unknown>>>;
   /** Paths of the requests that were answered, in their order, those refused too. */
   readonly requests: string[];
-  /** False: the service account may not get classes. */
+  /** False: the service account may not get anything. */
   allowed: boolean;
   /** Answers in place of the server; undefined: the server itself. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
@@ -51,6 +53,13 @@ export async function startClusterApi(find?: (key: string) => Parameters | undef
   server.on('tlsClientError', () => {});
   const answerTo = ({ method, url = '', headers }: IncomingMessage): readonly [number, object] => {
     if (headers.authorization !== `Bearer ${tokenNow()}`) return failure(401, 'Unauthorized');
+    const account = /^\/api\/v1\/namespaces\/([^/]+)\/serviceaccounts\/([^/]+)$/.exec(url);
+    if (account !== null && api.allowed) {
+      const [, namespace, name] = account;
+      const annotations = api.accounts.get(`${namespace}/${name}`);
+      if (annotations === undefined) return failure(404, 'NotFound');
+      return [200, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace, name, uid: '1', annotations } }];
+    }
     const pattern = /^\/apis\/secrets-store\.csi\.x-k8s\.io\/v1\/namespaces\/([^/]+)\/secretproviderclasses\/([^/]+)$/;
     const [, namespace, name] = pattern.exec(url) ?? [];
     if (!api.allowed || method !== 'GET' || name === undefined) return failure(403, 'Forbidden');
@@ -66,6 +75,7 @@ export async function startClusterApi(find?: (key: string) => Parameters | undef
     serviceAccountDir,
     host: `127.0.0.1:${port}`,
     classes: new Map(),
+    accounts: new Map(),
     requests: [],
     allowed: true,
     answer: undefined,

@@ -37,6 +37,11 @@ and pods may not change every parameter. The argument is the settings.
 {{- if and $servesNode (not (has "*" .allowVolumeAttributes)) -}}true{{- end -}}
 {{- end -}}
 
+{{/* Returns "true" if the provider reads anything from the API server. The argument is the settings. */}}
+{{- define "akv.readsCluster" -}}
+{{- if or (include "akv.readsClasses" .) .serviceAccountLookup -}}true{{- end -}}
+{{- end -}}
+
 {{/* The name of the ClusterRole and its binding. It is unique among the releases of all namespaces. */}}
 {{- define "akv.clusterName" -}}
 {{- printf "%s-%s" (include "akv.fullname" .) .root.Release.Namespace -}}
@@ -101,6 +106,7 @@ httpGet:
 {{- $args = append $args (printf "--prometheus-port=%d" (int .metricsAddr)) -}}
 {{- if not .metricsObjectNames -}}{{- $args = append $args "--metrics-object-names=false" -}}{{- end -}}
 {{- if not .verifyTokensOffline -}}{{- $args = append $args "--verify-tokens-offline=false" -}}{{- end -}}
+{{- if .serviceAccountLookup -}}{{- $args = append $args "--service-account-lookup=true" -}}{{- end -}}
 {{- $cache := .offlineCache -}}
 {{- range $flag, $value := dict
   "offline-cache-dir" (ternary "/offline-cache" "" (not (empty $cache.directory)))

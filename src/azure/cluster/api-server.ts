@@ -1,5 +1,5 @@
 /**
- * Gets JSON from the API server of the cluster with the provider's own service account. Called by `classes.ts`. Refuses
+ * Gets JSON from the API server of the cluster with the provider's own service account. Called by `classes.ts` and `service-accounts.ts`. Refuses
  * a server without a certificate of the cluster's CA for its name, and answers that are too large or not JSON.
  */
 
@@ -38,12 +38,15 @@ const CHECK_SERVER = 'check the API server, and proxies before it';
 
 const REMEDIES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   401: ['ERR_SETUP', "it does not accept the token of the provider's service account; restart the provider's pod"],
-  403: [
-    'ERR_SETUP',
-    'grant the service account of the provider "get" on secretproviderclasses (secrets-store.csi.x-k8s.io), as the chart does',
-  ],
   404: ['ERR_BAD_PARAMETERS', 'it does not exist; create it, or correct its name in the pod'],
 };
+
+/** An object of the cluster. */
+export interface ClusterObject {
+  readonly path: string;
+  /** The right that the provider needs for it, as the end of a remedy. */
+  readonly right: string;
+}
 
 /** The API server of the cluster. Each request has a connection of its own, because requests are rare. */
 export class ApiServer {
@@ -60,10 +63,10 @@ export class ApiServer {
   }
 
   /**
-   * Returns the JSON at a path. Throws: ERR_SETUP, ERR_UNREACHABLE, ERR_VAULT or ERR_BAD_PARAMETERS (404). The message
+   * Returns the JSON of an object. Throws: ERR_SETUP, ERR_UNREACHABLE, ERR_VAULT or ERR_BAD_PARAMETERS (404). The message
    * is the reason and the remedy. `httpStatus` is set if the server answered.
    */
-  async get(path: string, signal: AbortSignal): Promise<unknown> {
+  async get({ path, right }: ClusterObject, signal: AbortSignal): Promise<unknown> {
     const { serviceAccountDir, address } = this.#options;
     const { host, port } = targetOf(address);
     if (port === 0) throw this.#failure('ERR_SETUP', 'KUBERNETES_SERVICE_PORT is not a port number; correct it');
@@ -85,7 +88,7 @@ export class ApiServer {
         throw this.#failure('ERR_UNREACHABLE', noAnswer(at, failure));
       });
     if (status !== 200) {
-      const [code, remedy] = REMEDIES[status] ?? ['ERR_VAULT', CHECK_SERVER];
+      const [code, remedy] = status === 403 ? forbidden(right) : (REMEDIES[status] ?? ['ERR_VAULT', CHECK_SERVER]);
       throw this.#failure(code, `${at} answered ${status}: ${remedy}`, status);
     }
     const parsed = parseJson(bodyAsText ?? '', ANSWER_LIMITS);
@@ -115,4 +118,8 @@ export class ApiServer {
       details: httpStatus === undefined ? details : { ...details, httpStatus },
     });
   }
+}
+
+function forbidden(right: string): readonly [ErrorCode, string] {
+  return ['ERR_SETUP', `grant the service account of the provider ${right}`];
 }

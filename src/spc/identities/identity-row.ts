@@ -26,6 +26,8 @@ export interface Credentials {
   readonly secret: NodePublishSecret | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** True if a client ID that the manifest leaves out is taken from the pod's ServiceAccount. Default: false. */
+  readonly accountLookup?: boolean | undefined;
   /** Sentences about parameters that are ignored and were meant to name another identity; default: none. */
   readonly ignored?: readonly string[];
 }

@@ -10,6 +10,7 @@ import type { Fields } from '../fields.ts';
 import { subdomainProblem } from '../kubernetes-names.ts';
 import { placeholderIn } from '../placeholder.ts';
 import type { Credentials, IdentityRow, Resolution } from './identity-row.ts';
+import { lookupRemedy } from './workload-identity.ts';
 
 /** `secretName` is the name of the node-publish secret, if the manifest gives it. */
 interface Request {
@@ -73,12 +74,13 @@ function secretNameOf(credentials: Fields): string {
 
 function resolveSecret(
   secretName: string,
-  { tenantId, secret, ignored = [] }: Credentials,
+  { tenantId, secret, tokens, now, ignored = [] }: Credentials,
 ): Resolution<SecretIdentity> {
   const refuse = (reason: string) => ({ ok: false, reason }) as const;
   if (secret === undefined) {
     const reason = 'failed to get credentials, nodePublishSecretRef secret is not set';
-    return refuse(`${reason}; ${noSecretRemedy(secretName, ignored)}`);
+    const lookup = secretName === '' && ignored.length === 0 ? lookupRemedy({ tokens, now }) : '';
+    return refuse(`${reason}; ${noSecretRemedy(secretName, ignored)}${lookup}`);
   }
   const named = namedSecret(secretName, secret);
   const find = (key: string): string => {

@@ -5,11 +5,16 @@
 
 import type { Secret } from '../../base/secret.ts';
 import type { NodePublishSecret } from '../attributes.ts';
-import { WORKLOAD_IDENTITY_AUDIENCE } from '../tokens.ts';
+import type { Fields } from '../fields.ts';
+import { findToken, WORKLOAD_IDENTITY_AUDIENCE } from '../tokens.ts';
 import { clientIdOf } from './credential-fields.ts';
-import type { IdentityRow } from './identity-row.ts';
+import type { Credentials, IdentityRow } from './identity-row.ts';
 import { podToken } from './pod-token.ts';
 
+/** The annotation of a ServiceAccount that names the identity of its pods. */
+export const CLIENT_ID_ANNOTATION = 'azure.workload.identity/client-id';
+
+/** `clientId` is empty if the ServiceAccount of the pod names it. */
 interface Request {
   readonly kind: 'workload-identity';
   readonly clientId: string;
@@ -20,6 +25,13 @@ interface WorkloadIdentity extends Request {
   readonly token: Secret;
 }
 
+const FIELD = 'workloadIdentity';
+const START_WITH =
+  'start the provider with --service-account-lookup (chart value serviceAccountLookup), which takes the client ID from the ' +
+  `annotation ${CLIENT_ID_ANNOTATION} of the pod's ServiceAccount`;
+const NAME_IT = `name it, or ${START_WITH}`;
+const LOOKUP_IS_NEEDED = `it is the annotation ${CLIENT_ID_ANNOTATION} of the pod's ServiceAccount, if the provider runs with --service-account-lookup`;
+
 /** Workload identity. */
 export const workloadIdentity: IdentityRow<Request, WorkloadIdentity> = {
   officialMode: 'None',
@@ -29,13 +41,8 @@ export const workloadIdentity: IdentityRow<Request, WorkloadIdentity> = {
   parameters: [],
   readClassic: (parameters) => ({ kind: 'workload-identity', clientId: parameters.clientId('clientID') }),
   credential: {
-    field: 'workloadIdentity',
-    read(credentials) {
-      const credential = credentials.map('workloadIdentity');
-      credential?.onlyKnown(['clientId'], 'error');
-      const meaning = 'the client ID of the identity that is federated with the service account';
-      return { kind: 'workload-identity', clientId: clientIdOf(credential, meaning) };
-    },
+    field: FIELD,
+    read: (credentials) => ({ kind: 'workload-identity', clientId: credentialClientId(credentials) }),
   },
   needsTenant: true,
   audience: WORKLOAD_IDENTITY_AUDIENCE,
@@ -48,10 +55,28 @@ export const workloadIdentity: IdentityRow<Request, WorkloadIdentity> = {
       hint: modeHint(credentials.secret),
     };
     const found = podToken(needed, credentials);
-    const { tenantId } = credentials;
+    const { tenantId, accountLookup = false } = credentials;
+    if (found.ok && clientId === '' && !accountLookup) return { ok: false, reason: `clientId is not set; ${NAME_IT}` };
     return found.ok ? { ok: true, identity: { kind, tenantId, clientId, token: found.token } } : found;
   },
 };
+
+/** Returns the client ID; empty if it is left out. */
+function credentialClientId(credentials: Fields): string {
+  const isNull = credentials.value(FIELD)?.kind === 'null';
+  const credential = isNull ? undefined : credentials.map(FIELD);
+  credential?.onlyKnown(['clientId'], 'error');
+  const meaning = 'the client ID of the identity that is federated with the service account';
+  if (credential?.has('clientId')) return clientIdOf(credential, meaning);
+  if (isNull || credential?.names.length === 0) credentials.note(FIELD, `names no clientId: ${LOOKUP_IS_NEEDED}`);
+  return '';
+}
+
+/** Returns the remedy for a pod whose request could be that of workload identity; empty if it has no token for it. */
+export function lookupRemedy({ tokens, now }: Pick<Credentials, 'tokens' | 'now'>): string {
+  const hasToken = tokens !== undefined && findToken(tokens, WORKLOAD_IDENTITY_AUDIENCE, now).ok;
+  return hasToken ? `; or let the ServiceAccount name it: ${START_WITH}` : '';
+}
 
 /** Adds the reason why a token is needed: no parameter of the manifest names workload identity. */
 function modeHint(secret: NodePublishSecret | undefined): string {

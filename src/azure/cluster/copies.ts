@@ -1,0 +1,125 @@
+/**
+ * Keeps copies of what the API server says about objects of the cluster. The readers of classes and of service accounts
+ * use it. If the API server does not answer, the last known copy is used. Without a copy, the read fails.
+ */
+
+import { Cache } from '../../base/cache.ts';
+import { Lifetime } from '../../base/clock.ts';
+import { messageOf, ProviderError } from '../../base/errors.ts';
+import { isJsonObject } from '../../base/json.ts';
+import type { Logger } from '../../base/log.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
+import type { FetchContext } from '../../mount/ports.ts';
+
+/** How long a copy is used if the API server does not answer. */
+const KNOWN_MS = 24 * 60 * 60 * 1000;
+/** How long a failure is kept. It prevents that each Mount waits for an API server that does not answer. */
+const FAILED_MS = 5_000;
+/** Objects whose copies are kept. A node has about a hundred pods, and a copy at most two kilobytes. */
+const MAX_COPIES = 500;
+
+/** Settings of {@link Copies}. */
+export interface CopiesOptions {
+  readonly sweeper: Sweeper;
+  readonly log: Logger;
+  /** The kind of the objects, such as `SecretProviderClass`. */
+  readonly kind: string;
+  /** How long a copy is used without another request, in milliseconds. */
+  readonly freshMs: number;
+  /** Host and port of the API server. */
+  readonly host: () => string;
+}
+
+/** An object in a namespace. */
+export interface ObjectName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** One read of an object. */
+export interface CopyRead<T> {
+  readonly ref: ObjectName;
+  /**
+   * Asks the API server. Throws: `ProviderError`; with ERR_BAD_PARAMETERS the object says that there is no value, and its
+   * last known copy is dropped.
+   */
+  readonly load: (signal: AbortSignal) => Promise<T>;
+  /** A kept copy that does not fit is read again. */
+  readonly fits: (value: T) => boolean;
+}
+
+interface Copy<T> {
+  readonly value: T;
+  readonly fresh: Lifetime;
+}
+
+/** A copy, and the reason why it may be outdated. */
+export interface KnownCopy<T> {
+  readonly value: T;
+  /** Undefined if the API server answered. */
+  readonly unconfirmed: string | undefined;
+}
+
+/** The copies of the objects of one kind, by namespace and name. */
+export class Copies<T> {
+  readonly #options: CopiesOptions;
+  readonly #copies: Cache<Copy<T>>;
+  readonly #failures: Cache<ProviderError>;
+  readonly #reads = new SingleFlight<Copy<T>>();
+
+  constructor(options: CopiesOptions) {
+    this.#options = options;
+    const { sweeper } = options;
+    this.#copies = new Cache({ entries: MAX_COPIES, sweeper });
+    this.#failures = new Cache({ entries: MAX_COPIES, sweeper });
+  }
+
+  /** Returns a copy that fits, or the newest one. Throws: `ProviderError` if there is no copy. */
+  async read(
+    read: CopyRead<T>,
+    { signal, progress }: Pick<FetchContext, 'signal' | 'progress'>,
+  ): Promise<KnownCopy<T>> {
+    const key = `${read.ref.namespace}/${read.ref.name}`;
+    const known = this.#copies.get(key);
+    if (known?.fresh.over === false && read.fits(known.value)) return { value: known.value, unconfirmed: undefined };
+    const failed = this.#failures.get(key);
+    try {
+      if (failed !== undefined) throw failed;
+      const reading = this.#reads.run(key, signal, (shared) => this.#load(key, read, shared));
+      const { value } = await progress.during({ phase: 'api-server', host: this.#options.host() }, reading);
+      return { value, unconfirmed: undefined };
+    } catch (error) {
+      const last = this.#copies.get(key);
+      if (signal.aborted || last === undefined || !(error instanceof ProviderError)) throw error;
+      return { value: last.value, unconfirmed: error.message };
+    }
+  }
+
+  async #load(key: string, { ref, load }: CopyRead<T>, signal: AbortSignal): Promise<Copy<T>> {
+    const { sweeper, freshMs, kind, log } = this.#options;
+    try {
+      const copy = { value: await load(signal), fresh: new Lifetime(sweeper.clock, freshMs) };
+      this.#copies.set(key, copy, { ttlMs: KNOWN_MS, owner: ref.namespace });
+      return copy;
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      if (error.code === 'ERR_BAD_PARAMETERS') this.#copies.delete(key);
+      this.#failures.set(key, error, { ttlMs: FAILED_MS, owner: ref.namespace });
+      const field = `${kind.charAt(0).toLowerCase()}${kind.slice(1)}`;
+      log.warn(`Cannot read ${kind}`, { [field]: key, error: messageOf(error) });
+      throw error;
+    }
+  }
+}
+
+/** Returns a member of a JSON object; undefined if there is none. */
+export function field(holder: unknown, name: string): unknown {
+  return isJsonObject(holder) && Object.hasOwn(holder, name) ? holder[name] : undefined;
+}
+
+/** Returns true if an answer is the object that was asked for. */
+export function isAnswerFor({ namespace, name }: ObjectName, answer: unknown): boolean {
+  const metadata = field(answer, 'metadata');
+  return field(metadata, 'namespace') === namespace && field(metadata, 'name') === name;
+}
