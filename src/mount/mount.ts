@@ -118,7 +118,10 @@ interface Files extends Pick<Converted, 'made' | 'unwritten'> {
   readonly absent: readonly ObjectSpec[];
 }
 
-/** Completes the identity, and selects, reads and converts the objects. When it returns, nothing refers to the values any more. */
+/**
+ * Completes the identity, and selects, reads and converts the objects. When it returns, nothing refers to the values any
+ * more.
+ */
 async function makeFiles(manifest: VolumeSpec, journey: Journey): Promise<Files> {
   const { certificatePolicy, clock, telemetry, noted, contents, report, context, vaults } = journey;
   const volume = await completeIdentity(manifest, journey, context);

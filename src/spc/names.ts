@@ -63,10 +63,6 @@ export function httpsUrlProblem(text: string): string | undefined {
   return port === '0' ? 'must be an https URL whose port is not 0' : undefined;
 }
 
-/** The end of a sentence about a tenant that a manifest leaves out. */
-export const TENANT_IS_LEARNT =
-  'is not set: the tenant is learnt from the vault, which names it to a request without a token';
-
 /** Returns the problem of a tenant ID, or undefined. */
 export function tenantProblem(tenantId: string): string | undefined {
   if (/^[-A-Za-z0-9.]+$/.test(tenantId) && /[A-Za-z0-9]/.test(tenantId)) return undefined;

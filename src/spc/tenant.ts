@@ -4,9 +4,13 @@
  */
 
 import { quote } from '../base/words.ts';
-import { TENANT_IS_LEARNT, tenantProblem } from './names.ts';
+import { tenantProblem } from './names.ts';
 import type { ParameterReader } from './parameter-reader.ts';
 import { tenantDoubt } from './placeholder.ts';
+
+/** The end of a sentence about a tenant that a manifest leaves out. */
+export const TENANT_IS_LEARNT =
+  'is not set: the tenant is learnt from the vault, which names it to a request without a token';
 
 /** The tenant of a manifest. */
 export interface NamedTenant {

@@ -6,8 +6,9 @@
 import type { Fields } from './fields.ts';
 import { SECRET_MEANING } from './identities/service-principal.ts';
 import { CREDENTIAL_FIELDS, type IdentityRequest, rowOf } from './identities/table.ts';
-import { TENANT_IS_LEARNT, tenantProblem, vaultNameProblem } from './names.ts';
+import { tenantProblem, vaultNameProblem } from './names.ts';
 import { tenantDoubt } from './placeholder.ts';
+import { TENANT_IS_LEARNT } from './tenant.ts';
 
 /** The `vault` field of a `keyVault` field, read. */
 export interface VaultField {

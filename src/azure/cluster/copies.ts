@@ -106,8 +106,8 @@ export class Copies<T> {
       if (!(error instanceof ProviderError)) throw error;
       if (error.code === 'ERR_BAD_PARAMETERS') this.#copies.delete(key);
       this.#failures.set(key, error, { ttlMs: FAILED_MS, owner: ref.namespace });
-      const field = `${kind.charAt(0).toLowerCase()}${kind.slice(1)}`;
-      log.warn(`Cannot read ${kind}`, { [field]: key, error: messageOf(error) });
+      const label = `${kind.charAt(0).toLowerCase()}${kind.slice(1)}`;
+      log.warn(`Cannot read ${kind}`, { [label]: key, error: messageOf(error) });
       throw error;
     }
   }
