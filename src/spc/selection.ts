@@ -86,7 +86,8 @@ export function checkPatterns(fields: Fields, choice: Choice | undefined, files:
   const { content, outputs, metadata } = files;
   const own = content.kind === 'value' ? [content] : outputs;
   const paths = [...own, ...(metadata === undefined ? [] : [metadata])].map(({ path }) => path);
-  if (paths.length === 0) fields.error('files', `gives no file; name a path with ${NAME_WORD}`);
+  // Without `files`, a field that is refused took the file away.
+  if (paths.length === 0 && fields.has('files')) fields.error('files', `gives no file; name a path with ${NAME_WORD}`);
   for (const path of paths) {
     // The readers of outputs and metadata have reported paths that are none.
     const isReported = filePathProblem(path) !== undefined && content.kind !== 'value';

@@ -1,9 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { checkManifests } from '../../src/spc/check.ts';
+import { loadLanguages } from '../../src/spc/languages.ts';
 import type { VolumeSpec } from '../../src/spc/model.ts';
 import { nameInPath, objectNamed } from '../../src/spc/name-pattern.ts';
 import { selects } from '../../src/spc/selection.ts';
 import { block, CLASSIC, DEFAULTS, NO_CLOUD_FILE, read, SECRET, TENANT } from '../support/spc.ts';
+
+beforeAll(loadLanguages);
 
 const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
 type Fields = Readonly<Record<string, unknown>>;
@@ -128,6 +131,13 @@ describe('a selection', () => {
     expect(volume).toBeUndefined();
     expect(errors.join('\n')).toContain(message);
   });
+
+  it.each([classic({ objectNames: '*', extract: { part: '@' } }), keyVault({ names: '*', extract: { part: '@' } })])(
+    'an extract is refused with one error: %j',
+    (parameters) => {
+      expect(read(parameters).errors).toEqual([expect.stringContaining('extract is about one object')]);
+    },
+  );
 
   it.each<[Readonly<Record<string, string>>, string]>([
     [keyVault({ names: '*', name: 'a' }), 'keyVault.vaultSecret.name cannot stand next to names'],
