@@ -7,6 +7,7 @@ import { KUBELET_DEADLINE_MS } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';
 import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import { requestFiles } from '../driver/publish.ts';
+import { MANIFEST_WARNING } from '../mount/report.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { CloudOptions } from './cloud-options.ts';
 import type { Io } from './io.ts';
@@ -32,7 +33,7 @@ export interface FetchFinding {
 
 /**
  * Mounts each SecretProviderClass of a text in this process, without writing a file. A failed Mount is an error, and a
- * warning of the provider about a certificate is a warning, in the provider's words.
+ * warning of the provider, such as one about a certificate, is a warning, in the provider's words.
  * Throws: ERR_USAGE for credentials that cannot be read.
  */
 export async function fetchFindings(
@@ -46,8 +47,8 @@ export async function fetchFindings(
       found.push({ spc, finding: { severity, path: 'spec.parameters', message } });
     const parts = { spc, manifests, options: { ...REQUEST_DEFAULTS, ...options } };
     const request = await requestOf({ ...parts, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS }, io);
-    // Other warnings are about the manifest, and are among its own findings already.
-    const log = warningsTo((message, { reason }) => reason !== undefined && add('warning', message));
+    // Warnings about the manifest are among its own findings already.
+    const log = warningsTo((text, message) => message !== MANIFEST_WARNING && add('warning', text));
     const mount = await directMount(options, log);
     try {
       await requestFiles(directTarget(mount), request);

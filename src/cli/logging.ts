@@ -48,12 +48,20 @@ export function createLogger(options: LogOptions, base: LogFields = {}): Logger 
   };
 }
 
-/** Returns a logger that passes the whole text of each warning to `say`, and drops every other line. */
-export function warningsTo(say: (text: string, fields: LogFields) => void): Logger {
+/**
+ * Returns a logger that passes the whole text of each warning, and its message, to `say`, and drops every other line. The
+ * whole text is the detail of a line, or else its message with its fields.
+ */
+export function warningsTo(say: (text: string, message: string) => void): Logger {
   const logger: Logger = {
     ...silentLogger,
-    warn: (message, fields = {}) => say(String(fields.detail ?? message), fields),
+    warn: (message, fields = {}) => say(String(fields.detail ?? withFields(message, fields)), message),
     with: () => logger,
   };
   return logger;
+}
+
+function withFields(message: string, fields: LogFields): string {
+  const present = Object.entries(fields).filter(([, value]) => value !== undefined && value !== '');
+  return present.length === 0 ? message : `${message}: ${logLine(present, false).trimEnd()}`;
 }

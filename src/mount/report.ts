@@ -22,6 +22,8 @@ import type { VolumeNames } from './volume-names.ts';
 /** Bytes of the error that the line of a Mount holds in addition to the other fields. */
 const MAX_ERROR_BYTES = 6 * 1024;
 
+/** The message of the line about a mistake of the manifest that does not fail the Mount. */
+export const MANIFEST_WARNING = 'Manifest warning';
 /** Names of objects in one line. */
 const MAX_NAMES = 50;
 /** The reason for last known values, by the code of the failure. */
@@ -80,7 +82,7 @@ export class MountReport {
   parsed(findings: readonly Finding[], volume: VolumeSpec | undefined): void {
     this.#objects = volume?.objects.length;
     for (const { severity, message } of findings) {
-      if (severity === 'warning') this.#once(message, () => this.#log.warn('Manifest warning', { detail: message }));
+      if (severity === 'warning') this.#once(message, () => this.#log.warn(MANIFEST_WARNING, { detail: message }));
       else if (severity === 'note') this.#once(message, () => this.#log.info('Manifest note', { detail: message }));
     }
   }

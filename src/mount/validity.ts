@@ -81,7 +81,8 @@ export class DateWatch {
 
   #once(object: ObjectSpec, detail: string, write: (fields: { object: string; detail: string }) => void): void {
     const name = shortNameOf(object);
-    this.#options.noted.note(`${name} ${detail}`, () => write({ object: name, detail }));
+    const whole = `${name}: ${detail}`;
+    this.#options.noted.note(whole, () => write({ object: name, detail: whole }));
   }
 }
 

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { type CheckCommandOptions, checkCommand, runCheck } from '../../src/cli/check.ts';
 import type { DirectMount } from '../../src/cli/provider.ts';
+import { MANIFEST_WARNING } from '../../src/mount/report.ts';
 import { recordedIo } from '../support/cli.ts';
 import { answerWith } from '../support/fake-provider.ts';
 
@@ -223,7 +224,7 @@ describe('akv-csi check --fetch', () => {
     (warnings: readonly string[], fails?: string): DirectMount =>
     async (_, log) =>
     async ({ secrets }) => {
-      log.with({ pod: 'x' }).warn('about the manifest');
+      log.with({ pod: 'x' }).warn(MANIFEST_WARNING, { detail: 'about the manifest' });
       for (const warning of warnings)
         log.with({ pod: 'x' }).warn('Certificate warning', { reason: 'expired', detail: warning });
       if (fails !== undefined) throw new ProviderError('ERR_NOT_FOUND', fails);

@@ -4,7 +4,7 @@ import type { LogFields } from '../../src/base/log.ts';
 import { printable } from '../../src/base/printable.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { CUT_MARK, MAX_LINE_BYTES } from '../../src/cli/log-line.ts';
-import { createLogger, type LogOptions } from '../../src/cli/logging.ts';
+import { createLogger, type LogOptions, warningsTo } from '../../src/cli/logging.ts';
 import { INJECTIONS, readLogfmt } from '../support/logfmt.ts';
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -190,4 +190,18 @@ it('long texts come last, whatever the order', () => {
   expect(textOf('x', { stack: 's', error: 'e', detail: 'd', code: 'OK' })).toBe(
     'level=info msg=x code=OK detail=d error=e stack=s\n',
   );
+});
+
+it('a warning that a command prints has its detail, or else its message and fields', () => {
+  const printed: string[][] = [];
+  const log = warningsTo((text, message) => printed.push([text, message])).with({ pod: 'a' });
+  log.warn('w', { code: 'OK', detail: 'all of it' });
+  log.warn('w', { vault: 'a', error: 'two words', empty: '', none: undefined });
+  log.warn('w');
+  log.info('i');
+  expect(printed).toEqual([
+    ['all of it', 'w'],
+    ['w: vault=a error="two words"', 'w'],
+    ['w', 'w'],
+  ]);
 });

@@ -1,13 +1,12 @@
 /** Mounts manifests that leave out the tenant, through a provider process and over gRPC, and counts the requests. */
-import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
-import { builtProgram, mountInto, startWorld, type World } from '../support/e2e.ts';
+import { runOnClass } from '../support/class-command.ts';
+import { mountInto, startWorld, type World } from '../support/e2e.ts';
 import { codeBlocks, section } from '../support/markdown.ts';
 
 const OTHER_TENANT = '99999999-9999-9999-9999-999999999999';
@@ -38,25 +37,6 @@ const sent = () =>
   world.emulator.requests.map(({ kind, method, path, authenticated }) =>
     [authenticated ? 'with token' : 'without', kind, method, path].join(' '),
   );
-
-function write(name: string, text: string): string {
-  writeFileSync(join(world.directory, name), text);
-  return join(world.directory, name);
-}
-
-/** Runs a command of the built program on a class. It connects to the emulator. */
-async function run(command: readonly string[], path: string): Promise<string> {
-  const env = {
-    PATH: process.env.PATH,
-    AZURE_ENVIRONMENT_FILEPATH: write('cloud.json', world.emulator.cloudFile),
-    SSL_CERT_FILE: write('ca.pem', world.emulator.caPem),
-    AZURE_CLIENT_ID: clientid,
-    AZURE_CLIENT_SECRET: clientsecret,
-  };
-  const args = [builtProgram(), ...command, '--cloud-name', 'AzureStackCloud', path];
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env });
-  return stdout + stderr;
-}
 
 async function contentOf(name: string, parameters: Readonly<Record<string, string>>): Promise<string> {
   const { targetDir } = await mountInto(world, name, parameters);
@@ -130,12 +110,11 @@ describe('a manifest without a tenant', () => {
   });
 
   it('is mounted by mount --direct and read by check --fetch; check alone asks nobody and notes it', async () => {
-    const spec = { provider: 'azure', parameters: classic('kv-command') };
-    const path = write('class.json', JSON.stringify({ kind: 'SecretProviderClass', metadata: { name: 'app' }, spec }));
-    expect(await run(['check'], path)).toContain('note: tenantID is not set: the tenant is learnt from the vault');
+    const run = (...command: readonly string[]) => runOnClass(world, command, classic('kv-command'));
+    expect(await run('check')).toContain('note: tenantID is not set: the tenant is learnt from the vault');
     expect(world.emulator.requests).toEqual([]);
-    expect(await run(['mount', '--direct'], path)).toContain('secret/db-password');
-    expect(await run(['check', '--fetch'], path)).toContain('0 errors');
+    expect(await run('mount', '--direct')).toContain('secret/db-password');
+    expect(await run('check', '--fetch')).toContain('0 errors');
     expect(sent().filter((line) => line.startsWith('without vault'))).toHaveLength(2);
   });
 

@@ -1,11 +1,10 @@
 /** Mounts selections through the built gRPC server, and writes the volumes as the driver does. */
-import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
-import { builtProgram, mountInto, startWorld, type World } from '../support/e2e.ts';
+import { runOnClass } from '../support/class-command.ts';
+import { mountInto, startWorld, type World } from '../support/e2e.ts';
 
 const VAULT = 'my-key-vault';
 const LARGE = 'large-vault';
@@ -201,28 +200,7 @@ describe('a selection', () => {
 });
 
 describe('the commands', () => {
-  /** Runs a command of the built program on a class. It connects to the emulator. */
-  async function run(command: readonly string[], item: Fields) {
-    const write = (name: string, text: string) => {
-      writeFileSync(join(world.directory, name), text);
-      return join(world.directory, name);
-    };
-    const spec = { provider: 'azure', parameters: classic([item]) };
-    const path = write('class.json', JSON.stringify({ kind: 'SecretProviderClass', metadata: { name: 'app' }, spec }));
-    const { clientid, clientsecret } = NODE_PUBLISH_SECRET;
-    const env = {
-      PATH: process.env.PATH,
-      AZURE_ENVIRONMENT_FILEPATH: write('cloud.json', world.emulator.cloudFile),
-      SSL_CERT_FILE: write('ca.pem', world.emulator.caPem),
-      AZURE_CLIENT_ID: clientid,
-      AZURE_CLIENT_SECRET: clientsecret,
-    };
-    const args = [builtProgram(), ...command, '--cloud-name', 'AzureStackCloud', path];
-    return promisify(execFile)(process.execPath, args, { env }).then(
-      ({ stdout }) => stdout,
-      ({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) => stdout + stderr,
-    );
-  }
+  const run = (command: readonly string[], item: Fields) => runOnClass(world, command, classic([item]));
 
   it('mount --direct and check --fetch ask the vault for what matches', async () => {
     expect(await run(['mount', '--direct'], { objectNames: 'db-*' })).toMatch(/DB-User[\s\S]*db-password/);

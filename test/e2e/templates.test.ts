@@ -1,11 +1,10 @@
 /** Mounts files of several secrets through the built gRPC server, and writes the volumes as the driver does. */
-import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
-import { builtProgram, mountInto, startWorld, type World } from '../support/e2e.ts';
+import { runOnClass } from '../support/class-command.ts';
+import { mountInto, startWorld, type World } from '../support/e2e.ts';
 
 const VAULT = 'my-key-vault';
 const SEED = `
@@ -98,20 +97,6 @@ it('are refused with the nearest name, before a vault is asked', async () => {
 });
 
 it('are mounted by mount --direct, with the languages of the built program', async () => {
-  const write = (name: string, text: string) => {
-    writeFileSync(join(world.directory, name), text);
-    return join(world.directory, name);
-  };
-  const spec = { provider: 'azure', parameters: classic(TEMPLATES, ...ITEMS) };
-  const path = write('class.json', JSON.stringify({ kind: 'SecretProviderClass', metadata: { name: 'app' }, spec }));
-  const env = {
-    PATH: process.env.PATH,
-    AZURE_ENVIRONMENT_FILEPATH: write('cloud.json', world.emulator.cloudFile),
-    SSL_CERT_FILE: write('ca.pem', world.emulator.caPem),
-    AZURE_CLIENT_ID: NODE_PUBLISH_SECRET.clientid,
-    AZURE_CLIENT_SECRET: NODE_PUBLISH_SECRET.clientsecret,
-  };
-  const args = [builtProgram(), 'mount', '--direct', '--cloud-name', 'AzureStackCloud', path];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
-  expect(stdout).toMatch(/conf\/app[\s\S]*template\/all/);
+  const output = await runOnClass(world, ['mount', '--direct'], classic(TEMPLATES, ...ITEMS));
+  expect(output).toMatch(/conf\/app[\s\S]*template\/all/);
 });

@@ -2,6 +2,7 @@
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { runOnClass } from '../support/class-command.ts';
 import { mountInto, startWorld, type World } from '../support/e2e.ts';
 
 const OTHER_TENANT = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
@@ -10,7 +11,9 @@ const vault = (name: string, tenant: string, value: string) => `
   - name: ${name}
     tenant: "${tenant}"
     grants: [{identity: app, secrets: [get, list]}]
-    secrets: [{name: db-password, value: ${value}}]`;
+    secrets:
+      - {name: db-password, value: ${value}}
+      - {name: old, value: of 2025, expires: 2026-01-01T00:00:00Z}`;
 const SEED = `
 tenants:
   - {id: "${TENANT}", ${identity}}
@@ -142,5 +145,28 @@ describe('a fallback vault', () => {
     await expect(mount('fallback', { ...fallback, maxAge: '0s' })).rejects.toMatchObject({
       cause: { details: expect.stringMatching(/vault "kv-west": .*; Cannot read from vault "kv-shared": 503/) },
     });
+  });
+});
+
+describe('the commands', () => {
+  const run = (command: readonly string[], parameters: Readonly<Record<string, string>>) =>
+    runOnClass(world, command, parameters);
+
+  it('read objects of several vaults, and say which object has expired', async () => {
+    const old = { objectName: 'old', objectType: 'secret', validity: 'warn', vault: 'kv-shared' };
+    const parameters = classic([item('west'), old]);
+    const mounted = await run(['mount', '--direct'], parameters);
+    expect(mounted).toContain('kv-shared/secret/old');
+    const warning = /kv-shared\/secret\/old: version [0-9a-f]{32} expired at 2026-01-01T00:00:00Z/;
+    expect(mounted).toMatch(warning);
+    expect(await run(['check', '--fetch'], parameters)).toMatch(warning);
+  });
+
+  it('are answered by a fallback vault, and say by which and why', async () => {
+    const parameters = classic([item('west')], { fallbackVaults: 'kv-shared' });
+    world.emulator.faults.add({ on: 'vault', vault: 'kv-west', action: { kind: 'answer', status: 503 } });
+    expect(await run(['mount', '--direct'], parameters)).toMatch(
+      /warning: Answered by a fallback vault: vault=kv-west fallback=kv-shared .*503/,
+    );
   });
 });

@@ -64,9 +64,14 @@ describe('an object whose dates do not hold', () => {
   it.each<[string, Validity | undefined, Dates, readonly string[]]>([
     ['that has expired, without validity', undefined, EXPIRED, []],
     ['that has expired, with ignore', 'ignore', EXPIRED, []],
-    ['that has expired, with warn', 'warn', EXPIRED, ['version now expired at 2026-05-31T00:00:00Z']],
-    ['that expires at this moment', 'warn', { now: { to: 0 } }, ['version now expired at 2026-06-01T00:00:00Z']],
-    ['that is not valid yet', 'warn', { now: { from: 1 } }, ['version now is not valid before 2026-06-02T00:00:00Z']],
+    ['that has expired, with warn', 'warn', EXPIRED, ['a: version now expired at 2026-05-31T00:00:00Z']],
+    ['that expires at this moment', 'warn', { now: { to: 0 } }, ['a: version now expired at 2026-06-01T00:00:00Z']],
+    [
+      'that is not valid yet',
+      'warn',
+      { now: { from: 1 } },
+      ['a: version now is not valid before 2026-06-02T00:00:00Z'],
+    ],
     ['that is valid from this moment on', 'warn', { now: { from: 0, to: 1 } }, []],
     ['that has no dates', 'enforce', { now: {} }, []],
   ])('is given out: one %s', async (_, validity, versions, details) => {
@@ -117,7 +122,7 @@ describe('the previous version', () => {
     expect(lines.map(({ message, fields }) => [message, fields.detail])).toEqual([
       [
         'Previous version mounted',
-        'version now expired at 2026-05-31T00:00:00Z; version valid is mounted in its place',
+        'a: version now expired at 2026-05-31T00:00:00Z; version valid is mounted in its place',
       ],
     ]);
     expect(counted).toEqual(['previous', 'previous']);
