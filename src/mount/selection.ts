@@ -38,6 +38,7 @@ export async function expandSelections(
   context: FetchContext,
 ): Promise<ExpandedVolume> {
   const listings = new Map<string, Promise<ObjectListing>>();
+  const named = byName(objects);
   const list = (pattern: ObjectSpec) => {
     const key = JSON.stringify([pattern.type, pattern.vault]);
     const listing = listings.get(key) ?? readerOf(pattern).list(pattern.type, context);
@@ -53,7 +54,7 @@ export async function expandSelections(
       const problem = filePathProblem(path);
       if (problem !== undefined) throw new ProviderError('ERR_BAD_PARAMETERS', problem.text);
     }
-    return { isEmpty: chosen.length === 0, wanted: wanted.filter((object) => !isNamed(object, objects)) };
+    return { isEmpty: chosen.length === 0, wanted: wanted.filter((object) => !isNamed(object, named)) };
   };
   const results = await Promise.allSettled(selections.map(expand));
   const failed: FailedObject[] = [];
@@ -100,10 +101,22 @@ function wantedOf({ label, pattern }: SelectionSpec, listed: ListedObject, { lis
   };
 }
 
-function isNamed(object: ObjectSpec, named: readonly ObjectSpec[]): boolean {
-  const paths = pathsOf(object);
-  const keyOf = ({ type, name, vault }: ObjectSpec) => JSON.stringify([type, name, vault]).toLowerCase();
-  return named.some((one) => keyOf(one) === keyOf(object) && pathsOf(one).some((path) => paths.includes(path)));
+/** The paths of the objects that the manifest names, by object. */
+type NamedPaths = ReadonlyMap<string, readonly string[]>;
+
+function byName(objects: readonly ObjectSpec[]): NamedPaths {
+  const named = new Map<string, readonly string[]>();
+  for (const one of objects) named.set(keyOf(one), [...(named.get(keyOf(one)) ?? []), ...pathsOf(one)]);
+  return named;
+}
+
+function isNamed(object: ObjectSpec, named: NamedPaths): boolean {
+  const paths = named.get(keyOf(object));
+  return paths !== undefined && pathsOf(object).some((path) => paths.includes(path));
+}
+
+function keyOf({ type, name, vault }: ObjectSpec): string {
+  return JSON.stringify([type, name, vault]).toLowerCase();
 }
 
 /** The result of an optional selection that takes nothing. Its globs stand for a name in log and versions. */
