@@ -3,19 +3,12 @@
  * and the content is not treated as secret.
  */
 
-import { createHash } from 'node:crypto';
 import type { LiteralFile } from '../spc/model.ts';
+import { contentVersionOf } from './content-version.ts';
 import type { MadeFile } from './response.ts';
 
-/** Hexadecimal digits of a version, as many as versions of Key Vault have. */
-const VERSION_LENGTH = 32;
-
-/**
- * Returns the file of a literal. Its version is a digest of the text, so that a driver that compares versions sees a
- * change.
- */
+/** Returns the file of a literal. Its version is a digest of the text. */
 export function fileOfLiteral({ label, path, mode, text }: LiteralFile): MadeFile {
-  const version = createHash('sha256').update(text).digest('hex').slice(0, VERSION_LENGTH);
-  const source = { id: `literal/${path}`, version };
+  const source = { id: `literal/${path}`, version: contentVersionOf(text) };
   return { file: { path, mode, contents: Buffer.from(text) }, source, owner: label };
 }

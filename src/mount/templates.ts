@@ -3,13 +3,13 @@
  * cannot hold, or that make a file too large are refused; no message holds anything of a text.
  */
 
-import { createHash } from 'node:crypto';
 import { ProviderError } from '../base/errors.ts';
 import { nextTurn } from '../base/turns.ts';
 import { quote } from '../base/words.ts';
 import type { TemplateRef, TemplateSpec, TemplateToken } from '../spc/model.ts';
 import { FILTERS, type FilterName, UnfitText } from '../spc/template-filters.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
+import { contentVersionOf } from './content-version.ts';
 import type { ConvertedObject } from './convert/convert.ts';
 import { MAX_ANSWER_BYTES, type MadeFile } from './response.ts';
 
@@ -19,8 +19,6 @@ const MAX_FILE_CHARS = 1024 * 1024;
 const MAX_FILTERED_CHARS = 32 * 1024 * 1024;
 /** Limit of the tags that a volume writes: those of its templates, once for each entry of their loops. */
 const MAX_WRITTEN_TAGS = 1_000_000;
-/** Hexadecimal digits of a version, as many as versions of Key Vault have. */
-const VERSION_LENGTH = 32;
 
 type Entry = TemplateSpec['entries'][number];
 
@@ -47,8 +45,7 @@ export async function renderTemplates(
 function versionOf({ path, digest, refs, entries }: TemplateSpec, objects: readonly ConvertedObject[]): ObjectVersion {
   const used = new Set([...refs.values(), ...entries.map(({ ref }) => ref)].map(({ object }) => object));
   const versions = [...used].map((index) => objects[index]?.source);
-  const hash = createHash('sha256').update(JSON.stringify([digest, versions]));
-  return { id: `template/${path}`, version: hash.digest('hex').slice(0, VERSION_LENGTH) };
+  return { id: `template/${path}`, version: contentVersionOf(JSON.stringify([digest, versions])) };
 }
 
 /** The texts of a volume, and how much of them its templates may still use. */

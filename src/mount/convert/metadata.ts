@@ -3,13 +3,11 @@
  * never holds the value.
  */
 
-import { createHash } from 'node:crypto';
 import type { ObjectSpec } from '../../spc/model.ts';
 import type { MountedFile, ObjectVersion } from '../../wire/contract.ts';
+import { contentVersionOf } from '../content-version.ts';
 import type { FetchedObject } from '../ports.ts';
 
-/** Hexadecimal digits of a version, as many as versions of Key Vault have. */
-const VERSION_LENGTH = 32;
 /** The largest distance from 1970 that a date of JavaScript has, in milliseconds. */
 const MAX_TIME_MS = 8.64e15;
 
@@ -43,8 +41,7 @@ export function metadataOf(
     tags,
   };
   const contents = Buffer.from(`${JSON.stringify(metadata, undefined, 2)}\n`);
-  const digest = createHash('sha256').update(contents).digest('hex').slice(0, VERSION_LENGTH);
-  return { file: { path, mode, contents }, source: { id: `metadata/${path}`, version: digest } };
+  return { file: { path, mode, contents }, source: { id: `metadata/${path}`, version: contentVersionOf(contents) } };
 }
 
 /** Returns a time in the form of RFC 3339, in UTC and whole seconds, which is all that Key Vault keeps. */
