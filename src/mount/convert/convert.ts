@@ -107,7 +107,7 @@ async function convertObject(
   const { label, metadata, templateOnly } = object;
   if (missing !== undefined) return replaced(object);
   const { tools } = conversion;
-  const vaultName = object.vault?.name ?? conversion.vaultName;
+  const vaultName = vaultNameOf(object, conversion);
   const made: MadeFile[] = [];
   const unwritten: ObjectVersion[] = [];
   const all: PartFile[] = [];
@@ -172,11 +172,10 @@ interface FailedVersion {
 }
 
 function failureOf(thrown: unknown, { object, version, index, conversion }: FailedVersion): FailedObject {
-  const { all, vaultName } = conversion;
   const { label, name, content } = object;
   if (thrown instanceof LenderFailure) {
-    const { object: lender } = all[thrown.lender] ?? { object };
-    const place = { vaultName: lender.vault?.name ?? vaultName, name: lender.name, version: lender.version };
+    const { object: lender } = conversion.all[thrown.lender] ?? { object };
+    const place = { vaultName: vaultNameOf(lender, conversion), name: lender.name, version: lender.version };
     const error = asProviderError(thrown.cause);
     return { label: lender.label, name: shortNameOf(lender), error, neededBy: label, content: place };
   }
@@ -186,14 +185,13 @@ function failureOf(thrown: unknown, { object, version, index, conversion }: Fail
     content.kind !== 'parts' &&
     (content.kind === 'outputs' || content.format === 'pem' || version.certificateBacked);
   if (!isCertificate || failed.error.code !== 'ERR_BAD_CONTENT') return failed;
-  return {
-    ...failed,
-    content: {
-      vaultName: object.vault?.name ?? vaultName,
-      name,
-      version: index > 0 ? version.version : object.version,
-    },
-  };
+  const place = { vaultName: vaultNameOf(object, conversion), name };
+  return { ...failed, content: { ...place, version: index > 0 ? version.version : object.version } };
+}
+
+/** Returns the name of the vault of an object: its own, or that of the volume. */
+function vaultNameOf({ vault }: ObjectSpec, { vaultName }: Conversion): string {
+  return vault?.name ?? vaultName;
 }
 
 /** Returns the id of an object version. Those of a history have their index behind it. */
