@@ -59,6 +59,8 @@ const bundled = {
   absWorkingDir: root,
   outdir: 'dist',
   bundle: true,
+  // The names of modules are the same where node_modules is a symbolic link.
+  preserveSymlinks: true,
   define: {
     'process.env.AKV_CSI_VERSION': JSON.stringify(version),
     'process.env.AKV_CSI_BUILD_DATE': JSON.stringify(buildDate()),
