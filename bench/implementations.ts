@@ -39,7 +39,7 @@ export interface StartOptions {
   readonly procsFiles?: readonly string[];
   /** Further flags of the provider. */
   readonly flags?: readonly string[];
-  /** Settings of the C library, in the form of its `GLIBC_TUNABLES`. Default: its own. */
+  /** Settings of the C library, in the form of its `GLIBC_TUNABLES`; empty: its own. Default: {@link IMAGE_TUNABLES}. */
   readonly tunables?: string;
 }
 
@@ -74,8 +74,8 @@ export interface ProviderKind {
   readonly cloud: 'emulator' | 'public';
 }
 
-/** The settings of the C library in the image, which this project's provider is measured with. */
-const IMAGE_TUNABLES = /^ENV GLIBC_TUNABLES=(\S+)$/m.exec(dockerfile)?.[1] ?? '';
+/** The settings of the C library in the image, which this project's provider is measured with; others have its own. */
+export const IMAGE_TUNABLES = /^ENV GLIBC_TUNABLES=(\S+)$/m.exec(dockerfile)?.[1] ?? '';
 
 const POLL_MS = 2;
 /** Time until the hook has handled a signal. */
@@ -167,7 +167,8 @@ async function startProvider(options: ProviderStart): Promise<Running> {
 }
 
 function spawnProvider({ command, own, cloud, azure, ...options }: ProviderStart, socket: string, loopFile: string) {
-  const { cacheTtlMs, watchLoop = false, procsFiles = [], flags: further = [], tunables = '' } = options;
+  const { cacheTtlMs, watchLoop = false, procsFiles = [], flags: further = [] } = options;
+  const tunables = options.tunables ?? (own ? IMAGE_TUNABLES : '');
   const [program = '', ...args] = command;
   const ttl = own && cacheTtlMs !== undefined ? ['--cache-ttl', `${cacheTtlMs}ms`] : [];
   const connect = cloud === 'public' ? ['--connect', azure.listener] : [];
@@ -186,7 +187,6 @@ function spawnProvider({ command, own, cloud, azure, ...options }: ProviderStart
       SSL_CERT_FILE: azure.caFile,
       ...(azure.publicNames ? {} : { AZURE_ENVIRONMENT_FILEPATH: azure.cloudFile }),
       ...(procsFiles.length === 0 ? {} : { GROUPS_TO_JOIN: procsFiles.join(' ') }),
-      ...(own ? { GLIBC_TUNABLES: IMAGE_TUNABLES } : {}),
       ...(watched ? { LOOP_FILE: loopFile } : {}),
       ...(tunables === '' ? {} : { GLIBC_TUNABLES: tunables }),
     },

@@ -8,9 +8,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import dockerfile from '../Dockerfile?raw';
 import { type Azure, startAzure } from './azure.ts';
-import { provider, type Running } from './implementations.ts';
+import { IMAGE_TUNABLES, provider, type Running } from './implementations.ts';
 import { type Cgroup, cpuSecondsOf, memoryCgroup } from './linux.ts';
 import { range } from './scenario.ts';
 import { certificates, podOf, secrets } from './world.ts';
@@ -53,8 +52,6 @@ const ROWS = [
   '20 x 50 x pfx, 20',
 ];
 
-/** What the image sets for the allocator. */
-const IMAGE_TUNABLES = /^ENV GLIBC_TUNABLES=(\S+)$/m.exec(dockerfile)?.[1] ?? '';
 const LATENCY = { vaultMs: 20, entraMs: 60 };
 const MIB = 2 ** 20;
 const MAX_ANSWER_BYTES = 4 * MIB;
