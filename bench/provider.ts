@@ -11,7 +11,7 @@ import { startAzure } from './azure.ts';
 import { goPeer } from './go-peer.ts';
 import { baseline, provider } from './implementations.ts';
 import { missedTargets, printTable, targetsOf } from './report.ts';
-import type { Row, Scenario } from './scenario.ts';
+import { OWN_NAME, type Row, type Scenario } from './scenario.ts';
 import { cold } from './scenarios/cold.ts';
 import { memory } from './scenarios/memory.ts';
 import { parts } from './scenarios/parts.ts';
@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   }
   const words = (line: string) => line.split(' ').filter((word) => word !== '');
   const node = [process.execPath, ...words(values.node)];
-  const own = provider('akv-csi', [...node, resolve('dist/main.js'), 'serve'], { own: true, cloud: 'emulator' });
+  const own = provider(OWN_NAME, [...node, resolve('dist/main.js'), 'serve'], { own: true, cloud: 'emulator' });
   const foreign = { own: false, cloud: 'emulator' } as const;
   const others = values.provider.map((line, i) => provider(`provider ${i + 1}`, words(line), foreign));
   const peer = values['no-peer'] ? undefined : goPeer();

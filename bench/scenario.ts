@@ -92,6 +92,14 @@ export async function withFresh<T>(
   }
 }
 
+/** The name of this project's provider. */
+export const OWN_NAME = 'akv-csi';
+
+/** Returns this project's provider, if it is measured: for volumes that others cannot mount. */
+export function ownProviders({ providers }: Pick<Bench, 'providers'>): readonly Implementation[] {
+  return providers.filter(({ name }) => name === OWN_NAME);
+}
+
 /**
  * Measures the Go peer, if there is one, and then each provider. Returns a row for each; targets and blocks of the event
  * loop belong to the providers only.

@@ -22,7 +22,7 @@ export interface Pod {
   readonly clientId: string;
   readonly clientSecret: string;
   readonly objects: readonly BenchObject[];
-  /** A glob that selects the objects, in place of their names. */
+  /** A glob that selects the objects, in place of their names. Only this project's providers can mount it. */
   readonly selection?: string;
   /** A volume whose files are not those of its objects, one for each. Only this project's providers can mount it. */
   readonly volume?: { readonly parameters: Readonly<Record<string, string>>; readonly files: number };
@@ -103,14 +103,7 @@ export function seedOf(size: WorldSize = STANDARD): string {
   return JSON.stringify({
     tenants: [{ id: TENANT, identities }],
     ...(chains.length > 0 && { authorities: AUTHORITIES, chains }),
-    vaults: [
-      {
-        name: VAULT,
-        tenant: TENANT,
-        grants,
-        secrets: [...values, ...pfxs],
-      },
-    ],
+    vaults: [{ name: VAULT, tenant: TENANT, grants, secrets: [...values, ...pfxs] }],
   });
 }
 

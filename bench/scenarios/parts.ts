@@ -1,10 +1,8 @@
 import type { Implementation } from '../implementations.ts';
-import { type Bench, median, ms, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
+import { type Bench, median, ms, ownProviders, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
 import { CONFIG, CONFIG_KEYS, type Pod, podOf, secrets } from '../world.ts';
 
 const TEMPLATE_OBJECTS = 50;
-/** The name of this project's provider; others have no such fields. */
-const OWN = 'akv-csi';
 
 /** A volume with parts or templates, next to one with plain files that needs the same reads. */
 interface Case {
@@ -68,8 +66,7 @@ export const parts: Scenario = {
   async run(bench) {
     const rows: Row[] = [];
     for (const one of CASES) {
-      for (const implementation of bench.providers.filter(({ name }) => name === OWN))
-        rows.push(await measure(bench, implementation, one));
+      for (const implementation of ownProviders(bench)) rows.push(await measure(bench, implementation, one));
     }
     return rows;
   },

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Bench, median, ms, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
+import type { Running } from '../implementations.ts';
+import { type Bench, median, ms, ownProviders, type Row, range, type Scenario, timed, withFresh } from '../scenario.ts';
 import { CERTIFICATES, podOf, SECRETS, secrets } from '../world.ts';
 
 /** Secrets on one page of a listing. */
@@ -12,7 +13,7 @@ export const select: Scenario = {
   name: 'selection',
   async run(bench) {
     const rows: Row[] = [];
-    for (const implementation of bench.providers) {
+    for (const implementation of ownProviders(bench)) {
       const { value, counts, ...used } = await withFresh(
         bench,
         { implementation, watchLoop: true, cacheTtlMs: CACHE_TTL_MS },
@@ -36,7 +37,7 @@ export const select: Scenario = {
   },
 };
 
-async function measure({ azure, quick }: Bench, mount: (pod: ReturnType<typeof podOf>) => Promise<void>) {
+async function measure({ azure, quick }: Bench, mount: Running['mount']) {
   const pod = { ...podOf(0, 0, secrets(SECRETS)), selection: 'secret-*' };
   const coldMs = await timed(() => mount(pod));
   const { reads: coldRequests } = await azure.counts();
