@@ -1,7 +1,6 @@
 /**
- * Gets JSON from the API server of the cluster with the provider's own service account. Called by `classes.ts` and
- * `service-accounts.ts`. Refuses a server without a certificate of the cluster's CA for its name, and answers that are too
- * large or not JSON.
+ * Gets JSON from the API server of the cluster with the provider's own service account. Called by `copies.ts`.
+ * Refuses a server without a certificate of the cluster's CA for its name, and answers that are too large or not JSON.
  */
 
 import type https from 'node:https';

@@ -4,29 +4,29 @@
  * used. Without a copy, the read fails.
  */
 
-import { ProviderError } from '../../base/errors.ts';
 import { isJsonObject } from '../../base/json.ts';
-import type { Logger } from '../../base/log.ts';
-import type { Sweeper } from '../../base/sweeper.ts';
 import type { ClassCopy, ClassReader } from '../../mount/ports.ts';
-import { namespaceProblem, subdomainProblem } from '../../spc/kubernetes-names.ts';
 import { type ClassParameters, type ClassRef, guardedParameters } from '../../spc/overrides.ts';
 import type { ApiServer } from './api-server.ts';
-import { Copies, field, isAnswerFor } from './copies.ts';
+import { type ClusterKind, Copies, type CopiesParts, field } from './copies.ts';
 
-/** How long a copy is used without another request. Equal to the default of `--cache-ttl`. */
-const FRESH_MS = 30_000;
-const RIGHT = '"get" on secretproviderclasses (secrets-store.csi.x-k8s.io), as the chart does';
+const CLASS: ClusterKind<ClassParameters> = {
+  kind: 'SecretProviderClass',
+  noun: 'class',
+  api: '/apis/secrets-store.csi.x-k8s.io/v1',
+  resource: 'secretproviderclasses',
+  right: '"get" on secretproviderclasses (secrets-store.csi.x-k8s.io), as the chart does',
+  // Equal to the default of `--cache-ttl`.
+  freshMs: 30_000,
+  understand: parametersOf,
+};
 
 /** The classes of a cluster, by namespace and name. */
 export class Classes implements ClassReader {
-  readonly #server: ApiServer;
   readonly #copies: Copies<ClassParameters>;
 
-  constructor(server: ApiServer, { sweeper, log }: { readonly sweeper: Sweeper; readonly log: Logger }) {
-    this.#server = server;
-    const host = () => server.host;
-    this.#copies = new Copies({ sweeper, log, kind: 'SecretProviderClass', freshMs: FRESH_MS, host });
+  constructor(server: ApiServer, parts: CopiesParts) {
+    this.#copies = new Copies(CLASS, server, parts);
   }
 
   async read(
@@ -34,24 +34,14 @@ export class Classes implements ClassReader {
     context: Parameters<ClassReader['read']>[1],
     fits: (parameters: ClassParameters) => boolean,
   ): Promise<ClassCopy> {
-    const load = async (signal: AbortSignal) => guardedParameters(await this.#parametersOf(ref, signal));
-    const { value: parameters, unconfirmed } = await this.#copies.read({ ref, load, fits }, context);
+    const { value: parameters, unconfirmed } = await this.#copies.read({ ref, fits }, context);
     return { parameters, unconfirmed };
   }
+}
 
-  async #parametersOf(ref: ClassRef, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-    // The driver has read the class, so that its name is valid. Other callers could send a path.
-    const { namespace, name } = ref;
-    const problem = namespaceProblem(namespace) ?? subdomainProblem(name);
-    if (problem !== undefined) throw new ProviderError('ERR_BAD_PARAMETERS', `${problem}; correct it`);
-    const path = `/apis/secrets-store.csi.x-k8s.io/v1/namespaces/${namespace}/secretproviderclasses/${name}`;
-    const object = await this.#server.get({ path, right: RIGHT }, signal);
-    const parameters = field(field(object, 'spec'), 'parameters') ?? {};
-    if (!isAnswerFor(ref, object) || !isJsonObject(parameters)) {
-      const reason = `the API server at ${this.#server.host} answered, but not with the class`;
-      throw new ProviderError('ERR_VAULT', `${reason}; check the API server, and proxies before it`);
-    }
-    const texts = Object.entries(parameters).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-    return new Map(texts);
-  }
+function parametersOf(object: unknown): ClassParameters | undefined {
+  const parameters = field(field(object, 'spec'), 'parameters') ?? {};
+  if (!isJsonObject(parameters)) return undefined;
+  const texts = Object.entries(parameters).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return guardedParameters(new Map(texts));
 }

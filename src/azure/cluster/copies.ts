@@ -1,6 +1,7 @@
 /**
- * Keeps copies of what the API server says about objects of the cluster. The readers of classes and of service accounts
- * use it. If the API server does not answer, the last known copy is used. Without a copy, the read fails.
+ * Reads objects of the cluster from the API server, and keeps copies of what they say. The readers of classes and of
+ * service accounts use it. If the API server does not answer, the last known copy is used. Without a copy, the read fails.
+ * Refuses answers about another object than the one asked for.
  */
 
 import { Cache } from '../../base/cache.ts';
@@ -11,6 +12,8 @@ import type { Logger } from '../../base/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
 import type { FetchContext } from '../../mount/ports.ts';
+import { namespaceProblem, subdomainProblem } from '../../spc/kubernetes-names.ts';
+import type { ApiServer } from './api-server.ts';
 
 /** How long a copy is used if the API server does not answer. */
 const KNOWN_MS = 24 * 60 * 60 * 1000;
@@ -19,16 +22,30 @@ const FAILED_MS = 5_000;
 /** Objects whose copies are kept. A node has about a hundred pods, and a copy at most two kilobytes. */
 const MAX_COPIES = 500;
 
-/** Settings of {@link Copies}. */
-export interface CopiesOptions {
-  readonly sweeper: Sweeper;
-  readonly log: Logger;
-  /** The kind of the objects, such as `SecretProviderClass`. */
+/** A kind of objects, and what is kept of one. */
+export interface ClusterKind<T> {
+  /** Such as `SecretProviderClass`. */
   readonly kind: string;
+  /** The same in messages, such as `class`. */
+  readonly noun: string;
+  /** The path of the API that has them, and their name in paths below it. */
+  readonly api: string;
+  readonly resource: string;
+  /** The right that the provider needs, as the end of a remedy. */
+  readonly right: string;
   /** How long a copy is used without another request, in milliseconds. */
   readonly freshMs: number;
-  /** Host and port of the API server. */
-  readonly host: () => string;
+  /**
+   * Returns what is kept of an object; undefined if it has another form. Throws: `ProviderError`; with ERR_BAD_PARAMETERS
+   * the object says that there is no value, and its last known copy is dropped.
+   */
+  readonly understand: (object: unknown) => T | undefined;
+}
+
+/** Parts of {@link Copies}. */
+export interface CopiesParts {
+  readonly sweeper: Sweeper;
+  readonly log: Logger;
 }
 
 /** An object in a namespace. */
@@ -40,11 +57,6 @@ export interface ObjectName {
 /** One read of an object. */
 export interface CopyRead<T> {
   readonly ref: ObjectName;
-  /**
-   * Asks the API server. Throws: `ProviderError`; with ERR_BAD_PARAMETERS the object says that there is no value, and its
-   * last known copy is dropped.
-   */
-  readonly load: (signal: AbortSignal) => Promise<T>;
   /** A kept copy that does not fit is read again. */
   readonly fits: (value: T) => boolean;
 }
@@ -63,14 +75,18 @@ export interface KnownCopy<T> {
 
 /** The copies of the objects of one kind, by namespace and name. */
 export class Copies<T> {
-  readonly #options: CopiesOptions;
+  readonly #kind: ClusterKind<T>;
+  readonly #server: ApiServer;
+  readonly #parts: CopiesParts;
   readonly #copies: Cache<Copy<T>>;
   readonly #failures: Cache<ProviderError>;
   readonly #reads = new SingleFlight<Copy<T>>();
 
-  constructor(options: CopiesOptions) {
-    this.#options = options;
-    const { sweeper } = options;
+  constructor(kind: ClusterKind<T>, server: ApiServer, parts: CopiesParts) {
+    this.#kind = kind;
+    this.#server = server;
+    this.#parts = parts;
+    const { sweeper } = parts;
     this.#copies = new Cache({ entries: MAX_COPIES, sweeper });
     this.#failures = new Cache({ entries: MAX_COPIES, sweeper });
   }
@@ -86,8 +102,8 @@ export class Copies<T> {
     const failed = this.#failures.get(key);
     try {
       if (failed !== undefined) throw failed;
-      const reading = this.#reads.run(key, signal, (shared) => this.#load(key, read, shared));
-      const { value } = await progress.during({ phase: 'api-server', host: this.#options.host() }, reading);
+      const reading = this.#reads.run(key, signal, (shared) => this.#load(key, read.ref, shared));
+      const { value } = await progress.during({ phase: 'api-server', host: this.#server.host }, reading);
       return { value, unconfirmed: undefined };
     } catch (error) {
       const last = this.#copies.get(key);
@@ -96,10 +112,11 @@ export class Copies<T> {
     }
   }
 
-  async #load(key: string, { ref, load }: CopyRead<T>, signal: AbortSignal): Promise<Copy<T>> {
-    const { sweeper, freshMs, kind, log } = this.#options;
+  async #load(key: string, ref: ObjectName, signal: AbortSignal): Promise<Copy<T>> {
+    const { sweeper, log } = this.#parts;
+    const { freshMs, kind } = this.#kind;
     try {
-      const copy = { value: await load(signal), fresh: new Lifetime(sweeper.clock, freshMs) };
+      const copy = { value: await this.#ask(ref, signal), fresh: new Lifetime(sweeper.clock, freshMs) };
       this.#copies.set(key, copy, { ttlMs: KNOWN_MS, owner: ref.namespace });
       return copy;
     } catch (error) {
@@ -111,15 +128,24 @@ export class Copies<T> {
       throw error;
     }
   }
+
+  async #ask({ namespace, name }: ObjectName, signal: AbortSignal): Promise<T> {
+    const { api, resource, right, noun, understand } = this.#kind;
+    // The driver and the kubelet send valid names. Other callers could send a path.
+    const problem = namespaceProblem(namespace) ?? subdomainProblem(name);
+    if (problem !== undefined) throw new ProviderError('ERR_BAD_PARAMETERS', `${problem}; correct it`);
+    const path = `${api}/namespaces/${namespace}/${resource}/${name}`;
+    const object = await this.#server.get({ path, right }, signal);
+    const metadata = field(object, 'metadata');
+    const isAsked = field(metadata, 'namespace') === namespace && field(metadata, 'name') === name;
+    const value = isAsked ? understand(object) : undefined;
+    if (value !== undefined) return value;
+    const reason = `the API server at ${this.#server.host} answered, but not with the ${noun}`;
+    throw new ProviderError('ERR_VAULT', `${reason}; check the API server, and proxies before it`);
+  }
 }
 
 /** Returns a member of a JSON object; undefined if there is none. */
 export function field(holder: unknown, name: string): unknown {
   return isJsonObject(holder) && Object.hasOwn(holder, name) ? holder[name] : undefined;
-}
-
-/** Returns true if an answer is the object that was asked for. */
-export function isAnswerFor({ namespace, name }: ObjectName, answer: unknown): boolean {
-  const metadata = field(answer, 'metadata');
-  return field(metadata, 'namespace') === namespace && field(metadata, 'name') === name;
 }
