@@ -81,7 +81,8 @@ export function messageOf<Value extends object>(message: Message<Value>): FieldT
 /** A row of the table of a message, whatever its type. */
 interface Row {
   readonly name: string;
-  readonly id: number;
+  /** The number of the field and its wire type, as in the bytes. */
+  readonly tag: number;
   readonly type: FieldType<unknown>;
   readonly repeated: boolean;
 }
@@ -92,9 +93,10 @@ export class Message<Value extends object> {
 
   constructor(fields: Fields<Value>) {
     const entries = Object.entries(fields) as [string, readonly [number, FieldType<unknown> | [FieldType<unknown>]]][];
-    this.#rows = entries.map(([name, [id, type]]) =>
-      Array.isArray(type) ? { name, id, type: type[0], repeated: true } : { name, id, type, repeated: false },
-    );
+    this.#rows = entries.map(([name, [id, given]]) => {
+      const [type, repeated] = Array.isArray(given) ? [given[0], true] : [given, false];
+      return { name, tag: (id << WIRE_TYPE_BITS) | type.wireType, type, repeated };
+    });
   }
 
   /** Returns the bytes of a message. */
@@ -103,11 +105,11 @@ export class Message<Value extends object> {
   /** Writes the fields of a message that are not empty. */
   write(value: Partial<Value>, writer: Writer): Writer {
     const values = value as Readonly<Record<string, unknown>>;
-    for (const { name, id, type, repeated } of this.#rows) {
+    for (const { name, tag, type, repeated } of this.#rows) {
       const elements = repeated ? ((values[name] ?? []) as readonly unknown[]) : [values[name]];
       for (const element of elements) {
         if (!repeated && isAbsent(element, type)) continue;
-        writer.uint32((id << WIRE_TYPE_BITS) | type.wireType);
+        writer.uint32(tag);
         type.write(writer, element);
       }
     }
@@ -125,7 +127,7 @@ export class Message<Value extends object> {
     const reader = protobuf.Reader.create(data);
     while (reader.pos < reader.len) {
       const tag = reader.uint32();
-      const row = this.#rows.find(({ id, type }) => tag === ((id << WIRE_TYPE_BITS) | type.wireType));
+      const row = this.#rows.find((one) => one.tag === tag);
       if (row === undefined) reader.skipType(tag & 7);
       else if (row.repeated) (values[row.name] as unknown[]).push(row.type.read(reader));
       else values[row.name] = row.type.read(reader);
