@@ -105,8 +105,7 @@ export class Vouchers implements Sweepable {
    * refused.
    */
   confirmed(claim: Claim, now: number): void {
-    const refused = [claim.principal, keyOf(claim)].some((key) => this.#judged(key) === false);
-    if (!refused) this.#accept(claim, now);
+    if (!this.#isRefused(claim)) this.#accept(claim, now);
   }
 
   /**
@@ -154,8 +153,9 @@ export class Vouchers implements Sweepable {
     const { maxStaleMs } = this.#options;
     if (maxStaleMs <= 0) return undefined;
     const own = this.#proofs.peek(keyOf(claim));
-    const refused = [claim.principal, keyOf(claim)].some((key) => this.#judged(key) === false);
-    if (refused) return 'no last known value is served, since this credential or its identity was refused before';
+    if (this.#isRefused(claim)) {
+      return 'no last known value is served, since this credential or its identity was refused before';
+    }
     if (own?.accepted !== true || msSince(this.#clock, own.at) < maxStaleMs) {
       return 'no last known value is served, since this node has not seen this credential accepted';
     }
@@ -178,6 +178,10 @@ export class Vouchers implements Sweepable {
     const date = this.#clock.wall() - ageMs;
     const judgment = { accepted, at, date, lifeMs: lifeMs ?? this.#options.maxStaleMs, expiresAt };
     this.#proofs.set(key, judgment, { owner });
+  }
+
+  #isRefused(claim: Claim): boolean {
+    return [claim.principal, keyOf(claim)].some((key) => this.#judged(key) === false);
   }
 
   /** What counts now; undefined: nothing. */
