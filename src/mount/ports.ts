@@ -63,7 +63,7 @@ export interface ListedVersion {
   readonly enabled: boolean;
   /** Milliseconds since 1970; 0 if Key Vault sent none. */
   readonly createdAt: number;
-  /** As in `ObjectFacts`. Absent if the vault sent none, or if an earlier version of this program kept the listing. */
+  /** As in `ObjectFacts`. Undefined if the vault sent none, or if an earlier version of this program kept the listing. */
   readonly notBefore?: number | undefined;
   readonly expiresAt?: number | undefined;
 }

@@ -118,11 +118,8 @@ function listedOf(row: unknown): ListedVersion | undefined {
   if (!Array.isArray(row)) return undefined;
   const [version, enabled, createdAt, notBefore, expiresAt]: readonly unknown[] = row;
   if (typeof version !== 'string' || typeof enabled !== 'boolean' || typeof createdAt !== 'number') return undefined;
-  return {
-    ...{ version, enabled, createdAt },
-    ...(typeof notBefore === 'number' && { notBefore }),
-    ...(typeof expiresAt === 'number' && { expiresAt }),
-  };
+  const timeOf = (time: unknown) => (typeof time === 'number' ? time : undefined);
+  return { version, enabled, createdAt, notBefore: timeOf(notBefore), expiresAt: timeOf(expiresAt) };
 }
 
 function isOptional(value: unknown, type: 'string'): value is string | undefined;

@@ -4,6 +4,7 @@
  * page. Refuses to follow a vault to another host or another path, and listings that do not end.
  */
 
+import { isJsonObject } from '../../base/json.ts';
 import { BadAnswer } from './bad-answer.ts';
 import { refuseElsewhere } from './vault-pipeline.ts';
 
@@ -61,7 +62,7 @@ export type Entries<T> = readonly T[] | typeof MORE_PAGES;
  * Returns the link of a page to the next one; undefined on the last page. Throws: `BadAnswer` if it cannot be followed.
  */
 function nextOf(page: unknown, url: URL): URL | undefined {
-  const { nextLink } = (typeof page === 'object' && page !== null ? page : {}) as { readonly nextLink?: unknown };
+  const nextLink = isJsonObject(page) ? page.nextLink : undefined;
   if (nextLink === undefined || nextLink === null || nextLink === '') return undefined;
   if (typeof nextLink !== 'string' || !URL.canParse(nextLink, url.href)) {
     throw new BadAnswer('the vault answered 200 with a listing that cannot be read');

@@ -84,16 +84,8 @@ export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): 
     const version = versionOf({ ...ref, version: '' }, idOf(ref.type, item));
     if (version === undefined || typeof item.attributes !== 'object' || item.attributes === null) return [];
     const { enabled, created, nbf, exp } = objectOf(item.attributes);
-    const [notBefore, expiresAt] = [timeOf(nbf), timeOf(exp)];
-    return [
-      {
-        version,
-        enabled: enabled !== false,
-        createdAt: timeOf(created) ?? 0,
-        ...(notBefore !== undefined && { notBefore }),
-        ...(expiresAt !== undefined && { expiresAt }),
-      },
-    ];
+    const [createdAt, notBefore, expiresAt] = [timeOf(created) ?? 0, timeOf(nbf), timeOf(exp)];
+    return [{ version, enabled: enabled !== false, createdAt, notBefore, expiresAt }];
   });
 }
 
