@@ -174,6 +174,11 @@ export function isAway(error: unknown): error is ProviderError {
   return code === 'ERR_VAULT' && (httpStatus < 400 || httpStatus >= 500 || httpStatus === 408);
 }
 
+/** True if a last known value may stand in for an answer: the host is away, or asks to wait, which refuses nobody. */
+export function mayStandIn(error: unknown): error is ProviderError {
+  return isAway(error) || (error instanceof ProviderError && error.code === 'ERR_THROTTLED');
+}
+
 /** A request that is not sent, in the words of its own error. */
 export interface UnsentRequest {
   readonly phase: Phase;

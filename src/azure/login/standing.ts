@@ -7,7 +7,7 @@ import type { Clock, SteadyTime } from '../../base/clock.ts';
 import { ProviderError, withReason } from '../../base/errors.ts';
 import { hostHint, hostInWords } from '../../base/phases.ts';
 import type { Secret } from '../../base/secret.ts';
-import { isAway, type Outages, type Trial, unsentError } from '../http/outages.ts';
+import { isAway, mayStandIn, type Outages, type Trial, unsentError } from '../http/outages.ts';
 import { beginShortWait } from '../http/short-wait.ts';
 import { describeIdentity, type LoginPlace } from './identity-modes.ts';
 import type { Claim, Vouchers } from './vouchers.ts';
@@ -69,8 +69,7 @@ export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): P
     return { standing: 'proven', token };
   } catch (error) {
     if (use.signal.aborted) throw error;
-    // A service that asks to wait has refused nobody.
-    const isVouched = (isAway(error) || isThrottled(error)) && (await vouched());
+    const isVouched = mayStandIn(error) && (await vouched());
     report(trial, error, isVouched ? prover.principal : undefined);
     if (!isVouched) throw unvouched(error, vouchers.whyNot(prover));
     return { standing: 'vouched', cause: error };
@@ -81,17 +80,13 @@ export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): P
 
 /** Returns the error of an identity that gets no last known value. If its login service is away, it says why. */
 function unvouched(error: unknown, why: string | undefined): unknown {
-  return why !== undefined && (isAway(error) || isThrottled(error)) ? withReason(error, why) : error;
+  return why !== undefined && mayStandIn(error) ? withReason(error, why) : error;
 }
 
 /** Reports how a try ended that gave no token. `owner`: see {@link Trial}. */
 function report(trial: Trial, error: unknown, owner: string | undefined): void {
   if (isAway(error)) trial.failed(error, owner);
   else trial.answered();
-}
-
-function isThrottled(error: unknown): error is ProviderError {
-  return error instanceof ProviderError && error.code === 'ERR_THROTTLED';
 }
 
 /** Asks a login service that is away again, in the background. */

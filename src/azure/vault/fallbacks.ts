@@ -7,12 +7,12 @@ import type { Clock } from '../../base/clock.ts';
 import { ProviderError, withReason } from '../../base/errors.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
 import type { FetchContext, VaultReader } from '../../mount/ports.ts';
-import { type Outages, unsentError } from '../http/outages.ts';
+import { mayStandIn, type Outages } from '../http/outages.ts';
 import { beginShortWait } from '../http/short-wait.ts';
 import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
-import type { SharedReads } from './shared-reads.ts';
-import { lateError } from './stand-in.ts';
-import { describeQuestion, describeQuestions, type VaultQuestion } from './vault-error.ts';
+import type { Read } from './read.ts';
+import { lateError, unsentQuestion } from './stand-in.ts';
+import { describeQuestion, describeQuestions } from './vault-error.ts';
 
 /** One fallback vault. */
 export interface FallbackVault {
@@ -24,13 +24,7 @@ export interface FallbackVault {
 }
 
 /** A read that the first vault did not answer. */
-export interface FallbackRead<O extends Operation> {
-  readonly question: VaultQuestion;
-  readonly key: string;
-  readonly request: KnownRequest<O>;
-  readonly shared: SharedReads<KnownValues[O]>;
-  readonly maxAgeMs: number;
-}
+export type FallbackRead<O extends Operation> = Pick<Read<O>, 'question' | 'key' | 'request' | 'shared' | 'maxAgeMs'>;
 
 /** Parts of {@link Fallbacks}. */
 export interface FallbackParts {
@@ -132,10 +126,7 @@ export class Fallbacks {
     const { vaultName, host } = vault;
     const question = { type, name, version, operation, vaultName, host, identity: read.question.identity };
     const away = outages.causeOf(host, '');
-    if (away !== undefined && !outages.isDue(host, '')) {
-      const [failed, allFailed] = [describeQuestion(question), describeQuestions(question)];
-      throw unsentError(away, { phase: 'vault', host, failed, allFailed });
-    }
+    if (away !== undefined && !outages.isDue(host, '')) throw unsentQuestion(away, question);
     const wait = beginShortWait(context, clock, (abort) => abort(lateError(question)));
     try {
       const { signal, deadlineAt } = wait;
@@ -163,11 +154,9 @@ export class Fallbacks {
  * Refusals, pages of proxies and failed logins are none of these.
  */
 function isAwayForFallbacks(error: unknown): error is ProviderError {
-  if (!(error instanceof ProviderError) || error.details.phase !== 'vault') return false;
-  const { code, details } = error;
-  const { httpStatus = 0 } = details;
-  if (code === 'ERR_UNREACHABLE' || code === 'ERR_TIMEOUT' || code === 'ERR_THROTTLED') return true;
-  return code === 'ERR_VAULT' && (httpStatus >= 500 || httpStatus === 408);
+  if (!mayStandIn(error) || error.details.phase !== 'vault') return false;
+  const { httpStatus = 400 } = error.details;
+  return error.code !== 'ERR_VAULT' || httpStatus >= 400;
 }
 
 async function ask(reader: VaultReader, request: KnownRequest, context: FetchContext) {

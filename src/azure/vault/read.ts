@@ -10,11 +10,13 @@ import type { VaultQuestion } from './vault-error.ts';
 /** One read: the question, how it is sent, and how its answer is understood and kept. */
 export interface Read<O extends Operation> {
   readonly question: VaultQuestion;
-  /** Equal reads of one principal have equal keys. */
+  /** Names the read among those of all vaults. Equal reads of one principal have equal keys. */
   readonly key: string;
   readonly request: KnownRequest<O>;
   readonly shared: SharedReads<KnownValues[O]>;
+  /** How long a value answers repeated reads without a request, in milliseconds. */
   readonly ttlMs: number;
+  /** How old a value may be that the Mount gets, in milliseconds. */
   readonly maxAgeMs: number;
   /** Other vaults are asked if this one is away. */
   readonly hasFallbacks: boolean;

@@ -10,10 +10,11 @@ import { hostHint, hostInWords } from '../../base/phases.ts';
 import { Progress } from '../../mount/pending-waits.ts';
 import type { FetchContext } from '../../mount/ports.ts';
 import { Snapshot } from '../../mount/snapshot.ts';
-import { isAway, type Outages, type Trial, unsentError } from '../http/outages.ts';
+import { isAway, mayStandIn, type Outages, type Trial, unsentError } from '../http/outages.ts';
 import { beginShortWait, type ShortWait } from '../http/short-wait.ts';
-import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
+import type { KnownValues, Operation } from './known-request.ts';
 import type { Known, LastKnownGood } from './last-known-good.ts';
+import type { Read } from './read.ts';
 import { describeQuestion, describeQuestions, type VaultQuestion, vaultError } from './vault-error.ts';
 
 /** Bound of a try in the background. */
@@ -27,18 +28,10 @@ export interface StandInParts {
 }
 
 /** The read that a {@link StandIn} is made for. */
-export interface StandInRead<O extends Operation> {
-  readonly request: KnownRequest<O>;
-  /** Names the read among those of all vaults. */
-  readonly key: string;
-  readonly question: VaultQuestion;
-  /** How long a value answers repeated reads without a request, in milliseconds. */
-  readonly ttlMs: number;
-  /** How old a value may be that the Mount gets, in milliseconds. */
-  readonly maxAgeMs: number;
-  /** Other vaults are asked if this one is away. */
-  readonly hasFallbacks: boolean;
-}
+export type StandInRead<O extends Operation> = Pick<
+  Read<O>,
+  'request' | 'key' | 'question' | 'ttlMs' | 'maxAgeMs' | 'hasFallbacks'
+>;
 
 /** The last known value of one read, and the tries to replace it. */
 export class StandIn<O extends Operation> {
@@ -76,8 +69,7 @@ export class StandIn<O extends Operation> {
     const away = hasOther ? outages.causeOf(question.host, key) : undefined;
     if (away !== undefined) {
       if (outages.isDue(question.host, key)) this.#tryAgain(context, share);
-      const [failed, allFailed] = [describeQuestion(question), describeQuestions(question)];
-      throw unsentError(away, { phase: 'vault', host: question.host, failed, allFailed });
+      throw unsentQuestion(away, question);
     }
     this.#trial = this.#beginTrial();
     if (known === undefined) context.snapshot.lacks(key, () => this.#whyNot);
@@ -161,14 +153,17 @@ export class StandIn<O extends Operation> {
    */
   #report(trial: Trial, error: unknown): void {
     if (!(error instanceof ProviderError) || error.details.phase !== 'vault') return;
-    const isNeeded = this.known === undefined && !this.#read.hasFallbacks;
+    const { hasFallbacks, request } = this.#read;
+    const hasOther = this.known !== undefined || hasFallbacks;
     if (!isAway(error)) trial.answered();
-    else trial.failed(error, isNeeded ? undefined : this.#read.request.principal);
+    else trial.failed(error, hasOther ? request.principal : undefined);
   }
 }
 
-function mayStandIn(error: unknown): error is ProviderError {
-  return isAway(error) || (error instanceof ProviderError && error.code === 'ERR_THROTTLED');
+/** Returns the error of a question to a vault that is away, which is not sent. `away`: see {@link Outages}. */
+export function unsentQuestion(away: ProviderError, question: VaultQuestion): ProviderError {
+  const [failed, allFailed] = [describeQuestion(question), describeQuestions(question)];
+  return unsentError(away, { phase: 'vault', host: question.host, failed, allFailed });
 }
 
 /** Returns the error of a vault that takes too long for a Mount that has a last known value, or another vault. */

@@ -138,16 +138,32 @@ export class SessionReader implements VaultReader {
       });
     } catch (error) {
       const explained = this.#explain(context, read, error);
-      standIn?.failed(explained);
-      if (standIn?.asked === true) this.#report(read, startedAt, explained);
-      const bounded = standIn?.known !== undefined;
-      const other = standIn && (await this.#fallbacks?.instead(read, explained, { context, bounded }));
-      if (other?.value !== undefined) return other.value;
-      const instead = standIn?.insteadOf(explained, context);
-      if (instead !== undefined) return this.#inMemory(context, read, async () => instead);
-      if (standIn?.asked !== true) this.#report(read, startedAt, explained);
-      throw standIn?.unserved(other?.error ?? explained) ?? explained;
+      const report = () => this.#report(read, startedAt, explained);
+      if (standIn !== undefined) return this.#instead(context, { read, standIn, report }, explained);
+      report();
+      throw explained;
     }
+  }
+
+  /**
+   * Returns what takes the place of an answer: the value of a fallback vault, or the last known one. `report` counts the
+   * failure: that of a vault that was asked in any case, else only if nothing takes its place.
+   * Throws: the error, if nothing does.
+   */
+  async #instead<O extends Operation>(
+    context: FetchContext,
+    { read, standIn, report }: { readonly read: Read<O>; readonly standIn: StandIn<O>; readonly report: () => void },
+    explained: unknown,
+  ): Promise<KnownValues[O]> {
+    standIn.failed(explained);
+    if (standIn.asked) report();
+    const bounded = standIn.known !== undefined;
+    const other = await this.#fallbacks?.instead(read, explained, { context, bounded });
+    if (other?.value !== undefined) return other.value;
+    const instead = standIn.insteadOf(explained, context);
+    if (instead !== undefined) return this.#inMemory(context, read, async () => instead);
+    if (!standIn.asked) report();
+    throw standIn.unserved(other?.error ?? explained);
   }
 
   /** The value of `work`, which begins when the Mount has memory for it. */
