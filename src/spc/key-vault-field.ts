@@ -13,7 +13,7 @@ import { certificateContent, chainContent, type LayoutChoice } from './layouts.t
 import { readMapText } from './map-text.ts';
 import { METADATA_FIELD, parseMetadata } from './metadata.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec } from './model.ts';
-import { NAME_WORD } from './name-pattern.ts';
+import { NAME_PATTERN } from './name-pattern.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
@@ -157,7 +157,7 @@ function parseReference(object: Fields, context: ReferenceContext): NamedObject 
   const mode = parseMode(object, siblings.defaults.mode);
   const keyFormat = parseKeyFormat(object, 'pkcs8');
   const place = { field: object.path, line: object.line };
-  let content = contentOf(choice === undefined ? name : NAME_WORD, context);
+  let content = contentOf(choice === undefined ? name : NAME_PATTERN, context);
   let outputs: readonly NamedOutput[] = [];
   if (object.has(EXTRACT_FIELD)) {
     content = partsOf(object, mode, context);

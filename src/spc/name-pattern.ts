@@ -6,15 +6,16 @@
 import { quote } from '../base/words.ts';
 import { filePathProblem } from './file-path.ts';
 import type { ContentSpec, ObjectSpec } from './model.ts';
+import { fillPattern, hasPattern, textInPattern } from './path-pattern.ts';
 
-/** Stands for the name of each object of a selection. */
-export const NAME_WORD = '{name}';
+/** The word in a path that stands for the name of each object of a selection. */
+const WORD = 'name';
+/** The path that is this name alone; in messages, the placeholder that paths need. */
+export const NAME_PATTERN = `{${WORD}}`;
 
 /** Returns the problem of a path in a selection, or undefined. */
 export function namePatternProblem(path: string): string | undefined {
-  if (!path.includes(NAME_WORD)) {
-    return `${quote(path)} is the same for all objects`;
-  }
+  if (!hasPattern(path, WORD)) return `${quote(path)} is the same for all objects`;
   const [brace] = /[{}]/.exec(fill(path, '')) ?? [];
   if (brace !== undefined) return `${quote(path)} holds another brace; nothing else is replaced`;
   return filePathProblem(fill(path, 'n'))?.text;
@@ -39,11 +40,8 @@ export function objectNamed(pattern: ObjectSpec, name: string): ObjectSpec {
 
 /** Returns the name with which a pattern gives a path, or undefined. */
 export function nameInPath(pattern: string, path: string): string | undefined {
-  const words = pattern.split(NAME_WORD);
-  const length = (path.length - words.join('').length) / (words.length - 1);
-  const [begin = ''] = words;
-  const name = path.slice(begin.length, begin.length + length);
-  return /^[-A-Za-z0-9]{1,127}$/.test(name) && fill(pattern, name) === path ? name : undefined;
+  const name = textInPattern(path, pattern, WORD);
+  return /^[-A-Za-z0-9]{1,127}$/.test(name) ? name : undefined;
 }
 
 function filledContent(content: ContentSpec, name: string): ContentSpec {
@@ -59,5 +57,5 @@ function listed(content: Exclude<ContentSpec, { kind: 'value' }>): readonly { re
 }
 
 function fill(pattern: string, name: string): string {
-  return pattern.replaceAll(NAME_WORD, () => name);
+  return fillPattern(pattern, WORD, name);
 }

@@ -14,7 +14,7 @@ import type { Findings, Stage } from './finding.ts';
 import { reportUnknownFields } from './look-alike.ts';
 import { METADATA_FIELD, parseMetadata } from './metadata.ts';
 import type { ContentSpec, ObjectSpec } from './model.ts';
-import { NAME_WORD } from './name-pattern.ts';
+import { NAME_PATTERN } from './name-pattern.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
@@ -203,7 +203,7 @@ function checkContentFields({ texts, fail }: ObjectReader): void {
 /** Returns the file's path: the alias, or else the name. Empty if `files` names the paths. */
 function readFileName({ fields, texts, choice, fail }: ObjectReader): string {
   const { objectAlias, objectName } = texts;
-  if (choice !== undefined) return objectAlias === '' ? NAME_WORD : objectAlias;
+  if (choice !== undefined) return objectAlias === '' ? NAME_PATTERN : objectAlias;
   const field = objectAlias === '' ? 'objectName' : 'objectAlias';
   const path = texts[field];
   const unreadable = [fields.value('objectName'), fields.value('objectAlias')].some(

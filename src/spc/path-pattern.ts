@@ -1,6 +1,7 @@
 /**
  * Paths with a word in braces, such as `tls/{key}`, that stand for several files. The readers of objects call it, what
- * makes the files, and the checks of files. Refuses other words in braces.
+ * makes the files, and the checks of files; `name-pattern.ts` does for the paths of selections. Refuses other words in
+ * braces.
  */
 
 import { quote } from '../base/words.ts';
@@ -24,12 +25,16 @@ export function fillPattern(path: string, word: string, by: string): string {
   return path.split(`{${word}}`).join(by);
 }
 
+/** Returns the text that gives the path in place of the word; empty if there is none. */
+export function textInPattern(path: string, pattern: string, word: string): string {
+  const [start = '', ...rest] = pattern.split(`{${word}}`);
+  const length = (path.length - start.length - rest.join('').length) / rest.length;
+  const text = length > 0 ? path.slice(start.length, start.length + length) : '';
+  return fillPattern(pattern, word, text) === path ? text : '';
+}
+
 /** True if a text without "/" in place of the word gives the path. */
 export function fitsPattern(path: string, pattern: string, word: string): boolean {
-  const [start = '', ...rest] = pattern.split(`{${word}}`);
-  const end = rest.at(-1) ?? '';
-  if (!path.startsWith(start)) return false;
-  const length = Math.floor((path.length - start.length - rest.join('').length) / rest.length);
-  const name = path.slice(start.length, start.length + length);
-  return length > 0 && !name.includes('/') && path.endsWith(end) && fillPattern(pattern, word, name) === path;
+  const text = textInPattern(path, pattern, word);
+  return text !== '' && !text.includes('/');
 }

@@ -10,7 +10,7 @@ import type { Fields } from './fields.ts';
 import { filePathProblem } from './file-path.ts';
 import { globProblem, matchesGlob, nameGlobProblem } from './glob.ts';
 import type { ContentSpec, MetadataFile, SelectionSpec, TagRule } from './model.ts';
-import { NAME_WORD, namePatternProblem } from './name-pattern.ts';
+import { NAME_PATTERN, namePatternProblem } from './name-pattern.ts';
 import { kindOf, type Tree } from './yaml/tree.ts';
 
 /** Limits of one selection. */
@@ -87,7 +87,8 @@ export function checkPatterns(fields: Fields, choice: Choice | undefined, files:
   const own = content.kind === 'value' ? [content] : outputs;
   const paths = [...own, ...(metadata === undefined ? [] : [metadata])].map(({ path }) => path);
   // Without `files`, a field that is refused took the file away.
-  if (paths.length === 0 && fields.has('files')) fields.error('files', `gives no file; name a path with ${NAME_WORD}`);
+  if (paths.length === 0 && fields.has('files'))
+    fields.error('files', `gives no file; name a path with ${NAME_PATTERN}`);
   for (const path of paths) {
     // The readers of outputs and metadata have reported paths that are none.
     const isReported = filePathProblem(path) !== undefined && content.kind !== 'value';
@@ -97,7 +98,7 @@ export function checkPatterns(fields: Fields, choice: Choice | undefined, files:
       return value?.kind === 'text' && value.text.trim() === path;
     };
     const field = fields.names.find(holds) ?? (own === outputs ? 'files' : choice.by);
-    if (problem !== undefined) fields.error(field, `needs a path with the placeholder ${NAME_WORD}: ${problem}`);
+    if (problem !== undefined) fields.error(field, `needs a path with the placeholder ${NAME_PATTERN}: ${problem}`);
   }
 }
 
