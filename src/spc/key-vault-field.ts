@@ -11,7 +11,7 @@ import { Fields } from './fields.ts';
 import type { Findings } from './finding.ts';
 import { certificateContent, chainContent, type LayoutChoice } from './layouts.ts';
 import { readMapText } from './map-text.ts';
-import { METADATA_FIELD, parseMetadata } from './metadata.ts';
+import { parseMetadata } from './metadata.ts';
 import type { ContentSpec, LiteralFile, ObjectSpec } from './model.ts';
 import { NAME_PATTERN } from './name-pattern.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
@@ -19,12 +19,13 @@ import type { NamedObject, ObjectDefaults } from './object.ts';
 import { MAX_TEXT_BYTES } from './objects.ts';
 import { type NamedOutput, parseFiles, parseKeyFormat, parseMode } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
-import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
+import { parsePresence } from './presence.ts';
 import { checkPatterns, isSelection, KEY_VAULT_WORDS, parseChoice } from './selection.ts';
-import { parseTemplateOnly, TEMPLATE_ONLY_FIELD } from './templates.ts';
-import { parseValidity, VALIDITY_FIELD } from './validity.ts';
+import { sharedFields } from './shared-fields.ts';
+import { parseTemplateOnly } from './templates.ts';
+import { parseValidity } from './validity.ts';
 import { parseVault, type VaultField } from './vault-field.ts';
-import { parseObjectVault, VAULT_FIELD } from './vaults.ts';
+import { parseObjectVault } from './vaults.ts';
 
 /** The `keyVault` field of a broker resource, read. */
 export interface KeyVaultField extends VaultField {
@@ -52,22 +53,12 @@ const USERNAME = 'username';
 /** Names of the fields of `keyVault`. */
 export const KEY_VAULT_FIELDS = ['vault', ...REFERENCES, USERNAME] as const;
 /** Names of the fields of each object in `keyVault`. */
-export const REFERENCE_FIELDS = [
+export const REFERENCE_FIELDS: readonly string[] = [
   'name',
   'version',
   'filePermission',
-  'files',
-  'keyFormat',
-  'passwordFrom',
-  ...PRESENCE_FIELDS,
-  METADATA_FIELD,
-  VALIDITY_FIELD,
-  EXTRACT_FIELD,
-  VAULT_FIELD,
-  'names',
-  'tags',
-  TEMPLATE_ONLY_FIELD,
-] as const;
+  ...sharedFields(KEY_VAULT_WORDS),
+];
 
 /** Limit of the lines, entries, brackets and quotes; a field with everything in it has about two hundred. */
 const MAX_SIZE = 2000;
@@ -223,13 +214,13 @@ function parseName(
 function contentOf(name: string, { reference, given, certificate, siblings }: ReferenceContext): ContentSpec {
   const { fileName, defaults } = siblings;
   const chainIndex = given.findIndex(isChain);
+  const chainFrom = chainIndex === -1 ? undefined : chainIndex;
   switch (reference) {
     case 'vaultSecret':
-      if (certificate === 'vaultSecret')
-        return certificateContent(siblings, chainIndex === -1 ? undefined : chainIndex);
+      if (certificate === 'vaultSecret') return certificateContent(siblings, chainFrom);
       return valueContent({ path: fileName === '' ? name : fileName, mode: defaults.mode });
     case 'vaultCert':
-      return certificateContent(siblings, chainIndex === -1 ? undefined : chainIndex);
+      return certificateContent(siblings, chainFrom);
     case 'vaultCaChainCert':
     case 'vaultCaChainSecret':
       return chainContent(siblings, certificate !== undefined);

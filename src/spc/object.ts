@@ -12,17 +12,18 @@ import type { Fields } from './fields.ts';
 import { filePathProblem, parseFileMode } from './file-path.ts';
 import type { Findings, Stage } from './finding.ts';
 import { reportUnknownFields } from './look-alike.ts';
-import { METADATA_FIELD, parseMetadata } from './metadata.ts';
+import { parseMetadata } from './metadata.ts';
 import type { ContentSpec, ObjectSpec } from './model.ts';
 import { NAME_PATTERN } from './name-pattern.ts';
 import { objectNameProblem, pathPartProblem } from './names.ts';
 import { fileModeRule, type NamedOutput, parseFiles, parseKeyFormat } from './outputs.ts';
 import { bracketedPlaceholderIn, placeholderIn } from './placeholder.ts';
-import { PRESENCE_FIELDS, parsePresence } from './presence.ts';
+import { parsePresence } from './presence.ts';
 import { type Choice, CLASSIC_WORDS, checkPatterns, parseChoice } from './selection.ts';
-import { parseTemplateOnly, TEMPLATE_ONLY_FIELD } from './templates.ts';
-import { parseValidity, VALIDITY_FIELD } from './validity.ts';
-import { parseObjectVault, VAULT_FIELD } from './vaults.ts';
+import { sharedFields } from './shared-fields.ts';
+import { parseTemplateOnly } from './templates.ts';
+import { parseValidity } from './validity.ts';
+import { parseObjectVault } from './vaults.ts';
 import { goValue, int32Of } from './yaml/scalar.ts';
 
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
@@ -36,21 +37,7 @@ const TEXTS = [
   'filePermission',
 ] as const;
 /** Names of the fields of an object in `objects`. */
-export const OBJECT_FIELDS: readonly string[] = [
-  ...TEXTS,
-  'objectVersionHistory',
-  'files',
-  'keyFormat',
-  'passwordFrom',
-  ...PRESENCE_FIELDS,
-  METADATA_FIELD,
-  VALIDITY_FIELD,
-  EXTRACT_FIELD,
-  VAULT_FIELD,
-  'objectNames',
-  'objectTags',
-  TEMPLATE_ONLY_FIELD,
-];
+export const OBJECT_FIELDS: readonly string[] = [...TEXTS, 'objectVersionHistory', ...sharedFields(CLASSIC_WORDS)];
 
 type Texts = Readonly<Record<(typeof TEXTS)[number], string>>;
 
