@@ -22,9 +22,13 @@ export function printableLines(text: string): string {
 
 /** As {@link printable}, with the escapes of JSON: for texts that are JSON already. */
 export function escapedUnits(json: string): string {
-  return json.replace(UNPRINTABLE, (char) =>
-    Array.from({ length: char.length }, (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
-  );
+  return json.replace(UNPRINTABLE, unicodeEscapes);
+}
+
+/** Every code unit of a text as `\u202e`: the escapes of JSON, of YAML in double quotes, and of Java. */
+export function unicodeEscapes(text: string): string {
+  const hexAt = (at: number) => text.charCodeAt(at).toString(16).padStart(4, '0');
+  return Array.from({ length: text.length }, (_, at) => `\\u${hexAt(at)}`).join('');
 }
 
 function escaped(char: string): string {

@@ -3,11 +3,12 @@
  * looks up their names here, and `mount/templates.ts` calls them. They refuse texts that a format cannot hold.
  */
 
+import { unicodeEscapes } from '../base/printable.ts';
+import { jsonForYaml } from './yaml/json-text.ts';
+
 /** A filter was given a text that its format cannot hold. The message holds nothing of the text. */
 export class UnfitText extends Error {}
 
-/** Characters that YAML does not take as they are in a text in double quotes. */
-const NOT_IN_YAML = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 const NOT_ASCII = /[^\x20-\x7e]/g;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\f': '\\f' };
 
@@ -16,13 +17,13 @@ export const FILTERS = {
   /** A text of JSON, with its quotes. */
   json: (text: string) => JSON.stringify(text),
   /** A scalar of YAML, in double quotes. */
-  yaml: (text: string) => JSON.stringify(text).replace(NOT_IN_YAML, codeUnit),
+  yaml: (text: string) => jsonForYaml(JSON.stringify(text)),
   /** A key or value for `java.util.Properties`, in ASCII. */
   properties: (text: string) =>
     text
       .replace(/[\\=:#!]/g, '\\$&')
       .replace(/^ +/, (blanks) => '\\ '.repeat(blanks.length))
-      .replace(NOT_ASCII, (char) => SHORT_ESCAPES[char] ?? codeUnit(char)),
+      .replace(NOT_ASCII, (char) => SHORT_ESCAPES[char] ?? unicodeEscapes(char)),
   /** A value for a .env file, in quotes; a shell reads it too. */
   dotenv: (text: string) => (/['\\]/.test(withoutNul(text)) ? `"${text.replace(/[\\"$`]/g, '\\$&')}"` : `'${text}'`),
   /** One word of a POSIX shell. */
@@ -38,10 +39,6 @@ export type FilterName = keyof typeof FILTERS;
 
 /** The names of all filters. */
 export const FILTER_NAMES = Object.keys(FILTERS) as readonly FilterName[];
-
-function codeUnit(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-}
 
 function withoutNul(text: string): string {
   if (text.includes('\0')) throw new UnfitText('the text holds a NUL byte, which the format cannot');

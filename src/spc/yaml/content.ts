@@ -4,6 +4,7 @@
  */
 
 import { attempt } from './attempt.ts';
+import { jsonForYaml } from './json-text.ts';
 import type { Tree, YamlError } from './tree.ts';
 import { DocumentReader } from './yaml-nodes.ts';
 import { yamlSize } from './yaml-size.ts';
@@ -17,8 +18,6 @@ export type ReadContent =
 /** Limit of {@link yamlSize}: Key Vault stores 25 kB. */
 const MAX_SIZE = 40_000;
 const MAX_CHARS = 128 * 1024;
-/** Characters that JSON takes inside of a text, and that YAML refuses or reads as line breaks. */
-const NOT_IN_YAML = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 /** Mistakes whose messages quote the text, by their beginnings. */
 const QUOTING: readonly (readonly [beginning: string, instead: string])[] = [
   ['mapping key', 'a key stands twice in one map'],
@@ -34,7 +33,7 @@ export function readContent(text: string): ReadContent {
       problem: `is too large to be read: the limit is ${MAX_SIZE} lines, entries, brackets and quotes`,
     };
   const isJson = isValidJson(text);
-  const source = isJson ? text.trimStart().replace(NOT_IN_YAML, escaped) : text;
+  const source = isJson ? jsonForYaml(text.trimStart()) : text;
   const read = attempt(1, () => {
     const reader = new DocumentReader(source, {
       json: isJson || /^\s*[[{]/.test(source),
@@ -67,10 +66,6 @@ function isValidJson(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function escaped(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function unreadable(source: string, { line, offset, message }: YamlError): ReadContent {
