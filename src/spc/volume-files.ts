@@ -4,16 +4,9 @@
  */
 
 import { nearest, oneOf, quote } from '../base/words.ts';
+import type { ValueContent } from './contents.ts';
 import { KEY_WORD } from './extract.ts';
-import type {
-  ContentSpec,
-  ExtractSpec,
-  LiteralFile,
-  ObjectSpec,
-  OutputSpec,
-  SelectionSpec,
-  TemplateSpec,
-} from './model.ts';
+import type { ExtractSpec, LiteralFile, ObjectSpec, OutputSpec, SelectionSpec, TemplateSpec } from './model.ts';
 import { nameInPath, pathsOf } from './name-pattern.ts';
 import { fitsPattern } from './path-pattern.ts';
 import { selects } from './selection.ts';
@@ -55,18 +48,17 @@ export class VolumeFiles {
   readonly #files = new Map<string, VolumeFile>();
   readonly #byName = new Map<string, string>();
   /** Files whose paths hold `{key}`. */
-  readonly #patterns: readonly VolumeFile[];
-
+  readonly #patterns: VolumeFile[] = [];
   readonly #selections: readonly SelectionSpec[];
 
   constructor({ objects, selections, literals, templates }: VolumeContents) {
     this.#selections = selections;
     for (const { path } of templates) this.#files.set(path, { path, template: true });
-    this.#patterns = objects.flatMap(filesOf).filter(({ part }) => part?.each);
     for (const { path } of literals) this.#files.set(path, { path });
     for (const object of objects) {
       for (const file of filesOf(object)) {
         this.#files.set(file.path, file);
+        if (file.part?.each) this.#patterns.push(file);
         if (!this.#byName.has(object.name)) this.#byName.set(object.name, shownPath(file));
       }
     }
@@ -79,8 +71,7 @@ export class VolumeFiles {
     const each = this.#patterns.find(({ path: pattern }) => fitsPattern(path, pattern, KEY_WORD));
     if (each !== undefined) return { ...each, path };
     const whole = /\.(crt|key)$/.test(path) ? this.#fileOrVersion(path.slice(0, -'.crt'.length)) : undefined;
-    const canSplit =
-      whole?.output === undefined && whole?.part === undefined && !whole?.metadata && whole?.object?.type === 'secret';
+    const canSplit = whole?.object?.type === 'secret' && valueContentOf(whole) !== undefined;
     return canSplit ? { ...whole, path, split: true } : undefined;
   }
 
@@ -122,8 +113,8 @@ export class VolumeFiles {
   }
 }
 
-/** Returns the file's content if it is an object's value, and not a file made from a certificate. */
-export function valueContentOf({ object, metadata }: VolumeFile): Extract<ContentSpec, { kind: 'value' }> | undefined {
+/** Returns the file's content if it is an object's value, and not a file made from a certificate or a part. */
+export function valueContentOf({ object, metadata }: VolumeFile): ValueContent | undefined {
   return object?.content.kind === 'value' && metadata !== true ? object.content : undefined;
 }
 

@@ -141,6 +141,8 @@ describe('files that a Secret is made of', () => {
       [expect.stringContaining('warning [0].data[0].objectName "a" is a file only if its')],
     ],
     ['{"x/{key}": b}', 'x/any', [expect.stringContaining('"x/any" is a file only if the secret holds this key')]],
+    ['{a: b}, objectAlias: whole', 'whole', []],
+    ['{a: b}, objectAlias: whole', 'whole.crt', [expect.stringContaining('"whole.crt" is not a file of this mount')]],
     ['{"x/{key}": b}', 'y/any', [expect.stringContaining('"y/any" is not a file of this mount')]],
   ])('may be a part of a secret: %s, %s', async (extract, name, findings) => {
     const manifest = CLASSIC.replace('objectName: store,', `objectName: store, extract: ${extract},`);
