@@ -16,7 +16,7 @@ import {
   NAMED_ROWS,
   rowOf,
 } from './identities/table.ts';
-import { findToken, WORKLOAD_IDENTITY_AUDIENCE } from './tokens.ts';
+import { hasToken } from './identities/workload-identity.ts';
 
 /** The reader of the parameters that choose an identity. */
 export interface IdentityReader extends ClassicParameters {
@@ -63,10 +63,10 @@ export function requestProblem(request: IdentityRequest): string | undefined {
  * ServiceAccount may name it: there is no node-publish secret, and the pod has the token. Else returns the request.
  */
 export function requestOfAccount(request: IdentityRequest, credentials: Credentials): IdentityRequest {
-  const { secret, tokens, now, accountLookup = false, ignored = [] } = credentials;
+  const { secret, accountLookup = false, ignored = [] } = credentials;
   const namesNone = request.kind === 'service-principal' && request.secretName === '' && secret === undefined;
-  if (!namesNone || !accountLookup || ignored.length > 0 || tokens === undefined) return request;
-  return findToken(tokens, WORKLOAD_IDENTITY_AUDIENCE, now).ok ? { kind: 'workload-identity', clientId: '' } : request;
+  if (!namesNone || !accountLookup || ignored.length > 0) return request;
+  return hasToken(credentials) ? { kind: 'workload-identity', clientId: '' } : request;
 }
 
 /** Finds the credentials of the identity that the manifest asks for. */

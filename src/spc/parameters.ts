@@ -228,9 +228,14 @@ function readKeyVaultForm(reader: ParameterReader): Manifest {
 }
 
 /** What a manifest gives that cannot be read. */
-const NOTHING = {
-  ...{ tenantId: '', mode: undefined, identity: undefined, vaultName: '' },
-  ...{ objects: [], selections: [], literals: [] },
+const NOTHING: Omit<Manifest, 'cloud' | 'fileMode'> = {
+  tenantId: '',
+  mode: undefined,
+  identity: undefined,
+  vaultName: '',
+  objects: [],
+  selections: [],
+  literals: [],
 };
 
 function readFileName(reader: ParameterReader): string {

@@ -8,8 +8,8 @@ import { nearest, quote } from '../base/words.ts';
 import { type ClaimedPath, pathConflicts } from './file-path.ts';
 import type { Findings } from './finding.ts';
 import { globProblem, matchesGlob } from './glob.ts';
-import type { LiteralFile, ObjectSpec, TemplateRef, TemplateSpec } from './model.ts';
-import { type Choice, type NamedTemplate, TEMPLATE_ONLY_FIELD, TEMPLATES } from './templates.ts';
+import type { LiteralFile, ObjectSpec, TemplateRef, TemplateSpec, TemplateToken } from './model.ts';
+import { type NamedTemplate, TEMPLATE_ONLY_FIELD, TEMPLATES, type TextChoice } from './templates.ts';
 import { filesOf } from './volume-files.ts';
 
 /** Names that a message lists. */
@@ -137,7 +137,7 @@ function resolveOne(template: NamedTemplate, texts: References, findings: Findin
   return { ...spec, entries: chosenEntries(chosen, { kind: spec.body.kind, texts, findings, report }), refs };
 }
 
-function hasLoop(token: Extract<TemplateSpec['body'], { kind: 'tokens' }>['tokens'][number]): boolean {
+function hasLoop(token: TemplateToken): boolean {
   return token.kind === 'loop' || (token.kind === 'if' && token.tokens.some(hasLoop));
 }
 
@@ -149,7 +149,7 @@ interface Resolving {
 }
 
 /** Returns what a template takes, each text once. */
-function chosenEntries(chosen: readonly Choice[], resolving: Resolving): TemplateSpec['entries'] {
+function chosenEntries(chosen: readonly TextChoice[], resolving: Resolving): TemplateSpec['entries'] {
   const entries = new Map<string, TemplateSpec['entries'][number]>();
   const keys = new Map<string, TemplateRef>();
   for (const choice of chosen) {
@@ -164,7 +164,7 @@ function chosenEntries(chosen: readonly Choice[], resolving: Resolving): Templat
 
 function entryOf(
   name: string,
-  choice: Choice,
+  choice: TextChoice,
   { kind, texts, report, keys }: Resolving & { readonly keys: Map<string, TemplateRef> },
 ): TemplateSpec['entries'][number] | undefined {
   const ref = texts.find(name);
@@ -180,7 +180,7 @@ function entryOf(
 }
 
 /** Returns the names that a reference or glob stands for. */
-function namesOf({ key, reference, line }: Choice, { texts, report }: Resolving): readonly string[] {
+function namesOf({ key, reference, line }: TextChoice, { texts, report }: Resolving): readonly string[] {
   if (!/[*?]/.test(reference)) return [reference];
   const problem = globProblem(reference);
   const names = problem === undefined ? texts.matching(reference) : [];

@@ -30,7 +30,7 @@ const MUSTACHES: Delimiters = ['{{', '}}'];
 const MARK = /^[^\s\w=|]{2,4}$/;
 
 /** What a template takes: references or globs, each with the key that it gets, if the manifest names it. */
-export interface Choice {
+export interface TextChoice {
   readonly key: string | undefined;
   readonly reference: string;
   readonly line: number;
@@ -42,7 +42,7 @@ export interface NamedTemplate extends Omit<TemplateSpec, 'entries' | 'refs'> {
   readonly field: string;
   readonly line: number;
   /** Undefined: all texts of the volume. */
-  readonly chosen: readonly Choice[] | undefined;
+  readonly chosen: readonly TextChoice[] | undefined;
   /** The references of its tokens, with their lines. */
   readonly references: ReadonlyMap<string, number>;
 }
@@ -134,7 +134,7 @@ function parseBody(
   return { body: { kind: 'tokens', tokens: read.tokens }, references };
 }
 
-function parseFormat(options: Fields, chosen: readonly Choice[] | undefined): Body | undefined {
+function parseFormat(options: Fields, chosen: readonly TextChoice[] | undefined): Body | undefined {
   const text = options.text('format').toLowerCase();
   const kind = FORMATS.find((known) => known === text);
   if (kind === undefined) options.error('format', `${quote(text)} must be ${oneOf(FORMATS)}`);
@@ -156,7 +156,7 @@ function parseDelimiters(options: Fields): Delimiters {
 }
 
 /** Reads `objects`: a list of references and globs, or a map from keys to references. */
-function parseChoices(options: Fields): readonly Choice[] | undefined {
+function parseChoices(options: Fields): readonly TextChoice[] | undefined {
   const value = options.value('objects');
   if (value === undefined) return undefined;
   const given: readonly (readonly [key: string | undefined, tree: Tree])[] =

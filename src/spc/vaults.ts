@@ -1,6 +1,6 @@
 /**
- * Reads the vaults of a volume besides its own: `vault` of an object, and `fallbackVaults`. Called by the readers of objects in both forms and
- * by `parameters.ts`. Refuses names that no vault has, and more vaults than a volume may have.
+ * Reads the vaults of a volume besides its own: `vault` of an object, and `fallbackVaults`. Called by the readers of
+ * objects in both forms and by `parameters.ts`. Refuses names that no vault has, and more vaults than a volume may have.
  */
 
 import { quote } from '../base/words.ts';

@@ -13,11 +13,13 @@ import { serveHelp } from '../../src/cli/serve-flags.ts';
 import { OUTPUT_KINDS, traitsOf } from '../../src/pki/outputs.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
 import { STATUS_OF } from '../../src/server/status.ts';
+import { ENTRY_FIELDS } from '../../src/spc/extract.ts';
 import { KEY_VAULT_FIELDS, REFERENCE_FIELDS } from '../../src/spc/key-vault-field.ts';
 import { OBJECT_FIELDS } from '../../src/spc/object.ts';
 import { OUTPUT_FIELDS } from '../../src/spc/outputs.ts';
 import { GUARDED_NAMES } from '../../src/spc/overrides.ts';
 import { ALL_NAMES, CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-names.ts';
+import { TEMPLATE_FIELDS } from '../../src/spc/templates.ts';
 import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
 import {
   firstColumn,
@@ -51,6 +53,13 @@ describe('parameters.md', () => {
   ])('lists the %s', (_, heading, known) => {
     expect(firstColumn(section('docs/parameters.md', heading)).toSorted()).toEqual([...known].toSorted());
   });
+});
+
+it.each([
+  ['extract.md', 'Fields of an entry', ENTRY_FIELDS],
+  ['templates.md', 'Fields of a template', TEMPLATE_FIELDS],
+])('%s lists the %s', (page, heading, known) => {
+  expect(firstColumn(section(`docs/${page}`, heading)).toSorted()).toEqual(known.toSorted());
 });
 
 describe('certificate-files.md', () => {

@@ -25,6 +25,8 @@ interface WorkloadIdentity extends Request {
   readonly token: Secret;
 }
 
+type PodTokens = Pick<Credentials, 'tokens' | 'now'>;
+
 const FIELD = 'workloadIdentity';
 const START_WITH =
   'start the provider with --service-account-lookup (chart value serviceAccountLookup), which takes the client ID from the ' +
@@ -73,9 +75,13 @@ function credentialClientId(credentials: Fields): string {
 }
 
 /** Returns the remedy for a pod whose request could be that of workload identity; empty if it has no token for it. */
-export function lookupRemedy({ tokens, now }: Pick<Credentials, 'tokens' | 'now'>): string {
-  const hasToken = tokens !== undefined && findToken(tokens, WORKLOAD_IDENTITY_AUDIENCE, now).ok;
-  return hasToken ? `; or let the ServiceAccount name it: ${START_WITH}` : '';
+export function lookupRemedy(credentials: PodTokens): string {
+  return hasToken(credentials) ? `; or let the ServiceAccount name it: ${START_WITH}` : '';
+}
+
+/** True if the pod has a token for workload identity. */
+export function hasToken({ tokens, now }: PodTokens): boolean {
+  return tokens !== undefined && findToken(tokens, WORKLOAD_IDENTITY_AUDIENCE, now).ok;
 }
 
 /** Adds the reason why a token is needed: no parameter of the manifest names workload identity. */
