@@ -72,20 +72,25 @@ export async function fetchObjects(
     else if (missing !== undefined) fetched.push({ object, fetched: [], missing });
     else failed.push(failureOf(object, result?.reason));
   }
-  if (failed.length === 0) failed.push(...outdatedObjects(objects, context));
+  if (failed.length === 0) failed.push(...outdatedObjects(objects, readerOf, context));
   if (failed.length > 0) throw failuresError(failed, objects.length);
   return fetched;
 }
 
 /** Returns the objects whose last known values may not fit the values of the others. */
-function outdatedObjects(objects: readonly ObjectSpec[], { snapshot }: FetchContext): readonly FailedObject[] {
+function outdatedObjects(
+  objects: readonly ObjectSpec[],
+  readerOf: ReaderOf,
+  { snapshot }: FetchContext,
+): readonly FailedObject[] {
   const { outdated } = snapshot;
   const why =
     'its last known value is not used, since another object of the volume has changed after it was read, and the two may not fit';
   return objects.flatMap((object) => {
     const { type, name, version, history } = object;
+    const { vaultUrl } = readerOf(object);
     const isRead = ({ ref }: LastKnownValue) =>
-      ref.type === type && ref.name === name && (history > 1 || version === '');
+      ref.vaultUrl === vaultUrl && ref.type === type && ref.name === name && (history > 1 || version === '');
     const cause = outdated.find(isRead)?.cause;
     if (cause === undefined) return [];
     return [{ label: object.label, name: shortNameOf(object), error: withReason(cause, why) }];

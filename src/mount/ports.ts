@@ -120,6 +120,8 @@ export interface ObjectRef {
  * and the next step.
  */
 export interface VaultReader {
+  /** The origin of the vault, that of its values in the snapshot of a Mount. */
+  readonly vaultUrl: string;
   /** `stamp`: an object that has not changed since it was kept is not read again. */
   get(ref: ObjectRef, context: FetchContext, stamp?: Stamp | undefined): Promise<FetchedObject>;
   /** Returns all versions, in the order of the vault's pages. */

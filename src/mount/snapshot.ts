@@ -13,7 +13,10 @@ import type { ObjectSpec } from '../spc/model.ts';
 const TOGETHER_MS = 10_000;
 
 /** The object that was asked for; `version` is empty for the current one. */
-export type GivenRef = Pick<ObjectSpec, 'type' | 'name' | 'version'>;
+export interface GivenRef extends Pick<ObjectSpec, 'type' | 'name' | 'version'> {
+  /** The origin of the vault that was asked first. */
+  readonly vaultUrl: string;
+}
 
 /** A value that a Mount got. */
 export interface GivenValue {

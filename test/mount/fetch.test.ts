@@ -8,7 +8,7 @@ import {
   failureOf,
   fetchContext,
   fetchedSecret,
-  NOTHING_LISTED,
+  LISTS_NOTHING,
   objectSpec,
   outputsContent,
   valueContent,
@@ -18,9 +18,12 @@ import {
 function vaultOf(
   get: (ref: ObjectRef) => Promise<FetchedObject> | FetchedObject,
   versions: readonly ListedVersion[] = [],
+  { vaultUrl }: Pick<VaultReader, 'vaultUrl'> = LISTS_NOTHING,
 ): VaultReader & { readonly asked: string[] } {
   const asked: string[] = [];
   return {
+    ...LISTS_NOTHING,
+    vaultUrl,
     asked,
     async get(ref) {
       asked.push(`${ref.type}/${ref.name}/${ref.version}`);
@@ -30,7 +33,6 @@ function vaultOf(
       asked.push(`${type}/${name}/versions`);
       return versions;
     },
-    list: async () => NOTHING_LISTED,
   };
 }
 const echo = ({ name, version }: ObjectRef) => fetchedSecret(name, { version: version || 'current' });
@@ -41,6 +43,7 @@ describe('reading more than the driver accepts', () => {
     let reads = 0;
     let last: Promise<unknown> = Promise.resolve();
     const vault = {
+      ...LISTS_NOTHING,
       async get(_ref: ObjectRef, { signal }: FetchContext) {
         const turn = last;
         const work = (async () => {
@@ -52,8 +55,6 @@ describe('reading more than the driver accepts', () => {
         last = work.catch(() => {});
         return work;
       },
-      listVersions: async () => [],
-      list: async () => NOTHING_LISTED,
     };
     return { vault, reads: () => reads };
   }
@@ -150,16 +151,30 @@ describe('reading the objects of a Mount', () => {
     const context = fetchContext();
     const time = (minutesAgo: number) => later(context.deadlineAt, -60_000 - minutesAgo * 60_000);
     const away = error('ERR_UNREACHABLE', 'the vault is away');
-    const vault = vaultOf((ref) => {
-      const known = ref.name !== 'cert';
-      const [since, readAt] = known ? [time(60), time(10)] : [time(0), time(0)];
-      context.snapshot.add({ ref, since, readAt, ttlMs: 30_000, keepMs: 3_600_000, cause: known ? away : undefined });
-      return echo(ref);
-    });
-    const objects = [objectSpec('cert'), objectSpec('key'), objectSpec('pinned', { version: 'v' })];
-    const failed = await failureOf(fetchObjects(objects, () => vault, context));
+    const vaultAt = (vaultUrl: string, isKnown: (name: string) => boolean) =>
+      vaultOf(
+        ({ type, name, version }) => {
+          const known = isKnown(name);
+          const [since, readAt] = known ? [time(60), time(10)] : [time(0), time(0)];
+          const times = { since, readAt, ttlMs: 30_000, keepMs: 3_600_000 };
+          context.snapshot.add({ ref: { type, name, version, vaultUrl }, ...times, cause: known ? away : undefined });
+          return echo({ type, name, version });
+        },
+        [],
+        { vaultUrl },
+      );
+    const own = vaultAt('https://own', (name) => name !== 'cert');
+    const other = vaultAt('https://other', () => false);
+    const vault = { name: 'other', tenantId: '', fallbackVaults: [] };
+    const objects = [
+      objectSpec('cert'),
+      objectSpec('key'),
+      objectSpec('pinned', { version: 'v' }),
+      objectSpec('key', { vault, label: 'key elsewhere' }),
+    ];
+    const failed = await failureOf(fetchObjects(objects, (object) => (object.vault ? other : own), context));
     expect(failed).toMatchObject({ code: 'ERR_UNREACHABLE', failed: ['object key'] });
-    expect(failed.message).toMatch(/1 of 3 objects: failed to get object key: the vault is away; its last known value/);
+    expect(failed.message).toMatch(/1 of 4 objects: failed to get object key: the vault is away; its last known value/);
   });
 
   it('keeps the text of a defect out of the answer', async () => {

@@ -8,7 +8,7 @@ import type { MountCall } from '../../src/mount/handler.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import type { FetchContext, FetchedObject, ObjectRef } from '../../src/mount/ports.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
-import { error, failureOf, fetchedSecret, type KeptLog, keptLog, NOTHING_LISTED } from '../support/mount.ts';
+import { error, failureOf, fetchedSecret, type KeptLog, keptLog, LISTS_NOTHING } from '../support/mount.ts';
 import { issueChain } from '../support/pki.ts';
 
 type Get = (ref: ObjectRef, context: FetchContext) => Promise<FetchedObject> | FetchedObject;
@@ -26,9 +26,8 @@ function mountOf(get: Get) {
       open(volume) {
         opened.push(volume.vaultUrl);
         return {
+          ...LISTS_NOTHING,
           get: async (ref, context) => get(ref, context),
-          listVersions: async () => [],
-          list: async () => NOTHING_LISTED,
         };
       },
     },

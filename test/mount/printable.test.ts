@@ -23,6 +23,7 @@ const mount = createMount({
         throw new ProviderError('ERR_VAULT', `${vaultName} ${tenantId} ${JSON.stringify(identity)} says: no ${name}`);
       };
       return {
+        vaultUrl: '',
         get: ({ name, version }) => quoting(name + version),
         listVersions: ({ name }) => quoting(name),
         list: quoting,

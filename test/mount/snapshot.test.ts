@@ -8,6 +8,7 @@ import { manualClock } from '../support/clocks.ts';
 
 const cause = new ProviderError('ERR_UNREACHABLE', 'away');
 const MINUTE = 60_000;
+const vaultUrl = 'https://v';
 
 interface Given {
   readonly name: string;
@@ -25,7 +26,7 @@ function snapshotOf(given: readonly Given[]): Snapshot {
   const snapshot = new Snapshot(clock);
   for (const { name, type = 'secret', version = '', since, readAt, ttlMs = 30_000, known = false } of given) {
     snapshot.add({
-      ref: { type, name, version },
+      ref: { type, name, version, vaultUrl },
       since: later(clock.steady(), -since),
       readAt: later(clock.steady(), -readAt),
       ttlMs,
@@ -45,7 +46,7 @@ describe('the values of a Mount', () => {
     const known = { name: 'key', since: 3 * HOUR, readAt: HOUR / 2, known: true };
     expect(outdated(fresh, known)).toEqual([]);
     expect(snapshotOf([fresh, known]).lastKnown).toEqual([
-      { ref: { type: 'secret', name: 'key', version: '' }, ageMs: HOUR / 2, leftMs: (5 * HOUR) / 2, cause },
+      { ref: { type: 'secret', name: 'key', version: '', vaultUrl }, ageMs: HOUR / 2, leftMs: (5 * HOUR) / 2, cause },
     ]);
   });
 

@@ -9,8 +9,8 @@ import {
   fetchContext,
   fetchedSecret,
   keptLog,
+  LISTS_NOTHING,
   manualClock,
-  NOTHING_LISTED,
   objectSpec,
 } from '../support/mount.ts';
 
@@ -31,6 +31,7 @@ function vaultOf(versions: Dates) {
   const dates = { clock, telemetry, log, noted: new LogOnce() };
   const names = Object.keys(versions);
   const reader = {
+    ...LISTS_NOTHING,
     async get({ version }: ObjectRef) {
       asked.push(`read ${version}`);
       const which = version || (names[0] ?? '');
@@ -46,7 +47,6 @@ function vaultOf(versions: Dates) {
         return { version, enabled, createdAt: NOW - age * DAY, notBefore: at(from), expiresAt: at(to) };
       });
     },
-    list: async () => NOTHING_LISTED,
   };
   const read = async (validity: Validity | undefined, more: Partial<ObjectSpec> = {}) => {
     const [one] = await fetchObjects([objectSpec('a', { ...more, validity })], () => reader, {

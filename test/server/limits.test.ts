@@ -7,7 +7,7 @@ import { Sweeper } from '../../src/base/sweeper.ts';
 import { silentTelemetry } from '../../src/base/telemetry.ts';
 import { createMount } from '../../src/mount/mount.ts';
 import type { MountRequest, MountResponse } from '../../src/wire/contract.ts';
-import { NOTHING_LISTED } from '../support/mount.ts';
+import { LISTS_NOTHING } from '../support/mount.ts';
 import { call, failure, grpcClient, testServer } from '../support/server.ts';
 import { block, POD, SECRET, TENANT, tokensOf } from '../support/spc.ts';
 
@@ -22,14 +22,13 @@ function countingMount() {
     vaults: {
       tenantOf: async () => TENANT,
       open: () => ({
+        ...LISTS_NOTHING,
         get: async () => {
           reads++;
           const value = new Secret('hunter2');
           const facts = { version: 'v1', expiresAt: undefined, contentType: '', certificateBacked: false };
           return { type: 'secret', value, ...facts };
         },
-        listVersions: async () => [],
-        list: async () => NOTHING_LISTED,
       }),
     },
     defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },

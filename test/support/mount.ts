@@ -12,7 +12,7 @@ import type { ConvertContext } from '../../src/mount/convert/convert.ts';
 import type { FetchedSpec } from '../../src/mount/fetch.ts';
 import { LogOnce } from '../../src/mount/log-once.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
-import type { FetchContext, FetchedObject, ObjectListing } from '../../src/mount/ports.ts';
+import type { FetchContext, FetchedObject, VaultReader } from '../../src/mount/ports.ts';
 import { Snapshot } from '../../src/mount/snapshot.ts';
 import type { DateWatchOptions } from '../../src/mount/validity.ts';
 import type { ContentSpec, ObjectSpec, OutputSpec } from '../../src/spc/model.ts';
@@ -111,8 +111,12 @@ export function convertContext(more: Partial<ConvertContext> = {}): ConvertConte
 /** Memory that nobody has to wait for. */
 export const NO_LIMIT: FetchContext['memory'] = { during: (work) => work() };
 
-/** The listing of an empty vault. */
-export const NOTHING_LISTED: ObjectListing = { objects: [], listedAt: undefined };
+/** A vault that lists nothing; tests add its `get`. */
+export const LISTS_NOTHING: Omit<VaultReader, 'get'> = {
+  vaultUrl: 'https://v',
+  listVersions: async () => [],
+  list: async () => ({ objects: [], listedAt: undefined }),
+};
 
 export function fetchContext(
   signal = new AbortController().signal,

@@ -72,6 +72,10 @@ export class SessionReader implements VaultReader {
     this.#fallbacks = fallbacks;
   }
 
+  get vaultUrl(): string {
+    return this.#session.host.url;
+  }
+
   get(ref: ObjectRef, context: FetchContext, stamp?: Stamp | undefined): Promise<FetchedObject> {
     const { objects: shared, cacheTtlMs, pinnedCacheTtlMs } = this.#options;
     const { client } = this.#session.host;
