@@ -2,19 +2,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { readExpression } from '../../src/spc/expression.ts';
 import { loadLanguages } from '../../src/spc/languages.ts';
 import { fillPattern, fitsPattern, patternProblem } from '../../src/spc/path-pattern.ts';
-import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
-
-const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
-type Fields = Readonly<Record<string, unknown>>;
-const flow = (fields: Fields) =>
-  Object.entries(fields)
-    .map(([name, value]) => `\n${name}: ${JSON.stringify(value)}`)
-    .join('');
-const classic = (fields: Fields, base = SECRET) => ({ ...CLASSIC, objects: block(`${base}${flow(fields)}`) });
-const keyVault = (fields: Fields, siblings: Readonly<Record<string, string>> = {}) => ({
-  keyVault: JSON.stringify({ vault: VAULT, vaultSecret: { name: 'secret1', ...fields } }),
-  ...siblings,
-});
+import { classicWith, keyVaultWith, read } from '../support/spc.ts';
 
 it('needs the languages, and no other manifest does', async () => {
   vi.resetModules();
@@ -22,15 +10,15 @@ it('needs the languages, and no other manifest does', async () => {
     import('../../src/spc/languages.ts'),
     import('../support/spc.ts'),
   ]);
-  expect(readAnew(classic({})).errors).toEqual([]);
-  expect(() => readAnew(classic({ extract: { a: 'a' } }))).toThrow(fresh.LanguagesNeeded);
-  const volume = await fresh.withLanguages(() => readAnew(classic({ extract: { a: 'a' } })).volume);
+  expect(readAnew(classicWith({})).errors).toEqual([]);
+  expect(() => readAnew(classicWith({ extract: { a: 'a' } }))).toThrow(fresh.LanguagesNeeded);
+  const volume = await fresh.withLanguages(() => readAnew(classicWith({ extract: { a: 'a' } })).volume);
   expect(volume?.objects[0]?.content.kind).toBe('parts');
 });
 
 describe.each([
-  ['classic', classic, 'objects[0]'],
-  ['keyVault', keyVault, 'keyVault.vaultSecret'],
+  ['classic', classicWith, 'objects[0]'],
+  ['keyVault', keyVaultWith, 'keyVault.vaultSecret'],
 ])('extract of the %s form', (form, parametersOf, place) => {
   beforeAll(loadLanguages);
 
@@ -55,8 +43,8 @@ describe.each([
   it('gives the value itself if it is asked for', () => {
     const parameters =
       form === 'classic'
-        ? classic({ extract: { a: 'a' }, objectAlias: 'all.json' })
-        : keyVault({ extract: { a: 'a' } }, { fileName: 'all.json' });
+        ? classicWith({ extract: { a: 'a' }, objectAlias: 'all.json' })
+        : { ...keyVaultWith({ extract: { a: 'a' } }), fileName: 'all.json' };
     const { volume, errors } = read(parameters);
     expect(errors).toEqual([]);
     expect(volume?.objects[0]?.content).toMatchObject({ whole: { path: 'all.json', mode: 0o644 } });
@@ -113,17 +101,17 @@ describe('extract of the classic form', () => {
     [{ objectFormat: 'pem' }, 'objects[0].objectFormat has no meaning next to extract'],
     [{ objectVersionHistory: 3 }, 'extract cannot be combined with objectVersionHistory'],
   ])('is refused next to %j', (fields, text) => {
-    const { errors } = read(classic({ extract: { a: 'a' }, ...fields }));
+    const { errors } = read(classicWith({ extract: { a: 'a' }, ...fields }));
     expect(errors).toEqual([expect.stringContaining(text)]);
   });
 
   it('is for secrets', () => {
-    const { errors } = read(classic({ extract: { a: 'a' } }, 'objectName: k\nobjectType: key'));
+    const { errors } = read(classicWith({ extract: { a: 'a' } }, 'objectName: k\nobjectType: key'));
     expect(errors).toEqual([expect.stringContaining('extract is only for objectType: secret')]);
   });
 
   it.each(['jmesPath', 'jmespath', 'extractJSONKey', 'secretKey', 'property'])('is what %s means', (field) => {
-    const { warnings } = read(classic({ [field]: 'a' }));
+    const { warnings } = read(classicWith({ [field]: 'a' }));
     expect(warnings).toEqual([expect.stringMatching(/did you mean "extract"\?.*write extract: \{FILE: EXPRESSION\}/)]);
   });
 });

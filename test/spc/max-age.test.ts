@@ -1,16 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { CLASSIC, read, TENANT } from '../support/spc.ts';
-
-const KEY_VAULT = {
-  keyVault: JSON.stringify({
-    vault: { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } },
-    vaultSecret: { name: 'secret1' },
-  }),
-};
+import { CLASSIC, keyVaultWith, read } from '../support/spc.ts';
 
 describe.each([
   ['classic', CLASSIC],
-  ['keyVault', KEY_VAULT],
+  ['keyVault', keyVaultWith({})],
 ])('maxAge in the %s form', (_, parameters) => {
   it.each<[string | undefined, number | undefined]>([
     [undefined, undefined],

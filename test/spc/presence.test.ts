@@ -1,22 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { VolumeSpec } from '../../src/spc/model.ts';
-import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
+import { block, CLASSIC, classicWith, type Fields, keyVaultWith, read, VAULT } from '../support/spc.ts';
 
-const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
-type Fields = Readonly<Record<string, unknown>>;
-const classic = (fields: Fields) => ({ ...CLASSIC, objects: block(`${SECRET}\n${flow(fields)}`) });
-const keyVault = (fields: Fields) => ({
-  keyVault: JSON.stringify({ vault: VAULT, vaultSecret: { name: 'secret1', ...fields } }),
-});
-const flow = (fields: Fields) =>
-  Object.entries(fields)
-    .map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
-    .join('\n');
 const ifMissingOf = (volume: VolumeSpec | undefined) => volume?.objects.map(({ ifMissing }) => ifMissing);
 
 describe.each([
-  ['classic', classic, 'objects[0]'],
-  ['keyVault', keyVault, 'keyVault.vaultSecret'],
+  ['classic', classicWith, 'objects[0]'],
+  ['keyVault', keyVaultWith, 'keyVault.vaultSecret'],
 ])('an object of the %s form', (_, parametersOf, place) => {
   it.each<[Fields, object | undefined]>([
     [{}, undefined],
@@ -60,7 +50,7 @@ describe.each([
 
 describe('an optional object among others', () => {
   it('cannot be a history that is replaced by one file, and can be left out', () => {
-    const history = (rule: string) => classic({ objectVersionHistory: 2, optional: 'true', ifMissing: rule });
+    const history = (rule: string) => classicWith({ objectVersionHistory: 2, optional: 'true', ifMissing: rule });
     expect(read(history('empty')).errors.join()).toContain('and objectVersionHistory decides which files there are');
     expect(ifMissingOf(read(history('skip')).volume)).toEqual([{ kind: 'skip' }]);
   });

@@ -4,12 +4,10 @@ import { loadLanguages } from '../../src/spc/languages.ts';
 import type { VolumeSpec } from '../../src/spc/model.ts';
 import { nameInPath, objectNamed } from '../../src/spc/name-pattern.ts';
 import { selects } from '../../src/spc/selection.ts';
-import { block, CLASSIC, DEFAULTS, NO_CLOUD_FILE, read, SECRET, TENANT } from '../support/spc.ts';
+import { block, CLASSIC, DEFAULTS, type Fields, NO_CLOUD_FILE, read, SECRET, VAULT } from '../support/spc.ts';
 
 beforeAll(loadLanguages);
 
-const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
-type Fields = Readonly<Record<string, unknown>>;
 const item = (fields: Fields) => JSON.stringify({ objectType: 'secret', ...fields });
 const classic = (fields: Fields, ...others: readonly string[]) => ({
   ...CLASSIC,

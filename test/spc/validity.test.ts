@@ -1,28 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
-
-const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
-type Fields = Readonly<Record<string, unknown>>;
-const flow = (fields: Fields) =>
-  Object.entries(fields)
-    .map(([name, value]) => `\n${name}: ${JSON.stringify(value)}`)
-    .join('');
+import { block, CLASSIC, classicWith, type Fields, keyVaultWith, read, SECRET } from '../support/spc.ts';
 
 describe.each([
-  [
-    'classic',
-    (fields: Fields) => ({ ...CLASSIC, objects: block(`${SECRET}${flow(fields)}`) }),
-    'objects[0]',
-    'objectVersion',
-  ],
-  [
-    'keyVault',
-    (fields: Fields) => ({
-      keyVault: JSON.stringify({ vault: VAULT, vaultSecret: { name: 'secret1', ...fields } }),
-    }),
-    'keyVault.vaultSecret',
-    'version',
-  ],
+  ['classic', classicWith, 'objects[0]', 'objectVersion'],
+  ['keyVault', keyVaultWith, 'keyVault.vaultSecret', 'version'],
 ])('validity of the %s form', (_, parametersOf, place, versionField) => {
   it.each<[Fields, string, string | undefined]>([
     [{}, '', undefined],

@@ -1,31 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { block, CLASSIC, read, SECRET, TENANT } from '../support/spc.ts';
+import { block, CLASSIC, classicWith, type Fields, keyVaultWith, read, TENANT, VAULT } from '../support/spc.ts';
 
 const OTHER = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
-const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
-type Fields = Readonly<Record<string, unknown>>;
-const flow = (fields: Fields) =>
-  Object.entries(fields)
-    .map(([name, value]) => `\n${name}: ${JSON.stringify(value)}`)
-    .join('');
 
 describe.each([
-  [
-    'classic',
-    (fields: Fields) => ({ ...CLASSIC, objects: block(`${SECRET}${flow(fields)}`) }),
-    'objects[0]',
-    'tenantID',
-    'directoryId',
-  ],
-  [
-    'keyVault',
-    (fields: Fields) => ({
-      keyVault: JSON.stringify({ vault: VAULT, vaultSecret: { name: 'secret1', ...fields } }),
-    }),
-    'keyVault.vaultSecret',
-    'directoryId',
-    'tenantID',
-  ],
+  ['classic', classicWith, 'objects[0]', 'tenantID', 'directoryId'],
+  ['keyVault', keyVaultWith, 'keyVault.vaultSecret', 'directoryId', 'tenantID'],
 ])('the vault of an object in the %s form', (_, parametersOf, place, tenant, foreign) => {
   it.each<[Fields, object | undefined]>([
     [{}, undefined],

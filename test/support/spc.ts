@@ -102,3 +102,20 @@ export function fileOf(fields: string, asked: Asked = {}) {
   if (object?.content.kind !== 'value') throw new Error('not one file');
   return { ...object, ...object.content };
 }
+
+/** Fields of an object, as in a manifest. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** The vault of volumes in the keyVault form. */
+export const VAULT = { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } };
+
+/** Returns parameters of the classic form with one object: the smallest valid one, or `base`, and additional fields. */
+export function classicWith(fields: Fields, base = SECRET) {
+  const lines = Object.entries(fields).map(([name, value]) => `\n${name}: ${JSON.stringify(value)}`);
+  return { ...CLASSIC, objects: block(`${base}${lines.join('')}`) };
+}
+
+/** Returns parameters of the keyVault form with one secret and additional fields. */
+export function keyVaultWith(fields: Fields) {
+  return { keyVault: JSON.stringify({ vault: VAULT, vaultSecret: { name: 'secret1', ...fields } }) };
+}
