@@ -1,25 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { KnownRequest } from '../../src/azure/vault/known-request.ts';
-import { LastKnownGood } from '../../src/azure/vault/last-known-good.ts';
-import { Sweeper } from '../../src/base/sweeper.ts';
 import { manualClock } from '../support/clocks.ts';
+import { HOUR, memoryOf, REQUEST } from '../support/known.ts';
 import { fetchedSecret } from '../support/mount.ts';
 
-const HOUR = 3_600_000;
-const REQUEST: KnownRequest<'read'> = {
-  principal: 'p',
-  vaultUrl: 'https://v',
-  operation: 'read',
-  type: 'secret',
-  name: 'a',
-  version: '',
-};
 const NONE = 'this node has no last known value of it for this identity';
 
 function memory(maxStaleMs = HOUR, maxBytes = 64 * 1024) {
-  const clock = manualClock(Date.parse('2026-11-29T10:21:59Z'));
-  const sweeper = new Sweeper(clock);
-  const known = new LastKnownGood({ sweeper, maxStaleMs, maxBytes });
+  const { clock, sweeper, known } = memoryOf({ maxStaleMs, maxBytes }, manualClock(Date.parse('2026-11-29T10:21:59Z')));
   const keep = (more: Partial<KnownRequest<'read'>> = {}, text = 'x') =>
     known.keep({ ...REQUEST, ...more }, fetchedSecret(text));
   const whyNot = (more: Partial<KnownRequest> = {}, maxAgeMs = Number.POSITIVE_INFINITY) =>

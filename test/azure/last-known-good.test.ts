@@ -1,28 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KnownRequest } from '../../src/azure/vault/known-request.ts';
-import { type KnownEntry, LastKnownGood, type LastKnownGoodOptions } from '../../src/azure/vault/last-known-good.ts';
-import { Sweeper } from '../../src/base/sweeper.ts';
-import { manualClock } from '../support/clocks.ts';
+import type { KnownEntry, LastKnownGood } from '../../src/azure/vault/last-known-good.ts';
+import { HOUR, memoryOf, REQUEST } from '../support/known.ts';
 import { fetchedSecret } from '../support/mount.ts';
 
-const HOUR = 3_600_000;
-
-const REQUEST: KnownRequest<'read'> = {
-  principal: 'p',
-  vaultUrl: 'https://v',
-  operation: 'read',
-  type: 'secret',
-  name: 'a',
-  version: '',
-};
 const LISTING: KnownRequest<'list the versions of'> = { ...REQUEST, operation: 'list the versions of' };
-
-function memory(options: Partial<LastKnownGoodOptions> = {}) {
-  const clock = manualClock();
-  const sweeper = new Sweeper(clock);
-  return { clock, sweeper, known: new LastKnownGood({ sweeper, maxStaleMs: HOUR, ...options }) };
-}
 
 const value = (text: string, version = 'v1') => fetchedSecret(text, { version });
 const textOf = (found: ReturnType<LastKnownGood['find']>) =>
@@ -32,7 +15,7 @@ const textOf = (found: ReturnType<LastKnownGood['find']>) =>
 
 describe('a last known value', () => {
   it('answers its own request, and no other', () => {
-    const { known } = memory();
+    const { known } = memoryOf();
     known.keep(REQUEST, value('one'));
     known.keep(LISTING, [{ version: 'v1', enabled: true, createdAt: 1 }]);
     expect(textOf(known.find(REQUEST))).toBe('one');
@@ -48,7 +31,7 @@ describe('a last known value', () => {
   });
 
   it('is gone after its time, and leaves memory when it is swept', () => {
-    const { clock, sweeper, known } = memory();
+    const { clock, sweeper, known } = memoryOf();
     known.keep(REQUEST, value('one'));
     clock.time += HOUR - 1;
     expect(textOf(known.find(REQUEST))).toBe('one');
@@ -59,7 +42,7 @@ describe('a last known value', () => {
   });
 
   it.each([-HOUR * 24, HOUR * 24])('keeps its time where the wall clock is set by %s ms', (offBy) => {
-    const { clock, known } = memory();
+    const { clock, known } = memoryOf();
     known.keep(REQUEST, value('one'));
     clock.offBy = offBy;
     clock.time += HOUR - 1;
@@ -71,7 +54,7 @@ describe('a last known value', () => {
   it('is not kept where the time is 0', () => {
     const told: unknown[] = [];
     const witness = { kept: (entry: KnownEntry) => void told.push(entry), erased: () => void told.push('erased') };
-    const { known } = memory({ maxStaleMs: 0, witness });
+    const { known } = memoryOf({ maxStaleMs: 0, witness });
     known.keep(REQUEST, value('one'));
     known.load({ ...REQUEST, value: value('one'), ageMs: 0, heldMs: 0 });
     known.erase(REQUEST);
@@ -79,7 +62,7 @@ describe('a last known value', () => {
   });
 
   it('tells since when the vault gives the same version', () => {
-    const { clock, known } = memory();
+    const { clock, known } = memoryOf();
     const first = clock.steady();
     known.keep(REQUEST, value('one', 'v1'));
     clock.time += 1000;
@@ -94,7 +77,7 @@ describe('a last known value', () => {
 describe('the witness', () => {
   it('hears of each value that is kept, with its ages, and of each that is erased', () => {
     const told: unknown[] = [];
-    const { clock, known } = memory({
+    const { clock, known } = memoryOf({
       witness: { kept: (entry) => void told.push(entry), erased: (request) => void told.push(request) },
     });
     known.keep(REQUEST, value('one'));
@@ -109,7 +92,7 @@ describe('the witness', () => {
   });
 
   it('gives back at the next start what it was told, with the ages that it has by then', () => {
-    const { clock, known } = memory();
+    const { clock, known } = memoryOf();
     clock.time = 5;
     known.load({ ...REQUEST, value: value('one'), ageMs: HOUR - 1000, heldMs: 2 * HOUR });
     known.load({ ...REQUEST, name: 'old', value: value('old'), ageMs: HOUR, heldMs: HOUR });
@@ -120,7 +103,7 @@ describe('the witness', () => {
   });
 
   it('does not put an older value in place of what the vault gave since', () => {
-    const { known } = memory();
+    const { known } = memoryOf();
     known.keep(REQUEST, value('new', 'v2'));
     known.load({ ...REQUEST, value: value('old', 'v1'), ageMs: 1000, heldMs: 1000 });
     expect(textOf(known.find(REQUEST))).toBe('new');
@@ -133,7 +116,7 @@ it('keeps the share of a principal, however much the others read', () => {
   const others = fc.array(fc.record({ by: fc.nat(1), bytes: fc.nat(9000), name: fc.nat(400) }), { maxLength: 300 });
   fc.assert(
     fc.property(fc.array(fc.nat(2000), { minLength: 1, maxLength: 6 }), others, (own, reads) => {
-      const { known } = memory({ maxBytes });
+      const { known } = memoryOf({ maxBytes });
       // Less than a third of all, with what an entry takes besides its value.
       for (const [index, bytes] of own.entries()) {
         known.keep({ ...REQUEST, name: `${index}` }, value('x'.repeat(bytes)));
