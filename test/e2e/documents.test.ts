@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { Secret } from '../../src/base/secret.ts';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { TENANT } from '../../src/cli/demo/fixtures.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
 import { publish } from '../../src/driver/publish.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { checkManifests } from '../../src/spc/check.ts';
-import { CREDENTIALS, mountInto, startWorld, type World } from '../support/e2e.ts';
+import { APP_IDENTITY, CREDENTIALS, mountInto, startWorld, type World } from '../support/e2e.ts';
 import { codeBlocks, markdownFiles, textOf } from '../support/markdown.ts';
 
 const WORKLOAD = '33333333-3333-3333-3333-333333333333';
@@ -24,11 +24,11 @@ const SEED = `
 tenants:
   - id: "${TENANT}"
     identities:
-      - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
+      - ${APP_IDENTITY}
       - {name: workload, clientId: "${WORKLOAD}", federated: [{subject: "system:serviceaccount:default:app"}]}
   - id: "22222222-2222-2222-2222-222222222222"
     identities:
-      - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
+      - ${APP_IDENTITY}
 authorities:
   - {name: root, subject: CN=Root, key: {kty: RSA}}
   - {name: intermediate, subject: CN=Intermediate, issuer: root, key: {kty: RSA}}

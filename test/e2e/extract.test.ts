@@ -2,24 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
-import { mountInto, startWorld, type World } from '../support/e2e.ts';
+import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
+import { mountInto, seedOf, startWorld, type World } from '../support/e2e.ts';
 
-const VAULT = 'my-key-vault';
 const APP = { database: { user: 'app', password: 'hunter2', port: 5432 }, tls: { crt: 'C', key: 'K' } };
-const SEED = `
-tenants:
-  - id: "${TENANT}"
-    identities:
-      - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
-vaults:
-  - name: ${VAULT}
-    tenant: "${TENANT}"
-    grants: [{identity: app, secrets: [get, list]}]
-    secrets:
+const SEED = seedOf(`    secrets:
       - {name: app, value: '${JSON.stringify(APP)}'}
       - {name: broken, value: '{"hidden": hidden: 1}'}
-`;
+`);
 
 let world: World;
 beforeAll(async () => {

@@ -3,18 +3,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { TENANT } from '../../src/cli/demo/fixtures.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
 import { runOnClass } from '../support/class-command.ts';
-import { mountInto, startWorld, type World } from '../support/e2e.ts';
+import { APP_IDENTITY, mountInto, startWorld, type World } from '../support/e2e.ts';
 import { codeBlocks, section } from '../support/markdown.ts';
 
 const OTHER_TENANT = '99999999-9999-9999-9999-999999999999';
-const { clientid, clientsecret } = NODE_PUBLISH_SECRET;
 const VAULTS = ['my-key-vault', 'kv-away', 'kv-command', 'kv-form', 'kv-direct', 'kv-fault', 'kv-many', 'kv-foreign'];
 const SEED = `
 tenants:
-  - {id: "${TENANT}", identities: [{name: app, clientId: "${clientid}", secrets: [{value: ${clientsecret}}]}]}
+  - {id: "${TENANT}", identities: [${APP_IDENTITY}]}
   - {id: "${OTHER_TENANT}", identities: []}
 vaults:
 ${VAULTS.map(

@@ -3,23 +3,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
-import { mountInto, startWorld, type World } from '../support/e2e.ts';
+import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
+import { mountInto, seedOf, startWorld, type World } from '../support/e2e.ts';
 
-const VAULT = 'my-key-vault';
-const SEED = `
-tenants:
-  - id: "${TENANT}"
-    identities:
-      - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
-vaults:
-  - name: ${VAULT}
-    tenant: "${TENANT}"
-    grants: [{identity: app, secrets: [get, list]}]
-    secrets:
+const SEED = seedOf(`    secrets:
       - {name: db-password, value: hunter2}
       - {name: off, value: hidden, enabled: false}
-`;
+`);
 
 let world: World;
 beforeAll(async () => {

@@ -2,11 +2,10 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { runOnClass } from '../support/class-command.ts';
-import { mountInto, startWorld, type World } from '../support/e2e.ts';
+import { mountInto, seedOf, startWorld, type World } from '../support/e2e.ts';
 
-const VAULT = 'my-key-vault';
 const LARGE = 'large-vault';
 const COUNT = 200;
 const numbered = (prefix: string, count: number, more = '') =>
@@ -14,16 +13,8 @@ const numbered = (prefix: string, count: number, more = '') =>
     const name = `${prefix}-${String(i).padStart(3, '0')}`;
     return `      - {name: ${name}, value: value of ${name}, created: 2026-01-01T00:00:00Z${more}}`;
   }).join('\n');
-const SEED = `
-tenants:
-  - id: "${TENANT}"
-    identities:
-      - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
-vaults:
-  - name: ${VAULT}
-    tenant: "${TENANT}"
-    grants: [{identity: app, secrets: [get, list], keys: [get, list], certificates: [get, list]}]
-    certificates:
+const SEED = seedOf(
+  `    certificates:
       - {name: web, subject: CN=web, key: {kty: EC}}
     keys: [{name: signer, kty: EC}]
     secrets:
@@ -39,7 +30,9 @@ vaults:
       - {name: shared-a, value: of the fallback, created: 2026-01-01T00:00:00Z}
 ${numbered('s', COUNT)}
 ${numbered('more', 300)}
-`;
+`,
+  'secrets: [get, list], keys: [get, list], certificates: [get, list]',
+);
 
 let world: World;
 beforeAll(async () => {

@@ -2,25 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { runOnClass } from '../support/class-command.ts';
-import { mountInto, startWorld, type World } from '../support/e2e.ts';
+import { mountInto, seedOf, startWorld, type World } from '../support/e2e.ts';
 
-const VAULT = 'my-key-vault';
-const SEED = `
-tenants:
-  - id: "${TENANT}"
-    identities:
-      - {name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}
-vaults:
-  - name: ${VAULT}
-    tenant: "${TENANT}"
-    grants: [{identity: app, secrets: [get, list]}]
-    secrets:
+const SEED = seedOf(`    secrets:
       - {name: db-user, value: app}
       - {name: db-password, value: "it's"}
       - {name: config, value: '{"port": 5432}'}
-`;
+`);
 
 let world: World;
 beforeAll(async () => {

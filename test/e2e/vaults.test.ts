@@ -1,12 +1,11 @@
 /** Mounts objects of several vaults through the built gRPC server, and counts the requests of each vault. */
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { TENANT } from '../../src/cli/demo/fixtures.ts';
 import { runOnClass } from '../support/class-command.ts';
-import { mountInto, startWorld, type World } from '../support/e2e.ts';
+import { APP_IDENTITY, mountInto, startWorld, type World } from '../support/e2e.ts';
 
 const OTHER_TENANT = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
-const identity = `identities: [{name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}]`;
 const vault = (name: string, tenant: string, value: string) => `
   - name: ${name}
     tenant: "${tenant}"
@@ -16,8 +15,8 @@ const vault = (name: string, tenant: string, value: string) => `
       - {name: old, value: of 2025, expires: 2026-01-01T00:00:00Z}`;
 const SEED = `
 tenants:
-  - {id: "${TENANT}", ${identity}}
-  - {id: "${OTHER_TENANT}", ${identity}}
+  - {id: "${TENANT}", identities: [${APP_IDENTITY}]}
+  - {id: "${OTHER_TENANT}", identities: [${APP_IDENTITY}]}
 vaults:${vault('kv-west', TENANT, 'west')}${vault('kv-shared', TENANT, 'shared')}${vault('kv-other', OTHER_TENANT, 'other')}
   - {name: kv-closed, tenant: "${TENANT}", secrets: [{name: db-password, value: closed}]}
 `;

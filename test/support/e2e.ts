@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import exampleSeed from '../../examples/emulator-seed.yaml?raw';
 import { Secret } from '../../src/base/secret.ts';
-import { NODE_PUBLISH_SECRET, RESOURCES, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { NODE_PUBLISH_SECRET, RESOURCES, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import { connectProvider, type ProviderClient } from '../../src/driver/client.ts';
 import { type PublishRequest, publish } from '../../src/driver/publish.ts';
@@ -32,6 +32,24 @@ export const CREDENTIALS = {
   clientid: new Secret(NODE_PUBLISH_SECRET.clientid),
   clientsecret: new Secret(NODE_PUBLISH_SECRET.clientsecret),
 };
+
+/** The identity of {@link CREDENTIALS} in the YAML of a seed. */
+export const APP_IDENTITY = `{name: app, clientId: "${NODE_PUBLISH_SECRET.clientid}", secrets: [{value: ${NODE_PUBLISH_SECRET.clientsecret}}]}`;
+
+/**
+ * Returns the YAML of a seed with one vault. `objects`: the lines of its objects, indented by four. `grants`: what
+ * {@link APP_IDENTITY} may do there.
+ */
+export function seedOf(objects: string, grants = 'secrets: [get, list]'): string {
+  return `
+tenants:
+  - {id: "${TENANT}", identities: [${APP_IDENTITY}]}
+vaults:
+  - name: ${VAULT}
+    tenant: "${TENANT}"
+    grants: [{identity: app, ${grants}}]
+${objects}`;
+}
 
 /** Returns the path of the built program. Throws an error that names the command that builds it, if it is missing. */
 export function builtProgram(): string {
