@@ -1,7 +1,6 @@
-import http from 'node:http';
 import https from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { createHttpHeaders, createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterEach, expect, it } from 'vitest';
@@ -9,6 +8,7 @@ import { Agents } from '../../src/azure/http/agents.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
 import { collect } from '../support/heap.ts';
 import { issue, keyPem } from '../support/pki.ts';
+import { startProxy } from '../support/proxy.ts';
 
 afterEach(() => {
   delete process.env.HTTPS_PROXY;
@@ -23,13 +23,8 @@ it.each([
   const server = https.createServer({ cert, key: keyPem(key) }, (_, response) => response.end('{}'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const proxy = http.createServer().on('connect', (_, socket) => {
-    const onward = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 Connection Established\r\n\r\n'));
-    onward.pipe(socket).pipe(onward);
-    for (const end of [onward, socket]) end.on('error', () => {});
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  if (way !== 'direct') process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const proxy = await startProxy(() => port);
+  if (way !== 'direct') process.env.HTTPS_PROXY = proxy.url;
   const url = `https://${name}:${port}/`;
   const agents = new Agents([cert]);
   const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
@@ -48,7 +43,7 @@ it.each([
   try {
     const sent = await ask();
     // A reference that was just made or read counts as in use until the turn ends.
-    await sleep(50);
+    await setImmediate();
     collect();
     expect(await connections()).toBe(1);
     const [[socket] = []] = Object.values(agents.for(new URL(url)).agent.freeSockets);
@@ -58,9 +53,8 @@ it.each([
     expect(sent.map((one) => one.deref())).toEqual(sent.map(() => undefined));
   } finally {
     agents.close();
-    for (const one of [server, proxy]) {
-      one.closeAllConnections();
-      await new Promise((resolve) => one.close(resolve));
-    }
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await proxy.close();
   }
 });

@@ -1,8 +1,7 @@
-import http from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
 import { type Lab, reader, SUBJECT, secret, startLab, TENANT, textOf, workload } from '../support/azure.ts';
+import { startProxy, type TunnelProxy } from '../support/proxy.ts';
 
 /** Cloud, host of its logins, domain of its vaults. */
 const CLOUDS = [
@@ -12,27 +11,18 @@ const CLOUDS = [
   ['AzureChinaCloud', 'login.partner.microsoftonline.cn', 'vault.azure.cn'],
 ] as const;
 
-let proxy: http.Server;
+let proxy: TunnelProxy;
 let lab: Lab | undefined;
 
 // A proxy connects the names of each cloud to the emulator.
 beforeEach(async () => {
-  proxy = http.createServer();
-  proxy.on('connect', (_, socket) => {
-    const onward = connect(lab?.emulator.port ?? 0, '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-      onward.pipe(socket).pipe(onward);
-    });
-    onward.on('error', () => socket.destroy());
-    socket.on('error', () => onward.destroy());
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  proxy = await startProxy(() => lab?.emulator.port ?? 0);
+  process.env.HTTPS_PROXY = proxy.url;
 });
 afterEach(async () => {
   delete process.env.HTTPS_PROXY;
   await lab?.close();
-  await new Promise((resolve) => proxy.close(resolve));
+  await proxy.close();
 });
 
 describe.each(CLOUDS)('the first read in %s', (cloudName, login, suffix) => {
