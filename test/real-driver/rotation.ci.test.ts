@@ -36,13 +36,21 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
     if (value === 'first') node.emulator.setSecret(VAULT, 'steady', 'as ever');
     node.emulator.setSecret(VAULT, 'rotated', value);
   };
-  const statusObject = () => node.objects.get('secretproviderclasspodstatuses', 'default', 'web-default-rotating');
+  /** Returns the status of a pod whose name is that of its class, unless `pod` is given. */
+  const statusOf = (secretProviderClass: string, pod = secretProviderClass) =>
+    node.objects.get('secretproviderclasspodstatuses', 'default', `${pod}-default-${secretProviderClass}`);
+  const statusObject = () => statusOf('rotating', 'web');
+  const objectsOf = (...named: Parameters<typeof statusOf>) =>
+    (statusOf(...named).status as { readonly objects: readonly { readonly id: string; readonly version: string }[] })
+      .objects;
+  const filesOf = (pod: PodVolume) =>
+    Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
   /** Returns the contents of volume, status and Secret. */
   const seen = () => {
     const { data } = node.objects.get('secrets', 'default', 'of-rotated');
     return {
-      files: Object.entries(node.look(volume).files).map(([path, { contents }]) => `${path}: ${contents}`),
-      objects: (statusObject().status as { readonly objects: unknown }).objects,
+      files: filesOf(volume),
+      objects: objectsOf('rotating', 'web'),
       secret: Buffer.from((data as Record<string, string>).value ?? '', 'base64').toString(),
     };
   };
@@ -133,8 +141,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       });
       const pod = node.addPod({ name: 'parts', secretProviderClass: 'parts' });
       await node.kubelet.mount(pod);
-      const files = () => Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
-      expect(files()).toEqual(['db/password: one', 'tls/crt: C', 'tls/key: K']);
+      expect(filesOf(pod)).toEqual(['db/password: one', 'tls/crt: C', 'tls/key: K']);
       const version = node.emulator.setSecret(
         VAULT,
         'parts',
@@ -142,9 +149,8 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       );
       await eventually(async () => {
         if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
-        expect(files()).toEqual(['db/password: two', 'tls/ca: A']);
-        const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'parts-default-parts');
-        expect(status).toMatchObject({ objects: [{ id: 'secret/parts', version }] });
+        expect(filesOf(pod)).toEqual(['db/password: two', 'tls/ca: A']);
+        expect(objectsOf('parts')).toMatchObject([{ id: 'secret/parts', version }]);
       });
     },
     LIMIT_MS,
@@ -165,13 +171,8 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       node.addClass('templates', { parameters: { ...classicParameters(items), templates } });
       const pod = node.addPod({ name: 'templates', secretProviderClass: 'templates' });
       await node.kubelet.mount(pod);
-      const files = () => Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
-      const idsOf = () => {
-        const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'templates-default-templates');
-        return (status as { readonly objects: readonly { id: string; version: string }[] }).objects;
-      };
-      expect(files()).toEqual(['app.conf: app:"one"', "app.env: DB_USER='app'\nDB_PASSWORD='one'\n"]);
-      const before = idsOf();
+      expect(filesOf(pod)).toEqual(['app.conf: app:"one"', "app.env: DB_USER='app'\nDB_PASSWORD='one'\n"]);
+      const before = objectsOf('templates');
       expect(before.map(({ id }) => id).toSorted()).toEqual([
         'secret/db-password',
         'secret/db-user',
@@ -181,8 +182,8 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       node.emulator.setSecret(VAULT, 'db-password', 'two');
       await eventually(async () => {
         if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
-        expect(files()).toEqual(['app.conf: app:"two"', "app.env: DB_USER='app'\nDB_PASSWORD='two'\n"]);
-        const changed = idsOf().filter(
+        expect(filesOf(pod)).toEqual(['app.conf: app:"two"', "app.env: DB_USER='app'\nDB_PASSWORD='two'\n"]);
+        const changed = objectsOf('templates').filter(
           ({ id, version }) => !before.some((one) => one.id === id && one.version === version),
         );
         expect(changed.map(({ id }) => id).toSorted()).toEqual([
@@ -206,17 +207,12 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       node.addClass('optional', { parameters: classicParameters(items) });
       const pod = node.addPod({ name: 'optional', secretProviderClass: 'optional' });
       await node.kubelet.mount(pod);
-      const files = () => Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
-      const versions = () => {
-        const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'optional-default-optional');
-        return (status as { readonly objects: readonly { id: string; version: string }[] }).objects;
-      };
       const becomes = (expected: readonly string[], version: string) =>
         eventually(async () => {
           if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
-          expect(files()).toEqual(expected);
-          expect(versions()).toContainEqual({ id: 'secret/comes', version });
-          expect(versions()).toContainEqual({ id: 'secret/stays-away', version: 'missing' });
+          expect(filesOf(pod)).toEqual(expected);
+          expect(objectsOf('optional')).toContainEqual({ id: 'secret/comes', version });
+          expect(objectsOf('optional')).toContainEqual({ id: 'secret/stays-away', version: 'missing' });
         });
       await becomes([], 'missing');
       await becomes(['comes: here'], node.emulator.setSecret(VAULT, 'comes', 'here'));
@@ -237,16 +233,8 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       const becomes = (files: readonly string[], ids: readonly string[]) =>
         eventually(async () => {
           if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
-          expect(Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`)).toEqual(
-            files,
-          );
-          const { status } = node.objects.get(
-            'secretproviderclasspodstatuses',
-            'default',
-            'selection-default-selection',
-          );
-          const { objects } = status as { readonly objects: readonly { id: string }[] };
-          expect(objects.map(({ id }) => id)).toEqual(ids);
+          expect(filesOf(pod)).toEqual(files);
+          expect(objectsOf('selection').map(({ id }) => id)).toEqual(ids);
         });
       await becomes([], ['secret/live-*']);
       node.emulator.setSecret(VAULT, 'live-a', 'one');
@@ -276,20 +264,21 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
       node.addClass('vaults', { parameters: { ...classicParameters(items), fallbackVaults: fallback } });
       const pod = node.addPod({ name: 'vaults', secretProviderClass: 'vaults' });
       await node.kubelet.mount(pod);
-      const files = () => Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
       const becomes = (expected: readonly string[]) =>
         eventually(async () => {
           if (line.rotation === 'kubelet') expect(await node.kubelet.publish(pod)).toBeUndefined();
-          expect(files()).toEqual(expected);
+          expect(filesOf(pod)).toEqual(expected);
         });
       await becomes(['other: copy', 'two-vaults: first']);
       node.emulator.faults.add({ on: 'vault', vault: VAULT, action: { kind: 'answer', status: 503 } });
       await becomes(['other: copy', 'two-vaults: copy']);
       node.emulator.faults.clear();
       await becomes(['other: copy', 'two-vaults: first']);
-      const { status } = node.objects.get('secretproviderclasspodstatuses', 'default', 'vaults-default-vaults');
-      const { objects } = status as { readonly objects: readonly { readonly id: string }[] };
-      expect(objects.map(({ id }) => id).toSorted()).toEqual([`${fallback}/secret/two-vaults`, 'secret/two-vaults']);
+      expect(
+        objectsOf('vaults')
+          .map(({ id }) => id)
+          .toSorted(),
+      ).toEqual([`${fallback}/secret/two-vaults`, 'secret/two-vaults']);
     },
     LIMIT_MS,
   );
