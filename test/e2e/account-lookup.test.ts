@@ -7,6 +7,7 @@ import { codeBlocks, section } from '../support/markdown.ts';
 import {
   type Asked,
   CLIENT,
+  CLIENT_SECRET,
   type Outcome,
   openWorld,
   type ParityWorld,
@@ -24,7 +25,7 @@ tenants:
   - id: "${TENANT}"
     identities:
       - {name: workload, clientId: "${WORKLOAD}", federated: [{subject: "${SUBJECT}"}]}
-      - {name: app, clientId: "${CLIENT}", secrets: [{value: "Pr1ncipal~Secret"}]}
+      - {name: app, clientId: "${CLIENT}", secrets: [{value: "${CLIENT_SECRET}"}]}
 vaults:
   - name: my-key-vault
     tenant: "${TENANT}"
@@ -94,7 +95,7 @@ describe('a manifest without a client ID', () => {
   });
 
   it('with a node-publish secret is a service principal as ever, and no account is asked for', async () => {
-    const outcome = await mount(CLASSIC, { secrets: { clientid: CLIENT, clientsecret: 'Pr1ncipal~Secret' } });
+    const outcome = await mount(CLASSIC, { secrets: { clientid: CLIENT, clientsecret: CLIENT_SECRET } });
     expect(filesOf(outcome)).toEqual(['hunter2']);
     expect([reader(), cluster.requests]).toEqual(['app', []]);
   });

@@ -24,7 +24,7 @@ ${VAULTS.map(
 
 let world: World;
 beforeAll(async () => {
-  world = await startWorld({ seed: SEED, serveArgs: ['--cache-ttl=0'] });
+  world = await startWorld({ seed: SEED });
 });
 beforeEach(() => world.emulator.requests.clear());
 afterEach(() => world.emulator.faults.clear());

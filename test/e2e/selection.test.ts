@@ -8,10 +8,10 @@ import { mountInto, seedOf, startWorld, type World } from '../support/e2e.ts';
 
 const LARGE = 'large-vault';
 const COUNT = 200;
-const numbered = (prefix: string, count: number, more = '') =>
+const numbered = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, i) => {
     const name = `${prefix}-${String(i).padStart(3, '0')}`;
-    return `      - {name: ${name}, value: value of ${name}, created: 2026-01-01T00:00:00Z${more}}`;
+    return `      - {name: ${name}, value: value of ${name}, created: 2026-01-01T00:00:00Z}`;
   }).join('\n');
 const SEED = seedOf(
   `    certificates:
