@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkManifests } from '../../src/spc/check.ts';
 import { loadLanguages } from '../../src/spc/languages.ts';
-import { block, CLASSIC, DEFAULTS, NO_CLOUD_FILE, read, TENANT } from '../support/spc.ts';
+import { block, CLASSIC, DEFAULTS, keyVaultWith, NO_CLOUD_FILE, read, TENANT } from '../support/spc.ts';
 
 type Parameters = Readonly<Record<string, string>>;
 const OBJECTS = block(
@@ -13,10 +13,7 @@ const OBJECTS = block(
 );
 const classic = (templates: string, objects = OBJECTS): Parameters => ({ ...CLASSIC, objects, templates });
 const keyVault = (templates: string): Parameters => ({
-  keyVault: JSON.stringify({
-    vault: { name: 'kv1', directoryId: TENANT, credentials: { servicePrincipalLocalSecretName: 'sp' } },
-    vaultSecret: { name: 'db-user', templateOnly: true },
-  }),
+  ...keyVaultWith({ name: 'db-user', templateOnly: true }),
   templates,
 });
 const USES_ALL = 'used: "{{db-password}}"\n';
