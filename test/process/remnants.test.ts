@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import dockerfile from '../../Dockerfile?raw';
+import { IMAGE_TUNABLES } from '../../bench/implementations.ts';
 import { startWorld } from '../support/e2e.ts';
 import { CLIENT_SECRET, requestOf, seedWith } from '../support/parity.ts';
 import { eventually, scratch, serve, start } from '../support/process.ts';
@@ -8,8 +8,6 @@ import { FULL } from '../support/rounds.ts';
 
 const LINUX = process.platform === 'linux';
 const VALUE = 'remnant-of-a-value-'.padEnd(3000, 'Qz');
-/** What the image sets for the allocator. */
-const GLIBC_TUNABLES = /^ENV GLIBC_TUNABLES=(\S+)$/m.exec(dockerfile)?.[1] ?? '';
 
 /** How often texts stand in the writable memory of a process, as bytes or as UTF-16. */
 function copiesIn(pid: number, texts: readonly string[]): number[] {
@@ -45,11 +43,11 @@ describe.skipIf(!LINUX)('the memory of a provider', () => {
   it.skipIf(!FULL)(
     'loses values and credentials soon after the last Mount, but for a few copies that do not depend on the number of Mounts',
     async () => {
-      expect(GLIBC_TUNABLES).toContain('perturb');
+      expect(IMAGE_TUNABLES).toContain('perturb');
       const world = await startWorld({
         seed: seedWith({ vault: `    secrets: [{name: a, value: ${VALUE}}]` }),
         serveArgs: ['--cache-ttl=1s', '--max-stale=0'],
-        env: { GLIBC_TUNABLES },
+        env: { GLIBC_TUNABLES: IMAGE_TUNABLES },
       });
       try {
         const pid = world.provider.child.pid ?? 0;
