@@ -6,13 +6,20 @@
 import { type Command, Option } from 'commander';
 import { ProviderError } from '../base/errors.ts';
 import { isGuid } from '../base/guid.ts';
+import { quote } from '../base/words.ts';
+import { mountPathTemplateProblem } from '../render/mount-path.ts';
 import type { RenderOptions } from '../render/render.ts';
+import { filePathProblem } from '../spc/file-path.ts';
 
 /** The arguments of `render`. */
 export interface RenderCommandOptions {
   readonly directoryId?: string;
   readonly syncSecrets?: boolean;
   readonly format: 'manifests' | 'volumes';
+  readonly provider?: string;
+  readonly mountPath?: string;
+  /** Such as `username-password=passwd`. */
+  readonly fileName?: readonly string[];
 }
 
 /** Adds the options of `render` to its command. */
@@ -27,6 +34,16 @@ export function addRenderOptions(command: Command): Command {
       new Option('--format <format>', 'print manifests to apply, or only the volumes and volumeMounts for a pod')
         .choices(['manifests', 'volumes'])
         .default('manifests'),
+    )
+    .option('--provider <name>', 'name of the provider in the SecretProviderClasses (default: azure)')
+    .option(
+      '--mount-path <template>',
+      'directory of the volumes, or the path of each, with {class}, {kind}, {name} or {role} in it (default: /mnt/secrets-store)',
+    )
+    .option(
+      '--file-name <role=name>',
+      'name of the file of a role such as username-password, or of one field: KIND/NAME/ROLE=NAME; repeatable',
+      (value: string, previous: readonly string[] = []) => [...previous, value],
     );
 }
 
@@ -34,9 +51,34 @@ export function addRenderOptions(command: Command): Command {
  * Returns the options of {@link render} that the command line asks for.
  * Throws: ERR_USAGE, with the option, its value and the rule.
  */
-export function renderOptionsOf({ directoryId, syncSecrets = false }: RenderCommandOptions): RenderOptions {
+export function renderOptionsOf(options: RenderCommandOptions): RenderOptions {
+  const { directoryId, syncSecrets = false, provider, mountPath, fileName = [] } = options;
   if (directoryId !== undefined && !isGuid(directoryId)) {
     throw new ProviderError('ERR_USAGE', `--directory-id "${directoryId}" is not a GUID`);
   }
-  return { syncSecrets, ...(directoryId === undefined ? {} : { directoryId }) };
+  const problem = mountPath === undefined ? undefined : mountPathTemplateProblem(mountPath);
+  if (problem !== undefined) throw new ProviderError('ERR_USAGE', `--mount-path ${problem}`);
+  if (provider !== undefined && !PROVIDER.test(provider)) {
+    const rule = 'the driver takes 1 to 30 letters, digits, "-" and "_"';
+    throw new ProviderError('ERR_USAGE', `--provider ${quote(provider)} is not a name of a provider: ${rule}`);
+  }
+  return {
+    syncSecrets,
+    fileNames: new Map(fileName.map(fileNameOf)),
+    ...(directoryId === undefined ? {} : { directoryId }),
+    ...(provider === undefined ? {} : { provider }),
+    ...(mountPath === undefined ? {} : { mountPath }),
+  };
+}
+
+/** The rule of the driver for `spec.provider`. */
+const PROVIDER = /^[a-zA-Z0-9_-]{1,30}$/;
+
+/** Returns role or place, and file name, of a value of `--file-name`. */
+function fileNameOf(value: string): readonly [string, string] {
+  const at = value.indexOf('=');
+  const [place, name] = [value.slice(0, Math.max(0, at)), value.slice(at + 1)];
+  const problem = at < 1 ? 'the form is ROLE=NAME, such as username-password=passwd' : filePathProblem(name)?.text;
+  if (problem !== undefined) throw new ProviderError('ERR_USAGE', `--file-name ${quote(value)}: ${problem}`);
+  return [place, name];
 }

@@ -37,9 +37,10 @@ export function runRender(files: readonly string[], options: RenderCommandOption
     const wanted = renderOptionsOf(options);
     const sources: Parameters<typeof render>[0][number][] = [];
     for await (const source of readInputs(files, io)) sources.push(source);
-    const { volumes, remarks } = await withLanguages(() => render(sources, wanted));
+    const { volumes, remarks, mistakes } = await withLanguages(() => render(sources, wanted));
     for (const remark of remarks) io.stderr(`${formatRemark(remark)}\n`);
-    if (remarks.some(({ severity }) => severity === 'error')) return 1;
+    for (const mistake of mistakes) io.stderr(`error: ${mistake}\n`);
+    if (mistakes.length > 0 || remarks.some(({ severity }) => severity === 'error')) return 1;
     if (volumes.length === 0) {
       io.stderr(`error: there is no keyVault field in ${sources.map(({ name }) => name).join(', ')}\n`);
       return 1;

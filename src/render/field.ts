@@ -32,7 +32,8 @@ export interface ReadField {
   readonly findings: readonly Finding[];
 }
 
-const DEFAULTS: ParameterDefaults = {
+/** The defaults of the provider without flags. */
+export const DEFAULTS: ParameterDefaults = {
   cloudName: 'AzurePublicCloud',
   orderChain: true,
   split: false,

@@ -106,6 +106,11 @@ function labelOf({ kind, name, role, positions }: NameParts): string {
   return withSuffix(label, hashOf(JSON.stringify([kind, name, role, positions])));
 }
 
+/** Returns a DNS label for any name. A name that is none gets a hash, so that two names never have one label. */
+export function labelFor(name: string): string {
+  return LABEL.test(name) && name.length <= MAX_LENGTH ? name : withSuffix(clean(name.toLowerCase()), hashOf(name));
+}
+
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH);
 }
@@ -121,7 +126,8 @@ function withSuffix(label: string, suffix: string): string {
   return clean(`${label.slice(0, MAX_LENGTH - suffix.length - 1)}-${suffix}`);
 }
 
-function kebab(words: string): string {
+/** Returns words of a name such as `BrokerListener` in lower case, separated by dashes. */
+export function kebab(words: string): string {
   return words
     .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
     .replace(/([A-Z])([A-Z][a-z])/g, '$1-$2')

@@ -21,27 +21,46 @@ export interface Prepared {
   readonly field: ReadField;
   /** True if the files of a certificate in `vaultSecret` were added to `text`. */
   readonly filesAdded: boolean;
+  /** The key of {@link PrepareOptions.fileNames} that named the file. */
+  readonly namedBy?: string;
 }
 
-/** Reads a field by its place. `directoryId` replaces a placeholder. */
-export function prepare(found: FoundKeyVault, directoryId: string | undefined): Prepared {
+/** Options of {@link prepare}. */
+export interface PrepareOptions {
+  /** Replaces a placeholder in `vault.directoryId`. */
+  readonly directoryId?: string;
+  /** File names of `vaultSecret`, by role or by `Kind/name/role`, instead of the names that the roles have. */
+  readonly fileNames?: ReadonlyMap<string, string>;
+}
+
+/** Reads a field by its place. */
+export function prepare(found: FoundKeyVault, { directoryId, fileNames = new Map() }: PrepareOptions): Prepared {
   const own = directoryId === undefined ? found.text : fillDirectoryId(found.text, directoryId);
   const place = placeAt(found.path);
   const read = readField(own, {});
   const { names, findings } = read;
-  const siblings = siblingsOf(place.role, names);
-  const isCertificate = names.includes('vaultSecret') && !names.includes('vaultCert') && !findings.some(isError);
   const { role } = place;
+  const keys = [`${found.resource.kind}/${found.resource.name}/${role.name}`, role.name];
+  const namedBy = takesFileName(role, names) ? keys.find((key) => fileNames.has(key)) : undefined;
+  const chosen = namedBy === undefined ? {} : { fileName: fileNames.get(namedBy) ?? '' };
+  const siblings = { ...siblingsOf(role, names), ...chosen };
+  const isCertificate = names.includes('vaultSecret') && !names.includes('vaultCert') && !findings.some(isError);
   const text = role.kind === 'certificate' && isCertificate ? withFiles(own, role.layout, names.some(isChain)) : own;
   const isRead = text === own && Object.keys(siblings).length === 0;
   const field = isRead ? read : readField(text, siblings);
-  if (text === own) return { found, place, text, siblings, field, filesAdded: false };
+  const named = namedBy === undefined ? {} : { namedBy };
+  if (text === own) return { found, place, text, siblings, field, filesAdded: false, ...named };
   const lines = new Map(findings.map(({ message, line }) => [message, line]));
   const located = field.findings.map(({ line: _, ...finding }): Finding => {
     const line = lines.get(finding.message);
     return line === undefined ? finding : { ...finding, line };
   });
   return { found, place, text, siblings, field: { ...field, findings: located }, filesAdded: true };
+}
+
+/** True for a field with a secret that becomes one file. */
+export function takesFileName({ kind }: Role, names: readonly string[]): boolean {
+  return kind !== 'certificate' && names.includes('vaultSecret');
 }
 
 function siblingsOf(role: Role, names: readonly string[]): Readonly<Record<string, string>> {

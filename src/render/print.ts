@@ -5,7 +5,7 @@
 
 import { Document, Scalar, stringify } from 'yaml';
 import type { ExpectedFile } from './field.ts';
-import type { RenderedVolume } from './volume.ts';
+import { classOf, type RenderedVolume } from './volume.ts';
 
 const PRESENCE: Readonly<Record<ExpectedFile['presence'], string>> = {
   required: '',
@@ -44,20 +44,13 @@ function printManifest(rendered: RenderedVolume): string {
   ].join('');
 }
 
-function manifestOf({ name, namespace, parameters, secretObjects }: RenderedVolume): object {
-  const { keyVault = '', ...siblings } = parameters;
+/** Returns the data of the class, with the parameter `keyVault` as a block. */
+function manifestOf(rendered: RenderedVolume): object {
+  const { spec, ...manifest } = classOf(rendered);
+  const { keyVault = '', ...siblings } = spec.parameters;
   const block = new Scalar(keyVault);
   block.type = Scalar.BLOCK_LITERAL;
-  return {
-    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
-    kind: 'SecretProviderClass',
-    metadata: { name, ...(namespace === '' ? {} : { namespace }) },
-    spec: {
-      provider: 'azure',
-      parameters: { keyVault: block, ...siblings },
-      ...(secretObjects.length === 0 ? {} : { secretObjects }),
-    },
-  };
+  return { ...manifest, spec: { ...spec, parameters: { keyVault: block, ...siblings } } };
 }
 
 function toYaml(value: object): string {

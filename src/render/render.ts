@@ -3,26 +3,36 @@
  * `render`. Each source is searched, each field prepared, and then all fields are named together.
  */
 
-import { findKeyVaults, type Source } from './find.ts';
+import { oneOf, quote } from '../base/words.ts';
+import { type FoundKeyVault, findKeyVaults, type Source } from './find.ts';
+import { assignFrom } from './from.ts';
+import { DEFAULT_MOUNT_PATH, mountPathNames, mountPathOf } from './mount-path.ts';
 import { assignNames, type NameParts } from './names.ts';
-import { type Prepared, prepare } from './prepare.ts';
+import { type Prepared, type PrepareOptions, prepare, takesFileName } from './prepare.ts';
 import type { Remark } from './remark.ts';
 import { labelRemark, originOf, remarksOf } from './remarks.ts';
 import { secretObjectsOf } from './secret-objects.ts';
-import type { RenderedVolume } from './volume.ts';
+import { csiVolume, mountOf, type RenderedVolume } from './volume.ts';
 
 /** Options of {@link render}. */
-export interface RenderOptions {
-  /** Replaces placeholders such as `<AKV directory ID>` in `vault.directoryId`. */
-  readonly directoryId?: string;
+export interface RenderOptions extends PrepareOptions {
   /** Adds `secretObjects`, so that the driver also creates Kubernetes Secrets. */
   readonly syncSecrets?: boolean;
+  /** The name of the provider in the SecretProviderClasses. Default: {@link DEFAULT_PROVIDER}. */
+  readonly provider?: string;
+  /** The template of the mount paths; see mount-path.ts. Default: {@link DEFAULT_MOUNT_PATH}. */
+  readonly mountPath?: string;
 }
+
+/** The name under which the official provider runs, and this one without an option. */
+export const DEFAULT_PROVIDER = 'azure';
 
 /** The result for all sources: volumes in the order of the text, and remarks. */
 export interface Rendering {
   readonly volumes: readonly RenderedVolume[];
   readonly remarks: readonly Remark[];
+  /** Mistakes in the options: keys of `fileNames` that name nothing. */
+  readonly mistakes: readonly string[];
 }
 
 /**
@@ -31,9 +41,12 @@ export interface Rendering {
  */
 export function render(sources: readonly Source[], options: RenderOptions = {}): Rendering {
   const scans = sources.map(findKeyVaults);
-  const prepared = scans.flatMap(({ found }) => found.map((one) => prepare(one, options.directoryId)));
-  const names = assignNames(prepared.map(namePartsOf));
-  const volumes = prepared.map((one, index) => volumeOf(one, names[index] ?? '', options));
+  const prepared = scans.flatMap(({ found }) => found.map((one) => prepare(one, options)));
+  const parts = prepared.map(namePartsOf);
+  const [names, origins] = [assignNames(parts), assignFrom(parts)];
+  const volumes = prepared.map((one, index) =>
+    volumeOf(one, { name: names[index] ?? '', from: isNamed(one.found) ? (origins[index] ?? '') : '', ...options }),
+  );
   const labelled = new Set<string>();
   const remarks = prepared.map((one, index) => {
     const volume = volumes[index];
@@ -46,28 +59,45 @@ export function render(sources: readonly Source[], options: RenderOptions = {}):
     next = end;
     return all;
   });
-  return { volumes, remarks: bySource.flat() };
+  return { volumes, remarks: bySource.flat(), mistakes: unusedNames(prepared, options) };
 }
 
-function volumeOf(prepared: Prepared, name: string, { syncSecrets = false }: RenderOptions): RenderedVolume {
+/** Returns a mistake for each file name that was given for no field. */
+function unusedNames(prepared: readonly Prepared[], { fileNames = new Map() }: RenderOptions): readonly string[] {
+  const used = new Set(prepared.map(({ namedBy }) => namedBy));
+  const roles = prepared.flatMap(({ place: { role }, field: { names } }) =>
+    takesFileName(role, names) ? [role.name] : [],
+  );
+  const known =
+    roles.length === 0 ? 'no field has a secret that becomes one file' : `there are: ${oneOf([...new Set(roles)])}`;
+  const unused = [...fileNames.keys()].filter((key) => !used.has(key));
+  return unused.map((key) => `--file-name ${quote(key)} names no field with a secret that becomes one file; ${known}`);
+}
+
+/** True for a resource that an item can name. An ARM resource has a slash in its name. */
+function isNamed({ resource: { kind, name, isArm } }: FoundKeyVault): boolean {
+  return kind !== '' && name !== '' && isArm !== true;
+}
+
+interface VolumeOptions extends RenderOptions {
+  readonly name: string;
+  readonly from: string;
+}
+
+function volumeOf(prepared: Prepared, options: VolumeOptions): RenderedVolume {
+  const { name, from, syncSecrets = false, provider = DEFAULT_PROVIDER, mountPath = DEFAULT_MOUNT_PATH } = options;
   const { found, text, siblings, field } = prepared;
   const secretName = field.identity.kind === 'service-principal' ? field.identity.secretName : '';
   return {
     name,
     namespace: found.resource.namespace,
     origin: originOf(found),
+    from,
+    provider,
     parameters: { keyVault: text, ...siblings },
     secretObjects: syncSecrets ? secretObjectsOf(name, field) : [],
-    volume: {
-      name,
-      csi: {
-        driver: 'secrets-store.csi.k8s.io',
-        readOnly: true,
-        volumeAttributes: { secretProviderClass: name },
-        ...(secretName === '' ? {} : { nodePublishSecretRef: { name: secretName } }),
-      },
-    },
-    volumeMount: { name, mountPath: `/mnt/secrets-store/${name}`, readOnly: true },
+    volume: csiVolume(name, secretName),
+    volumeMount: mountOf(name, mountPathOf(mountPath, mountPathNames(name, from))),
     files: field.files,
   };
 }

@@ -66,6 +66,28 @@ describe('akv-csi render', () => {
     ]);
   });
 
+  it('takes provider, path and file names of its options', async () => {
+    const io = recordedIo();
+    const fileName = ['BrokerAuthentication/my-authentication/username-password=passwd'];
+    const options = { ...DEFAULTS, provider: 'azure-next', mountPath: '/etc/{kind}/{name}', fileName };
+    expect(await runRender(EXAMPLES, options, io)).toBe(0);
+    expect(io.printed.stdout.match(/^ {2}provider: azure-next$/gm)).toHaveLength(3);
+    expect(io.printed.stdout).toContain('fileName: passwd\n');
+    expect(io.printed.stdout.match(/mountPath: \S+/g)).toEqual([
+      'mountPath: /etc/BrokerListener/tls-listener-manual',
+      'mountPath: /etc/BrokerAuthentication/my-authentication',
+      'mountPath: /etc/MqttBridgeConnector/my-bridge',
+    ]);
+  });
+
+  it('refuses a file name that no field takes', async () => {
+    const io = recordedIo();
+    expect(await runRender(EXAMPLES, { ...DEFAULTS, fileName: ['tls=x'] }, io)).toBe(1);
+    expect(io.printed.stderr).toContain(
+      'error: --file-name "tls" names no field with a secret that becomes one file; there are: "username-password"\n',
+    );
+  });
+
   it('prints the parts of a pod', async () => {
     const io = recordedIo();
     expect(await runRender(EXAMPLES, { format: 'volumes' }, io)).toBe(0);
@@ -99,6 +121,25 @@ describe('akv-csi render', () => {
     ['a file that is not there', ['none.yaml'], {}, 'error: cannot read none.yaml: no such file or directory\n'],
     ['a directory without manifests', ['src'], {}, 'error: cannot read src: it holds no .yaml, .yml or .json file\n'],
     ['a directory ID that is none', EXAMPLES, { directoryId: 'x' }, 'error: --directory-id "x" is not a GUID\n'],
+    [
+      'a provider that the driver refuses',
+      EXAMPLES,
+      { provider: 'a/b' },
+      'error: --provider "a/b" is not a name of a provider: the driver takes 1 to 30 letters, digits, "-" and "_"\n',
+    ],
+    [
+      'a path with a placeholder that is unknown',
+      EXAMPLES,
+      { mountPath: '/a/{nmae}' },
+      'error: --mount-path "/a/{nmae}" has the unknown placeholder "{nmae}"; did you mean {name}?; give an absolute ' +
+        'directory, or a path with the placeholders "{class}", "{kind}", "{name}" or "{role}"\n',
+    ],
+    [
+      'a file name without its role',
+      EXAMPLES,
+      { fileName: ['passwd'] },
+      'error: --file-name "passwd": the form is ROLE=NAME, such as username-password=passwd\n',
+    ],
   ])('refuses %s', async (_, files, options, message) => {
     const io = recordedIo();
     expect(await runRender(files, { ...DEFAULTS, ...options }, io)).toBe(2);
@@ -125,6 +166,13 @@ describe('akv-csi render', () => {
   });
 
   it('has an option for each choice', () => {
-    expect(renderCommand().options.map(({ long }) => long)).toEqual(['--directory-id', '--sync-secrets', '--format']);
+    expect(renderCommand().options.map(({ long }) => long)).toEqual([
+      '--directory-id',
+      '--sync-secrets',
+      '--format',
+      '--provider',
+      '--mount-path',
+      '--file-name',
+    ]);
   });
 });
