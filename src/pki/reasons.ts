@@ -20,6 +20,7 @@ export const CERTIFICATE_REASONS = [
   'line_breaks_lost',
   'not_converted',
   'no_client_certificate',
+  'no_server_certificate',
 ] as const;
 
 /** One of {@link CERTIFICATE_REASONS}. */

@@ -65,8 +65,10 @@ export function takesFileName({ kind }: Role, names: readonly string[]): boolean
 
 function siblingsOf(role: Role, names: readonly string[]): Readonly<Record<string, string>> {
   if (role.kind === 'value' && names.includes('vaultSecret')) return { fileName: role.fileName };
-  if (role.kind !== 'certificate' || role.use === 'server') return {};
+  if (role.kind !== 'certificate') return {};
   const holdsCertificate = names.some((name) => name !== 'vaultSecret' && /^vaultC/.test(name));
+  // With certificateUse, a chain secret alone without a private key is a warning. Other objects need the key anyway.
+  if (role.use === 'server') return holdsCertificate && !names.some(isOwn) ? { certificateUse: 'server' } : {};
   return role.layout === 'client' && holdsCertificate ? { fileLayout: 'client' } : { certificateUse: 'client' };
 }
 
@@ -85,6 +87,10 @@ function withFiles(text: string, layout: FileLayout, besideChain: boolean): stri
 
 function isError({ severity }: Finding): boolean {
   return severity === 'error';
+}
+
+function isOwn(name: string): boolean {
+  return name === 'vaultSecret' || name === 'vaultCert';
 }
 
 function isChain(name: string): boolean {

@@ -5,6 +5,7 @@
 
 import { Document, Scalar, stringify } from 'yaml';
 import type { ExpectedFile } from './field.ts';
+import { PASSWORD_DATABASE } from './roles.ts';
 import { classOf, type RenderedVolume } from './volume.ts';
 
 const PRESENCE: Readonly<Record<ExpectedFile['presence'], string>> = {
@@ -32,7 +33,7 @@ export function printPodParts(volumes: readonly RenderedVolume[]): string {
 
 function printManifest(rendered: RenderedVolume): string {
   const { volume, volumeMount, files, origin } = rendered;
-  const fileList = files.map(({ path, presence }) => `${path}${PRESENCE[presence]}`).join(', ');
+  const fileList = files.map(({ path, presence }) => `${path}${PRESENCE[presence]}${formatOf(path)}`).join(', ');
   return [
     comment(`From ${origin}`),
     toYaml(manifestOf(rendered)),
@@ -42,6 +43,13 @@ function printManifest(rendered: RenderedVolume): string {
     comment(toYaml({ volumeMounts: [volumeMount] }), '  '),
     comment(`Files: ${fileList}`),
   ].join('');
+}
+
+/** Returns a word on a file whose format only one broker reads: others start with it and refuse every login. */
+function formatOf(path: string): string {
+  return path === PASSWORD_DATABASE
+    ? " (in the format of IoT MQ's password database, which no other broker reads; see --file-name)"
+    : '';
 }
 
 /** Returns the data of the class, with the parameter `keyVault` as a block. */

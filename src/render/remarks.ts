@@ -5,6 +5,7 @@
 
 import { namespaceProblem, subdomainProblem } from '../spc/kubernetes-names.ts';
 import { isPlaceholder } from '../spc/placeholder.ts';
+import type { ExpectedFile } from './field.ts';
 import type { FoundKeyVault } from './find.ts';
 import type { Prepared } from './prepare.ts';
 import type { Remark } from './remark.ts';
@@ -86,12 +87,22 @@ function roleRemarks({ found, place: { role }, field: { names, files }, filesAdd
     notes.push(`a certificate is expected here, so vaultSecret gets a files map; the volume holds ${delivered}`);
   if (role.kind === 'certificate' && hasSecret && names.includes('vaultCert'))
     notes.push(`vaultCert is the certificate expected here; vaultSecret adds the file "${files[0]?.path}" next to it`);
+  const doubtful = onlyWithKey(files).join(' and ');
+  if (role.kind === 'certificate' && doubtful !== '') {
+    const remedy = `if it holds CA certificates only, add vaultCert with the certificate of the ${role.use}`;
+    notes.push(`${doubtful} exist only if the secret of the CA chain also holds a private key; ${remedy}`);
+  }
   return notes.map((message) => noteAt(found, message));
 }
 
+/** Returns the paths that a chain secret gives only if it holds a private key. */
+function onlyWithKey(files: readonly ExpectedFile[]): readonly string[] {
+  return files.flatMap(({ path, presence }) => (presence === 'with-key' ? [path] : []));
+}
+
 function syncRemarks(found: FoundKeyVault, { files, secretObjects }: RenderedVolume): readonly Remark[] {
-  const doubtful = files.flatMap(({ path, presence }) => (presence === 'with-key' ? [path] : []));
+  const doubtful = onlyWithKey(files);
   if (secretObjects.length === 0 || doubtful.length === 0) return [];
-  const reason = `secretObjects names ${doubtful.join(' and ')}; they exist only if the secret also holds a private key`;
-  return [noteAt(found, `${reason}; remove them if it does not, or the driver syncs nothing`)];
+  const reason = `secretObjects names ${doubtful.join(' and ')}`;
+  return [noteAt(found, `${reason}; remove them if the secret holds no private key, or the driver syncs nothing`)];
 }

@@ -18,9 +18,12 @@ export type Role =
   /** An unknown place: the field alone decides. */
   | { readonly kind: 'unknown'; readonly name: string };
 
+/** File of the password database of IoT MQ, which has a format of its own. */
+export const PASSWORD_DATABASE = 'passwords.toml';
+
 /** Ends of paths without list positions, longer ones first. The names above them differ between previews. */
 const ROLES: readonly { readonly tail: readonly string[]; readonly role: Role }[] = [
-  { tail: ['usernamePassword'], role: { kind: 'value', name: 'username-password', fileName: 'passwords.toml' } },
+  { tail: ['usernamePassword'], role: { kind: 'value', name: 'username-password', fileName: PASSWORD_DATABASE } },
   { tail: ['x509', 'attributes'], role: { kind: 'value', name: 'x509-attributes', fileName: 'x509Attributes.toml' } },
   {
     tail: ['sasl', 'token'],

@@ -33,6 +33,7 @@ export function outputsContent(given: Partial<Omit<OutputsContent, 'kind'>> = {}
     role: 'certificate',
     outputs: [],
     forClient: false,
+    needsKey: false,
     chainFrom: undefined,
     passwordFrom: undefined,
     ...given,

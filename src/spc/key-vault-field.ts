@@ -236,7 +236,7 @@ function partsOf(object: Fields, mode: number, { reference, siblings: { fileName
 
 function outputsOf(content: ContentSpec): OutputsContent {
   if (content.kind !== 'outputs') return outputsContent();
-  return { ...content, outputs: [], forClient: content.role === 'certificate' && content.forClient };
+  return { ...content, outputs: [], forClient: content.role === 'certificate' && content.forClient, needsKey: false };
 }
 
 function isChain(reference: Reference): boolean {

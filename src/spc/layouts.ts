@@ -13,7 +13,10 @@ import type { ContentSpec, OutputSpec } from './model.ts';
  */
 export type FileLayout = 'tls' | 'client';
 
-/** The use of a certificate: a server's must hold its names, a client's must have a private key. */
+/**
+ * The use of a certificate: a server's must hold its names. Where it is given, and for every client, the files without
+ * a private key are not enough.
+ */
 export type CertificateUse = 'server' | 'client';
 
 /** The parameters that choose the files. */
@@ -65,7 +68,8 @@ export function chainContent(choice: LayoutChoice, besideCertificate: boolean): 
     output('privateKey', privateKey, 'with-key'),
     output(kind, path, 'beside-key'),
   ];
-  return outputsContent({ role: 'chain', outputs, forClient: isForClient(choice) });
+  const needsKey = isForClient(choice) || choice.use === 'server';
+  return outputsContent({ role: 'chain', outputs, forClient: isForClient(choice), needsKey });
 }
 
 /** True for a client's certificate. Without `certificateUse` the layout decides. */

@@ -69,10 +69,12 @@ export type ContentSpec =
       readonly role: 'certificate' | 'chain';
       readonly outputs: readonly OutputSpec[];
       /**
-       * True for a client's certificate: missing `with-key` files give a warning, since a client has to present a
-       * certificate, and missing alternative names give none.
+       * True for a client's certificate: missing alternative names give no warning, since servers identify a client by
+       * its subject.
        */
       readonly forClient: boolean;
+      /** True if the reader of the files must present a certificate: missing `with-key` files give a warning. */
+      readonly needsKey: boolean;
       /** Index of the object whose certificates complete the chain. */
       readonly chainFrom: number | undefined;
       /** Index of the object whose value opens a PFX or an encrypted key. */

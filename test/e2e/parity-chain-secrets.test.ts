@@ -232,6 +232,13 @@ describe('a chain secret alone without a private key', () => {
     expect(await warningsOf(trusted, 'f')).toEqual([]);
   });
 
+  it('is a warning where the manifest says that a server reads the files', async () => {
+    const row = alone('', text(root, inner), 'tls', { files: { 'ca.crt': text(root, inner) } });
+    expect(await warningsOf({ ...row, parameters: { ...row.parameters, certificateUse: 'server' } }, 'g')).toEqual([
+      'no_server_certificate: Certificate "chain": tls.crt and tls.key are not there: the secret holds CA certificates only; add vaultCert with the server certificate',
+    ]);
+  });
+
   it('is nothing to warn of in the layout of servers, nor beside a certificate', async () => {
     expect(
       await warningsOf(alone('', text(root, inner), 'tls', { files: { 'ca.crt': text(root, inner) } }), 'c'),

@@ -225,6 +225,20 @@ describe('places of the field', () => {
     expect(remarks.join()).not.toContain('rename');
   });
 
+  it.each([
+    ['spec.tls', { certificateUse: 'server' }, 'tls.crt and tls.key', 'server'],
+    ['spec.m[].custom.auth.x509', { certificateUse: 'client' }, 'tls.crt and tls.key', 'client'],
+    ['spec.a.authType.x509', { certificateUse: 'client' }, 'tls.crt and tls.key', 'client'],
+    ['spec.authentication.x509', { fileLayout: 'client' }, 'client_cert.pem and client_key.pem', 'client'],
+  ])('a CA chain alone where %s needs a certificate comes with a note', (path, siblings, files, use) => {
+    const { volume, remarks } = renderText(resource(path, { vault: VAULT, vaultCaChainCert: { name: 'ca' } }));
+    const { keyVault: _, ...beside } = volume?.parameters ?? {};
+    expect(beside).toEqual(siblings);
+    expect(remarks[0]).toContain(
+      `${files} exist only if the secret of the CA chain also holds a private key; if it holds CA certificates only, add vaultCert with the certificate of the ${use}`,
+    );
+  });
+
   it('a vaultCert where a password file is expected is kept, with a word on the file', () => {
     const { volume, remarks } = renderText(resource('spec.m[].usernamePassword', CERTIFICATE));
     expect(volume?.parameters.fileName).toBeUndefined();

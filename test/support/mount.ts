@@ -76,6 +76,7 @@ export function outputsContent(
     kind: 'outputs',
     role: 'certificate',
     forClient: false,
+    needsKey: false,
     chainFrom: undefined,
     passwordFrom: undefined,
     ...more,

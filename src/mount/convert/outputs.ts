@@ -71,14 +71,14 @@ export class LenderFailure extends Error {
  */
 export async function convertOutputs(fetched: FetchedObject, context: OutputsContext): Promise<readonly MountedFile[]> {
   const { content, name, watch, all } = context;
-  const { outputs, role } = content;
+  const { outputs } = content;
   if (outputs.length === 0) return [];
   const secret = asSecret(fetched);
   const source = contentOf(secret, context);
   const facts = await source.facts().catch((error: unknown) => blame(error, context));
   const { hasKey, examinations, missing } = facts;
   watch.look(name, examinations, reasonsFor(content, hasKey));
-  if (content.forClient && role === 'chain' && !hasKey) watch.tell(name, noClientCertificate(outputs, facts));
+  if (content.needsKey && !hasKey) watch.tell(name, noOwnCertificate(content, facts));
   const drafts: MountedFile[] = [];
   for (const { output, path, mode, presence, passwordFrom, ...options } of outputs) {
     if (isLeftOut(output, presence, facts)) continue;
@@ -141,13 +141,14 @@ function isLeftOut(output: OutputKind, presence: OutputSpec['presence'], { hasKe
 }
 
 /**
- * Returns the warning about a client without certificate and key, which servers refuse. A chain secret may be alone.
+ * Returns the warning about a client or server without certificate and key of its own. A chain secret may be alone.
  */
-function noClientCertificate(outputs: readonly OutputSpec[], { onlyAuthorities }: ContentFacts): CertificateFinding {
+function noOwnCertificate({ outputs, forClient }: OutputsSpec, { onlyAuthorities }: ContentFacts): CertificateFinding {
   const paths = outputs.filter(({ presence }) => presence === 'with-key').map(({ path }) => path);
   const holds = onlyAuthorities ? 'holds CA certificates only' : 'holds certificates only, and no private key';
-  const message = `${paths.join(' and ')} are not there: the secret ${holds}; add vaultCert with the client certificate`;
-  return { reason: 'no_client_certificate', message };
+  const user = forClient ? 'client' : 'server';
+  const message = `${paths.join(' and ')} are not there: the secret ${holds}; add vaultCert with the ${user} certificate`;
+  return { reason: forClient ? 'no_client_certificate' : 'no_server_certificate', message };
 }
 
 function contentOf(fetched: FetchedSecret, { content, all, contents, signal }: OutputsContext): Content {
