@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly serveArgs?: readonly string[];
   /** Port of the emulator's IMDS; 0, the default: any. */
   readonly imdsPort?: number;
+  /** Address at which the emulator listens; default: the loopback address. */
+  readonly host?: string;
   /** If set, a relay between driver and provider calls it when a response begins. */
   readonly onAnswer?: () => void;
 }
@@ -80,6 +82,7 @@ export async function startNode({
   rotationInterval,
   serveArgs = [],
   imdsPort = 0,
+  host = '127.0.0.1',
   onAnswer,
 }: NodeOptions): Promise<Node> {
   const directory = mkdtempSync(join(tmpdir(), 'akv-node-'));
@@ -97,7 +100,7 @@ export async function startNode({
     const socket = join(providers, 'azure.sock');
     const ownSocket = onAnswer === undefined ? socket : join(directory, 'behind.sock');
     if (onAnswer !== undefined) undos.push(await startRelay({ path: socket, target: ownSocket, onAnswer }));
-    const emulator = await startEmulator({ seed: SEED, imdsPort });
+    const emulator = await startEmulator({ seed: SEED, imdsPort, host });
     undos.push(() => emulator.close());
     const token = (namespace: string, serviceAccount: string) =>
       emulator.issueServiceAccountToken({
