@@ -6,13 +6,16 @@
 const MIB = 2 ** 20;
 /** Enough for the largest volume, one at a time. */
 export const MIN_BUDGET_BYTES = 8 * MIB;
-/** More does not make a node faster: some tens of Mounts keep its processors busy. More of them cost memory and garbage. */
-const MAX_BUDGET_BYTES = 16 * MIB;
+/**
+ * More does not make a node faster: a dozen Mounts keep its processors busy. The heap of more of them is so large that it
+ * has to grow by small steps, which takes more CPU time.
+ */
+const MAX_BUDGET_BYTES = 12 * MIB;
 /**
  * The memory of a provider that was used, without Mounts: Node, the program and its caches, the answer that is being
  * encoded, and the file pages of Node that must stay.
  */
-const BASE_BYTES = 84 * MIB;
+const BASE_BYTES = 88 * MIB;
 /** Bytes that the heap grows by for one byte in use, until the next collection. */
 const GARBAGE_FACTOR = 2;
 
@@ -29,6 +32,8 @@ export function memoryBudgetBytes(flagBytes: number, limitBytes: number): number
 
 const MIN_KEPT_BYTES = MIB;
 const MAX_KEPT_BYTES = 8 * MIB;
+/** Bytes that are kept for each byte of the budget above the smallest one. */
+const KEPT_FACTOR = MAX_KEPT_BYTES / (MAX_BUDGET_BYTES - MIN_BUDGET_BYTES);
 
 /**
  * Returns the bytes of values that the provider keeps with this budget: 8 MiB, or less where the budget was made small to
@@ -36,7 +41,7 @@ const MAX_KEPT_BYTES = 8 * MIB;
  */
 export function keptBytes(budgetBytes: number | undefined): number | undefined {
   if (budgetBytes === undefined) return undefined;
-  return Math.min(MAX_KEPT_BYTES, Math.max(MIN_KEPT_BYTES, budgetBytes - MIN_BUDGET_BYTES));
+  return Math.min(MAX_KEPT_BYTES, Math.max(MIN_KEPT_BYTES, KEPT_FACTOR * (budgetBytes - MIN_BUDGET_BYTES)));
 }
 
 /**
@@ -53,10 +58,14 @@ export function isNearLimit(anonymousBytes: number, limitBytes: number): boolean
   return limitBytes > 0 && anonymousBytes > limitBytes - NEAR_BYTES;
 }
 
-/** An idle process has less, and most Mounts need no more. */
-const SMALL_BYTES = 40 * MIB;
+/** Up to here the heap grows by V8's own steps, which saves a fifth of the CPU time. An idle process has half as much. */
+const LARGE_BYTES = 60 * MIB;
+/** The same under a low limit, which the process would come near before it has collected garbage. */
+const LARGE_IN_LITTLE_BYTES = 40 * MIB;
+const LOW_LIMIT_BYTES = 160 * MIB;
 
-/** Returns true if the heap of a process with so much anonymous memory grows by small steps, whatever its limit. */
+/** Returns true if the heap of a process with so much anonymous memory grows by small steps. */
 export function isLarge(anonymousBytes: number, limitBytes: number): boolean {
-  return anonymousBytes > SMALL_BYTES || isNearLimit(anonymousBytes, limitBytes);
+  const isLow = limitBytes > 0 && limitBytes <= LOW_LIMIT_BYTES;
+  return anonymousBytes > (isLow ? LARGE_IN_LITTLE_BYTES : LARGE_BYTES) || isNearLimit(anonymousBytes, limitBytes);
 }

@@ -5,24 +5,24 @@ const MIB = 2 ** 20;
 
 describe('the memory budget of serve', () => {
   it.each([
-    ['half of what the process leaves in 108 MiB', 0, 108, 12],
+    ['half of what the process leaves in 108 MiB', 0, 108, 10],
     ['8 MiB where less is left', 0, 96, 8],
-    ['at most 16 MiB', 0, 192, 16],
-    ['16 MiB without a limit', 0, 0, 16],
+    ['at most 12 MiB', 0, 192, 12],
+    ['12 MiB without a limit', 0, 0, 12],
     ['the flag, whatever the limit', 24, 128, 24],
   ])('is %s', (_what, flag, limit, budget) => {
     expect(memoryBudgetBytes(flag * MIB, limit * MIB)).toBe(budget * MIB);
   });
 
-  it('is 16 MiB if Node reports a limit larger than any memory, as it does for none', () => {
-    expect(memoryBudgetBytes(0, 2 ** 64)).toBe(16 * MIB);
+  it('is 12 MiB if Node reports a limit larger than any memory, as it does for none', () => {
+    expect(memoryBudgetBytes(0, 2 ** 64)).toBe(12 * MIB);
     expect(isNearLimit(500 * MIB, 2 ** 64)).toBe(false);
   });
 
   it.each([
     [64, 8],
-    [16, 8],
-    [12, 4],
+    [12, 8],
+    [10, 4],
     [8, 1],
   ])('of %i MiB lets the provider keep %i MiB of values', (budget, kept) => {
     expect(keptBytes(budget * MIB)).toBe(kept * MIB);
@@ -38,6 +38,9 @@ describe('the memory budget of serve', () => {
     expect(isLarge(30 * MIB, 128 * MIB)).toBe(false);
     expect(isLarge(30 * MIB, 90 * MIB)).toBe(true);
     expect(isLarge(50 * MIB, 128 * MIB)).toBe(true);
-    expect(isLarge(50 * MIB, 0)).toBe(true);
+    expect(isLarge(50 * MIB, 160 * MIB)).toBe(true);
+    expect(isLarge(50 * MIB, 192 * MIB)).toBe(false);
+    expect(isLarge(50 * MIB, 0)).toBe(false);
+    expect(isLarge(61 * MIB, 0)).toBe(true);
   });
 });
