@@ -2,12 +2,12 @@
  * The command `check`: prints every finding about SecretProviderClass manifests. `program.ts` adds it.
  */
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { ProviderError } from '../base/errors.ts';
-import { printable } from '../base/printable.ts';
 import { type CheckReport, checkManifests } from '../spc/check.ts';
 import type { Finding } from '../spc/finding.ts';
 import { fetchFindings } from './check-fetch.ts';
+import { type Checked, type CheckFormat, FORMATS, type Located, summary } from './check-output.ts';
 import { addCloudOptions, type CloudOptions } from './cloud-options.ts';
 import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 import { addCredentialOptions, CREDENTIALS_HELP, collected, type RequestOptions } from './mount-request.ts';
@@ -15,7 +15,10 @@ import { cloudFilesOf, type DirectMount } from './provider.ts';
 
 /** The arguments of `check`. */
 export interface CheckCommandOptions extends Partial<RequestOptions>, CloudOptions {
+  /** The same as the format `json`. */
   readonly json?: boolean;
+  /** Default: `text`. */
+  readonly format?: CheckFormat;
   readonly fetch?: boolean;
   /** Further names of the provider, next to "azure". */
   readonly providerName?: readonly string[];
@@ -34,19 +37,17 @@ ${CREDENTIALS_HELP}
 
 Exit codes: 0 no errors, 1 errors found, 2 wrong command line or unreadable file.`;
 
-/** A finding with its place. */
-interface Located extends Finding {
-  readonly file: string;
-  /** `namespace/name` of the SecretProviderClass; empty if the text cannot be read at all. */
-  readonly manifest: string;
-}
-
 /** Makes the command `akv-csi check FILE…`. It prints every finding about SecretProviderClass manifests. */
 export function checkCommand(deps: CheckCommandDeps): Command {
   const command = new Command('check')
     .description('check SecretProviderClass manifests of both forms, with the parser of the provider')
     .argument('<files...>', 'YAML files, or directories of them; - is standard input')
-    .option('--json', 'print the findings as JSON')
+    .option('--json', 'the same as --format json')
+    .addOption(
+      new Option('--format <format>', 'print the findings as text, JSON, annotations of a GitHub workflow, or SARIF')
+        .choices(Object.keys(FORMATS))
+        .conflicts('json'),
+    )
     .option('--provider-name <name>', 'also check classes of a provider of this name; repeatable', collected)
     .option('--fetch', 'also read the objects from their vaults and check the certificates');
   return addCredentialOptions(addCloudOptions(command))
@@ -62,7 +63,7 @@ export function runCheck(
   io: Io,
 ): Promise<number> {
   return exitCodeOf(io, async () => {
-    const { json = false, cloudName, cloudFileDir = '' } = options;
+    const { json = false, format = json ? 'json' : 'text', cloudName, cloudFileDir = '' } = options;
     const defaults = { cloudName, orderChain: true, split: false };
     const providerNames = ['azure', ...(options.providerName ?? [])];
     const context = { defaults, readCloudFile: cloudFilesOf({ cloudFileDir }, io.env), providerNames };
@@ -77,38 +78,26 @@ export function runCheck(
       const fetched = await fetchFindings({ ...input, options, providerNames, ...deps }, io);
       located.push(...fetched.map(({ spc, finding }) => ({ ...finding, file: input.name, manifest: labelOf(spc) })));
     }
-    return printChecked({ manifests, errors: countErrors(located), located }, { json, files }, io);
+    return printChecked({ manifests, errors: countErrors(located), located }, { format, files }, io);
   });
 }
 
 /** Prints the result. Returns the exit code. Throws: ERR_BAD_PARAMETERS if the files contain no SecretProviderClass. */
 function printChecked(
   checked: Checked,
-  { json, files }: { readonly json: boolean; readonly files: readonly string[] },
+  { format, files }: { readonly format: CheckFormat; readonly files: readonly string[] },
   io: Io,
 ): number {
   const { manifests, errors } = checked;
-  (json ? printJson : print)(checked, io);
+  io.stdout(FORMATS[format](checked));
   if (manifests === 0 && errors === 0)
     throw new ProviderError('ERR_BAD_PARAMETERS', `no SecretProviderClass in ${files.join(', ')}`);
-  if (!json) io.stdout(`${summary(checked)}\n`);
+  if (format === 'text') io.stdout(`${summary(checked)}\n`);
   return errors === 0 ? 0 : 1;
-}
-
-/** The findings of a run over all files. */
-interface Checked {
-  /** SecretProviderClasses found. */
-  readonly manifests: number;
-  readonly errors: number;
-  readonly located: readonly Located[];
 }
 
 function countErrors(findings: readonly Finding[]): number {
   return findings.filter(({ severity }) => severity === 'error').length;
-}
-
-function printJson({ manifests, errors, located }: Checked, io: Io): void {
-  io.stdout(`${JSON.stringify({ manifests, errors, findings: located }, undefined, 2)}\n`);
 }
 
 function locate({ findings, manifests }: CheckReport, file: string): readonly Located[] {
@@ -121,17 +110,4 @@ function locate({ findings, manifests }: CheckReport, file: string): readonly Lo
 
 function labelOf({ name, namespace }: { readonly name: string; readonly namespace: string }): string {
   return namespace === '' ? name : `${namespace}/${name}`;
-}
-
-function print({ located }: Checked, io: Io): void {
-  for (const { file, line, severity, message, manifest } of located) {
-    const place = line === undefined ? file : `${file}:${line}`;
-    io.stdout(`${printable(`${place}: ${severity}: ${message}${manifest === '' ? '' : ` [${manifest}]`}`)}\n`);
-  }
-}
-
-function summary({ manifests, errors, located }: Checked): string {
-  const classes = `${manifests} SecretProviderClass${manifests === 1 ? '' : 'es'} checked`;
-  const others = located.length - errors;
-  return `${classes}: ${errors} error${errors === 1 ? '' : 's'}, ${others} note${others === 1 ? '' : 's'}`;
 }

@@ -9,6 +9,11 @@ import { emulatorCommand } from './emulator.ts';
 import { exitCodeFor } from './io.ts';
 import { runCommand } from './run-command.ts';
 
+/** Returns the commands `emulator` and `demo`. */
+export function labCommands(): readonly Command[] {
+  return [emulatorCommand(), demoCommand()];
+}
+
 /**
  * Runs `emulator` or `demo`. It handles their errors itself, because `lab.js` has its own copies of the error classes,
  * which the program does not recognise.

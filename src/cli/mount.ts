@@ -38,6 +38,7 @@ export interface MountCommandOptions extends RequestOptions, CloudOptions {
   readonly name?: string;
   readonly endpoint: string;
   readonly direct?: boolean;
+  readonly json?: boolean;
   readonly timeout: string;
 }
 
@@ -72,6 +73,7 @@ export function mountCommand(deps: MountCommandDeps): Command {
     )
     .option('--endpoint <endpoint>', 'socket of the provider', MOUNT_DEFAULTS.endpoint)
     .option('--direct', 'mount in this process instead of calling a running provider')
+    .option('--json', 'print the result as one JSON object')
     .option('--pod <name>', 'name of the pod in the request', MOUNT_DEFAULTS.pod)
     .option(
       '--namespace <namespace>',
@@ -98,12 +100,15 @@ export function runMount(
     const warn = (message: string) => io.stderr(`warning: ${message}\n`);
     const { target, through, close } = await openTarget({ options, deps, warn });
     try {
-      io.stdout(`SecretProviderClass ${request.pod.namespace}/${spc.name}, through ${through}\n`);
+      const head = `SecretProviderClass ${request.pod.namespace}/${spc.name}, through ${through}\n`;
+      if (!options.json) io.stdout(head);
       const published =
         options.out === undefined
           ? { ...(await requestFiles(target, request)), changed: false }
           : await publish(target, request);
-      io.stdout(report(published, options.out));
+      const { name } = spc;
+      const described = { name, namespace: request.pod.namespace, through, out: options.out };
+      io.stdout(options.json ? jsonReport(published, described) : report(published, options.out));
       if (!options.direct) io.stderr('note: warnings of the provider are in its log; use --direct to see them here\n');
       return 0;
     } catch (error) {
@@ -200,4 +205,27 @@ function report({ files, sources, objectVersions, changed }: Published, out: str
   const outcome = changed ? 'written' : 'unchanged, because the contents are the same';
   const summary = out === undefined ? 'Nothing written; --out DIR writes the files.' : `${out}: ${outcome}.`;
   return `${table([head, ...rows])}${others.length === 0 ? '' : listed(others)}${summary}\n`;
+}
+
+/** A SecretProviderClass, and what mounted it. */
+interface Mounted {
+  readonly name: string;
+  readonly namespace: string;
+  readonly through: string;
+  readonly out: string | undefined;
+}
+
+/** Returns the result as one JSON object, without contents of files. */
+function jsonReport({ files, sources, objectVersions, changed }: Published, mounted: Mounted): string {
+  const { name, namespace, through, out } = mounted;
+  const described = files.map(({ path, mode, contents }, i) => ({
+    path,
+    mode: mode.toString(8).padStart(4, '0'),
+    bytes: contents.length,
+    ...(sources[i] === undefined ? {} : { object: sources[i].id, version: sources[i].version }),
+  }));
+  const target = out === undefined ? {} : { directory: out, changed };
+  const objects = objectVersions.map(({ id, version }) => ({ object: id, version }));
+  const result = { secretProviderClass: { name, namespace }, through, ...target, files: described, objects };
+  return `${JSON.stringify(result, undefined, 2)}\n`;
 }

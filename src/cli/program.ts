@@ -9,6 +9,7 @@ import { silentTelemetry } from '../base/telemetry.ts';
 import { ALLOW_ALL } from '../spc/overrides.ts';
 import { checkCommand } from './check.ts';
 import type { CloudOptions } from './cloud-options.ts';
+import { completionCommand } from './completion.ts';
 import { inspectCommand } from './inspect.ts';
 import { processIo } from './io.ts';
 import { mountCommand } from './mount.ts';
@@ -17,6 +18,7 @@ import { renderCommand } from './render.ts';
 import { runCommand } from './run-command.ts';
 import { parseServeFlags } from './serve-flags.ts';
 import { VERSION } from './version.ts';
+import { versionCommand } from './version-command.ts';
 
 /** Runs a command of the program other than `serve`; sets the process's exit code. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
@@ -32,6 +34,8 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   program.addCommand(mountCommand({ directMount }));
   program.addCommand(inspectCommand());
   addLab(program);
+  program.addCommand(versionCommand());
+  program.addCommand(completionCommand(() => withLab(program)));
   await runCommand(program, argv);
 }
 
@@ -51,6 +55,16 @@ function addLab(program: Command): void {
       .action((args: string[]) => lab(name, args));
   program.addCommand(delegate('emulator', 'run a small Azure on this machine: Key Vault, Entra ID, managed identity'));
   program.addCommand(delegate('demo', 'run an example on the emulator, from broker resources to a running broker'));
+}
+
+/** Returns the commands of the program, with those of the separate file in place of the ones that load it. */
+async function withLab(program: Command): Promise<readonly Command[]> {
+  // The image leaves the file out.
+  const lab = await import('./dev-commands.ts').then(
+    ({ labCommands }) => labCommands(),
+    () => [],
+  );
+  return program.commands.map((command) => lab.find((one) => one.name() === command.name()) ?? command);
 }
 
 async function directMount({ cloudName, cloudFileDir = '' }: CloudOptions, log: Logger) {

@@ -113,6 +113,50 @@ describe('akv-csi check', () => {
     });
   });
 
+  it('prints annotations of a GitHub workflow', async () => {
+    const path = file('a,b:100%.yaml', BAD);
+    const { code, stdout } = await check([path], { format: 'github' });
+    expect(code).toBe(1);
+    const place = `file=${path.replace('a,b:100%', 'a%2Cb%3A100%25')}`;
+    expect(stdout.split('\n')).toEqual([
+      `::error ${place},line=6::failed to get vault: Invalid vault name: "k_v", must match [-a-zA-Z0-9]{3,24} [prod/web]`,
+      expect.stringContaining(`::error ${place},line=12::failed to get objectType:Secret, `),
+      expect.stringContaining(`::notice ${place},line=13::objects[0].frobnicate is unknown and ignored; `),
+      '',
+    ]);
+  });
+
+  it('prints SARIF that names rule, level, place and SecretProviderClass of each finding', async () => {
+    const path = file('a b.yaml', BAD.replace('namespace: prod', 'namespace: Prod'));
+    const { code, stdout } = await check([path], { format: 'sarif' });
+    expect(code).toBe(1);
+    const { version, runs } = JSON.parse(stdout);
+    expect(version).toBe('2.1.0');
+    const [{ tool, results }] = runs;
+    const rules = tool.driver.rules.map(({ id }: { id: string }) => id);
+    expect(results.map(({ ruleId, level }: { ruleId: string; level: string }) => [ruleId, level])).toEqual([
+      ['manifest', 'error'],
+      ['parameters', 'error'],
+      ['parameters', 'error'],
+      ['parameters', 'note'],
+    ]);
+    for (const { ruleId, locations } of results) {
+      expect(rules).toContain(ruleId);
+      expect(locations[0].physicalLocation.artifactLocation.uri).toBe(path.replace('a b', 'a%20b'));
+    }
+    expect(results[1].locations[0]).toMatchObject({
+      physicalLocation: { region: { startLine: 6 } },
+      logicalLocations: [{ fullyQualifiedName: 'Prod/web keyvaultName' }],
+    });
+  });
+
+  it.each(['json', 'github', 'sarif'] as const)('prints no control characters of a manifest as %s', async (format) => {
+    const text = BAD.replace('k_v', '"k\\e[31m\\u202e\\u0085"');
+    const { stdout } = await check([file(`esc-${format}.yaml`, text)], { format });
+    expect(stdout).toContain('k\\');
+    expect(stdout).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+  });
+
   it('says where a file is no YAML', async () => {
     const path = file('broken.yaml', 'a: b: c\n');
     expect(await check([path])).toMatchObject({

@@ -101,6 +101,27 @@ describe('akv-csi mount --direct', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
+  it('prints the result as JSON, without contents', async () => {
+    const out = join(directory, 'json');
+    const { code, stdout } = await mountDirect(SPC, { json: true, out });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      secretProviderClass: { name: 'web', namespace: 'prod' },
+      through: 'this process',
+      directory: out,
+      changed: true,
+      files: [
+        { path: 'tls.crt', mode: '0644', bytes: 4, object: 'secret/tls.crt', version: 'v7' },
+        { path: 'tls.key', mode: '0644', bytes: 4, object: 'secret/tls.key', version: 'v7' },
+      ],
+      objects: [
+        { object: 'secret/tls.crt', version: 'v7' },
+        { object: 'secret/tls.key', version: 'v7' },
+      ],
+    });
+    expect(JSON.parse((await mountDirect(SPC, { json: true })).stdout)).not.toHaveProperty('directory');
+  });
+
   it('shows what the provider warns of', async () => {
     const io = recordedIo({ stdin: SPC });
     const { files, objectVersion } = answerWith({ 'tls.crt': 'cert' }, 'v7');

@@ -147,12 +147,14 @@ describe('README.md', () => {
   it('has at most 150 lines', () => {
     expect(textOf('README.md').split('\n').length - 1).toBeLessThanOrEqual(150);
   });
+});
 
+describe('docs/commands.md', () => {
   it('lists the commands of the program', () => {
     const help = execFileSync('node', [join(root, 'dist/main.js'), '--help'], { encoding: 'utf8' });
     const [, told = ''] = help.split('Commands:\n');
     const known = [...told.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name).filter((name) => name !== 'help');
-    const listed = firstColumn(section('README.md', 'Commands')).map((text) => text.split(' ')[1]);
+    const listed = firstColumn(textOf('docs/commands.md')).map((text) => text.split(' ')[1]);
     expect(listed).toEqual(known);
   });
 });

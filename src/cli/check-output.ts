@@ -1,0 +1,118 @@
+/**
+ * Prints the result of `check`: as text for a person, as JSON, as annotations of a GitHub workflow, or as SARIF for code
+ * scanning. Called by check.ts. Control characters of manifests are escaped in every form.
+ */
+
+import { escapedUnits, printable } from '../base/printable.ts';
+import type { Finding } from '../spc/finding.ts';
+import { VERSION } from './version.ts';
+
+/** A finding with its place. */
+export interface Located extends Finding {
+  readonly file: string;
+  /** `namespace/name` of the SecretProviderClass; empty if the text cannot be read at all. */
+  readonly manifest: string;
+}
+
+/** The findings of a run over all files. */
+export interface Checked {
+  /** SecretProviderClasses found. */
+  readonly manifests: number;
+  readonly errors: number;
+  readonly located: readonly Located[];
+}
+
+/** The forms that `check` prints, by the value of `--format`. */
+export const FORMATS = {
+  text: (checked: Checked) => checked.located.map((one) => `${textLine(one)}\n`).join(''),
+  json: ({ manifests, errors, located }: Checked) => json({ manifests, errors, findings: located }),
+  github: ({ located }: Checked) => located.map((one) => `${annotation(one)}\n`).join(''),
+  sarif: ({ located }: Checked) => json(sarifLog(located)),
+} as const;
+
+/** A value of `--format`. */
+export type CheckFormat = keyof typeof FORMATS;
+
+/** Returns the last line of the text form: what was checked, and how many findings there are. */
+export function summary({ manifests, errors, located }: Checked): string {
+  const classes = `${manifests} SecretProviderClass${manifests === 1 ? '' : 'es'} checked`;
+  const others = located.length - errors;
+  return `${classes}: ${errors} error${errors === 1 ? '' : 's'}, ${others} note${others === 1 ? '' : 's'}`;
+}
+
+function textLine({ file, line, severity, message, manifest }: Located): string {
+  const place = line === undefined ? file : `${file}:${line}`;
+  return printable(`${place}: ${severity}: ${message}${labelOf(manifest)}`);
+}
+
+function labelOf(manifest: string): string {
+  return manifest === '' ? '' : ` [${manifest}]`;
+}
+
+const ANNOTATIONS: Readonly<Record<Finding['severity'], string>> = {
+  error: 'error',
+  warning: 'warning',
+  note: 'notice',
+};
+
+/** Returns a workflow command of GitHub Actions: https://docs.github.com/actions/reference/workflow-commands */
+function annotation({ file, line, severity, message, manifest }: Located): string {
+  const properties = [`file=${inProperty(file)}`, ...(line === undefined ? [] : [`line=${line}`])].join(',');
+  return `::${ANNOTATIONS[severity]} ${properties}::${inCommand(`${message}${labelOf(manifest)}`)}`;
+}
+
+function inCommand(text: string): string {
+  return printable(text).replaceAll('%', '%25');
+}
+
+function inProperty(text: string): string {
+  return inCommand(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
+
+/** The identifiers of the rules in SARIF. A place in the manifest decides which one it is. */
+const RULES = [
+  { id: 'manifest', text: 'The SecretProviderClass is one that Kubernetes and the driver accept' },
+  { id: 'parameters', text: 'The parameters are ones that the provider accepts' },
+] as const;
+
+/** Returns a log of SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/ */
+function sarifLog(located: readonly Located[]): object {
+  return {
+    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+    version: '2.1.0',
+    runs: [
+      {
+        tool: {
+          driver: {
+            name: 'akv-csi check',
+            version: VERSION,
+            rules: RULES.map(({ id, text }) => ({ id, shortDescription: { text } })),
+          },
+        },
+        results: located.map(sarifResult),
+      },
+    ],
+  };
+}
+
+function sarifResult({ file, line, severity, path, message, manifest }: Located): object {
+  const name = [manifest, path].filter((part) => part !== '').join(' ');
+  return {
+    ruleId: /^(metadata|spec\.(provider|secretObjects))|^$/.test(path) ? RULES[0].id : RULES[1].id,
+    level: severity,
+    message: { text: printable(message) },
+    locations: [
+      {
+        physicalLocation: {
+          artifactLocation: { uri: file.split('/').map(encodeURIComponent).join('/') },
+          ...(line === undefined ? {} : { region: { startLine: line } }),
+        },
+        ...(name === '' ? {} : { logicalLocations: [{ fullyQualifiedName: printable(name) }] }),
+      },
+    ],
+  };
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, undefined, 2).split('\n').map(escapedUnits).join('\n')}\n`;
+}
