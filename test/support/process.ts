@@ -166,8 +166,11 @@ export async function serve(path: string, { args = [], ...how }: Start & { args?
   return provider;
 }
 
-/** Returns a port on which no process listens and that the system does not assign by itself. */
-async function freePort(): Promise<number> {
+/**
+ * Returns a port on which no process listens and that the system does not assign by itself. Another process can take it
+ * before the caller does.
+ */
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 30_000);
     const server = createServer();

@@ -1,0 +1,207 @@
+// Starts a real Kubernetes API server and its etcd, on free ports and in a directory of its own. Tests of any folder call
+// it. README.md says what it does without nodes and controllers.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { issue, keyPem, newKey, pemOf } from '../support/pki.ts';
+import { freePort } from '../support/process.ts';
+import { type Daemon, run, startDaemon } from './process.ts';
+import { clusterProgram, driverSource } from './programs.ts';
+
+const ATTEMPTS = 5;
+
+/** The name of the administrator, and the bearer token. */
+const ADMIN = 'admin';
+
+/** Any Kubernetes object. */
+export interface KubernetesObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly [field: string]: unknown;
+}
+
+/** A running API server. */
+export interface ApiServer {
+  /** `https://127.0.0.1:<port>`. */
+  readonly url: string;
+  /** PEM of the CA that issued the certificate of the API server. */
+  readonly ca: string;
+  /** Path of the kubeconfig of an administrator (group system:masters). */
+  readonly kubeconfig: string;
+  /** A directory for files of the test. It is removed with the API server. */
+  readonly directory: string;
+  /** Runs kubectl as the administrator and returns its stdout. Throws an error with its stderr if it fails. */
+  kubectl(args: readonly string[], input?: string): Promise<string>;
+  /** Applies manifests (YAML or JSON) on the server side and returns what kubectl printed. Throws as `kubectl` does. */
+  apply(manifests: string, ...args: readonly string[]): Promise<string>;
+  /** Returns an object. Throws if it does not exist. */
+  get<T = KubernetesObject>(kind: string, name: string, namespace?: string): Promise<T>;
+  /** Creates a namespace with labels, and the ServiceAccount `default` in it, which a controller would create. */
+  createNamespace(name: string, labels?: Readonly<Record<string, string>>): Promise<void>;
+  /** Returns the end of the API server's log. */
+  log(): string;
+  /** Ends all processes and removes the directory. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts an API server with RBAC, the admission plugins that are on by default (Pod Security and webhooks are among
+ * them), NodeRestriction, and the CRDs of the CSI driver. Throws an error with the end of the log if it does not start.
+ */
+export async function startApiServer(): Promise<ApiServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'akv-k8s-'));
+  const daemons: Daemon[] = [];
+  const stop = async () => {
+    // The API server first: it would write errors while etcd is away.
+    for (const daemon of daemons.reverse()) await daemon.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    const ca = await writeCredentials(directory);
+    daemons.push(startEtcd(directory));
+    const { port, daemon } = await startKubeApiServer(directory, ca);
+    daemons.push(daemon);
+    const url = `https://127.0.0.1:${port}`;
+    const kubeconfig = join(directory, 'kubeconfig');
+    writeFileSync(kubeconfig, kubeconfigOf(url, ca), { mode: 0o600 });
+    const server = { url, ca, kubeconfig, directory, log: daemon.log, stop, ...operations(directory, kubeconfig) };
+    await addDefinitions(server);
+    return server;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Adds the CRDs of the CSI driver, and the ServiceAccount that pods in `default` have. */
+async function addDefinitions(server: ApiServer): Promise<void> {
+  const directory = join(driverSource(), 'config/crd/bases');
+  const files = readdirSync(directory).map((name) => readFileSync(join(directory, name), 'utf8'));
+  await server.apply(files.join('\n---\n'));
+  await server.kubectl(['wait', '--for=condition=Established', '--timeout=2m', 'crd', '--all']);
+  await server.createNamespace('default');
+}
+
+/** Writes certificate, keys and tokens that the API server reads. Returns the PEM of the CA. */
+async function writeCredentials(directory: string): Promise<string> {
+  const root = await issue({ name: 'cluster', ca: true });
+  const names = { dnsNames: ['kubernetes.default.svc'], addresses: ['127.0.0.1'] };
+  const server = await issue({ name: 'kube-apiserver', issuer: root, ...names });
+  const put = (name: string, text: string) => writeFileSync(join(directory, name), text, { mode: 0o600 });
+  put('server.crt', pemOf([server.certificate]));
+  put('server.key', keyPem(server.key));
+  // The API server reads PKCS#8 for TLS only.
+  put('accounts.key', newKey('p-256').export({ format: 'pem', type: 'sec1' }).toString());
+  put('users.csv', `${ADMIN},${ADMIN},${ADMIN},system:masters\n`);
+  return pemOf([root.certificate]);
+}
+
+/** Starts etcd on a Unix socket. It does not force data to the disk, because no test needs them after a crash. */
+function startEtcd(directory: string): Daemon {
+  const flags = [
+    `--data-dir=${join(directory, 'etcd')}`,
+    `--listen-client-urls=${etcdUrl(directory)}`,
+    // Nobody uses these two, but etcd requires them.
+    '--advertise-client-urls=http://127.0.0.1:1',
+    `--listen-peer-urls=unix://${join(directory, 'etcd-peers.sock')}`,
+    '--unsafe-no-fsync',
+    '--log-level=warn',
+  ];
+  return startDaemon(clusterProgram('etcd'), flags, join(directory, 'etcd.log'));
+}
+
+const etcdUrl = (directory: string) => `unix://${join(directory, 'etcd.sock')}`;
+
+/** Starts the API server and waits until it is ready. Tries another port if a process has taken the port meanwhile. */
+async function startKubeApiServer(directory: string, ca: string) {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    const daemon = startDaemon(clusterProgram('kube-apiserver'), flagsOf(directory, port), join(directory, 'api.log'));
+    try {
+      await daemon.until(() => ready(port, ca));
+      return { port, daemon };
+    } catch (error) {
+      await daemon.stop();
+      if (attempt === ATTEMPTS || !daemon.log().includes('address already in use')) throw error;
+    }
+  }
+}
+
+function flagsOf(directory: string, port: number): readonly string[] {
+  const inside = (name: string) => join(directory, name);
+  return [
+    `--etcd-servers=${etcdUrl(directory)}`,
+    '--bind-address=127.0.0.1',
+    `--secure-port=${port}`,
+    // No pod connects to it. The address must not be a loopback address.
+    '--advertise-address=192.0.2.1',
+    '--endpoint-reconciler-type=none',
+    '--service-cluster-ip-range=10.96.0.0/24',
+    `--tls-cert-file=${inside('server.crt')}`,
+    `--tls-private-key-file=${inside('server.key')}`,
+    `--token-auth-file=${inside('users.csv')}`,
+    '--service-account-issuer=https://kubernetes.default.svc',
+    `--service-account-key-file=${inside('accounts.key')}`,
+    `--service-account-signing-key-file=${inside('accounts.key')}`,
+    '--authorization-mode=Node,RBAC',
+    '--enable-admission-plugins=NodeRestriction',
+    '--profiling=false',
+  ];
+}
+
+/** Asks the API server whether it is ready, as any user may. */
+function ready(port: number, ca: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    get({ host: '127.0.0.1', port, path: '/readyz', ca }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    }).on('error', () => resolve(false));
+  });
+}
+
+function kubeconfigOf(url: string, ca: string): string {
+  const data = Buffer.from(ca).toString('base64');
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority-data': data } }],
+    users: [{ name: ADMIN, user: { token: ADMIN } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: ADMIN } }],
+    'current-context': 'test',
+  });
+}
+
+/** Returns the operations of an {@link ApiServer} that run kubectl. */
+function operations(directory: string, kubeconfig: string) {
+  const kubectl: ApiServer['kubectl'] = (args, input) =>
+    // kubectl keeps what it discovers in the home directory by default.
+    run(
+      clusterProgram('kubectl'),
+      [`--kubeconfig=${kubeconfig}`, `--cache-dir=${join(directory, 'kubectl')}`, ...args],
+      {
+        input,
+      },
+    );
+  const apply: ApiServer['apply'] = (manifests, ...args) =>
+    kubectl(['apply', '--server-side', '-f', '-', ...args], manifests);
+  return {
+    kubectl,
+    apply,
+    async get<T = KubernetesObject>(kind: string, name: string, namespace = 'default') {
+      return JSON.parse(await kubectl(['get', kind, name, '--namespace', namespace, '--output=json'])) as T;
+    },
+    async createNamespace(name: string, labels: Readonly<Record<string, string>> = {}) {
+      const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
+      const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: name } };
+      await apply([namespace, account].map((object) => JSON.stringify(object)).join('\n---\n'));
+    },
+  };
+}
