@@ -4,14 +4,19 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { transform } from 'esbuild';
 
+/** What runs beside users' programs. Its modules that the provider uses too are in the first part: it loads nothing else. */
+const SIDECAR = 'src/cli/watch.ts';
+const PROVIDER = ['src/cli/serve.ts', 'src/cli/provider.ts'];
 /** The modules that each part begins with. A module that several parts use is in the first of them. */
 const PARTS = {
-  start: ['src/main.ts', 'src/cli/serve.ts'],
+  entry: ['src/main.ts'],
+  start: ['src/cli/serve.ts'],
   provider: ['src/cli/provider.ts'],
   keys: ['node_modules/@azure/keyvault-keys/dist/esm/index.js'],
   certificates: ['node_modules/@azure/keyvault-certificates/dist/esm/index.js'],
   languages: ['src/spc/language-libraries.ts'],
   metrics: ['src/server/instruments.ts'],
+  watch: ['src/cli/watch.ts'],
   commands: ['src/cli/program.ts'],
 };
 
@@ -28,16 +33,22 @@ export async function makeParts({ outputFiles, metafile }, options) {
   const texts = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
   const placed = new Set();
   const parts = [];
+  const namesOf = (entries) =>
+    [...outputs].filter(([, { entryPoint }]) => entries.includes(entryPoint)).map(([name]) => name);
+  const closure = (name, found = new Set()) => {
+    if (found.has(name)) return found;
+    found.add(name);
+    for (const { path, kind, external } of outputs.get(name).imports)
+      if (kind === 'import-statement' && !external) closure(basename(path), found);
+    return found;
+  };
+  const closuresOf = (entries) => [...new Set(namesOf(entries).flatMap((name) => [...closure(name)]))];
+  const ofProvider = closuresOf(PROVIDER);
+  const shared = closuresOf([SIDECAR]).filter((name) => ofProvider.includes(name));
   for (const [part, entries] of Object.entries(PARTS)) {
-    const modules = [];
-    const place = (name) => {
-      if (placed.has(name)) return;
-      placed.add(name);
-      modules.push(name);
-      for (const { path, kind, external } of outputs.get(name).imports)
-        if (kind === 'import-statement' && !external) place(basename(path));
-    };
-    for (const [name, { entryPoint }] of outputs) if (entries.includes(entryPoint)) place(name);
+    const wanted = new Set([...closuresOf(entries), ...(part === 'entry' ? shared : [])]);
+    const modules = [...wanted].filter((name) => !placed.has(name));
+    for (const name of modules) placed.add(name);
     const definitions = modules.map(async (name) => {
       const { code } = await transform(texts.get(name), options);
       return `${JSON.stringify(`./${name}`)}:function(exports,require,module,__filename,__dirname){${code}\n}`;

@@ -1,21 +1,28 @@
 /**
- * The entry of the program. Runs `serve` with as little code loaded as possible, and every other command by commander.
+ * The entry of the program. Runs `serve` and `watch` with as little code loaded as possible, and every other command by
+ * `program.ts`.
  * Ends the process with the exit code of the command.
  */
 
 import { messageOf } from './base/errors.ts';
 import { endWhenOutputFails } from './cli/broken-output.ts';
 import { exitCodeFor, processIo } from './cli/io.ts';
-import { listenForSignals } from './cli/signals.ts';
+import { holdSignals, listenForSignals } from './cli/signals.ts';
 import { outputWritten } from './cli/written-output.ts';
 
-/** The time that the last log lines of `serve` wait for their reader, in milliseconds. Other commands have no limit. */
+/** The time that the last log lines of `serve` and `watch` wait for their reader, in milliseconds; others have no limit. */
 const LAST_LINES_MS = 500;
 
 const [command, ...args] = process.argv.slice(2);
 const takeOutput = endWhenOutputFails();
 
 async function main(): Promise<void> {
+  if (command === 'watch') {
+    const signals = holdSignals();
+    const { runWatch } = await import('./cli/watch.ts');
+    process.exitCode = await runWatch(args, processIo, { signals, takeOutput });
+    return;
+  }
   if (command !== 'serve') {
     const { runProgram } = await import('./cli/program.ts');
     return runProgram(process.argv.slice(2));
@@ -30,5 +37,5 @@ void main()
     process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
     process.exitCode = exitCodeFor(error);
   })
-  .then(() => outputWritten(command === 'serve' ? LAST_LINES_MS : undefined))
+  .then(() => outputWritten(command === 'serve' || command === 'watch' ? LAST_LINES_MS : undefined))
   .finally(() => process.exit(Number(process.exitCode ?? 0)));

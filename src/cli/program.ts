@@ -19,6 +19,7 @@ import { runCommand } from './run-command.ts';
 import { parseServeFlags } from './serve-flags.ts';
 import { VERSION } from './version.ts';
 import { versionCommand } from './version-command.ts';
+import { watchCommand } from './watch-options.ts';
 
 /** Runs a command of the program other than `serve`; sets the process's exit code. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
@@ -33,6 +34,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   program.addCommand(renderCommand());
   program.addCommand(mountCommand({ directMount }));
   program.addCommand(inspectCommand());
+  program.addCommand(watchCommand());
   addLab(program);
   program.addCommand(versionCommand());
   program.addCommand(completionCommand(() => withLab(program)));

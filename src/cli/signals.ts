@@ -1,5 +1,5 @@
 /**
- * Listens for the signals of `serve`. `main.ts` calls it before it loads the rest of the program, so that a signal
+ * Listens for the signals of `serve` and `watch`. `main.ts` calls it before it loads the rest of the program, so that a signal
  * during the start is not lost: the kernel drops a signal to process 1 of a container if the process does not listen
  * for it.
  */
@@ -46,6 +46,30 @@ export function listenForSignals(): StopSignals {
     received: () => received,
     onFurther(end) {
       endAtOnce = end;
+    },
+  };
+}
+
+/** The signals that {@link holdSignals} takes. */
+const HELD = [...STOPPING, ...IGNORED, 'SIGWINCH', 'SIGCONT'] as const;
+
+/** Signals that were sent to this process. */
+export interface HeldSignals {
+  /** Calls the handler for each signal: those so far, and each later one. */
+  onEach(handler: (signal: NodeJS.Signals) => void): void;
+}
+
+/** Takes all signals from now on, for a command that passes them on. */
+export function holdSignals(): HeldSignals {
+  const held: NodeJS.Signals[] = [];
+  let handle = (signal: NodeJS.Signals): void => {
+    held.push(signal);
+  };
+  for (const signal of HELD) process.on(signal, () => handle(signal));
+  return {
+    onEach(handler) {
+      handle = handler;
+      for (const signal of held.splice(0)) handler(signal);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -20,6 +20,11 @@ export function findMosquitto(): string | undefined {
   return undefined;
 }
 
+/** Returns the path of mosquitto. */
+export function mosquittoPath(): string {
+  return execFileSync('sh', ['-c', 'command -v mosquitto'], { encoding: 'utf8', env: { PATH } }).trim();
+}
+
 /** A running mosquitto. */
 export interface Mosquitto {
   log(): string;
@@ -30,12 +35,20 @@ export interface Mosquitto {
   stop(): Promise<void>;
 }
 
-/** Starts mosquitto with these lines of configuration and waits until it runs. */
-export async function startMosquitto(directory: string, name: string, lines: readonly string[]): Promise<Mosquitto> {
+/**
+ * Starts mosquitto with these lines of configuration and waits until it runs. `command` starts it, for another program than
+ * the one on the PATH.
+ */
+export async function startMosquitto(
+  directory: string,
+  name: string,
+  lines: readonly string[],
+  [program = '', ...args]: readonly string[] = ['mosquitto'],
+): Promise<Mosquitto> {
   const file = join(directory, `${name}.conf`);
   // If root starts it, mosquitto changes to its own user, which cannot read this directory.
   writeFileSync(file, `${['user root', 'log_type all', 'connection_messages true', ...lines].join('\n')}\n`);
-  const child = spawn('mosquitto', ['-c', file], { env: { PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, [...args, '-c', file], { env: { PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = watchLog(child);
   const running: Mosquitto = {
     log: log.text,

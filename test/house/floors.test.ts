@@ -18,6 +18,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   emulator: 4,
   server: 4,
   driver: 4,
+  watch: 4,
   cli: 5,
   'main.ts': 6,
   'launcher.ts': 6,
@@ -76,6 +77,11 @@ describe('rooms', () => {
     const known = files.filter((path) => roomOf(path) === 'emulator').flatMap(importedRooms);
     expect(new Set(known)).toEqual(new Set(['base', 'pki']));
   });
+});
+
+it('what runs in the pods of users knows base only', () => {
+  const known = files.filter((path) => roomOf(path) === 'watch').flatMap(importedRooms);
+  expect(new Set(known)).toEqual(new Set(['base']));
 });
 
 describe.each(Object.keys(ROOMS_INSIDE))('rooms inside %s', (room) => {

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 /** The parts that `serve` loads. */
-const SERVED = ['start', 'provider', 'keys', 'certificates', 'metrics'];
+const SERVED = ['entry', 'start', 'provider', 'keys', 'certificates', 'metrics'];
 const CACHE_END = `-${process.version}-${process.arch}.cache`;
 
 describe('the built program', () => {
@@ -59,9 +59,16 @@ describe('the built program', () => {
   });
 
   it('starts without loading what Mounts, metrics and other commands need', () => {
-    for (const part of parts().filter((name) => !name.startsWith('start-'))) rmSync(join(copy, part));
+    for (const part of parts().filter((name) => !/^(entry|start)-/.test(name))) rmSync(join(copy, part));
     expect(version()).toHaveProperty('version');
     expect(() => run('--help')).toThrow(/ENOENT/);
+  });
+
+  it('watches without loading anything of the provider', () => {
+    for (const part of parts().filter((name) => !/^(entry|watch)-/.test(name))) rmSync(join(copy, part));
+    expect(run('watch', '--help')).toContain('Usage: akv-csi watch');
+    const output = run('watch', copy, '--run', 'echo it runs', '--initial', '--once');
+    expect(output).toContain('it runs');
   });
 
   it('has other names for other sources, so that it never loads a part of another build', () => {

@@ -51,6 +51,7 @@ describe('the npm package', () => {
     ).toEqual([
       'dist/certificates.js',
       'dist/commands.js',
+      'dist/entry.js',
       'dist/keys.js',
       'dist/lab.js',
       'dist/languages.js',
@@ -59,6 +60,7 @@ describe('the npm package', () => {
       'dist/package.json',
       'dist/provider.js',
       'dist/start.js',
+      'dist/watch.js',
     ]);
     expect(paths).toEqual(expect.arrayContaining([...Object.values(manifest.bin), 'examples/emulator-seed.yaml']));
   });
