@@ -1,0 +1,199 @@
+// What the chart, `render` and the documents print, on a real API server: every field and value is one that Kubernetes
+// knows, the ServiceAccount may do what it needs and no more, and Pod Security refuses what the documents say.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { TENANT } from '../../src/cli/demo/fixtures.ts';
+import { chartDir, findHelm, podSpec, type Tree, withImage } from '../chart/helm.ts';
+import { officialValues } from '../chart/official-values.ts';
+import { builtProgram } from '../support/e2e.ts';
+import { codeBlocks, markdownFiles, root, textOf } from '../support/markdown.ts';
+import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
+import { run } from './process.ts';
+import { clusterProgram, clusterWanted } from './programs.ts';
+
+const LIMIT_MS = 300_000;
+const wanted = findHelm() !== undefined && clusterWanted();
+const BROKERS = 'azure-iot-operations';
+const ACCOUNT = 'csi-secrets-store-provider-azure';
+
+/** The YAML documents of all pages that are manifests, and those that are values of the chart. */
+const shown = markdownFiles()
+  .filter((page) => !page.startsWith('docs/decisions/'))
+  .map((page) => {
+    const blocks = codeBlocks(textOf(page), 'yaml');
+    const isManifest = (block: string) => /^kind: /m.test(block);
+    const values = blocks
+      .filter((block) => !isManifest(block))
+      .map((block) => parseAllDocuments(block)[0]?.toJS() as Tree);
+    return { page, manifests: blocks.filter(isManifest), values };
+  });
+/** The commands of all pages that create or change objects of a cluster. */
+const commands = markdownFiles()
+  .flatMap((page) => codeBlocks(textOf(page), 'sh'))
+  .flatMap((block) => block.replaceAll(/\\\n\s*/g, '').split('\n'))
+  .filter((line) => /^kubectl (.* )?(create|label) /.test(line))
+  .map((line) => line.replace('NAMESPACE:NAME', 'other:provider'));
+
+const namespaces = shown
+  .flatMap(({ manifests }) => manifests.flatMap((text) => parseAllDocuments(text)))
+  .map((document) => String(document.getIn(['metadata', 'namespace']) ?? 'other'));
+
+describe.skipIf(!wanted)('a real API server', () => {
+  let server: ApiServer;
+  beforeAll(async () => {
+    server = await startApiServer();
+    for (const name of new Set([BROKERS, 'other', ...namespaces])) await server.createNamespace(name);
+    await server.kubectl(['create', 'serviceaccount', 'app']);
+  }, LIMIT_MS);
+  afterAll(() => server?.stop(), LIMIT_MS);
+
+  const helm = (command: string, ...args: readonly string[]) =>
+    run('helm', [command, 'akv', '--namespace=kube-system', ...args], { env: { KUBECONFIG: server.kubeconfig } });
+  /** Returns the arguments for the chart with these values. */
+  const chart = (values: Tree) => {
+    const file = join(server.directory, 'values.yaml');
+    writeFileSync(file, stringify(withImage(values)));
+    return [chartDir, `--values=${file}`];
+  };
+
+  test('refuses fields that Kubernetes does not know', async () => {
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: { containers: [], hostnetwork: true } };
+    await expect(server.apply(JSON.stringify(pod), '--dry-run=server')).rejects.toThrow('.spec.hostnetwork');
+  });
+
+  describe('with the chart', () => {
+    test.each(
+      shown.flatMap(({ page, values }) => values.map((tree) => [page, Object.keys(tree).join(), tree] as const)),
+    )('takes what it renders with the values of %s: %s', async (_page, _names, values) => {
+      await server.apply(await helm('template', ...chart(values)), '--dry-run=server');
+    });
+
+    test('installs, upgrades and removes it, with the values of the official chart', async () => {
+      const values = { ...officialValues, linux: { ...(officialValues.linux as Tree), image: {} } };
+      await helm('install', ...chart({}));
+      await helm('upgrade', ...chart(values));
+      expect(await left()).toContain('daemonset.apps/akv-csi-secrets-store-provider-azure');
+      await helm('uninstall');
+      expect(await left()).toBe('');
+    });
+
+    test.each<[string, Tree, readonly string[]]>([
+      ['by default', {}, ['secretproviderclasses.secrets-store.csi.x-k8s.io [get]']],
+      ['if pods may change every parameter', { allowVolumeAttributes: ['*'] }, []],
+      [
+        'if it looks up ServiceAccounts',
+        { serviceAccountLookup: true },
+        ['secretproviderclasses.secrets-store.csi.x-k8s.io [get]', 'serviceaccounts [get]'],
+      ],
+    ])('lets the provider do this and no more, %s', async (_, values, expected) => {
+      await helm('install', ...chart(values));
+      expect(await permissions(`kube-system:${ACCOUNT}`)).toEqual(expected);
+      await helm('uninstall');
+    });
+
+    test.each<[string, string, Tree, string]>([
+      [
+        'baseline',
+        'the default values',
+        {},
+        'host namespaces (hostNetwork=true), hostPath volumes (volume "providers"), hostPort',
+      ],
+      ['baseline', 'a network of its own', { linux: { hostNetwork: false } }, 'hostPath volumes (volume "providers")'],
+      ['restricted', 'a network of its own', { linux: { hostNetwork: false } }, 'restricted volume types'],
+    ])('refuses its pods in a namespace that enforces %s, with %s', async (level, name, values, reason) => {
+      const namespace = `${level}-${name.replaceAll(' ', '-')}`;
+      await server.createNamespace(namespace, { 'pod-security.kubernetes.io/enforce': level });
+      const spec = { ...podSpec(values), serviceAccountName: 'default', priorityClassName: undefined };
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'provider', namespace }, spec };
+      await expect(server.apply(JSON.stringify(pod))).rejects.toThrow(
+        `violates PodSecurity "${level}:latest": ${reason}`,
+      );
+    });
+  });
+
+  /** Returns the names of what is in the cluster of the chart. */
+  const left = () => {
+    const kinds = 'all,serviceaccounts,secrets,configmaps,clusterroles,clusterrolebindings';
+    return server.kubectl(['get', kinds, '-A', '-l', 'app.kubernetes.io/instance=akv', '--output=name']);
+  };
+
+  /** Returns resources and verbs that a ServiceAccount may use beyond what every user may. */
+  async function permissions(account: string): Promise<readonly string[]> {
+    const listed = await server.kubectl([
+      'auth',
+      'can-i',
+      '--list',
+      '--no-headers',
+      `--as=system:serviceaccount:${account}`,
+    ]);
+    return listed
+      .split('\n')
+      .filter((line) => line !== '' && !/^( |selfsubject)/.test(line))
+      .map((line) => line.split(/ {2,}/))
+      .map(([resource, , , verbs]) => `${resource} ${verbs}`)
+      .toSorted();
+  }
+
+  test.each(shown.flatMap(({ page, manifests }) => manifests.map((text) => [page, text] as const)))(
+    'takes a manifest of %s',
+    async (_, text) => {
+      await server.apply(text, '--dry-run=server');
+    },
+  );
+
+  test(
+    'runs the commands of the documents that create objects',
+    async () => {
+      const cwd = join(server.directory, 'commands');
+      mkdirSync(cwd);
+      for (const name of ['ca.crt', 'cloud.json']) writeFileSync(join(cwd, name), 'x');
+      const env = { KUBECONFIG: server.kubeconfig, PATH: `${dirname(clusterProgram('kubectl'))}:${process.env.PATH}` };
+      expect(commands.length).toBeGreaterThanOrEqual(8);
+      // Two pages may show the same command.
+      for (const line of new Set(commands)) await run('bash', ['-c', line], { env, cwd });
+      expect(await permissions('other:provider')).toEqual(['secretproviderclasses.secrets-store.csi.x-k8s.io [get]']);
+    },
+    LIMIT_MS,
+  );
+
+  describe('with the three resources of examples/', () => {
+    const sources = ['broker-listener', 'broker-authentication', 'mqtt-bridge-connector'];
+    const render = (...args: readonly string[]) => {
+      const files = sources.map((name) => join(root, 'examples', `${name}.yaml`));
+      const all = [builtProgram(), 'render', '--directory-id', TENANT, ...args, ...files];
+      return execFileSync(process.execPath, all, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    };
+
+    test('takes the classes that render prints, unchanged', async () => {
+      const text = render('--sync-secrets');
+      await server.apply(text);
+      const classes = parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject);
+      expect(classes).toHaveLength(3);
+      for (const { kind, metadata, spec } of classes) {
+        expect((await server.get(kind, metadata.name, metadata.namespace)).spec).toEqual(spec);
+      }
+    });
+
+    test('lets a pod with their volumes run where Pod Security is restricted', async () => {
+      await server.createNamespace('restricted', { 'pod-security.kubernetes.io/enforce': 'restricted' });
+      const { volumes, volumeMounts } = parse(render('--format', 'volumes')) as Tree;
+      const container = {
+        name: 'broker',
+        image: 'broker',
+        volumeMounts,
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      };
+      const securityContext = { runAsNonRoot: true, runAsUser: 1883, seccompProfile: { type: 'RuntimeDefault' } };
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'broker', namespace: 'restricted' },
+        spec: { securityContext, containers: [container], volumes },
+      };
+      expect(await server.apply(JSON.stringify(pod))).toContain('pod/broker serverside-applied');
+    });
+  });
+});
