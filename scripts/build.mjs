@@ -96,6 +96,8 @@ put('package.json', '{ "type": "commonjs" }\n');
 put('lab.js', code['lab.js']);
 for (const { name, source } of parts) put(`${name}.js`, source);
 put('main.js', `#!/usr/bin/env node\n${code['main.js']}`, 0o755);
+// The program knows by this name that kubectl runs it.
+put('kubectl-akv.js', "#!/usr/bin/env node\nrequire('./main.js');\n", 0o755);
 try {
   execFileSync(process.execPath, [join(root, 'scripts/code-cache.mjs'), dist('main.js')], {
     stdio: 'inherit',

@@ -18,6 +18,7 @@ const PARTS = {
   metrics: ['src/server/instruments.ts'],
   watch: ['src/cli/watch.ts'],
   commands: ['src/cli/program.ts'],
+  kubectl: ['src/cli/kubectl.ts'],
 };
 
 /** Escapes non-ASCII characters, also in regular expressions, so that V8 stores one byte per character. */

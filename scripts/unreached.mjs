@@ -13,14 +13,25 @@ const REPLACED = {
   open: 'module.exports = {};',
   // jsonwebtoken asks it three times whether Node is at least 8.0, 15.7 and 16.9.
   semver: 'module.exports = { satisfies: () => true };',
+  // The client of Kubernetes sends its typed requests with them: 1.4 MB. The plugin sends requests of its own.
+  undici: 'module.exports = {};',
+  './gen/index.js': 'module.exports = {};',
+  './gen/rxjsStub.js': 'module.exports = {};',
 };
 
 /** An esbuild plugin that replaces the modules above. */
 export const unreached = {
   name: 'unreached',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: new RegExp(`^(${Object.keys(REPLACED).join('|')})$`) }, ({ path, kind }) =>
-      kind === 'dynamic-import' ? { path, external: true } : { path, namespace: 'unreached' },
+    onResolve(
+      {
+        filter: new RegExp(
+          `^(${Object.keys(REPLACED)
+            .map((name) => name.replaceAll('.', '\\.'))
+            .join('|')})$`,
+        ),
+      },
+      ({ path, kind }) => (kind === 'dynamic-import' ? { path, external: true } : { path, namespace: 'unreached' }),
     );
     onLoad({ filter: /.*/, namespace: 'unreached' }, ({ path }) => ({ contents: REPLACED[path] }));
   },

@@ -4,6 +4,7 @@
  * Ends the process with the exit code of the command.
  */
 
+import { basename } from 'node:path';
 import { messageOf } from './base/errors.ts';
 import { endWhenOutputFails } from './cli/broken-output.ts';
 import { exitCodeFor, processIo } from './cli/io.ts';
@@ -13,7 +14,12 @@ import { outputWritten } from './cli/written-output.ts';
 /** The time that the last log lines of `serve` and `watch` wait for their reader, in milliseconds; others have no limit. */
 const LAST_LINES_MS = 500;
 
-const [command, ...args] = process.argv.slice(2);
+/** Under this name kubectl runs the program for `kubectl akv`. */
+const PLUGIN = /^kubectl-akv(\.\w+)?$/;
+
+const [, script = '', ...given] = process.argv;
+const words = PLUGIN.test(basename(script)) ? ['kubectl', ...given] : given;
+const [command, ...args] = words;
 const takeOutput = endWhenOutputFails();
 
 async function main(): Promise<void> {
@@ -25,7 +31,7 @@ async function main(): Promise<void> {
   }
   if (command !== 'serve') {
     const { runProgram } = await import('./cli/program.ts');
-    return runProgram(process.argv.slice(2));
+    return runProgram(words);
   }
   const signals = listenForSignals();
   const { runServe } = await import('./cli/serve.ts');

@@ -35,10 +35,27 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   program.addCommand(mountCommand({ directMount }));
   program.addCommand(inspectCommand());
   program.addCommand(watchCommand());
+  addPlugin(program);
   addLab(program);
   program.addCommand(versionCommand());
   program.addCommand(completionCommand(() => withLab(program)));
   await runCommand(program, argv);
+}
+
+/** Adds `kubectl`, which is loaded when it is called: the client library of Kubernetes is large. */
+function addPlugin(program: Command): void {
+  program.addCommand(
+    new Command('kubectl')
+      .description('look at SecretProviderClasses in a cluster; as a kubectl plugin: kubectl akv')
+      .argument('[args...]')
+      .helpOption(false)
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(async (args: string[]) => {
+        const { runPlugin } = await import('./kubectl.ts');
+        await runPlugin(args, { directMount });
+      }),
+  );
 }
 
 /** Adds `emulator` and `demo`, which are in a separate file that the image leaves out. */

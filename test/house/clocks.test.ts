@@ -28,6 +28,8 @@ const READERS: Readonly<Record<string, string>> = {
   'server/unix-socket.ts': 'the age of a file',
   'cli/logging.ts': 'timestamps of the log',
   'cli/inspect.ts': 'dates of certificates',
+  'cli/kubectl/status.ts': 'ages of events, and times until objects expire',
+  'cli/kubectl/why.ts': 'ages of events',
   'cli/mount-credentials.ts': 'the end of a token',
   'cli/demo/keep-running.ts': 'timestamps on the screen',
   'cli/demo/steps/rotation.ts': 'dates of certificates',

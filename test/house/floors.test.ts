@@ -19,6 +19,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   server: 4,
   driver: 4,
   watch: 4,
+  kubectl: 4,
   cli: 5,
   'main.ts': 6,
   'launcher.ts': 6,

@@ -53,6 +53,8 @@ describe('the npm package', () => {
       'dist/commands.js',
       'dist/entry.js',
       'dist/keys.js',
+      'dist/kubectl-akv.js',
+      'dist/kubectl.js',
       'dist/lab.js',
       'dist/languages.js',
       'dist/main.js',

@@ -1,0 +1,26 @@
+/**
+ * The kubectl plugin: `kubectl akv`, or `akv-csi kubectl`. `program.ts` loads it when it is called, since the client
+ * library is loaded only here.
+ */
+
+import { Command } from 'commander';
+import { checkLiveCommand } from './kubectl/check.ts';
+import { connectCommand } from './kubectl/connect.ts';
+import { statusCommand } from './kubectl/status.ts';
+import { whyCommand } from './kubectl/why.ts';
+import type { DirectMount } from './provider.ts';
+import { runCommand } from './run-command.ts';
+import { VERSION } from './version.ts';
+
+/** Runs the plugin; sets the process's exit code. */
+export async function runPlugin(args: readonly string[], deps: { readonly directMount: DirectMount }): Promise<void> {
+  const program = new Command('kubectl akv')
+    .description('SecretProviderClasses of the Azure Key Vault provider in the cluster of the current context')
+    .version(VERSION)
+    .showHelpAfterError('(kubectl akv --help shows the commands)');
+  program.addCommand(statusCommand(deps));
+  program.addCommand(whyCommand());
+  program.addCommand(checkLiveCommand());
+  program.addCommand(connectCommand());
+  await runCommand(program, args);
+}

@@ -1,0 +1,88 @@
+/**
+ * Reads the current versions of the objects of SecretProviderClasses from their vaults, for `kubectl akv status --fetch`.
+ * Makes a Mount for each class in this process, with credentials of the command line, and writes nothing.
+ */
+
+import { messageOf, ProviderError } from '../../base/errors.ts';
+import { isJsonObject } from '../../base/json.ts';
+import { KUBELET_DEADLINE_MS } from '../../driver/client.ts';
+import { directTarget } from '../../driver/direct.ts';
+import { requestFiles } from '../../driver/publish.ts';
+import type { KubeApi } from '../../kubectl/api.ts';
+import type { ClassStatus, MountedObject } from '../../kubectl/class-status.ts';
+import { at, STORE_API, textAt } from '../../kubectl/objects.ts';
+import type { StatusReport } from '../../kubectl/status.ts';
+import type { CloudOptions } from '../cloud-options.ts';
+import type { Io } from '../io.ts';
+import { warningsTo } from '../logging.ts';
+import { credentialsHint, KUBELET_PATH, REQUEST_DEFAULTS, type RequestOptions, requestOf } from '../mount-request.ts';
+import type { DirectMount } from '../provider.ts';
+
+/** The parts of the program that the Mounts need. */
+export interface FetchParts {
+  readonly directMount: DirectMount;
+  readonly options: CloudOptions & Partial<Omit<RequestOptions, 'namespace'>>;
+  readonly api: KubeApi;
+}
+
+/**
+ * Returns the report with the versions of the vaults as the current ones. A class that cannot be read keeps its versions,
+ * and a note says why. Throws: ERR_USAGE for credentials that cannot be read.
+ */
+export async function fetchCurrent(report: StatusReport, parts: FetchParts, io: Io): Promise<StatusReport> {
+  const notes = [...report.notes];
+  const classes: ClassStatus[] = [];
+  for (const one of report.classes) {
+    if (!one.pods.some(({ mounted }) => mounted) || !one.exists) classes.push(one);
+    else {
+      const versions = await versionsOf(one, parts, io);
+      if (typeof versions === 'string') notes.push(versions);
+      classes.push(typeof versions === 'string' ? one : withVersions(one, versions));
+    }
+  }
+  return { classes, notes };
+}
+
+/** Returns the versions by the ids of their objects, or why they could not be read. */
+async function versionsOf(
+  { namespace, name }: ClassStatus,
+  { directMount, options, api }: FetchParts,
+  io: Io,
+): Promise<ReadonlyMap<string, string> | string> {
+  try {
+    const object = await api.json({ path: `${STORE_API}/namespaces/${namespace}/secretproviderclasses/${name}` });
+    const all = at(object, 'spec', 'parameters');
+    const entries = Object.entries(isJsonObject(all) ? all : {});
+    const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+    const spc = {
+      name,
+      namespace,
+      provider: textAt(object, 'spec', 'provider'),
+      parameters: Object.fromEntries(texts),
+    };
+    const parts = {
+      spc,
+      manifests: { classes: [spc], secrets: [] },
+      options: { ...REQUEST_DEFAULTS, ...options, namespace },
+    };
+    const request = await requestOf({ ...parts, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS }, io);
+    const mount = await directMount(
+      options,
+      warningsTo(() => {}),
+    );
+    const { objectVersions } = await requestFiles(directTarget(mount), request);
+    return new Map(objectVersions.map(({ id, version }) => [id, version]));
+  } catch (error) {
+    if (!(error instanceof ProviderError) || error.code === 'ERR_USAGE') throw error;
+    const message = messageOf(error);
+    return `${namespace}/${name} is not read from its vault: ${message}${credentialsHint(message, options, namespace)}`;
+  }
+}
+
+function withVersions(one: ClassStatus, versions: ReadonlyMap<string, string>): ClassStatus {
+  const read = (object: MountedObject): MountedObject => {
+    const current = versions.get(object.id);
+    return current === undefined ? object : { ...object, current, fetched: true };
+  };
+  return { ...one, pods: one.pods.map((pod) => ({ ...pod, objects: pod.objects.map(read) })) };
+}

@@ -1,0 +1,57 @@
+/**
+ * Runs the login plugins of a kubeconfig (`exec`), such as kubelogin, as kubectl does: the user sees what they print and
+ * can answer, and they know the version of the API. `kubeconfig.ts` calls it. Refuses plugins that do not end.
+ */
+
+import { type SpawnOptions, spawn } from 'node:child_process';
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
+import { ProviderError, systemCodeOf } from '../base/errors.ts';
+import { isJsonObject } from '../base/json.ts';
+import { clip } from '../base/words.ts';
+
+/** A person may have to enter a code in a browser. */
+const LOGIN_TIMEOUT_MS = 300_000;
+const DEFAULT_API = 'client.authentication.k8s.io/v1';
+
+/** Makes the configuration start its plugins so that their standard error goes to `stderr`. */
+export function usePluginsOf(config: KubeConfig, stderr: (text: string) => void): void {
+  const plugin = config.getCurrentUser()?.exec;
+  if (!isJsonObject(plugin)) return;
+  const apiVersion = typeof plugin.apiVersion === 'string' ? plugin.apiVersion : DEFAULT_API;
+  const interactive = process.stdin.isTTY === true && plugin.interactiveMode !== 'Never';
+  const info = JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive } });
+  const start = (command: string, args: readonly string[] = [], options: SpawnOptions = {}) => {
+    const child = spawn(command, args, {
+      ...options,
+      env: { ...process.env, ...options.env, KUBERNETES_EXEC_INFO: info },
+      stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'pipe'],
+      timeout: LOGIN_TIMEOUT_MS,
+    });
+    child.stderr?.on('data', (chunk: string | Buffer) => stderr(String(chunk)));
+    return child;
+  };
+  // The library keeps its ways to log in private, and has no option for this.
+  const ways: unknown = Reflect.get(config, 'authenticators');
+  const login = Array.isArray(ways) ? ways.find((way): way is ExecAuth => way instanceof ExecAuth) : undefined;
+  if (login === undefined) return;
+  Object.assign(login, { execFn: start });
+  const original = login.applyAuthentication.bind(login);
+  login.applyAuthentication = async (user, options) => {
+    try {
+      await original(user, options);
+    } catch (error) {
+      throw new ProviderError('ERR_AUTHENTICATION', pluginFailure(error, plugin));
+    }
+  };
+}
+
+/** Returns the reason without the output of the plugin: the user has seen its errors, and the rest may be a token. */
+function pluginFailure(error: unknown, { command, installHint }: Readonly<Record<string, unknown>>): string {
+  const name = `its login plugin "${clip(String(command ?? ''))}"`;
+  if (systemCodeOf(error) === 'ENOENT') {
+    const hint = typeof installHint === 'string' ? clip(installHint.trim()) : 'install it, or correct its path';
+    return `${name} of the kubeconfig is not found; ${hint}`;
+  }
+  return `${name} failed or did not print an ExecCredential; run kubectl get pods to see whether kubectl can log in`;
+}

@@ -1,0 +1,43 @@
+/**
+ * Reads lines of the provider's log, in both of its formats. `why` calls it. A line that is in neither format gives no
+ * fields.
+ */
+
+import { isJsonObject } from '../base/json.ts';
+
+/** The fields of a line by name, such as `msg`, `level`, `pod` and `code`. */
+export type LogFields = Readonly<Record<string, string>>;
+
+/** Returns the fields of a line of logfmt or JSON. */
+export function fieldsOf(line: string): LogFields {
+  return line.startsWith('{') ? jsonFields(line) : logfmtFields(line);
+}
+
+function jsonFields(line: string): LogFields {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (!isJsonObject(value)) return {};
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, textOf(one)]));
+  } catch {
+    return {};
+  }
+}
+
+function logfmtFields(line: string): LogFields {
+  const fields: Record<string, string> = {};
+  for (const [, name = '', value = ''] of line.matchAll(/(?:^| )([\w.]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)/g))
+    fields[name] = value.startsWith('"') ? unquoted(value) : value;
+  return fields;
+}
+
+function unquoted(quoted: string): string {
+  try {
+    return textOf(JSON.parse(quoted));
+  } catch {
+    return quoted;
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
