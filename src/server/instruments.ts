@@ -9,6 +9,7 @@ import type { MountOutcome, ObjectExpiry } from '../base/telemetry.ts';
 import { labelText } from './bounded.ts';
 import { addCounters, type Counters } from './counters.ts';
 import { addMemory } from './memory-instruments.ts';
+import { addProcessFigures } from './process-instruments.ts';
 
 /** The metrics of the Prometheus library. The two histograms have the official provider's names, buckets and labels. */
 export interface Instruments extends Counters {
@@ -65,7 +66,8 @@ export function loadInstruments(sources: InstrumentSources): Instruments {
   addMounts(registry, sources);
   addExpiries(registry, sources);
   addMemory(registry, sources.memory);
-  addProcess(registry, sources);
+  addLosses(registry, sources);
+  addProcessFigures(registry);
   return {
     keyVaultRequest: new Histogram({
       name: 'keyvault_request',
@@ -102,7 +104,7 @@ function addInfo(registry: Registry, version: string): void {
 }
 
 /** Counters of losses. They are counted elsewhere, since the library may not be loaded yet. */
-function addProcess(registry: Registry, { logLinesDropped, socketLost }: InstrumentSources): void {
+function addLosses(registry: Registry, { logLinesDropped, socketLost }: InstrumentSources): void {
   new Counter({
     name: 'akv_csi_log_lines_dropped_total',
     help: 'Log lines that could not be written, because of a full disk or a reader that is closed or too slow',

@@ -10,10 +10,10 @@ const blocks = (language: string) =>
     [...text.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block),
   );
 
-/** The values files in the documents. A block with a kind is a manifest. */
+/** The values files in the documents. A block with a kind is a manifest, one with `scrape_configs` is for Prometheus. */
 const valuesFiles = blocks('yaml')
   .flatMap((block) => parseAllDocuments(block).map((document) => document.toJS() as Tree))
-  .filter((values) => values.kind === undefined);
+  .filter((values) => values.kind === undefined && values.scrape_configs === undefined);
 /** The `--set …` arguments of each `helm install` of this chart. */
 const installs = blocks('sh')
   .flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))

@@ -41,6 +41,11 @@ export function section(page: string, heading: string): string {
   return found;
 }
 
+/** Returns the headings of a page, of any level, in order. */
+export function headings(page: string): readonly string[] {
+  return [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title);
+}
+
 /**
  * Returns the rows of all tables in a text, split into cells, without header rows. A pipe in a cell is written `\|`.
  */

@@ -156,3 +156,18 @@ httpGet:
 {{- end -}}
 {{- toYaml $strategy -}}
 {{- end -}}
+
+{{/*
+The settings of a scrape, for a PodMonitor or ServiceMonitor. The metrics have the namespace and the pod that mount, which
+honorLabels keeps. The label node tells the providers apart.
+*/}}
+{{- define "akv.scrape" -}}
+path: /metrics
+honorLabels: true
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+relabelings:
+  - sourceLabels: [__meta_kubernetes_pod_node_name]
+    targetLabel: node
+{{- end -}}
