@@ -1,14 +1,15 @@
 /**
- * Reads the objects of manifests from their vaults for `check --fetch`. Writes no file.
+ * Reads the objects of classes from their vaults, for `check --fetch` and `render --fetch`. Writes no file.
  */
 
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { KUBELET_DEADLINE_MS } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';
-import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
+import { type Manifests, readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import { requestFiles } from '../driver/publish.ts';
 import { MANIFEST_WARNING } from '../mount/report.ts';
 import type { Finding } from '../spc/finding.ts';
+import type { MountedFile } from '../wire/contract.ts';
 import type { CloudOptions } from './cloud-options.ts';
 import type { Io } from './io.ts';
 import { warningsTo } from './logging.ts';
@@ -31,9 +32,23 @@ export interface FetchFinding {
   readonly finding: Finding;
 }
 
+/** A class to be read, and where its credentials come from. */
+export interface FetchedClass {
+  readonly spc: SecretProviderClass;
+  /** The manifests of the file; the credentials may be among them. */
+  readonly manifests: Manifests;
+  readonly options: Partial<RequestOptions> & CloudOptions;
+  readonly directMount: DirectMount;
+}
+
+/** The files of a class, none if the Mount failed, and the findings about its objects. */
+export interface FetchedFiles {
+  readonly files: readonly MountedFile[];
+  readonly findings: readonly Finding[];
+}
+
 /**
- * Mounts each SecretProviderClass of a text in this process, without writing a file. A failed Mount is an error, and a
- * warning of the provider, such as one about a certificate, is a warning, in the provider's words.
+ * Mounts each SecretProviderClass of a text in this process, without writing a file; see {@link fetchClass}.
  * Throws: ERR_USAGE for credentials that cannot be read.
  */
 export async function fetchFindings(
@@ -43,20 +58,35 @@ export async function fetchFindings(
   const manifests = readManifests(text, name);
   const found: FetchFinding[] = [];
   for (const spc of manifests.classes.filter(({ provider }) => providerNames.includes(provider))) {
-    const add = (severity: Finding['severity'], message: string) =>
-      found.push({ spc, finding: { severity, path: 'spec.parameters', message } });
-    const parts = { spc, manifests, options: { ...REQUEST_DEFAULTS, ...options } };
-    const request = await requestOf({ ...parts, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS }, io);
-    // Warnings about the manifest are among its own findings already.
-    const log = warningsTo((text, message) => message !== MANIFEST_WARNING && add('warning', text));
-    const mount = await directMount(options, log);
-    try {
-      await requestFiles(directTarget(mount), request);
-    } catch (error) {
-      if (!(error instanceof ProviderError)) throw error;
-      const message = messageOf(error);
-      add('error', `${message}${credentialsHint(message, options, request.pod.namespace)}`);
-    }
+    const { findings } = await fetchClass({ spc, manifests, options, directMount }, io);
+    found.push(...findings.map((finding) => ({ spc, finding })));
   }
   return found;
+}
+
+/**
+ * Mounts a class in this process, without writing a file. A failed Mount is an error, and a warning of the provider,
+ * such as one about a certificate, is a warning, in the provider's words.
+ * Throws: ERR_USAGE for credentials that cannot be read.
+ */
+export async function fetchClass(
+  { spc, manifests, options, directMount }: FetchedClass,
+  io: Io,
+): Promise<FetchedFiles> {
+  const findings: Finding[] = [];
+  const add = (severity: Finding['severity'], message: string) =>
+    findings.push({ severity, path: 'spec.parameters', message });
+  const parts = { spc, manifests, options: { ...REQUEST_DEFAULTS, ...options } };
+  const request = await requestOf({ ...parts, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS }, io);
+  // Warnings about the manifest are among its own findings already.
+  const log = warningsTo((text, message) => message !== MANIFEST_WARNING && add('warning', text));
+  const mount = await directMount(options, log);
+  try {
+    return { files: (await requestFiles(directTarget(mount), request)).files, findings };
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    const message = messageOf(error);
+    add('error', `${message}${credentialsHint(message, options, request.pod.namespace)}`);
+    return { files: [], findings };
+  }
 }

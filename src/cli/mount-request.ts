@@ -40,14 +40,16 @@ export function collected(value: string, previous: readonly string[] = []): read
   return [...previous, value];
 }
 
-/** Adds the options for the credentials of a Mount. */
-export function addCredentialOptions(command: Command): Command {
+/**
+ * Adds the options for the credentials of a Mount. Their help begins with `when`, the condition under which they apply.
+ */
+export function addCredentialOptions(command: Command, when = ''): Command {
   return command
-    .option('--secrets <file>', 'YAML with the Secret that nodePublishSecretRef names')
-    .option('--secret-name <name>', 'name of the Secret to use, if there are several')
-    .option('--secret-file <key=path>', 'an entry of the node-publish secret from a file; repeatable', collected)
-    .option('--token-file <path>', 'service-account token, for workload identity')
-    .option('--audience <audience>', 'audience of the token', REQUEST_DEFAULTS.audience);
+    .option('--secrets <file>', `${when}YAML with the Secret that nodePublishSecretRef names`)
+    .option('--secret-name <name>', `${when}name of the Secret to use, if there are several`)
+    .option('--secret-file <key=path>', `${when}an entry of the node-publish secret from a file; repeatable`, collected)
+    .option('--token-file <path>', `${when}service-account token, for workload identity`)
+    .option('--audience <audience>', `${when}audience of the token`, REQUEST_DEFAULTS.audience);
 }
 
 /**

@@ -31,7 +31,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
     new Command('serve').description('run the provider (flags: akv-csi serve --help)').argument('[flags...]'),
   );
   program.addCommand(checkCommand({ directMount }));
-  program.addCommand(renderCommand());
+  program.addCommand(renderCommand({ directMount }));
   program.addCommand(mountCommand({ directMount }));
   program.addCommand(inspectCommand());
   program.addCommand(watchCommand());

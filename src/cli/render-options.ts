@@ -10,9 +10,10 @@ import { quote } from '../base/words.ts';
 import { mountPathTemplateProblem } from '../render/mount-path.ts';
 import type { RenderOptions } from '../render/render.ts';
 import { filePathProblem } from '../spc/file-path.ts';
+import type { RenderMoreOptions } from './render-more-options.ts';
 
 /** The arguments of `render`. */
-export interface RenderCommandOptions {
+export interface RenderCommandOptions extends RenderMoreOptions {
   readonly directoryId?: string;
   readonly syncSecrets?: boolean;
   readonly format: 'manifests' | 'volumes';

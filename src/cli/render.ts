@@ -3,28 +3,44 @@
  */
 
 import { Command } from 'commander';
+import type { Source } from '../render/find.ts';
+import { configMapsOf } from '../render/more/config-maps.ts';
+import { moreOf, needsSecrets } from '../render/more/more.ts';
 import { printManifests, printPodParts } from '../render/print.ts';
-import { formatRemark } from '../render/remark.ts';
+import { formatRemark, type Remark } from '../render/remark.ts';
 import { render } from '../render/render.ts';
 import { withLanguages } from '../spc/languages.ts';
 import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
+import { CREDENTIALS_HELP } from './mount-request.ts';
+import type { DirectMount } from './provider.ts';
+import { fetchRendered } from './render-fetch.ts';
+import { addRenderMoreOptions, configMapWishesOf, moreOptionsOf } from './render-more-options.ts';
 import { addRenderOptions, type RenderCommandOptions, renderOptionsOf } from './render-options.ts';
 
 const HELP = `
 Example: akv-csi render --directory-id TENANT broker.yaml | kubectl apply -f -
 
+With --fetch the objects are also read from their vaults, as check --fetch does. If one cannot be read, nothing is printed.
+${CREDENTIALS_HELP}
+
 Exit codes: 0 printed, 1 no keyVault field, or an error in one (then nothing is printed), 2 wrong command line or
 unreadable file.`;
 
+/** The parts of the program that `render` uses. */
+export interface RenderCommandDeps {
+  /** Reads the vaults for `--fetch`. */
+  readonly directMount: DirectMount;
+}
+
 /** Makes the command `akv-csi render FILE…`. It prints manifests to stdout, and remarks to stderr. */
-export function renderCommand(): Command {
+export function renderCommand(deps: RenderCommandDeps): Command {
   const command = new Command('render')
     .description('turn the keyVault fields of broker resources into SecretProviderClasses and volumes')
     .argument('<file...>', 'YAML files with any resources, or directories of them; - is standard input');
-  return addRenderOptions(command)
+  return addRenderMoreOptions(addRenderOptions(command))
     .addHelpText('after', HELP)
     .action(async (files: string[], options: RenderCommandOptions) => {
-      process.exitCode = await runRender(files, options, processIo);
+      process.exitCode = await runRender(files, options, processIo, deps);
     });
 }
 
@@ -32,20 +48,46 @@ export function renderCommand(): Command {
  * Renders the files. Returns the exit code: 1 if there is no `keyVault` field or an error in one, and then nothing is
  * printed; 2 for a file that cannot be read or an option with a value that it cannot have.
  */
-export function runRender(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
+export function runRender(
+  files: readonly string[],
+  options: RenderCommandOptions,
+  io: Io,
+  deps: RenderCommandDeps,
+): Promise<number> {
   return exitCodeOf(io, async () => {
-    const wanted = renderOptionsOf(options);
-    const sources: Parameters<typeof render>[0][number][] = [];
-    for await (const source of readInputs(files, io)) sources.push(source);
-    const { volumes, remarks, mistakes } = await withLanguages(() => render(sources, wanted));
-    for (const remark of remarks) io.stderr(`${formatRemark(remark)}\n`);
-    for (const mistake of mistakes) io.stderr(`error: ${mistake}\n`);
-    if (mistakes.length > 0 || remarks.some(({ severity }) => severity === 'error')) return 1;
-    if (volumes.length === 0) {
-      io.stderr(`error: there is no keyVault field in ${sources.map(({ name }) => name).join(', ')}\n`);
-      return 1;
+    const more = moreOptionsOf(options);
+    const wanted = { ...renderOptionsOf(options), ...(needsSecrets(more) ? { syncSecrets: true } : {}) };
+    const wishes = configMapWishesOf(options);
+    const sources = await readAll(files, io);
+    const rendered = await withLanguages(() => render(sources, wanted));
+    const { volumes, objects, documents, remarks } = moreOf(sources, rendered.volumes, more);
+    if (hasErrors([...rendered.remarks, ...remarks], rendered.mistakes, io)) return 1;
+    const { configMaps, mistakes } = configMapsOf(wishes, sources, volumes);
+    if (hasErrors([], volumes.length === 0 ? [noField(sources)] : mistakes, io)) return 1;
+    if (options.format === 'volumes') {
+      io.stdout(printPodParts(volumes));
+      return 0;
     }
-    io.stdout(options.format === 'volumes' ? printPodParts(volumes) : printManifests(volumes));
+    const fetched = options.fetch ? await fetchRendered({ volumes, configMaps, options, ...deps }, io) : [];
+    if (fetched === undefined) return 1;
+    io.stdout(printManifests(volumes, [...objects, ...fetched], documents));
     return 0;
   });
+}
+
+async function readAll(files: readonly string[], io: Io): Promise<readonly Source[]> {
+  const sources: Source[] = [];
+  for await (const source of readInputs(files, io)) sources.push(source);
+  return sources;
+}
+
+/** Prints remarks and mistakes. Returns true if there is an error. */
+function hasErrors(remarks: readonly Remark[], mistakes: readonly string[], io: Io): boolean {
+  for (const remark of remarks) io.stderr(`${formatRemark(remark)}\n`);
+  for (const mistake of mistakes) io.stderr(`error: ${mistake}\n`);
+  return mistakes.length > 0 || remarks.some(({ severity }) => severity === 'error');
+}
+
+function noField(sources: readonly Source[]): string {
+  return `there is no keyVault field in ${sources.map(({ name }) => name).join(', ')}`;
 }

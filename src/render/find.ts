@@ -10,7 +10,7 @@ import type { MapEntry, MapTree, Tree, YamlError } from '../spc/yaml/tree.ts';
 import { dataOf, type FieldText, fieldText } from './field-text.ts';
 import { type LineAndColumn, linesOf } from './lines.ts';
 import type { Remark } from './remark.ts';
-import { NO_RESOURCE, type Resource, resourceAt } from './resource.ts';
+import { NO_RESOURCE, type Resource, resourceAt, SKIPPED } from './resource.ts';
 
 /** A text of manifests and its name in messages. */
 export interface Source {
@@ -24,6 +24,10 @@ export interface FoundKeyVault extends FieldText {
   /** The line on which the object begins, from 1. */
   readonly line: number;
   readonly resource: Resource;
+  /** Offsets of the name `keyVault` and behind its value; undefined if the value is that of an alias. */
+  readonly span: { readonly start: number; readonly end: number } | undefined;
+  /** The names next to `keyVault`. */
+  readonly beside: readonly string[];
   /** Names and list positions from the root of the resource to the object, without `keyVault`. */
   readonly path: readonly (string | number)[];
   /** The data of the object, with aliases and merges written out; every scalar is a text. */
@@ -31,8 +35,6 @@ export interface FoundKeyVault extends FieldText {
 }
 
 const MAX_VALUES = 100_000;
-/** Parts of a resource that are not searched, because they hold no fields of its specification. */
-const SKIPPED: readonly string[] = ['metadata', 'status'];
 /** Kinds of resources whose `keyVault` is always the field that this program reads. */
 const STRICT_KINDS: readonly string[] = [
   'BrokerListener',
@@ -113,6 +115,7 @@ interface Position {
 interface Field extends Position {
   readonly name: string;
   readonly entry: MapEntry;
+  readonly beside: readonly string[];
 }
 
 /**
@@ -129,7 +132,7 @@ function* fieldsBelow(tree: Tree, outer: Position): Generator<Field> {
   for (const [name, entry] of tree.entries) {
     if (own !== undefined && SKIPPED.includes(name)) continue;
     const position = { path: [...path, name], resource };
-    if (isNearlyKeyVault(name)) yield { ...position, name, entry };
+    if (isNearlyKeyVault(name)) yield { ...position, name, entry, beside: [...tree.entries.keys()] };
     if (name !== 'keyVault') yield* fieldsBelow(entry.value, position);
   }
 }
@@ -138,7 +141,7 @@ function isNearlyKeyVault(name: string): boolean {
   return name.length < MAX_KEY && name.replace(/[-_]/g, '').toLowerCase() === 'keyvault';
 }
 
-function foundAt({ entry, path, resource }: Field, input: Input): FoundKeyVault | Remark | undefined {
+function foundAt({ entry, path, resource, beside }: Field, input: Input): FoundKeyVault | Remark | undefined {
   const { value } = entry;
   if (value.kind !== 'map') {
     // In a SecretProviderClass, `keyVault` is a text, which this program prints itself.
@@ -156,6 +159,8 @@ function foundAt({ entry, path, resource }: Field, input: Input): FoundKeyVault 
     source: input.name,
     line: input.lineOf(value.start),
     resource,
+    span: value.start < entry.start ? undefined : { start: entry.start, end: value.end },
+    beside: beside.filter((name) => name !== 'keyVault'),
     path: path.slice(0, -1),
     data,
     ...fieldText(value, data, input.text),

@@ -17,10 +17,14 @@ const PRESENCE: Readonly<Record<ExpectedFile['presence'], string>> = {
 
 /**
  * Prints SecretProviderClass documents for `kubectl apply`. A comment below each shows the pod's volume and its mount,
- * which are parts of a pod and not objects that can be applied.
+ * which are parts of a pod and not objects that can be applied. Then come `objects`, and `documents` as they are.
  */
-export function printManifests(volumes: readonly RenderedVolume[]): string {
-  return volumes.map(printManifest).join('---\n');
+export function printManifests(
+  volumes: readonly RenderedVolume[],
+  objects: readonly object[] = [],
+  documents: readonly string[] = [],
+): string {
+  return [...volumes.map(printManifest), ...objects.map(toYaml), ...documents].join('---\n');
 }
 
 /** Prints the `volumes` and `volumeMounts` of all, as YAML for the spec of a pod and of a container. */
@@ -62,7 +66,7 @@ function manifestOf(rendered: RenderedVolume): object {
 }
 
 function toYaml(value: object): string {
-  return stringify(new Document(value), { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(new Document(value, { aliasDuplicateObjects: false }), { lineWidth: 0 });
 }
 
 function comment(text: string, indent = ''): string {

@@ -103,6 +103,6 @@ function onlyWithKey(files: readonly ExpectedFile[]): readonly string[] {
 function syncRemarks(found: FoundKeyVault, { files, secretObjects }: RenderedVolume): readonly Remark[] {
   const doubtful = onlyWithKey(files);
   if (secretObjects.length === 0 || doubtful.length === 0) return [];
-  const reason = `secretObjects names ${doubtful.join(' and ')}`;
-  return [noteAt(found, `${reason}; remove them if the secret holds no private key, or the driver syncs nothing`)];
+  const reason = `the Kubernetes Secret gets ${doubtful.join(' and ')}`;
+  return [noteAt(found, `${reason}; remove them if the secret holds no private key, or nothing is synced`)];
 }

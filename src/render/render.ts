@@ -86,11 +86,14 @@ interface VolumeOptions extends RenderOptions {
 
 function volumeOf(prepared: Prepared, options: VolumeOptions): RenderedVolume {
   const { name, from, syncSecrets = false, provider = DEFAULT_PROVIDER, mountPath = DEFAULT_MOUNT_PATH } = options;
-  const { found, text, siblings, field } = prepared;
+  const { found, place, text, siblings, field } = prepared;
   const secretName = field.identity.kind === 'service-principal' ? field.identity.secretName : '';
   return {
     name,
     namespace: found.resource.namespace,
+    found,
+    role: place.role,
+    identity: field.identity.kind,
     origin: originOf(found),
     from,
     provider,

@@ -16,6 +16,9 @@ export interface Resource {
   readonly isArm?: true;
 }
 
+/** Parts of a resource that are not searched, because they hold no fields of its specification. */
+export const SKIPPED: readonly string[] = ['metadata', 'status'];
+
 /** The resource of a map that is in no resource. */
 export const NO_RESOURCE: Resource = { kind: '', name: '', namespace: '' };
 

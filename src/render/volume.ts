@@ -3,9 +3,12 @@
  * `render.ts` fills them; `remarks.ts` and `print.ts` read them.
  */
 
+import type { IdentityRequest } from '../spc/identities/table.ts';
 import type { ExpectedFile } from './field.ts';
+import type { FoundKeyVault } from './find.ts';
 import { FROM } from './into/annotations.ts';
 import { labelFor } from './names.ts';
+import type { Role } from './roles.ts';
 import type { SecretObject } from './secret-objects.ts';
 
 /** A volume of the pod's spec. */
@@ -32,6 +35,11 @@ export interface RenderedVolume {
   readonly name: string;
   /** Empty if the resource names none. */
   readonly namespace: string;
+  /** The object that the class was made from. */
+  readonly found: FoundKeyVault;
+  readonly role: Role;
+  /** The mode in which the provider logs in. */
+  readonly identity: IdentityRequest['kind'];
   /** The place of the object, such as `BrokerListener front, spec.tls.keyVault`. */
   readonly origin: string;
   /** The resource and the purpose of the object, as `Kind/name/role`; empty if the resource has no kind or name. */

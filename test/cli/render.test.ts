@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { renderCommand, runRender } from '../../src/cli/render.ts';
+import { type RenderCommandDeps, renderCommand, runRender } from '../../src/cli/render.ts';
 import type { RenderCommandOptions } from '../../src/cli/render-options.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
 import { checkManifests } from '../../src/spc/check.ts';
@@ -12,6 +12,8 @@ import { recordedIo } from '../support/cli.ts';
 const EXAMPLES = ['broker-listener', 'broker-authentication', 'mqtt-bridge-connector'].map((n) => `examples/${n}.yaml`);
 const GUID = '0f8fad5b-d9cb-469f-a165-70867728950e';
 const DEFAULTS: RenderCommandOptions = { format: 'manifests' };
+
+const NO_VAULTS: RenderCommandDeps = { directMount: () => Promise.reject(new Error('not asked for')) };
 
 let directory: string;
 beforeEach(() => {
@@ -22,7 +24,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 describe('akv-csi render', () => {
   it('prints one SecretProviderClass a field, and nothing else that is an object', async () => {
     const io = recordedIo();
-    expect(await runRender(EXAMPLES, DEFAULTS, io)).toBe(0);
+    expect(await runRender(EXAMPLES, DEFAULTS, io, NO_VAULTS)).toBe(0);
     const documents = parseAllDocuments(io.printed.stdout).map((document) => document.toJS());
     expect(documents.map(({ kind }) => kind)).toEqual(Array(3).fill('SecretProviderClass'));
     expect(documents.map(({ metadata }) => metadata.name)).toEqual([
@@ -35,21 +37,21 @@ describe('akv-csi render', () => {
 
   it('reads standard input beside files', async () => {
     const io = recordedIo({ stdin: readFileSync('examples/broker-listener.yaml', 'utf8') });
-    expect(await runRender(['-', 'examples/mqtt-bridge-connector.yaml'], DEFAULTS, io)).toBe(0);
+    expect(await runRender(['-', 'examples/mqtt-bridge-connector.yaml'], DEFAULTS, io, NO_VAULTS)).toBe(0);
     expect(io.printed.stderr).toContain('<stdin>:15: note: ');
     expect(parseAllDocuments(io.printed.stdout)).toHaveLength(2);
   });
 
   it('fills the directory ID', async () => {
     const io = recordedIo();
-    expect(await runRender(EXAMPLES, { ...DEFAULTS, directoryId: GUID }, io)).toBe(0);
+    expect(await runRender(EXAMPLES, { ...DEFAULTS, directoryId: GUID }, io, NO_VAULTS)).toBe(0);
     expect(io.printed.stdout.match(new RegExp(`directoryId: ${GUID}`, 'g'))).toHaveLength(3);
     expect(io.printed.stderr).not.toContain('placeholder');
   });
 
   it('prints what the driver reads and the provider takes', async () => {
     const io = recordedIo();
-    await runRender(EXAMPLES, { ...DEFAULTS, directoryId: GUID, syncSecrets: true }, io);
+    await runRender(EXAMPLES, { ...DEFAULTS, directoryId: GUID, syncSecrets: true }, io, NO_VAULTS);
     const { manifests } = await checkManifests(io.printed.stdout, {
       defaults: { cloudName: 'AzurePublicCloud', orderChain: true, split: false },
       readCloudFile: async () => ({ problem: 'no file here' }),
@@ -70,7 +72,7 @@ describe('akv-csi render', () => {
     const io = recordedIo();
     const fileName = ['BrokerAuthentication/my-authentication/username-password=passwd'];
     const options = { ...DEFAULTS, provider: 'azure-next', mountPath: '/etc/{kind}/{name}', fileName };
-    expect(await runRender(EXAMPLES, options, io)).toBe(0);
+    expect(await runRender(EXAMPLES, options, io, NO_VAULTS)).toBe(0);
     expect(io.printed.stdout.match(/^ {2}provider: azure-next$/gm)).toHaveLength(3);
     expect(io.printed.stdout).toContain('fileName: passwd\n');
     expect(io.printed.stdout.match(/mountPath: \S+/g)).toEqual([
@@ -82,7 +84,7 @@ describe('akv-csi render', () => {
 
   it('refuses a file name that no field takes', async () => {
     const io = recordedIo();
-    expect(await runRender(EXAMPLES, { ...DEFAULTS, fileName: ['tls=x'] }, io)).toBe(1);
+    expect(await runRender(EXAMPLES, { ...DEFAULTS, fileName: ['tls=x'] }, io, NO_VAULTS)).toBe(1);
     expect(io.printed.stderr).toContain(
       'error: --file-name "tls" names no field with a secret that becomes one file; there are: "username-password"\n',
     );
@@ -90,7 +92,7 @@ describe('akv-csi render', () => {
 
   it('prints the parts of a pod', async () => {
     const io = recordedIo();
-    expect(await runRender(EXAMPLES, { format: 'volumes' }, io)).toBe(0);
+    expect(await runRender(EXAMPLES, { format: 'volumes' }, io, NO_VAULTS)).toBe(0);
     const [document] = parseAllDocuments(io.printed.stdout);
     expect(document?.toJS().volumes).toHaveLength(3);
     expect(document?.toJS().volumeMounts).toHaveLength(3);
@@ -98,7 +100,7 @@ describe('akv-csi render', () => {
 
   it('says so when there is no keyVault field', async () => {
     const io = recordedIo({ stdin: 'kind: Pod\n' });
-    expect(await runRender(['-'], DEFAULTS, io)).toBe(1);
+    expect(await runRender(['-'], DEFAULTS, io, NO_VAULTS)).toBe(1);
     expect(io.printed).toEqual({ stdout: '', stderr: 'error: there is no keyVault field in <stdin>\n' });
   });
 
@@ -106,14 +108,14 @@ describe('akv-csi render', () => {
     const file = join(directory, 'bad.yaml');
     writeFileSync(file, 'spec:\n  tls:\n    keyVault:\n      valut: {}\n');
     const io = recordedIo();
-    expect(await runRender([...EXAMPLES, file], DEFAULTS, io)).toBe(1);
+    expect(await runRender([...EXAMPLES, file], DEFAULTS, io, NO_VAULTS)).toBe(1);
     expect(io.printed.stdout).toBe('');
     expect(io.printed.stderr).toMatch(/bad\.yaml:4: error: spec\.tls\.keyVault: keyVault\.valut is unknown; .*"vault"/);
   });
 
   it('gives file, line and column of YAML that cannot be read', async () => {
     const io = recordedIo({ stdin: 'a: 1\nb: "x\n' });
-    expect(await runRender(['-'], DEFAULTS, io)).toBe(1);
+    expect(await runRender(['-'], DEFAULTS, io, NO_VAULTS)).toBe(1);
     expect(io.printed.stderr).toMatch(/^<stdin>:\d+:\d+: error: /);
   });
 
@@ -140,22 +142,114 @@ describe('akv-csi render', () => {
       { fileName: ['passwd'] },
       'error: --file-name "passwd": the form is ROLE=NAME, such as username-password=passwd\n',
     ],
+    [
+      'volumes with objects to apply',
+      EXAMPLES,
+      { format: 'volumes' as const, holder: true, configMaps: ['a=b'], fetch: true },
+      'error: --format volumes prints parts of a pod, and no objects such as those of --holder and --config-maps; leave one of them out\n',
+    ],
+    [
+      'two ways to one Secret',
+      EXAMPLES,
+      { syncController: true, accountName: 'a', syncSecrets: true },
+      'error: --sync-controller and --sync-secrets are two ways to the same Secret, which would overwrite each other; ' +
+        'choose the sync controller or the driver\n',
+    ],
+    [
+      'SecretSyncs without a ServiceAccount',
+      EXAMPLES,
+      { syncController: true },
+      'error: --sync-controller needs --account-name NAME: the ServiceAccount that has the workload identity\n',
+    ],
+    [
+      'an image without a holder',
+      EXAMPLES,
+      { holderImage: 'pause' },
+      'error: --holder-image is the image of --holder; add --holder\n',
+    ],
+    [
+      'an image that is none',
+      EXAMPLES,
+      { holder: true, holderImage: 'a b' },
+      'error: --holder-image "a b" is no image\n',
+    ],
+    [
+      'a ServiceAccount for nothing',
+      EXAMPLES,
+      { accountName: 'a' },
+      'error: --account-name is the ServiceAccount of --holder and --sync-controller; add one of them\n',
+    ],
+    [
+      'a ServiceAccount that Kubernetes refuses',
+      EXAMPLES,
+      { holder: true, accountName: 'A_b' },
+      'error: --account-name "A_b" cannot be a name in Kubernetes: lower case letters, digits, "-" and ".", begin and end ' +
+        'with a letter or digit, at most 253\n',
+    ],
+    [
+      'ConfigMaps without the vault',
+      EXAMPLES,
+      { configMaps: ['a=b'] },
+      'error: --config-maps reads certificates from the vault; add --fetch, and the credentials that it needs\n',
+    ],
+    [
+      'a ConfigMap without its secret',
+      EXAMPLES,
+      { configMaps: ['my-ca-certificate'], fetch: true },
+      'error: --config-maps "my-ca-certificate": the form is CONFIGMAP=SECRET, such as client-ca=my-ca-chain: the ConfigMap ' +
+        'that a resource names, and the secret in its vault\n',
+    ],
   ])('refuses %s', async (_, files, options, message) => {
     const io = recordedIo();
-    expect(await runRender(files, { ...DEFAULTS, ...options }, io)).toBe(2);
+    expect(await runRender(files, { ...DEFAULTS, ...options }, io, NO_VAULTS)).toBe(2);
     expect(io.printed).toEqual({ stdout: '', stderr: message });
+  });
+
+  it.each([
+    [
+      'a name that no resource has',
+      'other=ca',
+      'no resource names the ConfigMap "other"; they name "my-ca-certificate"',
+    ],
+    ['a misspelt name', 'my-ca-certificat=ca', 'did you mean "my-ca-certificate"?'],
+    ['a secret that cannot be', 'my-ca-certificate=a_b', 'a_b'],
+  ])('refuses ConfigMaps with %s, all at once, and asks no vault', async (_, value, message) => {
+    const io = recordedIo();
+    const options = { ...DEFAULTS, directoryId: GUID, fetch: true, configMaps: [value, 'none=ca'] };
+    expect(await runRender(EXAMPLES, options, io, NO_VAULTS)).toBe(1);
+    expect(io.printed.stdout).toBe('');
+    expect(io.printed.stderr).toContain(message);
+    expect(io.printed.stderr).toContain('--config-maps "none=ca": no resource names the ConfigMap "none"');
+  });
+
+  it('refuses a ConfigMap whose vault it cannot tell', async () => {
+    const file = join(directory, 'two.yaml');
+    const field = (vault: string) =>
+      `{vault: {name: ${vault}, credentials: {servicePrincipalLocalSecretName: sp}}, vaultSecret: {name: db}}`;
+    writeFileSync(
+      file,
+      `apiVersion: v1\nkind: BrokerAuthentication\nmetadata: {name: a}\nspec:\n  authenticationMethods:\n` +
+        `    - x509: {trustedClientCaCert: client-ca, attributes: {keyVault: ${field('vault-a')}}}\n` +
+        `    - usernamePassword: {keyVault: ${field('vault-b')}}\n`,
+    );
+    const io = recordedIo();
+    const options = { ...DEFAULTS, fetch: true, configMaps: ['client-ca=ca'] };
+    expect(await runRender([file], options, io, NO_VAULTS)).toBe(1);
+    expect(io.printed.stderr).toContain(
+      'error: --config-maps "client-ca=ca": the resources use the vaults vault-a, vault-b; render those of one vault at a time\n',
+    );
   });
 
   it('takes a directory, as kubectl does', async () => {
     const [one, all] = [recordedIo(), recordedIo()];
-    expect(await runRender(['examples'], { ...DEFAULTS, directoryId: GUID }, one)).toBe(0);
-    expect(await runRender(EXAMPLES.toSorted(), { ...DEFAULTS, directoryId: GUID }, all)).toBe(0);
+    expect(await runRender(['examples'], { ...DEFAULTS, directoryId: GUID }, one, NO_VAULTS)).toBe(0);
+    expect(await runRender(EXAMPLES.toSorted(), { ...DEFAULTS, directoryId: GUID }, all, NO_VAULTS)).toBe(0);
     expect(one.printed.stdout).toBe(all.printed.stdout);
   });
 
   it('tells its exit codes in its help', () => {
     let help = '';
-    renderCommand()
+    renderCommand(NO_VAULTS)
       .configureOutput({
         writeOut: (text) => {
           help += text;
@@ -166,13 +260,27 @@ describe('akv-csi render', () => {
   });
 
   it('has an option for each choice', () => {
-    expect(renderCommand().options.map(({ long }) => long)).toEqual([
+    expect(renderCommand(NO_VAULTS).options.map(({ long }) => long)).toEqual([
       '--directory-id',
       '--sync-secrets',
       '--format',
       '--provider',
       '--mount-path',
       '--file-name',
+      '--holder',
+      '--holder-image',
+      '--secret-names',
+      '--sync-controller',
+      '--account-name',
+      '--config-maps',
+      '--fetch',
+      '--cloud-name',
+      '--cloud-file-dir',
+      '--secrets',
+      '--secret-name',
+      '--secret-file',
+      '--token-file',
+      '--audience',
     ]);
   });
 });
