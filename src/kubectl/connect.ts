@@ -7,7 +7,7 @@
 import { stringify } from 'yaml';
 import { ProviderError } from '../base/errors.ts';
 import { quote } from '../base/words.ts';
-import { DEFAULT_CONTAINER, FROM } from '../render/into/annotations.ts';
+import { DEFAULT_CONTAINER, FROM, WATCH } from '../render/into/annotations.ts';
 import { applyChanges, jsonPatchOf } from '../render/into/changes.ts';
 import { classOfManifest, classOfVolume, type KnownClass } from '../render/into/classes.ts';
 import { listAt, type Path, valueAt } from '../render/into/data.ts';
@@ -199,7 +199,9 @@ function planWorkload(parts: WorkloadParts): Pick<ConnectPlan, 'writes' | 'mista
   }
   const place = { type, namespace, name, live, manager };
   const workload = workloadOf(manifest);
-  if (MERGED_GROUPS.includes(type.group) && workload !== undefined) {
+  // The container that watches is of all items and volumes together, and not of one item.
+  const watched = workload?.annotations[WATCH] !== undefined;
+  if (MERGED_GROUPS.includes(type.group) && workload !== undefined && !watched) {
     const body = appliedOf({ ...parts, live: manifest }, workload);
     return { writes: [{ ...place, how: 'apply', body }], mistakes, notes };
   }

@@ -142,6 +142,21 @@ describe('kubectl akv connect', () => {
     ]);
   });
 
+  it('adds the container that watches, of a workload that asks for it, by a JSON patch', async () => {
+    const annotations = { 'akv-csi/watch': 'HUP mosquitto', 'akv-csi/watch-image': 'akv:1' };
+    const template = { metadata: { annotations }, spec: { containers: [{ name: 'broker', image: 'x' }] } };
+    stub().objects.push(example('broker-listener'), workload([], { spec: { template } }));
+    expect((await connect('BrokerListener/tls-listener-manual', { yes: true })).code).toBe(0);
+    const last = patches().at(-1);
+    expect(last?.headers['content-type']).toBe('application/json-patch+json');
+    expect(JSON.parse(last?.body ?? '[]').slice(1)).toMatchObject([
+      { path: '/spec/template/spec/volumes' },
+      { path: '/spec/template/spec/containers/0/volumeMounts' },
+      { path: '/spec/template/spec/shareProcessNamespace', value: true },
+      { path: '/spec/template/spec/containers/1', value: { name: 'akv-csi-watch', image: 'akv:1' } },
+    ]);
+  });
+
   it.each<[string, () => StubObject[], string, string, RegExp]>([
     [
       'no such resource',

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findProcesses, requireHandled, sendSignal, signalByName } from '../../src/watch/processes.ts';
 import { scratch } from '../support/process.ts';
 
@@ -118,9 +118,19 @@ describe('a signal', () => {
     else expect(check).toThrow(`mosquitto (process 7) does not handle ${signal}, which would end it`);
   });
 
-  it('is refused by a process of another user, and the error names the user to run as', () => {
-    if (process.getuid?.() === 0) return;
-    expect(() => sendSignal({ pid: 1, name: 'init', uid: 0 }, 'SIGHUP')).toThrow(/runAsUser .* to 0/);
+  it.each([
+    [
+      'EPERM',
+      /user \d+ may not signal a process of user 5: set securityContext.runAsUser .* to 5, or run it as user 0/,
+    ],
+    ['ESRCH', /the process has ended/],
+  ])('that fails with %s is an error that says what to do', (code, message) => {
+    const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error(code), { code });
+    });
+    onTestFinished(() => kill.mockRestore());
+    expect(() => sendSignal(one(), 'SIGHUP')).toThrow(/^cannot send SIGHUP to mosquitto \(process 7\): /);
+    expect(() => sendSignal(one(), 'SIGHUP')).toThrow(message);
   });
 
   it('reaches the parent of several processes of a name, and no process that does not handle it yet', async () => {

@@ -8,6 +8,7 @@ import { silentLogger } from '../../src/base/log.ts';
 import { writeVolume } from '../../src/driver/atomic-writer.ts';
 import { type Change, type WatchOptions, watchVolumes } from '../../src/watch/volumes.ts';
 import { eventually } from '../support/process.ts';
+import { rounds } from '../support/rounds.ts';
 
 type Files = Readonly<Record<string, string>>;
 
@@ -161,7 +162,7 @@ describe('a volume that the atomic writer writes', () => {
         end.abort();
         await watching;
       }),
-      { numRuns: 15 },
+      { numRuns: rounds(8, 100) },
     );
   });
 });

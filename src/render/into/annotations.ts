@@ -6,6 +6,15 @@
 /** On a pod, or in `metadata.annotations` of a pod template: the items that the pod asks for; see items.ts. */
 export const MOUNT = 'akv-csi/mount';
 
+/** On a pod: what is to be done when the files of its volumes change; see watch-items.ts. */
+export const WATCH = 'akv-csi/watch';
+
+/** On a pod: the image of the container that watches, where no option gives one. */
+export const WATCH_IMAGE = 'akv-csi/watch-image';
+
+/** The container that watches the volumes of a pod; see watch-container.ts. */
+export const WATCHER = 'akv-csi-watch';
+
 /** On a SecretProviderClass that `render` made: `Kind/name/role` of the field that it was made from. */
 export const FROM = 'akv-csi/from';
 

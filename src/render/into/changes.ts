@@ -5,6 +5,7 @@
 
 import { quote } from '../../base/words.ts';
 import { type CsiVolume, DRIVER } from '../volume.ts';
+import { WATCHER } from './annotations.ts';
 import { type Data, isData, isSame, listAt, type Path, textAt, valueAt } from './data.ts';
 import type { PodMount } from './resolve.ts';
 import type { Workload } from './workload.ts';
@@ -137,10 +138,10 @@ function leftOvers(mounts: readonly PodMount[], workload: Workload): readonly st
     return !wanted.has(name) && isVolumeOf(volume, name) ? [`volume ${quote(name)} ${stays}`] : [];
   });
   const lists = (['containers', 'initContainers'] as const).flatMap((list) =>
-    workload[list].map((container, index) => ({
-      container,
-      held: listAt(workload.spec, [list, index, 'volumeMounts']),
-    })),
+    workload[list].flatMap((container, index) =>
+      // It mounts what other containers mount.
+      container === WATCHER ? [] : [{ container, held: listAt(workload.spec, [list, index, 'volumeMounts']) }],
+    ),
   );
   const leftMounts = lists.flatMap(({ container, held }) =>
     held.flatMap((mount) => {

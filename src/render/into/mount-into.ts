@@ -4,11 +4,12 @@
  */
 
 import { nearest, quote } from '../../base/words.ts';
-import { MOUNT } from './annotations.ts';
-import { type Change, changesOf } from './changes.ts';
+import { MOUNT, WATCH, WATCH_IMAGE } from './annotations.ts';
+import { applyChanges, type Change, changesOf } from './changes.ts';
 import { textAt } from './data.ts';
 import { parseItems } from './items.ts';
 import { resolveItems, type Surroundings } from './resolve.ts';
+import { watchInto } from './watch-container.ts';
 import { annotationsAt, type Workload, workloadOf } from './workload.ts';
 
 /** Items that are not in an annotation, and where they are written, such as `--pod deploy/front`. */
@@ -29,47 +30,60 @@ export interface MountedInto {
 }
 
 /**
- * Returns the changes that give the pod of a manifest what its annotation `akv-csi/mount` and `wishes` ask for. Mistakes
- * are complete: all items are read. The result for the changed manifest has no changes.
+ * Returns the changes that give the pod of a manifest what its annotations `akv-csi/mount` and `akv-csi/watch`, and
+ * `wishes`, ask for. Mistakes are complete: all items are read. The result for the changed manifest has no changes.
  */
 export function mountInto(manifest: unknown, given: Surroundings, wishes: readonly Wish[] = []): MountedInto {
   const workload = workloadOf(manifest);
   if (workload === undefined) return withoutPod(manifest, wishes);
   const name = nameOf(manifest);
-  const annotation = workload.annotations[MOUNT];
-  const all = [...(annotation === undefined ? [] : [{ place: ANNOTATION, text: annotation }]), ...wishes];
+  const named = (words: readonly string[]) => words.map((one) => `${name}: ${one}`);
+  const mounted = mountVolumes(workload, given, wishes);
+  // The container that watches needs the volumes that were added.
+  const changed = workloadOf(applyChanges(manifest, mounted.changes)) ?? workload;
+  const watched = watchInto(changed, given);
   const misplaced = workload.path.length === 0 ? [] : misplacedIn(manifest, workload);
-  const parsed = all.map(({ place, text }) => ({ place, ...parseItems(text) }));
-  const read = parsed.map(({ place, items, mistakes }) => {
-    const resolved = resolveItems(items, workload, given);
-    const about = (words: string) => `${name}: ${place}: ${words}`;
+  const mistakes = [...misplaced, ...named([...mounted.mistakes, ...watched.mistakes])];
+  const misspelt = Object.keys(workload.annotations).flatMap(misspeltNote);
+  return {
+    asks: mounted.asks || watched.asks,
+    changes: mistakes.length === 0 ? [...mounted.changes, ...watched.changes] : [],
+    mistakes,
+    notes: named([...mounted.notes, ...watched.notes, ...misspelt]),
+  };
+}
+
+function mountVolumes(workload: Workload, given: Surroundings, wishes: readonly Wish[]): MountedInto {
+  const annotation = workload.annotations[MOUNT];
+  const all = [...(annotation === undefined ? [] : [{ place: `annotation ${MOUNT}`, text: annotation }]), ...wishes];
+  if (all.length === 0) return { asks: false, changes: [], mistakes: [], notes: [] };
+  const read = all.map(({ place, text }) => {
+    const parsed = parseItems(text);
+    const resolved = resolveItems(parsed.items, workload, given);
+    const about = (words: string) => `${place}: ${words}`;
     return {
       mounts: resolved.mounts,
-      mistakes: [...mistakes, ...resolved.mistakes].map(about),
+      mistakes: [...parsed.mistakes, ...resolved.mistakes].map(about),
       notes: resolved.notes.map(about),
     };
   });
-  const asks = all.length > 0;
   const found = changesOf(
     read.flatMap(({ mounts }) => mounts),
     workload,
   );
-  const mistakes = [
-    ...misplaced,
-    ...read.flatMap((one) => one.mistakes),
-    ...found.mistakes.map((words) => `${name}: ${words}`),
-  ];
-  const own = [...(asks ? found.notes : []), ...Object.keys(workload.annotations).flatMap(misspeltNote)];
-  const notes = [...read.flatMap((one) => one.notes), ...own.map((words) => `${name}: ${words}`)];
-  return { asks, changes: asks && mistakes.length === 0 ? found.changes : [], mistakes, notes };
+  const mistakes = [...read.flatMap((one) => one.mistakes), ...found.mistakes];
+  const notes = [...read.flatMap((one) => one.notes), ...found.notes];
+  return { asks: true, changes: mistakes.length === 0 ? found.changes : [], mistakes, notes };
 }
 
-const ANNOTATION = `annotation ${MOUNT}`;
+/** The annotations of pods, which have no effect elsewhere. */
+const OF_PODS = [MOUNT, WATCH, WATCH_IMAGE];
 
 /** Returns the mistakes about a manifest that asks and has no pod. */
 function withoutPod(manifest: unknown, wishes: readonly Wish[]): MountedInto {
+  const annotations = annotationsAt(manifest, []);
   const places = [
-    ...(annotationsAt(manifest, [])[MOUNT] === undefined ? [] : [ANNOTATION]),
+    ...[MOUNT, WATCH].filter((name) => annotations[name] !== undefined).map((name) => `annotation ${name}`),
     ...wishes.map(({ place }) => place),
   ];
   const mistakes = places.map(
@@ -80,14 +94,17 @@ function withoutPod(manifest: unknown, wishes: readonly Wish[]): MountedInto {
 
 /** An annotation of a Deployment is not one of its pods. */
 function misplacedIn(manifest: unknown, { path }: Workload): readonly string[] {
-  if (annotationsAt(manifest, [])[MOUNT] === undefined) return [];
+  const annotations = annotationsAt(manifest, []);
   const right = [...path, 'metadata', 'annotations'].join('.');
-  return [`${nameOf(manifest)}: metadata.annotations has ${MOUNT}, which belongs to the pod; move it to ${right}`];
+  return OF_PODS.filter((name) => annotations[name] !== undefined).map(
+    (name) => `${nameOf(manifest)}: metadata.annotations has ${name}, which belongs to the pod; move it to ${right}`,
+  );
 }
 
 function misspeltNote(annotation: string): readonly string[] {
-  if (annotation === MOUNT || !annotation.includes('/') || nearest(annotation, [MOUNT]) === undefined) return [];
-  return [`annotation ${quote(annotation)} has no effect; did you mean ${quote(MOUNT)}?`];
+  const right = nearest(annotation, OF_PODS);
+  if (right === undefined || OF_PODS.includes(annotation) || !annotation.includes('/')) return [];
+  return [`annotation ${quote(annotation)} has no effect; did you mean ${quote(right)}?`];
 }
 
 /** Returns kind and name of a manifest, and its namespace if it names one, such as `Deployment front in prod`. */

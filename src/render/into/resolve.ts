@@ -7,7 +7,7 @@ import { nearest, quote } from '../../base/words.ts';
 import { subdomainProblem } from '../../spc/kubernetes-names.ts';
 import { mountPathNames, mountPathOf } from '../mount-path.ts';
 import { type CsiVolume, csiVolume, mountOf, type VolumeMount } from '../volume.ts';
-import { DEFAULT_CONTAINER } from './annotations.ts';
+import { DEFAULT_CONTAINER, WATCHER } from './annotations.ts';
 import type { KnownClass } from './classes.ts';
 import { type MountItem, mountPathProblem } from './items.ts';
 import { isKind } from './kinds.ts';
@@ -28,6 +28,10 @@ export interface Surroundings {
   readonly mountPath: string;
   /** The namespace of the pod, if its manifest does not name it; empty if it is not known. */
   readonly namespace?: string;
+  /** The image of the container that watches volumes, for pods whose annotation names none. */
+  readonly watchImage?: string;
+  /** What is to be done when the volumes of the pod change, beside its annotation; see watch-items.ts. */
+  readonly watches?: readonly string[];
 }
 
 /** The mounts of items, the mistakes in them, and what a person has to know. Each names its item. */
@@ -152,7 +156,11 @@ function resourceOf(from: string): string {
 }
 
 /** Returns the container of an item: the one that it names, the only one, or kubectl's default. */
-function containerOf(item: MountItem, { containers, initContainers, annotations }: Workload): string {
+function containerOf(item: MountItem, workload: Workload): string {
+  const { annotations } = workload;
+  const [containers = [], initContainers = []] = [workload.containers, workload.initContainers].map((names) =>
+    names.filter((name) => name !== WATCHER),
+  );
   const all = [...containers, ...initContainers];
   const list = all.join(', ');
   if (item.container !== undefined) {
