@@ -2,7 +2,8 @@
 
 FROM gcr.io/distroless/nodejs24-debian13 AS runtime
 
-FROM node:24-trixie-slim AS build
+# Not the slim one: this one has a C compiler.
+FROM node:24-trixie AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
@@ -10,11 +11,12 @@ RUN npm ci --ignore-scripts
 COPY --from=runtime /nodejs/bin/node /usr/local/bin/node
 COPY scripts scripts
 COPY examples examples
+COPY native native
 COPY src src
 # Seconds since 1970 that `serve --version` shows as build date; without it, the time of the build.
 ARG SOURCE_DATE_EPOCH
 # The emulator and the demo stay out of the image.
-RUN npm run build && rm dist/lab.js
+RUN npm run build && test -f dist/memory.node && rm dist/lab.js
 
 FROM runtime
 LABEL org.opencontainers.image.title="akv-csi-provider"

@@ -22,6 +22,31 @@ const separateLab = {
   },
 };
 
+/** Compiled below, beside the program, which calls it if it is there. */
+const native = {
+  name: 'native',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/memory\.node$/ }, () => ({ path: './memory.node', external: true }));
+  },
+};
+
+/** Compiles native/memory.c. Returns its bytes, or undefined where there is no C compiler or no C library of GNU. */
+function compiled() {
+  const file = join(root, `dist/memory.${process.pid}`);
+  const headers = join(dirname(process.execPath), '../include/node');
+  const flags = ['-std=c17', '-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-s', `-I${headers}`];
+  try {
+    execFileSync('cc', [...flags, '-o', file, join(root, 'native/memory.c')], { stdio: 'pipe' });
+    return readFileSync(file);
+  } catch (error) {
+    const [reason] = String(error.stderr ?? error.message).split('\n');
+    process.stderr.write(`There is no memory.node, because cc failed: ${reason}\nThe program will need more memory.\n`);
+    return undefined;
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
 function buildDate() {
   const epoch = process.env.SOURCE_DATE_EPOCH;
   if (epoch) return new Date(Number(epoch) * 1000).toISOString();
@@ -67,7 +92,7 @@ const bundled = {
     // The SDK tests each request body with `instanceof FormData`, which makes Node load its fetch: 8 MB.
     FormData: 'undefined',
   },
-  plugins: [rawText, separateLab, unreached],
+  plugins: [rawText, separateLab, native, unreached],
 };
 
 const program = { ...bundled, format: 'esm', splitting: true, metafile: true, entryPoints: { program: 'src/main.ts' } };
@@ -94,6 +119,8 @@ const code = Object.fromEntries(outputFiles.map(({ path, text }) => [basename(pa
 mkdirSync(dist(''), { recursive: true });
 put('package.json', '{ "type": "commonjs" }\n');
 put('lab.js', code['lab.js']);
+const memory = compiled();
+if (memory !== undefined) put('memory.node', memory);
 for (const { name, source } of parts) put(`${name}.js`, source);
 put('main.js', `#!/usr/bin/env node\n${code['main.js']}`, 0o755);
 // The program knows by this name that kubectl runs it.

@@ -4,6 +4,12 @@ declare module '*?raw' {
   export default text;
 }
 
+/** Made of `native/memory.c` by `scripts/build.mjs`. */
+declare module '*/memory.node' {
+  export const readSinglePages: () => void;
+  export const trim: () => void;
+}
+
 declare module 'node-forge/lib/*.js' {
   const forge: unknown;
   export default forge;

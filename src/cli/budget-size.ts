@@ -64,8 +64,27 @@ const LARGE_BYTES = 60 * MIB;
 const LARGE_IN_LITTLE_BYTES = 40 * MIB;
 const LOW_LIMIT_BYTES = 160 * MIB;
 
+/** Returns true if there is a limit that a storm of Mounts could reach. */
+export function isLowLimit(limitBytes: number): boolean {
+  return limitBytes > 0 && limitBytes <= LOW_LIMIT_BYTES;
+}
+
+/** The lowest limits in which the storms of the benchmark end well; measured with Node 24. */
+const LEAST_LIMIT_BYTES = 100 * MIB;
+const LEAST_LIMIT_WITHOUT_NATIVE_BYTES = 128 * MIB;
+
+/** Returns the lowest limit for a node on which many pods start at once. `native` says whether `memory.node` is there. */
+export function leastLimitBytes(native: boolean): number {
+  return native ? LEAST_LIMIT_BYTES : LEAST_LIMIT_WITHOUT_NATIVE_BYTES;
+}
+
+/** Writes a size as Kubernetes does, such as `96Mi`. */
+export function inMebibytes(bytes: number): string {
+  return `${Math.floor(bytes / MIB)}Mi`;
+}
+
 /** Returns true if the heap of a process with so much anonymous memory grows by small steps. */
 export function isLarge(anonymousBytes: number, limitBytes: number): boolean {
-  const isLow = limitBytes > 0 && limitBytes <= LOW_LIMIT_BYTES;
-  return anonymousBytes > (isLow ? LARGE_IN_LITTLE_BYTES : LARGE_BYTES) || isNearLimit(anonymousBytes, limitBytes);
+  const most = isLowLimit(limitBytes) ? LARGE_IN_LITTLE_BYTES : LARGE_BYTES;
+  return anonymousBytes > most || isNearLimit(anonymousBytes, limitBytes);
 }

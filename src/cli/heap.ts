@@ -42,8 +42,9 @@ export interface HeapKeeper {
   /**
    * Sets the flags. `serve` calls this when everything is loaded: if the flags were on the command line, V8 would
    * refuse all cached code, that of Node's own modules included, and the start would take twice as long.
+   * `trim` returns the free memory of the C library to the system; it is called after each collection.
    */
-  begin(): void;
+  begin(trim: () => void): void;
   /** Erases what caches have dropped. During Mounts, and just after them, it leaves this to the rest that follows. */
   dropped(): void;
   /** Collects what Mounts have discarded, also during Mounts: V8 counts the memory of buffers late. */
@@ -105,15 +106,20 @@ function overwriteNewSpace(): void {
 
 /** Keeps the heap of a server small. `meter` gets every call. */
 export function keepHeapSmall(meter: CallMeter, { setFlag, collect, erase }: Engine = v8Engine()): HeapKeeper {
+  let trim = () => {};
   let begun = false;
   let mounts = 0;
   let timer: NodeJS.Timeout | undefined;
   let planned: NodeJS.Immediate | undefined;
+  const eraseAll = () => {
+    erase();
+    trim();
+  };
   const rest = () => {
     timer = undefined;
     setFlag(SMALL);
     // Mounts leave the credentials of their requests, and values that no cache holds.
-    erase();
+    eraseAll();
   };
   const planRest = () => {
     timer = setTimeout(rest, REST_MS).unref();
@@ -134,20 +140,22 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect, erase }: Eng
         planRest();
       },
     },
-    begin() {
+    begin(trimNow) {
       begun = true;
+      trim = trimNow;
       for (const flag of FLAGS) setFlag(flag);
       // Mounts may have begun and ended before.
       if (mounts === 0) planRest();
     },
     dropped() {
-      if (begun && mounts === 0 && timer === undefined) erase();
+      if (begun && mounts === 0 && timer === undefined) eraseAll();
     },
     discarded() {
       if (!begun) return;
       planned ??= setImmediate(() => {
         planned = undefined;
         collect();
+        trim();
       });
     },
     large() {

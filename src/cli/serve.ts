@@ -14,7 +14,7 @@ import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
 import { anonymousBytes } from './anonymous-memory.ts';
-import { isLarge, isNearLimit, memoryBudgetBytes } from './budget-size.ts';
+import { inMebibytes, isLarge, isLowLimit, isNearLimit, leastLimitBytes, memoryBudgetBytes } from './budget-size.ts';
 import { catchDefects } from './defects.ts';
 import { type HeapKeeper, keepHeapSmall } from './heap.ts';
 import { exitCodeFor, type Io } from './io.ts';
@@ -22,6 +22,7 @@ import { lazyProvider } from './lazy-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
 import { keepMemoryPrivate } from './memory-dumps.ts';
+import { loadNativeMemory } from './native-memory.ts';
 import { readOfflineCache } from './offline-cache.ts';
 import { parseServeFlags, type ServeOptions, serveHelp } from './serve-flags.ts';
 import type { StopSignals } from './signals.ts';
@@ -113,7 +114,7 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
   });
   const firstAnswer = afterFirstCall(heap.meter, async () => {
     await Promise.all([provider.warmUp(), metrics.begin()]);
-    heap.begin();
+    heap.begin(await fitIntoLimit(log));
   });
   const meter = { ...firstAnswer.meter, socketLost: metrics.socketLost };
   const closers: (() => Promise<void>)[] = [provider.close];
@@ -171,6 +172,23 @@ function budgetOf({ memoryBudgetBytes: flagBytes }: ServeOptions, heap: () => He
       if (isNearLimit(bytes, limitBytes)) heap().discarded();
     },
   });
+}
+
+/** Prepares the process for a low memory limit. Returns the function that returns free memory to the system. */
+async function fitIntoLimit(log: Logger): Promise<() => void> {
+  const native = await loadNativeMemory();
+  const limitBytes = process.constrainedMemory();
+  // Not before now: at the start, large reads are faster.
+  if (isLowLimit(limitBytes)) native?.readSinglePages();
+  const leastBytes = leastLimitBytes(native !== undefined);
+  if (limitBytes > 0 && limitBytes < leastBytes) {
+    log.warn(
+      'The memory limit of the container is too low: when many pods start at once, Mounts may time out or the kernel may ' +
+        'end the provider; raise it (linux.resources.limits.memory in the chart)',
+      { limit: inMebibytes(limitBytes), least: inMebibytes(leastBytes) },
+    );
+  }
+  return () => native?.trim();
 }
 
 /**

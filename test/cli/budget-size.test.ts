@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { isLarge, isNearLimit, keptBytes, memoryBudgetBytes } from '../../src/cli/budget-size.ts';
+import {
+  inMebibytes,
+  isLarge,
+  isLowLimit,
+  isNearLimit,
+  keptBytes,
+  leastLimitBytes,
+  memoryBudgetBytes,
+} from '../../src/cli/budget-size.ts';
 
 const MIB = 2 ** 20;
 
@@ -42,5 +50,13 @@ describe('the memory budget of serve', () => {
     expect(isLarge(50 * MIB, 192 * MIB)).toBe(false);
     expect(isLarge(50 * MIB, 0)).toBe(false);
     expect(isLarge(61 * MIB, 0)).toBe(true);
+  });
+
+  it('takes a limit up to 160 MiB for a low one', () => {
+    expect([0, 100, 160, 192].map((limit) => isLowLimit(limit * MIB))).toEqual([false, true, true, false]);
+  });
+
+  it('needs a higher limit without memory.node', () => {
+    expect([true, false].map((native) => inMebibytes(leastLimitBytes(native)))).toEqual(['100Mi', '128Mi']);
   });
 });

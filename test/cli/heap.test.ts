@@ -18,10 +18,12 @@ function keeper() {
   const meter = { callStarted: (method: string) => told.push(`+${method}`), callEnded: () => told.push('-') };
   const collect = vi.fn();
   const erase = vi.fn();
-  const heap = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), collect, erase });
+  const trim = vi.fn();
+  const kept = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), collect, erase });
+  const heap = { ...kept, begin: () => kept.begin(trim) };
   /** Flags set since the last look. */
   const news = () => flags.splice(0);
-  return { heap, told, news, collect, erase };
+  return { heap, told, news, collect, erase, trim };
 }
 
 describe('the heap', () => {
@@ -40,6 +42,20 @@ describe('the heap', () => {
     heap.close();
     vi.runAllTimers();
     expect(collect).toHaveBeenCalledTimes(1);
+  });
+
+  it('is followed by the heap of the C library, after each collection', () => {
+    const { heap, collect, erase, trim } = keeper();
+    heap.begin();
+    heap.meter.callStarted(MOUNT);
+    heap.discarded();
+    vi.runAllTimers();
+    heap.meter.callEnded(ended(MOUNT));
+    vi.advanceTimersByTime(2_000);
+    heap.dropped();
+    const order = (mock: typeof trim) => mock.mock.invocationCallOrder;
+    const [first = 0, second = 0, third = 0] = [...order(collect), ...order(erase)];
+    expect(order(trim)).toEqual([first + 1, second + 1, third + 1]);
   });
 
   it('grows by small steps when it is large, to the next rest', () => {
@@ -155,7 +171,7 @@ describe('the heap', () => {
 
   it('loses what nothing refers to', async () => {
     const heap = keepHeapSmall({ callStarted() {}, callEnded() {} });
-    heap.begin();
+    heap.begin(() => {});
     vi.advanceTimersByTime(2_000);
     vi.useRealTimers();
     const made = () => new WeakRef({ value: 'hunter2' });

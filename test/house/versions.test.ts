@@ -50,7 +50,7 @@ describe('image', () => {
     expect(all(image, 'COPY')).toEqual([['--from=build', '/src/dist', '/app']]);
     expect(all(image, 'RUN')).toEqual([]);
     expect(all(image, 'ADD')).toEqual([]);
-    expect(all(build, 'RUN').at(-1)?.join(' ')).toBe('npm run build && rm dist/lab.js');
+    expect(all(build, 'RUN').at(-1)?.join(' ')).toBe('npm run build && test -f dist/memory.node && rm dist/lab.js');
   });
 
   test('is built from files that exist and that the build context lets in', () => {

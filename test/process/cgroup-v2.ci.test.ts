@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { connectProvider } from '../../src/driver/client.ts';
 import { scratch, serve } from '../support/process.ts';
 
 const MIB = 2 ** 20;
@@ -30,19 +31,31 @@ function mayMount(): boolean {
 }
 
 describe.skipIf(!mayMount())('the memory budget of serve in a cgroup of version 2', () => {
-  it.each([
-    ['of a container, which sees its group as the root', '/', String(108 * MIB), 12],
-    ['of a group below the root', '/kubepods/pod', String(108 * MIB), 12],
-    ['without a limit', '/kubepods/pod', 'max', 16],
-  ])('is right %s', async (_where, group, limit, budget) => {
+  const start = (group: string, limit: string) => {
     const directory = scratch();
     const put = (name: string, text: string) => writeFileSync(join(directory, name), `${text}\n`);
     put('cgroup', `0::${group}`);
     put('memory.max', limit);
     put('memory.high', 'max');
-    const env = { GROUP: group, FILES: directory };
-    const provider = await serve(join(directory, 'a.sock'), { by: BY, env });
+    return serve(join(directory, 'a.sock'), { by: BY, env: { GROUP: group, FILES: directory } });
+  };
+
+  it.each([
+    ['of a container, which sees its group as the root', '/', String(108 * MIB), 10],
+    ['of a group below the root', '/kubepods/pod', String(108 * MIB), 10],
+    ['without a limit', '/kubepods/pod', 'max', 12],
+  ])('is right %s', async (_where, group, limit, budget) => {
+    const provider = await start(group, limit);
     expect(await provider.metric('akv_csi_memory_budget_bytes')).toBe(budget * MIB);
+    expect((await provider.stop()).code).toBe(0);
+  });
+
+  it('is too small for a node under a limit that the log tells', async () => {
+    const provider = await start('/', String(64 * MIB));
+    const client = connectProvider(`unix://${provider.path}`);
+    await client.version();
+    client.close();
+    await provider.until(/ level=warn msg="The memory limit of the container is too low: .* limit=64Mi least=\d+Mi\n/);
     expect((await provider.stop()).code).toBe(0);
   });
 });

@@ -12,8 +12,10 @@ import { scratch } from '../support/process.ts';
 import { FULL } from '../support/rounds.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** A group that thrashes has ten thousands of them. */
-const MAX_MAJOR_FAULTS = 1000;
+/** Below 1,000 are usual under a low limit. A group that thrashes has thousands in a minute. */
+const MAX_MAJOR_FAULTS = 2500;
+/** For a busy machine: a group that thrashes is known by its faults. */
+const PATIENCE_S = 240;
 
 /** Returns true if this machine allows a memory cgroup, of version 1 or 2. */
 function allowsCgroups(): boolean {
@@ -26,25 +28,29 @@ function allowsCgroups(): boolean {
 async function storm(limit: number, rows: readonly string[]): Promise<readonly StormResult[]> {
   builtProgram();
   const json = join(scratch(), 'results.json');
-  const args = [...rows.flatMap((row) => ['--row', row]), '--limit', String(limit), '--rounds', '1', '--json', json];
+  const args = [
+    ...rows.flatMap((row) => ['--row', row]),
+    '--limit',
+    String(limit),
+    '--rounds',
+    '1',
+    '--json',
+    json,
+    '--patience',
+    String(PATIENCE_S),
+  ];
   // It exits with 1 if a Mount did not end as it should; the results tell which.
   await promisify(execFile)(process.execPath, ['scripts/bench.mjs', 'storm', ...args], { cwd: root }).catch(() => {});
   return JSON.parse(readFileSync(json, 'utf8'));
 }
 
-const LARGE = ['100 x 20 x 25000, 100', '10 x 160 x 25500, 10'];
-const LARGER = '10 x 500 x 25000, 10';
-const SMALL = '100 x 20 x 200, 100';
-/** Node 24 needs more for itself: in 100 MiB, volumes of 0.5 MB and more may thrash there. */
-const STORMS: readonly (readonly [limit: number, rows: readonly string[]])[] =
-  Number(process.versions.node.split('.')[0]) < 24
-    ? [
-        [128, LARGE],
-        [100, [LARGER, SMALL]],
-      ]
-    : [[128, [...LARGE, LARGER, SMALL]]];
+/** In 100 MiB they need `memory.node`, which the build makes where there is a C compiler. */
+const STORMS: readonly (readonly [limit: number, rows: readonly string[]])[] = [
+  [128, ['100 x 20 x 25000, 100']],
+  [100, ['100 x 20 x 25000, 100', '10 x 160 x 25500, 10', '10 x 500 x 25000, 10', '300 x 20 x 300, 300']],
+];
 /** A storm takes about ten CPU seconds: the tests of a change run the first one. */
-const RUN = FULL ? STORMS : STORMS.slice(0, 1).map(([limit, rows]) => [limit, rows.slice(0, 1)] as const);
+const RUN = FULL ? STORMS : STORMS.slice(0, 1);
 
 describe.skipIf(!allowsCgroups())('a storm of large volumes', () => {
   it.each(RUN)(
@@ -56,6 +62,6 @@ describe.skipIf(!allowsCgroups())('a storm of large volumes', () => {
       );
       for (const { majorFaults } of results) expect(majorFaults).toBeLessThan(MAX_MAJOR_FAULTS);
     },
-    600_000,
+    1_200_000,
   );
 });
