@@ -54,6 +54,8 @@ export interface Driver {
   log(): string;
   /** Returns the volume at a path. Paths of volumes exist only in the driver's mount namespace. */
   look(path: string): MountedVolume;
+  /** Returns the path by which other processes see the volume at a path. */
+  outside(path: string): string;
   /** Stops the driver. Rejects if it has already ended by itself. */
   stop(): Promise<void>;
 }
@@ -106,6 +108,7 @@ export function startDriver({ line, directory, kubeconfig, rotationInterval }: D
     socket: inside('csi.sock'),
     log: () => chunks.join(''),
     look: (path) => lookAt(child.pid ?? 0, path),
+    outside: (path) => outsideOf(child.pid ?? 0, path),
     stop: () => stopDriver(child, () => chunks.join('')),
   };
 }
@@ -124,13 +127,17 @@ async function stopDriver(child: ChildProcess, log: () => string): Promise<void>
 function lookAt(pid: number, path: string): MountedVolume {
   const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n');
   const filesystem = mounts.map((line) => line.split(' ')).find((fields) => fields[4] === path);
-  const top = `/proc/${pid}/root${path}`;
+  const top = outsideOf(pid, path);
   const generation = generationOf(top);
   return {
     filesystem: filesystem?.[filesystem.indexOf('-') + 1],
     generation,
     files: generation === undefined ? {} : Object.fromEntries(filesIn(join(top, generation), '')),
   };
+}
+
+function outsideOf(pid: number, path: string): string {
+  return `/proc/${pid}/root${path}`;
 }
 
 function generationOf(top: string): string | undefined {

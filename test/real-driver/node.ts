@@ -73,6 +73,8 @@ export interface Node {
   addPod(pod: PodOptions): PodVolume;
   deletePod(volume: PodVolume): void;
   look(volume: PodVolume): MountedVolume;
+  /** Returns the path by which other processes see a volume. */
+  outside(volume: PodVolume): string;
   close(): Promise<void>;
 }
 
@@ -126,6 +128,7 @@ export async function startNode({
       providerSocket: socket,
       close,
       look: (volume) => driver.look(kubelet.pathOf(volume)),
+      outside: (volume) => driver.outside(kubelet.pathOf(volume)),
       ...manifests(api.objects, token),
       async startProvider() {
         // Each provider has a new directory, so that the files of a running one are not overwritten.

@@ -1,7 +1,9 @@
 // Rotation with each driver line: which files change, which stay, and what happens to mounted files when the vault
 // refuses a read. Up to v1.5 the driver repeats mounts; from v1.6 on the kubelet does.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { silentLogger } from '../../src/base/log.ts';
 import { VAULT } from '../../src/cli/demo/fixtures.ts';
+import { watchVolumes } from '../../src/watch/volumes.ts';
 import { classicParameters } from './classic.ts';
 import { DRIVERS, realDriverWanted } from './driver.ts';
 import type { PodVolume } from './kubelet.ts';
@@ -96,15 +98,25 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
   );
 
   test(
-    'brings a change into files, status and Secret, with one write',
+    'brings a change into files, status and Secret, with one write, which the command watch reports once',
     async () => {
-      const before = node.look(volume).generation;
+      const before = node.look(volume);
+      const directory = node.outside(volume);
+      const changes: unknown[] = [];
+      const end = new AbortController();
+      const options = { log: silentLogger, settleMs: 0, signal: end.signal };
+      const follow = await watchVolumes([directory], (found) => void changes.push(...found), options);
+      const watching = follow();
       put('second');
       await rotated('second');
       const after = node.look(volume);
-      expect(after.generation).not.toBe(before);
+      expect(after.generation).not.toBe(before.generation);
       await mounts(2, 200);
       expect(node.look(volume)).toEqual(after);
+      await eventually(() => expect(changes).toHaveLength(1));
+      expect(changes).toEqual([{ directory, added: [], changed: ['rotated'], removed: [] }]);
+      end.abort();
+      await watching;
     },
     LIMIT_MS,
   );
