@@ -3,7 +3,7 @@
  */
 
 import { constants } from 'node:os';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { abortable } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
 import { type DemoContext, openDemoContext } from './demo/context.ts';
@@ -16,6 +16,7 @@ import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
 export interface DemoCommandOptions {
   readonly keep?: boolean;
   readonly seed?: string;
+  readonly broker?: 'mosquitto' | 'aedes';
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -31,6 +32,12 @@ export function demoCommand(): Command {
       '--seed <file>',
       'YAML with the state of the emulator (default: examples/emulator-seed.yaml of this project)',
     )
+    .addOption(
+      new Option(
+        '--broker <broker>',
+        'the MQTT broker (default: mosquitto where it is installed, aedes otherwise)',
+      ).choices(['mosquitto', 'aedes']),
+    )
     .addHelpText('after', '\nExit codes: 0 all steps succeeded, 1 a step failed and is named, 2 wrong command line.')
     .action(async (options: DemoCommandOptions) => {
       process.exitCode = await runDemo(options, processIo);
@@ -41,7 +48,7 @@ export function demoCommand(): Command {
  * Runs the demo and then stops and removes everything. Returns the exit code: 0, 1 if a step failed, 2 for a seed that
  * cannot be read, 128 plus the number of the signal that interrupted it.
  */
-export function runDemo({ keep = false, seed }: DemoCommandOptions, io: Io): Promise<number> {
+export function runDemo({ keep = false, seed, broker }: DemoCommandOptions, io: Io): Promise<number> {
   return exitCodeOf(io, async () => {
     const state = seed === undefined ? EXAMPLE_SEED : (await readInput(seed, io)).text;
     const screen = createScreen(io.stdout, { colour: wantsColour(process.stdout, io.env) });
@@ -50,7 +57,10 @@ export function runDemo({ keep = false, seed }: DemoCommandOptions, io: Io): Pro
     try {
       context = await openDemoContext();
       stopListening = listenForTheEnd(context);
-      await abortable(runSteps({ screen, context, seed: state, keep }), context.signal);
+      await abortable(
+        runSteps({ screen, context, seed: state, keep, ...(broker === undefined ? {} : { broker }) }),
+        context.signal,
+      );
       if (keep) await interruption(context.signal);
       return 0;
     } catch (error) {

@@ -29,7 +29,8 @@ function startDemo(
   args: readonly string[] = [],
   { program = builtProgram(), cwd = scratch, temporary = scratch } = {},
 ) {
-  const running = spawn(process.execPath, [program, 'demo', ...args], {
+  // The test with mosquitto is in demo.ci.test.ts.
+  const running = spawn(process.execPath, [program, 'demo', '--broker=aedes', ...args], {
     cwd,
     env: { PATH: process.env.PATH, TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -73,6 +74,7 @@ function isAlive(pid: number): boolean {
 }
 
 const providerIn = (output: string) => Number(/akv-csi serve, process (\d+)/.exec(output)?.[1]);
+const watchIn = (output: string) => Number(/akv-csi watch, process (\d+)/.exec(output)?.[1]);
 
 describe('akv-csi demo, from a copy of the built files alone', () => {
   let told: Ended;
@@ -90,6 +92,7 @@ describe('akv-csi demo, from a copy of the built files alone', () => {
     expect(told.code, told.output).toBe(0);
     expect(left).toEqual([]);
     expect(isAlive(providerIn(told.output))).toBe(false);
+    expect(isAlive(watchIn(told.output))).toBe(false);
   });
 
   it.each([
@@ -119,6 +122,13 @@ describe('akv-csi demo, from a copy of the built files alone', () => {
     ['a refusal', /ok +a wrong password is refused: \S/m],
     ['versions and files that changed', /^ +tls\.key +([0-9a-f]{10})… -> (?!\1)[0-9a-f]{10}… +changed$/m],
     ['the new certificate', /ok +a new connection gets the new certificate, [0-9A-F]+$/m],
+    ['what a pod asks for', /^ +akv-csi\/mount: BrokerListener\/tls-listener-manual:\/etc\/mosquitto\/tls, /m],
+    [
+      'what it gets',
+      /^ +akv-csi watch \/etc\/mosquitto\/tls \/etc\/mosquitto\/passwords --process=mosquitto --signal=HUP$/m,
+    ],
+    ['that the new files were seen', /^ +msg="Files changed" directory=\S+-tls changed="tls\.crt tls\.key"$/m],
+    ['that the broker was told', /^ +msg="Request succeeded" method=POST url=\S+\/reload status=204$/m],
     ['a summary', /^ +MqttBridgeConnector my-bridge +mounted: client_cert\.pem, client_key\.pem, /m],
   ])('shows %s', (_name, line) => {
     expect(told.output).toMatch(line);
@@ -204,6 +214,7 @@ describe('akv-csi demo', () => {
 
   it.each([
     ['an unknown option', ['--fast'], /unknown option '--fast'/],
+    ['an unknown broker', ['--broker=emqx'], /Allowed choices are mosquitto, aedes/],
     ['a seed that is not there', ['--seed', 'nowhere.yaml'], /cannot read nowhere\.yaml: no such file/],
   ])('exits 2 for %s', async (_name, args, message) => {
     const { code, output } = await startDemo(args).ended;

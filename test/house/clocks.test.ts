@@ -31,7 +31,6 @@ const READERS: Readonly<Record<string, string>> = {
   'cli/kubectl/status.ts': 'ages of events, and times until objects expire',
   'cli/kubectl/why.ts': 'ages of events',
   'cli/mount-credentials.ts': 'the end of a token',
-  'cli/demo/keep-running.ts': 'timestamps on the screen',
   'cli/demo/steps/rotation.ts': 'dates of certificates',
   'cli/demo/volumes.ts': 'dates of certificates',
 };

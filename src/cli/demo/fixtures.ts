@@ -6,6 +6,7 @@
 import authentication from '../../../examples/broker-authentication.yaml?raw';
 import listener from '../../../examples/broker-listener.yaml?raw';
 import exampleSeed from '../../../examples/emulator-seed.yaml?raw';
+import mosquitto from '../../../examples/mosquitto.yaml?raw';
 import bridge from '../../../examples/mqtt-bridge-connector.yaml?raw';
 import type { Source } from '../../render/find.ts';
 
@@ -18,6 +19,9 @@ export const RESOURCES: readonly Source[] = [
   { name: 'examples/broker-authentication.yaml', text: authentication },
   { name: 'examples/mqtt-bridge-connector.yaml', text: bridge },
 ];
+
+/** The Deployment of mosquitto, with its passwords and its configuration. */
+export const MOSQUITTO: Source = { name: 'examples/mosquitto.yaml', text: mosquitto };
 
 /** Names in the seed and the resources. */
 export const TENANT = '11111111-1111-1111-1111-111111111111';

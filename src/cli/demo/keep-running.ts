@@ -2,16 +2,21 @@
  * The end of `demo --keep`: writes the manifests, and prints commands that use the running demo. `run.ts` calls it.
  */
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemClock } from '../../base/clock.ts';
-import { messageOf } from '../../base/errors.ts';
 import { printManifests } from '../../render/print.ts';
-import { BROKER_USER, CREDENTIALS_SECRET, NODE_PUBLISH_SECRET, SERVER_CERTIFICATE, TENANT, VAULT } from './fixtures.ts';
+import {
+  BROKER_USER,
+  CREDENTIALS_SECRET,
+  MOSQUITTO,
+  NODE_PUBLISH_SECRET,
+  SERVER_CERTIFICATE,
+  TENANT,
+  VAULT,
+} from './fixtures.ts';
 import type { DemoSetup, RunningProvider, Volumes } from './parts.ts';
 import type { RunningBroker } from './steps/broker.ts';
 
-const RELOAD_POLL_MS = 500;
 const API_VERSION = '7.5';
 
 /** Writes the files that the commands need, and prints the commands. */
@@ -23,39 +28,22 @@ export async function leaveRunning(
   const { emulator, root } = running;
   const { directory } = setup.context;
   const write = (name: string, text: string) => writeFile(join(directory, name), text, { mode: 0o600 });
-  await write('manifests.yaml', printManifests(Object.values(volumes).map(({ rendered }) => rendered)));
+  const { listener, authentication, bridge } = volumes;
+  const rendered = [listener, authentication, bridge].map((volume) => volume.rendered);
+  await write('manifests.yaml', `${printManifests(rendered)}---\n${MOSQUITTO.text}`);
   await write('credentials.yaml', credentialsManifest(volumes.listener.rendered.namespace));
   await write('client-secret', NODE_PUBLISH_SECRET.clientsecret);
   await write('root.pem', root.toString());
   // In the seed, the provider may only read. The printed commands also change the vault.
   emulator.grant(VAULT, { identity: NODE_PUBLISH_SECRET.clientid, secrets: ['set'], certificates: ['create'] });
-  followFiles(setup, running, volumes);
   setup.screen.step('Everything runs until Ctrl-C');
-  setup.screen.note('paste these commands into another terminal; the broker reloads when its files change');
+  setup.screen.note('paste these commands into another terminal; akv-csi watch tells the broker when its files change');
   for (const line of instructions(setup, running, volumes)) setup.screen.line(line);
 }
 
 function credentialsManifest(namespace: string): string {
   const entries = Object.entries(NODE_PUBLISH_SECRET).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`);
   return `apiVersion: v1\nkind: Secret\nmetadata:\n  name: ${CREDENTIALS_SECRET}\n  namespace: ${namespace}\nstringData:\n${entries.join('')}`;
-}
-
-/** Makes the broker reload when a new certificate is mounted into its volume. */
-function followFiles({ screen, context }: DemoSetup, { broker }: RunningBroker, { listener }: Volumes): void {
-  const file = join(listener.targetDir, 'tls.crt');
-  let known: string | undefined;
-  const look = async () => {
-    const now = await readFile(file, 'utf8');
-    if (known !== undefined && known !== now) {
-      await broker.reload();
-      screen.ok(`${new Date(systemClock.wall()).toISOString()} tls.crt changed; the broker has reloaded`);
-    }
-    known = now;
-  };
-  const timer = setInterval(() => {
-    look().catch((error: unknown) => screen.warn(messageOf(error)));
-  }, RELOAD_POLL_MS);
-  context.defer(() => clearInterval(timer));
 }
 
 function instructions(

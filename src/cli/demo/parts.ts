@@ -5,6 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { ProviderClient } from '../../driver/client.ts';
 import type { Emulator } from '../../emulator/emulator.ts';
+import type { RenderedVolume } from '../../render/volume.ts';
 import type { MountedKeyPair } from './certificates.ts';
 import type { DemoContext } from './context.ts';
 import type { ProviderProcess } from './provider-process.ts';
@@ -19,6 +20,8 @@ export interface DemoSetup {
   readonly seed: string;
   /** True if everything keeps running after the last step. */
   readonly keep: boolean;
+  /** The broker to use; undefined: mosquitto where it is installed, aedes otherwise. */
+  readonly broker?: 'mosquitto' | 'aedes';
 }
 
 /** The processes that run after the first steps. */
@@ -32,13 +35,15 @@ export interface RunningProvider {
 }
 
 /** A volume with the key pair in it, if there is one. */
-export interface ShownVolume extends MountedVolume {
+export interface ShownVolume extends MountedVolume<RenderedVolume> {
   readonly keyPair: MountedKeyPair | undefined;
 }
 
-/** The volumes of the three resources, in their order. */
+/** The volumes of the three resources, in their order, and the one of mosquitto. */
 export interface Volumes {
   readonly listener: ShownVolume;
   readonly authentication: ShownVolume;
   readonly bridge: ShownVolume;
+  /** Passwords in the format of mosquitto. */
+  readonly passwords: MountedVolume;
 }

@@ -1,6 +1,6 @@
 /**
- * Runs the demo in order: the emulator, the provider, `render`, the mounts, the broker and the rotation. `demo.ts`
- * calls it and cleans up after it.
+ * Runs the demo in order: the emulator, the provider, `render`, the pod, the mounts, the broker with `watch`, and the
+ * rotation. `demo.ts` calls it and cleans up after it.
  */
 
 import { X509Certificate } from 'node:crypto';
@@ -11,15 +11,16 @@ import { connectProvider } from '../../driver/client.ts';
 import { type Emulator, startEmulator } from '../../emulator/emulator.ts';
 import { formatRemark } from '../../render/remark.ts';
 import { render } from '../../render/render.ts';
-import type { RenderedVolume } from '../../render/volume.ts';
+import { csiVolume, type RenderedVolume } from '../../render/volume.ts';
 import { CREDENTIALS_SECRET, RESOURCES, ROOT_AUTHORITY, TENANT, VAULT } from './fixtures.ts';
 import { leaveRunning } from './keep-running.ts';
 import type { DemoSetup, RunningProvider, ShownVolume, Volumes } from './parts.ts';
 import { startProviderProcess } from './provider-process.ts';
 import type { Screen } from './screen.ts';
 import { type RunningBroker, runBroker } from './steps/broker.ts';
+import { fillPod, type MosquittoPod } from './steps/pod.ts';
 import { rotate } from './steps/rotation.ts';
-import { mountVolume, showVolume } from './volumes.ts';
+import { type MountedVolume, mountVolume, showVolume } from './volumes.ts';
 
 const VERSION_TIMEOUT_MS = 5000;
 
@@ -31,8 +32,9 @@ export async function runSteps(setup: DemoSetup): Promise<void> {
   const emulator = await startAzure(setup);
   const running = await startProvider(setup, emulator);
   const rendered = renderResources(setup);
-  const volumes = await mountVolumes(setup, running, rendered);
-  const broker = await runBroker(setup, running, volumes);
+  const pod = await fillPod(setup, rendered);
+  const volumes = await mountVolumes(setup, running, { rendered, pod });
+  const broker = await runBroker(setup, running, { volumes, pod });
   const rotated = await rotate(setup, { ...running, ...broker }, volumes);
   summarize(screen, { volumes, broker, rotated, seconds: (performance.now() - startedAt) / 1000 });
   if (setup.keep) await leaveRunning(setup, { ...running, ...broker }, volumes);
@@ -94,7 +96,7 @@ function renderResources({ screen }: DemoSetup): readonly RenderedVolume[] {
 async function mountVolumes(
   { screen, context }: DemoSetup,
   { driver, root, emulator }: RunningProvider,
-  rendered: readonly RenderedVolume[],
+  { rendered, pod }: { readonly rendered: readonly RenderedVolume[]; readonly pod: MosquittoPod },
 ): Promise<Volumes> {
   screen.step('The driver mounts the volumes');
   const base = join(context.directory, 'volumes');
@@ -110,13 +112,17 @@ async function mountVolumes(
     );
     shown.push({ ...mounted, keyPair });
   }
+  const { passwords: byHand } = pod;
+  const volume = { ...byHand, volume: csiVolume(byHand.name, CREDENTIALS_SECRET) };
+  const passwords = await mountVolume(driver, volume, join(base, byHand.name));
+  await showVolume(passwords, screen, root);
   const [listener, authentication, bridge] = shown;
   if (listener === undefined || authentication === undefined || bridge === undefined) {
     throw new ProviderError('ERR_INTERNAL', `expected three volumes, got ${shown.length}`);
   }
   screen.line();
   screen.note('"akv-csi inspect FILE" shows a certificate or a PFX in detail; "akv-csi demo --keep" keeps these files');
-  return { listener, authentication, bridge };
+  return { listener, authentication, bridge, passwords };
 }
 
 interface DemoResult {
@@ -128,11 +134,14 @@ interface DemoResult {
 
 function summarize(screen: Screen, { volumes, broker, rotated, seconds }: DemoResult): void {
   screen.step('Summary');
-  const mounted = Object.values(volumes).map(({ rendered, published }: ShownVolume) => [
-    rendered.origin.split(',')[0] ?? '',
-    `mounted: ${published.files.map(({ path }) => path).join(', ')}`,
+  const { passwords, ...ofResources } = volumes;
+  const filesOf = ({ published }: MountedVolume) => `mounted: ${published.files.map(({ path }) => path).join(', ')}`;
+  const mounted = Object.values(ofResources).map((volume) => [
+    volume.rendered.origin.split(',')[0] ?? '',
+    filesOf(volume),
   ]);
-  const rows = [...mounted, ...broker.results, ['Rotation', rotated]];
+  const byHand = [`SecretProviderClass ${passwords.rendered.name}`, filesOf(passwords)];
+  const rows = [...mounted, byHand, ...broker.results, ['Rotation', rotated]];
   screen.table([['STEP', 'RESULT'], ...rows]);
   screen.line();
   screen.ok(`all steps succeeded in ${seconds.toFixed(1)} s`);

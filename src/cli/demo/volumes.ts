@@ -23,9 +23,12 @@ import { NODE_PUBLISH_SECRET } from './fixtures.ts';
 import { parsePasswords } from './passwords.ts';
 import type { Screen } from './screen.ts';
 
+/** A volume of a SecretProviderClass: one that `render` made, or one that was written by hand. */
+export type PodVolume = Pick<RenderedVolume, 'name' | 'namespace' | 'parameters' | 'volume'>;
+
 /** A volume as the driver has written it. */
-export interface MountedVolume {
-  readonly rendered: RenderedVolume;
+export interface MountedVolume<V extends PodVolume = PodVolume> {
+  readonly rendered: V;
   readonly targetDir: string;
   readonly published: Published;
 }
@@ -36,11 +39,11 @@ const DAY_MS = 86_400_000;
 const SHOWN_VERSION_LENGTH = 10;
 
 /** Mounts the volume as the driver does: makes one Mount, checks its answer and writes the files. */
-export async function mountVolume(
+export async function mountVolume<V extends PodVolume>(
   target: MountTarget,
-  rendered: RenderedVolume,
+  rendered: V,
   targetDir: string,
-): Promise<MountedVolume> {
+): Promise<MountedVolume<V>> {
   const { name, namespace, parameters, volume } = rendered;
   const published = await publish(target, {
     parameters,
