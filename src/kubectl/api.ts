@@ -14,6 +14,7 @@ import { at, type KubeObject, objectsAt, textAt } from './objects.ts';
 
 /** Objects in one answer to a list. */
 const PAGE = 250;
+const MAX_PAGES = 400;
 const ANSWER_LIMITS: JsonLimits = { bytes: 32 * 1024 * 1024, entries: 4_000_000, depth: 128 };
 
 /** One request. */
@@ -27,6 +28,18 @@ export interface KubeRequest {
   readonly body?: { readonly type: string; readonly text: string };
   /** Default: that of a JSON answer. */
   readonly maxBytes?: number;
+  /** A shorter time limit than that of the client, in milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+/** Which objects of a list are wanted. */
+export interface KubeListOptions {
+  /** The most objects that are kept. */
+  readonly max: number;
+  /** Selectors. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Says of an object whether it is kept. Default: all are. */
+  readonly keep?: (object: KubeObject) => boolean;
 }
 
 /** The objects of a list. `cut` is true if there are more than were asked for. */
@@ -56,21 +69,23 @@ export class KubeApi {
     throw this.#error('ERR_VAULT', `the answer to ${pathOf(request)} cannot be read: ${reason}`);
   }
 
-  /** Returns the objects at a path, at most `max`, page by page. `query` holds selectors. Throws: as {@link json}. */
-  async list(
-    path: string,
-    { max, query = {} }: { max: number; query?: Readonly<Record<string, string>> },
-  ): Promise<KubeList> {
+  /** Returns the objects at a path, page by page. Throws: as {@link json}. */
+  async list(path: string, { max, query = {}, keep = () => true }: KubeListOptions): Promise<KubeList> {
     const items: KubeObject[] = [];
     let next = '';
-    do {
+    for (let pages = 0; pages < MAX_PAGES && items.length < max; pages++) {
       const limit = String(Math.min(PAGE, max - items.length));
       const search = new URLSearchParams({ ...query, limit, ...(next === '' ? {} : { continue: next }) });
       const page = await this.json({ path: `${path}?${search}` });
-      items.push(...objectsAt(page, 'items').slice(0, max - items.length));
+      items.push(
+        ...objectsAt(page, 'items')
+          .filter(keep)
+          .slice(0, max - items.length),
+      );
       next = textAt(page, 'metadata', 'continue');
-    } while (next !== '' && items.length < max);
-    return { items, cut: next !== '' };
+      if (next === '') return { items, cut: false };
+    }
+    return { items, cut: true };
   }
 
   /** Returns the text that answers a request. Throws: as {@link json}. */
@@ -90,7 +105,8 @@ export class KubeApi {
       'user-agent': 'kubectl-akv',
       ...(body === undefined ? {} : { 'content-type': body.type, 'content-length': Buffer.byteLength(body.text) }),
     };
-    const signal = AbortSignal.timeout(this.#timeoutMs);
+    const timeoutMs = Math.min(this.#timeoutMs, request.timeoutMs ?? this.#timeoutMs);
+    const signal = AbortSignal.timeout(timeoutMs);
     try {
       const send = url.protocol === 'http:' ? http.request : https.request;
       const sent = send(url, { ...options, method, headers, signal });
@@ -100,7 +116,7 @@ export class KubeApi {
       return { status: answer.statusCode ?? 0, body: await bodyOf(answer, maxBytes) };
     } catch (error) {
       if (error instanceof ProviderError) throw this.#error(error.code, `${error.message}: ${pathOf(request)}`);
-      const reason = signal.aborted ? `no answer within ${this.#timeoutMs / 1000} s` : reasonOf(error);
+      const reason = signal.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error);
       throw this.#error('ERR_UNREACHABLE', `${reason}; check that kubectl get pods works`);
     }
   }

@@ -51,6 +51,9 @@ export interface ClassStatus {
   readonly lastFailure?: Failure;
 }
 
+/** Reasons of events about volumes that could not be mounted or, by drivers up to v1.5, renewed. */
+export const FAILURES = ['FailedMount', 'MountRotationFailed'] as const;
+
 /** Everything that was read from the API server. */
 export interface ReadObjects {
   readonly classes: readonly KubeObject[];
@@ -162,7 +165,7 @@ function failuresOf({ events, pending, statuses }: ReadObjects): ReadonlyMap<str
     const message = textAt(event, 'message');
     const namespace = textAt(event, 'involvedObject', 'namespace');
     const pod = textAt(event, 'involvedObject', 'name');
-    if (!['FailedMount', 'MountRotationFailed'].includes(textAt(event, 'reason'))) continue;
+    if (textAt(event, 'involvedObject', 'kind') !== 'Pod') continue;
     const [, volume] = /failed for volume "([^"]*)"/.exec(message) ?? [];
     const waiting = volumes.get(`${namespace}/${pod}`)?.filter((one) => one.volume === volume) ?? [];
     const classes = [

@@ -18,6 +18,7 @@ import { type Workload, workloadOf } from '../render/into/workload.ts';
 import { DEFAULT_MOUNT_PATH } from '../render/mount-path.ts';
 import { type Rendering, type RenderOptions, render } from '../render/render.ts';
 import { classOf } from '../render/volume.ts';
+import { type CheckContext, checkManifests } from '../spc/check.ts';
 import { withLanguages } from '../spc/languages.ts';
 import type { KubeApi } from './api.ts';
 import type { Write } from './apply.ts';
@@ -32,6 +33,7 @@ export interface ConnectRequest {
   /** Such as `deploy/mosquitto`. */
   readonly workload: string;
   readonly options: RenderOptions;
+  readonly check: CheckContext;
 }
 
 /** What has to be written, in this order. */
@@ -88,10 +90,12 @@ export async function planConnect(api: KubeApi, request: ConnectRequest): Promis
   );
   const wish = { place: 'RESOURCE', text: textOfItem(named) };
   const planned = planWorkload({ live, type, namespace, given, wish, manager });
+  const errors = rendering.remarks.filter(({ severity }) => severity === 'error').map(({ message }) => message);
   const mistakes = [
-    ...rendering.remarks.filter(({ severity }) => severity === 'error').map(({ message }) => message),
+    ...errors,
     ...rendering.mistakes,
     ...classWrites.flatMap(foreignClass),
+    ...(errors.length > 0 ? [] : await mistakesOf(classWrites, request.check)),
     ...planned.mistakes,
   ];
   const notes = rendering.remarks.filter(({ severity }) => severity === 'note').map(({ message }) => message);
@@ -155,6 +159,17 @@ async function renderedOf(resource: KubeObject, type: ResourceType, options: Ren
 
 function withNamespace({ metadata, ...rest }: ReturnType<typeof classOf>, namespace: string): KubeObject {
   return { ...rest, metadata: { ...metadata, namespace } };
+}
+
+/** Returns what the provider would refuse in the classes, such as a placeholder of the documentation. */
+async function mistakesOf(writes: readonly Write[], check: CheckContext): Promise<readonly string[]> {
+  const reports = await Promise.all(writes.map(({ body }) => checkManifests(JSON.stringify(body), check)));
+  const found = reports.flatMap(({ manifests }) => manifests);
+  return found.flatMap(({ name, findings }) =>
+    findings.flatMap(({ severity, message }) =>
+      severity === 'error' ? [`SecretProviderClass ${name}: ${message}`] : [],
+    ),
+  );
 }
 
 /** Returns a mistake if a class of this name exists that was made from something else. */

@@ -72,6 +72,8 @@ export async function openKubeconfig(flags: KubeFlags, { env, stderr }: KubeSurr
       await config.applyToHTTPSOptions(options).catch((error: unknown) => {
         throw new ProviderError('ERR_AUTHENTICATION', `cannot log in to the cluster: ${messageOf(error)}`);
       });
+      // The library makes one agent, which opens a connection for each request unless it is told not to.
+      if (typeof options.agent === 'object') Object.assign(options.agent, { keepAlive: true });
       if (flags.asGroup !== undefined) Object.assign(options.headers ?? {}, { 'Impersonate-Group': flags.asGroup });
       return options;
     },

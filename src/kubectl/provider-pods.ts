@@ -3,7 +3,7 @@
  * What the user may not read, or does not answer, is reported and left out.
  */
 
-import { messageOf, ProviderError } from '../base/errors.ts';
+import { ProviderError } from '../base/errors.ts';
 import type { KubeApi } from './api.ts';
 import { fieldsOf, type LogFields } from './log-lines.ts';
 import { type Metrics, parseMetrics } from './metrics.ts';
@@ -35,6 +35,7 @@ const MAX_PODS = 5_000;
 const LOG_LINES = 2_000;
 /** Lines of the provider's log have at most 8 KiB. */
 const MAX_LOG_BYTES = LOG_LINES * 8_192;
+const METRICS_TIMEOUT_MS = 5_000;
 const MAX_METRICS_BYTES = 16 * 1024 * 1024;
 
 /** Finds the pods of the provider, of all nodes or of one, in one namespace or in all. */
@@ -106,35 +107,42 @@ export async function readLog(
 /** Reads the metrics of a provider through the proxy of the API server. Throws: as `KubeApi.text`. */
 async function readMetrics(api: KubeApi, { namespace, name, metricsPort = 8898 }: ProviderPod): Promise<Metrics> {
   const path = `/api/v1/namespaces/${namespace}/pods/${name}:${metricsPort}/proxy/metrics`;
-  return parseMetrics(await api.text({ path, accept: 'text/plain', maxBytes: MAX_METRICS_BYTES }));
+  return parseMetrics(
+    await api.text({ path, accept: 'text/plain', maxBytes: MAX_METRICS_BYTES, timeoutMs: METRICS_TIMEOUT_MS }),
+  );
 }
 
 /** Requests at the same time. */
 const PARALLEL = 8;
+/** Failures after which no more providers are asked: each can take the whole time limit. */
+const MAX_FAILURES = 8;
 
 /**
- * Reads the metrics of several providers. Returns those of the ones that answered, and one sentence for each reason why
- * another did not.
+ * Reads the metrics of several providers. Returns those of the ones that answered, and how many did not, with the first
+ * reason.
  */
 export async function readAllMetrics(
   api: KubeApi,
   providers: readonly ProviderPod[],
-): Promise<{ readonly metrics: Metrics; readonly problems: readonly string[] }> {
+): Promise<{ readonly metrics: Metrics; readonly missing: number; readonly reason: string }> {
   const metrics = new Map<string, number>();
-  const problems = new Map<string, string[]>();
+  const failures: ProviderError[] = [];
   const left = [...providers];
-  const work = async () => {
-    for (let one = left.shift(); one !== undefined; one = left.shift()) {
-      try {
-        for (const [key, value] of await readMetrics(api, one)) metrics.set(key, value);
-      } catch (error) {
-        const reason = messageOf(error).replaceAll(one.name, 'POD');
-        problems.set(reason, [...(problems.get(reason) ?? []), one.name]);
-        // What one may not read, one may not read of the others either.
-        if (isForbidden(error)) left.length = 0;
-      }
+  let answered = 0;
+  const readNext = async (one: ProviderPod) => {
+    try {
+      for (const [key, value] of await readMetrics(api, one)) metrics.set(key, value);
+      answered++;
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      failures.push(error);
     }
   };
+  // What one may not read, one may not read of the others either.
+  const isUseless = () => failures.some(isForbidden) || failures.length >= MAX_FAILURES;
+  const work = async () => {
+    for (let one = left.shift(); one !== undefined && !isUseless(); one = left.shift()) await readNext(one);
+  };
   await Promise.all(Array.from({ length: PARALLEL }, work));
-  return { metrics, problems: [...problems].map(([reason, [first = '']]) => reason.replaceAll('POD', first)) };
+  return { metrics, missing: providers.length - answered, reason: failures[0]?.message ?? '' };
 }

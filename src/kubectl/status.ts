@@ -4,10 +4,10 @@
  */
 
 import { ProviderError } from '../base/errors.ts';
-import type { KubeApi } from './api.ts';
-import { type ClassStatus, classStatuses, nodeOf } from './class-status.ts';
+import type { KubeApi, KubeListOptions } from './api.ts';
+import { type ClassStatus, classStatuses, FAILURES, nodeOf } from './class-status.ts';
 import type { Metrics } from './metrics.ts';
-import { isOurs, type KubeObject, STORE_API } from './objects.ts';
+import { classVolumesOf, isOurs, type KubeObject, STORE_API } from './objects.ts';
 import { findProviders, readAllMetrics } from './provider-pods.ts';
 
 /** The state of all classes, and notes on what could not be read. */
@@ -26,7 +26,6 @@ export interface StatusScope {
 }
 
 const MAX_OBJECTS = 10_000;
-const MAX_EVENTS = 2_000;
 /** Providers whose metrics are read. */
 const MAX_PROVIDERS = 500;
 
@@ -34,10 +33,10 @@ const MAX_PROVIDERS = 500;
 export async function readStatus(api: KubeApi, scope: StatusScope): Promise<StatusReport> {
   const notes: string[] = [];
   const below = scope.namespace === '' ? '' : `/namespaces/${scope.namespace}`;
-  const list = async (path: string, what: string, query: Readonly<Record<string, string>> = {}) => {
-    const max = what === 'events' ? MAX_EVENTS : MAX_OBJECTS;
+  const list = async (path: string, what: string, wanted: Partial<KubeListOptions> = {}) => {
+    const max = MAX_OBJECTS;
     try {
-      const { items, cut } = await api.list(path, { max, query });
+      const { items, cut } = await api.list(path, { max, ...wanted });
       if (cut) notes.push(`only the first ${max} ${what} were read; choose a namespace with -n`);
       return items;
     } catch (error) {
@@ -48,14 +47,19 @@ export async function readStatus(api: KubeApi, scope: StatusScope): Promise<Stat
   };
   const { items, cut } = await api.list(`${STORE_API}${below}/secretproviderclasses`, { max: MAX_OBJECTS });
   if (cut) notes.push(`only the first ${MAX_OBJECTS} SecretProviderClasses were read; choose a namespace with -n`);
-  const [statuses, pending, events] = await Promise.all([
+  const [statuses, pending, ...events] = await Promise.all([
     list(`${STORE_API}${below}/secretproviderclasspodstatuses`, 'mounted volumes'),
-    list(`/api/v1${below}/pods`, 'pods that wait for their volumes', { fieldSelector: 'status.phase=Pending' }),
-    list(`/api/v1${below}/events`, 'events', { fieldSelector: 'type=Warning,involvedObject.kind=Pod' }),
+    list(`/api/v1${below}/pods`, 'pods that wait for their volumes', {
+      query: { fieldSelector: 'status.phase=Pending' },
+      keep: (pod) => classVolumesOf(pod).length > 0,
+    }),
+    ...FAILURES.map((reason) =>
+      list(`/api/v1${below}/events`, `events ${reason}`, { query: { fieldSelector: `reason=${reason}` } }),
+    ),
   ]);
   const classes = items.filter((one) => isOurs(one, scope.providerNames));
   const metrics = await metricsOf(api, { statuses, scope, notes });
-  return { classes: classStatuses({ classes, statuses, pending, events, metrics }, items), notes };
+  return { classes: classStatuses({ classes, statuses, pending, events: events.flat(), metrics }, items), notes };
 }
 
 async function metricsOf(
@@ -72,8 +76,11 @@ async function metricsOf(
     notes.push(`expiry and failing rotations are not known: ${why}`);
     return new Map();
   }
-  if (asked.length > MAX_PROVIDERS) notes.push(`only the metrics of the first ${MAX_PROVIDERS} providers were read`);
-  const { metrics, problems } = await readAllMetrics(api, asked.slice(0, MAX_PROVIDERS));
-  for (const reason of problems) notes.push(`expiry and failing rotations are not all known: ${reason}`);
+  const { metrics, missing, reason } = await readAllMetrics(api, asked.slice(0, MAX_PROVIDERS));
+  const unread = missing + Math.max(0, asked.length - MAX_PROVIDERS);
+  if (unread > 0) {
+    const count = `the metrics of ${unread} of ${asked.length} providers were not read`;
+    notes.push(`expiry and failing rotations are not all known: ${count}${reason === '' ? '' : `: ${reason}`}`);
+  }
   return metrics;
 }

@@ -212,7 +212,8 @@ function decide({ pod, events, log, report }: Evidence): Cause | undefined {
   if (found !== undefined) return found;
   const lastOfEach = new Map(log.map(({ fields }) => [fields.secretProviderClass ?? '', fields]));
   const logged = [...lastOfEach.values()].map(causeOfLine).find((cause) => cause !== undefined);
-  const event = events.at(-1);
+  // What the kubelet sums up after two minutes names no cause.
+  const event = events.findLast(({ message }) => !/^Unable to (attach or )?mount volumes/.test(message));
   if (logged !== undefined || event === undefined) return logged;
   return textAt(pod, 'status', 'phase') === 'Pending' ? causeOfEvent(event) : undefined;
 }

@@ -233,6 +233,15 @@ describe('kubectl akv connect', () => {
     expect(patches()).toEqual([]);
   });
 
+  it('refuses a placeholder, which --directory-id fills', async () => {
+    stub().objects.push(example('broker-listener'), workload(['broker']));
+    const io = recordedIo();
+    const to = { resource: 'BrokerListener/tls-listener-manual', workload: 'deploy/mosquitto' };
+    expect(await runConnect(to, options(), io)).toBe(1);
+    expect(io.printed.stderr).toMatch(/^error: SecretProviderClass .*<AKV directory ID>/m);
+    expect(patches()).toEqual([]);
+  });
+
   it('explains a conflict with another manager, and takes the fields over with --force-conflicts', async () => {
     stub().objects.push(example('broker-listener'), workload(['broker']));
     stub().answer = ({ method, url }, response) => {

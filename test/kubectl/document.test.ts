@@ -1,17 +1,22 @@
-// Runs the commands of docs/kubectl.md as kubectl does: the built program under its name, with the rights of the page.
+// Runs the commands of docs/kubectl.md with the rights of the page.
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { runPlugin } from '../../src/cli/kubectl.ts';
 import { NEXT_STEPS } from '../../src/kubectl/causes.ts';
 import { STATUS_OF } from '../../src/server/status.ts';
 import type { StubObject, StubRequest } from '../support/kube-stub.ts';
-import { codeBlocks, firstColumn, section, textOf } from '../support/markdown.ts';
+import { codeBlocks, firstColumn, root, section, textOf } from '../support/markdown.ts';
 import { mounted, node, pod, spc, useCluster } from './cluster.ts';
 
 const { stub } = useCluster();
+const directMount = () => Promise.reject(new Error('no Mount is asked for'));
 const PAGE = 'docs/kubectl.md';
+const TENANT = '11111111-1111-1111-1111-111111111111';
 const NAMESPACE = 'azure-iot-operations';
 const blocks = (language: string) => codeBlocks(textOf(PAGE), language);
 const commands = blocks('sh').flatMap((text) => text.trim().split('\n'));
@@ -39,7 +44,8 @@ function isGranted(request: StubRequest): boolean {
 
 function objects(): readonly StubObject[] {
   const moved = (one: StubObject): StubObject => ({ ...one, metadata: { ...one.metadata, namespace: NAMESPACE } });
-  const listener = moved(parse(readFileSync('examples/broker-listener.yaml', 'utf8')) as StubObject);
+  const text = readFileSync('examples/broker-listener.yaml', 'utf8').replace('<AKV directory ID>', TENANT);
+  const listener = moved(parse(text) as StubObject);
   const containers = [{ name: 'broker', image: 'eclipse-mosquitto' }];
   const spec = { template: { spec: { containers } } };
   return [
@@ -66,10 +72,24 @@ describe('docs/kubectl.md', () => {
       response.writeHead(403).end('{}');
       return true;
     };
+    const output = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const remarks = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     const [, , ...args] = line.split(' ');
-    const env = { ...process.env, KUBECONFIG: stub().kubeconfig };
-    const ran = await promisify(execFile)(process.execPath, ['dist/kubectl-akv.js', ...args], { env });
-    expect([refused, ran.stdout.length > 0]).toEqual([[], true]);
+    try {
+      await runPlugin([...args, '--kubeconfig', stub().kubeconfig], { directMount });
+      expect([refused, output.mock.calls.length > 0, process.exitCode]).toEqual([[], true, 0]);
+    } finally {
+      output.mockRestore();
+      remarks.mockRestore();
+      process.exitCode = undefined;
+    }
+  });
+
+  it.each(['kubectl-akv', 'kubectl-akv.js'])('the program is the plugin under the name %s', async (name) => {
+    const path = join(mkdtempSync(join(tmpdir(), 'akv-plugin-')), name);
+    symlinkSync(join(root, 'dist/main.js'), path);
+    const { stdout } = await promisify(execFile)(process.execPath, [path, 'status', '--help']);
+    expect(stdout).toContain('Usage: kubectl akv status');
   });
 
   it('lists the causes of why', () => {

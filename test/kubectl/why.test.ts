@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { runWhy } from '../../src/cli/kubectl/why.ts';
 import { logLine } from '../../src/cli/log-line.ts';
-import { NEXT_STEPS } from '../../src/kubectl/causes.ts';
+import { causeOfEvent, causeOfLine, NEXT_STEPS } from '../../src/kubectl/causes.ts';
+import { fieldsOf } from '../../src/kubectl/log-lines.ts';
 import type { Diagnosis } from '../../src/kubectl/why.ts';
 import { STATUS_OF } from '../../src/server/status.ts';
 import { recordedIo } from '../support/cli.ts';
@@ -103,10 +104,21 @@ describe('what events say', () => {
       event('web-0', 'FailedMount', 'rpc error: code = InvalidArgument desc = Readonly is not true in request'),
     ],
     ['NOT_SCHEDULED', event('web-0', 'FailedScheduling', '0/3 nodes are available: 3 Insufficient memory.')],
-  ])('is the cause %s', async (expected, failed) => {
-    const { cause, events } = await why([...ready, failed]);
-    expect(cause?.code).toBe(expected);
-    expect(events).toHaveLength(1);
+  ])('is the cause %s', (expected, { reason, message }) => {
+    expect(causeOfEvent({ reason: String(reason), message: String(message) }).code).toBe(expected);
+  });
+
+  it('is the cause of a pod that waits', async () => {
+    const { code, cause, events } = await why([...ready, mountFailed('web-0', 'NotFound', 'gone')]);
+    expect([code, cause?.code, cause?.text, events.length]).toEqual([1, 'ERR_NOT_FOUND', 'gone', 1]);
+  });
+
+  it('is not what the kubelet sums up later', async () => {
+    const late = { lastTimestamp: '2026-11-29T11:59:00Z', metadata: { name: 'late', namespace: 'shop' } };
+    const text = 'Unable to attach or mount volumes: unmounted volumes=[certs]: timed out waiting for the condition';
+    const sum = { ...event('web-0', 'FailedMount', text), ...late };
+    const { cause } = await why([...ready, mountFailed('web-0', 'NotFound', 'gone'), sum]);
+    expect(cause?.code).toBe('ERR_NOT_FOUND');
   });
 
   it('is over once the pod runs', async () => {
@@ -125,18 +137,15 @@ describe('what events say', () => {
 describe('what the provider wrote', () => {
   const ready = [pod('web-0'), spc('web'), ...node()];
 
-  it.each(Object.keys(STATUS_OF).flatMap((code) => [[code, true] as const, [code, false] as const]))(
-    'is the cause %s (JSON: %s)',
-    async (code, json) => {
-      stub().logs.set(
-        'akv-n1',
-        line({ level: 'error', msg: 'Mount failed', code, error: 'the "reason"\nand more' }, json),
-      );
-      const { cause, log } = await why([...ready, mountFailed('web-0', 'Unknown', 'x')]);
-      expect(cause).toEqual({ code, text: 'the "reason"\nand more', nextStep: NEXT_STEPS[code as 'ERR_VAULT'] });
-      expect(log).toHaveLength(1);
-    },
-  );
+  it.each([true, false])('is read in both formats (JSON: %s), and each error code has its next step', (json) => {
+    for (const code of Object.keys(STATUS_OF)) {
+      const text = line({ level: 'error', msg: 'Mount failed', code, error: 'the "reason"\nand more' }, json);
+      const nextStep = NEXT_STEPS[code as 'ERR_VAULT'];
+      expect(causeOfLine(fieldsOf(text.trimEnd()))).toEqual({ code, text: 'the "reason"\nand more', nextStep });
+    }
+    for (const text of ['', 'plain text', '{"level":', '{"level":"error","code":"x"}', 'level=error code=ERR_X'])
+      expect(causeOfLine(fieldsOf(text))).toBeUndefined();
+  });
 
   it('is about this pod only, and the last line of each class decides', async () => {
     const failed = { level: 'error', msg: 'Mount failed', code: 'ERR_NOT_FOUND', error: 'gone' };

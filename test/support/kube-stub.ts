@@ -40,6 +40,8 @@ export interface KubeStub {
   /** The metrics of pods, by name. */
   readonly metrics: Map<string, string>;
   readonly requests: StubRequest[];
+  /** Number of connections since the start. */
+  connections: number;
   /** Requests whose `METHOD path` matches are refused with 403. */
   forbidden: RegExp | undefined;
   /** Answers in place of the server; returns false to leave the answer to it. */
@@ -77,6 +79,7 @@ export async function startKubeStub(): Promise<KubeStub> {
   const server = createServer({ cert: own.certificate.toString(), key: keyPem(own.key) }, (message, response) => {
     void handle(stub, message, response);
   });
+  server.on('secureConnection', () => stub.connections++);
   server.on('tlsClientError', () => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const ca = Buffer.from(authority.certificate.toString()).toString('base64');
@@ -89,6 +92,7 @@ export async function startKubeStub(): Promise<KubeStub> {
     logs: new Map(),
     metrics: new Map(),
     requests: [],
+    connections: 0,
     forbidden: undefined,
     answer: undefined,
     aggregated: true,

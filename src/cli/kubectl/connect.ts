@@ -10,7 +10,8 @@ import { diffOf, writeObject } from '../../kubectl/apply.ts';
 import { type ConnectPlan, planConnect } from '../../kubectl/connect.ts';
 import { exitCodeOf, type Io, processIo } from '../io.ts';
 import { renderOptionsOf } from '../render-options.ts';
-import { addClusterOptions, type ClusterOptions, openCluster } from './cluster-options.ts';
+import { checkContextOf } from './check.ts';
+import { addClusterOptions, type ClusterOptions, openCluster, providerNamesOf } from './cluster-options.ts';
 import { withoutDriver } from './status.ts';
 
 /** The arguments of `connect`. */
@@ -67,7 +68,10 @@ export function runConnect(
     const wanted = renderOptionsOf({ ...options, format: 'manifests' });
     const api = await openCluster(options, io);
     const { namespace } = api.access;
-    const plan = await planConnect(api, { namespace, item: resource, workload, options: wanted }).catch(
+    const names = providerNamesOf(options);
+    const providerName = options.provider === undefined ? names : [...names, options.provider];
+    const check = checkContextOf({ ...options, providerName }, io);
+    const plan = await planConnect(api, { namespace, item: resource, workload, options: wanted, check }).catch(
       (error: unknown) => {
         throw withoutDriver(error);
       },

@@ -3,11 +3,11 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { type ApiServer, type KubernetesObject, startApiServer } from '../cluster/api-server.ts';
-import { run } from '../cluster/process.ts';
-import { clusterProgram, clusterWanted } from '../cluster/programs.ts';
+import { mounted, pod, spc } from '../kubectl/cluster.ts';
 import { codeBlocks, root, textOf } from '../support/markdown.ts';
-import { mounted, pod, spc } from './cluster.ts';
+import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
+import { run } from './process.ts';
+import { clusterProgram, clusterWanted } from './programs.ts';
 
 const LIMIT_MS = 300_000;
 const NAMESPACE = 'azure-iot-operations';
