@@ -11,6 +11,7 @@ import { officialValues } from '../chart/official-values.ts';
 import { builtProgram } from '../support/e2e.ts';
 import { codeBlocks, markdownFiles, root, textOf } from '../support/markdown.ts';
 import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
+import { BROKER_CRDS } from './broker-crds.ts';
 import { run } from './process.ts';
 import { clusterProgram, clusterWanted } from './programs.ts';
 
@@ -45,6 +46,8 @@ describe.skipIf(!wanted)('a real API server', () => {
   let server: ApiServer;
   beforeAll(async () => {
     server = await startApiServer();
+    await server.apply(BROKER_CRDS);
+    await server.kubectl(['wait', '--for=condition=Established', '--timeout=2m', 'crd', '--all']);
     for (const name of new Set([BROKERS, 'other', ...namespaces])) await server.createNamespace(name);
     await server.kubectl(['create', 'serviceaccount', 'app']);
   }, LIMIT_MS);
@@ -175,6 +178,35 @@ describe.skipIf(!wanted)('a real API server', () => {
       for (const { kind, metadata, spec } of classes) {
         expect((await server.get(kind, metadata.name, metadata.namespace)).spec).toEqual(spec);
       }
+    });
+
+    test('takes resources with secretName, and holders whose pods run where Pod Security is restricted', async () => {
+      const text = render('--secret-names', '--holder');
+      await server.apply(text);
+      const objects = parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject);
+      for (const { kind, metadata, spec } of objects.filter((one) => one.kind !== 'Deployment'))
+        expect((await server.get(kind, metadata.name, metadata.namespace)).spec).toEqual(spec);
+      const pods = objects.flatMap(({ metadata, spec }) => {
+        const { template } = spec as { template?: Tree };
+        if (template === undefined) return [];
+        return [
+          { apiVersion: 'v1', kind: 'Pod', ...template, metadata: { name: metadata.name, namespace: 'holders' } },
+        ];
+      });
+      await server.createNamespace('holders', { 'pod-security.kubernetes.io/enforce': 'restricted' });
+      await server.apply(pods.map((pod) => JSON.stringify(pod)).join('\n---\n'));
+      expect(pods).toHaveLength(3);
+    });
+
+    test('takes SecretSyncs', async () => {
+      const page = textOf('docs/render-secrets.md');
+      const [resource = ''] = codeBlocks(page, 'yaml');
+      const file = join(server.directory, 'workload-identity.yaml');
+      writeFileSync(file, resource);
+      const args = [builtProgram(), 'render', '--sync-controller', '--account-name=app', file];
+      await server.apply(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+      const synced = await server.get('secretsync', 'broker-listener-tls-listener-manual-tls', BROKERS);
+      expect(synced.spec).toMatchObject({ serviceAccountName: 'app', secretObject: { type: 'kubernetes.io/tls' } });
     });
 
     test('lets a pod with their volumes run where Pod Security is restricted', async () => {
