@@ -16,6 +16,8 @@ export interface OutputTraits {
   readonly takesPassword: boolean;
   /** A {@link Pkcs12Profile} can be chosen. */
   readonly takesProfile: boolean;
+  /** The roots are trusted entries in it, in Java's way. */
+  readonly trustsRoots: boolean;
   /** The file may be declared optional, since a valid certificate may lack its contents. */
   readonly mayBeOptional: boolean;
 }
@@ -28,6 +30,7 @@ const CERTIFICATES_PEM: OutputTraits = {
   takesKeyFormat: false,
   takesPassword: false,
   takesProfile: false,
+  trustsRoots: false,
   mayBeOptional: false,
 };
 const KEY_PEM: OutputTraits = { ...CERTIFICATES_PEM, holdsKey: true, takesKeyFormat: true };
@@ -42,7 +45,8 @@ export const OUTPUTS = {
   privateKey: { ...KEY_PEM, holdsCertificates: false },
   combined: KEY_PEM,
   pfx: { ...PKCS12, holdsKey: true, takesProfile: true },
-  truststore: PKCS12,
+  keystore: { ...PKCS12, holdsKey: true, takesProfile: true, trustsRoots: true },
+  truststore: { ...PKCS12, trustsRoots: true },
   der: { ...CERTIFICATES_PEM, encoding: 'der' },
 } as const satisfies Readonly<Record<string, OutputTraits>>;
 

@@ -68,6 +68,8 @@ export const PKCS12_FORMS = {
 export interface Pkcs12Contents {
   readonly key?: KeyObject | undefined;
   readonly certificates: readonly X509Certificate[];
+  /** Certificates that Java lists as trusted entries. They may be among `certificates`. */
+  readonly trusted?: readonly X509Certificate[];
   /** The alias in Java. */
   readonly friendlyName?: string | undefined;
 }
@@ -77,19 +79,26 @@ export interface Pkcs12Contents {
  * node-forge's own writer supports only RSA keys and a SHA-1 MAC.
  */
 export async function writePkcs12(contents: Pkcs12Contents, form: Pkcs12Form): Promise<Buffer> {
-  const { key, certificates, friendlyName } = contents;
+  const { key, certificates, trusted = [], friendlyName } = contents;
   const leaf = key && certificates.find((certificate) => keyFits(key, certificate));
   const keyDer = refusing('its private key cannot be written: it is damaged', () =>
     key?.export({ format: 'der', type: 'pkcs8' }),
   );
   const naming = friendlyName === undefined ? [] : [attribute(OID.friendlyName, bmpString(friendlyName))];
   const own = [...naming, attribute(OID.localKeyId, octetString(Buffer.from([1, 0, 0, 0])))];
-  const digest = contentsDigest([keyDer ?? Buffer.alloc(0), ...certificates.map(({ raw }) => raw)]);
+  const digest = contentsDigest([keyDer ?? Buffer.alloc(0), ...[...certificates, ...trusted].map(({ raw }) => raw)]);
   const protection = new Protection(form, digest);
   const parts: Asn1[] = [];
   if (keyDer !== undefined) parts.push(plainPart(await keyBag(keyDer, own, protection)));
-  if (certificates.length > 0) {
-    const bags = certificates.map((certificate) => certificateBag(certificate, certificate === leaf ? own : []));
+  if (certificates.length + trusted.length > 0) {
+    const aliases = aliasesOf(trusted, friendlyName);
+    const prints = trusted.map(({ fingerprint256 }) => fingerprint256);
+    const plain = certificates.filter((one) => one === leaf || !prints.includes(one.fingerprint256));
+    const bags = [
+      ...plain.map((certificate) => certificateBag(certificate, certificate === leaf ? own : [])),
+      // A leaf that signed itself is here a second time: Java trusts no entry that belongs to a key.
+      ...trusted.map((certificate, i) => certificateBag(certificate, trustOf(aliases[i] ?? ''))),
+    ];
     parts.push(await certificatePart(bags, protection));
   }
   return sealed(parts, protection);
@@ -117,13 +126,16 @@ export async function writeTruststore(
     contentsDigest(certificates.map(({ raw }) => raw)),
   );
   const aliases = aliasesOf(certificates);
-  const bags = certificates.map((certificate, i) =>
-    certificateBag(certificate, [
-      attribute(OID.friendlyName, bmpString(aliases[i] ?? '')),
-      attribute(OID.trustedKeyUsage, objectIdentifier(OID.anyExtendedKeyUsage)),
-    ]),
-  );
+  const bags = certificates.map((certificate, i) => certificateBag(certificate, trustOf(aliases[i] ?? '')));
   return sealed([await certificatePart(bags, protection)], protection);
+}
+
+/** Returns the attributes with which Java lists a certificate as trusted for any purpose. */
+function trustOf(alias: string): readonly Asn1[] {
+  return [
+    attribute(OID.friendlyName, bmpString(alias)),
+    attribute(OID.trustedKeyUsage, objectIdentifier(OID.anyExtendedKeyUsage)),
+  ];
 }
 
 /** A form with its password bytes, work budget and salts. */
@@ -256,9 +268,12 @@ function contentsDigest(parts: readonly Buffer[]): Buffer {
   return digest.digest();
 }
 
-/** The aliases: the common names in lower case, as Java compares them, numbered if they repeat. */
-function aliasesOf(certificates: readonly X509Certificate[]): readonly string[] {
-  const taken = new Set<string>();
+/** The aliases: the common names in lower case, as Java compares them, numbered if they repeat or are in `others`. */
+function aliasesOf(
+  certificates: readonly X509Certificate[],
+  ...others: readonly (string | undefined)[]
+): readonly string[] {
+  const taken = new Set(others.map((name) => name?.toLowerCase()));
   return certificates.map((certificate) => {
     const name = (commonNameOf(certificate) ?? 'certificate').toLowerCase();
     let alias = name;

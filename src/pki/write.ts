@@ -39,7 +39,7 @@ export async function writeOutput(
   options: OutputOptions,
 ): Promise<Buffer> {
   const { keyFormat = 'pkcs8', pfxForm = 'modern', password, seed } = options;
-  const { encoding, holdsKey } = traitsOf(output);
+  const { encoding, holdsKey, trustsRoots } = traitsOf(output);
   const missing = CONTENTS[output].mayBeEmpty ? undefined : missingFor(output, material);
   if (missing !== undefined) throw badContent(missing);
   const certificates = certificatesFor(output, material);
@@ -51,7 +51,8 @@ export async function writeOutput(
       return Buffer.concat(certificates.map(({ raw }) => raw));
     case 'pkcs12': {
       if (!holdsKey) return writeTruststore(certificates, { password, seed, form: pfxForm });
-      const contents = { key, certificates, friendlyName: leafOf(material).map(commonNameOf)[0] };
+      const trusted = trustsRoots ? material.authorities : [];
+      const contents = { key, certificates, trusted, friendlyName: leafOf(material).map(commonNameOf)[0] };
       return writePkcs12(contents, { ...PKCS12_FORMS[pfxForm], password: password ?? new Secret(''), seed });
     }
   }
@@ -172,6 +173,11 @@ const KEY_AND_LEAF: NeededPart = {
   missing: (material) => KEY.missing(material) ?? missingLeaf(material),
 };
 
+const KEY_LEAF_AND_AUTHORITIES: NeededPart = {
+  isAbsent: (material) => KEY.isAbsent(material) || AUTHORITIES.isAbsent(material),
+  missing: (material) => KEY_AND_LEAF.missing(material) ?? missingAuthorities(material),
+};
+
 /** The certificates of an output's file, in its order; the key and the encoding are traits of {@link OUTPUTS}. */
 interface OutputContents extends NeededPart {
   /** {@link writeOutput} writes an empty file if the needed part is absent. */
@@ -189,6 +195,7 @@ const CONTENTS: Readonly<Record<OutputKind, OutputContents>> = {
   privateKey: { ...KEY, certificates: () => [] },
   combined: { ...KEY_AND_LEAF, certificates: leafAndIntermediates },
   pfx: { ...KEY_AND_LEAF, certificates: ({ chain }) => pathOf(chain) },
+  keystore: { ...KEY_LEAF_AND_AUTHORITIES, certificates: ({ chain }) => pathOf(chain) },
   truststore: { ...AUTHORITIES, certificates: ({ authorities }) => authorities },
   der: { ...LEAF, certificates: leafOf },
 };

@@ -142,8 +142,11 @@ function parseProfile(fields: Fields, output: OutputKind): Pkcs12Profile {
 }
 
 function isOnlyFor(trait: Parameters<typeof outputsThat>[0]): string {
-  const kinds = outputsThat(trait);
-  return `is only for the ${kinds.length === 1 ? 'output' : 'outputs'} ${kinds.join(' and ')}`;
+  const kinds = [...outputsThat(trait)];
+  const last = kinds.pop();
+  return kinds.length === 0
+    ? `is only for the output ${last}`
+    : `is only for the outputs ${kinds.join(', ')} and ${last}`;
 }
 
 function reportPath(fields: Fields, name: string, path: string): void {

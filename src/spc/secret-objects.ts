@@ -176,9 +176,10 @@ function valueProblem(object: ObjectSpec, file: VolumeFile, isKey: boolean): str
 
 /** Returns the reason why the driver cannot open a file made of a certificate, or undefined. */
 function encodingProblem({ output, passwordFrom, pfxForm }: OutputSpec): string | undefined {
-  const { encoding, holdsKey } = traitsOf(output);
+  const { encoding, holdsKey, trustsRoots } = traitsOf(output);
   if (encoding === 'pem') return undefined;
-  if (encoding === 'der' || !holdsKey) return 'the driver reads PEM, or a PFX; take fullChain and privateKey';
+  if (encoding === 'der' || !holdsKey || trustsRoots)
+    return 'the driver reads PEM, or a PFX; take fullChain and privateKey';
   if (passwordFrom !== undefined) return 'the driver opens a PFX with the empty password only; leave passwordFrom out';
   if (pfxForm === 'modern')
     return 'the driver cannot read a PFX in modern form; set format: legacy, or take fullChain and privateKey';

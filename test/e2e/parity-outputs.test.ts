@@ -249,6 +249,14 @@ describe('the files of one certificate', () => {
     await expect(readBundle(bytes(files, 'x'))).rejects.toMatchObject({ code: 'ERR_BAD_CONTENT' });
   });
 
+  it('a keystore holds key, chain and roots', async () => {
+    holding(pfx)(world);
+    const files = await mounted([c({ keystore: { path: 'x', passwordFrom: 'pw' } }), password]);
+    const { keys, certificates } = await readBundle(bytes(files, 'x'), { password: new Secret(PASSWORD) });
+    expect(keys).toHaveLength(1);
+    expect(fingerprints(certificates)).toEqual(fingerprints([own, intermediate, root]));
+  });
+
   it('a truststore holds the roots and nothing else', async () => {
     holding(pfx)(world);
     const files = await mounted([c({ truststore: { path: 'x', passwordFrom: 'pw' } }), password]);

@@ -61,6 +61,7 @@ describe('an inspection', () => {
       'privateKey',
       'combined',
       'pfx',
+      'keystore',
       'truststore',
     ]);
   });
@@ -132,6 +133,7 @@ describe('an inspection', () => {
         privateKey   private key (RSA 2048)
         combined     private key (RSA 2048) | CN=broker.example, O=Test | CN=Intermediate 1, O=Test
         pfx          private key (RSA 2048) | CN=broker.example, O=Test | CN=Intermediate 1, O=Test | CN=Root, O=Test
+        keystore     private key (RSA 2048) | CN=broker.example, O=Test | CN=Intermediate 1, O=Test | CN=Root, O=Test
         truststore   CN=Root, O=Test
         der          CN=broker.example, O=Test
       "
@@ -158,12 +160,12 @@ describe('an inspection', () => {
         chain_incomplete: the certificate of the issuer "CN=Intermediate 2, O=Test" is missing. This is correct if the issuer is the root, which servers do not send; add it if it is an intermediate, or clients cannot verify the chain
 
       What the provider writes for each output
-        certificate                CN=broker.example, O=Test
-        chain                      CN=Intermediate 1, O=Test
-        fullChain                  CN=broker.example, O=Test | CN=Intermediate 1, O=Test
-        ca, truststore             nothing: it holds no root (self-signed) certificate; add it to the certificate in the vault, or name a secret that holds the CA certificates
-        privateKey, combined, pfx  nothing: there is no private key, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true
-        der                        CN=broker.example, O=Test
+        certificate                          CN=broker.example, O=Test
+        chain                                CN=Intermediate 1, O=Test
+        fullChain                            CN=broker.example, O=Test | CN=Intermediate 1, O=Test
+        ca, truststore                       nothing: it holds no root (self-signed) certificate; add it to the certificate in the vault, or name a secret that holds the CA certificates
+        privateKey, combined, pfx, keystore  nothing: there is no private key, only certificates; the secret of a certificate in Key Vault holds the key too, if its policy says "exportable": true
+        der                                  CN=broker.example, O=Test
       "
     `);
   });

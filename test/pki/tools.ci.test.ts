@@ -6,7 +6,7 @@ import { readBundle } from '../../src/pki/bundle.ts';
 import { type CertificateMaterial, pairKey } from '../../src/pki/certified-key.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { writeOutput } from '../../src/pki/write.ts';
-import { fingerprints, type IssuedChain, issueChain, type KeyType, sameKey } from '../support/pki.ts';
+import { fingerprints, type IssuedChain, issue, issueChain, type KeyType, sameKey } from '../support/pki.ts';
 import { FULL } from '../support/rounds.ts';
 import { has, toolDirectory } from '../support/tools.ts';
 
@@ -153,6 +153,19 @@ describe.skipIf(!has('keytool'))('keytool', slow, () => {
       expect(trusted).toContain('Your keystore contains 1 entry');
       expect(trusted).toContain('Entry type: trustedCertEntry');
       expect(trusted).toContain(chain.root.certificate.fingerprint256);
+      const self = await issue({ name: 'alone' });
+      for (const [material, alias, length] of [
+        [await materialOf(chain), 'broker.example', 4],
+        [await pairKey({ keys: [self.key], certificates: [self.certificate] }), 'alone', 1],
+      ] as const) {
+        put('both.p12', await writeOutput('keystore', material, options));
+        const both = run('keytool', ...JAVA, '-list', '-v', '-keystore', 'both.p12', '-storepass', 'changeit');
+        expect(both).toContain('Your keystore contains 2 entries');
+        expect(both).toMatch(
+          new RegExp(`Alias name: ${alias}\\n[^*]*PrivateKeyEntry\\nCertificate chain length: ${length}\\n`),
+        );
+        expect(both.match(/Entry type: trustedCertEntry/g)).toHaveLength(1);
+      }
       put('open.p12', await writeOutput('truststore', await materialOf(chain), { seed, pfxForm }));
       for (const password of ['any password', '']) {
         const open = run(

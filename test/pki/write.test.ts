@@ -72,6 +72,17 @@ describe('outputs of a certificate', () => {
     expect(fingerprints(bundle.certificates)).toEqual(fingerprints([chain.root.certificate]));
   });
 
+  it('hold key, chain and roots as a keystore; a leaf that signed itself is a root too', async () => {
+    const password = new Secret('pass');
+    const store = await readBundle(await writeOutput('keystore', material, { ...options, password }), { password });
+    expect(fingerprints(store.certificates)).toEqual(fingerprints(chain.certificates));
+    expect(store.keys.map(keyPem)).toEqual([keyPem(chain.leaf.key)]);
+    const { key, certificate } = await issue({ name: 'alone' });
+    const alone = await pairKey({ keys: [key], certificates: [certificate] });
+    const both = await readBundle(await writeOutput('keystore', alone, options));
+    expect(new Set(fingerprints(both.certificates))).toEqual(new Set(fingerprints([certificate])));
+  });
+
   it('are the same bytes each time, from whatever order the vault had', async () => {
     const again = await pairKey({ keys: [chain.leaf.key], certificates: chain.certificates });
     for (const output of OUTPUT_KINDS) {

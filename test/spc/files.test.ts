@@ -133,12 +133,12 @@ describe('files that cannot be', () => {
     [
       'a format of something else',
       object('truststore: {path: a, format: legacy}'),
-      `${here}.truststore.format is only for the output pfx`,
+      `${here}.truststore.format is only for the outputs pfx and keystore`,
     ],
     [
       'a password of something else',
       object('ca: {path: a, passwordFrom: pw}'),
-      `${here}.ca.passwordFrom is only for the outputs pfx and truststore`,
+      `${here}.ca.passwordFrom is only for the outputs pfx, keystore and truststore`,
     ],
     [
       'a password that is not there',
