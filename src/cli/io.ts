@@ -2,10 +2,10 @@
  * Standard streams, input files and exit codes of the commands. All commands use it. Refuses files that cannot be read.
  */
 
+import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { messageOf, ProviderError } from '../base/errors.ts';
 
 /** The number of characters that are searched for signs of UTF-16. */
@@ -21,8 +21,6 @@ export interface Input {
 export interface Io {
   stdout(text: string): void;
   stderr(text: string): void;
-  /** Reads all of standard input. */
-  stdin(): Promise<string>;
   /** Reads standard input in pieces. */
   stdinBytes(): AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -32,23 +30,25 @@ export interface Io {
 export const processIo: Io = {
   stdout: (output) => void process.stdout.write(output),
   stderr: (output) => void process.stderr.write(output),
-  stdin: () => text(process.stdin),
   stdinBytes: () => process.stdin,
   env: process.env,
 };
+
+/** The largest input that is read. All Secrets and manifests of a large cluster are smaller. */
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Reads the text of a file named on the command line; `-` is standard input.
  * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function readInput(name: string, io: Io): Promise<Input> {
-  if (name === '-') return inUtf8({ name: '<stdin>', text: await io.stdin() });
-  try {
-    return inUtf8({ name, text: await readFile(name, 'utf8') });
-  } catch (error) {
-    if (error instanceof ProviderError) throw error;
-    throw new ProviderError('ERR_USAGE', `cannot read ${name}: ${reasonOf(error)}`, { cause: error });
-  }
+  const { bytes, name: shown } = await readBytes(name, io, { maxBytes: MAX_BYTES + 1 });
+  if (bytes.length > MAX_BYTES)
+    throw new ProviderError(
+      'ERR_USAGE',
+      `cannot read ${shown}: it is larger than ${MAX_BYTES} bytes; give it in parts`,
+    );
+  return inUtf8({ name: shown, text: bytes.toString('utf8') }, bytes);
 }
 
 /**
@@ -72,9 +72,12 @@ async function manifestsIn(directory: string): Promise<readonly string[]> {
   return files.map((entry) => join(directory, entry.name)).sort();
 }
 
-/** Refuses UTF-16, in which each second byte of ASCII is zero. */
-function inUtf8(input: Input): Input {
-  if (!input.text.slice(0, MAX_SNIFFED).includes('\0')) return input;
+/** Refuses UTF-16, in which each second byte of ASCII is zero, and all that is not UTF-8. */
+function inUtf8(input: Input, bytes: Uint8Array): Input {
+  if (!input.text.slice(0, MAX_SNIFFED).includes('\0')) {
+    if (isUtf8(bytes)) return input;
+    throw new ProviderError('ERR_USAGE', `cannot read ${input.name}: it is not UTF-8; save it as UTF-8`);
+  }
   const remedy = 'save it as UTF-8, in PowerShell: Get-Content FILE | Set-Content -Encoding utf8 NEW';
   throw new ProviderError(
     'ERR_USAGE',

@@ -2,6 +2,8 @@
  * Lists the commands other than `serve` and runs one of them. `main.ts` calls it.
  */
 
+import { fstat } from 'node:fs';
+import { promisify } from 'node:util';
 import { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -39,7 +41,18 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   addLab(program);
   program.addCommand(versionCommand());
   program.addCommand(completionCommand(() => withLab(program)));
-  await runCommand(program, argv);
+  await runCommand(program, argv.length === 0 && (await isInputGiven()) ? FILTER : argv);
+}
+
+/**
+ * The command without arguments, with standard input from a pipe or a file: Helm and kustomize call programs like that.
+ */
+const FILTER = ['render', '--into'];
+
+/** True if standard input is a pipe, a socket or a file. A terminal and `/dev/null` are not. */
+async function isInputGiven(): Promise<boolean> {
+  const input = await promisify(fstat)(0).catch(() => undefined);
+  return input !== undefined && (input.isFIFO() || input.isSocket() || input.isFile());
 }
 
 /** Adds `kubectl`, which is loaded when it is called: the client library of Kubernetes is large. */

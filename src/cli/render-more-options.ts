@@ -14,7 +14,7 @@ import { addCloudOptions, type CloudOptions } from './cloud-options.ts';
 import { addCredentialOptions, collected, type RequestOptions } from './mount-request.ts';
 
 /** The arguments of `render` that this file reads. */
-export interface RenderMoreOptions extends Partial<RequestOptions>, Partial<CloudOptions> {
+export interface RenderMoreOptions extends Partial<Omit<RequestOptions, 'pod'>>, Partial<CloudOptions> {
   readonly holder?: boolean;
   readonly holderImage?: string;
   readonly accountName?: string;

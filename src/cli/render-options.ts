@@ -7,6 +7,8 @@ import { type Command, Option } from 'commander';
 import { ProviderError } from '../base/errors.ts';
 import { isGuid } from '../base/guid.ts';
 import { quote } from '../base/words.ts';
+import type { IntoOptions } from '../render/into/filter.ts';
+import { parsePodOption } from '../render/into/pod-option.ts';
 import { mountPathTemplateProblem } from '../render/mount-path.ts';
 import type { RenderOptions } from '../render/render.ts';
 import { filePathProblem } from '../spc/file-path.ts';
@@ -21,6 +23,9 @@ export interface RenderCommandOptions extends RenderMoreOptions {
   readonly mountPath?: string;
   /** Such as `username-password=passwd`. */
   readonly fileName?: readonly string[];
+  readonly into?: boolean;
+  /** Such as `deploy/mosquitto=BrokerListener/front`. */
+  readonly pod?: readonly string[];
 }
 
 /** Adds the options of `render` to its command. */
@@ -44,8 +49,21 @@ export function addRenderOptions(command: Command): Command {
     .option(
       '--file-name <role=name>',
       'name of the file of a role such as username-password, or of one field: KIND/NAME/ROLE=NAME; repeatable',
-      (value: string, previous: readonly string[] = []) => [...previous, value],
+      collect,
+    )
+    .option(
+      '--into',
+      'print all that was read, with the SecretProviderClasses added, and with volumes and mounts in the pods that ask',
+    )
+    .option(
+      '--pod <workload=items>',
+      'with --into: items for the pod of KIND/NAME that has no annotation akv-csi/mount; repeatable',
+      collect,
     );
+}
+
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
 }
 
 /**
@@ -70,6 +88,34 @@ export function renderOptionsOf(options: RenderCommandOptions): RenderOptions {
     ...(provider === undefined ? {} : { provider }),
     ...(mountPath === undefined ? {} : { mountPath }),
   };
+}
+
+/**
+ * Returns the options of the filter `render --into`.
+ * Throws: ERR_USAGE, with the option, its value and the rule.
+ */
+export function intoOptionsOf(options: RenderCommandOptions): IntoOptions {
+  const other = notWithInto(options);
+  if (other !== undefined) throw new ProviderError('ERR_USAGE', `${other} and --into exclude each other`);
+  const pods = (options.pod ?? []).map((value) => {
+    const read = parsePodOption(value);
+    if (typeof read === 'string') throw new ProviderError('ERR_USAGE', `--pod ${read}`);
+    return read;
+  });
+  return { ...renderOptionsOf(options), pods };
+}
+
+/** Returns an option that prints something else than a stream with its pods. */
+function notWithInto({ format, holder, secretNames, syncController, configMaps, fetch }: RenderCommandOptions) {
+  if (format !== 'manifests') return `--format ${format}`;
+  const others: Readonly<Record<string, unknown>> = {
+    '--holder': holder,
+    '--secret-names': secretNames,
+    '--sync-controller': syncController,
+    '--config-maps': configMaps,
+    '--fetch': fetch,
+  };
+  return Object.keys(others).find((name) => others[name] !== undefined);
 }
 
 /** The rule of the driver for `spec.provider`. */

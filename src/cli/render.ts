@@ -3,28 +3,30 @@
  */
 
 import { Command } from 'commander';
+import { ProviderError } from '../base/errors.ts';
 import type { Source } from '../render/find.ts';
 import { configMapsOf } from '../render/more/config-maps.ts';
 import { moreOf, needsSecrets } from '../render/more/more.ts';
 import { printManifests, printPodParts } from '../render/print.ts';
-import { formatRemark, type Remark } from '../render/remark.ts';
 import { render } from '../render/render.ts';
 import { withLanguages } from '../spc/languages.ts';
 import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 import { CREDENTIALS_HELP } from './mount-request.ts';
 import type { DirectMount } from './provider.ts';
 import { fetchRendered } from './render-fetch.ts';
+import { printRemarks, runInto } from './render-into.ts';
 import { addRenderMoreOptions, configMapWishesOf, moreOptionsOf } from './render-more-options.ts';
 import { addRenderOptions, type RenderCommandOptions, renderOptionsOf } from './render-options.ts';
 
 const HELP = `
-Example: akv-csi render --directory-id TENANT broker.yaml | kubectl apply -f -
+Examples: akv-csi render --directory-id TENANT broker.yaml | kubectl apply -f -
+          kubectl kustomize DIR | akv-csi render --into | kubectl apply -f -
 
 With --fetch the objects are also read from their vaults, as check --fetch does. If one cannot be read, nothing is printed.
 ${CREDENTIALS_HELP}
 
-Exit codes: 0 printed, 1 no keyVault field, or an error in one (then nothing is printed), 2 wrong command line or
-unreadable file.`;
+Exit codes: 0 printed, 1 no keyVault field (without --into), or an error (then nothing is printed), 2 wrong command
+line or unreadable file.`;
 
 /** The parts of the program that `render` uses. */
 export interface RenderCommandDeps {
@@ -36,7 +38,7 @@ export interface RenderCommandDeps {
 export function renderCommand(deps: RenderCommandDeps): Command {
   const command = new Command('render')
     .description('turn the keyVault fields of broker resources into SecretProviderClasses and volumes')
-    .argument('<file...>', 'YAML files with any resources, or directories of them; - is standard input');
+    .argument('[file...]', 'YAML files with any resources, or directories of them; - is standard input');
   return addRenderMoreOptions(addRenderOptions(command))
     .addHelpText('after', HELP)
     .action(async (files: string[], options: RenderCommandOptions) => {
@@ -54,38 +56,37 @@ export function runRender(
   io: Io,
   deps: RenderCommandDeps,
 ): Promise<number> {
-  return exitCodeOf(io, async () => {
-    const more = moreOptionsOf(options);
-    const wanted = { ...renderOptionsOf(options), ...(needsSecrets(more) ? { syncSecrets: true } : {}) };
-    const wishes = configMapWishesOf(options);
-    const sources = await readAll(files, io);
-    const rendered = await withLanguages(() => render(sources, wanted));
-    const { volumes, objects, documents, remarks } = moreOf(sources, rendered.volumes, more);
-    if (hasErrors([...rendered.remarks, ...remarks], rendered.mistakes, io)) return 1;
-    const { configMaps, mistakes } = configMapsOf(wishes, sources, volumes);
-    if (hasErrors([], volumes.length === 0 ? [noField(sources)] : mistakes, io)) return 1;
-    if (options.format === 'volumes') {
-      io.stdout(printPodParts(volumes));
-      return 0;
-    }
-    const fetched = options.fetch ? await fetchRendered({ volumes, configMaps, options, ...deps }, io) : [];
-    if (fetched === undefined) return 1;
-    io.stdout(printManifests(volumes, [...objects, ...fetched], documents));
-    return 0;
-  });
+  return exitCodeOf(io, () =>
+    options.into === true ? runInto(files, options, io) : printClasses(files, options, { io, ...deps }),
+  );
 }
 
-async function readAll(files: readonly string[], io: Io): Promise<readonly Source[]> {
+async function printClasses(
+  files: readonly string[],
+  options: RenderCommandOptions,
+  { io, ...deps }: RenderCommandDeps & { readonly io: Io },
+): Promise<number> {
+  if (options.pod !== undefined) throw new ProviderError('ERR_USAGE', '--pod needs --into');
+  if (files.length === 0) throw new ProviderError('ERR_USAGE', 'name at least one file; - is standard input');
+  const more = moreOptionsOf(options);
+  const wanted = { ...renderOptionsOf(options), ...(needsSecrets(more) ? { syncSecrets: true } : {}) };
+  const wishes = configMapWishesOf(options);
   const sources: Source[] = [];
   for await (const source of readInputs(files, io)) sources.push(source);
-  return sources;
-}
-
-/** Prints remarks and mistakes. Returns true if there is an error. */
-function hasErrors(remarks: readonly Remark[], mistakes: readonly string[], io: Io): boolean {
-  for (const remark of remarks) io.stderr(`${formatRemark(remark)}\n`);
-  for (const mistake of mistakes) io.stderr(`error: ${mistake}\n`);
-  return mistakes.length > 0 || remarks.some(({ severity }) => severity === 'error');
+  const rendered = await withLanguages(() => render(sources, wanted));
+  const { volumes, objects, documents, remarks } = moreOf(sources, rendered.volumes, more);
+  if (printRemarks({ remarks: [...rendered.remarks, ...remarks], mistakes: rendered.mistakes }, io)) return 1;
+  const { configMaps, mistakes } = configMapsOf(wishes, sources, volumes);
+  const problems = volumes.length === 0 ? [noField(sources)] : mistakes;
+  if (printRemarks({ remarks: [], mistakes: problems }, io)) return 1;
+  if (options.format === 'volumes') {
+    io.stdout(printPodParts(volumes));
+    return 0;
+  }
+  const fetched = options.fetch ? await fetchRendered({ volumes, configMaps, options, ...deps }, io) : [];
+  if (fetched === undefined) return 1;
+  io.stdout(printManifests(volumes, [...objects, ...fetched], documents));
+  return 0;
 }
 
 function noField(sources: readonly Source[]): string {

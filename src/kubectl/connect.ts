@@ -190,7 +190,7 @@ async function surroundingsOf(
     ...rendering.volumes.map(classOfVolume),
     ...known.filter((one): one is KnownClass => one !== undefined),
   ];
-  return { classes, mountPath: options.mountPath ?? DEFAULT_MOUNT_PATH, namespace };
+  return { classes, mountPath: options.mountPath ?? DEFAULT_MOUNT_PATH, namespace, place: `in namespace ${namespace}` };
 }
 
 interface WorkloadParts {

@@ -45,10 +45,15 @@ const STRICT_KINDS: readonly string[] = [
 const REFERENCES: readonly string[] = ['vaultSecret', 'vaultCert', 'vaultCaChainCert', 'vaultCaChainSecret'];
 const MAX_KEY = 20;
 
-/** Finds every `keyVault` object of a YAML or JSON text, at any depth. */
-export function findKeyVaults(source: Source): { found: readonly FoundKeyVault[]; remarks: readonly Remark[] } {
-  const input = new Input(source);
-  const documents = readStream(source.text);
+/** The `keyVault` objects of a text, in its order, and the remarks on it. */
+export interface Found {
+  readonly found: readonly FoundKeyVault[];
+  readonly remarks: readonly Remark[];
+}
+
+/** Finds every `keyVault` object of a YAML or JSON text, at any depth. `documents` are those of the text. */
+export function findKeyVaults(source: Source, documents = readStream(source.text), command = 'render'): Found {
+  const input = new Input(source, command);
   const results = documents.flatMap(({ read }) =>
     read.ok && read.tree !== undefined ? resultsIn(read.tree, input) : [],
   );
@@ -84,19 +89,19 @@ function brokenRemarks(documents: readonly StreamDocument[], input: Input): Rema
   const foreign = broken.length === 0 ? undefined : foreignFile(input.text);
   if (foreign !== undefined) return [input.error(0, foreign)];
   return broken.map(({ error, slice }) => {
-    const message = foreignAt(input.text, slice, error) ?? error.message;
+    const message = foreignAt(input, slice, error) ?? error.message;
     return input.error(error.offset, message);
   });
 }
 
 /** Returns the format of a document that is not YAML, with the remedy; undefined if it is YAML with a mistake. */
 function foreignAt(
-  text: string,
+  { text, command }: Input,
   { start, end }: Pick<StreamDocument, 'start' | 'end'>,
   { offset }: YamlError,
 ): string | undefined {
   const line = text.slice(start, offset).split('\n').length;
-  return foreignDocument(text.slice(start, end), line, 'render');
+  return foreignDocument(text.slice(start, end), line, command);
 }
 
 function sizeOf(tree: Tree): number {
@@ -188,11 +193,14 @@ function isField({ entries }: MapTree): boolean {
 /** The text that is searched, and the lines and columns of its offsets. */
 class Input {
   readonly name: string;
+  /** The command to pipe into, for remedies. */
+  readonly command: string;
   readonly text: string;
   readonly #placeOf: (offset: number) => LineAndColumn;
 
-  constructor({ name, text }: Source) {
+  constructor({ name, text }: Source, command: string) {
     this.name = name;
+    this.command = command;
     this.text = text;
     this.#placeOf = linesOf(text);
   }

@@ -36,15 +36,24 @@ export function printPodParts(volumes: readonly RenderedVolume[]): string {
 }
 
 function printManifest(rendered: RenderedVolume): string {
-  const { volume, volumeMount, files, origin } = rendered;
-  const fileList = files.map(({ path, presence }) => `${path}${PRESENCE[presence]}${formatOf(path)}`).join(', ');
-  return [
-    comment(`From ${origin}`),
-    toYaml(manifestOf(rendered)),
+  const { volume, volumeMount } = rendered;
+  return printClass(rendered, [
     comment('In the spec of the pod:'),
     comment(toYaml({ volumes: [volume] }), '  '),
     comment('In the spec of its container:'),
     comment(toYaml({ volumeMounts: [volumeMount] }), '  '),
+  ]);
+}
+
+/** Prints one SecretProviderClass. Comments name its origin and its files; `comments` are printed between class and files. */
+export function printClass(rendered: RenderedVolume, comments: readonly string[] = []): string {
+  const fileList = rendered.files
+    .map(({ path, presence }) => `${path}${PRESENCE[presence]}${formatOf(path)}`)
+    .join(', ');
+  return [
+    comment(`From ${rendered.origin}`),
+    toYaml(manifestOf(rendered)),
+    ...comments,
     comment(`Files: ${fileList}`),
   ].join('');
 }

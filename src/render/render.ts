@@ -4,7 +4,7 @@
  */
 
 import { oneOf, quote } from '../base/words.ts';
-import { type FoundKeyVault, findKeyVaults, type Source } from './find.ts';
+import { type Found, type FoundKeyVault, findKeyVaults, type Source } from './find.ts';
 import { assignFrom } from './from.ts';
 import { DEFAULT_MOUNT_PATH, mountPathNames, mountPathOf } from './mount-path.ts';
 import { assignNames, type NameParts } from './names.ts';
@@ -40,7 +40,14 @@ export interface Rendering {
  * of the sources, and not on their order.
  */
 export function render(sources: readonly Source[], options: RenderOptions = {}): Rendering {
-  const scans = sources.map(findKeyVaults);
+  return renderFound(
+    sources.map((source) => findKeyVaults(source)),
+    options,
+  );
+}
+
+/** Turns the objects that were found in each source into SecretProviderClasses with their volumes; see {@link render}. */
+export function renderFound(scans: readonly Found[], options: RenderOptions): Rendering {
   const prepared = scans.flatMap(({ found }) => found.map((one) => prepare(one, options)));
   const parts = prepared.map(namePartsOf);
   const [names, origins] = [assignNames(parts), assignFrom(parts)];

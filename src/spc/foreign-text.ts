@@ -21,7 +21,7 @@ export function foreignFile(text: string): string | undefined {
  * Returns what to do about a document of another format that cannot be read as YAML because of line `line` (from 1, in
  * the document), or undefined if it is YAML with a mistake. `command` is the command to pipe into.
  */
-export function foreignDocument(text: string, line: number, command: 'check' | 'render'): string | undefined {
+export function foreignDocument(text: string, line: number, command: string): string | undefined {
   const lines = text.split('\n');
   if (lines.some((one) => /^(<{7}|>{7}) /.test(one)))
     return 'this holds the marks of a merge conflict; resolve it first';

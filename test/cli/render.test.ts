@@ -267,6 +267,8 @@ describe('akv-csi render', () => {
       '--provider',
       '--mount-path',
       '--file-name',
+      '--into',
+      '--pod',
       '--holder',
       '--holder-image',
       '--secret-names',

@@ -17,7 +17,6 @@ export function recordedIo(changes: { stdin?: string | Buffer; env?: Record<stri
     stderr(text) {
       printed.stderr += text;
     },
-    stdin: () => Promise.resolve(String(changes.stdin ?? '')),
     stdinBytes: () => Readable.from([Buffer.from(changes.stdin ?? '')]),
     env: changes.env ?? {},
   };

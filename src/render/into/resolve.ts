@@ -26,6 +26,8 @@ export interface Surroundings {
   readonly classes: readonly KnownClass[];
   /** The template of paths; see mount-path.ts. */
   readonly mountPath: string;
+  /** Where the classes were searched, for messages, such as `in the stream`. */
+  readonly place?: string;
   /** The namespace of the pod, if its manifest does not name it; empty if it is not known. */
   readonly namespace?: string;
   /** The image of the container that watches volumes, for pods whose annotation names none. */
@@ -139,16 +141,13 @@ function missing(item: MountItem, elsewhere: readonly KnownClass[], workload: Wo
       ]),
     ),
   ];
-  if (known.length === 0) return `there is no ${what}, and no other resource with a keyVault field or ${CLASS}`;
-  const guess =
-    nearest(`${item.kind}/${item.name}`, known) ??
-    nearest(
-      item.name,
-      known.map((one) => one.split('/')[1] ?? ''),
-    );
-  if (guess !== undefined) return `there is no ${what}; did you mean ${quote(guess)}?`;
+  const none = `there is no ${what}${given.place === undefined ? '' : ` ${given.place}`}`;
+  if (known.length === 0) return `${none}, and no other resource with a keyVault field; add its manifest`;
+  const names = known.map((one) => one.split('/')[1] ?? '');
+  const guess = nearest(`${item.kind}/${item.name}`, known) ?? known[names.indexOf(nearest(item.name, names) ?? '')];
+  if (guess !== undefined) return `${none}; did you mean ${quote(guess)}?`;
   const more = known.length > MAX_LISTED ? `, and ${known.length - MAX_LISTED} more` : '';
-  return `there is no ${what}; there are: ${known.slice(0, MAX_LISTED).join(', ')}${more}`;
+  return `${none}; there are: ${known.slice(0, MAX_LISTED).join(', ')}${more}`;
 }
 
 function resourceOf(from: string): string {

@@ -20,7 +20,7 @@ export const ATTRIBUTES: KnownClass = {
 };
 export const BY_HAND: KnownClass = { name: 'db.example', namespace: '', lacksSecret: true };
 export const CLASSES = [LISTENER, PASSWORDS, ATTRIBUTES, BY_HAND];
-export const GIVEN = { classes: CLASSES, mountPath: '/mnt/secrets-store' };
+export const GIVEN = { classes: CLASSES, mountPath: '/mnt/secrets-store', place: 'here' };
 
 interface PodChanges {
   readonly containers?: readonly object[];

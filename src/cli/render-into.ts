@@ -1,0 +1,57 @@
+/**
+ * Runs `render --into`: in a pipe, as a Helm post-renderer, and as a KRM function of kustomize or kpt. Called by
+ * render.ts. Prints nothing after a mistake, except a ResourceList with its results.
+ */
+
+import { ProviderError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
+import { filterInputs } from '../render/into/filter.ts';
+import { type FunctionOptions, functionOptions } from '../render/into/krm.ts';
+import { type InputSource, readInputSource } from '../render/into/manifests.ts';
+import { formatRemark, type Remark } from '../render/remark.ts';
+import { withLanguages } from '../spc/languages.ts';
+import { type Io, readInputs } from './io.ts';
+import { intoOptionsOf, type RenderCommandOptions } from './render-options.ts';
+
+/**
+ * Filters the files as one stream; without files, standard input. Returns the exit code: 1 after a mistake.
+ * Throws: ERR_USAGE.
+ */
+export async function runInto(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
+  intoOptionsOf(options);
+  const inputs: InputSource[] = [];
+  for await (const source of readInputs(files.length === 0 ? ['-'] : files, io)) inputs.push(readInputSource(source));
+  const wanted = intoOptionsOf({ ...options, ...configured(inputs) });
+  const filtered = await withLanguages(() => filterInputs(inputs, wanted));
+  const isWrong = printRemarks(filtered, io);
+  if (filtered.text !== undefined) io.stdout(filtered.text);
+  return isWrong ? 1 : 0;
+}
+
+/** Prints remarks and mistakes to stderr. Returns true if there is an error among them. */
+export function printRemarks(
+  { remarks, mistakes }: { readonly remarks: readonly Remark[]; readonly mistakes: readonly string[] },
+  io: Io,
+): boolean {
+  for (const remark of remarks) io.stderr(`${printable(formatRemark(remark))}\n`);
+  for (const mistake of mistakes) io.stderr(`error: ${printable(mistake)}\n`);
+  return mistakes.length > 0 || remarks.some(({ severity }) => severity === 'error');
+}
+
+/** Returns the options in the configuration of a KRM function. Throws: ERR_USAGE. */
+function configured(inputs: readonly InputSource[]): Partial<RenderCommandOptions> {
+  const [config] = inputs.flatMap(({ documents }) => documents.flatMap(({ functionConfig }) => functionConfig ?? []));
+  if (config === undefined) return {};
+  const { options, mistakes } = functionOptions(config);
+  if (mistakes.length > 0) throw new ProviderError('ERR_USAGE', mistakes.join('; '));
+  return commandOptionsOf(options);
+}
+
+function commandOptionsOf({ syncSecrets, fileNames, pods, ...texts }: FunctionOptions): Partial<RenderCommandOptions> {
+  return {
+    ...texts,
+    ...(syncSecrets === undefined ? {} : { syncSecrets: syncSecrets === 'true' }),
+    ...(fileNames === undefined ? {} : { fileName: [fileNames].flat() }),
+    ...(pods === undefined ? {} : { pod: [pods].flat() }),
+  };
+}

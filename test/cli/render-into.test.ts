@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { runRender } from '../../src/cli/render.ts';
+import type { RenderCommandOptions } from '../../src/cli/render-options.ts';
+import { RESOURCE, workload } from '../render/into/streams.ts';
+import { recordedIo } from '../support/cli.ts';
+
+const INTO: RenderCommandOptions = { format: 'manifests', into: true };
+
+async function run(files: readonly string[], options: Partial<RenderCommandOptions>, stdin: string | Buffer = '') {
+  const io = recordedIo({ stdin });
+  const code = await runRender(files, { ...INTO, ...options }, io, {
+    directMount: () => Promise.reject(new Error('unused')),
+  });
+  return { code, ...io.printed };
+}
+
+describe('akv-csi render --into', () => {
+  it('reads standard input without a file, and prints remarks to stderr', async () => {
+    const { code, stdout, stderr } = await run([], {}, `${workload('BrokerListener/front')}---\n${RESOURCE}`);
+    expect(code).toBe(0);
+    expect(parseAllDocuments(stdout)).toHaveLength(3);
+    expect(stderr).toMatch(/^<stdin>:\d+: note: drivers up to v1.5 .*\n$/);
+  });
+
+  it('reads files and standard input as one stream', async () => {
+    const files = ['examples/broker-listener.yaml', '-'];
+    const { code, stdout } = await run(files, {}, workload('BrokerListener/tls-listener-manual'));
+    expect(code).toBe(0);
+    expect(stdout.startsWith(readFileSync('examples/broker-listener.yaml', 'utf8'))).toBe(true);
+    expect(parseAllDocuments(stdout)).toHaveLength(3);
+  });
+
+  it('takes provider, path, file names and pods of its options', async () => {
+    const files = ['examples/broker-authentication.yaml', '-'];
+    const options = {
+      provider: 'azure-next',
+      mountPath: '/etc/{name}',
+      fileName: ['username-password=passwd'],
+      pod: ['deploy/app=BrokerAuthentication/my-authentication'],
+    };
+    const { stdout } = await run(files, options, workload('x').replace('akv-csi/mount', 'other'));
+    expect(stdout).toMatch(/provider: azure-next\n/);
+    expect(stdout).toMatch(/fileName: passwd\n/);
+    expect(stdout).toMatch(/mountPath: \/etc\/my-authentication\n/);
+  });
+
+  it('takes the options of a KRM function from its configuration', async () => {
+    const resource = parse(RESOURCE);
+    const functionConfig = { kind: 'ConfigMap', data: { provider: 'azure-next', syncSecrets: 'true' } };
+    const list = { apiVersion: 'config.kubernetes.io/v1', kind: 'ResourceList', items: [resource], functionConfig };
+    const { code, stdout } = await run([], {}, JSON.stringify(list));
+    expect([code, JSON.parse(stdout).items[1].spec]).toMatchObject([
+      0,
+      { provider: 'azure-next', secretObjects: [{}] },
+    ]);
+    const wrong = { ...list, functionConfig: { kind: 'ConfigMap', data: { provider: '', x: 'y' } } };
+    expect(await run([], {}, JSON.stringify(wrong))).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('prints nothing after a mistake, and the mistake on one printable line', async () => {
+    const { code, stdout, stderr } = await run([], {}, `${workload('"BrokerListener/front"', '"a\\u001b[31m"')}---\n`);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('<stdin>:2: error: Deployment a\\x1b[31m: annotation akv-csi/mount: item ');
+    expect(stderr.split('\n')).toHaveLength(2);
+  });
+
+  it.each([
+    ['--format volumes', { format: 'volumes' as const }, '--format volumes and --into exclude each other'],
+    [
+      'a pod without items',
+      { pod: ['deploy/app'] },
+      '--pod "deploy/app": the form is [NAMESPACE/]KIND/NAME=ITEMS, such as',
+    ],
+    ['a pod without a kind', { pod: ['app=BrokerListener/x'] }, '--pod "app=BrokerListener/x": the form is'],
+    ['--pod without --into', { into: false, pod: ['deploy/a=X/b'] }, '--pod needs --into'],
+    ['no file without --into', { into: false }, 'name at least one file'],
+  ])('refuses %s', async (_, options, message) => {
+    const { code, stdout, stderr } = await run([], options);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+
+  it('refuses input that is not UTF-8, since it could not give it back', async () => {
+    const { code, stderr } = await run([], {}, Buffer.from('kind: \xe9\n', 'latin1'));
+    expect([code, stderr]).toEqual([2, 'error: cannot read <stdin>: it is not UTF-8; save it as UTF-8\n']);
+  });
+});
