@@ -40,7 +40,9 @@ function compiled() {
     return readFileSync(file);
   } catch (error) {
     const [reason] = String(error.stderr ?? error.message).split('\n');
-    process.stderr.write(`There is no memory.node, because cc failed: ${reason}\nThe program will need more memory.\n`);
+    process.stderr.write(
+      `There is no memory.node, so that the program needs more memory: ${reason}. Install a C compiler and the headers of Node.\n`,
+    );
     return undefined;
   } finally {
     rmSync(file, { force: true });

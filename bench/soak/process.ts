@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import { connectProvider, type ProviderClient } from '../../src/driver/client.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
+import { IMAGE_TUNABLES } from '../implementations.ts';
 import { memoryOf } from '../linux.ts';
 import { CACHE_TTL_MS } from './world.ts';
 
@@ -55,7 +56,7 @@ export class SoakProvider {
     const started = await startProviderProcess({
       ...parts,
       args: [`--cache-ttl=${CACHE_TTL_MS}ms`, ...args],
-      env: { NODE_OPTIONS: `--import ${hook}`, RESOURCES_FILE: countsFile },
+      env: { NODE_OPTIONS: `--import ${hook}`, RESOURCES_FILE: countsFile, GLIBC_TUNABLES: IMAGE_TUNABLES },
     });
     return new SoakProvider(started, countsFile);
   }

@@ -27,7 +27,7 @@ const LIMITS: Readonly<Record<keyof Sample, { readonly factor: number; readonly 
 /** A shorter life, in samples, is not judged by its growth: caches fill, and the heap finds its size. */
 const MIN_SAMPLES = 240;
 /** A process at rest has no more than these. */
-const AT_REST: Readonly<Partial<Record<keyof Sample, number>>> = { anonBytes: 60 * 2 ** 20, sockets: 60, timers: 30 };
+const AT_REST: Readonly<Partial<Record<keyof Sample, number>>> = { anonBytes: 50 * 2 ** 20, sockets: 60, timers: 30 };
 
 /** Returns everything that is wrong, as sentences; empty if nothing is. */
 export function judge(lives: readonly Life[], { wrong, mounted }: Tally): readonly string[] {
