@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { codeBlocks, markdownFiles, textOf } from '../support/markdown.ts';
 
 /** The chart's directory. */
 export const chartDir = fileURLToPath(new URL('../../charts/akv-csi-provider', import.meta.url));
@@ -94,6 +95,23 @@ export function container(values: Tree = {}): Container {
   const [first, ...others] = podSpec(values).containers;
   if (first === undefined || others.length > 0) throw new Error('expected exactly one container');
   return first;
+}
+
+/** Values of the chart in a document, and its page. */
+export interface ShownValues {
+  readonly page: string;
+  readonly values: Tree;
+}
+
+/** Returns the values files of all documents: the YAML blocks that have a value of the chart at their top level. */
+export function shownValues(): readonly ShownValues[] {
+  const names = Object.keys(parse(readFileSync(join(chartDir, 'values.yaml'), 'utf8')) as Tree);
+  return markdownFiles()
+    .flatMap((page) => codeBlocks(textOf(page), 'yaml').map((text) => ({ page, text })))
+    .flatMap(({ page, text }) =>
+      parseAllDocuments(text).map((document) => ({ page, values: (document.toJS() ?? {}) as Tree })),
+    )
+    .filter(({ values }) => names.some((name) => name in values));
 }
 
 /** Returns stderr of helm for values that it refuses, without adding an image. Throws if helm accepts them. */
