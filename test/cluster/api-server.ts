@@ -11,8 +11,22 @@ import { clusterProgram, driverSource } from './programs.ts';
 
 const ATTEMPTS = 5;
 
-/** The name of the administrator, and the bearer token. */
-const ADMIN = 'admin';
+/** The users that the API server knows by a token, and their groups. */
+const USERS = {
+  admin: 'system:masters',
+  'system:kube-controller-manager': '',
+  'system:kube-scheduler': '',
+  'system:node:node-1': 'system:nodes',
+} as const;
+
+/** A user that the API server knows. */
+export type User = keyof typeof USERS;
+
+/** Options of {@link startApiServer}. */
+export interface ApiServerOptions {
+  /** Address and port to listen on; default: 127.0.0.1 and a free port. The address belongs to this machine. */
+  readonly listen?: { readonly address: string; readonly port: number };
+}
 
 /** Any Kubernetes object. */
 export interface KubernetesObject {
@@ -36,6 +50,8 @@ export interface ApiServer {
   readonly ca: string;
   /** Path of the kubeconfig of an administrator (group system:masters). */
   readonly kubeconfig: string;
+  /** Returns the path of the kubeconfig of a user. */
+  kubeconfigOf(user: User): string;
   /** A directory for files of the test. It is removed with the API server. */
   readonly directory: string;
   /** Runs kubectl as the administrator and returns its stdout. Throws an error with its stderr if it fails. */
@@ -56,7 +72,7 @@ export interface ApiServer {
  * Starts an API server with RBAC, the admission plugins that are on by default (Pod Security and webhooks are among
  * them), NodeRestriction, and the CRDs of the CSI driver. Throws an error with the end of the log if it does not start.
  */
-export async function startApiServer(): Promise<ApiServer> {
+export async function startApiServer({ listen }: ApiServerOptions = {}): Promise<ApiServer> {
   const directory = mkdtempSync(join(tmpdir(), 'akv-k8s-'));
   const daemons: Daemon[] = [];
   const stop = async () => {
@@ -65,14 +81,16 @@ export async function startApiServer(): Promise<ApiServer> {
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    const ca = await writeCredentials(directory);
+    const address = listen?.address ?? '127.0.0.1';
+    const ca = await writeCredentials(directory, address);
     daemons.push(startEtcd(directory));
-    const { port, daemon } = await startKubeApiServer(directory, ca);
+    const { port, daemon } = await startKubeApiServer(directory, { address, port: listen?.port, ca });
     daemons.push(daemon);
-    const url = `https://127.0.0.1:${port}`;
-    const kubeconfig = join(directory, 'kubeconfig');
-    writeFileSync(kubeconfig, kubeconfigOf(url, ca), { mode: 0o600 });
-    const server = { url, ca, kubeconfig, directory, log: daemon.log, stop, ...operations(directory, kubeconfig) };
+    const url = `https://${address}:${port}`;
+    for (const user of Object.keys(USERS) as User[]) {
+      writeFileSync(kubeconfigPath(directory, user), kubeconfigOf(user, url, ca), { mode: 0o600 });
+    }
+    const server = { url, ca, directory, log: daemon.log, stop, ...operations(directory) };
     await addDefinitions(server);
     return server;
   } catch (error) {
@@ -91,16 +109,22 @@ async function addDefinitions(server: ApiServer): Promise<void> {
 }
 
 /** Writes certificate, keys and tokens that the API server reads. Returns the PEM of the CA. */
-async function writeCredentials(directory: string): Promise<string> {
+async function writeCredentials(directory: string, address: string): Promise<string> {
   const root = await issue({ name: 'cluster', ca: true });
-  const names = { dnsNames: ['kubernetes.default.svc'], addresses: ['127.0.0.1'] };
+  const names = { dnsNames: ['kubernetes.default.svc'], addresses: [address] };
   const server = await issue({ name: 'kube-apiserver', issuer: root, ...names });
   const put = (name: string, text: string) => writeFileSync(join(directory, name), text, { mode: 0o600 });
   put('server.crt', pemOf([server.certificate]));
   put('server.key', keyPem(server.key));
   // The API server reads PKCS#8 for TLS only.
   put('accounts.key', newKey('p-256').export({ format: 'pem', type: 'sec1' }).toString());
-  put('users.csv', `${ADMIN},${ADMIN},${ADMIN},system:masters\n`);
+  put('ca.crt', pemOf([root.certificate]));
+  put(
+    'users.csv',
+    Object.entries(USERS)
+      .map(([user, groups]) => `${user},${user},${user},"${groups}"\n`)
+      .join(''),
+  );
   return pemOf([root.certificate]);
 }
 
@@ -120,13 +144,21 @@ function startEtcd(directory: string): Daemon {
 
 const etcdUrl = (directory: string) => `unix://${join(directory, 'etcd.sock')}`;
 
-/** Starts the API server and waits until it is ready. Tries another port if a process has taken the port meanwhile. */
-async function startKubeApiServer(directory: string, ca: string) {
+/** Where the API server listens, and the PEM of its CA. Without a port, a free one. */
+interface Endpoint {
+  readonly address: string;
+  readonly port: number | undefined;
+  readonly ca: string;
+}
+
+/** Starts the API server and waits until it is ready. Tries another free port if a process has taken it meanwhile. */
+async function startKubeApiServer(directory: string, { address, port: fixed, ca }: Endpoint) {
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
-    const daemon = startDaemon(clusterProgram('kube-apiserver'), flagsOf(directory, port), join(directory, 'api.log'));
+    const port = fixed ?? (await freePort());
+    const flags = flagsOf(directory, address, port);
+    const daemon = startDaemon(clusterProgram('kube-apiserver'), flags, join(directory, 'api.log'));
     try {
-      await daemon.until(() => ready(port, ca));
+      await daemon.until(() => ready(address, port, ca));
       return { port, daemon };
     } catch (error) {
       await daemon.stop();
@@ -135,11 +167,11 @@ async function startKubeApiServer(directory: string, ca: string) {
   }
 }
 
-function flagsOf(directory: string, port: number): readonly string[] {
+function flagsOf(directory: string, address: string, port: number): readonly string[] {
   const inside = (name: string) => join(directory, name);
   return [
     `--etcd-servers=${etcdUrl(directory)}`,
-    '--bind-address=127.0.0.1',
+    `--bind-address=${address}`,
     `--secure-port=${port}`,
     // No pod connects to it. The address must not be a loopback address.
     '--advertise-address=192.0.2.1',
@@ -148,51 +180,54 @@ function flagsOf(directory: string, port: number): readonly string[] {
     `--tls-cert-file=${inside('server.crt')}`,
     `--tls-private-key-file=${inside('server.key')}`,
     `--token-auth-file=${inside('users.csv')}`,
-    '--service-account-issuer=https://kubernetes.default.svc',
+    '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
     `--service-account-key-file=${inside('accounts.key')}`,
     `--service-account-signing-key-file=${inside('accounts.key')}`,
     '--authorization-mode=Node,RBAC',
     '--enable-admission-plugins=NodeRestriction',
+    '--allow-privileged=true',
+    // kubectl exec reaches the kubelet by its address, because no name server knows its name.
+    '--kubelet-preferred-address-types=InternalIP',
     '--profiling=false',
   ];
 }
 
 /** Asks the API server whether it is ready, as any user may. */
-function ready(port: number, ca: string): Promise<boolean> {
+function ready(host: string, port: number, ca: string): Promise<boolean> {
   return new Promise((resolve) => {
-    get({ host: '127.0.0.1', port, path: '/readyz', ca }, (response) => {
+    get({ host, port, path: '/readyz', ca }, (response) => {
       response.resume();
       resolve(response.statusCode === 200);
     }).on('error', () => resolve(false));
   });
 }
 
-function kubeconfigOf(url: string, ca: string): string {
+const kubeconfigPath = (directory: string, user: User) => join(directory, `${user.replaceAll(':', '-')}.kubeconfig`);
+
+function kubeconfigOf(user: User, url: string, ca: string): string {
   const data = Buffer.from(ca).toString('base64');
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority-data': data } }],
-    users: [{ name: ADMIN, user: { token: ADMIN } }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user: ADMIN } }],
+    users: [{ name: user, user: { token: user } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user } }],
     'current-context': 'test',
   });
 }
 
 /** Returns the operations of an {@link ApiServer} that run kubectl. */
-function operations(directory: string, kubeconfig: string) {
+function operations(directory: string) {
+  const kubeconfig = kubeconfigPath(directory, 'admin');
+  // kubectl keeps what it discovers in the home directory by default.
+  const options = [`--kubeconfig=${kubeconfig}`, `--cache-dir=${join(directory, 'kubectl')}`];
   const kubectl: ApiServer['kubectl'] = (args, input) =>
-    // kubectl keeps what it discovers in the home directory by default.
-    run(
-      clusterProgram('kubectl'),
-      [`--kubeconfig=${kubeconfig}`, `--cache-dir=${join(directory, 'kubectl')}`, ...args],
-      {
-        input,
-      },
-    );
+    run(clusterProgram('kubectl'), [...options, ...args], { input });
   const apply: ApiServer['apply'] = (manifests, ...args) =>
     kubectl(['apply', '--server-side', '-f', '-', ...args], manifests);
   return {
+    kubeconfig,
+    kubeconfigOf: (user: User) => kubeconfigPath(directory, user),
     kubectl,
     apply,
     async get<T = KubernetesObject>(kind: string, name: string, namespace = 'default') {

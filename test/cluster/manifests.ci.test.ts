@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { TENANT } from '../../src/cli/demo/fixtures.ts';
-import { chartDir, findHelm, podSpec, type Tree, withImage } from '../chart/helm.ts';
+import { chartDir, findHelm, podSpec, shownValues, type Tree, withImage } from '../chart/helm.ts';
 import { officialValues } from '../chart/official-values.ts';
 import { builtProgram } from '../support/e2e.ts';
 import { codeBlocks, markdownFiles, root, textOf } from '../support/markdown.ts';
@@ -20,17 +20,12 @@ const wanted = findHelm() !== undefined && clusterWanted();
 const BROKERS = 'azure-iot-operations';
 const ACCOUNT = 'csi-secrets-store-provider-azure';
 
-/** The YAML documents of all pages that are manifests, and those that are values of the chart. */
-const shown = markdownFiles()
-  .filter((page) => !page.startsWith('docs/decisions/'))
-  .map((page) => {
-    const blocks = codeBlocks(textOf(page), 'yaml');
-    const isManifest = (block: string) => /^kind: /m.test(block);
-    const values = blocks
-      .filter((block) => !isManifest(block))
-      .map((block) => parseAllDocuments(block)[0]?.toJS() as Tree);
-    return { page, manifests: blocks.filter(isManifest), values };
-  });
+/** The manifests of all documents, without broker resources, whose definitions are not public. */
+const manifests = markdownFiles().flatMap((page) =>
+  codeBlocks(textOf(page), 'yaml')
+    .filter((text) => /^kind: /m.test(text) && !text.includes('mq.iotoperations.azure.com/'))
+    .map((text) => ({ page, text })),
+);
 /** The commands of all pages that create or change objects of a cluster. */
 const commands = markdownFiles()
   .flatMap((page) => codeBlocks(textOf(page), 'sh'))
@@ -38,8 +33,8 @@ const commands = markdownFiles()
   .filter((line) => /^kubectl (.* )?(create|label) /.test(line))
   .map((line) => line.replace('NAMESPACE:NAME', 'other:provider'));
 
-const namespaces = shown
-  .flatMap(({ manifests }) => manifests.flatMap((text) => parseAllDocuments(text)))
+const namespaces = manifests
+  .flatMap(({ text }) => parseAllDocuments(text))
   .map((document) => String(document.getIn(['metadata', 'namespace']) ?? 'other'));
 
 describe.skipIf(!wanted)('a real API server', () => {
@@ -68,11 +63,12 @@ describe.skipIf(!wanted)('a real API server', () => {
   });
 
   describe('with the chart', () => {
-    test.each(
-      shown.flatMap(({ page, values }) => values.map((tree) => [page, Object.keys(tree).join(), tree] as const)),
-    )('takes what it renders with the values of %s: %s', async (_page, _names, values) => {
-      await server.apply(await helm('template', ...chart(values)), '--dry-run=server');
-    });
+    test.each(shownValues().map(({ page, values }) => [page, Object.keys(values).join(), values] as const))(
+      'takes what it renders with the values of %s: %s',
+      async (_page, _names, values) => {
+        await server.apply(await helm('template', ...chart(values)), '--dry-run=server');
+      },
+    );
 
     test('installs, upgrades and removes it, with the values of the official chart', async () => {
       const values = { ...officialValues, linux: { ...(officialValues.linux as Tree), image: {} } };
@@ -140,12 +136,9 @@ describe.skipIf(!wanted)('a real API server', () => {
       .toSorted();
   }
 
-  test.each(shown.flatMap(({ page, manifests }) => manifests.map((text) => [page, text] as const)))(
-    'takes a manifest of %s',
-    async (_, text) => {
-      await server.apply(text, '--dry-run=server');
-    },
-  );
+  test.each(manifests.map(({ page, text }) => [page, text] as const))('takes a manifest of %s', async (_, text) => {
+    await server.apply(text, '--dry-run=server');
+  });
 
   test(
     'runs the commands of the documents that create objects',

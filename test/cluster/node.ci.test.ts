@@ -1,0 +1,243 @@
+// A reader of the README on a real node: the chart, the real driver, and pods that mount volumes while the provider is
+// upgraded, killed and away, and while values change.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { NODE_PUBLISH_SECRET, RESOURCES, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
+import { builtProgram } from '../support/e2e.ts';
+import { codeBlocks, root, textOf } from '../support/markdown.ts';
+import { eventually } from '../support/process.ts';
+import { type Azure, DB_PASSWORD, readmeLines, startAzure } from './azure.ts';
+import { type Cluster, nodeWanted, startCluster } from './node.ts';
+
+const LIMIT_MS = 900_000;
+const BROKERS = 'azure-iot-operations';
+const DAEMON_SET = 'daemonset/akv-csi-secrets-store-provider-azure';
+const DRIVER = 'daemonset/csi-secrets-store-secrets-store-csi-driver';
+const SYSTEM = '--namespace=kube-system';
+const SOCKETS = '/var/run/secrets-store-csi-providers';
+const [keyVaultForm = '', classicForm = ''] = codeBlocks(textOf('README.md'), 'yaml');
+const [, classicPod = ''] = classicForm.split('---\n');
+const [install = ''] = readmeLines('helm');
+
+/** The fields of objects that these tests read. */
+interface Pod {
+  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly status: { readonly containerStatuses: readonly { readonly restartCount: number }[] };
+}
+interface Secret {
+  readonly type: string;
+  readonly data: Readonly<Record<string, string>>;
+}
+
+describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, () => {
+  let cluster: Cluster;
+  let azure: Azure;
+  beforeAll(async () => {
+    cluster = await startCluster();
+    azure = await startAzure(cluster);
+  }, LIMIT_MS);
+  afterAll(async () => {
+    await azure?.close();
+    await cluster?.stop();
+  }, LIMIT_MS);
+
+  const ready = (pod: string, namespace = 'default') =>
+    cluster.kubectl(['wait', '--for=condition=Ready', '--timeout=10m', `pod/${pod}`, `--namespace=${namespace}`]);
+  const rolledOut = () => cluster.kubectl(['rollout', 'status', DAEMON_SET, SYSTEM, '--timeout=10m']);
+  /** Creates a pod like that of the README. */
+  const createPod = (name: string, secretProviderClass = 'app') =>
+    cluster.apply(
+      classicPod
+        .replace('name: app', `name: ${name}`)
+        .replace('secretProviderClass: app', `secretProviderClass: ${secretProviderClass}`),
+    );
+  const fileOf = (pod: string, name = 'db-password') => cluster.exec(pod, ['cat', `/secrets/${name}`]);
+  const failedMounts = () =>
+    cluster.kubectl(['get', 'events', '-A', '--field-selector=reason=FailedMount', '--output=name']);
+  const providerPods = async () => {
+    const listed = await cluster.kubectl(['get', 'pods', SYSTEM, '-l', 'app.kubernetes.io/instance=akv', '-o', 'json']);
+    return (JSON.parse(listed) as { readonly items: readonly Pod[] }).items;
+  };
+  const upgrade = (...flags: readonly string[]) =>
+    azure.shell([install.replace('install', 'upgrade'), '--values', azure.valuesFile, ...flags].join(' '));
+
+  test('installs the chart by the line of the README', async () => {
+    await azure.shell(`${install} --values ${azure.valuesFile}`);
+    await rolledOut();
+    const restarts = (await providerPods()).map(({ status }) =>
+      status.containerStatuses.map((one) => one.restartCount),
+    );
+    expect(restarts).toEqual([[0]]);
+  });
+
+  test('mounts both examples of the README and shows their files', async () => {
+    await cluster.kubectl(['create', 'namespace', BROKERS]);
+    await cluster.kubectl(['create', 'serviceaccount', 'app']);
+    const [create = '', ...reads] = readmeLines('kubectl');
+    await azure.shell(create);
+    for (const manifest of [keyVaultForm, classicForm]) await cluster.apply(manifest);
+    await ready('tls-listener', BROKERS);
+    await ready('app');
+    const contents: string[] = [];
+    for (const line of reads) contents.push(await azure.shell(line));
+    expect(contents).toEqual([expect.stringMatching(/^-----BEGIN CERTIFICATE-----/), DB_PASSWORD]);
+    expect(await fileOf('app', 'tls/web.pem')).toContain('PRIVATE KEY');
+  });
+
+  test('mounts the three broker resources as render prints them, and keeps their Secrets', async () => {
+    const render = (...args: readonly string[]) =>
+      execFileSync(
+        process.execPath,
+        [builtProgram(), 'render', '--directory-id', TENANT, ...args, ...RESOURCES.map(({ name }) => name)],
+        { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+      );
+    await cluster.apply(render('--sync-secrets'));
+    const { volumes, volumeMounts } = parse(render('--format', 'volumes')) as {
+      readonly volumes: readonly object[];
+      readonly volumeMounts: readonly { readonly mountPath: string }[];
+    };
+    const container = { name: 'main', image: 'busybox:1.37', volumeMounts };
+    const metadata = { name: 'broker', namespace: BROKERS };
+    await cluster.apply(
+      JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [container], volumes } }),
+    );
+    await ready('broker', BROKERS);
+    const paths = volumeMounts.map(({ mountPath }) => mountPath);
+    const listed = await cluster.exec('broker', ['sh', '-c', `ls ${paths.join(' ')}`], BROKERS);
+    expect(listed.trim().split('\n\n')).toEqual([
+      '/mnt/secrets-store/broker-authentication-my-authentication-username-password:\npasswords.toml',
+      '/mnt/secrets-store/broker-listener-tls-listener-manual-tls:\nca.crt\ntls.crt\ntls.key',
+      '/mnt/secrets-store/mqtt-bridge-connector-my-bridge-x509:\nclient_cert.pem\nclient_intermediate_certs.pem\nclient_key.pem',
+    ]);
+    const secrets = async () => {
+      const listed = await cluster.kubectl([
+        'get',
+        'secrets',
+        '-n',
+        BROKERS,
+        '-l',
+        'secrets-store.csi.k8s.io/managed',
+        '-o',
+        'json',
+      ]);
+      return (JSON.parse(listed) as { readonly items: readonly Secret[] }).items;
+    };
+    await eventually(async () => (await secrets()).length === 3);
+    expect((await secrets()).map(({ type, data }) => [type, Object.keys(data).join()])).toEqual([
+      ['Opaque', 'passwords.toml'],
+      ['kubernetes.io/tls', 'tls.crt,tls.key'],
+      ['Opaque', 'client_cert.pem,client_intermediate_certs.pem,client_key.pem'],
+    ]);
+  });
+
+  test('changes a value, which the last test looks for', async () => {
+    azure.emulator.setSecret(VAULT, 'rotated', 'first');
+    await cluster.apply(`
+apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: { name: rotated }
+spec:
+  provider: azure
+  parameters:
+    keyvaultName: ${VAULT}
+    tenantID: ${TENANT}
+    clientID: 33333333-3333-3333-3333-333333333333
+    objects: |
+      array: ["{objectName: rotated, objectType: secret}"]
+  secretObjects:
+    - { secretName: rotated, type: Opaque, data: [{ key: value, objectName: rotated }] }
+`);
+    await createPod('rotated', 'rotated');
+    await ready('rotated');
+    expect(await fileOf('rotated', 'rotated')).toBe('first');
+    azure.emulator.setSecret(VAULT, 'rotated', 'second');
+  });
+
+  test.each([
+    ['on the network of the node', []],
+    [
+      'on a network of its own, without a gap',
+      ['hostNetwork=false', 'updateStrategy.rollingUpdate.maxSurge=1', 'updateStrategy.rollingUpdate.maxUnavailable=0'],
+    ],
+  ])('upgrades %s while pods are created, and no mount fails', async (name, settings) => {
+    await upgrade(
+      ...settings.map((setting) => `--set linux.${setting}`),
+      `--set-string linux.podAnnotations.settings=${settings.length}`,
+    );
+    let over = false;
+    const upgraded = rolledOut().finally(() => {
+      over = true;
+    });
+    const pods: string[] = [];
+    // Some pods more after the end of the upgrade.
+    for (let more = 5; more > 0; more -= over ? 1 : 0) {
+      const pod = `upgrade-${settings.length}-${pods.length}`;
+      await createPod(pod);
+      pods.push(pod);
+    }
+    await upgraded;
+    for (const pod of pods) {
+      await ready(pod);
+      expect(await fileOf(pod)).toBe(DB_PASSWORD);
+    }
+    console.log(`${pods.length} pods ${name}`);
+    expect(await failedMounts()).toBe('');
+    await cluster.kubectl(['delete', 'pod', '--now', ...pods]);
+  });
+
+  test('mounts after the process of the provider was killed', async () => {
+    for (const pid of readdirSync('/proc').filter((one) => /^\d+$/.test(one))) {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/app/main.js\0serve'))
+        process.kill(Number(pid), 'SIGKILL');
+    }
+    await createPod('killed');
+    await ready('killed');
+    expect(await fileOf('killed')).toBe(DB_PASSWORD);
+    expect((await providerPods()).map(({ status }) => status.containerStatuses[0]?.restartCount)).toEqual([1]);
+  });
+
+  test('mounts a pod that was created while the provider was away, when it is back', async () => {
+    const select = (selector: object) =>
+      cluster.kubectl([
+        'patch',
+        DAEMON_SET,
+        SYSTEM,
+        '--patch',
+        JSON.stringify({ spec: { template: { spec: { nodeSelector: selector } } } }),
+      ]);
+    await select({ away: 'true' });
+    await eventually(async () => (await providerPods()).length === 0);
+    expect(readdirSync(SOCKETS)).toEqual([]);
+    await createPod('away');
+    const { metadata } = await cluster.get<Pod>('pod', 'away');
+    // The driver has been asked, and waits.
+    await eventually(() => existsSync(`/var/lib/kubelet/pods/${metadata.uid}/volumes/kubernetes.io~csi/secrets/mount`));
+    await select({ away: null });
+    await ready('away');
+    expect(await fileOf('away')).toBe(DB_PASSWORD);
+  });
+
+  test('brings the changed value into the file and the Secret by the republish of the kubelet', async () => {
+    await eventually(async () => (await fileOf('rotated', 'rotated')) === 'second');
+    const value = async () => (await cluster.get<Secret>('secret', 'rotated')).data.value;
+    await eventually(async () => Buffer.from((await value()) ?? '', 'base64').toString() === 'second');
+  });
+
+  test('writes no credentials and no tokens to a log', async () => {
+    const logs = [
+      cluster.logOf('kubelet'),
+      await cluster.kubectl(['logs', DAEMON_SET, SYSTEM]),
+      await cluster.kubectl(['logs', DRIVER, SYSTEM, '--all-containers']),
+    ];
+    expect(logs.every((log) => log.length > 100)).toBe(true);
+    for (const log of logs)
+      expect(log).not.toMatch(new RegExp(`${NODE_PUBLISH_SECRET.clientsecret}|eyJ|${DB_PASSWORD}`));
+  });
+
+  test('leaves no socket behind when it is uninstalled', async () => {
+    await azure.shell('helm uninstall akv --namespace kube-system');
+    await eventually(() => readdirSync(SOCKETS).length === 0);
+  });
+});
