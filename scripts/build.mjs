@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { ascii, makeParts } from './parts.mjs';
 import { rawText } from './raw-text.mjs';
+import { thirdPartyLicenses } from './third-party.mjs';
 import { unreached } from './unreached.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -83,6 +84,7 @@ const commonJs = {
 const bundled = {
   ...options,
   write: false,
+  metafile: true,
   absWorkingDir: root,
   outdir: 'dist',
   bundle: true,
@@ -97,9 +99,9 @@ const bundled = {
   plugins: [rawText, separateLab, native, unreached],
 };
 
-const program = { ...bundled, format: 'esm', splitting: true, metafile: true, entryPoints: { program: 'src/main.ts' } };
-const parts = await makeParts(await build(program), commonJs);
-const { outputFiles } = await build({
+const program = await build({ ...bundled, format: 'esm', splitting: true, entryPoints: { program: 'src/main.ts' } });
+const parts = await makeParts(program, commonJs);
+const { outputFiles, metafile } = await build({
   ...bundled,
   ...commonJs,
   entryPoints: { main: 'src/launcher.ts', lab: 'src/cli/dev-commands.ts' },
@@ -120,6 +122,7 @@ const put = (name, contents, mode = 0o644) => {
 const code = Object.fromEntries(outputFiles.map(({ path, text }) => [basename(path), ascii(text)]));
 mkdirSync(dist(''), { recursive: true });
 put('package.json', '{ "type": "commonjs" }\n');
+put('third-party-licenses.txt', thirdPartyLicenses([program.metafile, metafile], root));
 put('lab.js', code['lab.js']);
 const memory = compiled();
 if (memory !== undefined) put('memory.node', memory);

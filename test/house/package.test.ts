@@ -62,6 +62,7 @@ describe('the npm package', () => {
       'dist/package.json',
       'dist/provider.js',
       'dist/start.js',
+      'dist/third-party-licenses.txt',
       'dist/watch.js',
     ]);
     expect(paths).toEqual(expect.arrayContaining([...Object.values(manifest.bin), 'examples/emulator-seed.yaml']));
