@@ -34,19 +34,19 @@ export const processIo: Io = {
   env: process.env,
 };
 
-/** The largest input that is read. All Secrets and manifests of a large cluster are smaller. */
-const MAX_BYTES = 64 * 1024 * 1024;
+/** The largest input that is read. Its trees take up to fifty times as much memory. */
+export const MAX_INPUT_BYTES = 32 * 1024 * 1024;
 
 /**
  * Reads the text of a file named on the command line; `-` is standard input.
  * Throws: ERR_USAGE, with the file and the reason.
  */
 export async function readInput(name: string, io: Io): Promise<Input> {
-  const { bytes, name: shown } = await readBytes(name, io, { maxBytes: MAX_BYTES + 1 });
-  if (bytes.length > MAX_BYTES)
+  const { bytes, name: shown } = await readBytes(name, io, { maxBytes: MAX_INPUT_BYTES + 1 });
+  if (bytes.length > MAX_INPUT_BYTES)
     throw new ProviderError(
       'ERR_USAGE',
-      `cannot read ${shown}: it is larger than ${MAX_BYTES} bytes; give it in parts`,
+      `cannot read ${shown}: it is larger than ${MAX_INPUT_BYTES} bytes; give it in parts`,
     );
   return inUtf8({ name: shown, text: bytes.toString('utf8') }, bytes);
 }

@@ -10,7 +10,7 @@ import { type FunctionOptions, functionOptions } from '../render/into/krm.ts';
 import { type InputSource, readInputSource } from '../render/into/manifests.ts';
 import { formatRemark, type Remark } from '../render/remark.ts';
 import { withLanguages } from '../spc/languages.ts';
-import { type Io, readInputs } from './io.ts';
+import { type Io, MAX_INPUT_BYTES, readInputs } from './io.ts';
 import { intoOptionsOf, type RenderCommandOptions } from './render-options.ts';
 
 /**
@@ -20,7 +20,13 @@ import { intoOptionsOf, type RenderCommandOptions } from './render-options.ts';
 export async function runInto(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
   intoOptionsOf(options);
   const inputs: InputSource[] = [];
-  for await (const source of readInputs(files.length === 0 ? ['-'] : files, io)) inputs.push(readInputSource(source));
+  let size = 0;
+  for await (const source of readInputs(files.length === 0 ? ['-'] : files, io)) {
+    size += source.text.length;
+    if (size > MAX_INPUT_BYTES)
+      throw new ProviderError('ERR_USAGE', `the files are larger than ${MAX_INPUT_BYTES} bytes together`);
+    inputs.push(readInputSource(source));
+  }
   const wanted = intoOptionsOf({ ...options, ...configured(inputs) });
   const filtered = await withLanguages(() => filterInputs(inputs, wanted));
   const isWrong = printRemarks(filtered, io);

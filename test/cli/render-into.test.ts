@@ -82,6 +82,26 @@ describe('akv-csi render --into', () => {
     expect(stderr).toContain(message);
   });
 
+  it('refuses input above its limit without reading the rest', async () => {
+    const piece = Buffer.alloc(1024 * 1024, '#');
+    let read = 0;
+    const io = recordedIo();
+    async function* endless() {
+      for (;;) {
+        read++;
+        yield piece;
+      }
+    }
+    const code = await runRender(
+      [],
+      INTO,
+      { ...io, stdinBytes: endless },
+      { directMount: () => Promise.reject(new Error('unused')) },
+    );
+    expect([code, read]).toEqual([2, 33]);
+    expect(io.printed.stderr).toBe('error: cannot read <stdin>: it is larger than 33554432 bytes; give it in parts\n');
+  });
+
   it('refuses input that is not UTF-8, since it could not give it back', async () => {
     const { code, stderr } = await run([], {}, Buffer.from('kind: \xe9\n', 'latin1'));
     expect([code, stderr]).toEqual([2, 'error: cannot read <stdin>: it is not UTF-8; save it as UTF-8\n']);
