@@ -1,5 +1,5 @@
 /**
- * Reads arguments in the syntax of Go's flag package. `serve-flags.ts` calls it. Refuses unknown flags and bad values.
+ * Reads arguments in the syntax of Go's flag package. `serve-flags.ts` and `webhook-flags.ts` call it. Refuses unknown flags and bad values.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -20,6 +20,14 @@ export interface FlagSpec {
 /** Checked values by flag name: texts, booleans, numbers, durations in milliseconds, and sizes in bytes. */
 export type FlagValues = ReadonlyMap<string, string | number | boolean>;
 
+/** What a command accepts besides its own flags. */
+export interface FlagContext {
+  /** The name of the command, for messages. Default: `serve`. */
+  readonly command?: string;
+  /** Flags that are accepted and ignored. */
+  readonly meaningless?: readonly FlagSpec[];
+}
+
 /** The values of a command line. */
 export interface ParsedFlags {
   readonly values: FlagValues;
@@ -37,7 +45,7 @@ const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2
 export function parseGoFlags(
   args: readonly string[],
   known: readonly FlagSpec[],
-  meaningless: readonly FlagSpec[],
+  { command = 'serve', meaningless = [] }: FlagContext = {},
 ): ParsedFlags {
   const specs = new Map([...meaningless, ...known].flatMap((spec) => namesOf(spec).map((name) => [name, spec])));
   const values = new Map(known.map((spec) => [spec.name, checked(spec, spec.fallback)]));
@@ -45,9 +53,9 @@ export function parseGoFlags(
   let previous: FlagSpec | undefined;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? '';
-    const { name, inline } = splitFlag(arg, previous);
+    const { name, inline } = splitFlag(arg, previous, command);
     const spec = specs.get(name);
-    if (spec === undefined) throw usage(unknown(name, [...specs.keys()]));
+    if (spec === undefined) throw usage(unknown(name, [...specs.keys()], command));
     const takesNext = inline === undefined && spec.kind !== 'boolean';
     const text = takesNext ? args[++i] : (inline ?? 'true');
     if (text === undefined) throw usage(`flag --${name} needs a value: ${RULE[spec.kind]}`);
@@ -59,9 +67,13 @@ export function parseGoFlags(
 }
 
 /** Splits `--name=value`; `inline` is undefined if there is no `=`. */
-function splitFlag(arg: string, previous: FlagSpec | undefined): { readonly name: string; readonly inline?: string } {
+function splitFlag(
+  arg: string,
+  previous: FlagSpec | undefined,
+  command: string,
+): { readonly name: string; readonly inline?: string } {
   const [, name, inline] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
-  if (name === undefined) throw usage(unexpected(arg, previous));
+  if (name === undefined) throw usage(unexpected(arg, previous, command));
   return { name, ...(inline === undefined ? {} : { inline }) };
 }
 
@@ -124,17 +136,17 @@ function namesOf({ name, alias }: FlagSpec): readonly string[] {
   return alias === undefined ? [name] : [name, alias];
 }
 
-function unexpected(arg: string, previous: FlagSpec | undefined): string {
+function unexpected(arg: string, previous: FlagSpec | undefined, command: string): string {
   const remedy =
     previous?.kind === 'boolean'
       ? `write --${previous.name}=${arg === 'false' ? 'false' : 'true'}`
-      : 'serve takes flags only';
+      : `${command} takes flags only`;
   return `unexpected argument ${quote(arg)}; ${remedy}`;
 }
 
-function unknown(name: string, names: readonly string[]): string {
+function unknown(name: string, names: readonly string[], command: string): string {
   const near = nearest(name, names);
-  const hint = near === undefined ? '"akv-csi serve --help" lists the flags' : `did you mean --${near}?`;
+  const hint = near === undefined ? `"akv-csi ${command} --help" lists the flags` : `did you mean --${near}?`;
   return `unknown flag --${clip(name)}; ${hint}`;
 }
 

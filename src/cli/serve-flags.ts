@@ -58,7 +58,7 @@ export interface ServeOptions {
 
 /** Reads the arguments of `serve`. Throws: ERR_USAGE. */
 export function parseServeFlags(args: readonly string[]): ServeOptions {
-  const { values, ignored } = parseGoFlags(args, SERVE_FLAGS, MEANINGLESS);
+  const { values, ignored } = parseGoFlags(args, SERVE_FLAGS, { meaningless: MEANINGLESS });
   const text = (name: string) => String(values.get(name));
   const number = (name: string) => Number(values.get(name));
   const flag = (name: string) => values.get(name) === true;

@@ -17,7 +17,7 @@ const MEANINGLESS: readonly FlagSpec[] = [
 ];
 
 function parse(...args: readonly string[]) {
-  const { values, ignored } = parseGoFlags(args, KNOWN, MEANINGLESS);
+  const { values, ignored } = parseGoFlags(args, KNOWN, { meaningless: MEANINGLESS });
   return { ...Object.fromEntries(values), ignored };
 }
 
