@@ -17,6 +17,8 @@ const PARTS = {
   languages: ['src/spc/language-libraries.ts'],
   metrics: ['src/server/instruments.ts'],
   watch: ['src/cli/watch.ts'],
+  webhook: ['src/cli/webhook.ts'],
+  issuer: ['src/webhook/certificate/issue.ts'],
   commands: ['src/cli/program.ts'],
   kubectl: ['src/cli/kubectl.ts'],
 };

@@ -1,6 +1,6 @@
 /**
- * The entry of the program. Runs `serve` and `watch` with as little code loaded as possible, and every other command by
- * `program.ts`.
+ * The entry of the program. Runs `serve`, `webhook` and `watch` with as little code loaded as possible, and every other
+ * command by `program.ts`.
  * Ends the process with the exit code of the command.
  */
 
@@ -11,7 +11,7 @@ import { exitCodeFor, processIo } from './cli/io.ts';
 import { holdSignals, listenForSignals } from './cli/signals.ts';
 import { outputWritten } from './cli/written-output.ts';
 
-/** The time that the last log lines of `serve` and `watch` wait for their reader, in milliseconds; others have no limit. */
+/** The time that the last log lines of these commands wait for their reader, in milliseconds; others have no limit. */
 const LAST_LINES_MS = 500;
 
 /** Under this name kubectl runs the program for `kubectl akv`. */
@@ -21,6 +21,7 @@ const [, script = '', ...given] = process.argv;
 const words = PLUGIN.test(basename(script)) ? ['kubectl', ...given] : given;
 const [command, ...args] = words;
 const takeOutput = endWhenOutputFails();
+const isServer = command === 'serve' || command === 'webhook';
 
 async function main(): Promise<void> {
   if (command === 'watch') {
@@ -29,13 +30,14 @@ async function main(): Promise<void> {
     process.exitCode = await runWatch(args, processIo, { signals, takeOutput });
     return;
   }
-  if (command !== 'serve') {
+  if (!isServer) {
     const { runProgram } = await import('./cli/program.ts');
     return runProgram(words);
   }
   const signals = listenForSignals();
-  const { runServe } = await import('./cli/serve.ts');
-  process.exitCode = await runServe(args, processIo, { signals, takeOutput });
+  const run =
+    command === 'serve' ? (await import('./cli/serve.ts')).runServe : (await import('./cli/webhook.ts')).runWebhook;
+  process.exitCode = await run(args, processIo, { signals, takeOutput });
 }
 
 void main()
@@ -43,5 +45,5 @@ void main()
     process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
     process.exitCode = exitCodeFor(error);
   })
-  .then(() => outputWritten(command === 'serve' || command === 'watch' ? LAST_LINES_MS : undefined))
+  .then(() => outputWritten(isServer || command === 'watch' ? LAST_LINES_MS : undefined))
   .finally(() => process.exit(Number(process.exitCode ?? 0)));

@@ -4,8 +4,10 @@
  */
 
 import { Argument, Command, type Option } from 'commander';
+import type { FlagSpec } from './go-flags.ts';
 import { type Io, processIo } from './io.ts';
 import { SERVE_FLAGS } from './serve-flag-specs.ts';
+import { WEBHOOK_FLAGS } from './webhook-flags.ts';
 
 const HELP = `
 Bash: source <(akv-csi completion bash)     in ~/.bashrc
@@ -33,6 +35,9 @@ interface OptionWords {
   readonly choices: readonly string[];
 }
 
+/** The flags of commands that do not read them by commander. */
+const FLAGS: Readonly<Record<string, readonly FlagSpec[]>> = { serve: SERVE_FLAGS, webhook: WEBHOOK_FLAGS };
+
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
 /** Returns all commands of the program, with the options that a program without them only passes on. */
@@ -55,14 +60,14 @@ export function printCompletion(shell: keyof typeof SCRIPTS, commands: readonly 
 function wordsOf(command: Command): Words {
   const name = command.name();
   const own = command.options.map(optionWords);
-  const flags = SERVE_FLAGS.map((flag) => ({
+  const flags = FLAGS[name]?.map((flag) => ({
     name: `--${flag.name}`,
     description: flag.help,
     takesValue: flag.kind !== 'boolean',
     choices: [],
   }));
   const help = { name: '--help', description: 'show the help', takesValue: false, choices: [] };
-  const options = name === 'serve' ? flags : [...own, help];
+  const options = flags ?? [...own, help];
   const [argument] = command.registeredArguments;
   return { name, description: command.description(), options, choices: argument?.argChoices ?? [] };
 }

@@ -1,5 +1,5 @@
 /**
- * Lists the commands other than `serve` and runs one of them. `main.ts` calls it.
+ * Lists the commands, and runs one of those that are no servers. `main.ts` calls it.
  */
 
 import { fstat } from 'node:fs';
@@ -38,6 +38,11 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   program.addCommand(inspectCommand());
   program.addCommand(watchCommand());
   addPlugin(program);
+  program.addCommand(
+    new Command('webhook')
+      .description('answer admission reviews of Kubernetes (flags: akv-csi webhook --help)')
+      .argument('[flags...]'),
+  );
   addLab(program);
   program.addCommand(versionCommand());
   program.addCommand(completionCommand(() => withLab(program)));

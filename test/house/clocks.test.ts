@@ -26,6 +26,7 @@ const READERS: Readonly<Record<string, string>> = {
   'driver/client.ts': "gRPC's deadlines are dates",
   'driver/atomic-writer.ts': 'the name of a directory',
   'server/unix-socket.ts': 'the age of a file',
+  'webhook/certificate/keeper.ts': 'dates of certificates',
   'cli/logging.ts': 'timestamps of the log',
   'cli/inspect.ts': 'dates of certificates',
   'cli/kubectl/status.ts': 'ages of events, and times until objects expire',

@@ -10,6 +10,7 @@ import { silentLogger } from '../../src/base/log.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { SERVE_FLAGS } from '../../src/cli/serve-flag-specs.ts';
 import { serveHelp } from '../../src/cli/serve-flags.ts';
+import { WEBHOOK_FLAGS } from '../../src/cli/webhook-flags.ts';
 import { OUTPUT_KINDS, traitsOf } from '../../src/pki/outputs.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
 import { STATUS_OF } from '../../src/server/status.ts';
@@ -21,6 +22,7 @@ import { GUARDED_NAMES } from '../../src/spc/overrides.ts';
 import { ALL_NAMES, CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-names.ts';
 import { TEMPLATE_FIELDS } from '../../src/spc/templates.ts';
 import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
+import { createWebhookMetrics } from '../../src/webhook/metrics.ts';
 import {
   firstColumn,
   links,
@@ -105,6 +107,34 @@ describe('flags.md', () => {
     const [, told = ''] = serveHelp().split('Environment:');
     const named = [...told.matchAll(/\b[A-Z]+(?:_[A-Z]+)+\b/g)].map(([name]) => name);
     expect(firstColumn(section('docs/flags.md', 'Environment')).toSorted()).toEqual(named.toSorted());
+  });
+});
+
+describe('webhook.md', () => {
+  const rows = tableRows(section('docs/webhook.md', 'Flags'));
+
+  it('lists the flags of webhook with their defaults', () => {
+    const known = WEBHOOK_FLAGS.map(({ name, alias, fallback }) => [
+      `\`--${name}\`${alias === undefined ? '' : `, \`-${alias}\``}`,
+      fallback === '' ? 'empty' : `\`${fallback}\``,
+    ]);
+    expect(rows.map(([name, fallback]) => [name, fallback]).toSorted()).toEqual(known.toSorted());
+  });
+
+  it('lists its metrics, each with its type', async () => {
+    const period = { notBefore: 0, notAfter: 0 };
+    const metrics = createWebhookMetrics(['/validate'], {
+      version: '1.2.3',
+      inFlight: () => 0,
+      periods: () => ({ serving: period, authority: period }),
+      logLinesDropped: () => 0,
+    });
+    const known = [...(await metrics.text()).matchAll(/^# TYPE (\w+) (\w+)/gm)].map(([, name, type]) => [
+      `\`${name}\``,
+      type,
+    ]);
+    const listed = tableRows(section('docs/webhook.md', 'Metrics')).map(([name, type]) => [name, type]);
+    expect(listed.toSorted()).toEqual(known.toSorted());
   });
 });
 

@@ -20,9 +20,10 @@ const FLOORS: Readonly<Record<string, number>> = {
   driver: 4,
   watch: 4,
   kubectl: 4,
-  cli: 5,
-  'main.ts': 6,
-  'launcher.ts': 6,
+  webhook: 5,
+  cli: 6,
+  'main.ts': 7,
+  'launcher.ts': 7,
 };
 
 /**

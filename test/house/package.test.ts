@@ -52,6 +52,7 @@ describe('the npm package', () => {
       'dist/certificates.js',
       'dist/commands.js',
       'dist/entry.js',
+      'dist/issuer.js',
       'dist/keys.js',
       'dist/kubectl-akv.js',
       'dist/kubectl.js',
@@ -64,6 +65,7 @@ describe('the npm package', () => {
       'dist/start.js',
       'dist/third-party-licenses.txt',
       'dist/watch.js',
+      'dist/webhook.js',
     ]);
     expect(paths).toEqual(expect.arrayContaining([...Object.values(manifest.bin), 'examples/emulator-seed.yaml']));
   });

@@ -1,0 +1,72 @@
+/**
+ * Answers the reviews of pods: adds the volumes and mounts that the annotation `akv-csi/mount` asks for, and the
+ * container that `akv-csi/watch` asks for. Called by `server.ts` for `/mutate`. A pod without these annotations is never
+ * changed. A pod whose items cannot be mounted is denied: it asked for its files by name, cannot run without them, and
+ * its controller creates it again.
+ */
+
+import { isJsonObject } from '../base/json.ts';
+import { MOUNT, WATCH } from '../render/into/annotations.ts';
+import { jsonPatchOf } from '../render/into/changes.ts';
+import { mountInto } from '../render/into/mount-into.ts';
+import { DEFAULT_MOUNT_PATH } from '../render/mount-path.ts';
+import { CannotList, type ClusterClasses } from './classes.ts';
+import { messageOfAll, warningsOf } from './messages.ts';
+import { ALLOWED, BadReview, type JsonObject, type Refusal, type Review, type Verdict } from './review.ts';
+
+const RETRY = 'the pod is not created; its controller tries again';
+
+/** What is needed to change pods. */
+export interface Mutation {
+  readonly classes: ClusterClasses;
+  /** The image of the container that watches, for pods that name none; empty: such pods are denied. */
+  readonly watchImage: string;
+}
+
+/** Answers a review. Throws: {@link BadReview} for a creation without an object; the reason of `signal`. */
+export async function mutate(review: Review, mutation: Mutation, signal: AbortSignal): Promise<Verdict> {
+  const { operation, subResource, group, kind, object, namespace } = review;
+  if (operation !== 'CREATE' || subResource !== '' || group !== '' || kind !== 'Pod') return ALLOWED;
+  if (object === undefined) throw new BadReview('request.object is required for CREATE');
+  const mounts = hasAnnotation(object, MOUNT);
+  if (!mounts && !hasAnnotation(object, WATCH)) return ALLOWED;
+  const subject = `Pod ${namespace}/${nameOf(object)}`;
+  const known = await (mounts ? mutation.classes.list(namespace, signal) : Promise.resolve([])).catch(
+    (error: unknown) => {
+      if (error instanceof CannotList) return error;
+      throw error;
+    },
+  );
+  if (known instanceof CannotList) return { refusal: unavailable(subject, known) };
+  const { changes, mistakes, notes } = mountInto(
+    { apiVersion: 'v1', kind, ...object },
+    { classes: known, mountPath: DEFAULT_MOUNT_PATH, namespace, watchImage: mutation.watchImage },
+  );
+  const warnings = warningsOf(subject, notes.map(withoutName));
+  if (mistakes.length > 0) return { refusal: invalid(subject, mistakes.map(withoutName)), warnings };
+  return { patch: jsonPatchOf(changes), warnings };
+}
+
+function hasAnnotation({ metadata }: JsonObject, name: string): boolean {
+  return isJsonObject(metadata) && isJsonObject(metadata.annotations) && Object.hasOwn(metadata.annotations, name);
+}
+
+function invalid(subject: string, mistakes: readonly string[]): Refusal {
+  return { code: 422, reason: 'Invalid', message: `${messageOfAll(subject, mistakes)}; ${RETRY}` };
+}
+
+/** Takes the name of the pod from a message: the subject has it, with its namespace. */
+function withoutName(message: string): string {
+  return message.replace(/^Pod [^:]*: /, '');
+}
+
+/** The classes are not known now: a client may try again at once. */
+function unavailable(subject: string, { message }: CannotList): Refusal {
+  const why = `annotation ${MOUNT}: the SecretProviderClasses of the namespace cannot be listed: ${message}`;
+  return { code: 503, reason: 'ServiceUnavailable', message: `${messageOfAll(subject, [why])}; ${RETRY}` };
+}
+
+function nameOf({ metadata }: JsonObject): string {
+  const { name, generateName } = isJsonObject(metadata) ? metadata : {};
+  return String([name, generateName].find((text) => typeof text === 'string' && text !== '') ?? '');
+}
