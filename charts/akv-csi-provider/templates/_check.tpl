@@ -20,8 +20,14 @@
 {{- if ne (empty $s.offlineCache.directory) (empty $s.offlineCache.keySecret) -}}
 {{- $wrong = append $wrong "offlineCache: set directory and keySecret, or neither" -}}
 {{- end -}}
+{{- if or $s.linux.enabled $s.webhook.enabled -}}
+{{- $wrong = concat $wrong (include "akv.checkImage" $s.linux.image | fromJsonArray) -}}
+{{- end -}}
 {{- if $s.linux.enabled -}}
-{{- $wrong = concat $wrong (include "akv.checkImage" $s.linux.image | fromJsonArray) (include "akv.checkPod" $s | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "akv.checkPod" $s | fromJsonArray) -}}
+{{- end -}}
+{{- if $s.webhook.enabled -}}
+{{- $wrong = concat $wrong (include "akv.checkWebhook" $s | fromJsonArray) -}}
 {{- end -}}
 {{- $wrong = concat $wrong (include "akv.checkCluster" . | fromJsonArray) -}}
 {{- toJson $wrong -}}
