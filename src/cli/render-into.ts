@@ -19,19 +19,27 @@ import { intoOptionsOf, type RenderCommandOptions } from './render-options.ts';
  */
 export async function runInto(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
   intoOptionsOf(options);
-  const inputs: InputSource[] = [];
-  let size = 0;
-  for await (const source of readInputs(files.length === 0 ? ['-'] : files, io)) {
-    size += source.text.length;
-    if (size > MAX_INPUT_BYTES)
-      throw new ProviderError('ERR_USAGE', `the files are larger than ${MAX_INPUT_BYTES} bytes together`);
-    inputs.push(readInputSource(source));
-  }
-  const wanted = intoOptionsOf({ ...options, ...configured(inputs) });
+  const { resources: names = [] } = options;
+  const count = { size: 0 };
+  const inputs = await readSources(files.length === 0 ? ['-'] : files, io, count);
+  const resources = await readSources(names, io, count);
+  const wanted = { ...intoOptionsOf({ ...options, ...configured(inputs) }), resources };
   const filtered = await withLanguages(() => filterInputs(inputs, wanted));
   const isWrong = printRemarks(filtered, io);
   if (filtered.text !== undefined) io.stdout(filtered.text);
   return isWrong ? 1 : 0;
+}
+
+/** Reads files and adds their sizes to `count`. Throws: ERR_USAGE, also if the count is above the limit. */
+async function readSources(files: readonly string[], io: Io, count: { size: number }): Promise<readonly InputSource[]> {
+  const sources: InputSource[] = [];
+  for await (const source of readInputs(files, io)) {
+    count.size += source.text.length;
+    if (count.size > MAX_INPUT_BYTES)
+      throw new ProviderError('ERR_USAGE', `the files are larger than ${MAX_INPUT_BYTES} bytes together`);
+    sources.push(readInputSource(source));
+  }
+  return sources;
 }
 
 /** Prints remarks and mistakes to stderr. Returns true if there is an error among them. */

@@ -26,6 +26,8 @@ export interface RenderCommandOptions extends RenderMoreOptions {
   readonly into?: boolean;
   /** Such as `deploy/mosquitto=BrokerListener/front`. */
   readonly pod?: readonly string[];
+  /** Files, or directories of them. */
+  readonly resources?: readonly string[];
 }
 
 /** Adds the options of `render` to its command. */
@@ -58,6 +60,11 @@ export function addRenderOptions(command: Command): Command {
     .option(
       '--pod <workload=items>',
       'with --into: items for the pod of KIND/NAME that has no annotation akv-csi/mount; repeatable',
+      collect,
+    )
+    .option(
+      '--resources <file>',
+      'with --into: file or directory of broker resources or classes that are not printed themselves; repeatable',
       collect,
     );
 }

@@ -66,7 +66,8 @@ async function printClasses(
   options: RenderCommandOptions,
   { io, ...deps }: RenderCommandDeps & { readonly io: Io },
 ): Promise<number> {
-  if (options.pod !== undefined) throw new ProviderError('ERR_USAGE', '--pod needs --into');
+  const ofInto = (['pod', 'resources'] as const).find((name) => options[name] !== undefined);
+  if (ofInto !== undefined) throw new ProviderError('ERR_USAGE', `--${ofInto} needs --into`);
   if (files.length === 0) throw new ProviderError('ERR_USAGE', 'name at least one file; - is standard input');
   const more = moreOptionsOf(options);
   const wanted = { ...renderOptionsOf(options), ...(needsSecrets(more) ? { syncSecrets: true } : {}) };

@@ -1,18 +1,25 @@
-import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { runRender } from '../../src/cli/render.ts';
 import type { RenderCommandOptions } from '../../src/cli/render-options.ts';
 import { RESOURCE, workload } from '../render/into/streams.ts';
 import { recordedIo } from '../support/cli.ts';
 
+const DEPS = { directMount: () => Promise.reject(new Error('unused')) };
 const INTO: RenderCommandOptions = { format: 'manifests', into: true };
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'akv-into-'));
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 async function run(files: readonly string[], options: Partial<RenderCommandOptions>, stdin: string | Buffer = '') {
   const io = recordedIo({ stdin });
-  const code = await runRender(files, { ...INTO, ...options }, io, {
-    directMount: () => Promise.reject(new Error('unused')),
-  });
+  const code = await runRender(files, { ...INTO, ...options }, io, DEPS);
   return { code, ...io.printed };
 }
 
@@ -46,6 +53,28 @@ describe('akv-csi render --into', () => {
     expect(stdout).toMatch(/mountPath: \/etc\/my-authentication\n/);
   });
 
+  it('adds classes of resources that it does not print', async () => {
+    const resources = ['examples/broker-listener.yaml'];
+    const items = 'BrokerListener/tls-listener-manual';
+    const { code, stdout } = await run([], { resources }, workload(items));
+    expect(code).toBe(0);
+    expect(stdout.match(/^kind: .*/gm)).toEqual(['kind: Deployment', 'kind: SecretProviderClass']);
+    expect(await run([], { resources }, stdout)).toMatchObject({ code: 0, stdout });
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [parse(workload(items))] });
+    expect(JSON.parse((await run([], { resources }, list)).stdout).items).toHaveLength(2);
+    expect((await run([], { resources })).stdout).toMatch(/^# From BrokerListener tls-listener-manual, /);
+  });
+
+  it('knows classes that it does not print', async () => {
+    const io = recordedIo();
+    await runRender(['examples/broker-listener.yaml'], { format: 'manifests' }, io, DEPS);
+    const file = join(directory, 'classes.yaml');
+    writeFileSync(file, io.printed.stdout);
+    const { code, stdout } = await run([], { resources: [file] }, workload('BrokerListener/tls-listener-manual'));
+    expect([code, stdout.match(/^kind: .*/gm)]).toEqual([0, ['kind: Deployment']]);
+    expect(stdout).toContain('            secretProviderClass: broker-listener-tls-listener-manual-tls\n');
+  });
+
   it('takes the options of a KRM function from its configuration', async () => {
     const resource = parse(RESOURCE);
     const functionConfig = { kind: 'ConfigMap', data: { provider: 'azure-next', syncSecrets: 'true' } };
@@ -74,6 +103,7 @@ describe('akv-csi render --into', () => {
       '--pod "deploy/app": the form is [NAMESPACE/]KIND/NAME=ITEMS, such as',
     ],
     ['a pod without a kind', { pod: ['app=BrokerListener/x'] }, '--pod "app=BrokerListener/x": the form is'],
+    ['--resources without --into', { into: false, resources: ['a.yaml'] }, '--resources needs --into'],
     ['--pod without --into', { into: false, pod: ['deploy/a=X/b'] }, '--pod needs --into'],
     ['no file without --into', { into: false }, 'name at least one file'],
   ])('refuses %s', async (_, options, message) => {
@@ -92,12 +122,7 @@ describe('akv-csi render --into', () => {
         yield piece;
       }
     }
-    const code = await runRender(
-      [],
-      INTO,
-      { ...io, stdinBytes: endless },
-      { directMount: () => Promise.reject(new Error('unused')) },
-    );
+    const code = await runRender([], INTO, { ...io, stdinBytes: endless }, DEPS);
     expect([code, read]).toEqual([2, 33]);
     expect(io.printed.stderr).toBe('error: cannot read <stdin>: it is larger than 33554432 bytes; give it in parts\n');
   });

@@ -269,6 +269,7 @@ describe('akv-csi render', () => {
       '--file-name',
       '--into',
       '--pod',
+      '--resources',
       '--holder',
       '--holder-image',
       '--secret-names',

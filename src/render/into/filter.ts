@@ -4,17 +4,15 @@
  */
 
 import { DEFAULT_MOUNT_PATH } from '../mount-path.ts';
-import { printClass } from '../print.ts';
 import type { Remark } from '../remark.ts';
 import { type RenderOptions, renderFound } from '../render.ts';
-import { classOf } from '../volume.ts';
 import type { Change } from './changes.ts';
 import { type PlacedVolume, planClasses } from './class-plan.ts';
-import type { KnownClass } from './classes.ts';
-import { joinDocuments } from './join.ts';
-import { resourceListsOf, resultsOf, withPathOf } from './krm.ts';
+import { classOfManifest, type KnownClass } from './classes.ts';
+import { resourceListsOf, resultsOf } from './krm.ts';
 import type { InputDocument, InputManifest, InputSource } from './manifests.ts';
 import { mountInto } from './mount-into.ts';
+import { Output } from './output.ts';
 import { type PodOption, targetsOf } from './pod-option.ts';
 import { rewrite } from './rewrite.ts';
 
@@ -22,6 +20,8 @@ import { rewrite } from './rewrite.ts';
 export interface IntoOptions extends RenderOptions {
   /** Pods that ask without an annotation. */
   readonly pods?: readonly PodOption[];
+  /** Resources whose classes are added, and classes that pods can ask for, which are not printed themselves. */
+  readonly resources?: readonly InputSource[];
 }
 
 /** The output, and what there is to say. */
@@ -38,15 +38,17 @@ export interface Filtered {
  * Throws: LanguagesNeeded.
  */
 export function filterInputs(inputs: readonly InputSource[], options: IntoOptions): Filtered {
+  const { resources = [] } = options;
   const manifests = inputs.flatMap((input) => input.manifests);
-  const owners = inputs.flatMap((input) => input.owners);
-  const rendering = renderFound(inputs, options);
+  const owners = [...inputs, ...resources].flatMap((input) => input.owners);
+  const rendering = renderFound([...inputs, ...resources], options);
   const placed = rendering.volumes.flatMap((rendered, index): PlacedVolume[] => {
     const owner = owners[index];
     return owner === undefined ? [] : [{ rendered, owner }];
   });
   const plan = planClasses(placed, manifests);
-  const pods = mountAll(manifests, plan.known, options);
+  const others = resources.flatMap((input) => input.manifests.flatMap(({ data }) => classOfManifest(data) ?? []));
+  const pods = mountAll(manifests, [...plan.known, ...others.filter((one) => !isIn(plan.known, one))], options);
   const remarks: readonly Remark[] = [
     ...rendering.remarks,
     ...plan.mistakes.map(({ manifest, message }) => remarkAt(manifest, 'error', message)),
@@ -55,21 +57,17 @@ export function filterInputs(inputs: readonly InputSource[], options: IntoOption
   ];
   const mistakes = [...rendering.mistakes, ...pods.mistakes];
   if (mistakes.length > 0 || hasError(remarks)) return failed(inputs, { remarks, mistakes });
-  const changes = new Map<InputDocument, readonly Change[]>();
-  const add = (document: InputDocument, more: readonly Change[]) =>
-    changes.set(document, [...(changes.get(document) ?? []), ...more]);
-  for (const one of [...plan.changes, ...pods.changes]) add(one.document, one.changes);
-  const beside = new Map<InputDocument, readonly string[]>();
-  const lengths = new Map<InputDocument, number>();
-  for (const { rendered, owner } of plan.added) {
-    const { document } = owner;
-    const index = lengths.get(document) ?? document.length;
-    lengths.set(document, index + 1);
-    if (document.list === undefined) beside.set(document, [...(beside.get(document) ?? []), printClass(rendered)]);
-    else add(document, [{ op: 'add', path: ['items', index], value: withPathOf(classOf(rendered), owner.data) }]);
-  }
-  for (const document of resourceListsOf(inputs)) add(document, resultsOf(document, remarks, mistakes));
-  return written(inputs, { changes, beside, remarks });
+  const output = new Output(inputs);
+  for (const { document, changes } of [...plan.changes, ...pods.changes]) output.change(document, changes);
+  for (const { rendered, owner } of plan.added) output.addClass(rendered, owner);
+  for (const document of resourceListsOf(inputs)) output.change(document, resultsOf(document, remarks, mistakes));
+  const { text, problems } = output.write();
+  if (problems.length > 0) return failed(inputs, { remarks: [...remarks, ...problems], mistakes });
+  return { text, remarks, mistakes };
+}
+
+function isIn(classes: readonly KnownClass[], { name, namespace }: KnownClass): boolean {
+  return classes.some((one) => one.name === name && one.namespace === namespace);
 }
 
 function hasError(remarks: readonly Remark[]): boolean {
@@ -100,32 +98,6 @@ function mountAll(manifests: readonly InputManifest[], classes: readonly KnownCl
     if (own.length > 0) changes.push({ document: manifest.document, changes: own });
   }
   return { changes, remarks, mistakes };
-}
-
-interface Output {
-  readonly changes: ReadonlyMap<InputDocument, readonly Change[]>;
-  /** The classes that follow each document. */
-  readonly beside: ReadonlyMap<InputDocument, readonly string[]>;
-  readonly remarks: readonly Remark[];
-}
-
-/** Returns the output. A document that cannot be changed is an error. */
-function written(inputs: readonly InputSource[], { changes, beside, remarks }: Output): Filtered {
-  const problems: Remark[] = [];
-  const texts = inputs.map(({ source, documents, manifests }) =>
-    documents.flatMap((document) => {
-      const wanted = changes.get(document) ?? [];
-      const text = wanted.length === 0 ? document.text : rewrite(document.text, wanted);
-      if (text === undefined) {
-        const line = manifests.find((manifest) => manifest.document === document)?.line ?? 1;
-        const message = 'the document cannot be changed; write it in block style, without anchors and merges';
-        problems.push({ severity: 'error', source: source.name, line, message });
-      }
-      return [{ text: text ?? '', added: beside.get(document) ?? [] }];
-    }),
-  );
-  if (problems.length > 0) return failed(inputs, { remarks: [...remarks, ...problems], mistakes: [] });
-  return { text: joinDocuments(texts), remarks, mistakes: [] };
 }
 
 function failed(inputs: readonly InputSource[], result: Pick<Filtered, 'remarks' | 'mistakes'>): Filtered {

@@ -20,7 +20,7 @@ interface Part {
 
 /** Joins the documents of all sources, in their order. Documents that follow each other in a source stay as they are. */
 export function joinDocuments(sources: readonly (readonly OutputDocument[])[]): string {
-  const parts = sources.flatMap((documents) => partsOf(documents));
+  const parts = sources.flatMap((documents) => partsOf(documents)).filter(({ text }) => text !== '');
   const texts = parts.map(({ text, isNew }, index) => {
     const before = parts[index - 1];
     if (before === undefined || !isNew) return text;
