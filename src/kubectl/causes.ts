@@ -42,7 +42,7 @@ export const NEXT_STEPS: Readonly<Record<ErrorCode | ClusterCause, string>> = {
     'give the pod its credentials: nodePublishSecretRef with clientid and clientsecret (service principal), or tokenRequests in the CSIDriver object (workload identity)',
   ERR_SETUP: "correct the provider's own set-up as the message says: values of its Helm chart, its service account",
   ERR_AUTHENTICATION:
-    'renew what proves the identity: client secret or certificate in the Secret, or the federated credential of the application',
+    'do what the message says about the identity: renew its client secret or certificate in the Secret, or add the federated credential',
   ERR_FORBIDDEN:
     'grant the identity "Key Vault Secrets User" on the vault (az role assignment create), or open the vault\'s firewall for this cluster; a new grant takes some minutes',
   ERR_NOT_FOUND: 'create the object in the vault, or correct its name or version in the SecretProviderClass',

@@ -7,6 +7,7 @@ import { ProviderError } from '../base/errors.ts';
 import { nearest, quote } from '../base/words.ts';
 import { render } from '../render/render.ts';
 import { type CheckContext, checkManifests } from '../spc/check.ts';
+import type { Finding } from '../spc/finding.ts';
 import { withLanguages } from '../spc/languages.ts';
 import type { KubeApi } from './api.ts';
 import { isOurs, type KubeObject, nameOf, STORE_API } from './objects.ts';
@@ -119,10 +120,12 @@ function isShort({ kind }: Live, word: string): boolean {
 async function classFindings({ kind, object }: Live, check: CheckContext): Promise<readonly LiveFinding[]> {
   const { findings, manifests } = await checkManifests(JSON.stringify(object), check);
   const found = [...findings, ...manifests.flatMap((one) => one.findings)];
-  return found.map(({ severity, message, path }) => {
-    const field = path === '' || message.includes(path) ? '' : ` (${path})`;
-    return { severity, kind, ...nameOf(object), message: `${message}${field}` };
-  });
+  return found.map((finding) => ({ severity: finding.severity, kind, ...nameOf(object), message: withField(finding) }));
+}
+
+/** Returns the message of a finding, with its field if it does not name it: there is no line to point at. */
+export function withField({ path, message }: Finding): string {
+  return path === '' || message.includes(path) ? message : `${message} (${path})`;
 }
 
 /** Returns the findings about the `keyVault` fields of a resource; undefined if it has none. */

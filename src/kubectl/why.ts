@@ -8,6 +8,7 @@ import { nearest, quote } from '../base/words.ts';
 import { type CheckContext, checkManifests } from '../spc/check.ts';
 import type { KubeApi } from './api.ts';
 import { type Cause, causeOfEvent, causeOfLine } from './causes.ts';
+import { withField } from './check-live.ts';
 import { eventCountOf, eventTimeOf } from './events.ts';
 import { type ClassVolume, classVolumesOf, DRIVER, isOurs, type KubeObject, STORE_API, textAt } from './objects.ts';
 import type { LogLine } from './provider-pods.ts';
@@ -161,9 +162,10 @@ async function lookAtClass(
   const { manifests, findings } = await checkManifests(JSON.stringify(object), check);
   const found = [...findings, ...manifests.flatMap((one) => one.findings)];
   const name = textAt(object, 'metadata', 'name');
-  for (const { severity, message } of found) {
-    if (severity === 'error') report.cause(subject, 'CLASS_WRONG', `SecretProviderClass ${name}: ${message}`);
-    else if (severity === 'warning') report.add('warning', subject, `SecretProviderClass ${name}: ${message}`);
+  for (const finding of found) {
+    const message = `SecretProviderClass ${name}: ${withField(finding)}`;
+    if (finding.severity === 'error') report.cause(subject, 'CLASS_WRONG', message);
+    else if (finding.severity === 'warning') report.add('warning', subject, message);
   }
   if (!found.some(({ severity }) => severity === 'error'))
     report.add('ok', subject, `SecretProviderClass ${name} has no errors`);

@@ -59,9 +59,9 @@ describe('kubectl akv status', () => {
 shop       idle            0/0   -                  -        -
 shop       lost (missing)  0/1   -                  -        5m ago, pod lost-0: MountVolume.SetUp failed for volume "certs" : secretproviderclasses "lost" not found
 shop       next            0/0   -                  -        -
-shop       web             2/3   outdated in 1 pod  in 12d   pod web-1: 4 failed since the last success; kubectl akv why web-1
+shop       web             2/3   outdated in 1 pod  in 12d   pod web-1 failed 4 times in a row
 `);
-    expect([code, err]).toEqual([0, '']);
+    expect([code, err]).toEqual([0, 'note: the cause and the next step: kubectl akv why lost-0 -n shop\n']);
   });
 
   it('shows each object of each pod with -o wide', async () => {
@@ -76,7 +76,7 @@ shop       web             2/3   outdated in 1 pod  in 12d   pod web-1: 4 failed
     expect(out).toBe(
       `NAMESPACE  CLASS  POD    NODE  OBJECT              VERSION      CURRENT  EXPIRES  LAST FAILURE
 shop       web    web-0  n1    secret/db-password  v2           yes      in 12d   -
-shop       web    web-1  n1    secret/db-password  v1           v2       -        pod web-1: 4 failed since the last success; kubectl akv why web-1
+shop       web    web-1  n1    secret/db-password  v1           v2       -        pod web-1 failed 4 times in a row
 shop       web    web-2  n1    -                   not mounted  -        -        5m ago, pod web-2: gone
 `,
     );

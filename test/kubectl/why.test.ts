@@ -203,20 +203,18 @@ describe('kubectl akv why', () => {
   it('prints what it looked at, the cause and one next step', async () => {
     const io = recordedIo();
     stub().objects.push(pod('web-0'), spc('web'), ...node(), mountFailed('web-0', 'NotFound', 'no such secret'));
-    stub().logs.set(
-      'akv-n1',
-      line({ level: 'error', msg: 'Mount failed', code: 'ERR_NOT_FOUND', error: 'no such secret' }),
-    );
+    const failed = line({ level: 'error', msg: 'Mount failed', code: 'ERR_NOT_FOUND', error: 'no such secret' });
+    stub().logs.set('akv-n1', failed.repeat(2));
     expect(await runWhy('pod/web-0', options(), io, clock)).toBe(1);
     expect(io.printed.stdout).toBe(`Pod shop/web-0: Pending on node n1
 Events:
-  5m ago (x3) FailedMount: MountVolume.SetUp failed for volume "certs" : rpc error: code = NotFound desc = failed to mount secrets store objects for pod shop/web-0, err: rpc error: code = NotFound desc = no such secret
+  5m ago (x3) FailedMount: no such secret
 Looked at:
   ok       volume certs: SecretProviderClass web has no errors
   ok       driver: secrets-store.csi.k8s.io is registered on node n1
   ok       provider: pod kube-system/akv-n1 on node n1 is ready
 Last lines of the provider about this pod:
-  ts=2026-11-29T11:59:00Z namespace=shop pod=web-0 secretProviderClass=web level=error msg="Mount failed" code=ERR_NOT_FOUND error="no such secret"
+  2026-11-29T11:59:00Z (x2) error Mount failed: ERR_NOT_FOUND: no such secret
 Cause (ERR_NOT_FOUND): no such secret
 Next step: create the object in the vault, or correct its name or version in the SecretProviderClass
 `);

@@ -76,13 +76,32 @@ export function runStatus(options: StatusOptions, deps: StatusDeps, io: Io): Pro
     const report = options.fetch ? await fetchCurrent(read, { ...deps, options, api }, io) : read;
     for (const note of report.notes) io.stderr(`note: ${printable(note)}\n`);
     if (options.output === 'json') io.stdout(`${JSON.stringify(jsonOf(report), undefined, 2)}\n`);
-    else if (report.classes.length === 0)
-      io.stderr(
-        `no SecretProviderClass of the provider in ${namespace === '' ? 'any namespace' : `namespace ${namespace}`}\n`,
-      );
-    else io.stdout(printed(tableOf(report, options, (deps.clock ?? systemClock).wall())));
+    else print(report, { options, namespace, now: (deps.clock ?? systemClock).wall() }, io);
     return 0;
   });
+}
+
+interface Shown {
+  readonly options: StatusOptions;
+  readonly namespace: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+function print(report: StatusReport, { options, namespace, now }: Shown, io: Io): void {
+  if (report.classes.length === 0) {
+    const place = namespace === '' ? 'any namespace' : `namespace ${namespace}`;
+    io.stderr(`no SecretProviderClass of the provider in ${place}\n`);
+    return;
+  }
+  io.stdout(table(tableOf(report, options, now).map((row) => row.map(printable))));
+  const [failing] = report.classes.flatMap(failingPods);
+  if (failing !== undefined) io.stderr(`note: the cause and the next step: kubectl akv why ${failing}\n`);
+}
+
+/** Returns the pods that wait for the class or fail to renew it, as arguments of `why`. */
+function failingPods({ namespace, pods }: ClassStatus): readonly string[] {
+  return pods.filter((pod) => !pod.mounted || (pod.failures ?? 0) > 0).map(({ name }) => `${name} -n ${namespace}`);
 }
 
 /** Explains a cluster without the driver's resources. */
@@ -90,10 +109,6 @@ export function withoutDriver(error: unknown): unknown {
   if (!(error instanceof ProviderError) || error.code !== 'ERR_NOT_FOUND') return error;
   const reason = 'the cluster has no resource SecretProviderClass; install the Secrets Store CSI driver';
   return new ProviderError('ERR_NOT_FOUND', `${error.message}: ${reason}`);
-}
-
-function printed(rows: readonly (readonly string[])[]): string {
-  return table(rows.map((row) => row.map(printable)));
 }
 
 function tableOf({ classes }: StatusReport, { output }: StatusOptions, now: number): readonly (readonly string[])[] {
@@ -135,11 +150,12 @@ function expiryOf(expiresAt: number, now: number): string {
 
 function failureOf({ lastFailure, pods }: ClassStatus, now: number): string {
   const failing = pods.find(({ failures = 0 }) => failures > 0);
-  if (failing !== undefined)
-    return `pod ${failing.name}: ${failing.failures} failed since the last success; kubectl akv why ${failing.name}`;
-  if (lastFailure === undefined) return '-';
-  const { pod, message, at } = lastFailure;
-  return `${at === undefined ? '' : `${spanOf(now - at)} ago, `}pod ${pod}: ${message}`;
+  const event = failing === undefined || lastFailure?.pod === failing.name ? lastFailure : undefined;
+  const pod = failing?.name ?? event?.pod;
+  if (pod === undefined) return '-';
+  const age = event?.at === undefined ? '' : `${spanOf(now - event.at)} ago, `;
+  const count = failing === undefined ? '' : ` failed ${failing.failures} times in a row`;
+  return `${age}pod ${pod}${count}${event === undefined ? '' : `: ${event.message}`}`;
 }
 
 function wideRows(classes: readonly ClassStatus[], now: number): readonly (readonly string[])[] {

@@ -7,6 +7,8 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import { clip, quote } from '../../base/words.ts';
+import { causeOfEvent } from '../../kubectl/causes.ts';
+import { fieldsOf } from '../../kubectl/log-lines.ts';
 import { spanOf } from '../../kubectl/objects.ts';
 import { type Diagnosis, diagnose } from '../../kubectl/why.ts';
 import { exitCodeOf, type Io, processIo } from '../io.ts';
@@ -66,12 +68,12 @@ function print({ namespace, pod, node, phase, events, findings, log, cause }: Di
   if (events.length > 0) line('Events:');
   for (const { at, count, reason, message } of events) {
     const age = at === undefined ? '' : `${spanOf(now - at)} ago`;
-    line(`  ${age} (x${count}) ${reason}: ${clip(message)}`);
+    line(`  ${age} (x${count}) ${reason}: ${clip(causeOfEvent({ reason, message }).text)}`);
   }
   line('Looked at:');
   for (const { state, subject, message } of findings) line(`  ${state.padEnd(7)}  ${subject}: ${message}`);
   if (log.length > 0) line('Last lines of the provider about this pod:');
-  for (const text of log) line(`  ${text}`);
+  for (const text of sameTogether(log)) line(`  ${text}`);
   if (cause === undefined) {
     const unknown = findings.some(({ state }) => state === 'unknown') ? ', as far as it could be looked at' : '';
     line(`Nothing is wrong${unknown}.`);
@@ -79,4 +81,17 @@ function print({ namespace, pod, node, phase, events, findings, log, cause }: Di
   }
   line(`Cause (${cause.code}): ${cause.text}`);
   line(`Next step: ${cause.nextStep}`);
+}
+
+/** Returns the lines in short, and those that follow each other and say the same as one. The JSON has them in full. */
+function sameTogether(lines: readonly string[]): readonly string[] {
+  const shown: { readonly start: string; readonly text: string; count: number }[] = [];
+  for (const whole of lines) {
+    const { ts = '', level = '', msg = '', code, error, detail } = fieldsOf(whole);
+    const text = [`${level} ${msg}`, code, error ?? detail].filter((part) => part !== undefined).join(': ');
+    const last = shown.at(-1);
+    if (last?.text === text) last.count++;
+    else shown.push({ start: ts, text, count: 1 });
+  }
+  return shown.map(({ start, text, count }) => `${start} (x${count}) ${clip(text)}`);
 }
