@@ -128,8 +128,9 @@ const memory = compiled();
 if (memory !== undefined) put('memory.node', memory);
 for (const { name, source } of parts) put(`${name}.js`, source);
 put('main.js', `#!/usr/bin/env node\n${code['main.js']}`, 0o755);
-// The program knows by this name that kubectl runs it.
-put('kubectl-akv.js', "#!/usr/bin/env node\nrequire('./main.js');\n", 0o755);
+// The program knows by these names that kubectl runs it.
+for (const name of ['kubectl-akv.js', 'kubectl_complete-akv.js'])
+  put(name, "#!/usr/bin/env node\nrequire('./main.js');\n", 0o755);
 try {
   execFileSync(process.execPath, [join(root, 'scripts/code-cache.mjs'), dist('main.js')], {
     stdio: 'inherit',

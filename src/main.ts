@@ -14,11 +14,14 @@ import { outputWritten } from './cli/written-output.ts';
 /** The time that the last log lines of these commands wait for their reader, in milliseconds; others have no limit. */
 const LAST_LINES_MS = 500;
 
-/** Under this name kubectl runs the program for `kubectl akv`. */
-const PLUGIN = /^kubectl-akv(\.\w+)?$/;
+/** The names under which kubectl runs the program, for `kubectl akv` and for the completion of its words. */
+const PLUGIN: Readonly<Record<string, readonly string[]>> = {
+  'kubectl-akv': ['kubectl'],
+  'kubectl_complete-akv': ['kubectl', '__complete'],
+};
 
 const [, script = '', ...given] = process.argv;
-const words = PLUGIN.test(basename(script)) ? ['kubectl', ...given] : given;
+const words = [...(PLUGIN[basename(script, '.js')] ?? []), ...given];
 const [command, ...args] = words;
 const takeOutput = endWhenOutputFails();
 const isServer = command === 'serve' || command === 'webhook';

@@ -5,6 +5,7 @@
 
 import { Command } from 'commander';
 import { checkLiveCommand } from './kubectl/check.ts';
+import { completeCommand } from './kubectl/complete.ts';
 import { connectCommand } from './kubectl/connect.ts';
 import { statusCommand } from './kubectl/status.ts';
 import { whyCommand } from './kubectl/why.ts';
@@ -12,8 +13,18 @@ import type { DirectMount } from './provider.ts';
 import { runCommand } from './run-command.ts';
 import { VERSION } from './version.ts';
 
+/** The parts of the program that the plugin uses. */
+export interface PluginDeps {
+  readonly directMount: DirectMount;
+}
+
 /** Runs the plugin; sets the process's exit code. */
-export async function runPlugin(args: readonly string[], deps: { readonly directMount: DirectMount }): Promise<void> {
+export async function runPlugin(args: readonly string[], deps: PluginDeps): Promise<void> {
+  await runCommand(pluginProgram(deps), args);
+}
+
+/** Makes the commands of the plugin. */
+export function pluginProgram(deps: PluginDeps): Command {
   const program = new Command('kubectl akv')
     .description('SecretProviderClasses of the Azure Key Vault provider in the cluster of the current context')
     .version(VERSION)
@@ -22,5 +33,6 @@ export async function runPlugin(args: readonly string[], deps: { readonly direct
   program.addCommand(whyCommand());
   program.addCommand(checkLiveCommand());
   program.addCommand(connectCommand());
-  await runCommand(program, args);
+  program.addCommand(completeCommand(program), { hidden: true });
+  return program;
 }

@@ -18,7 +18,7 @@ const DRIVER = 'daemonset/csi-secrets-store-secrets-store-csi-driver';
 const SYSTEM = '--namespace=kube-system';
 const SOCKETS = '/var/run/secrets-store-csi-providers';
 const [keyVaultForm = '', classicForm = ''] = codeBlocks(textOf('README.md'), 'yaml');
-const [, classicPod = ''] = classicForm.split('---\n');
+const [classicClass = '', classicPod = ''] = classicForm.split('---\n');
 const [install = ''] = readmeLines('helm');
 
 /** The fields of objects that these tests read. */
@@ -84,6 +84,25 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
     for (const line of reads) contents.push(await azure.shell(line));
     expect(contents).toEqual([expect.stringMatching(/^-----BEGIN CERTIFICATE-----/), DB_PASSWORD]);
     expect(await fileOf('app', 'tls/web.pem')).toContain('PRIVATE KEY');
+  });
+
+  test('shows what is mounted, and why a pod waits, by the kubectl plugin', async () => {
+    await cluster.apply(classicClass.replace('name: app', 'name: absent').replace('db-password', 'no-such-secret'));
+    await createPod('absent', 'absent');
+    const plugin = (line: string) => azure.shell(`${process.execPath} dist/kubectl-akv.js ${line}`);
+    await eventually(async () => (await failedMounts()).includes('absent'));
+    const status = await plugin('status -A');
+    expect(status).toMatch(/^azure-iot-operations +tls-listener +1\/1 +current +in \d+d +-$/m);
+    // From the metrics of the provider, through the API server and the kubelet.
+    expect(status).toMatch(
+      /^default +absent +0\/1 +- +- +.*pod absent failed \d+ times in a row: failed to mount objects/m,
+    );
+    // From its log.
+    const why = await plugin('why absent').catch((error: Error) => error.message);
+    expect(why).toMatch(/\(x\d+\) error Mount failed: ERR_NOT_FOUND: failed to mount objects/);
+    expect(why).toMatch(/^Cause \(ERR_NOT_FOUND\): .*no-such-secret.*\nNext step: create the object in the vault/m);
+    expect(await plugin('why tls-listener -n azure-iot-operations')).toContain('Nothing is wrong.');
+    await cluster.kubectl(['delete', 'pod,secretproviderclass', 'absent', '--wait=false']);
   });
 
   test('mounts the three broker resources as render prints them, and keeps their Secrets', async () => {

@@ -6,6 +6,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { mounted, pod, spc } from '../kubectl/cluster.ts';
 import { codeBlocks, root, textOf } from '../support/markdown.ts';
 import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
+import { BROKER_CRDS } from './broker-crds.ts';
 import { run } from './process.ts';
 import { clusterProgram, clusterWanted } from './programs.ts';
 
@@ -14,23 +15,6 @@ const NAMESPACE = 'azure-iot-operations';
 const PAGE = 'docs/kubectl.md';
 const TENANT = '11111111-1111-1111-1111-111111111111';
 const CLASS = 'broker-listener-tls-listener-manual-tls';
-
-/** A definition of a kind of broker resources, without a schema. */
-function definition(kind: string): object {
-  const [singular, plural] = [kind.toLowerCase(), `${kind.toLowerCase()}s`];
-  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.mq.iotoperations.azure.com` },
-    spec: {
-      group: 'mq.iotoperations.azure.com',
-      scope: 'Namespaced',
-      names: { kind, singular, plural },
-      versions: [{ name: 'v1beta1', served: true, storage: true, schema }],
-    },
-  };
-}
 
 function example(name: string): object {
   const object = parse(readFileSync(join(root, `examples/${name}.yaml`), 'utf8'));
@@ -67,10 +51,8 @@ describe.skipIf(!clusterWanted())('the plugin with a real API server and kubectl
     mkdirSync(path);
     symlinkSync(join(root, 'dist/main.js'), join(path, 'kubectl-akv'));
     await server.createNamespace(NAMESPACE);
-    const kinds = ['BrokerListener', 'BrokerAuthentication'];
-    await server.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: kinds.map(definition) }));
-    const names = kinds.map((kind) => `crd/${kind.toLowerCase()}s.mq.iotoperations.azure.com`);
-    await server.kubectl(['wait', '--for=condition=Established', ...names]);
+    await server.apply(BROKER_CRDS);
+    await server.kubectl(['wait', '--for=condition=Established', 'crd', '--all']);
     const roles = codeBlocks(textOf(PAGE), 'yaml').join('---\n');
     await server.apply(roles);
     for (const [name, ...roleNames] of [

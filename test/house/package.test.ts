@@ -56,6 +56,7 @@ describe('the npm package', () => {
       'dist/keys.js',
       'dist/kubectl-akv.js',
       'dist/kubectl.js',
+      'dist/kubectl_complete-akv.js',
       'dist/lab.js',
       'dist/languages.js',
       'dist/main.js',
