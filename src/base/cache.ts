@@ -61,6 +61,8 @@ export class Cache<V> implements Sweepable {
   readonly #limits: CacheLimits;
   readonly #entries = new Map<string, Entry<V>>();
   readonly #holdings = new Map<string, Holding>();
+  /** The owner that used the cache last. */
+  #newest: Holding | undefined;
   #bytes = 0;
   #count = 0;
 
@@ -78,8 +80,10 @@ export class Cache<V> implements Sweepable {
     const entry = this.#live(key);
     if (entry === undefined) return undefined;
     const { holding } = entry;
-    holding.keys.delete(entry.key);
-    holding.keys.add(entry.key);
+    if (holding.keys.size > 1) {
+      holding.keys.delete(entry.key);
+      holding.keys.add(entry.key);
+    }
     this.#touch(holding);
     entry.idle = this.#lifetime(this.#limits.idleMs);
     return entry.value;
@@ -160,14 +164,19 @@ export class Cache<V> implements Sweepable {
 
   /** Puts the owner last among those that hold equally much. */
   #touch(holding: Holding): void {
+    if (this.#newest === holding) return;
+    this.#newest = holding;
     this.#holdings.delete(holding.owner);
     this.#holdings.set(holding.owner, holding);
   }
 
   #makeRoom(by: 'bytes' | 'count'): void {
-    let largest: Holding | undefined;
-    for (const holding of this.#holdings.values()) if (holding[by] > (largest?.[by] ?? 0)) largest = holding;
-    const [oldest] = largest?.keys ?? [];
+    let [largest, most]: [Holding | undefined, number] = [undefined, 0];
+    for (const holding of this.#holdings.values()) {
+      const held = holding[by];
+      if (held > most) [largest, most] = [holding, held];
+    }
+    const oldest = largest?.keys.values().next().value;
     if (oldest !== undefined) this.delete(oldest);
   }
 }

@@ -233,6 +233,7 @@ export class MemoryBudget {
   #serveBegun(owner: Owner): OpenLease | undefined {
     if (owner.waiting === 0) return undefined;
     for (const lease of owner.begun) {
+      if (lease.pending.size === 0) continue;
       for (const waiter of lease.pending) {
         if (!this.#mayReserve(lease, owner, waiter.bytes)) return lease;
         lease.pending.delete(waiter);

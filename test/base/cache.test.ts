@@ -112,6 +112,39 @@ describe('the owners of a cache', () => {
     expect(keysOf(cache).toSorted()).toEqual(['a', 'c', 'd']);
   });
 
+  it('lose by what they hold and by their last use, in any order of uses', () => {
+    const step = fc.record({
+      key: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+      owner: fc.constantFrom('w', 'x', 'y', 'z'),
+      does: fc.constantFrom('set', 'set', 'get', 'delete'),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const cache = new Cache<string>({ entries: 3 });
+        // Both in the order of use.
+        let model: { key: string; owner: string }[] = [];
+        let owners: string[] = [];
+        for (const { key, owner, does } of steps) {
+          const before = model.find((one) => one.key === key);
+          model = model.filter((one) => one.key !== key);
+          if (does === 'get') expect(cache.get(key)).toBe(before?.owner);
+          else if (does === 'set') cache.set(key, owner, { owner });
+          else cache.delete(key);
+          const used = does === 'set' ? { key, owner } : does === 'get' ? before : undefined;
+          if (used !== undefined) {
+            model.push(used);
+            owners = [...owners.filter((one) => one !== used.owner), used.owner];
+          }
+          const held = (one: string) => model.filter(({ owner }) => owner === one).length;
+          const loser = owners.find((one) => held(one) === Math.max(...owners.map(held)));
+          const lost = model.length > 3 ? model.find((one) => one.owner === loser) : undefined;
+          model = model.filter((one) => one !== lost);
+          expect(new Map(cache)).toEqual(new Map(model.map((one) => [one.key, one.owner])));
+        }
+      }),
+    );
+  });
+
   it('get equal shares of bytes and of entries where each wants all', () => {
     for (const limits of [{ bytes: 900 }, { entries: 90 }]) {
       const cache = new Cache<number>(limits);
