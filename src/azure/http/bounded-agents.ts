@@ -120,6 +120,14 @@ export class BoundedHttpsAgent extends https.Agent {
     this.#ahead.want({ host, port });
   }
 
+  /**
+   * Names the connections that a request can use. Node's name holds all options of TLS, which are the same for each
+   * connection of this agent, and is made four times a request.
+   */
+  override getName({ host, port }: https.RequestOptions = {}): string {
+    return `${host}:${port}:`;
+  }
+
   override keepSocketAlive(socket: Duplex): boolean {
     this.#idle.add(socket);
     // Its type does not declare the boolean.
