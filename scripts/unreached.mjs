@@ -1,8 +1,17 @@
 // Replaces modules that packages of the bundle require for what this program does not do, so that they are neither loaded
 // nor kept in memory. `build.mjs` uses it.
 
+/** A client of @azure/core-tracing as it is while no tracer is registered, without the contexts that it makes for each call. */
+const NO_TRACER = `
+  const span = { isRecording: () => false, end() {} };
+  const withSpan = async (name, options, work) => work(options ?? {}, span);
+  module.exports = { createTracingClient: () => ({ withSpan, startSpan: () => ({ span }) }) };
+`;
+
 /** The modules, by name, and the code that takes the place of each. */
 const REPLACED = {
+  // The clients of the SDK trace each call with it. The program has no tracer.
+  '@azure/core-tracing': NO_TRACER,
   // grpc-js loads it for its services channelz and ORCA, which the server does not offer.
   '@grpc/proto-loader': 'module.exports = {};',
   // prom-client asks it for the span of an exemplar. No metric has exemplars.
