@@ -95,11 +95,10 @@ export class Outages {
     const state = this.#hostOf(host, owner);
     const { answers } = state;
     const since = this.#clock.steady();
-    const key = keyOf(host, request);
     return {
       answered: () => {
         state.answers++;
-        this.#requests.delete(key);
+        if (this.#requests.size > 0) this.#requests.delete(keyOf(host, request));
         this.#tellEnd(host, state);
         if (state.away === undefined) return;
         state.away = undefined;
@@ -107,6 +106,7 @@ export class Outages {
       },
       failed: (cause, by) => {
         if (by !== undefined) {
+          const key = keyOf(host, request);
           this.#requests.set(key, this.#noted(this.#requests.peek(key), state, cause), { owner: by });
         }
         if (answers !== state.answers) return;

@@ -154,7 +154,7 @@ export class SilentHosts {
   }
 
   #forget(question: HostQuestion): void {
-    this.#unanswered.delete(keyOf(question));
+    if (this.#unanswered.size > 0) this.#unanswered.delete(keyOf(question));
     this.#suspected.delete(question.host);
   }
 }

@@ -181,7 +181,8 @@ export class Vouchers implements Sweepable {
   }
 
   #isRefused(claim: Claim): boolean {
-    return [claim.principal, keyOf(claim)].some((key) => this.#judged(key) === false);
+    const key = keyOf(claim);
+    return this.#judged(key) === false || (key !== claim.principal && this.#judged(claim.principal) === false);
   }
 
   /** What counts now; undefined: nothing. */

@@ -82,43 +82,39 @@ export class LastKnownGood implements Sweepable {
   keep<O extends Operation>(request: KnownRequest<O>, value: KnownValues[O]): void {
     if (this.maxStaleMs <= 0) return;
     const now = this.#clock.steady();
-    const before = this.find(request);
+    const key = keyOf(request);
+    const before = this.#findKey(key);
     const since = before !== undefined && sameValue(before.value, value) ? before.since : now;
-    this.#set(request, { value, readAt: now, givenAt: now, since });
+    this.#set(request, key, { value, readAt: now, givenAt: now, since });
     const heldMs = msSince(this.#clock, since);
     this.#witness?.kept({ ...requestOf(request), value, ageMs: 0, heldMs });
   }
 
   /** Records that the vault confirmed a value that is kept, without sending it: at `at`, unless it was given later. */
   confirm<O extends Operation>(request: KnownRequest<O>, at: SteadyTime): void {
-    const known = this.find(request);
+    const key = keyOf(request);
+    const known = this.#findKey(key);
     if (known === undefined || msSince(this.#clock, known.readAt) <= msSince(this.#clock, at)) return;
-    this.#set(request, { ...known, readAt: at });
+    this.#set(request, key, { ...known, readAt: at });
     const [ageMs, heldMs] = [msSince(this.#clock, at), msSince(this.#clock, known.since)];
     this.#witness?.kept({ ...requestOf(request), value: known.value, ageMs, heldMs });
   }
 
   /** Loads an entry of an earlier process. It is ignored if a newer value was kept since, or if it is too old. */
   load<O extends Operation>(entry: KnownEntry<O>): void {
-    if (entry.ageMs >= this.maxStaleMs || this.find(entry) !== undefined) return;
+    const key = keyOf(entry);
+    if (entry.ageMs >= this.maxStaleMs || this.#findKey(key) !== undefined) return;
     const now = this.#clock.steady();
     const heldMs = Math.max(entry.heldMs, entry.ageMs);
     const since = later(now, -heldMs);
     // The store does not say when the vault gave the value itself.
-    this.#set(entry, { value: entry.value, readAt: later(now, -entry.ageMs), givenAt: since, since });
+    this.#set(entry, key, { value: entry.value, readAt: later(now, -entry.ageMs), givenAt: since, since });
   }
 
   /** Returns the last value, if it is not too old. */
   find<O extends Operation>(request: KnownRequest<O>): Known<KnownValues[O]> | undefined {
-    const key = keyOf(request);
-    const known = this.#cache.get(key);
-    if (known === undefined) return undefined;
-    if (this.#isOver(known)) {
-      this.#cache.delete(key);
-      return undefined;
-    }
     // The key holds the operation, which decides on the type.
-    return known as Known<KnownValues[O]>;
+    return this.#findKey(keyOf(request)) as Known<KnownValues[O]> | undefined;
   }
 
   /**
@@ -141,9 +137,16 @@ export class LastKnownGood implements Sweepable {
     for (const [key, known] of this.#cache) if (this.#isOver(known)) this.#cache.delete(key);
   }
 
-  #set(request: KnownRequest, known: Known<KnownValues[Operation]>): void {
+  #findKey(key: string): Known<KnownValues[Operation]> | undefined {
+    const known = this.#cache.get(key);
+    if (known === undefined || !this.#isOver(known)) return known;
+    this.#cache.delete(key);
+    return undefined;
+  }
+
+  #set(request: KnownRequest, key: string, known: Known<KnownValues[Operation]>): void {
     const bytes = ENTRY_BYTES + bytesOf(known.value);
-    this.#cache.set(keyOf(request), known, { owner: request.principal, bytes });
+    this.#cache.set(key, known, { owner: request.principal, bytes });
     this.#traces.add(request, known.readAt);
   }
 
