@@ -93,10 +93,12 @@ export class Agents implements AgentSource {
 
   /**
    * Creates what all requests share. Node tests host names with a regular expression. V8 compiles it at the first test,
-   * and to machine code at the second: 8 ms and 1 ms.
+   * and to machine code at the second: 8 ms and 1 ms. Node loads the `crypto` that the SDK takes ids of requests from when it
+   * is first used: 1 ms, and less from Node's code cache, which V8 refuses after `heap.ts` has set its flags.
    */
   warmUp(): void {
     this.#options();
+    globalThis.crypto.randomUUID();
     for (const name of ['localhost', 'localhost']) isIP(name);
   }
 
