@@ -8,16 +8,22 @@ import { runInNewContext } from 'node:vm';
 import type { CallMeter } from '../server/guard.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
 import { anonymousBytes } from './anonymous-memory.ts';
-import { isNearLimit } from './budget-size.ts';
+import { isLarge, isLowLimit, isNearLimit } from './budget-size.ts';
 
 /** True if V8 can write zeros into free memory when it returns pages (Node 24). */
 const ZEROES = Number.parseInt(process.versions.v8, 10) >= 13;
+/** Whether V8 may double the space for new objects when much of it is in use. */
+const GROWS = '--semi-space-growth-factor=2';
+const STAYS = '--semi-space-growth-factor=1';
+/**
+ * The space for new objects stops growing at this size. A read lasts longer than it takes a storm to fill the 2 MiB of a
+ * process at rest: V8 would collect them four hundred times, and move what the reads hold to the old objects.
+ */
+const NEW_SPACE_BYTES = 8 * 2 ** 20;
+/** How often the size is read while it grows. */
+const LOOK_MS = 10;
 /** Flags for all times: the heap grows by a fifth at a time, and the space for new objects does not grow. */
-const FLAGS = [
-  '--semi-space-growth-factor=1',
-  '--heap-growing-percent=20',
-  ...(ZEROES ? ['--zero-unused-memory'] : []),
-];
+const FLAGS = [STAYS, '--heap-growing-percent=20', ...(ZEROES ? ['--zero-unused-memory'] : [])];
 /**
  * The flag for an idle process and for a large one: V8 returns memory to the system within ten seconds, and grows the heap
  * by small steps. During all Mounts it would double the cost of each, because a young generation of one megabyte is
@@ -57,6 +63,8 @@ export interface HeapKeeper {
 /** The calls into V8. A test replaces them. */
 export interface Engine {
   readonly setFlag: (flag: string) => void;
+  /** True while the space for new objects may become larger: never under a low memory limit, or in a large process. */
+  readonly mayGrow: () => boolean;
   /** Collects all garbage of the heap, and returns when that is done. */
   readonly collect: () => void;
   /** Collects as `collect` does, and leaves no text of the garbage in the memory of the heap. */
@@ -76,6 +84,10 @@ function v8Engine(): Engine {
   };
   return {
     setFlag: setFlagsFromString,
+    mayGrow() {
+      const limitBytes = process.constrainedMemory();
+      return newSpaceBytes() < NEW_SPACE_BYTES && !isLowLimit(limitBytes) && !isLarge(anonymousBytes(), limitBytes);
+    },
     collect: () => collect(),
     erase() {
       if (ZEROES) collect(RETURN_PAGES);
@@ -95,17 +107,39 @@ function hasRoomToMove(): boolean {
   return !isNearLimit(bytes, process.constrainedMemory());
 }
 
+function newSpaceBytes(): number {
+  return getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0;
+}
+
 /** Overwrites the two halves of the space for new objects: V8 leaves in each what it has moved to the other. */
 function overwriteNewSpace(): void {
-  const space = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
-  const arrays = (2 * (space?.space_size ?? 0)) / ARRAY_BYTES;
+  const arrays = (2 * newSpaceBytes()) / ARRAY_BYTES;
   // The compiler could leave out arrays that nothing reads.
   const newest: { array?: number[] } = {};
   for (let made = 0; made < arrays; made++) newest.array = new Array(ARRAY_LENGTH).fill(newest.array?.at(0) ?? 0);
 }
 
+/** Begins and ends the growth of the space for new objects. It also ends by itself when that may not grow any more. */
+function newSpaceOf({ setFlag, mayGrow }: Engine) {
+  let growing: NodeJS.Timeout | undefined;
+  const stay = () => {
+    if (growing === undefined) return;
+    clearInterval(growing);
+    growing = undefined;
+    setFlag(STAYS);
+  };
+  const grow = () => {
+    if (growing !== undefined || !mayGrow()) return;
+    setFlag(GROWS);
+    growing = setInterval(() => mayGrow() || stay(), LOOK_MS).unref();
+  };
+  return { grow, stay };
+}
+
 /** Keeps the heap of a server small. `meter` gets every call. */
-export function keepHeapSmall(meter: CallMeter, { setFlag, collect, erase }: Engine = v8Engine()): HeapKeeper {
+export function keepHeapSmall(meter: CallMeter, engine: Engine = v8Engine()): HeapKeeper {
+  const { setFlag, collect, erase } = engine;
+  const { grow, stay } = newSpaceOf(engine);
   let trim = () => {};
   let begun = false;
   let mounts = 0;
@@ -117,6 +151,7 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect, erase }: Eng
   };
   const rest = () => {
     timer = undefined;
+    stay();
     setFlag(SMALL);
     // Mounts leave the credentials of their requests, and values that no cache holds.
     eraseAll();
@@ -130,9 +165,11 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect, erase }: Eng
       callStarted(method) {
         meter.callStarted(method);
         if (!isMount(method) || mounts++ > 0) return;
-        if (begun && timer === undefined) setFlag(WHILE_BUSY);
+        if (!begun) return;
+        if (timer === undefined) setFlag(WHILE_BUSY);
         clearTimeout(timer);
         timer = undefined;
+        grow();
       },
       callEnded(end) {
         meter.callEnded(end);
@@ -146,6 +183,7 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect, erase }: Eng
       for (const flag of FLAGS) setFlag(flag);
       // Mounts may have begun and ended before.
       if (mounts === 0) planRest();
+      else grow();
     },
     dropped() {
       if (begun && mounts === 0 && timer === undefined) eraseAll();
@@ -164,6 +202,7 @@ export function keepHeapSmall(meter: CallMeter, { setFlag, collect, erase }: Eng
     close() {
       clearTimeout(timer);
       clearImmediate(planned);
+      stay();
     },
   };
 }

@@ -19,11 +19,12 @@ function keeper() {
   const collect = vi.fn();
   const erase = vi.fn();
   const trim = vi.fn();
-  const kept = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), collect, erase });
+  const mayGrow = vi.fn(() => false);
+  const kept = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), mayGrow, collect, erase });
   const heap = { ...kept, begin: () => kept.begin(trim) };
   /** Flags set since the last look. */
   const news = () => flags.splice(0);
-  return { heap, told, news, collect, erase, trim };
+  return { heap, told, news, mayGrow, collect, erase, trim };
 }
 
 describe('the heap', () => {
@@ -93,6 +94,40 @@ describe('the heap', () => {
     vi.advanceTimersByTime(1);
     expect(news()).toEqual(['--optimize-for-size']);
     expect(told).toEqual([`+${MOUNT}`, `+${MOUNT}`, '-', '-']);
+  });
+
+  it('gets more space for new objects while Mounts come, up to a bound and to the next rest', () => {
+    const { heap, news, mayGrow } = keeper();
+    mayGrow.mockReturnValue(true);
+    heap.begin();
+    vi.advanceTimersByTime(2_000);
+    news();
+    heap.meter.callStarted(MOUNT);
+    expect(news()).toEqual(['--no-optimize-for-size', '--semi-space-growth-factor=2']);
+    vi.advanceTimersByTime(60_000);
+    expect(news()).toEqual([]);
+    mayGrow.mockReturnValue(false);
+    vi.advanceTimersByTime(10);
+    expect(news()).toEqual(['--semi-space-growth-factor=1']);
+    heap.meter.callEnded(ended(MOUNT));
+    mayGrow.mockReturnValue(true);
+    heap.meter.callStarted(MOUNT);
+    heap.meter.callEnded(ended(MOUNT));
+    expect(news()).toEqual(['--semi-space-growth-factor=2']);
+    vi.advanceTimersByTime(2_000);
+    expect(news()).toEqual(['--semi-space-growth-factor=1', '--optimize-for-size']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('gets it also for Mounts that began before all was loaded, and not after the end', () => {
+    const { heap, news, mayGrow } = keeper();
+    mayGrow.mockReturnValue(true);
+    heap.meter.callStarted(MOUNT);
+    expect(news()).toEqual([]);
+    heap.begin();
+    expect(news().slice(-1)).toEqual(['--semi-space-growth-factor=2']);
+    heap.close();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('goes on breathing where the next Mount comes soon', () => {
