@@ -23,6 +23,7 @@ import { plainDataOf, textOf } from '../../src/mount/convert/plain-data.ts';
 import type { ObjectRef } from '../../src/mount/ports.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
 import { inspectBundle } from '../../src/pki/inspect.ts';
+import { parseTasks } from '../../src/render/into/watch-items.ts';
 import { render } from '../../src/render/render.ts';
 import { authorityPin } from '../../src/server/authority.ts';
 import { FrameWalk } from '../../src/server/frames.ts';
@@ -288,6 +289,12 @@ function manifestTargets(): readonly Target[] {
       samples: bytes(listener, bridge),
       words: YAML_WORDS,
       parse: ofText((text) => withLanguages(() => render([{ name: 'a.yaml', text }]).volumes.length)),
+    },
+    {
+      name: 'annotation akv-csi/watch',
+      samples: bytes('HUP mosquitto', 'PUT http://localhost:9090/-/reload,\nnginx', 'USR1 a,HUP b', 'ftp://a:b@c'),
+      words: [',', '\n', ' ', '://', 'SIG', 'http://', '\u0000', '-'],
+      parse: ofText(parseTasks),
     },
     {
       name: 'cloud file',
