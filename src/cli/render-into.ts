@@ -61,11 +61,18 @@ function configured(inputs: readonly InputSource[]): Partial<RenderCommandOption
   return commandOptionsOf(options);
 }
 
-function commandOptionsOf({ syncSecrets, fileNames, pods, ...texts }: FunctionOptions): Partial<RenderCommandOptions> {
+function commandOptionsOf({
+  syncSecrets,
+  fileNames,
+  pods,
+  watches,
+  ...texts
+}: FunctionOptions): Partial<RenderCommandOptions> {
   return {
     ...texts,
     ...(syncSecrets === undefined ? {} : { syncSecrets: syncSecrets === 'true' }),
     ...(fileNames === undefined ? {} : { fileName: [fileNames].flat() }),
     ...(pods === undefined ? {} : { pod: [pods].flat() }),
+    ...(watches === undefined ? {} : { watch: [watches].flat() }),
   };
 }

@@ -8,7 +8,7 @@ import { ProviderError } from '../base/errors.ts';
 import { isGuid } from '../base/guid.ts';
 import { quote } from '../base/words.ts';
 import type { IntoOptions } from '../render/into/filter.ts';
-import { parsePodOption } from '../render/into/pod-option.ts';
+import { type PodOption, parsePodOption } from '../render/into/pod-option.ts';
 import { mountPathTemplateProblem } from '../render/mount-path.ts';
 import type { RenderOptions } from '../render/render.ts';
 import { filePathProblem } from '../spc/file-path.ts';
@@ -28,6 +28,9 @@ export interface RenderCommandOptions extends RenderMoreOptions {
   readonly pod?: readonly string[];
   /** Files, or directories of them. */
   readonly resources?: readonly string[];
+  /** Such as `deploy/mosquitto=HUP mosquitto`. */
+  readonly watch?: readonly string[];
+  readonly watchImage?: string;
 }
 
 /** Adds the options of `render` to its command. */
@@ -66,7 +69,13 @@ export function addRenderOptions(command: Command): Command {
       '--resources <file>',
       'with --into: file or directory of broker resources or classes that are not printed themselves; repeatable',
       collect,
-    );
+    )
+    .option(
+      '--watch <workload=tasks>',
+      'with --into: add a container that does this when files change, as the annotation akv-csi/watch does; repeatable',
+      collect,
+    )
+    .option('--watch-image <image>', 'with --into: the image of the provider, for the containers that watch');
 }
 
 function collect(value: string, previous: readonly string[] = []): readonly string[] {
@@ -104,12 +113,21 @@ export function renderOptionsOf(options: RenderCommandOptions): RenderOptions {
 export function intoOptionsOf(options: RenderCommandOptions): IntoOptions {
   const other = notWithInto(options);
   if (other !== undefined) throw new ProviderError('ERR_USAGE', `${other} and --into exclude each other`);
-  const pods = (options.pod ?? []).map((value) => {
-    const read = parsePodOption(value);
-    if (typeof read === 'string') throw new ProviderError('ERR_USAGE', `--pod ${read}`);
+  const { pod, watch, watchImage } = options;
+  return {
+    ...renderOptionsOf(options),
+    pods: podOptionsOf('--pod', pod, 'BrokerListener/front'),
+    watches: podOptionsOf('--watch', watch, 'HUP mosquitto'),
+    ...(watchImage === undefined ? {} : { watchImage }),
+  };
+}
+
+function podOptionsOf(name: string, values: readonly string[] = [], example: string): readonly PodOption[] {
+  return values.map((value) => {
+    const read = parsePodOption(value, example);
+    if (typeof read === 'string') throw new ProviderError('ERR_USAGE', `${name} ${read}`);
     return read;
   });
-  return { ...renderOptionsOf(options), pods };
 }
 
 /** Returns an option that prints something else than a stream with its pods. */

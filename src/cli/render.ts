@@ -66,8 +66,9 @@ async function printClasses(
   options: RenderCommandOptions,
   { io, ...deps }: RenderCommandDeps & { readonly io: Io },
 ): Promise<number> {
-  const ofInto = (['pod', 'resources'] as const).find((name) => options[name] !== undefined);
-  if (ofInto !== undefined) throw new ProviderError('ERR_USAGE', `--${ofInto} needs --into`);
+  const ofInto = (['pod', 'resources', 'watch', 'watchImage'] as const).find((name) => options[name] !== undefined);
+  if (ofInto !== undefined)
+    throw new ProviderError('ERR_USAGE', `--${ofInto === 'watchImage' ? 'watch-image' : ofInto} needs --into`);
   if (files.length === 0) throw new ProviderError('ERR_USAGE', 'name at least one file; - is standard input');
   const more = moreOptionsOf(options);
   const wanted = { ...renderOptionsOf(options), ...(needsSecrets(more) ? { syncSecrets: true } : {}) };

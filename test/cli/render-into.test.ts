@@ -75,6 +75,62 @@ describe('akv-csi render --into', () => {
     expect(stdout).toContain('            secretProviderClass: broker-listener-tls-listener-manual-tls\n');
   });
 
+  it('adds the container that watches, by options and by the configuration of a function', async () => {
+    const files = ['examples/broker-listener.yaml', '-'];
+    const pods = workload('BrokerListener/tls-listener-manual');
+    const options = { watch: ['deploy/app=HUP mosquitto'], watchImage: 'akv:1' };
+    const { code, stdout } = await run(files, options, pods);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/- --process=mosquitto\n(.*\n)*.* shareProcessNamespace: true/),
+    ]);
+    expect(stdout).toContain('image: akv:1\n');
+    expect((await run([], options, stdout)).stdout).toBe(stdout);
+
+    const items = [parse(RESOURCE), parse(workload('BrokerListener/front'))];
+    const functionConfig = {
+      kind: 'ConfigMap',
+      data: { watches: 'deploy/app=http://localhost/x', watchImage: 'akv:1' },
+    };
+    const list = { apiVersion: 'config.kubernetes.io/v1', kind: 'ResourceList', items, functionConfig };
+    const changed = JSON.parse((await run([], {}, JSON.stringify(list))).stdout);
+    expect(JSON.stringify(changed.items)).toContain('"--url=http://localhost/x"');
+  });
+
+  it('names the option in a mistake about the container that watches', async () => {
+    const files = ['examples/broker-listener.yaml', '-'];
+    const pods = workload('BrokerListener/tls-listener-manual');
+    const wrong = await run(files, { watch: ['deploy/app=HOP x'] }, pods);
+    expect(wrong).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('--watch deploy/app: item "HOP x":'),
+    });
+    const absent = await run(files, { watch: ['deploy/other=x'] }, pods);
+    expect(absent.stderr).toContain('error: --watch deploy/other: there is no such workload in the stream');
+    const form = await run(files, { watch: ['x'] }, pods);
+    expect(form).toMatchObject({ code: 2, stderr: expect.stringContaining('such as deploy/mosquitto=HUP mosquitto') });
+    for (const alone of [{ watch: ['a/b=c'] }, { watchImage: 'x' }])
+      expect((await run(files, { ...alone, into: false }, pods)).stderr).toMatch(/--watch(-image)? needs --into/);
+  });
+
+  it('gives the Deployment of examples/ its volumes and the container, and changes nothing the second time', async () => {
+    const files = ['examples/broker-listener.yaml', 'examples/mosquitto.yaml'];
+    const options = { directoryId: '11111111-1111-1111-1111-111111111111' };
+    const first = await run(files, options);
+    const deployment = parseAllDocuments(first.stdout)
+      .map((one) => one.toJS())
+      .find(({ kind }) => kind === 'Deployment');
+    const { containers, volumes } = deployment.spec.template.spec;
+    expect(volumes.map(({ name }: { name: string }) => name)).toEqual([
+      'conf',
+      'broker-listener-tls-listener-manual-tls',
+      'mosquitto-passwords',
+    ]);
+    expect(containers[1].args.slice(0, 2)).toEqual(['/etc/mosquitto/tls', '/etc/mosquitto/passwords']);
+    expect((await run([], options, first.stdout)).stdout).toBe(first.stdout);
+  });
+
   it('takes the options of a KRM function from its configuration', async () => {
     const resource = parse(RESOURCE);
     const functionConfig = { kind: 'ConfigMap', data: { provider: 'azure-next', syncSecrets: 'true' } };

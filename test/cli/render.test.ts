@@ -270,6 +270,8 @@ describe('akv-csi render', () => {
       '--into',
       '--pod',
       '--resources',
+      '--watch',
+      '--watch-image',
       '--holder',
       '--holder-image',
       '--secret-names',

@@ -1,7 +1,7 @@
 // What the chart, `render` and the documents print, on a real API server: every field and value is one that Kubernetes
 // knows, the ServiceAccount may do what it needs and no more, and Pod Security refuses what the documents say.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
@@ -20,10 +20,10 @@ const wanted = findHelm() !== undefined && clusterWanted();
 const BROKERS = 'azure-iot-operations';
 const ACCOUNT = 'csi-secrets-store-provider-azure';
 
-/** The manifests of all documents, without broker resources, whose definitions are not public. */
+/** The manifests of all documents, without broker resources, whose definitions are not public, and options of render. */
 const manifests = markdownFiles().flatMap((page) =>
   codeBlocks(textOf(page), 'yaml')
-    .filter((text) => /^kind: /m.test(text) && !text.includes('mq.iotoperations.azure.com/'))
+    .filter((text) => /^kind: /m.test(text) && !/mq\.iotoperations\.azure\.com\/|akv-csi\/v1/.test(text))
     .map((text) => ({ page, text })),
 );
 /** The commands of all pages that create or change objects of a cluster. */
@@ -200,6 +200,33 @@ describe.skipIf(!wanted)('a real API server', () => {
       await server.apply(execFileSync(process.execPath, args, { encoding: 'utf8' }));
       const synced = await server.get('secretsync', 'broker-listener-tls-listener-manual-tls', BROKERS);
       expect(synced.spec).toMatchObject({ serviceAccountName: 'app', secretObject: { type: 'kubernetes.io/tls' } });
+    });
+
+    test('lets a pod with the container that watches run where Pod Security is restricted, also in a Job', async () => {
+      await server.createNamespace('watched', { 'pod-security.kubernetes.io/enforce': 'restricted' });
+      const read = (name: string) => readFileSync(join(root, 'examples', `${name}.yaml`), 'utf8');
+      const text = `${read('broker-listener')}---\n${read('mosquitto')}`.replaceAll('azure-iot-operations', 'watched');
+      const given = parseAllDocuments(text).map((document) => document.toJS());
+      const { template } = given.find(({ kind }) => kind === 'Deployment').spec;
+      const metadata = { name: 'mosquitto', namespace: 'watched' };
+      const jobTemplate = { ...template, spec: { ...template.spec, restartPolicy: 'Never' } };
+      const job = { apiVersion: 'batch/v1', kind: 'Job', metadata, spec: { template: jobTemplate } };
+      const pod = { ...template, apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, ...template.metadata } };
+      const stream = [...given, job, pod].map((one) => stringify(one)).join('---\n');
+      const args = [builtProgram(), 'render', '--into', '--directory-id', TENANT];
+      const out = execFileSync(process.execPath, args, {
+        encoding: 'utf8',
+        input: stream,
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      await server.apply(out);
+      const specOf = async (kind: string) => (await server.get(kind, 'mosquitto', 'watched')).spec;
+      const watcher = { name: 'akv-csi-watch', securityContext: { runAsUser: 1883 } };
+      const besides = { containers: [{ name: 'mosquitto' }, watcher], shareProcessNamespace: true };
+      expect(await specOf('Pod')).toMatchObject(besides);
+      expect(await specOf('Deployment')).toMatchObject({ template: { spec: besides } });
+      const inside = { containers: [{ name: 'mosquitto' }], initContainers: [{ ...watcher, restartPolicy: 'Always' }] };
+      expect(await specOf('Job')).toMatchObject({ template: { spec: inside } });
     });
 
     test('lets a pod with their volumes run where Pod Security is restricted', async () => {

@@ -22,6 +22,9 @@ export interface IntoOptions extends RenderOptions {
   readonly pods?: readonly PodOption[];
   /** Resources whose classes are added, and classes that pods can ask for, which are not printed themselves. */
   readonly resources?: readonly InputSource[];
+  /** What is done when the volumes of pods change, where they have no annotation for it. */
+  readonly watches?: readonly PodOption[];
+  readonly watchImage?: string;
 }
 
 /** The output, and what there is to say. */
@@ -80,16 +83,17 @@ function remarkAt({ source, line }: InputManifest, severity: Remark['severity'],
 
 /** Finds the changes of all pods that ask. */
 function mountAll(manifests: readonly InputManifest[], classes: readonly KnownClass[], options: IntoOptions) {
-  const { pods = [], mountPath = DEFAULT_MOUNT_PATH } = options;
-  const { targets, mistakes } = targetsOf(pods, manifests);
+  const { pods = [], watches = [], watchImage, mountPath = DEFAULT_MOUNT_PATH } = options;
+  const mounted = targetsOf('--pod', pods, manifests);
+  const watched = targetsOf('--watch', watches, manifests);
+  const image = watchImage === undefined ? {} : { watchImage };
   const remarks: Remark[] = [];
   const changes: { readonly document: InputDocument; readonly changes: readonly Change[] }[] = [];
   for (const manifest of manifests) {
-    const wishes = (targets.get(manifest) ?? []).map(({ target, items }) => ({
-      place: `--pod ${target}`,
-      text: items,
-    }));
-    const result = mountInto(manifest.data, { classes, mountPath, place: 'in the stream' }, wishes);
+    const wishesOf = ({ targets }: typeof mounted, name: string) =>
+      (targets.get(manifest) ?? []).map(({ target, items }) => ({ place: `${name} ${target}`, text: items }));
+    const given = { classes, mountPath, place: 'in the stream', watches: wishesOf(watched, '--watch'), ...image };
+    const result = mountInto(manifest.data, given, wishesOf(mounted, '--pod'));
     remarks.push(
       ...result.mistakes.map((message) => remarkAt(manifest, 'error', message)),
       ...result.notes.map((message) => remarkAt(manifest, 'note', message)),
@@ -97,7 +101,7 @@ function mountAll(manifests: readonly InputManifest[], classes: readonly KnownCl
     const own = result.changes.map((change) => ({ ...change, path: [...manifest.path, ...change.path] }));
     if (own.length > 0) changes.push({ document: manifest.document, changes: own });
   }
-  return { changes, remarks, mistakes };
+  return { changes, remarks, mistakes: [...mounted.mistakes, ...watched.mistakes] };
 }
 
 function failed(inputs: readonly InputSource[], result: Pick<Filtered, 'remarks' | 'mistakes'>): Filtered {

@@ -14,8 +14,8 @@ import type { InputDocument, InputSource } from './manifests.ts';
 export type FunctionOptions = Readonly<Record<string, string | readonly string[]>>;
 
 /** Names of options that are one text, and of those that are a list, or lines of a text. */
-const TEXTS: readonly string[] = ['directoryId', 'provider', 'mountPath', 'syncSecrets'];
-const LISTS: readonly string[] = ['fileNames', 'pods'];
+const TEXTS: readonly string[] = ['directoryId', 'provider', 'mountPath', 'syncSecrets', 'watchImage'];
+const LISTS: readonly string[] = ['fileNames', 'pods', 'watches'];
 
 /** Returns the ResourceLists of the input; a function gets exactly one. */
 export function resourceListsOf(inputs: readonly InputSource[]): readonly InputDocument[] {

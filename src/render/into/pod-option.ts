@@ -1,6 +1,6 @@
 /**
- * Reads the option `--pod [NAMESPACE/]KIND/NAME=ITEMS`, which asks for volumes for a pod without an annotation, and
- * finds its workload. Called by the filter `render --into`. Refuses a workload that is not there, or there twice.
+ * Reads the options `--pod` and `--watch [NAMESPACE/]KIND/NAME=ITEMS`, which ask for what the annotations of a pod ask for
+ * otherwise, and finds its workload. Called by the filter `render --into`. Refuses a workload that is not there, or there twice.
  */
 
 import { nearest, quote } from '../../base/words.ts';
@@ -16,37 +16,38 @@ export interface PodOption {
   readonly namespace: string;
   readonly kind: string;
   readonly name: string;
-  /** The items; see items.ts. */
+  /** The items; see items.ts, and watch-items.ts. */
   readonly items: string;
 }
 
-const FORM = '[NAMESPACE/]KIND/NAME=ITEMS, such as deploy/mosquitto=BrokerListener/front';
+const FORM = '[NAMESPACE/]KIND/NAME=ITEMS, such as deploy/mosquitto=';
 const MAX_LISTED = 10;
 
-/** Reads a value of the option; a text is the problem of the value. */
-export function parsePodOption(value: string): PodOption | string {
+/** Reads a value of an option, whose items are such as the example; a text is the problem of the value. */
+export function parsePodOption(value: string, example: string): PodOption | string {
   const at = value.indexOf('=');
   const target = value.slice(0, Math.max(0, at)).trim();
   const parts = target.split('/');
   const [name = '', kind = '', namespace = ''] = parts.toReversed();
-  if (at < 1 || parts.length > 3 || parts.includes('') || kind === '') return `${quote(value)}: the form is ${FORM}`;
+  if (at < 1 || parts.length > 3 || parts.includes('') || kind === '')
+    return `${quote(value)}: the form is ${FORM}${example}`;
   return { target, namespace, kind, name, items: value.slice(at + 1) };
 }
 
-/** Finds the manifest of each option. A mistake says which workloads there are. */
-export function targetsOf(options: readonly PodOption[], manifests: readonly InputManifest[]) {
+/** Finds the manifest of each option of a name. A mistake says which workloads there are. */
+export function targetsOf(name: string, options: readonly PodOption[], manifests: readonly InputManifest[]) {
   const workloads = options.length === 0 ? [] : manifests.flatMap((manifest) => withWorkload(manifest));
   const targets = new Map<InputManifest, PodOption[]>();
   const mistakes: string[] = [];
   for (const option of options) {
     const named = workloads.filter(
-      ({ workload: { kind, name, namespace } }) =>
-        isKind(option.kind, kind) &&
-        name === option.name &&
-        (option.namespace === '' || option.namespace === namespace),
+      ({ workload }) =>
+        isKind(option.kind, workload.kind) &&
+        workload.name === option.name &&
+        (option.namespace === '' || option.namespace === workload.namespace),
     );
     const [first, second] = named;
-    const about = `--pod ${option.target}`;
+    const about = `${name} ${option.target}`;
     if (first === undefined)
       mistakes.push(
         `${about}: ${missing(

@@ -33,7 +33,7 @@ export interface Surroundings {
   /** The image of the container that watches volumes, for pods whose annotation names none. */
   readonly watchImage?: string;
   /** What is to be done when the volumes of the pod change, beside its annotation; see watch-items.ts. */
-  readonly watches?: readonly string[];
+  readonly watches?: readonly { readonly place: string; readonly text: string }[];
 }
 
 /** The mounts of items, the mistakes in them, and what a person has to know. Each names its item. */

@@ -32,15 +32,15 @@ class WatchMistake extends Error {}
 
 /** Returns the changes that give a pod the container. The pod has its volumes already. */
 export function watchInto(workload: Workload, given: Surroundings): Watched {
-  const wishes = [workload.annotations[WATCH], ...(given.watches ?? [])].flatMap((text) =>
-    text === undefined ? [] : [text],
-  );
+  const annotation = workload.annotations[WATCH];
+  const own = annotation === undefined ? [] : [{ place: `annotation ${WATCH}`, text: annotation }];
+  const wishes = [...own, ...(given.watches ?? [])];
   const existing = placesOf(workload).find(({ container }) => textAt(container, ['name']) === WATCHER);
   if (wishes.length === 0) {
     const stays = `container ${WATCHER} stays, although there is no annotation ${WATCH}; remove it from the manifest`;
     return { asks: false, changes: [], mistakes: [], notes: existing === undefined ? [] : [stays] };
   }
-  const { tasks, mistakes } = parseTasks(wishes.join('\n'));
+  const { tasks, mistakes } = parseTasks(wishes.map(({ text }) => text).join('\n'));
   try {
     if (mistakes.length > 0) throw new WatchMistake(mistakes.join('; '));
     const changes = [
@@ -50,7 +50,12 @@ export function watchInto(workload: Workload, given: Surroundings): Watched {
     return { asks: true, changes, mistakes: [], notes: notesOf(workload) };
   } catch (error) {
     if (!(error instanceof WatchMistake)) throw error;
-    return { asks: true, changes: [], mistakes: [`annotation ${WATCH}: ${error.message}`], notes: [] };
+    return {
+      asks: true,
+      changes: [],
+      mistakes: [`${wishes.map(({ place }) => place).join(', ')}: ${error.message}`],
+      notes: [],
+    };
   }
 }
 

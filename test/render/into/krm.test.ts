@@ -78,7 +78,7 @@ describe('the configuration of a function', () => {
     [{ mountPaht: '/a' }, 'functionConfig.spec.mountPaht is unknown; did you mean "mountPath"?'],
     [
       { other: 'x' },
-      'functionConfig.spec.other is unknown; there are: "directoryId", "provider", "mountPath", "syncSecrets", "fileNames" or "pods"',
+      'functionConfig.spec.other is unknown; there are: "directoryId", "provider", "mountPath", "syncSecrets", "watchImage", "fileNames", "pods" or "watches"',
     ],
     [{ provider: ['a'] }, 'functionConfig.spec.provider is not a text'],
     [{ pods: { a: 'b' } }, 'functionConfig.spec.pods is neither a list of texts nor a text with a line for each'],
