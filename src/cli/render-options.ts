@@ -18,7 +18,7 @@ import type { RenderMoreOptions } from './render-more-options.ts';
 export interface RenderCommandOptions extends RenderMoreOptions {
   readonly directoryId?: string;
   readonly syncSecrets?: boolean;
-  readonly format: 'manifests' | 'volumes';
+  readonly format: 'manifests' | 'volumes' | 'kustomize';
   readonly provider?: string;
   readonly mountPath?: string;
   /** Such as `username-password=passwd`. */
@@ -31,6 +31,8 @@ export interface RenderCommandOptions extends RenderMoreOptions {
   /** Such as `deploy/mosquitto=HUP mosquitto`. */
   readonly watch?: readonly string[];
   readonly watchImage?: string;
+  /** Directory for the format `kustomize`. */
+  readonly out?: string;
 }
 
 /** Adds the options of `render` to its command. */
@@ -42,10 +44,14 @@ export function addRenderOptions(command: Command): Command {
       'add secretObjects, so that a driver with syncSecret.enabled=true also creates Kubernetes Secrets',
     )
     .addOption(
-      new Option('--format <format>', 'print manifests to apply, or only the volumes and volumeMounts for a pod')
-        .choices(['manifests', 'volumes'])
+      new Option(
+        '--format <format>',
+        'print manifests to apply, or only the volumes and volumeMounts for a pod, or write a Component of Kustomize',
+      )
+        .choices(['manifests', 'volumes', 'kustomize'])
         .default('manifests'),
     )
+    .option('--out <dir>', 'with --format kustomize: directory of the Component')
     .option('--provider <name>', 'name of the provider in the SecretProviderClasses (default: azure)')
     .option(
       '--mount-path <template>',
@@ -62,7 +68,7 @@ export function addRenderOptions(command: Command): Command {
     )
     .option(
       '--pod <workload=items>',
-      'with --into: items for the pod of KIND/NAME that has no annotation akv-csi/mount; repeatable',
+      'with --into or --format kustomize: items for the pod of KIND/NAME that has no annotation akv-csi/mount; repeatable',
       collect,
     )
     .option(
@@ -113,13 +119,21 @@ export function renderOptionsOf(options: RenderCommandOptions): RenderOptions {
 export function intoOptionsOf(options: RenderCommandOptions): IntoOptions {
   const other = notWithInto(options);
   if (other !== undefined) throw new ProviderError('ERR_USAGE', `${other} and --into exclude each other`);
-  const { pod, watch, watchImage } = options;
+  const { watch, watchImage } = options;
   return {
     ...renderOptionsOf(options),
-    pods: podOptionsOf('--pod', pod, 'BrokerListener/front'),
+    pods: podsOf(options),
     watches: podOptionsOf('--watch', watch, 'HUP mosquitto'),
     ...(watchImage === undefined ? {} : { watchImage }),
   };
+}
+
+/**
+ * Returns the values of `--pod`.
+ * Throws: ERR_USAGE, with the value and its form.
+ */
+export function podsOf({ pod }: RenderCommandOptions): readonly PodOption[] {
+  return podOptionsOf('--pod', pod, 'BrokerListener/front');
 }
 
 function podOptionsOf(name: string, values: readonly string[] = [], example: string): readonly PodOption[] {
@@ -131,9 +145,10 @@ function podOptionsOf(name: string, values: readonly string[] = [], example: str
 }
 
 /** Returns an option that prints something else than a stream with its pods. */
-function notWithInto({ format, holder, secretNames, syncController, configMaps, fetch }: RenderCommandOptions) {
+function notWithInto({ format, out, holder, secretNames, syncController, configMaps, fetch }: RenderCommandOptions) {
   if (format !== 'manifests') return `--format ${format}`;
   const others: Readonly<Record<string, unknown>> = {
+    '--out': out,
     '--holder': holder,
     '--secret-names': secretNames,
     '--sync-controller': syncController,

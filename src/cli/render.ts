@@ -15,6 +15,7 @@ import { CREDENTIALS_HELP } from './mount-request.ts';
 import type { DirectMount } from './provider.ts';
 import { fetchRendered } from './render-fetch.ts';
 import { printRemarks, runInto } from './render-into.ts';
+import { componentOptionsOf, writeComponent } from './render-kustomize.ts';
 import { addRenderMoreOptions, configMapWishesOf, moreOptionsOf } from './render-more-options.ts';
 import { addRenderOptions, type RenderCommandOptions, renderOptionsOf } from './render-options.ts';
 
@@ -66,9 +67,10 @@ async function printClasses(
   options: RenderCommandOptions,
   { io, ...deps }: RenderCommandDeps & { readonly io: Io },
 ): Promise<number> {
-  const ofInto = (['pod', 'resources', 'watch', 'watchImage'] as const).find((name) => options[name] !== undefined);
+  const ofInto = (['resources', 'watch', 'watchImage'] as const).find((name) => options[name] !== undefined);
   if (ofInto !== undefined)
     throw new ProviderError('ERR_USAGE', `--${ofInto === 'watchImage' ? 'watch-image' : ofInto} needs --into`);
+  const component = componentOptionsOf(options);
   if (files.length === 0) throw new ProviderError('ERR_USAGE', 'name at least one file; - is standard input');
   const more = moreOptionsOf(options);
   const wanted = { ...renderOptionsOf(options), ...(needsSecrets(more) ? { syncSecrets: true } : {}) };
@@ -87,7 +89,9 @@ async function printClasses(
   }
   const fetched = options.fetch ? await fetchRendered({ volumes, configMaps, options, ...deps }, io) : [];
   if (fetched === undefined) return 1;
-  io.stdout(printManifests(volumes, [...objects, ...fetched], documents));
+  const text = printManifests(volumes, [...objects, ...fetched], documents);
+  if (component !== undefined) return writeComponent({ ...component, volumes, sources, text }, io);
+  io.stdout(text);
   return 0;
 }
 

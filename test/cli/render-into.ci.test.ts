@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { findHelm } from '../chart/helm.ts';
+import { findKustomize } from '../support/kustomize.ts';
 import { root, textOf } from '../support/markdown.ts';
 
 const hasHelm = findHelm() !== undefined;
@@ -75,14 +76,6 @@ function manifestsOf(text: string): readonly Record<string, unknown>[] {
 
 function kindsOf(text: string): readonly unknown[] {
   return manifestsOf(text).map(({ kind }) => kind);
-}
-
-/** True if kustomize is there. With REQUIRE_TOOLS set, a missing one is an error. */
-function findKustomize(): boolean {
-  const found = spawnSync('kustomize', ['version'], { stdio: 'ignore' }).status === 0;
-  if (!found && process.env.REQUIRE_TOOLS) throw new Error('kustomize is not on the PATH, and REQUIRE_TOOLS is set');
-  if (!found) console.warn('skipped: there is no kustomize on the PATH');
-  return found;
 }
 
 it('in a pipe: the first command of the page, without kubectl', () => {

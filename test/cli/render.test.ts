@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -143,6 +143,14 @@ describe('akv-csi render', () => {
       'error: --file-name "passwd": the form is ROLE=NAME, such as username-password=passwd\n',
     ],
     [
+      'a Component without its directory',
+      EXAMPLES,
+      { format: 'kustomize' as const },
+      'error: --format kustomize writes two files; name their directory with --out DIR\n',
+    ],
+    ['a directory for nothing', EXAMPLES, { out: 'x' }, 'error: --out is for --format kustomize\n'],
+    ['a directory for a stream', EXAMPLES, { into: true, out: 'x' }, 'error: --out and --into exclude each other\n'],
+    [
       'volumes with objects to apply',
       EXAMPLES,
       { format: 'volumes' as const, holder: true, configMaps: ['a=b'], fetch: true },
@@ -205,6 +213,54 @@ describe('akv-csi render', () => {
     expect(io.printed).toEqual({ stdout: '', stderr: message });
   });
 
+  describe('--format kustomize', () => {
+    const component = (out: string, more: Partial<RenderCommandOptions> = {}) => {
+      const pod = ['azure-iot-operations/deploy/front=broker=BrokerListener/tls-listener-manual'];
+      return { ...DEFAULTS, format: 'kustomize' as const, out, pod, ...more };
+    };
+
+    it('writes two files, also again', async () => {
+      const out = join(directory, 'deep/component');
+      const files = ['kustomization.yaml', 'akv-csi.yaml'].map((name) => join(out, name));
+      for (const secretNames of [false, true]) {
+        const io = recordedIo();
+        expect(await runRender(EXAMPLES, component(out, { secretNames }), io, NO_VAULTS)).toBe(0);
+        expect(io.printed.stdout).toBe(files.map((file) => `${file}\n`).join(''));
+        const kinds = parseAllDocuments(readFileSync(files[1] ?? '', 'utf8')).map((document) => document.toJS().kind);
+        expect(kinds.includes('BrokerListener')).toBe(secretNames);
+      }
+    });
+
+    it.each(['kustomization.yaml', 'akv-csi.yaml'])('overwrites no %s of others', async (name) => {
+      const file = join(directory, name);
+      writeFileSync(file, 'resources: []\n');
+      const io = recordedIo();
+      expect(await runRender(EXAMPLES, component(directory), io, NO_VAULTS)).toBe(2);
+      expect(io.printed.stderr).toContain(
+        `error: ${file} was not made by this command; name another directory with --out\n`,
+      );
+      expect([readFileSync(file, 'utf8'), readdirSync(directory)]).toEqual(['resources: []\n', [name]]);
+    });
+
+    it('writes nothing after a mistake', async () => {
+      const io = recordedIo();
+      const options = component(join(directory, 'x'), { pod: ['deploy/front=a=BrokerListener/none'] });
+      expect(await runRender(EXAMPLES, options, io, NO_VAULTS)).toBe(1);
+      expect(io.printed).toMatchObject({
+        stdout: '',
+        stderr: expect.stringContaining('there is no BrokerListener "none"'),
+      });
+      expect(readdirSync(directory)).toEqual([]);
+    });
+
+    it('says what prevents the writing', async () => {
+      const io = recordedIo();
+      writeFileSync(join(directory, 'file'), '');
+      expect(await runRender(EXAMPLES, component(join(directory, 'file')), io, NO_VAULTS)).toBe(2);
+      expect(io.printed.stderr).toMatch(/error: cannot write to \S+file: EEXIST/);
+    });
+  });
+
   it.each([
     [
       'a name that no resource has',
@@ -264,6 +320,7 @@ describe('akv-csi render', () => {
       '--directory-id',
       '--sync-secrets',
       '--format',
+      '--out',
       '--provider',
       '--mount-path',
       '--file-name',
