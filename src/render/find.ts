@@ -34,7 +34,7 @@ export interface FoundKeyVault extends FieldText {
   readonly data: unknown;
 }
 
-const MAX_VALUES = 100_000;
+const MAX_VALUES = 1_000_000;
 /** Kinds of resources whose `keyVault` is always the field that this program reads. */
 const STRICT_KINDS: readonly string[] = [
   'BrokerListener',
@@ -70,7 +70,7 @@ export function findKeyVaults(source: Source, documents = readStream(source.text
 function resultsIn(tree: Tree, input: Input): readonly (FoundKeyVault | Remark)[] {
   if (sizeOf(tree) > MAX_VALUES) {
     const message = `the document holds more than ${MAX_VALUES} values, or aliases that unfold to so many`;
-    return [input.error(0, message)];
+    return [input.error(tree.start, message)];
   }
   return [...fieldsBelow(tree, { path: [], resource: NO_RESOURCE })].flatMap((field) => {
     const result = field.name === 'keyVault' ? foundAt(field, input) : misspeltRemark(field, input);

@@ -47,9 +47,23 @@ export function changesOf(mounts: readonly PodMount[], workload: Workload): PodC
   ];
   return {
     changes: parts.flatMap(({ changes }) => changes),
-    mistakes: parts.flatMap(({ mistakes }) => mistakes),
+    mistakes: [...notLists(workload), ...parts.flatMap(({ mistakes }) => mistakes)],
     notes: leftOvers(mounts, workload),
   };
+}
+
+/** Returns a mistake for each list of volumes or mounts that is something else. */
+function notLists({ path, spec, containers, initContainers }: Workload): readonly string[] {
+  const places: readonly Path[] = [
+    ['volumes'],
+    ...containers.map((_, index): Path => ['containers', index, 'volumeMounts']),
+    ...initContainers.map((_, index): Path => ['initContainers', index, 'volumeMounts']),
+  ];
+  return places.flatMap((place) => {
+    const value = valueAt(spec, place);
+    if (value === undefined || value === null || Array.isArray(value)) return [];
+    return [`${[...path, 'spec', ...place].join('.')} is not a list`];
+  });
 }
 
 /** How an element of a list relates to a wanted one: the same that is ours, another that is in its way, or neither. */

@@ -3,6 +3,7 @@
  * Refuses documents that are no manifests, with one line for each that says what it is and what to do.
  */
 
+import { foreignFile } from '../../spc/foreign-text.ts';
 import { readStream } from '../../spc/yaml/stream.ts';
 import { childOf, kindOf, plainOf, type Tree } from '../../spc/yaml/tree.ts';
 import { type Found, findKeyVaults, type Source } from '../find.ts';
@@ -60,12 +61,14 @@ export function readInputSource(source: Source): InputSource {
   const stream = readStream(source.text);
   const { found, remarks: ofFields } = findKeyVaults(source, stream, 'render --into');
   const remarks: Remark[] = [...ofFields];
+  const isForeign = stream.some(({ read }) => !read.ok) && foreignFile(source.text) !== undefined;
   const manifests: InputManifest[] = [];
   const documents = stream.map(({ start, end, read }): InputDocument => {
     const text = source.text.slice(start, end);
     const tree = read.ok ? read.tree : undefined;
     if (tree === undefined || tree.kind === 'null') return { text, length: 0 };
-    const problem = foreignProblem(tree);
+    // A file of another format has one error already.
+    const problem = isForeign ? undefined : foreignProblem(tree);
     if (problem !== undefined) {
       remarks.push({ severity: 'error', source: source.name, line: tree.line, message: problem });
       return { text, length: 0 };

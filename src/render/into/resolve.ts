@@ -166,15 +166,17 @@ function containerOf(item: MountItem, workload: Workload): string {
     if (item.container !== '' && all.includes(item.container)) return item.container;
     throw new ItemMistake(`there is no container ${quote(item.container)}; there are: ${list}`);
   }
+  if (containers.some((name) => name === '') || containers.length === 0)
+    throw new ItemMistake(containers.length === 0 ? 'the pod has no container' : 'a container of the pod has no name');
   const [only = ''] = containers;
-  if (containers.length === 1 && only !== '') return only;
+  if (containers.length === 1) return only;
   const preferred = annotations[DEFAULT_CONTAINER];
   if (preferred !== undefined && preferred !== '' && containers.includes(preferred)) return preferred;
   if (preferred !== undefined)
     throw new ItemMistake(
       `the annotation ${DEFAULT_CONTAINER} names ${quote(preferred)}, which is no container; there are: ${list}`,
     );
-  throw new ItemMistake(`the pod has several containers (${list}); name one: ${containers[0]}=${item.text}`);
+  throw new ItemMistake(`the pod has several containers (${list}); name one: ${only}=${item.text}`);
 }
 
 function notesOf(one: KnownClass, workload: Workload, given: Surroundings): readonly string[] {

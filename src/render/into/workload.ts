@@ -13,7 +13,7 @@ export interface Workload {
   readonly namespace: string;
   /** Leads from the manifest to the map that holds `metadata` and `spec` of the pod; empty for a Pod. */
   readonly path: Path;
-  /** The annotations of the pod whose values are texts. */
+  /** The annotations of the pod. */
   readonly annotations: Readonly<Record<string, string>>;
   /** The spec of the pod. */
   readonly spec: unknown;
@@ -45,14 +45,15 @@ export function workloadOf(manifest: unknown): Workload | undefined {
   };
 }
 
-/** Returns the annotations of a manifest, or of the pod at a path in it, whose values are texts. */
+/**
+ * Returns the annotations of a manifest, or of the pod at a path in it. A value that is no text, which the API server
+ * would refuse, is empty.
+ */
 export function annotationsAt(manifest: unknown, path: Path): Readonly<Record<string, string>> {
   const annotations = valueAt(manifest, [...path, 'metadata', 'annotations']);
   if (!isData(annotations)) return {};
   return Object.fromEntries(
-    Object.entries(annotations).flatMap(([name, value]): [string, string][] =>
-      typeof value === 'string' ? [[name, value]] : [],
-    ),
+    Object.entries(annotations).map(([name, value]) => [name, typeof value === 'string' ? value : '']),
   );
 }
 

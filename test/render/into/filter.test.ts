@@ -171,6 +171,21 @@ spec:
     expect(filter([text]).text).toBe(text);
   });
 
+  it('get the container that watches, whose mounts are those that were added', () => {
+    const text = workload('BrokerListener/front').replace(
+      '        akv-csi/mount',
+      '        akv-csi/watch: HUP main\n        akv-csi/mount',
+    );
+    const once = filter([text, RESOURCE], { watchImage: 'registry.example.com/p:1' });
+    expect(once.mistakes).toEqual([]);
+    expect(once.text.match(/^ *image: .*/gm)).toEqual([
+      '          image: "busybox:1.37"',
+      expect.stringContaining('registry.example.com/p:1'),
+    ]);
+    expect(once.text).toContain('          args: [a,   b]\n');
+    expect(filter([once.text], { watchImage: 'registry.example.com/p:1' }).text).toBe(once.text);
+  });
+
   it('may ask by an option', () => {
     const pods = [
       { target: 'deploy/app', namespace: '', kind: 'deploy', name: 'app', items: 'BrokerListener/front:/tls' },
@@ -191,6 +206,11 @@ describe('bad input', () => {
       'a Helm template',
       '{{- if .Values.x }}\nkind: Pod\n{{- end }}\n',
       /1:\d+: error: this is a template, not YAML; render it first, with Helm: helm template RELEASE CHART \| akv-csi render --into -$/,
+    ],
+    [
+      'Markdown with a header',
+      '---\ntitle: A\n---\n\n# A\n\n```yaml\nkind: Pod\n```\n\n- [x](y): z\n',
+      /1:1: error: this is Markdown, not YAML/,
     ],
     ['Markdown', '# A\n\n```yaml\nkind: Pod\n```\n\n- [x](y): z\n', /error: this is Markdown, not YAML/],
     [

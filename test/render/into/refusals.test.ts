@@ -58,6 +58,21 @@ describe('mistakes', () => {
       mounted('data'),
       'container main has another volume at "/tls" ("data")',
     ],
+    ['a pod without containers', 'BrokerListener/front', { containers: [] }, 'the pod has no container'],
+    ['a container without name', 'BrokerListener/front', { containers: [{}] }, 'a container of the pod has no name'],
+    [
+      'volumes that are no list',
+      'BrokerListener/front',
+      { volumes: {} as [] },
+      'spec.template.spec.volumes is not a list',
+    ],
+    [
+      'mounts that are no list',
+      'BrokerListener/front',
+      { containers: [{ name: 'main', volumeMounts: { a: 'b' } }] },
+      'spec.template.spec.containers.0.volumeMounts is not a list',
+    ],
+    ['an annotation that is no text', ['x'] as never, {}, 'holds no item; the form is'],
     ['more items than a node can mount', 'BrokerListener/front,'.repeat(101), {}, 'holds 101 items; the limit is 100'],
     ['an annotation without end', 'x'.repeat(40_000), {}, 'has 40000 characters; the limit is 32768'],
   ])('%s', (_, items, changes, message) => {
