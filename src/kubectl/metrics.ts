@@ -14,13 +14,17 @@ export function seriesKey(name: string, labels: Readonly<Record<string, string>>
 export function parseMetrics(text: string): Metrics {
   const found = new Map<string, number>();
   for (const line of text.split('\n')) {
-    const [, name = '', list = '', value = ''] = /^(akv_csi_\w+)\{(.*)\} (\S+)$/.exec(line) ?? [];
-    if (name === '' || Number.isNaN(Number(value))) continue;
-    const labels = [...list.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label = '', quoted = '']) => [
-      label,
-      quoted.replace(/\\(.)/g, (_, char: string) => (char === 'n' ? '\n' : char)),
-    ]);
-    found.set(seriesKey(name, Object.fromEntries(labels)), Number(value));
+    const end = line.lastIndexOf('} ');
+    const [start = '', name = ''] = /^(akv_csi_\w+)\{/.exec(line) ?? [];
+    const value = Number(line.slice(end + 2));
+    if (name === '' || end === -1 || Number.isNaN(value)) continue;
+    const labels = [...line.slice(start.length, end).matchAll(/\b(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
+      ([, label = '', quoted = '']) => [
+        label,
+        quoted.replace(/\\(.)/g, (_, char: string) => (char === 'n' ? '\n' : char)),
+      ],
+    );
+    found.set(seriesKey(name, Object.fromEntries(labels)), value);
   }
   return found;
 }

@@ -52,7 +52,10 @@ export async function findProviders(
       if (namespace !== undefined || !isForbidden(error)) throw error;
       return listIn(USUAL_NAMESPACE);
     });
-    return { pods: items.map(providerPodOf), problem: undefined };
+    const pods = items.map(providerPodOf);
+    // Anyone who may create pods can give them the label.
+    const isUsual = ({ namespace: place }: ProviderPod) => place === USUAL_NAMESPACE;
+    return { pods: [...pods.filter(isUsual), ...pods.filter((one) => !isUsual(one))], problem: undefined };
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     return { pods: [], problem: error.message };

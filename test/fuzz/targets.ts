@@ -17,8 +17,13 @@ import { Challenge, refuseChallenges } from '../../src/azure/vault/challenge.ts'
 import { VaultClient } from '../../src/azure/vault/vault-client.ts';
 import { fetchedFromWire, listedFromWire, objectsFromWire } from '../../src/azure/vault/vault-json.ts';
 import { ProviderError } from '../../src/base/errors.ts';
+import { isJsonObject } from '../../src/base/json.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { parseServeFlags } from '../../src/cli/serve-flags.ts';
+import { causeOfLine } from '../../src/kubectl/causes.ts';
+import { classStatuses } from '../../src/kubectl/class-status.ts';
+import { fieldsOf } from '../../src/kubectl/log-lines.ts';
+import { parseMetrics } from '../../src/kubectl/metrics.ts';
 import { plainDataOf, textOf } from '../../src/mount/convert/plain-data.ts';
 import type { ObjectRef } from '../../src/mount/ports.ts';
 import { readBundle } from '../../src/pki/bundle.ts';
@@ -501,7 +506,49 @@ async function contentTargets(): Promise<readonly Target[]> {
   ];
 }
 
+/** Parsers of what the API server and the provider's pods send to the kubectl plugin. */
+function clusterTargets(): readonly Target[] {
+  const status = {
+    metadata: { namespace: 'a', creationTimestamp: '2026-01-01T00:00:00Z', managedFields: [{ time: '2026-01-01' }] },
+    status: { podName: 'p', secretProviderClassName: 'c', objects: [{ id: 'secret/a', version: '1' }] },
+    message: 'MountVolume.SetUp failed for volume "v" : rpc error: code = NotFound desc = x',
+    involvedObject: { kind: 'Pod', namespace: 'a', name: 'p' },
+    spec: { volumes: [{ name: 'v', csi: { driver: 'secrets-store.csi.k8s.io', volumeAttributes: {} } }] },
+  };
+  return [
+    {
+      name: 'metrics of a provider',
+      samples: bytes('akv_csi_a{namespace="a",pod="b\\"\\n"} 1.5e9\n# TYPE akv_csi_a gauge\nakv_csi_b 0\n'),
+      words: ['akv_csi_', '{', '} ', '"', '\\', '="', ',', '\n', 'NaN'],
+      parse: ofText((text) => parseMetrics(text).size),
+    },
+    {
+      name: 'line of the provider',
+      samples: bytes('ts=1 level=error msg="Mount failed" code=ERR_VAULT error="a \\"b\\" \\n"', '{"level":"error"}'),
+      words: [...JSON_WORDS, ' a=', '="', '\\"'],
+      parse: ofText((text) => causeOfLine(fieldsOf(text))),
+    },
+    {
+      name: 'objects of a cluster',
+      samples: [json(status)],
+      words: JSON_WORDS,
+      parse: ofJson((value) => {
+        const all = isJsonObject(value) ? [value] : [];
+        const read = { classes: all, statuses: all, pending: all, events: all, metrics: new Map() };
+        return classStatuses(read, all).length;
+      }),
+    },
+  ];
+}
+
 /** Returns all parsers. */
 export async function allTargets(): Promise<readonly Target[]> {
-  return [...driverTargets(), ...manifestTargets(), ...azureTargets(), ...issuerTargets(), ...(await contentTargets())];
+  return [
+    ...driverTargets(),
+    ...manifestTargets(),
+    ...azureTargets(),
+    ...issuerTargets(),
+    ...clusterTargets(),
+    ...(await contentTargets()),
+  ];
 }
