@@ -221,6 +221,17 @@ Next step: create the object in the vault, or correct its name or version in the
     expect(io.printed.stderr).toBe('');
   });
 
+  it('prints no control characters of the cluster', async () => {
+    const io = recordedIo();
+    const bad = '\u001b[2J\u202e';
+    const error = line({ level: 'error', msg: 'Mount failed', code: 'ERR_VAULT', error: bad });
+    stub().objects.push(pod('web-0'), spc('web'), ...node(), event('web-0', 'FailedMount', bad));
+    stub().logs.set('akv-n1', error);
+    await runWhy('web-0', options(), io, clock);
+    expect(io.printed.stdout.match(/\\x1b\[2J\\u202e/g)).toHaveLength(3);
+    for (const character of bad.replace('[2J', '')) expect(io.printed.stdout).not.toContain(character);
+  });
+
   it('never asks for the contents of a Secret', async () => {
     const secret = { kind: 'Secret', metadata: { name: 'aio-akv-sp', namespace: 'shop' } };
     await why([pod('web-0', { secret: 'aio-akv-sp' }), spc('web'), secret, ...node()]);
