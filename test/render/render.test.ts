@@ -565,6 +565,38 @@ describe('names', () => {
     );
   });
 
+  it('are the same from a file, from kubectl get -o yaml and from kubectl get -o json, also in nested lists', () => {
+    const methods = [
+      { usernamePassword: { keyVault: SECRET } },
+      {
+        x509: { trustedClientCaCert: 'ca', attributes: { keyVault: other } },
+        custom: { auth: { x509: { keyVault: CERTIFICATE } } },
+      },
+      { usernamePassword: { keyVault: other } },
+    ];
+    const [kind, metadata] = ['BrokerAuthentication', { name: 'front', namespace: 'x', labels: { a: 'b' } }];
+    const written = { kind, apiVersion: 'v1', metadata, spec: { authenticationMethods: methods } };
+    const ordered = (value: unknown): unknown =>
+      Array.isArray(value)
+        ? value.map(ordered)
+        : typeof value === 'object' && value !== null
+          ? Object.fromEntries(
+              Object.entries(value)
+                .toSorted(([a], [b]) => a.localeCompare(b))
+                .map(([key, inner]) => [key, ordered(inner)]),
+            )
+          : value;
+    const listed = { apiVersion: 'v1', items: [ordered(written)], kind: 'List', metadata: { resourceVersion: '' } };
+    const namesOf = (text: string) =>
+      renderText(text)
+        .volumes.map(({ name, from }) => `${name} ${from}`)
+        .toSorted();
+    const expected = namesOf(stringify(written, { aliasDuplicateObjects: false }));
+    expect(new Set(expected).size).toBe(4);
+    expect(namesOf(stringify(ordered(written), { aliasDuplicateObjects: false }))).toEqual(expected);
+    expect(namesOf(JSON.stringify(listed, undefined, 4))).toEqual(expected);
+  });
+
   it('end in a hash where characters are lost or the name is too long', () => {
     const long = 'x'.repeat(60);
     const given = ['a.b', 'a_b', 'ключ', '<name>', `${long}1`, `${long}2`];
