@@ -8,8 +8,8 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { StartError, startProgram, type WrappedProgram } from '../watch/command.ts';
 import { Reloader } from '../watch/reload.ts';
-import { commandStep, logSignal, processStep, requestStep, type Step } from '../watch/steps.ts';
-import { watchVolumes } from '../watch/volumes.ts';
+import { commandStep, processStep, programStep, requestStep, type Step } from '../watch/steps.ts';
+import { type Change, watchVolumes } from '../watch/volumes.ts';
 import { type Io, WRONG_USAGE } from './io.ts';
 import { openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
@@ -63,7 +63,7 @@ async function beside(options: WatchOptions, { log, signals, end }: Running): Pr
   });
   const { begun, done } = await watching(options, stepsOf(options, log), { log, end });
   await begun();
-  return (await done) === false && options.once ? 1 : 0;
+  return (await done) ? 0 : 1;
 }
 
 /** Runs a program, and ends with it. */
@@ -71,13 +71,7 @@ async function aroundProgram(options: WatchOptions, { log, signals, end }: Runni
   let program: WrappedProgram | undefined;
   const steps = stepsOf(options, log);
   const { signal } = options;
-  if (signal !== undefined && options.process.length === 0)
-    steps.push({ name: 'signal', perform: async () => signalProgram(signal) });
-  const signalProgram = (signal: NodeJS.Signals) => {
-    if (program === undefined) return;
-    program.kill(signal);
-    logSignal(log, signal, program);
-  };
+  if (signal !== undefined && options.process.length === 0) steps.push(programStep(() => program?.pid, signal, log));
   // The files are known before the program reads them, so that it is told of each later change.
   const { begun } = await watching(options, steps, { log, end });
   try {
@@ -111,15 +105,18 @@ async function watching(options: WatchOptions, steps: readonly Step[], { log, en
   const done = new Promise<boolean>((resolve) => {
     finish = resolve;
   });
-  const reload = async (changes: Parameters<Reloader['perform']>[0]) => {
+  const reload = async (changes: readonly Change[]) => {
     const succeeded = await reloader.perform(changes);
-    if (!once) return;
+    if (!once || signal.aborted) return;
     finish(succeeded);
     end.abort();
   };
-  const follow = await watchVolumes(directories, (changes) => void reload(changes), { log, settleMs, signal });
+  const begin = (changes: readonly Change[]) => {
+    reload(changes).catch((error: unknown) => log.error('Defect', { error: messageOf(error) }));
+  };
+  const follow = await watchVolumes(directories, begin, { log, settleMs, signal });
   const begun = async () => {
-    if (initial) void reload([]);
+    if (initial) begin([]);
     await follow();
     finish(true);
   };

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Dirent } from 'node:fs';
 import { lstat, opendir, readlink, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, systemCodeOf } from '../base/errors.ts';
@@ -88,10 +88,15 @@ async function addDigests(walk: Walk, path = '', depth = 0): Promise<boolean> {
   if (depth > MAX_DEPTH) return false;
   for await (const entry of await opendir(join(walk.root, path))) {
     const name = path === '' ? entry.name : `${path}/${entry.name}`;
-    const added = entry.isDirectory() ? await addDigests(walk, name, depth + 1) : await addDigest(walk, name);
-    if (!added) return false;
+    if (!(await addEntry(walk, entry, { path: name, depth }))) return false;
   }
   return true;
+}
+
+async function addEntry(walk: Walk, entry: Dirent, { path, depth }: { path: string; depth: number }): Promise<boolean> {
+  if (entry.isDirectory()) return addDigests(walk, path, depth + 1);
+  // The writer makes nothing else than directories and files. A pipe would be read for ever.
+  return !entry.isFile() || addDigest(walk, path);
 }
 
 async function addDigest({ root, digests, left }: Walk, path: string): Promise<boolean> {

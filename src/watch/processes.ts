@@ -1,5 +1,5 @@
 /**
- * Finds processes by name in /proc and sends them signals. `steps.ts` calls it. Refuses a signal that would end a process
+ * Finds processes in /proc and sends them signals. `steps.ts` calls it. Refuses a signal that would end a process
  * which does not handle it.
  */
 
@@ -45,6 +45,18 @@ export async function signalByName(
   for (const process of tops) requireHandled(process, signal);
   for (const process of tops) sendSignal(process, signal);
   return tops;
+}
+
+/**
+ * Sends a signal to one process. Returns it.
+ * Throws: ERR_SETUP if it has ended, if it may not be signalled, or if the signal would end it.
+ */
+export async function signalByPid(pid: number, signal: NodeJS.Signals): Promise<FoundProcess> {
+  const found = (await readProcess(`/proc/${pid}`, pid))?.process;
+  if (found === undefined) throw new ProviderError('ERR_SETUP', `the process ${pid} has ended`);
+  requireHandled(found, signal);
+  sendSignal(found, signal);
+  return found;
 }
 
 /**

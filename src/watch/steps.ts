@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { runShell } from './command.ts';
-import { type FoundProcess, signalByName } from './processes.ts';
+import { type FoundProcess, signalByName, signalByPid } from './processes.ts';
 import type { Change } from './volumes.ts';
 
 /** One thing that is done after a change. */
@@ -31,21 +31,21 @@ export function commandStep(command: string, { log, timeoutMs }: { log: Logger; 
 
 /** Sends a signal to the processes of a name. */
 export function processStep(name: string, signal: NodeJS.Signals, log: Logger): Step {
+  return signalStep(() => signalByName(name, signal), signal, log);
+}
+
+/** Sends a signal to one process, if it runs. */
+export function programStep(pid: () => number | undefined, signal: NodeJS.Signals, log: Logger): Step {
+  return signalStep(async () => [await signalByPid(pid() ?? 0, signal)], signal, log);
+}
+
+function signalStep(send: () => Promise<readonly FoundProcess[]>, signal: NodeJS.Signals, log: Logger): Step {
   return {
     name: 'signal',
     async perform() {
-      for (const process of await signalByName(name, signal)) logSignal(log, signal, process);
+      for (const { name, pid } of await send()) log.info('Signal sent', { signal, process: name, pid });
     },
   };
-}
-
-/** Logs that a process got a signal. */
-export function logSignal(
-  log: Logger,
-  signal: NodeJS.Signals,
-  { name, pid }: Pick<FoundProcess, 'name' | 'pid'>,
-): void {
-  log.info('Signal sent', { signal, process: name, pid });
 }
 
 /** Sends a request without a body. The answer must have a status of 2xx within the time. */

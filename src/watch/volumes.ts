@@ -133,6 +133,7 @@ class Volume {
   #known: Contents | undefined;
   #live: string | undefined;
   #said = '';
+  #failure = '';
   #watcher: FSWatcher | undefined;
   /** Device and inode of the directory that the kernel reports on: another may be mounted over it. */
   #watched = '';
@@ -173,6 +174,7 @@ class Volume {
       if (contents !== undefined && (await isComplete(this.#directory, contents))) break;
     }
     if (contents === undefined) return undefined;
+    this.#failure = '';
     const before = this.#known;
     this.#known = contents;
     const change = differences(this.#directory, before, contents);
@@ -197,7 +199,10 @@ class Volume {
   }
 
   #cannotRead(error: unknown): undefined {
-    this.#log.error('Cannot read the files', { error: messageOf(error) });
+    const message = messageOf(error);
+    // It is tried again, until it succeeds.
+    if (message !== this.#failure) this.#log.error('Cannot read the files', { error: message });
+    this.#failure = message;
   }
 
   async #rearm(): Promise<void> {

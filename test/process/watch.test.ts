@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -39,6 +39,17 @@ describe('akv-csi watch around a program', () => {
       await watch.until(new RegExp(`program got ${signal}`));
     }
     expect(await watch.stop()).toEqual({ code: 7, signal: null });
+  });
+
+  it('does not send a signal that would end it, and sends it once the program handles it', async () => {
+    const directory = await volume();
+    const ready = join(directory, '..', 'ready');
+    const program = `while [ ! -e ${ready} ]; do sleep 0.05; done; trap 'echo program got HUP; exit 3' HUP; while :; do sleep 0.05; done`;
+    const watch = start(['watch', directory, ...NOW, '--initial', '--', 'sh', '-c', program]);
+    await watch.until(/Reload failed.* does not handle SIGHUP/);
+    writeFileSync(ready, '');
+    expect(await watch.ended).toEqual({ code: 3, signal: null });
+    expect(watch.output('stdout')).toContain('program got HUP');
   });
 
   it.each([
@@ -89,7 +100,8 @@ describe('akv-csi watch beside a program', () => {
     expect(await watch.ended).toEqual({ code: 0, signal: null });
     expect(calls).toBe(2);
     const lines = (watch.output('stdout') + watch.output('stderr')).trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line).msg).sort()).toEqual([
+    // It may also see the directory before the first files are in it.
+    expect([...new Set(lines.map((line) => JSON.parse(line).msg))].sort()).toEqual([
       'Files changed',
       'Reload failed',
       'Request succeeded',

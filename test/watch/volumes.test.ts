@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -212,6 +213,21 @@ describe('a directory that is no such volume', () => {
     await reported(1);
     expect(changes).toEqual([[{ directory: at('v'), added: [], changed: ['a'], removed: [] }]]);
   });
+});
+
+it('reads nothing but files: no pipe, no link, and no directory below a limit', async () => {
+  await write('v', { a: '1' });
+  await begin(['v']);
+  const version = at('v/..next');
+  mkdirSync(join(version, ...Array.from({ length: 20 }, () => 'd')), { recursive: true });
+  execFileSync('mkfifo', [join(version, 'pipe')]);
+  symlinkSync('/dev/zero', join(version, 'link'));
+  writeFileSync(join(version, 'a'), '2');
+  symlinkSync('..next', at('v/..data_tmp'));
+  renameSync(at('v/..data_tmp'), at('v/..data'));
+  await reported(1);
+  expect(changes[0]?.[0]?.added).toEqual([]);
+  expect(said('Files changed')[0]?.fields.detail).toContain('too large');
 });
 
 it('a volume over the limits is reported without a comparison of all files', async () => {
