@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { markdownFiles, textOf } from '../support/markdown.ts';
-import { findHelm, refusal, render, shownValues } from './helm.ts';
+import { findHelm, REPOSITORY, refusal, render, shownValues } from './helm.ts';
 
 const helm = findHelm();
 const texts = markdownFiles().map(textOf);
@@ -9,11 +9,22 @@ const blocks = (language: string) =>
     [...text.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block),
   );
 
+/**
+ * Returns what `helm template` needs in addition: the values of the release that a command keeps, and a certificate for
+ * which Helm does not have to read the cluster.
+ */
+const alsoNeeded = (line: string) =>
+  [
+    ...(line.includes('--reuse-values') ? [` --set linux.image.repository=${REPOSITORY}`] : []),
+    ...(line.includes('webhook.enabled=true') ? [' --set webhook.certificate.source=cert-manager'] : []),
+  ].join('');
 /** The `--set …` arguments of each `helm install` of this chart. */
 const installs = blocks('sh')
   .flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))
-  .filter((line) => /^helm (install|upgrade) .*charts\/akv-csi-provider/.test(line))
-  .map((line) => [...line.matchAll(/--set '?(\S+?)'?(?=\s|$)/g)].map(([, value]) => `--set=${value}`));
+  .filter((line) => /^ *helm (install|upgrade) .*charts\/akv-csi-provider/.test(line))
+  .map((line) =>
+    [...`${line}${alsoNeeded(line)}`.matchAll(/--set '?(\S+?)'?(?=\s|$)/g)].map(([, value]) => `--set=${value}`),
+  );
 
 describe.skipIf(helm === undefined)('chart, with what the texts say', () => {
   test('renders every values file', () => {
