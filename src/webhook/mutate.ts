@@ -8,11 +8,12 @@
 import { isJsonObject } from '../base/json.ts';
 import { MOUNT, WATCH } from '../render/into/annotations.ts';
 import { jsonPatchOf } from '../render/into/changes.ts';
+import type { KnownClass } from '../render/into/classes.ts';
 import { mountInto } from '../render/into/mount-into.ts';
 import { DEFAULT_MOUNT_PATH } from '../render/mount-path.ts';
 import { CannotList, type ClusterClasses } from './classes.ts';
 import { messageOfAll, warningsOf } from './messages.ts';
-import { ALLOWED, BadReview, type JsonObject, type Refusal, type Review, type Verdict } from './review.ts';
+import { ALLOWED, BadReview, type JsonObject, type Refusal, type Review, subjectOf, type Verdict } from './review.ts';
 
 const RETRY = 'the pod is not created; its controller tries again';
 
@@ -23,24 +24,25 @@ export interface Mutation {
   readonly watchImage: string;
 }
 
-/** Answers a review. Throws: {@link BadReview} for a creation without an object; the reason of `signal`. */
+/** Answers a review. Throws: {@link BadReview} for a creation without an object. */
 export async function mutate(review: Review, mutation: Mutation, signal: AbortSignal): Promise<Verdict> {
   const { operation, subResource, group, kind, object, namespace } = review;
   if (operation !== 'CREATE' || subResource !== '' || group !== '' || kind !== 'Pod') return ALLOWED;
   if (object === undefined) throw new BadReview('request.object is required for CREATE');
   const mounts = hasAnnotation(object, MOUNT);
   if (!mounts && !hasAnnotation(object, WATCH)) return ALLOWED;
-  const subject = `Pod ${namespace}/${nameOf(object)}`;
-  const known = await (mounts ? mutation.classes.list(namespace, signal) : Promise.resolve([])).catch(
-    (error: unknown) => {
-      if (error instanceof CannotList) return error;
-      throw error;
-    },
-  );
-  if (known instanceof CannotList) return { refusal: unavailable(subject, known) };
+  const subject = subjectOf(review);
+  let classes: readonly KnownClass[] = [];
+  try {
+    if (mounts) classes = await mutation.classes.list(namespace, signal);
+  } catch (error) {
+    if (error instanceof CannotList) return { refusal: unavailable(subject, error.message) };
+    if (signal.aborted) return { refusal: unavailable(subject, 'the API server did not answer in time') };
+    throw error;
+  }
   const { changes, mistakes, notes } = mountInto(
     { apiVersion: 'v1', kind, ...object },
-    { classes: known, mountPath: DEFAULT_MOUNT_PATH, namespace, watchImage: mutation.watchImage },
+    { classes, mountPath: DEFAULT_MOUNT_PATH, namespace, watchImage: mutation.watchImage },
   );
   const warnings = warningsOf(subject, notes.map(withoutName));
   if (mistakes.length > 0) return { refusal: invalid(subject, mistakes.map(withoutName)), warnings };
@@ -61,12 +63,7 @@ function withoutName(message: string): string {
 }
 
 /** The classes are not known now: a client may try again at once. */
-function unavailable(subject: string, { message }: CannotList): Refusal {
-  const why = `annotation ${MOUNT}: the SecretProviderClasses of the namespace cannot be listed: ${message}`;
+function unavailable(subject: string, reason: string): Refusal {
+  const why = `annotation ${MOUNT}: the SecretProviderClasses of the namespace cannot be listed: ${reason}`;
   return { code: 503, reason: 'ServiceUnavailable', message: `${messageOfAll(subject, [why])}; ${RETRY}` };
-}
-
-function nameOf({ metadata }: JsonObject): string {
-  const { name, generateName } = isJsonObject(metadata) ? metadata : {};
-  return String([name, generateName].find((text) => typeof text === 'string' && text !== '') ?? '');
 }

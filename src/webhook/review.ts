@@ -98,6 +98,14 @@ export function readReview(text: string): Review {
   };
 }
 
+/** Returns the kind and the name of the object for messages, such as `Pod team-a/web`; its name may not be made yet. */
+export function subjectOf({ kind, namespace, object, oldObject }: Review): string {
+  const { metadata } = object ?? oldObject ?? {};
+  const { name, generateName } = isJsonObject(metadata) ? metadata : {};
+  const shown = [name, generateName].find((text) => typeof text === 'string' && text !== '') ?? '';
+  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${String(shown)}`;
+}
+
 /** Returns the AdmissionReview with the answer, as JSON. */
 export function writeReview({ uid }: Pick<Review, 'uid'>, { refusal, warnings = [], patch = [] }: Verdict): string {
   return JSON.stringify({

@@ -14,7 +14,7 @@ import { bind, cannotListenOnPort } from '../server/bind.ts';
 import { ConnectionLimit, type ConnectionUse } from '../server/connection-limit.ts';
 import { Bodies, BodyRefused } from './body.ts';
 import type { KeyPair } from './certificate/key-pair.ts';
-import { BadReview, REVIEW_LIMITS, type Review, readReview, type Verdict, writeReview } from './review.ts';
+import { BadReview, REVIEW_LIMITS, type Review, readReview, subjectOf, type Verdict, writeReview } from './review.ts';
 
 /** Answers a review. `signal` aborts when the API server no longer waits for the answer. */
 export type Reviewer = (review: Review, signal: AbortSignal) => Promise<Verdict>;
@@ -62,7 +62,7 @@ export const WEBHOOK_LIMITS: WebhookLimits = {
   connections: 256,
   headerBytes: 16 * 1024,
   bodyBytes: REVIEW_LIMITS.bytes,
-  allBodyBytes: 24 * 1024 * 1024,
+  allBodyBytes: 16 * 1024 * 1024,
   requestMs: 10_000,
   idleMs: 120_000,
   reviewMs: 10_000,
@@ -178,12 +178,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     try {
       const review = readReview(body.text);
       const verdict = await reviewer(review, aborted.signal);
-      return {
-        status: 200,
-        contentType: 'application/json',
-        body: writeReview(review, verdict),
-        result: resultOf(verdict),
-      };
+      const result = resultOf(verdict);
+      parts.log.detail('Reviewed', { path, operation: review.operation, object: subjectOf(review), result });
+      return { status: 200, contentType: 'application/json', body: writeReview(review, verdict), result };
     } finally {
       clearTimeout(timer);
       body.release();

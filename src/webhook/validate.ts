@@ -5,7 +5,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { type JsonLimits, jsonExcess } from '../base/json.ts';
+import { isJsonObject, type JsonLimits, jsonExcess } from '../base/json.ts';
 import { findKeyVaults } from '../render/find.ts';
 import { prepare } from '../render/prepare.ts';
 import { originOf } from '../render/remarks.ts';
@@ -15,7 +15,7 @@ import type { Finding } from '../spc/finding.ts';
 import { withLanguages } from '../spc/languages.ts';
 import { isPlaceholder } from '../spc/placeholder.ts';
 import { messageOfAll, warningsOf } from './messages.ts';
-import { ALLOWED, BadReview, type JsonObject, type Review, type Verdict } from './review.ts';
+import { ALLOWED, BadReview, type JsonObject, type Review, subjectOf, type Verdict } from './review.ts';
 
 /** What is done about mistakes: the object is denied, or allowed with warnings. */
 export type Action = 'deny' | 'warn';
@@ -59,7 +59,7 @@ export async function validate(review: Review, validation: Validation): Promise<
   if (object === undefined) throw new BadReview(`request.object is required for ${operation}`);
   if (operation === 'UPDATE' && oldObject !== undefined && isDeepStrictEqual(written(object), written(oldObject)))
     return ALLOWED;
-  const subject = subjectOf(review, object);
+  const subject = subjectOf(review);
   const text = JSON.stringify({ ...written(object), metadata: namesOf(review, object) });
   const excess = jsonExcess(text, CHECKED_LIMITS);
   if (excess !== undefined) return { warnings: warningsOf(subject, [`is not checked, because ${excess}`]) };
@@ -126,18 +126,7 @@ function written(object: JsonObject): JsonObject {
 
 /** Returns the metadata that is checked. The API server makes a name of `generateName` later. */
 function namesOf(review: Review, object: JsonObject): JsonObject {
-  const { name, generateName } = metadataOf(object);
+  const { name, generateName } = isJsonObject(object.metadata) ? object.metadata : {};
   const generated = typeof generateName === 'string' && generateName !== '' ? `${generateName}x` : undefined;
   return { name: name ?? generated, ...(review.namespace === '' ? {} : { namespace: review.namespace }) };
-}
-
-function metadataOf({ metadata }: JsonObject): JsonObject {
-  return typeof metadata === 'object' && metadata !== null ? (metadata as JsonObject) : {};
-}
-
-/** Returns what messages begin with, such as `SecretProviderClass team-a/app`. */
-function subjectOf({ kind, namespace }: Review, object: JsonObject): string {
-  const { name, generateName } = metadataOf(object);
-  const shown = [name, generateName].find((text) => typeof text === 'string' && text !== '') ?? '';
-  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${String(shown)}`;
 }

@@ -45,6 +45,7 @@ import { issue, keyPem, newKey } from '../support/pki.ts';
 import { plainPfx } from '../support/plain-pfx.ts';
 import { DEFAULTS, NO_CLOUD_FILE, NOW, OBJECTS, POD, read, TENANT } from '../support/spc.ts';
 import type { Target } from './fuzz.ts';
+import { webhookTargets } from './webhook-targets.ts';
 
 const TOKEN_AUDIENCE = 'api://AzureADTokenExchange';
 const VAULT_URL = 'https://kv.vault.azure.net';
@@ -550,5 +551,7 @@ export async function allTargets(): Promise<readonly Target[]> {
     ...issuerTargets(),
     ...clusterTargets(),
     ...(await contentTargets()),
+    ...(await contentTargets()),
+    ...webhookTargets(JSON_WORDS),
   ];
 }

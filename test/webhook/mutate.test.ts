@@ -82,6 +82,13 @@ describe('a pod with the annotation', () => {
     expect(status?.message).toContain('the API server did not answer');
   });
 
+  test('is denied with a passing status if the API server does not list them in time', async () => {
+    const review = readReview(JSON.stringify(admissionReview(podOf('BrokerListener/front'), { namespace: 'apps' })));
+    const hanging: ClusterClasses = { list: (_, signal) => Promise.reject(signal.reason) };
+    const { refusal } = await mutate(review, { classes: hanging, watchImage: '' }, AbortSignal.abort());
+    expect(refusal).toMatchObject({ code: 503, message: expect.stringContaining('did not answer in time') });
+  });
+
   test('that watches gets the container too, and one that only watches needs no class', async () => {
     const watch = { 'akv-csi/watch': 'HUP main' };
     const security = { securityContext: { runAsUser: 1000 } };

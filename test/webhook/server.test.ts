@@ -24,7 +24,8 @@ let results: string[];
 let logged: LogFields[];
 let notReady: string | undefined;
 let answer: (signal: AbortSignal) => Promise<Verdict>;
-const log: Logger = { ...silentLogger, error: (_, fields = {}) => void logged.push(fields) };
+const keep = (_: string, fields: LogFields = {}) => void logged.push(fields);
+const log: Logger = { ...silentLogger, error: keep, detail: keep };
 
 async function keyPair() {
   const { certificate, key } = await issue({ name: 'localhost', issuer: ca });
@@ -68,6 +69,7 @@ describe('reviews', () => {
     const sent = admissionReview(POD, { uid: 'this one' });
     expect(await review(to(), sent)).toEqual({ uid: 'this one', allowed: true, warnings: ['w'] });
     expect(results).toEqual(['/validate warned']);
+    expect(logged).toEqual([{ path: '/validate', operation: 'CREATE', object: 'Pod apps/web', result: 'warned' }]);
   });
 
   test('that fail are a server error, and the log says where, without the words of the error', async () => {
