@@ -551,7 +551,6 @@ export async function allTargets(): Promise<readonly Target[]> {
     ...issuerTargets(),
     ...clusterTargets(),
     ...(await contentTargets()),
-    ...(await contentTargets()),
     ...webhookTargets(JSON_WORDS),
   ];
 }
