@@ -14,7 +14,16 @@ import { plainPfx } from '../support/plain-pfx.ts';
 import { rounds } from '../support/rounds.ts';
 
 const seed = Buffer.from('version');
-const WITH_IDENTITY = ['certificate', 'chain', 'fullChain', 'der', 'privateKey', 'combined', 'pfx', 'keystore'] as const;
+const WITH_IDENTITY = [
+  'certificate',
+  'chain',
+  'fullChain',
+  'der',
+  'privateKey',
+  'combined',
+  'pfx',
+  'keystore',
+] as const;
 
 /** The changes of a renewal: serial number, dates and therefore the fingerprint. The key is the same. */
 interface Renewal {
