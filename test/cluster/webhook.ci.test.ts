@@ -3,13 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { chartDir, findHelm, REPOSITORY } from '../chart/helm.ts';
-import { freePort, type Program, start } from '../support/process.ts';
+import { eventually, freePort, type Program, start } from '../support/process.ts';
 import type { Tree } from '../support/reviews.ts';
 import { CLASSIC, TENANT } from '../support/spc.ts';
 import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
-import { clusterWanted } from './programs.ts';
+import { startDaemon } from './process.ts';
+import { CONTROL_PLANE, clusterProgram, clusterWanted } from './programs.ts';
 
 const LIMIT_MS = 300_000;
 const wanted = findHelm() !== undefined && clusterWanted();
@@ -232,6 +233,45 @@ describe.skipIf(!wanted)('the webhook of the chart', () => {
     await server.apply(pod);
     expect((await podIn('late-0')).volumes?.map(({ name }) => name)).toContain('users');
   });
+
+  test.skipIf(!clusterWanted([...CONTROL_PLANE, 'kube-controller-manager']))(
+    'gives the pods of a StatefulSet their volumes as soon as the class is there, and leaves the StatefulSet as it is',
+    async () => {
+      const log = join(server.directory, 'controllers.log');
+      const kubeconfig = `--kubeconfig=${server.kubeconfig}`;
+      const args = [kubeconfig, '--controllers=statefulset-controller', '--leader-elect=false', '--secure-port=0'];
+      const controllers = startDaemon(clusterProgram('kube-controller-manager'), args, log);
+      cleanups.push(() => controllers.stop());
+      const { spec } = parse(podOf('x', undefined)) as { readonly spec: Tree };
+      const labels = { app: 'owned' };
+      const template = { metadata: { labels, annotations: { 'akv-csi/mount': 'BrokerListener/owned' } }, spec };
+      await server.apply(
+        stringify({
+          apiVersion: 'apps/v1',
+          kind: 'StatefulSet',
+          metadata: { name: 'owned', namespace: 'apps' },
+          spec: { serviceName: 'owned', replicas: 1, selector: { matchLabels: labels }, template },
+        }),
+      );
+      const events = () =>
+        server.kubectl(['get', 'events', '--namespace=apps', '--field-selector=reason=FailedCreate', '--output=json']);
+      await controllers.until(async () =>
+        /StatefulSet owned failed.*denied the request: Pod apps\/owned-0: .*there is no BrokerListener/.test(
+          await events(),
+        ),
+      );
+      await server.apply(classOf('owned-tls', { keyVault: KEY_VAULT }, { 'akv-csi/from': 'BrokerListener/owned/tls' }));
+      const isThere = () =>
+        podIn('owned-0').then(
+          () => true,
+          () => false,
+        );
+      await eventually(isThere);
+      expect((await podIn('owned-0')).volumes?.map(({ name }) => name)).toContain('owned-tls');
+      const set = await server.get<{ spec: { template: { spec: Tree } } }>('statefulset', 'owned', 'apps');
+      expect(set.spec.template.spec).not.toHaveProperty('volumes');
+    },
+  );
 
   test('is not asked about pods without the annotation, nor in its own namespace', async () => {
     const asked = webhook.output('stdout').length;
