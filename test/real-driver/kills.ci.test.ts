@@ -3,7 +3,7 @@
 // failed publish as one that needs no mount, so that the pod would start with an empty volume.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProviderProcess } from '../../src/cli/demo/provider-process.ts';
-import { DRIVERS, realDriverWanted } from './driver.ts';
+import { NEWEST_DRIVERS, realDriverWanted } from './driver.ts';
 import { prepareLoad, underLoad } from './load.ts';
 import { type Node, startNode } from './node.ts';
 
@@ -11,7 +11,7 @@ const wanted = realDriverWanted();
 const LIMIT_MS = 600_000;
 const KILLS = 8;
 
-describe.skipIf(!wanted).each(DRIVERS)('driver $version, its provider killed as it answers', (line) => {
+describe.skipIf(!wanted).each(NEWEST_DRIVERS)('driver $version, its provider killed as it answers', (line) => {
   let node: Node;
   let provider: ProviderProcess;
   let answerBegan = () => {};

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import { type Program, start } from '../support/process.ts';
 import { classicParameters } from './classic.ts';
-import { DRIVERS, realDriverWanted } from './driver.ts';
+import { NEWEST_DRIVERS, realDriverWanted } from './driver.ts';
 import type { PodVolume } from './kubelet.ts';
 import { type Network, provideNetwork } from './network.ts';
 import { type Node, startNode } from './node.ts';
@@ -16,7 +16,7 @@ import { eventually } from './wait.ts';
 const wanted = realDriverWanted();
 const LIMIT_MS = 300_000;
 
-describe.skipIf(!wanted).each(DRIVERS)('driver $version, the network cut', (line) => {
+describe.skipIf(!wanted).each(NEWEST_DRIVERS)('driver $version, the network cut', (line) => {
   const directory = mkdtempSync(join(tmpdir(), 'akv-net-'));
   const undos: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
   let node: Node;

@@ -45,12 +45,14 @@ export interface NodeOptions {
   readonly onAnswer?: () => void;
 }
 
-/** A pod with one volume. */
+/** A pod with a volume named `secrets`. */
 export interface PodOptions {
   readonly name: string;
   /** Default: `default`, the namespace of the federated identity. */
   readonly namespace?: string;
   readonly secretProviderClass: string;
+  /** The classes of further volumes, by the names of these. */
+  readonly others?: Readonly<Record<string, string>>;
   /** Further `volumeAttributes`. */
   readonly attributes?: Readonly<Record<string, string>>;
   /** If true, the pod logs in with the credentials Secret instead of its token. */
@@ -193,19 +195,22 @@ function manifests(objects: ObjectStore, token: (namespace: string, serviceAccou
 
 function podObject(
   pod: PodVolume['pod'],
-  { secretProviderClass, attributes = {}, withCredentials = false }: PodOptions,
+  { secretProviderClass, others, attributes = {}, withCredentials = false }: PodOptions,
 ): KubeObject {
-  const csi = {
-    driver: 'secrets-store.csi.k8s.io',
-    readOnly: true,
-    volumeAttributes: { ...attributes, secretProviderClass },
-    ...(withCredentials && { nodePublishSecretRef: { name: CREDENTIALS_SECRET } }),
-  };
+  const volumes = Object.entries({ secrets: secretProviderClass, ...others }).map(([name, ofVolume]) => ({
+    name,
+    csi: {
+      driver: 'secrets-store.csi.k8s.io',
+      readOnly: true,
+      volumeAttributes: { ...attributes, secretProviderClass: ofVolume },
+      ...(withCredentials && { nodePublishSecretRef: { name: CREDENTIALS_SECRET } }),
+    },
+  }));
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: pod,
-    spec: { nodeName: NODE_NAME, serviceAccountName: WORKLOAD_ACCOUNT, volumes: [{ name: 'secrets', csi }] },
+    spec: { nodeName: NODE_NAME, serviceAccountName: WORKLOAD_ACCOUNT, volumes },
     status: { phase: 'Running' },
   };
 }

@@ -12,7 +12,7 @@ import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import type { ProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import type { FaultAction } from '../../src/emulator/host/faults.ts';
 import { classicParameters } from './classic.ts';
-import { DRIVERS, realDriverWanted } from './driver.ts';
+import { NEWEST_DRIVERS, realDriverWanted } from './driver.ts';
 import type { PodVolume } from './kubelet.ts';
 import { type Node, startNode } from './node.ts';
 import { eventually } from './wait.ts';
@@ -29,7 +29,7 @@ const PAUSE_MS = 1_000;
 /** A failure after which the kubelet removes the directory of the volume, so that its next try mounts again. */
 const FINAL: readonly status[] = [status.UNKNOWN, status.INVALID_ARGUMENT];
 
-const LINES = DRIVERS.flatMap((line) => [
+const LINES = NEWEST_DRIVERS.flatMap((line) => [
   { ...line, line, store: true },
   { ...line, line, store: false },
 ]);

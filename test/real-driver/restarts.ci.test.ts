@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProviderProcess } from '../../src/cli/demo/provider-process.ts';
-import { DRIVERS, realDriverWanted } from './driver.ts';
+import { NEWEST_DRIVERS, realDriverWanted } from './driver.ts';
 import { prepareLoad, underLoad } from './load.ts';
 import { type Node, startNode } from './node.ts';
 
@@ -11,7 +11,7 @@ const wanted = realDriverWanted();
 const LIMIT_MS = 600_000;
 const ROUNDS = 3;
 
-describe.skipIf(!wanted).each(DRIVERS)('driver $version, under load, no publish fails', (line) => {
+describe.skipIf(!wanted).each(NEWEST_DRIVERS)('driver $version, under load, no publish fails', (line) => {
   let node: Node;
   let provider: ProviderProcess;
   beforeAll(async () => {
