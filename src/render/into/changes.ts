@@ -83,13 +83,26 @@ function listChanges<T>(path: Path, existing: readonly unknown[], { wanted, matc
     mistakes.push(...matches.flatMap((one) => (one.is === 'foreign' ? [one.problem] : [])));
     const index = matches.findIndex(({ is }) => is === 'ours');
     if (index === -1) added.push(value);
-    else if (!isSame(existing[index], value)) changes.push({ op: 'replace', path: [...path, index], value });
+    else {
+      const kept = over(existing[index], value);
+      if (!isSame(existing[index], kept)) changes.push({ op: 'replace', path: [...path, index], value: kept });
+    }
   }
   if (existing.length === 0 && added.length > 0) changes.push({ op: 'add', path, value: added });
   else
     for (const [count, value] of added.entries())
       changes.push({ op: 'add', path: [...path, existing.length + count], value });
   return { changes, mistakes };
+}
+
+/**
+ * Returns a map with all fields of another one set in it. The other fields stay: whoever wrote the volume may have named
+ * its Secret, which the class does not tell.
+ */
+function over(existing: unknown, wanted: unknown): unknown {
+  if (!isData(existing) || !isData(wanted)) return wanted;
+  const set = Object.entries(wanted).map(([name, value]) => [name, over(valueAt(existing, [name]), value)]);
+  return { ...existing, ...Object.fromEntries(set) };
 }
 
 function matchVolume(existing: unknown, wanted: CsiVolume): Match {
@@ -128,7 +141,8 @@ function mountChanges(mounts: readonly PodMount[], workload: Workload, { list, i
       wanted: [...byPath.values()].map(({ volumeMount }) => volumeMount),
       match: (existing, { mountPath, name }): Match => {
         if (textAt(existing, ['mountPath']).replace(/(.)\/+$/, '$1') !== mountPath) return { is: 'other' };
-        if (textAt(existing, ['name']) === name && textAt(existing, ['subPath']) === '') return { is: 'ours' };
+        const isPart = ['subPath', 'subPathExpr'].some((field) => textAt(existing, [field]) !== '');
+        if (textAt(existing, ['name']) === name && !isPart) return { is: 'ours' };
         const problem = `container ${container} has another volume at ${quote(mountPath)} (${quote(textAt(existing, ['name']))}); give the item another path: …:/PATH`;
         return { is: 'foreign', problem };
       },

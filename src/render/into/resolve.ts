@@ -9,6 +9,7 @@ import { mountPathNames, mountPathOf } from '../mount-path.ts';
 import { type CsiVolume, csiVolume, mountOf, type VolumeMount } from '../volume.ts';
 import { DEFAULT_CONTAINER, WATCHER } from './annotations.ts';
 import type { KnownClass } from './classes.ts';
+import { listAt, textAt } from './data.ts';
 import { type MountItem, mountPathProblem } from './items.ts';
 import { isKind } from './kinds.ts';
 import type { Workload } from './workload.ts';
@@ -186,9 +187,17 @@ function notesOf(one: KnownClass, workload: Workload, given: Surroundings): read
     notes.push(
       `${CLASS} ${one.name} is in namespace ${one.namespace}; apply the pod in that namespace, since its manifest names none`,
     );
-  if (one.lacksSecret)
+  if (one.lacksSecret && !namesSecret(one.name, workload))
     notes.push(
       `${CLASS} ${one.name} uses a service principal, but no Secret with its credentials is known; annotate the class with akv-csi/node-publish-secret: NAME`,
     );
   return notes;
+}
+
+/** True if the pod has the volume of the class already, with a Secret that somebody named there. */
+function namesSecret(className: string, { spec }: Workload): boolean {
+  return listAt(spec, ['volumes']).some(
+    (volume) =>
+      textAt(volume, ['name']) === className && textAt(volume, ['csi', 'nodePublishSecretRef', 'name']) !== '',
+  );
 }

@@ -131,6 +131,32 @@ describe('what is there already', () => {
     expect(changes[0]).toMatchObject({ op: 'replace', path: ['spec', 'template', 'spec', 'volumes', 1] });
   });
 
+  it('keeps its fields that no class tells, such as a Secret that somebody named', () => {
+    const named = { ...volume, csi: { ...volume.csi, readOnly: true, nodePublishSecretRef: { name: 'own' } } };
+    const mount = { name: LISTENER.name, mountPath: '/tls/', recursiveReadOnly: 'Enabled' };
+    const plain = { name: LISTENER.name, namespace: '', from: LISTENER.from, lacksSecret: true };
+    const manifest = deployment('BrokerListener/front:/tls', {
+      containers: [{ name: 'main', volumeMounts: [mount] }],
+      volumes: [named],
+    });
+    const { changes, notes } = mountInto(manifest, { ...GIVEN, classes: [plain] });
+    expect(changes).toEqual([
+      {
+        op: 'replace',
+        path: ['spec', 'template', 'spec', 'containers', 0, 'volumeMounts', 0],
+        value: { ...mount, mountPath: '/tls', readOnly: true },
+      },
+    ]);
+    expect(notes).toEqual([]);
+    expect(mountInto(applyChanges(manifest, changes), { ...GIVEN, classes: [plain] }).changes).toEqual([]);
+  });
+
+  it.each(['subPath', 'subPathExpr'])('is no mount of the whole volume if it has %s', (field) => {
+    const part = { name: LISTENER.name, mountPath: '/tls', [field]: 'tls.crt' };
+    const manifest = deployment('BrokerListener/front:/tls', { containers: [{ name: 'main', volumeMounts: [part] }] });
+    expect(mountInto(manifest, GIVEN).mistakes).toEqual([expect.stringContaining('has another volume at "/tls"')]);
+  });
+
   it('is reported if no item asks for it any longer', () => {
     const old = mountsOf(deployment('BrokerListener/front:/old'));
     const left = { containers: old.spec.containers, volumes: old.spec.volumes };
