@@ -4,13 +4,14 @@
  * because they hold credentials.
  */
 
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { delimiter, dirname, join } from 'node:path';
 import { findHomeDir, KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { getProxyForUrl } from 'proxy-from-env';
 import { messageOf, ProviderError, systemCodeOf } from '../base/errors.ts';
 import { clip, nearest, quote } from '../base/words.ts';
+import { namespaceProblem } from '../spc/kubernetes-names.ts';
 import { usePluginsOf } from './exec-plugins.ts';
 
 /** The options by which kubectl chooses cluster, user and namespace, in kubectl's spelling. */
@@ -29,6 +30,8 @@ export interface KubeSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Takes what a login plugin prints for the user, such as a code to enter in a browser. */
   readonly stderr: (text: string) => void;
+  /** The time limit of a login plugin in milliseconds, if nobody can be asked. */
+  readonly loginMs?: number;
 }
 
 /** A way to the API server of a cluster. */
@@ -51,7 +54,11 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
  * service account of the pod.
  * Throws: ERR_USAGE for files that cannot be read, and for names that are in none of them.
  */
-export async function openKubeconfig(flags: KubeFlags, { env, stderr }: KubeSurroundings): Promise<KubeAccess> {
+export async function openKubeconfig(
+  given: KubeFlags,
+  { env, stderr, loginMs }: KubeSurroundings,
+): Promise<KubeAccess> {
+  const flags = withoutEmpty(given);
   const config = await readFiles(filesOf(flags, env), flags.kubeconfig !== undefined);
   if (config.clusters.length === 0) loadInCluster(config, flags, env);
   const context = choose(config, flags);
@@ -62,11 +69,11 @@ export async function openKubeconfig(flags: KubeFlags, { env, stderr }: KubeSurr
   if (cluster.server.startsWith('http:')) Object.assign(cluster, { skipTLSVerify: true });
   const proxyUrl = cluster.proxyUrl || getProxyForUrl(cluster.server);
   if (proxyUrl !== '') Object.assign(cluster, { proxyUrl });
-  usePluginsOf(config, stderr);
+  usePluginsOf(config, { stderr, loginMs });
   return {
     server: cluster.server.replace(/\/+$/, ''),
     context: flags.context ?? config.getCurrentContext(),
-    namespace: flags.namespace ?? config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
+    namespace: namespaceOf(flags, config),
     requestOptions: async () => {
       const options: RequestOptions = { headers: {} };
       await config.applyToHTTPSOptions(options).catch((error: unknown) => {
@@ -78,6 +85,22 @@ export async function openKubeconfig(flags: KubeFlags, { env, stderr }: KubeSurr
       return options;
     },
   };
+}
+
+/** Leaves out options with an empty value, as of an unset variable of a shell: kubectl takes them as not given. */
+function withoutEmpty(flags: KubeFlags): KubeFlags {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== ''));
+}
+
+/** Returns the namespace. It becomes a part of paths. Throws: ERR_USAGE for a text that cannot be the name of one. */
+function namespaceOf({ namespace }: KubeFlags, config: KubeConfig): string {
+  const name = namespace ?? (config.getContextObject(config.getCurrentContext())?.namespace || 'default');
+  const problem = namespaceProblem(name);
+  if (problem === undefined) return name;
+  throw new ProviderError(
+    'ERR_USAGE',
+    `the namespace ${problem}; correct --namespace, or the context of the kubeconfig`,
+  );
 }
 
 function filesOf({ kubeconfig }: KubeFlags, env: KubeSurroundings['env']): readonly string[] {
@@ -108,13 +131,13 @@ async function readOne(file: string, mustExist: boolean): Promise<KubeConfig | u
   const refuse = (reason: string) => new ProviderError('ERR_USAGE', `cannot read the kubeconfig ${file}: ${reason}`);
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readAtMost(file, MAX_FILE_BYTES + 1);
   } catch (error) {
     if (!mustExist && systemCodeOf(error) === 'ENOENT') return undefined;
     throw refuse(systemCodeOf(error) === 'ENOENT' ? 'no such file' : messageOf(error));
   }
   if (text.trim() === '') return undefined;
-  if (text.length > MAX_FILE_BYTES) throw refuse(`it has more than ${MAX_FILE_BYTES} bytes`);
+  if (Buffer.byteLength(text) > MAX_FILE_BYTES) throw refuse(`it has more than ${MAX_FILE_BYTES} bytes`);
   const config = new KubeConfig();
   try {
     config.loadFromString(text);
@@ -126,6 +149,13 @@ async function readOne(file: string, mustExist: boolean): Promise<KubeConfig | u
   }
   config.makePathsAbsolute(dirname(file));
   return config;
+}
+
+/** Reads the first bytes of a file, which may be a pipe of the shell. */
+async function readAtMost(file: string, bytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of createReadStream(file, { end: bytes - 1 }) as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Uses the service account of the pod. Throws: ERR_USAGE outside a pod. */

@@ -34,6 +34,15 @@ describe('the completion of kubectl akv', () => {
     expect(await completed('why', '')).toEqual([]);
   });
 
+  it('completes pods of the namespace and the cluster that the words before choose', async () => {
+    stub().objects.push(pod('web-0'));
+    expect(await completed('why', '-n', 'other', '')).toEqual([]);
+    expect(await completed('why', '--namespace=shop', '')).toEqual(['web-0']);
+    expect(await completed('why', '--context', 'absent', '')).toEqual([]);
+    expect(await completed('why', '--context', 'stub', '-o', 'nonsense', '')).toEqual([]);
+    expect(await completed('why', '-n', 'shop', 'web-0', '')).toEqual([]);
+  });
+
   it('is the program under the name that kubectl calls', () => {
     const printed = execFileSync(process.execPath, ['dist/kubectl_complete-akv.js', 'wh'], { encoding: 'utf8' });
     expect(printed).toBe('why\n:4\n');

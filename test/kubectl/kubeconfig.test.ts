@@ -6,6 +6,8 @@ import { delimiter, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runCheckLive } from '../../src/cli/kubectl/check.ts';
 import type { ClusterOptions } from '../../src/cli/kubectl/cluster-options.ts';
+import { runWhy } from '../../src/cli/kubectl/why.ts';
+import { openKubeconfig } from '../../src/kubectl/kubeconfig.ts';
 import { recordedIo } from '../support/cli.ts';
 import { kubeconfigText } from '../support/kube-stub.ts';
 import { spc, useCluster } from './cluster.ts';
@@ -82,6 +84,34 @@ describe('the kubeconfig', () => {
     expect(err).toContain(reason);
   });
 
+  it('is read up to its limit, from a file without an end too', async () => {
+    const { code, err } = await run({ kubeconfig: '/dev/zero' });
+    expect([code, err]).toEqual([2, 'error: cannot read the kubeconfig /dev/zero: it has more than 4194304 bytes\n']);
+  });
+
+  it('is that of the environment, and its context decides, if options are empty', async () => {
+    stub().objects.push(spc('web'));
+    const empty = { kubeconfig: '', context: '', cluster: '', user: '', namespace: '', as: '' };
+    expect(await run(empty, { KUBECONFIG: stub().kubeconfig })).toEqual({ code: 0, out: CHECKED, err: '' });
+    expect(
+      stub()
+        .requests.map(({ url }) => url)
+        .filter((path) => path.includes('/namespaces//')),
+    ).toEqual([]);
+  });
+
+  it.each(['a/b', '..', 'a?b', 'A', '\u001b[31m'])(
+    'takes no namespace "%s", which would change the path',
+    async (namespace) => {
+      const { code, err } = await run({ ...options(), namespace });
+      expect([code, err]).toEqual([2, expect.stringContaining('cannot be a namespace')]);
+      const io = recordedIo({ env: {} });
+      expect(await runWhy('web-0', { ...options(), requestTimeout: '30s', providerNamespace: namespace }, io)).toBe(2);
+      expect(io.printed.stderr).toContain('--provider-namespace: ');
+      expect(stub().requests).toEqual([]);
+    },
+  );
+
   it('is asked for, if there is none', async () => {
     const { code, err } = await run({}, { KUBECONFIG: join(directory, 'absent') });
     expect([code, err]).toEqual([2, expect.stringMatching(/no kubeconfig with a cluster.*give --kubeconfig FILE/)]);
@@ -132,6 +162,22 @@ describe('a login plugin of the kubeconfig', () => {
     const { code, err } = await run(using({ apiVersion, ...exec }));
     expect([code, err.includes('s3cret')]).toEqual([1, false]);
     expect(err).toContain(reason);
+  });
+
+  it.each([
+    ['standard output', 'yes s3cret'],
+    ['standard error', 'yes quiet >&2'],
+  ])('is stopped, if it prints without an end to %s', async (_, script) => {
+    const { code, err } = await run(using({ apiVersion, command: 'sh', args: ['-c', script] }));
+    expect([code, err.includes('s3cret')]).toEqual([1, false]);
+    expect(err).toContain('its login plugin "sh" printed more than 1048576 bytes');
+  });
+
+  it('is stopped at its time limit, if it takes no signal and its children hold the pipes', async () => {
+    const args = ['-c', 'trap "" TERM; sleep 60'];
+    const { kubeconfig } = using({ apiVersion, command: 'sh', args });
+    const access = await openKubeconfig({ kubeconfig }, { env: {}, stderr: () => {}, loginMs: 50 });
+    await expect(access.requestOptions()).rejects.toThrow('its login plugin "sh" did not end within 0.05 s');
   });
 });
 

@@ -1,6 +1,6 @@
 /**
  * The options of the kubectl plugin that choose cluster and namespace, in kubectl's spelling, and the client that they
- * give. All commands of the plugin use them. Refuses times that cannot be read.
+ * give. All commands of the plugin use them. Refuses times that cannot be read, and namespaces that cannot exist.
  */
 
 import { type Command, Option } from 'commander';
@@ -8,6 +8,7 @@ import { ProviderError } from '../../base/errors.ts';
 import { quote } from '../../base/words.ts';
 import { KubeApi } from '../../kubectl/api.ts';
 import { type KubeFlags, openKubeconfig } from '../../kubectl/kubeconfig.ts';
+import { namespaceProblem } from '../../spc/kubernetes-names.ts';
 import type { Io } from '../io.ts';
 import { collected } from '../mount-request.ts';
 
@@ -15,6 +16,11 @@ import { collected } from '../mount-request.ts';
 export interface ClusterOptions extends KubeFlags {
   readonly requestTimeout: string;
   readonly providerName?: readonly string[];
+}
+
+/** The option that says where the provider is. */
+export interface ProviderNamespaceOption {
+  readonly providerNamespace?: string;
 }
 
 /** The default of `--request-timeout`. */
@@ -44,10 +50,25 @@ export function addOutput(command: Command, formats: readonly string[]): Command
   return command.addOption(new Option('-o, --output <format>', 'output format').choices([...formats]));
 }
 
-/** Opens the API server of the chosen context. Throws: ERR_USAGE. */
-export async function openCluster(options: ClusterOptions, io: Io): Promise<KubeApi> {
+/**
+ * Opens the API server of the chosen context. `loginMs` bounds a login plugin if nobody can be asked, in milliseconds.
+ * Throws: ERR_USAGE.
+ */
+export async function openCluster(
+  options: ClusterOptions,
+  io: Io,
+  login: { readonly loginMs?: number } = {},
+): Promise<KubeApi> {
   const timeoutMs = millisecondsOf(options.requestTimeout);
-  return new KubeApi(await openKubeconfig(options, { env: io.env, stderr: io.stderr }), { timeoutMs });
+  return new KubeApi(await openKubeconfig(options, { env: io.env, stderr: io.stderr, ...login }), { timeoutMs });
+}
+
+/** Returns the namespace of the provider; undefined if the option is not given, or empty. Throws: ERR_USAGE. */
+export function providerNamespaceOf({ providerNamespace = '' }: ProviderNamespaceOption): string | undefined {
+  if (providerNamespace === '') return undefined;
+  const problem = namespaceProblem(providerNamespace);
+  if (problem === undefined) return providerNamespace;
+  throw new ProviderError('ERR_USAGE', `--provider-namespace: ${problem}`);
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, '': 1_000 };

@@ -7,13 +7,13 @@ import { Command } from 'commander';
 import { printable } from '../../base/printable.ts';
 import { textAt } from '../../kubectl/objects.ts';
 import { type Io, processIo } from '../io.ts';
-import { openCluster } from './cluster-options.ts';
+import { type ClusterOptions, openCluster } from './cluster-options.ts';
 
 /** Tells the shell not to complete files. */
 const NO_FILES = ':4';
 const MAX_PODS = 500;
-/** A person waits for it. */
-const TIMEOUT = '2s';
+/** A person waits for it: for a request, and for a login plugin. */
+const TIMEOUT_MS = 2_000;
 
 /** Makes the command that kubectl calls. It is not in the help. */
 export function completeCommand(program: Command): Command {
@@ -47,12 +47,19 @@ async function candidatesFor(
   const option = command.options.find(({ long, short }) => previous === long || previous === short);
   if (option?.required) return option.argChoices ?? [];
   if (last.startsWith('-')) return command.options.map(({ long }) => long ?? '');
-  return command.name() === 'why' && before.length === 1 ? podsOf(io) : [];
+  return command.name() === 'why' ? podsOf(command, before.slice(1), io) : [];
 }
 
-async function podsOf(io: Io): Promise<readonly string[]> {
+/** Returns the pods of the cluster and the namespace that the words choose, if they name no pod yet. */
+async function podsOf(command: Command, words: readonly string[], io: Io): Promise<readonly string[]> {
   try {
-    const api = await openCluster({ requestTimeout: TIMEOUT }, { ...io, stderr: () => {} });
+    const { operands } = command
+      .exitOverride()
+      .configureOutput({ writeErr: () => {} })
+      .parseOptions([...words]);
+    if (operands.length > 0) return [];
+    const options = { ...command.opts<ClusterOptions>(), requestTimeout: `${TIMEOUT_MS}ms` };
+    const api = await openCluster(options, { ...io, stderr: () => {} }, { loginMs: TIMEOUT_MS });
     const path = `/api/v1/namespaces/${api.access.namespace}/pods`;
     const { items } = await api.list(path, { max: MAX_PODS });
     return items.map((pod) => textAt(pod, 'metadata', 'name'));

@@ -21,15 +21,20 @@ import {
   addOutput,
   type ClusterOptions,
   openCluster,
+  type ProviderNamespaceOption,
   providerNamesOf,
+  providerNamespaceOf,
 } from './cluster-options.ts';
 import { fetchCurrent } from './fetch.ts';
 
 /** The arguments of `status`. */
-export interface StatusOptions extends ClusterOptions, CloudOptions, Partial<Omit<RequestOptions, 'namespace'>> {
+export interface StatusOptions
+  extends ClusterOptions,
+    ProviderNamespaceOption,
+    CloudOptions,
+    Partial<Omit<RequestOptions, 'namespace'>> {
   readonly allNamespaces?: boolean;
   readonly output?: 'wide' | 'json';
-  readonly providerNamespace?: string;
   readonly fetch?: boolean;
 }
 
@@ -69,7 +74,11 @@ export function runStatus(options: StatusOptions, deps: StatusDeps, io: Io): Pro
   return exitCodeOf(io, async () => {
     const api = await openCluster(options, io);
     const namespace = options.allNamespaces ? '' : api.access.namespace;
-    const scope = { namespace, providerNames: providerNamesOf(options), providerNamespace: options.providerNamespace };
+    const scope = {
+      namespace,
+      providerNames: providerNamesOf(options),
+      providerNamespace: providerNamespaceOf(options),
+    };
     const read = await readStatus(api, scope).catch((error: unknown) => {
       throw withoutDriver(error);
     });

@@ -13,12 +13,18 @@ import { spanOf } from '../../kubectl/objects.ts';
 import { type Diagnosis, diagnose } from '../../kubectl/why.ts';
 import { exitCodeOf, type Io, processIo } from '../io.ts';
 import { checkContextOf } from './check.ts';
-import { addClusterOptions, addOutput, type ClusterOptions, openCluster } from './cluster-options.ts';
+import {
+  addClusterOptions,
+  addOutput,
+  type ClusterOptions,
+  openCluster,
+  type ProviderNamespaceOption,
+  providerNamespaceOf,
+} from './cluster-options.ts';
 
 /** The arguments of `why`. */
-export interface WhyOptions extends ClusterOptions {
+export interface WhyOptions extends ClusterOptions, ProviderNamespaceOption {
   readonly output?: 'json';
-  readonly providerNamespace?: string;
 }
 
 const HELP = `
@@ -52,7 +58,7 @@ export function runWhy(name: string, options: WhyOptions, io: Io, clock: Clock =
     const request = {
       namespace,
       pod,
-      providerNamespace: options.providerNamespace,
+      providerNamespace: providerNamespaceOf(options),
       check: checkContextOf(options, io),
     };
     const diagnosis = await diagnose(api, request);
