@@ -134,7 +134,12 @@ describe('what is there already', () => {
   it('keeps its fields that no class tells, such as a Secret that somebody named', () => {
     const named = { ...volume, csi: { ...volume.csi, readOnly: true, nodePublishSecretRef: { name: 'own' } } };
     const mount = { name: LISTENER.name, mountPath: '/tls/', recursiveReadOnly: 'Enabled' };
-    const plain = { name: LISTENER.name, namespace: '', from: LISTENER.from, lacksSecret: true };
+    const plain = {
+      name: LISTENER.name,
+      namespace: '',
+      lacksSecret: true,
+      ...(LISTENER.from === undefined ? {} : { from: LISTENER.from }),
+    };
     const manifest = deployment('BrokerListener/front:/tls', {
       containers: [{ name: 'main', volumeMounts: [mount] }],
       volumes: [named],
