@@ -27,8 +27,8 @@ export interface FoundProviders {
   readonly problem: string | undefined;
 }
 
-/** The label that the chart gives to pods of the provider. */
-const SELECTOR = 'app.kubernetes.io/name=akv-csi-provider';
+/** The labels that the chart gives to pods of the provider. The pods of its webhook have the name too. */
+const SELECTOR = 'app.kubernetes.io/name=akv-csi-provider,app.kubernetes.io/component!=webhook';
 /** Where the provider usually is. Asked for if the user may not list the pods of all namespaces. */
 const USUAL_NAMESPACE = 'kube-system';
 const MAX_PODS = 5_000;

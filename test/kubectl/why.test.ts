@@ -192,6 +192,14 @@ describe('what may not be read', () => {
     ]);
   });
 
+  it('is no pod of the webhook, which has the same name in its labels', async () => {
+    const [driver, registered, provider] = node();
+    const labels = { ...provider?.metadata.labels, 'app.kubernetes.io/component': 'webhook' };
+    const webhook = { ...provider, metadata: { ...provider?.metadata, name: 'akv-webhook', labels } } as StubObject;
+    const { cause } = await why([pod('web-0'), spc('web'), ...([driver, registered] as StubObject[]), webhook]);
+    expect(cause?.code).toBe('PROVIDER_NOT_ON_NODE');
+  });
+
   it('is looked for in kube-system, if the pods of all namespaces may not be listed', async () => {
     stub().forbidden = /^GET \/api\/v1\/pods$/;
     const { findings } = await why([pod('web-0'), spc('web'), ...node()]);

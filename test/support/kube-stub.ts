@@ -188,12 +188,15 @@ function selectorOf(query: URLSearchParams): (object: StubObject) => boolean {
     (query.get(name) ?? '')
       .split(',')
       .filter((term) => term !== '')
-      .map((term) => term.split('='));
+      .map((term) => {
+        const [name = '', value = ''] = term.split(/!?=/);
+        return { name, value, wanted: !term.includes('!=') };
+      });
   const at = (object: unknown, path: string) =>
     path.split('.').reduce((holder, step) => (holder as Record<string, unknown> | undefined)?.[step], object);
   return (object) =>
-    terms('labelSelector').every(([name = '', value]) => object.metadata.labels?.[name] === value) &&
-    terms('fieldSelector').every(([path = '', value]) => at(object, path) === value);
+    terms('labelSelector').every(({ name, value, wanted }) => (object.metadata.labels?.[name] === value) === wanted) &&
+    terms('fieldSelector').every(({ name, value, wanted }) => (at(object, name) === value) === wanted);
 }
 
 /** Replaces the object, or adds it, as a server-side apply does with one manager. A dry run changes nothing. */
