@@ -17,6 +17,13 @@ import { ALLOWED, BadReview, type JsonObject, type Refusal, type Review, subject
 
 const RETRY = 'the pod is not created; its controller tries again';
 
+/** The kubelet's annotation of the object that stands for a static pod. */
+const MIRROR = 'kubernetes.io/config.mirror';
+const IS_STATIC =
+  'a static pod runs as its manifest on the node says, so the annotations have no effect; write the volumes into that manifest';
+/** The most entries of each list and map of a pod that is changed. No node runs a pod that comes near it. */
+const MAX_ENTRIES = 1_000;
+
 /** What is needed to change pods. */
 export interface Mutation {
   readonly classes: ClusterClasses;
@@ -32,6 +39,8 @@ export async function mutate(review: Review, mutation: Mutation, signal: AbortSi
   const mounts = hasAnnotation(object, MOUNT);
   if (!mounts && !hasAnnotation(object, WATCH)) return ALLOWED;
   const subject = subjectOf(review);
+  const unchanged = unchangeable(subject, object);
+  if (unchanged !== undefined) return unchanged;
   let classes: readonly KnownClass[] = [];
   try {
     if (mounts) classes = await mutation.classes.list(namespace, signal);
@@ -47,6 +56,28 @@ export async function mutate(review: Review, mutation: Mutation, signal: AbortSi
   const warnings = warningsOf(subject, notes.map(withoutName));
   if (mistakes.length > 0) return { refusal: invalid(subject, mistakes.map(withoutName)), warnings };
   return { patch: jsonPatchOf(changes), warnings };
+}
+
+/** Returns the answer for a pod that is not changed, whatever its items are. */
+function unchangeable(subject: string, object: JsonObject): Verdict | undefined {
+  if (hasAnnotation(object, MIRROR)) return { warnings: warningsOf(subject, [IS_STATIC]) };
+  const tooMany = excessOf(object);
+  return tooMany.length === 0 ? undefined : { refusal: invalid(subject, tooMany) };
+}
+
+/** Returns a mistake for each list and map that would take too long. */
+function excessOf({ metadata, spec }: JsonObject): readonly string[] {
+  const sizeAt = (holder: unknown, name: string): number => {
+    const value = isJsonObject(holder) ? holder[name] : undefined;
+    return typeof value === 'object' && value !== null ? Object.keys(value).length : 0;
+  };
+  const places = [
+    ['metadata.annotations', sizeAt(metadata, 'annotations')],
+    ...['containers', 'initContainers', 'volumes'].map((name) => [`spec.${name}`, sizeAt(spec, name)] as const),
+  ] as const;
+  return places
+    .filter(([, size]) => size > MAX_ENTRIES)
+    .map(([place, size]) => `${place} has ${size} entries; the webhook changes pods with at most ${MAX_ENTRIES}`);
 }
 
 function hasAnnotation({ metadata }: JsonObject, name: string): boolean {

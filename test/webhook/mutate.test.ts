@@ -190,3 +190,33 @@ function withoutOurs(object: Tree): unknown {
   }));
   return { ...object, spec: { ...spec, containers, volumes: kept(spec.volumes) } };
 }
+
+describe('a pod that cannot be changed', () => {
+  test('is left as it is if it stands for a static pod, which the API server would refuse with a Secret', async () => {
+    const mirror = podOf('BrokerListener/front', {}, { 'kubernetes.io/config.mirror': 'abc' });
+    expect(await ask(mirror, nobody)).toMatchObject({
+      allowed: true,
+      warnings: [expect.stringContaining('a static pod runs as its manifest on the node says')],
+    });
+    expect(await ask(mirror, nobody)).not.toHaveProperty('patch');
+  });
+
+  test.each(['containers', 'initContainers', 'volumes'])(
+    'is denied before its items are read if it has too many %s',
+    async (list) => {
+      const spec = { [list]: Array.from({ length: 1001 }, (_, index) => ({ name: `n${index}` })) };
+      const { allowed, status } = await ask(podOf('BrokerListener/front', spec), nobody);
+      expect([allowed, status?.code]).toEqual([false, 422]);
+      expect(status?.message).toContain(`spec.${list} has 1001 entries; the webhook changes pods with at most 1000`);
+    },
+  );
+
+  test('is denied with all lists that are too long', async () => {
+    const many = Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`akv-csi/moun${index}`, '']));
+    const volumes = Array.from({ length: 1001 }, () => ({}));
+    const { status } = await ask(podOf('BrokerListener/front', { volumes }, many), nobody);
+    expect(status?.message).toMatch(
+      /has 2 mistakes:\n- metadata\.annotations has 1002 entries.*\n- spec\.volumes has 1001/,
+    );
+  });
+});
