@@ -156,6 +156,27 @@ describe.skipIf(helm === undefined)('the webhook of the chart', () => {
     });
   });
 
+  test('is scraped as the provider is', () => {
+    const scraped = { enabled: true, interval: '15s', labels: { release: 'prometheus' } };
+    const all = manifests({}, { monitoring: { podMonitor: scraped, serviceMonitor: scraped } });
+    const { spec } = all.get('Deployment') as { spec: { template: { metadata: { labels: Tree } } } };
+    const service = all.get('Service') as { metadata: { labels: Tree }; spec: { ports: readonly Tree[] } };
+    for (const [kind, member, labels] of [
+      ['PodMonitor', 'podMetricsEndpoints', spec.template.metadata.labels],
+      ['ServiceMonitor', 'endpoints', service.metadata.labels],
+    ] as const) {
+      const monitor = all.get(kind) as { metadata: { labels: Tree }; spec: Tree & { selector: { matchLabels: Tree } } };
+      expect(labels).toMatchObject(monitor.spec.selector.matchLabels);
+      expect(monitor.spec.selector.matchLabels).toMatchObject({ 'app.kubernetes.io/component': 'webhook' });
+      expect(monitor.spec[member]).toMatchObject([{ port: 'metrics', path: '/metrics', interval: '15s' }]);
+      expect(monitor.metadata.labels).toMatchObject({ release: 'prometheus' });
+    }
+    expect(service.spec.ports.map(({ name, targetPort }) => [name, targetPort])).toEqual([
+      ['https', 'https'],
+      ['metrics', 'metrics'],
+    ]);
+  });
+
   test('has a certificate of cert-manager, which puts the authority into the configurations', () => {
     const own = manifests({ certificate: { source: 'cert-manager' } });
     expect(own.get('MutatingWebhookConfiguration')).toMatchObject({
@@ -223,6 +244,11 @@ describe.skipIf(helm === undefined)('the webhook of the chart', () => {
       'an unknown action',
       { certificate: CERTIFICATE, validation: { action: 'refuse' } },
       /webhook\.validation\.action: "refuse" is not one of deny, warn/,
+    ],
+    [
+      'a misspelt selector, which would select all namespaces',
+      { certificate: CERTIFICATE, namespaceSelector: { matchLabel: { team: 'a' } } },
+      /webhook\.namespaceSelector\.matchLabel: a label selector has matchLabels and matchExpressions only/,
     ],
     [
       'an unknown value',

@@ -130,6 +130,11 @@ namespaceSelector:
 {{- if and $certificate.issuerRef (ne $certificate.source "cert-manager") -}}
 {{- $wrong = append $wrong "webhook.certificate.issuerRef: it has an effect with source: cert-manager only; set the source, or remove it" -}}
 {{- end -}}
+{{- range $key, $_ := $webhook.namespaceSelector -}}
+  {{- if not (has $key (list "matchLabels" "matchExpressions")) -}}
+  {{- $wrong = append $wrong (printf "webhook.namespaceSelector.%s: a label selector has matchLabels and matchExpressions only; without them, it selects all namespaces" $key) -}}
+  {{- end -}}
+{{- end -}}
 {{- $hasCluster := lookup "v1" "Namespace" "" "kube-system" -}}
 {{- if and (eq $certificate.source "chart") (not $hasCluster) -}}
 {{- $wrong = append $wrong "webhook.certificate.source: with chart, Helm has to read the cluster, or each rendering would make another authority; install with helm install or helm upgrade, render with helm template --dry-run=server, or set cert-manager or secret (Argo CD)" -}}
