@@ -188,6 +188,8 @@ function flagsOf(directory: string, address: string, port: number): readonly str
     '--allow-privileged=true',
     // kubectl exec reaches the kubelet by its address, because no name server knows its name.
     '--kubelet-preferred-address-types=InternalIP',
+    // Requests to the Service of a webhook go to its pods, as no kube-proxy runs.
+    '--enable-aggregator-routing=true',
     '--profiling=false',
   ];
 }

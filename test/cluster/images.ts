@@ -23,11 +23,9 @@ export interface Image {
 }
 
 /** The image of this project, by the name that the documents give it. */
-const PROVIDER_IMAGE = `registry.example.com/akv-csi-provider:${appVersion()}`;
+export const PROVIDER_IMAGE = `registry.example.com/akv-csi-provider:${appVersion()}`;
 /** The image of pods, as in the documents. It sleeps if it gets no command. */
 export const POD_IMAGE = 'docker.io/library/busybox:1.37';
-/** The image of mosquitto. */
-export const MOSQUITTO_IMAGE = 'docker.io/library/eclipse-mosquitto:2';
 
 const BUSYBOX = { '/bin/busybox': '/bin/busybox' };
 const REGISTRY = 'registry.k8s.io';
@@ -41,8 +39,9 @@ export function images(): readonly Image[] {
     { name: PROVIDER_IMAGE, ...dockerfile(), ...providerFiles() },
     { name: POD_IMAGE, entrypoint: ['/bin/sleep', 'infinity'], programs: BUSYBOX },
     {
-      name: MOSQUITTO_IMAGE,
-      entrypoint: ['/usr/sbin/mosquitto'],
+      name: 'docker.io/library/eclipse-mosquitto:2',
+      // The entry point of the real one runs its arguments, too.
+      entrypoint: ['/bin/env'],
       programs: { ...BUSYBOX, '/usr/sbin/mosquitto': '/usr/sbin/mosquitto' },
     },
     {

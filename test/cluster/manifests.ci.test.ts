@@ -9,7 +9,7 @@ import { TENANT } from '../../src/cli/demo/fixtures.ts';
 import { chartDir, findHelm, podSpec, shownValues, type Tree, withImage } from '../chart/helm.ts';
 import { officialValues } from '../chart/official-values.ts';
 import { builtProgram } from '../support/e2e.ts';
-import { codeBlocks, markdownFiles, root, textOf } from '../support/markdown.ts';
+import { codeBlocks, markdownFiles, projectFiles, root, textOf } from '../support/markdown.ts';
 import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
 import { BROKER_CRDS } from './broker-crds.ts';
 import { run } from './process.ts';
@@ -20,12 +20,11 @@ const wanted = findHelm() !== undefined && clusterWanted();
 const BROKERS = 'azure-iot-operations';
 const ACCOUNT = 'csi-secrets-store-provider-azure';
 
-/** The manifests of all documents, without broker resources, whose definitions are not public, and options of render. */
-const manifests = markdownFiles().flatMap((page) =>
-  codeBlocks(textOf(page), 'yaml')
-    .filter((text) => /^kind: /m.test(text) && !/mq\.iotoperations\.azure\.com\/|akv-csi\/v1/.test(text))
-    .map((text) => ({ page, text })),
-);
+/** The manifests of all documents and of examples/, without options of render, which are like one. */
+const manifests = [
+  ...markdownFiles().flatMap((page) => codeBlocks(textOf(page), 'yaml').map((text) => ({ page, text }))),
+  ...projectFiles('examples/*.yaml').map((page) => ({ page, text: textOf(page) })),
+].filter(({ text }) => /^kind: /m.test(text) && !text.includes('akv-csi/v1'));
 /** The commands of all pages that create or change objects of a cluster. */
 const commands = markdownFiles()
   .flatMap((page) => codeBlocks(textOf(page), 'sh'))

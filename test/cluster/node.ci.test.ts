@@ -2,29 +2,34 @@
 // upgraded, killed and away, and while values change.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import type { MqttClient } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { NODE_PUBLISH_SECRET, RESOURCES, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
+import { NODE_PUBLISH_SECRET, RESOURCES, SERVER_CERTIFICATE, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { builtProgram } from '../support/e2e.ts';
 import { codeBlocks, root, textOf } from '../support/markdown.ts';
 import { eventually } from '../support/process.ts';
+import type { KubernetesObject } from './api-server.ts';
 import { type Azure, DB_PASSWORD, readmeLines, startAzure } from './azure.ts';
+import { installMosquitto, type Mosquitto } from './mosquitto.ts';
 import { type Cluster, nodeWanted, startCluster } from './node.ts';
+import { podOf, README_CERTIFICATE, README_SECRETS, ROTATED } from './pods.ts';
 
-const LIMIT_MS = 900_000;
+const LIMIT_MS = 600_000;
 const BROKERS = 'azure-iot-operations';
 const DAEMON_SET = 'daemonset/akv-csi-secrets-store-provider-azure';
 const DRIVER = 'daemonset/csi-secrets-store-secrets-store-csi-driver';
 const SYSTEM = '--namespace=kube-system';
 const SOCKETS = '/var/run/secrets-store-csi-providers';
-const [keyVaultForm = '', classicForm = ''] = codeBlocks(textOf('README.md'), 'yaml');
-const [classicClass = '', classicPod = ''] = classicForm.split('---\n');
 const [install = ''] = readmeLines('helm');
 
 /** The fields of objects that these tests read. */
 interface Pod {
   readonly metadata: { readonly name: string; readonly uid: string };
   readonly status: { readonly containerStatuses: readonly { readonly restartCount: number }[] };
+}
+interface Workload {
+  readonly spec: { readonly template: { readonly spec: { readonly volumes?: unknown } } };
 }
 interface Secret {
   readonly type: string;
@@ -34,6 +39,10 @@ interface Secret {
 describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, () => {
   let cluster: Cluster;
   let azure: Azure;
+  let mosquitto: Mosquitto;
+  let client: MqttClient;
+  let firstCertificate: string;
+  let closed = false;
   beforeAll(async () => {
     cluster = await startCluster();
     azure = await startAzure(cluster);
@@ -46,16 +55,14 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
   const ready = (pod: string, namespace = 'default') =>
     cluster.kubectl(['wait', '--for=condition=Ready', '--timeout=10m', `pod/${pod}`, `--namespace=${namespace}`]);
   const rolledOut = () => cluster.kubectl(['rollout', 'status', DAEMON_SET, SYSTEM, '--timeout=10m']);
-  /** Creates a pod like that of the README. */
-  const createPod = (name: string, secretProviderClass = 'app') =>
-    cluster.apply(
-      classicPod
-        .replace('name: app', `name: ${name}`)
-        .replace('secretProviderClass: app', `secretProviderClass: ${secretProviderClass}`),
-    );
+  const createPod = (name: string) => cluster.apply(podOf(name));
   const fileOf = (pod: string, name = 'db-password') => cluster.exec(pod, ['cat', `/secrets/${name}`]);
-  const failedMounts = () =>
-    cluster.kubectl(['get', 'events', '-A', '--field-selector=reason=FailedMount', '--output=name']);
+  /** Returns the names of the pods of an upgrade of which a mount failed. */
+  const failedMounts = async () => {
+    const names = '--output=jsonpath={range .items[*]}{.involvedObject.name} {end}';
+    const listed = await cluster.kubectl(['get', 'events', '--field-selector=reason=FailedMount', names]);
+    return listed.split(' ').filter((name) => name.startsWith('upgrade-'));
+  };
   const providerPods = async () => {
     const listed = await cluster.kubectl(['get', 'pods', SYSTEM, '-l', 'app.kubernetes.io/instance=akv', '-o', 'json']);
     return (JSON.parse(listed) as { readonly items: readonly Pod[] }).items;
@@ -77,7 +84,7 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
     await cluster.kubectl(['create', 'serviceaccount', 'app']);
     const [create = '', ...reads] = readmeLines('kubectl');
     await azure.shell(create);
-    for (const manifest of [keyVaultForm, classicForm]) await cluster.apply(manifest);
+    for (const manifest of [README_CERTIFICATE, README_SECRETS]) await cluster.apply(manifest);
     await ready('tls-listener', BROKERS);
     await ready('app');
     const contents: string[] = [];
@@ -87,10 +94,11 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
   });
 
   test('shows what is mounted, and why a pod waits, by the kubectl plugin', async () => {
-    await cluster.apply(classicClass.replace('name: app', 'name: absent').replace('db-password', 'no-such-secret'));
-    await createPod('absent', 'absent');
+    const [classOfReadme = ''] = README_SECRETS.split('---\n');
+    await cluster.apply(classOfReadme.replace('name: app', 'name: absent').replace('db-password', 'no-such-secret'));
+    await cluster.apply(podOf('absent', 'absent'));
     const plugin = (line: string) => azure.shell(`${process.execPath} dist/kubectl-akv.js ${line}`);
-    await eventually(async () => (await failedMounts()).includes('absent'));
+    await cluster.kubectl(['wait', '--for=create', '--timeout=5m', 'events', '--field-selector=reason=FailedMount']);
     const status = await plugin('status -A');
     expect(status).toMatch(/^azure-iot-operations +tls-listener +1\/1 +current +in \d+d +-$/m);
     // From the metrics of the provider, through the API server and the kubelet.
@@ -112,7 +120,8 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
         [builtProgram(), 'render', '--directory-id', TENANT, ...args, ...RESOURCES.map(({ name }) => name)],
         { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
       );
-    await cluster.apply(render('--sync-secrets'));
+    const classes = render('--sync-secrets');
+    await cluster.apply(classes);
     const { volumes, volumeMounts } = parse(render('--format', 'volumes')) as {
       readonly volumes: readonly object[];
       readonly volumeMounts: readonly { readonly mountPath: string }[];
@@ -149,28 +158,28 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
       ['kubernetes.io/tls', 'tls.crt,tls.key'],
       ['Opaque', 'client_cert.pem,client_intermediate_certs.pem,client_key.pem'],
     ]);
+    await cluster.kubectl(['delete', 'pod/broker', '--now', `--namespace=${BROKERS}`]);
+    await eventually(async () => (await secrets()).length === 0);
+    await cluster.kubectl(['delete', '-f', '-'], classes);
   });
 
-  test('changes a value, which the last test looks for', async () => {
+  test('runs the mosquitto of a chart with the volumes that the post-renderer adds', async () => {
+    mosquitto = await installMosquitto(cluster, azure);
+    client = await mosquitto.connect();
+    client.on('close', () => {
+      closed = true;
+    });
+    await client.subscribeAsync('demo');
+    firstCertificate = await mosquitto.fingerprint();
+    await azure.emulator.rotateCertificate(VAULT, SERVER_CERTIFICATE);
+  });
+
+  test('gives a pod a value as a file and, by its Secret, as a variable of the environment', async () => {
     azure.emulator.setSecret(VAULT, 'rotated', 'first');
-    await cluster.apply(`
-apiVersion: secrets-store.csi.x-k8s.io/v1
-kind: SecretProviderClass
-metadata: { name: rotated }
-spec:
-  provider: azure
-  parameters:
-    keyvaultName: ${VAULT}
-    tenantID: ${TENANT}
-    clientID: 33333333-3333-3333-3333-333333333333
-    objects: |
-      array: ["{objectName: rotated, objectType: secret}"]
-  secretObjects:
-    - { secretName: rotated, type: Opaque, data: [{ key: value, objectName: rotated }] }
-`);
-    await createPod('rotated', 'rotated');
+    await cluster.apply(ROTATED);
     await ready('rotated');
     expect(await fileOf('rotated', 'rotated')).toBe('first');
+    expect(await cluster.exec('rotated', ['sh', '-c', 'echo $VALUE'])).toBe('first\n');
     azure.emulator.setSecret(VAULT, 'rotated', 'second');
   });
 
@@ -202,7 +211,7 @@ spec:
       expect(await fileOf(pod)).toBe(DB_PASSWORD);
     }
     console.log(`${pods.length} pods ${name}`);
-    expect(await failedMounts()).toBe('');
+    expect(await failedMounts()).toEqual([]);
     await cluster.kubectl(['delete', 'pod', '--now', ...pods]);
   });
 
@@ -242,6 +251,35 @@ spec:
     await eventually(async () => (await fileOf('rotated', 'rotated')) === 'second');
     const value = async () => (await cluster.get<Secret>('secret', 'rotated')).data.value;
     await eventually(async () => Buffer.from((await value()) ?? '', 'base64').toString() === 'second');
+  });
+
+  test('has the renewed certificate in mosquitto, whose client has stayed connected', async () => {
+    await eventually(async () => (await mosquitto.fingerprint()) !== firstCertificate);
+    expect(await mosquitto.watchLog()).toMatch(/tls\.crt/);
+    const received = new Promise((resolve) => client.once('message', (_topic, payload) => resolve(String(payload))));
+    await client.publishAsync('demo', 'still here');
+    expect(await received).toBe('still here');
+    expect(closed).toBe(false);
+    await client.endAsync(true);
+  });
+
+  test('gives the pod of a StatefulSet its volume by the webhook, and leaves the StatefulSet alone', async () => {
+    await upgrade('--set webhook.enabled=true');
+    const component = '--selector=app.kubernetes.io/component=webhook';
+    await cluster.kubectl(['rollout', 'status', 'deployment', component, SYSTEM, '--timeout=5m']);
+    const [shown = ''] = codeBlocks(textOf('docs/webhook.md'), 'yaml').filter((text) =>
+      text.includes('kind: StatefulSet'),
+    );
+    const sleeping = shown.replace('"eclipse-mosquitto:2.0"', '"busybox:1.37"');
+    await cluster.apply(sleeping);
+    const { metadata, spec } = parse(sleeping) as KubernetesObject & Workload;
+    const pod = `${metadata.name}-0`;
+    await cluster.kubectl(['wait', '--for=create', '--timeout=5m', `pod/${pod}`, `--namespace=${BROKERS}`]);
+    await ready(pod, BROKERS);
+    expect(await cluster.exec(pod, ['cat', '/tls/tls.crt'], BROKERS)).toMatch(/^-----BEGIN CERTIFICATE-----/);
+    const stored = await cluster.get<Workload>('statefulset', metadata.name, BROKERS);
+    expect(stored.spec.template.spec.volumes).toBeUndefined();
+    expect(stored.spec.template).toMatchObject(spec.template);
   });
 
   test('writes no credentials and no tokens to a log', async () => {
