@@ -3,6 +3,8 @@
  * scanning. Called by check.ts. Control characters of manifests are escaped in every form.
  */
 
+import { isAbsolute, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { escapedUnits, printable } from '../base/printable.ts';
 import type { Finding } from '../spc/finding.ts';
 import { VERSION } from './version.ts';
@@ -104,13 +106,23 @@ function sarifResult({ file, line, severity, path, message, manifest }: Located)
     locations: [
       {
         physicalLocation: {
-          artifactLocation: { uri: file.split('/').map(encodeURIComponent).join('/') },
+          artifactLocation: { uri: uriOf(file) },
           ...(line === undefined ? {} : { region: { startLine: line } }),
         },
         ...(name === '' ? {} : { logicalLocations: [{ fullyQualifiedName: printable(name) }] }),
       },
     ],
   };
+}
+
+/**
+ * Returns the URI of a file: relative to the working directory, which is the root of the repository for code scanning, or
+ * absolute if the file is outside of it.
+ */
+function uriOf(file: string): string {
+  const path = isAbsolute(file) ? relative('.', file) : file;
+  const isOutside = isAbsolute(file) && path.startsWith('..');
+  return isOutside ? pathToFileURL(file).href : path.split('/').map(encodeURIComponent).join('/');
 }
 
 function json(value: object): string {

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { type CheckCommandOptions, checkCommand, runCheck } from '../../src/cli/check.ts';
@@ -142,12 +142,22 @@ describe('akv-csi check', () => {
     ]);
     for (const { ruleId, locations } of results) {
       expect(rules).toContain(ruleId);
-      expect(locations[0].physicalLocation.artifactLocation.uri).toBe(path.replace('a b', 'a%20b'));
+      expect(locations[0].physicalLocation.artifactLocation.uri).toBe(`file://${path.replace('a b', 'a%20b')}`);
     }
     expect(results[1].locations[0]).toMatchObject({
       physicalLocation: { region: { startLine: 6 } },
       logicalLocations: [{ fullyQualifiedName: 'Prod/web keyvaultName' }],
     });
+  });
+
+  it('prints SARIF with paths relative to the working directory, where code scanning looks for them', async () => {
+    const relativePath = 'test/cli/check.test.ts';
+    for (const path of [relativePath, resolve(relativePath)]) {
+      const { stdout } = await check([path], { format: 'sarif' });
+      expect(JSON.parse(stdout).runs[0].results[0].locations[0].physicalLocation.artifactLocation).toEqual({
+        uri: relativePath,
+      });
+    }
   });
 
   it.each(['json', 'github', 'sarif'] as const)('prints no control characters of a manifest as %s', async (format) => {
