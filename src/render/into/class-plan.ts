@@ -57,21 +57,20 @@ export function planClasses(placed: readonly PlacedVolume[], manifests: readonly
   const taken = new Set<Existing>();
   for (const one of unique(placed)) {
     const { name, namespace } = one.rendered;
-    const same = existing.find(({ known }) => known.name === name && known.namespace === namespace);
-    if (same === undefined) {
-      added.push(one);
-      continue;
+    const same = existing.filter(({ known }) => known.name === name && known.namespace === namespace);
+    if (same.length === 0) added.push(one);
+    // The last of several is the one that the cluster keeps, so all of them are brought up to date.
+    for (const { manifest, known } of same) {
+      const needed = changesOf(manifest, one.rendered);
+      const isOurs = known.from !== undefined || needed.every(({ path }) => path.at(-1) !== 'spec');
+      if (isOurs) changes.push({ document: manifest.document, changes: needed });
+      else
+        mistakes.push({
+          manifest,
+          message: `SecretProviderClass ${quote(name)} would replace this one, which render did not make (it has no annotation ${FROM}); rename it or take it out`,
+        });
     }
-    taken.add(same);
-    const { manifest } = same;
-    const needed = changesOf(manifest, one.rendered);
-    const isOurs = same.known.from !== undefined || needed.every(({ path }) => path.at(-1) !== 'spec');
-    if (isOurs) changes.push({ document: manifest.document, changes: needed });
-    else
-      mistakes.push({
-        manifest,
-        message: `SecretProviderClass ${quote(name)} would replace this one, which render did not make (it has no annotation ${FROM}); rename it or take it out`,
-      });
+    for (const each of same) taken.add(each);
   }
   const others = existing.filter((one) => !taken.has(one));
   const left = others.filter(({ known }) => isLeft(known, placed));

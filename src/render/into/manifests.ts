@@ -4,7 +4,7 @@
  */
 
 import { foreignFile } from '../../spc/foreign-text.ts';
-import { readStream } from '../../spc/yaml/stream.ts';
+import { countDocumentMarks, readStream } from '../../spc/yaml/stream.ts';
 import { childOf, kindOf, plainOf, type Tree } from '../../spc/yaml/tree.ts';
 import { type Found, findKeyVaults, type Source } from '../find.ts';
 import type { Remark } from '../remark.ts';
@@ -52,9 +52,9 @@ const MAX_DEPTH = 5;
 
 /** Reads a source. Its remarks are errors about documents that are no manifests, and those of the `keyVault` fields. */
 export function readInputSource(source: Source): InputSource {
-  const marks = source.text.match(/^---/gm)?.length ?? 0;
+  const marks = countDocumentMarks(source.text);
   if (marks > MAX_DOCUMENTS) {
-    const message = `there are ${marks} documents; the limit is ${MAX_DOCUMENTS}`;
+    const message = `there are ${marks} documents; the limit is ${MAX_DOCUMENTS}; give it in parts`;
     const remarks: Remark[] = [{ severity: 'error', source: source.name, line: 1, message }];
     return { source, documents: [], manifests: [], owners: [], found: [], remarks };
   }

@@ -3,7 +3,7 @@
  * Called by the filter `render --into`. Inserts into the text where it can; otherwise writes the document again.
  */
 
-import { isMap, isScalar, isSeq, type Node, type Pair, parseDocument, visit, type YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseDocument, visit, type YAMLMap } from 'yaml';
 import { readStream } from '../../spc/yaml/stream.ts';
 import { plainOf, type Tree } from '../../spc/yaml/tree.ts';
 import { blockText } from './block-text.ts';
@@ -21,18 +21,10 @@ export function rewrite(text: string, changes: readonly Change[]): string | unde
     const changed = result === undefined ? undefined : treeOf(result);
     return changed !== undefined && isSame(plainOf(changed), wanted);
   };
-  const together = spliceChanges(text, tree, changes, newLine);
-  if (holdsWanted(together)) return together;
-  // A change may be in what an earlier one added.
-  const oneByOne = changes.reduce<string | undefined>((inner, change) => spliced(inner, change, newLine), text);
-  if (holdsWanted(oneByOne)) return oneByOne;
+  const inserted = spliceChanges(text, tree, changes, newLine);
+  if (holdsWanted(inserted)) return inserted;
   const written = writeAgain(text, changes).replaceAll('\n', newLine);
   return holdsWanted(written) ? written : undefined;
-}
-
-function spliced(text: string | undefined, change: Change, newLine: string): string | undefined {
-  const tree = text === undefined ? undefined : treeOf(text);
-  return text === undefined || tree === undefined ? undefined : spliceChanges(text, tree, [change], newLine);
 }
 
 /** Returns the tree of a text that is one document; undefined for any other. */
@@ -47,10 +39,13 @@ function treeOf(text: string): Tree | undefined {
  */
 function writeAgain(text: string, changes: readonly Change[]): string {
   const document = parseDocument(text, { schema: 'failsafe', logLevel: 'silent' });
+  // Anchors come before their aliases. `alias.resolve` would search the whole document for each alias.
+  const anchors = new Map<string, Node>();
   visit(document, {
-    Alias: (_, alias) => {
-      const copy = alias.resolve(document)?.clone() as Node | undefined;
-      return copy ?? visit.REMOVE;
+    Node: (_, node) => {
+      if (isAlias(node)) return (anchors.get(node.source)?.clone() as Node | undefined) ?? visit.REMOVE;
+      if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      return undefined;
     },
   });
   visit(document, { Map: (_, map) => writeMergesOut(map) });

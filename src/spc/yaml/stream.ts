@@ -46,6 +46,19 @@ const LINE_BREAK = /\r\n?|[\n\u0085\u2028\u2029]/g;
 const DOCUMENT_MARK =
   /(?<=^|[\n\r\u0085\u2028\u2029])(?:---(?![^ \t\n\r\u0085\u2028\u2029])|\.\.\.(?![^ \t\n\r\u0085\u2028\u2029])[^\n\r\u0085\u2028\u2029]*(?:\r\n?|[\n\u0085\u2028\u2029])?)/g;
 
+/**
+ * Returns the number of `---` in a text, or that of `...` if it is larger: each document has at most one of each. Reads
+ * no document, so that a caller can refuse a text before it is read.
+ */
+export function countDocumentMarks(text: string): number {
+  let [beginnings, ends] = [0, 0];
+  for (const { 0: mark } of text.matchAll(DOCUMENT_MARK)) {
+    if (mark === '---') beginnings++;
+    else ends++;
+  }
+  return Math.max(beginnings, ends);
+}
+
 /** Cuts a text before each `---` and behind each `...`; comments and directives belong to the document below them. */
 function slicesOf(text: string): readonly Slice[] {
   const slices: Slice[] = [];

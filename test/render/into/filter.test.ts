@@ -84,6 +84,14 @@ describe('SecretProviderClasses', () => {
     );
   });
 
+  it('that are in the stream twice are both brought up to date', () => {
+    const [, made = ''] = filter([RESOURCE]).text.split(/(?=---\n# From)/);
+    const old = made.replace('name: my-server-certificate', 'name: old');
+    const { text, remarks } = filter([RESOURCE, old, old]);
+    expect(text).toBe(RESOURCE + made + made);
+    expect(withoutLabels(remarks)).toEqual([]);
+  });
+
   it('that render printed before it knew annotations get theirs', () => {
     const old = filter([RESOURCE]).text.replace(/ {2}annotations:\n.*\n/, '');
     expect(filter([old]).text).toContain('    akv-csi/from: BrokerListener/front/tls\n');
@@ -266,8 +274,9 @@ describe('bad input', () => {
   });
 
   it('is counted before it is read', () => {
-    expect(filter(['---\n'.repeat(100_001)]).remarks).toEqual([
-      '0.yaml:1: error: there are 100001 documents; the limit is 100000',
-    ]);
+    for (const document of ['---\n', 'a\n...\n'])
+      expect(filter([document.repeat(100_001)]).remarks).toEqual([
+        '0.yaml:1: error: there are 100001 documents; the limit is 100000; give it in parts',
+      ]);
   });
 });
