@@ -38,7 +38,8 @@ function treeOf(text: string): Tree | undefined {
  * places that an anchor is used at.
  */
 function writeAgain(text: string, changes: readonly Change[]): string {
-  const document = parseDocument(text, { schema: 'failsafe', logLevel: 'silent' });
+  // The tree was read without names that repeat; searching them again takes as long as the square of their number.
+  const document = parseDocument(text, { schema: 'failsafe', logLevel: 'silent', uniqueKeys: false });
   // Anchors come before their aliases. `alias.resolve` would search the whole document for each alias.
   const anchors = new Map<string, Node>();
   visit(document, {
@@ -60,11 +61,20 @@ function writeMergesOut(map: YAMLMap): void {
   const merges = map.items.filter(isMerge).map(({ value }) => value);
   if (merges.length === 0) return;
   map.items = map.items.filter((pair) => !isMerge(pair));
+  const names = new Set(map.items.map(nameOf));
   for (const merged of merges.flatMap((value) => (isSeq(value) ? value.items : [value]))) {
     if (!isMap(merged)) continue;
     writeMergesOut(merged);
-    for (const pair of merged.items) if (!map.has(pair.key)) map.items.push(pair);
+    for (const pair of merged.items) {
+      const name = nameOf(pair);
+      if (!names.has(name)) map.items.push(pair);
+      names.add(name);
+    }
   }
+}
+
+function nameOf({ key }: Pair): string {
+  return isScalar(key) ? String(key.value) : String(key);
 }
 
 /** Returns the node of a value, with the quotes of {@link blockText}. */
