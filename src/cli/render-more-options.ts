@@ -101,11 +101,41 @@ function rulesOf(options: RenderMoreOptions & Others): readonly (readonly [boole
       accountName !== undefined && !holder && !syncController,
       '--account-name is the ServiceAccount of --holder and --sync-controller; add one of them',
     ],
+    ...optionsOfFetch(options).map((name): [boolean, string] => [!fetch, `${name} is for --fetch; add --fetch`]),
     [
       configMaps.length > 0 && !fetch,
       '--config-maps reads certificates from the vault; add --fetch, and the credentials that it needs',
     ],
   ];
+}
+
+/** Returns the options on the command line that only `--fetch` uses. Those with a default may have been given or not. */
+function optionsOfFetch(options: RenderMoreOptions): readonly string[] {
+  const { cloudFileDir, secrets, secretName, secretFile, tokenFile } = options;
+  const given = {
+    '--cloud-file-dir': cloudFileDir,
+    '--secrets': secrets,
+    '--secret-name': secretName,
+    '--secret-file': secretFile,
+    '--token-file': tokenFile,
+  };
+  return Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+}
+
+/** Returns the options of this file on the command line. */
+export function moreOptionsGiven(options: RenderMoreOptions): readonly string[] {
+  const { holder, holderImage, secretNames, syncController, accountName, configMaps, fetch } = options;
+  const given = {
+    '--holder': holder,
+    '--holder-image': holderImage,
+    '--secret-names': secretNames,
+    '--sync-controller': syncController,
+    '--account-name': accountName,
+    '--config-maps': configMaps,
+    '--fetch': fetch,
+  };
+  const names = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  return [...names, ...optionsOfFetch(options)];
 }
 
 /**

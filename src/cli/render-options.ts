@@ -12,7 +12,7 @@ import { type PodOption, parsePodOption } from '../render/into/pod-option.ts';
 import { mountPathTemplateProblem } from '../render/mount-path.ts';
 import type { RenderOptions } from '../render/render.ts';
 import { filePathProblem } from '../spc/file-path.ts';
-import type { RenderMoreOptions } from './render-more-options.ts';
+import { moreOptionsGiven, type RenderMoreOptions } from './render-more-options.ts';
 
 /** The arguments of `render`. */
 export interface RenderCommandOptions extends RenderMoreOptions {
@@ -120,6 +120,8 @@ export function intoOptionsOf(options: RenderCommandOptions): IntoOptions {
   const other = notWithInto(options);
   if (other !== undefined) throw new ProviderError('ERR_USAGE', `${other} and --into exclude each other`);
   const { watch, watchImage } = options;
+  if (watchImage !== undefined && !/^\S+$/.test(watchImage))
+    throw new ProviderError('ERR_USAGE', `--watch-image ${quote(watchImage)} is no image`);
   return {
     ...renderOptionsOf(options),
     pods: podsOf(options),
@@ -144,18 +146,11 @@ function podOptionsOf(name: string, values: readonly string[] = [], example: str
   });
 }
 
-/** Returns an option that prints something else than a stream with its pods. */
-function notWithInto({ format, out, holder, secretNames, syncController, configMaps, fetch }: RenderCommandOptions) {
+/** Returns an option that prints something else than a stream with its pods, or that has no effect on it. */
+function notWithInto(options: RenderCommandOptions): string | undefined {
+  const { format, out } = options;
   if (format !== 'manifests') return `--format ${format}`;
-  const others: Readonly<Record<string, unknown>> = {
-    '--out': out,
-    '--holder': holder,
-    '--secret-names': secretNames,
-    '--sync-controller': syncController,
-    '--config-maps': configMaps,
-    '--fetch': fetch,
-  };
-  return Object.keys(others).find((name) => others[name] !== undefined);
+  return out === undefined ? moreOptionsGiven(options)[0] : '--out';
 }
 
 /** The rule of the driver for `spec.provider`. */

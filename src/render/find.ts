@@ -24,6 +24,8 @@ export interface FoundKeyVault extends FieldText {
   /** The line on which the object begins, from 1. */
   readonly line: number;
   readonly resource: Resource;
+  /** Offset of the name `keyVault`. */
+  readonly offset: number;
   /** Offsets of the name `keyVault` and behind its value; undefined if the value is that of an alias. */
   readonly span: { readonly start: number; readonly end: number } | undefined;
   /** The names next to `keyVault`. */
@@ -164,6 +166,7 @@ function foundAt({ entry, path, resource, beside }: Field, input: Input): FoundK
     source: input.name,
     line: input.lineOf(value.start),
     resource,
+    offset: entry.start,
     span: value.start < entry.start ? undefined : { start: entry.start, end: value.end },
     beside: beside.filter((name) => name !== 'keyVault'),
     path: path.slice(0, -1),

@@ -169,6 +169,7 @@ describe('akv-csi render', () => {
       { syncController: true },
       'error: --sync-controller needs --account-name NAME: the ServiceAccount that has the workload identity\n',
     ],
+    ['credentials for nothing', EXAMPLES, { secrets: 'x' }, 'error: --secrets is for --fetch; add --fetch\n'],
     [
       'an image without a holder',
       EXAMPLES,

@@ -54,10 +54,12 @@ export function planClasses(placed: readonly PlacedVolume[], manifests: readonly
   const added: PlacedVolume[] = [];
   const mistakes: About[] = [...contradictions(placed)];
   const changes: { document: InputDocument; changes: readonly Change[] }[] = [];
+  const byPlace = new Map<string, Existing[]>();
+  for (const one of existing) byPlace.set(placeOf(one.known), [...(byPlace.get(placeOf(one.known)) ?? []), one]);
   const taken = new Set<Existing>();
   for (const one of unique(placed)) {
-    const { name, namespace } = one.rendered;
-    const same = existing.filter(({ known }) => known.name === name && known.namespace === namespace);
+    const { name } = one.rendered;
+    const same = byPlace.get(placeOf(one.rendered)) ?? [];
     if (same.length === 0) added.push(one);
     // The last of several is the one that the cluster keeps, so all of them are brought up to date.
     for (const { manifest, known } of same) {
@@ -73,16 +75,17 @@ export function planClasses(placed: readonly PlacedVolume[], manifests: readonly
     for (const each of same) taken.add(each);
   }
   const others = existing.filter((one) => !taken.has(one));
-  const left = others.filter(({ known }) => isLeft(known, placed));
+  const resources = new Set(placed.map(({ rendered }) => resourceOf(rendered)));
+  const left = new Set(others.filter(({ known }) => known.from !== undefined && resources.has(resourceOf(known))));
   return {
     added,
     changes,
     mistakes,
     known: [
       ...unique(placed).map(({ rendered }) => classOfVolume(rendered)),
-      ...others.filter((one) => !left.includes(one)).map(({ known }) => known),
+      ...others.filter((one) => !left.has(one)).map(({ known }) => known),
     ],
-    notes: left.map(({ manifest, known }) => ({
+    notes: [...left].map(({ manifest, known }) => ({
       manifest,
       message: `SecretProviderClass ${quote(known.name)} stays, but pods no longer get it: its resource is in the stream without the field ${known.from ?? ''}; take it out`,
     })),
@@ -119,13 +122,14 @@ function contradictions(placed: readonly PlacedVolume[]): readonly About[] {
   });
 }
 
-/** True for a class of a resource that is in the stream, and that has no such field any longer. */
-function isLeft({ from, namespace }: KnownClass, placed: readonly PlacedVolume[]): boolean {
-  if (from === undefined) return false;
-  const resource = from.split('/').slice(0, 2).join('/');
-  return placed.some(
-    ({ rendered }) => rendered.namespace === namespace && rendered.from.split('/').slice(0, 2).join('/') === resource,
-  );
+/** Returns name and namespace of a class as one text. */
+function placeOf({ name, namespace }: { readonly name: string; readonly namespace: string }): string {
+  return JSON.stringify([namespace, name]);
+}
+
+/** Returns kind, name and namespace of the resource of a class as one text. */
+function resourceOf({ from = '', namespace }: { readonly from?: string; readonly namespace: string }): string {
+  return JSON.stringify([namespace, ...from.split('/').slice(0, 2)]);
 }
 
 /** Returns the changes that bring a class of the stream up to date. Its other labels and annotations stay. */

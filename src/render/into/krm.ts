@@ -34,7 +34,9 @@ export function functionOptions(functionConfig: unknown): {
   for (const [name, value] of Object.entries(isData(given) ? given : {})) {
     const list = typeof value === 'string' ? value.split(/\r?\n/) : value;
     const isTexts = Array.isArray(list) && list.every((one) => typeof one === 'string');
-    if (TEXTS.includes(name) && typeof value === 'string') options[name] = value;
+    if (name === 'syncSecrets' && value !== 'true' && value !== 'false')
+      mistakes.push(`functionConfig.${place}.${name} is ${quote(String(value))}; it is true or false`);
+    else if (TEXTS.includes(name) && typeof value === 'string') options[name] = value;
     else if (LISTS.includes(name) && isTexts) options[name] = list.map((one) => one.trim()).filter((one) => one !== '');
     else mistakes.push(`functionConfig.${place}.${name} ${problemOf(name)}`);
   }

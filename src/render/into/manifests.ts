@@ -6,7 +6,8 @@
 import { foreignFile } from '../../spc/foreign-text.ts';
 import { countDocumentMarks, readStream } from '../../spc/yaml/stream.ts';
 import { childOf, kindOf, plainOf, type Tree } from '../../spc/yaml/tree.ts';
-import { type Found, findKeyVaults, type Source } from '../find.ts';
+import { type Found, type FoundKeyVault, findKeyVaults, type Source } from '../find.ts';
+import { lastUpTo } from '../lines.ts';
 import type { Remark } from '../remark.ts';
 import type { Path } from './data.ts';
 
@@ -28,6 +29,8 @@ export interface InputManifest {
   readonly source: Source;
   /** From 1, in the source. */
   readonly line: number;
+  /** Offset of its first character in the source. */
+  readonly start: number;
   readonly document: InputDocument;
   /** Leads from the document to the manifest: empty, or that of an item of a list. */
   readonly path: Path;
@@ -77,9 +80,15 @@ export function readInputSource(source: Source): InputSource {
     for (const one of manifestsIn(tree, [])) manifests.push({ ...one, source, document });
     return document;
   });
-  const lines = manifests.map(({ line }) => line);
-  const owners = found.flatMap(({ line }) => manifests[lines.findLastIndex((first) => first <= line)] ?? []);
+  const owners = ownersOf(found, manifests);
   return { source, documents, manifests, owners, found, remarks: remarks.toSorted((a, b) => a.line - b.line) };
+}
+
+/** Returns the manifest that each object is in. Several manifests may be on one line. */
+function ownersOf(found: readonly FoundKeyVault[], manifests: readonly InputManifest[]): readonly InputManifest[] {
+  const ordered = manifests.toSorted((a, b) => a.start - b.start);
+  const starts = ordered.map(({ start }) => start);
+  return found.flatMap(({ offset }) => ordered[lastUpTo(starts, offset)] ?? []);
 }
 
 function documentOf(tree: Tree, text: string): InputDocument {
@@ -106,7 +115,7 @@ function manifestsIn(tree: Tree, path: Path, kindOfItem = ''): readonly Omit<Inp
   }
   const data = plainOf(tree);
   const named = typeof data === 'object' && data !== null && own === '' ? { ...data, kind } : data;
-  return [{ line: tree.line, path, data: named, kind }];
+  return [{ line: tree.line, start: tree.start, path, data: named, kind }];
 }
 
 /** Returns what a document is that Kubernetes does not take, and what to do; undefined for a manifest. */

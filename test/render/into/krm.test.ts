@@ -53,6 +53,16 @@ describe('a ResourceList', () => {
     });
     expect(items[1]?.metadata).not.toHaveProperty(['annotations', 'config.kubernetes.io/index']);
   });
+
+  it('on one line names the file of a class next to that of its resource too', () => {
+    const items = [parse(RESOURCE), { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c' } }];
+    for (const [index, { metadata }] of items.entries())
+      metadata.annotations = { 'config.kubernetes.io/path': `${index}/file.yaml` };
+    const list = filtered(JSON.stringify({ apiVersion: 'config.kubernetes.io/v1', kind: 'ResourceList', items }));
+    expect(list.items[2]?.metadata).toMatchObject({
+      annotations: { 'config.kubernetes.io/path': `0/secretproviderclass_${CLASS_NAME}.yaml` },
+    });
+  });
 });
 
 /** Returns a document as an item of a list. */
@@ -80,6 +90,7 @@ describe('the configuration of a function', () => {
       { other: 'x' },
       'functionConfig.spec.other is unknown; there are: "directoryId", "provider", "mountPath", "syncSecrets", "watchImage", "fileNames", "pods" or "watches"',
     ],
+    [{ syncSecrets: 'yes' }, 'functionConfig.spec.syncSecrets is "yes"; it is true or false'],
     [{ provider: ['a'] }, 'functionConfig.spec.provider is not a text'],
     [{ pods: { a: 'b' } }, 'functionConfig.spec.pods is neither a list of texts nor a text with a line for each'],
   ])('is refused if it is %j', (spec, mistake) => {
