@@ -32,20 +32,27 @@ export function functionOptions(functionConfig: unknown): {
   const options: Record<string, string | readonly string[]> = {};
   const mistakes: string[] = [];
   for (const [name, value] of Object.entries(isData(given) ? given : {})) {
-    const list = typeof value === 'string' ? value.split(/\r?\n/) : value;
-    const isTexts = Array.isArray(list) && list.every((one) => typeof one === 'string');
-    if (name === 'syncSecrets' && value !== 'true' && value !== 'false')
-      mistakes.push(`functionConfig.${place}.${name} is ${quote(String(value))}; it is true or false`);
-    else if (TEXTS.includes(name) && typeof value === 'string') options[name] = value;
-    else if (LISTS.includes(name) && isTexts) options[name] = list.map((one) => one.trim()).filter((one) => one !== '');
-    else mistakes.push(`functionConfig.${place}.${name} ${problemOf(name)}`);
+    const problem = problemOf(name, value);
+    if (problem !== undefined) mistakes.push(`functionConfig.${place}.${name} ${problem}`);
+    else if (TEXTS.includes(name)) options[name] = String(value);
+    else options[name] = linesIn(value).flatMap((one) => (String(one).trim() === '' ? [] : [String(one).trim()]));
   }
   return { options, mistakes };
 }
 
-function problemOf(name: string): string {
-  if (TEXTS.includes(name)) return 'is not a text';
-  if (LISTS.includes(name)) return 'is neither a list of texts nor a text with a line for each';
+function linesIn(value: unknown): readonly unknown[] {
+  if (typeof value === 'string') return value.split(/\r?\n/);
+  return Array.isArray(value) ? value : [undefined];
+}
+
+/** Returns the problem of an option, in words that follow its name, or undefined. */
+function problemOf(name: string, value: unknown): string | undefined {
+  if (name === 'syncSecrets' && value !== 'true' && value !== 'false') return 'is neither true nor false';
+  if (TEXTS.includes(name)) return typeof value === 'string' ? undefined : 'is not a text';
+  if (LISTS.includes(name)) {
+    const isTexts = linesIn(value).every((one) => typeof one === 'string');
+    return isTexts ? undefined : 'is neither a list of texts nor a text with a line for each';
+  }
   const known = [...TEXTS, ...LISTS];
   const guess = nearest(name, known);
   return guess === undefined ? `is unknown; there are: ${oneOf(known)}` : `is unknown; did you mean ${quote(guess)}?`;

@@ -90,7 +90,7 @@ describe('the configuration of a function', () => {
       { other: 'x' },
       'functionConfig.spec.other is unknown; there are: "directoryId", "provider", "mountPath", "syncSecrets", "watchImage", "fileNames", "pods" or "watches"',
     ],
-    [{ syncSecrets: 'yes' }, 'functionConfig.spec.syncSecrets is "yes"; it is true or false'],
+    [{ syncSecrets: 'yes' }, 'functionConfig.spec.syncSecrets is neither true nor false'],
     [{ provider: ['a'] }, 'functionConfig.spec.provider is not a text'],
     [{ pods: { a: 'b' } }, 'functionConfig.spec.pods is neither a list of texts nor a text with a line for each'],
   ])('is refused if it is %j', (spec, mistake) => {
