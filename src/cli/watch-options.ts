@@ -62,7 +62,7 @@ export function watchCommand(): Command {
     .option('--url <url>', 'send a request to this URL (repeatable)', upTo(MAX_EACH, urlOf))
     .option('--method <method>', 'the method of the requests', methodOf, 'POST')
     .option('--run <command>', 'run this command by /bin/sh (repeatable)', upTo(MAX_EACH, String))
-    .addOption(duration('--timeout', 'the time for a command or a request', '30s'))
+    .addOption(duration('--timeout', 'the time for a command or a request', '30s').argParser(timeLimitOf))
     .option(
       '--retries <count>',
       'repeat what fails this often (default: until it succeeds, or the next change)',
@@ -155,6 +155,13 @@ function duration(name: string, description: string, text: string): Option {
 function durationOf(text: string): number {
   const ms = parseGoDuration(text);
   if (ms === undefined) throw new InvalidArgumentError(`Use ${DURATION_RULE}.`);
+  return ms;
+}
+
+/** Without time every command and every request would fail. */
+function timeLimitOf(text: string): number {
+  const ms = durationOf(text);
+  if (ms === 0) throw new InvalidArgumentError('Use a duration above 0, such as 30s.');
   return ms;
 }
 

@@ -18,6 +18,7 @@ describe('the command line of akv-csi watch', () => {
     ['a signal for nobody', ['/v', '--signal', 'usr1', '--run', 'x'], /--signal USR1 needs a process/],
     ['a URL of another kind', ['/v', '--url', 'ftp://x'], /begins with http/],
     ['a password in a URL', ['/v', '--url', 'http://a:b@c'], /visible to others/],
+    ['no time for a command', ['/v', '--run', 'x', '--timeout', '0'], /a duration above 0/],
     ['a duration without a unit', ['/v', '--run', 'x', '--settle', '5'], /a duration such as/],
     ['a count below zero', ['/v', '--run', 'x', '--retries', '-1'], /Use a number from 0/],
     ['--once with a program', ['/v', '--once', '--', 'x'], /--once cannot end a program/],
