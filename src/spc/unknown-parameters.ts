@@ -20,7 +20,7 @@ export interface UnknownParameter {
 
 type Parameters = ReadonlyMap<string, string>;
 
-/** Unknown parameters that are compared with those of identities, and hints that are shown, if there is no identity. */
+/** Unknown parameters that are compared with known ones, and hints that are shown, if there is no identity. */
 const MAX_UNKNOWN = 100;
 const MAX_HINTS = 3;
 
@@ -37,9 +37,14 @@ export function misspeltFor(name: string, parameters: Parameters): string | unde
  */
 export function unknownInClassic(parameters: Parameters): readonly UnknownParameter[] {
   const hasIdentity = namesIdentity(parameters);
+  const taken = takenForMissing(parameters);
   const unknown = unknownNames(parameters, CLASSIC_NAMES)
-    .filter((name) => !isTakenForMissing(name, parameters))
-    .map((name) => aboutUnknown(name, hasIdentity));
+    .filter((name) => !taken.includes(name))
+    .map((name, index) =>
+      index < MAX_UNKNOWN
+        ? aboutUnknown(name, hasIdentity)
+        : ({ name, severity: 'note', message: `parameter ${quote(name)} is unknown and ignored` } as const),
+    );
   if (textOf(parameters, 'userAssignedIdentityID') === '' || hasIdentity) return unknown;
   const message = `userAssignedIdentityID is ignored: ${BESIDE_MANAGED}`;
   return [...unknown, { name: 'userAssignedIdentityID', severity: 'warning', message }];
@@ -53,8 +58,9 @@ export function unknownBesideKeyVault(
   parameters: Parameters,
   reported: readonly string[],
 ): readonly UnknownParameter[] {
-  return unknownNames(parameters, [...KEY_VAULT_NAMES, ...reported]).map((name) => {
-    const near = CLASSIC_NAMES.includes(name) ? undefined : nearest(name, KEY_VAULT_NAMES);
+  return unknownNames(parameters, [...KEY_VAULT_NAMES, ...reported]).map((name, index) => {
+    const isCompared = index < MAX_UNKNOWN && !CLASSIC_NAMES.includes(name);
+    const near = isCompared ? nearest(name, KEY_VAULT_NAMES) : undefined;
     const rule = `next to keyVault only ${KEY_VAULT_NAMES.slice(1).join(', ')} are allowed`;
     const message = `parameter ${quote(name)} is unknown; ${near === undefined ? rule : `did you mean "${near}"?`}`;
     return { name, severity: 'error', message };
@@ -90,10 +96,10 @@ function aboutUnknown(name: string, hasIdentity: boolean): UnknownParameter {
   return { name, severity: identity !== undefined && !hasIdentity ? 'warning' : 'note', message };
 }
 
-/** True if the error about a missing parameter names this unknown one. */
-function isTakenForMissing(name: string, parameters: Parameters): boolean {
-  const missing = ['keyvaultName', 'objects', ...(textOf(parameters, 'tenantId') === '' ? ['tenantID'] : [])];
-  return missing.some((one) => textOf(parameters, one) === '' && misspeltFor(one, parameters) === name);
+/** Returns the unknown parameters that the errors about missing ones name. */
+function takenForMissing(parameters: Parameters): readonly (string | undefined)[] {
+  const needed = ['keyvaultName', 'objects', ...(textOf(parameters, 'tenantId') === '' ? ['tenantID'] : [])];
+  return needed.filter((one) => textOf(parameters, one) === '').map((one) => misspeltFor(one, parameters));
 }
 
 /** True if the manifest itself names an identity, so that no service principal is needed. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAttributes } from '../../src/spc/attributes.ts';
 import { parseParameters } from '../../src/spc/parameters.ts';
+import { unknownBesideKeyVault, unknownInClassic } from '../../src/spc/unknown-parameters.ts';
 import { type Asked, CLASSIC, DEFAULTS, OBJECTS, read, TENANT } from '../support/spc.ts';
 
 type Parameters = Readonly<Record<string, string | undefined>>;
@@ -228,6 +229,17 @@ describe('unknown parameters', () => {
     const message = firstError({ [name]: undefined, [typo]: 'x' });
     expect(message).toContain(text);
     expect(message).toContain(`did you mean it by "${typo}"?`);
+  });
+
+  // If each were compared with all others, or with all known ones, this would take minutes.
+  it.each<[string, (parameters: ReadonlyMap<string, string>) => readonly { readonly message: string }[]]>([
+    ['in the classic form', unknownInClassic],
+    ['next to keyVault', (parameters) => unknownBesideKeyVault(parameters, [])],
+  ])('of many, the first hundred are compared with known ones: %s', (_, unknownIn) => {
+    const names = Array.from({ length: 20_000 }, (_, i) => `objectVersionHistor${i}`);
+    const found = unknownIn(new Map(names.map((name) => [name, 'x'])));
+    expect(found).toHaveLength(names.length);
+    expect(found.at(-1)?.message).toContain(`parameter "${names.at(-1)}" is unknown`);
   });
 
   it('do not say what their value is', () => {
