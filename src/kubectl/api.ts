@@ -8,13 +8,14 @@ import https from 'node:https';
 import { type ErrorCode, messageOf, ProviderError, systemCodeOf } from '../base/errors.ts';
 import { isJsonObject, type JsonLimits, parseJson } from '../base/json.ts';
 import { printable } from '../base/printable.ts';
-import { clip } from '../base/words.ts';
 import type { KubeAccess } from './kubeconfig.ts';
 import { at, type KubeObject, objectsAt, textAt } from './objects.ts';
 
 /** Objects in one answer to a list. */
 const PAGE = 250;
 const MAX_PAGES = 400;
+/** Characters of a refusal that are shown. Those of rights, conflicts and admission name their reason at the end. */
+const MAX_REFUSAL = 2_000;
 const ANSWER_LIMITS: JsonLimits = { bytes: 32 * 1024 * 1024, entries: 4_000_000, depth: 128 };
 
 /** One request. */
@@ -123,7 +124,8 @@ export class KubeApi {
 
   #refusal(request: KubeRequest, status: number, body: string): ProviderError {
     const parsed = parseJson(body, ANSWER_LIMITS);
-    const said = parsed.ok ? printable(clip(textAt(parsed.value, 'message'))) : '';
+    const message = parsed.ok ? textAt(parsed.value, 'message') : '';
+    const said = printable(message.length > MAX_REFUSAL ? `${message.slice(0, MAX_REFUSAL)}…` : message);
     const reason = said === '' ? `${pathOf(request)} was answered ${status}` : said;
     const details = { httpStatus: status, remoteCode: parsed.ok ? textAt(parsed.value, 'reason') : '' };
     switch (status) {

@@ -228,6 +228,21 @@ describe('an API server', () => {
     expect([code, err]).toEqual([1, expect.stringContaining(reason)]);
   });
 
+  it('that refuses is quoted up to the end, where the namespace is, and within a limit', async () => {
+    const user = `system:serviceaccount:shop:${'x'.repeat(200)}`;
+    const refuse = (message: string) => {
+      stub().answer = (_request, response) => {
+        response.writeHead(403).end(JSON.stringify({ kind: 'Status', reason: 'Forbidden', message }));
+        return true;
+      };
+      return run(options());
+    };
+    expect((await refuse(`User "${user}" cannot list resource "x" in the namespace "shop"`)).err).toContain(
+      `User "${user}" cannot list resource "x" in the namespace "shop"; docs/kubectl.md`,
+    );
+    expect((await refuse('y'.repeat(100_000))).err).toContain(`: ${'y'.repeat(2_000)}…; docs/kubectl.md`);
+  });
+
   it.each([
     [500, 'was answered 500 (500)'],
     [302, 'was answered 302 (302)'],
