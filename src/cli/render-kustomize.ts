@@ -2,9 +2,10 @@
  * Writes the Component of `render --format kustomize`. Called by render.ts. Refuses to overwrite files of others.
  */
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, ProviderError } from '../base/errors.ts';
+import { makeDirectory } from '../driver/make-directory.ts';
 import type { Source } from '../render/find.ts';
 import { readInputSource } from '../render/into/manifests.ts';
 import type { PodOption } from '../render/into/pod-option.ts';
@@ -62,7 +63,7 @@ export async function writeComponent(parts: ComponentParts, io: Io): Promise<num
   ];
   for (const { path } of files) await refuseForeign(path);
   try {
-    await mkdir(out, { recursive: true });
+    await makeDirectory(out);
     for (const { path, content } of files) await writeFile(path, content);
   } catch (error) {
     throw new ProviderError('ERR_USAGE', `cannot write to ${out}: ${messageOf(error)}`, { cause: error });

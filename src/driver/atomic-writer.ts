@@ -19,6 +19,7 @@ import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import type { MountedFile } from '../wire/contract.ts';
+import { makeDirectory } from './make-directory.ts';
 import { pathProblem } from './rules.ts';
 
 const DATA = '..data';
@@ -44,7 +45,7 @@ export async function writeVolume(targetDir: string, files: readonly MountedFile
     if (problem !== undefined) throw new ProviderError('ERR_BAD_CONTENT', `invalid path: ${problem}: ${path}`);
   }
   const names = new Set(files.map(({ path }) => topLevel(path)));
-  await mkdir(targetDir, { recursive: true, mode: 0o755 });
+  await makeDirectory(targetDir, 0o755);
   await refuseDirectories(targetDir, names);
 
   const current = await currentVersion(targetDir);
