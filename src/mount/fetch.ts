@@ -84,6 +84,7 @@ function outdatedObjects(
   { snapshot }: FetchContext,
 ): readonly FailedObject[] {
   const { outdated } = snapshot;
+  if (outdated.length === 0) return [];
   const why =
     'its last known value is not used, since another object of the volume has changed after it was read, and the two may not fit';
   return objects.flatMap((object) => {

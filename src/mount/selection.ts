@@ -37,6 +37,7 @@ export async function expandSelections(
   readerOf: ReaderOf,
   context: FetchContext,
 ): Promise<ExpandedVolume> {
+  if (selections.length === 0) return { objects, unmatched: [] };
   const listings = new Map<string, Promise<ObjectListing>>();
   const named = byName(objects);
   const list = (pattern: ObjectSpec) => {
@@ -106,7 +107,10 @@ type NamedPaths = ReadonlyMap<string, readonly string[]>;
 
 function byName(objects: readonly ObjectSpec[]): NamedPaths {
   const named = new Map<string, readonly string[]>();
-  for (const one of objects) named.set(keyOf(one), [...(named.get(keyOf(one)) ?? []), ...pathsOf(one)]);
+  for (const one of objects) {
+    const key = keyOf(one);
+    named.set(key, [...(named.get(key) ?? []), ...pathsOf(one)]);
+  }
   return named;
 }
 
