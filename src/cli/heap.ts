@@ -71,8 +71,8 @@ export interface Engine {
   readonly erase: () => void;
 }
 
-/** The real engine. V8 gives its collector only to contexts made while the flag is set. */
-function v8Engine(): Engine {
+/** The real engine. `limitBytes`: see `memoryBudgetBytes`. V8 gives its collector only to contexts made while the flag is set. */
+export function v8Engine(limitBytes: number): Engine {
   let gc: ((options?: typeof RETURN_PAGES) => void) | undefined;
   const collect = (options?: typeof RETURN_PAGES) => {
     if (gc === undefined) {
@@ -84,14 +84,12 @@ function v8Engine(): Engine {
   };
   return {
     setFlag: setFlagsFromString,
-    mayGrow() {
-      const limitBytes = process.constrainedMemory();
-      return newSpaceBytes() < NEW_SPACE_BYTES && !isLowLimit(limitBytes) && !isLarge(anonymousBytes(), limitBytes);
-    },
+    mayGrow: () =>
+      !isLowLimit(limitBytes) && newSpaceBytes() < NEW_SPACE_BYTES && !isLarge(anonymousBytes(), limitBytes),
     collect: () => collect(),
     erase() {
       if (ZEROES) collect(RETURN_PAGES);
-      else if (hasRoomToMove()) {
+      else if (hasRoomToMove(limitBytes)) {
         setFlagsFromString(MOVE_ALL);
         collect();
         setFlagsFromString(MOVE_AS_NEEDED);
@@ -102,9 +100,9 @@ function v8Engine(): Engine {
 }
 
 /** Returns true if what is in use may be there twice, until V8 has moved it. */
-function hasRoomToMove(): boolean {
+function hasRoomToMove(limitBytes: number): boolean {
   const bytes = anonymousBytes() + getHeapStatistics().total_heap_size;
-  return !isNearLimit(bytes, process.constrainedMemory());
+  return !isNearLimit(bytes, limitBytes);
 }
 
 function newSpaceBytes(): number {
@@ -137,7 +135,7 @@ function newSpaceOf({ setFlag, mayGrow }: Engine) {
 }
 
 /** Keeps the heap of a server small. `meter` gets every call. */
-export function keepHeapSmall(meter: CallMeter, engine: Engine = v8Engine()): HeapKeeper {
+export function keepHeapSmall(meter: CallMeter, engine: Engine): HeapKeeper {
   const { setFlag, collect, erase } = engine;
   const { grow, stay } = newSpaceOf(engine);
   let trim = () => {};

@@ -16,7 +16,7 @@ import { type RunningServer, startServer } from '../server/server.ts';
 import { anonymousBytes } from './anonymous-memory.ts';
 import { inMebibytes, isLarge, isLowLimit, isNearLimit, leastLimitBytes, memoryBudgetBytes } from './budget-size.ts';
 import { catchDefects } from './defects.ts';
-import { type HeapKeeper, keepHeapSmall } from './heap.ts';
+import { type HeapKeeper, keepHeapSmall, v8Engine } from './heap.ts';
 import { exitCodeFor, type Io } from './io.ts';
 import { lazyProvider } from './lazy-provider.ts';
 import { type LogOutput, type LostLines, openLogOutput } from './log-output.ts';
@@ -104,9 +104,11 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
   const { metricsObjectNames: objectNames } = options;
   const sweeper = new Sweeper(clock);
   const logLinesDropped = output.dropped;
-  const memory = budgetOf(options, () => heap);
+  // Read once: the budget has its size from it, and the kernel tells it in several files.
+  const limitBytes = process.constrainedMemory();
+  const memory = budgetOf(options.memoryBudgetBytes, limitBytes, () => heap);
   const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, memory, log, logLinesDropped });
-  const heap = keepHeapSmall(metrics);
+  const heap = keepHeapSmall(metrics, v8Engine(limitBytes));
   const provider = lazyProvider(async () => {
     const { createProvider } = await import('./provider.ts');
     const surroundings = { env, log, telemetry: metrics, clock, sweeper, memory, swept: heap.dropped, offlineCache };
@@ -114,7 +116,7 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
   });
   const firstAnswer = afterFirstCall(heap.meter, async () => {
     await Promise.all([provider.warmUp(), metrics.begin()]);
-    heap.begin(await fitIntoLimit(log));
+    heap.begin(await fitIntoLimit(limitBytes, log));
   });
   const meter = { ...firstAnswer.meter, socketLost: metrics.socketLost };
   const closers: (() => Promise<void>)[] = [provider.close];
@@ -163,8 +165,7 @@ function logLostLines({ stream, lines, reason }: LostLines, log: Logger): void {
 }
 
 /** Makes the memory of everything under way. It tells the heap when Mounts have discarded much and the process is large. */
-function budgetOf({ memoryBudgetBytes: flagBytes }: ServeOptions, heap: () => HeapKeeper): MemoryBudget {
-  const limitBytes = process.constrainedMemory();
+function budgetOf(flagBytes: number, limitBytes: number, heap: () => HeapKeeper): MemoryBudget {
   return new MemoryBudget(memoryBudgetBytes(flagBytes, limitBytes), {
     onDiscarded() {
       const bytes = anonymousBytes();
@@ -175,9 +176,8 @@ function budgetOf({ memoryBudgetBytes: flagBytes }: ServeOptions, heap: () => He
 }
 
 /** Prepares the process for a low memory limit. Returns the function that returns free memory to the system. */
-async function fitIntoLimit(log: Logger): Promise<() => void> {
+async function fitIntoLimit(limitBytes: number, log: Logger): Promise<() => void> {
   const native = await loadNativeMemory();
-  const limitBytes = process.constrainedMemory();
   // Not before now: at the start, large reads are faster.
   if (isLowLimit(limitBytes)) native?.readSinglePages();
   const leastBytes = leastLimitBytes(native !== undefined);

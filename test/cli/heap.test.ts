@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { keepHeapSmall } from '../../src/cli/heap.ts';
+import { keepHeapSmall, v8Engine } from '../../src/cli/heap.ts';
 
 const MOUNT = '/v1alpha1.CSIDriverProvider/Mount';
 const VERSION = '/v1alpha1.CSIDriverProvider/Version';
@@ -205,7 +205,7 @@ describe('the heap', () => {
   });
 
   it('loses what nothing refers to', async () => {
-    const heap = keepHeapSmall({ callStarted() {}, callEnded() {} });
+    const heap = keepHeapSmall({ callStarted() {}, callEnded() {} }, v8Engine(0));
     heap.begin(() => {});
     vi.advanceTimersByTime(2_000);
     vi.useRealTimers();
