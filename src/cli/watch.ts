@@ -61,9 +61,8 @@ async function beside(options: WatchOptions, { log, signals, end }: Running): Pr
   signals.onEach((signal) => {
     if (STOPPING.includes(signal)) end.abort();
   });
-  const { begun, done } = await watching(options, stepsOf(options, log), { log, end });
-  await begun();
-  return (await done) ? 0 : 1;
+  const follow = await watching(options, stepsOf(options, log), { log, end });
+  return (await follow()) ? 0 : 1;
 }
 
 /** Runs a program, and ends with it. */
@@ -73,7 +72,7 @@ async function aroundProgram(options: WatchOptions, { log, signals, end }: Runni
   const { signal } = options;
   if (signal !== undefined && options.process.length === 0) steps.push(programStep(() => program?.pid, signal, log));
   // The files are known before the program reads them, so that it is told of each later change.
-  const { begun } = await watching(options, steps, { log, end });
+  const follow = await watching(options, steps, { log, end });
   try {
     program = await startProgram(options.program);
   } catch (error) {
@@ -85,7 +84,7 @@ async function aroundProgram(options: WatchOptions, { log, signals, end }: Runni
   signals.onEach((signal) => {
     if (!(process.stdin.isTTY && OF_TERMINAL.includes(signal))) kill(signal);
   });
-  begun().catch((error: unknown) =>
+  follow().catch((error: unknown) =>
     log.error('Changes are no longer seen: restart the container', { error: messageOf(error) }),
   );
   const code = await ended;
@@ -94,40 +93,36 @@ async function aroundProgram(options: WatchOptions, { log, signals, end }: Runni
 }
 
 /**
- * Reads the files. Returns a function that watches them until the end, and a promise of what `--once` or the end results
- * in: false if a step was given up.
+ * Reads the files. Returns a function that watches them until the end. It resolves with false if `--once` was set and a
+ * step was given up.
  */
 async function watching(options: WatchOptions, steps: readonly Step[], { log, end }: Pick<Running, 'log' | 'end'>) {
   const { directories, settleMs, retries, once, initial } = options;
   const { signal } = end;
   const reloader = new Reloader(steps, { log, retries, signal });
-  let finish = (_succeeded: boolean) => {};
-  const done = new Promise<boolean>((resolve) => {
-    finish = resolve;
-  });
+  let succeeded = true;
   const reload = async (changes: readonly Change[]) => {
-    const succeeded = await reloader.perform(changes);
+    const reloaded = await reloader.perform(changes);
     if (!once || signal.aborted) return;
-    finish(succeeded);
+    succeeded = reloaded;
     end.abort();
   };
   const begin = (changes: readonly Change[]) => {
     reload(changes).catch((error: unknown) => log.error('Defect', { error: messageOf(error) }));
   };
   const follow = await watchVolumes(directories, begin, { log, settleMs, signal });
-  const begun = async () => {
+  return async () => {
     if (initial) begin([]);
     await follow();
-    finish(true);
+    return succeeded;
   };
-  return { begun, done };
 }
 
 function stepsOf(options: WatchOptions, log: Logger): Step[] {
-  const { run, process, signal = 'SIGHUP', url, method, timeoutMs } = options;
+  const { run, process, signal, url, method, timeoutMs } = options;
   return [
     ...run.map((command) => commandStep(command, { log, timeoutMs })),
-    ...process.map((name) => processStep(name, signal, log)),
+    ...(signal === undefined ? [] : process.map((name) => processStep(name, signal, log))),
     ...url.map((one) => requestStep(one, { method, log, timeoutMs })),
   ];
 }

@@ -1,6 +1,6 @@
 /**
  * Reads the volume of a directory: whether it is there, which version of its files is live, and a digest of each file.
- * `volume.ts` calls it. It refuses nothing: a directory that cannot be read has a state that says so.
+ * `volumes.ts` calls it. It refuses nothing: a directory that cannot be read has a state that says so.
  */
 
 import { createHash } from 'node:crypto';

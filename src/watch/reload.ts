@@ -70,28 +70,33 @@ export class Reloader {
   }
 
   async #performAll(changes: readonly Change[]): Promise<boolean> {
-    const { log, retries, signal, wait = delay } = this.#options;
-    const pause = AbortSignal.any([signal, this.#newer.signal]);
+    const pause = AbortSignal.any([this.#options.signal, this.#newer.signal]);
     for (const step of this.#steps) {
-      for (let failures = 0; ; ) {
-        try {
-          await step.perform(changes, signal);
-          break;
-        } catch (error) {
-          signal.throwIfAborted();
-          const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);
-          const fields = { step: step.name, failures: ++failures, error: messageOf(error) };
-          if (failures > retries) {
-            log.error('Reload given up until the next change', fields);
-            return false;
-          }
-          log.error('Reload failed', { ...fields, retrySeconds: pauseMs / 1000 });
-          await wait(pauseMs, pause);
-        }
-      }
+      if (!(await this.#repeat(step, changes, pause))) return false;
       pause.throwIfAborted();
     }
     return true;
+  }
+
+  /** Performs one step until it succeeds. Returns false if it was given up. `pause` ends the pauses between two tries. */
+  async #repeat(step: Step, changes: readonly Change[], pause: AbortSignal): Promise<boolean> {
+    const { log, retries, signal, wait = delay } = this.#options;
+    for (let failures = 0; ; ) {
+      try {
+        await step.perform(changes, signal);
+        return true;
+      } catch (error) {
+        signal.throwIfAborted();
+        const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);
+        const fields = { step: step.name, failures: ++failures, error: messageOf(error) };
+        if (failures > retries) {
+          log.error('Reload given up until the next change', fields);
+          return false;
+        }
+        log.error('Reload failed', { ...fields, retrySeconds: pauseMs / 1000 });
+        await wait(pauseMs, pause);
+      }
+    }
   }
 }
 
