@@ -57,10 +57,7 @@ export function runDemo({ keep = false, seed, broker }: DemoCommandOptions, io: 
     try {
       context = await openDemoContext();
       stopListening = listenForTheEnd(context);
-      await abortable(
-        runSteps({ screen, context, seed: state, keep, ...(broker === undefined ? {} : { broker }) }),
-        context.signal,
-      );
+      await abortable(runSteps({ screen, context, seed: state, keep, broker }), context.signal);
       if (keep) await interruption(context.signal);
       return 0;
     } catch (error) {

@@ -21,7 +21,7 @@ export interface DemoSetup {
   /** True if everything keeps running after the last step. */
   readonly keep: boolean;
   /** The broker to use; undefined: mosquitto where it is installed, aedes otherwise. */
-  readonly broker?: 'mosquitto' | 'aedes';
+  readonly broker: 'mosquitto' | 'aedes' | undefined;
 }
 
 /** The processes that run after the first steps. */

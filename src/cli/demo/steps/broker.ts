@@ -100,14 +100,10 @@ async function startBrokerOf(setup: DemoSetup, pod: MosquittoPod, volumes: Volum
   const mosquitto = setup.broker === 'aedes' ? undefined : await findMosquitto();
   if (mosquitto !== undefined) {
     const { listener, passwords } = volumes;
-    const mounted = [listener, passwords].map(({ rendered, targetDir }) => [
-      pod.paths.get(rendered.name) ?? '',
-      targetDir,
-    ]);
-    return runMosquitto(setup, mosquitto, {
-      configuration: pod.configuration,
-      volumes: new Map(mounted.map(([path = '', directory = '']) => [path, directory])),
-    });
+    const mounted = [listener, passwords].map(
+      ({ rendered, targetDir }) => [pod.paths.get(rendered.name) ?? '', targetDir] as const,
+    );
+    return runMosquitto(setup, mosquitto, { configuration: pod.configuration, volumes: new Map(mounted) });
   }
   if (setup.broker === 'mosquitto') throw new ProviderError('ERR_USAGE', 'there is no mosquitto on this machine');
   if (setup.broker === undefined)

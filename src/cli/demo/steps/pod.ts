@@ -25,8 +25,6 @@ export interface MosquittoPod {
   readonly configuration: string;
   /** The path in the container of each SecretProviderClass. */
   readonly paths: ReadonlyMap<string, string>;
-  /** The arguments of `akv-csi watch` in the container that watches. */
-  readonly watchArgs: readonly string[];
 }
 
 /** Gives the Deployment what it asks for, and shows it. */
@@ -54,7 +52,7 @@ export async function fillPod({ screen }: DemoSetup, rendered: readonly Rendered
   const configuration = manifests.map((one) => textAt(one, ['data', 'mosquitto.conf'])).join('');
   const mounts = listAt(watcher, ['volumeMounts']);
   const paths = new Map(mounts.map((mount) => [textAt(mount, ['name']), textAt(mount, ['mountPath'])]));
-  return { passwords, configuration, paths, watchArgs };
+  return { passwords, configuration, paths };
 }
 
 /** Returns a line about a change of the pod. */
@@ -65,6 +63,6 @@ function describe({ path, value }: Change): string {
   if (place === 'volumes' || of === 'volumes') return `volume ${names.join(', ')}`;
   if (place === 'volumeMounts' || of === 'volumeMounts')
     return `mount at ${values.map((one) => textAt(one, ['mountPath'])).join(', ')}`;
-  if (!isData(value)) return `${path.at(-1)}: ${value}`;
+  if (!isData(value)) return `${place}: ${value}`;
   return `container ${names.join()}, user ${valueAt(value, ['securityContext', 'runAsUser'])}`;
 }
