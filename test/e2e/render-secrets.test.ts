@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
-import { NODE_PUBLISH_SECRET, TENANT } from '../../src/cli/demo/fixtures.ts';
+import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
+import { emulatorEnv } from '../support/class-command.ts';
 import { builtProgram, startWorld, type World } from '../support/e2e.ts';
 import { codeBlocks, textOf } from '../support/markdown.ts';
 import { issueChain, keyPem, pemOf } from '../support/pki.ts';
 
 const PAGE = 'docs/render-secrets.md';
-/** The documents print the tenant of the emulator. */
-const VAULT = 'my-key-vault';
 
 let world: World;
 beforeAll(async () => {
@@ -27,20 +26,8 @@ interface Ran {
 }
 
 async function run(args: readonly string[]): Promise<Ran> {
-  const put = (name: string, text: string) => {
-    writeFileSync(join(world.directory, name), text);
-    return join(world.directory, name);
-  };
-  const { clientid, clientsecret } = NODE_PUBLISH_SECRET;
-  const env = {
-    PATH: process.env.PATH,
-    AZURE_ENVIRONMENT_FILEPATH: put('cloud.json', world.emulator.cloudFile),
-    SSL_CERT_FILE: put('ca.pem', world.emulator.caPem),
-    AZURE_CLIENT_ID: clientid,
-    AZURE_CLIENT_SECRET: clientsecret,
-  };
   const all = [builtProgram(), 'render', '--cloud-name', 'AzureStackCloud', ...args];
-  const ended = await promisify(execFile)(process.execPath, all, { env, maxBuffer: 1 << 24 }).then(
+  const ended = await promisify(execFile)(process.execPath, all, { env: emulatorEnv(world), maxBuffer: 1 << 24 }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
   );
