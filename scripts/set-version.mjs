@@ -18,6 +18,7 @@ const PLACES = [
   ['deploy/provider.yaml', /(app\.kubernetes\.io\/version: ")NUMBER(")/g],
   ['deploy/provider.yaml', /(image: "akv-csi-provider:)NUMBER(")/g],
   ['docs/kubectl.md', /(akv-csi-)NUMBER(\.tgz)/g],
+  ['docs/quick-start.md', /(\/akv-csi-provider:)NUMBER()\b/g],
   ['docs/operations.md', /(akv-csi-)NUMBER(\.tgz)/g],
   ['Dockerfile', /(org\.opencontainers\.image\.version=")NUMBER(")/],
 ];

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { root, textOf } from '../support/markdown.ts';
+import { markdownFiles, root, textOf } from '../support/markdown.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'akv-release-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -17,6 +17,7 @@ const PATHS = [
     'charts/akv-csi-provider/README.md',
     'docs/kubectl.md',
     'docs/operations.md',
+    'docs/quick-start.md',
   ],
 ];
 
@@ -84,6 +85,16 @@ describe('npm run release:version', () => {
     expect(readFileSync(join(copy, 'CHANGELOG.md'), 'utf8')).toMatch(
       /^# Changelog\n\n## 9\.8\.7-rc\.1 — \d{4}-\d\d-\d\d\n/,
     );
+  });
+
+  it('knows every document that names the image or the package with its version', () => {
+    const { version } = JSON.parse(textOf('package.json')) as { version: string };
+    const named = [`akv-csi-provider:${version}`, `akv-csi-${version}.tgz`];
+    // RELEASING.md has the commands for any version.
+    const pages = markdownFiles().filter((page) => page !== 'RELEASING.md');
+    const found = pages.filter((page) => named.some((name) => textOf(page).includes(name)));
+    expect(found).toContain('docs/quick-start.md');
+    expect(PATHS).toEqual(expect.arrayContaining(found));
   });
 
   it('refuses what is no version, and changes nothing', () => {
