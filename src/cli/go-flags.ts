@@ -1,5 +1,6 @@
 /**
- * Reads arguments in the syntax of Go's flag package. `serve-flags.ts` and `webhook-flags.ts` call it. Refuses unknown flags and bad values.
+ * Reads arguments in the syntax of Go's flag package. `serve-flags.ts` and `webhook-flags.ts` call it. Refuses unknown flags
+ * and bad values.
  */
 
 import { ProviderError } from '../base/errors.ts';
@@ -92,6 +93,11 @@ export function describeFlags(known: readonly FlagSpec[]): string {
     .join('\n');
 }
 
+/** Returns the error for a value that breaks a rule, such as `an https URL`. */
+export function wrongValue(name: string, value: string, rule: string): ProviderError {
+  return usage(`invalid value ${quote(value)} for flag --${name}: it must be ${rule}`);
+}
+
 const RULE: Readonly<Record<FlagSpec['kind'], string>> = {
   text: 'any text',
   boolean: 'true or false',
@@ -103,8 +109,7 @@ const RULE: Readonly<Record<FlagSpec['kind'], string>> = {
 
 function checked(spec: FlagSpec, text: string): string | number | boolean {
   const value = read(spec.kind, text);
-  if (value === undefined)
-    throw usage(`invalid value ${quote(text)} for flag --${spec.name}: it must be ${RULE[spec.kind]}`);
+  if (value === undefined) throw wrongValue(spec.name, text, RULE[spec.kind]);
   return value;
 }
 

@@ -2,7 +2,6 @@
  * The flags of `serve`, their defaults and their help. `serve` and `program.ts` call it. Refuses wrong values.
  */
 
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { ProviderError } from '../base/errors.ts';
 import { nearest, oneOf, quote } from '../base/words.ts';
@@ -10,7 +9,8 @@ import { CLOUD_NAMES } from '../spc/cloud.ts';
 import { IDENTITY_KINDS, type IdentityKind } from '../spc/identities/table.ts';
 import { ALLOW_ALL, GUARDED_NAMES } from '../spc/overrides.ts';
 import { MIN_BUDGET_BYTES } from './budget-size.ts';
-import { describeFlags, parseGoFlags } from './go-flags.ts';
+import { flagReader, hostOf, knownWord, pathOf, wordsOf } from './flag-values.ts';
+import { describeFlags, parseGoFlags, wrongValue } from './go-flags.ts';
 import { MEANINGLESS, SERVE_FLAGS } from './serve-flag-specs.ts';
 
 /** The settings of `serve`. Flags have the official provider's names and defaults. */
@@ -59,19 +59,17 @@ export interface ServeOptions {
 /** Reads the arguments of `serve`. Throws: ERR_USAGE. */
 export function parseServeFlags(args: readonly string[]): ServeOptions {
   const { values, ignored } = parseGoFlags(args, SERVE_FLAGS, { meaningless: MEANINGLESS });
-  const text = (name: string) => String(values.get(name));
-  const number = (name: string) => Number(values.get(name));
-  const flag = (name: string) => values.get(name) === true;
+  const { text, number, flag } = flagReader(values);
   const cloudName = text('cloud-name') || 'AzurePublicCloud';
-  requireOneOf('cloud-name', cloudName, CLOUD_NAMES);
-  requireOneOf('metrics-backend', text('metrics-backend'), ['Prometheus']);
-  requireOneOf('certificate-policy', text('certificate-policy'), ['warn', 'enforce']);
+  knownWord('cloud-name', cloudName, CLOUD_NAMES);
+  knownWord('metrics-backend', text('metrics-backend'), ['Prometheus']);
+  const certificatePolicy = knownWord('certificate-policy', text('certificate-policy'), ['warn', 'enforce']);
   requireThat('cloud-file-dir', text('cloud-file-dir'), { rule: 'a directory other than "/"', holds: isNotRoot });
   requireThat('offline-cache-dir', text('offline-cache-dir'), { rule: 'a directory other than "/"', holds: isNotRoot });
   requireBoth('offline-cache-dir', 'offline-cache-key-file', text);
   if (text('offline-cache-dir') !== '' && number('max-stale') === 0)
     throw new ProviderError('ERR_USAGE', 'flag --offline-cache-dir needs --max-stale above 0');
-  requireThat('healthz-host', text('healthz-host'), { rule: 'an IP address such as 127.0.0.1', holds: isIpOrEmpty });
+  const healthHost = hostOf('healthz-host', text('healthz-host'));
   requireThat('token-proxy-url', text('token-proxy-url'), { rule: 'an https URL', holds: isHttpsOrEmpty });
   requireThat('custom-user-agent', text('custom-user-agent'), { rule: 'printable ASCII', holds: isPrintableAscii });
   const identityModes = listOf('identity-modes', text('identity-modes'), IDENTITY_KINDS);
@@ -82,16 +80,15 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
   const budget = number('memory-budget');
   const holds = () => budget === 0 || budget >= MIN_BUDGET_BYTES;
   requireThat('memory-budget', String(budget), { rule: 'at least 8Mi', holds });
-  const healthPath = text('healthz-path');
   return {
     endpoint: text('endpoint'),
     version: flag('version'),
     help: flag('help'),
     verbosity: number('v'),
     logJson: flag('log-format-json'),
-    healthHost: text('healthz-host'),
+    healthHost,
     healthPort: number('healthz-port'),
-    healthPath: healthPath.startsWith('/') ? healthPath : `/${healthPath}`,
+    healthPath: pathOf(text('healthz-path')),
     healthTimeoutMs: number('healthz-timeout'),
     metricsPort: number('prometheus-port'),
     metricsObjectNames: flag('metrics-object-names'),
@@ -108,7 +105,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     verifyTokensOffline: flag('verify-tokens-offline'),
     offlineCacheDir: text('offline-cache-dir'),
     offlineCacheKeyFile: text('offline-cache-key-file'),
-    certificatePolicy: text('certificate-policy').toLowerCase() === 'enforce' ? 'enforce' : 'warn',
+    certificatePolicy,
     identityModes: identityModes.length === 0 ? IDENTITY_KINDS : identityModes,
     allowVolumeAttributes,
     serviceAccountLookup: flag('service-account-lookup'),
@@ -135,18 +132,9 @@ Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start or did not end in
 `;
 }
 
-function requireOneOf(name: string, value: string, allowed: readonly string[]): void {
-  const holds = (text: string) => allowed.some((one) => one.toLowerCase() === text.toLowerCase());
-  requireThat(name, value, { rule: oneOf(allowed), holds });
-}
-
 /** Returns the words of a list with commas. Throws: ERR_USAGE if a word is not a known one. */
 function listOf<T extends string>(name: string, value: string, known: readonly T[]): readonly T[] {
-  const words = value
-    .split(',')
-    .map((word) => word.trim())
-    .filter((word) => word !== '');
-  return words.map((word) => {
+  return wordsOf(value).map((word) => {
     const found = known.find((one) => one === word);
     if (found !== undefined) return found;
     const near = nearest(word, known);
@@ -158,18 +146,13 @@ function listOf<T extends string>(name: string, value: string, known: readonly T
   });
 }
 
-function isIpOrEmpty(value: string): boolean {
-  return value === '' || isIP(value) !== 0;
-}
-
 interface Rule {
   readonly rule: string;
   readonly holds: (value: string) => boolean;
 }
 
 function requireThat(name: string, value: string, { rule, holds }: Rule): void {
-  if (holds(value)) return;
-  throw new ProviderError('ERR_USAGE', `invalid value ${quote(value)} for flag --${name}: it must be ${rule}`);
+  if (!holds(value)) throw wrongValue(name, value, rule);
 }
 
 /** Two flags that mean nothing without each other. */

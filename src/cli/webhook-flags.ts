@@ -3,15 +3,14 @@
  * with docs/webhook.md. Refuses wrong values and a certificate that is named twice or not at all.
  */
 
-import { isIP } from 'node:net';
 import { SERVICE_ACCOUNT_DIR } from '../azure/cluster/service-account.ts';
 import { ProviderError } from '../base/errors.ts';
-import { oneOf, quote } from '../base/words.ts';
 import { CLOUD_NAMES } from '../spc/cloud.ts';
 import { subdomainProblem } from '../spc/kubernetes-names.ts';
 import type { CertificateSource } from '../webhook/certificate/files.ts';
 import type { Action } from '../webhook/validate.ts';
-import { describeFlags, type FlagSpec, parseGoFlags } from './go-flags.ts';
+import { flagReader, hostOf, knownWord, pathOf, wordsOf } from './flag-values.ts';
+import { describeFlags, type FlagSpec, parseGoFlags, wrongValue } from './go-flags.ts';
 
 /** The settings of `webhook`. */
 export interface WebhookOptions {
@@ -92,21 +91,23 @@ export const WEBHOOK_FLAGS: readonly FlagSpec[] = [
 
 const ACTIONS: readonly Action[] = ['deny', 'warn'];
 const MAX_WORDS = 20;
+const PROVIDER_NAMES: WordRule = {
+  rule: '1 to 30 letters, digits, - or _',
+  holds: (name) => /^[a-zA-Z0-9_-]{1,30}$/.test(name),
+};
+const DNS_NAMES: WordRule = {
+  rule: 'DNS names such as NAME.NAMESPACE.svc, in lower case, separated by commas',
+  holds: (name) => subdomainProblem(name) === undefined,
+};
 
 /** Reads the arguments of `webhook`. Throws: ERR_USAGE. */
 export function parseWebhookFlags(args: readonly string[]): WebhookOptions {
   const { values } = parseGoFlags(args, WEBHOOK_FLAGS, { command: 'webhook' });
-  const text = (name: string) => String(values.get(name));
-  const number = (name: string) => Number(values.get(name));
-  const flag = (name: string) => values.get(name) === true;
-  const host = text('host');
-  if (host !== '' && isIP(host) === 0) throw wrong('host', host, 'an IP address such as 127.0.0.1');
-  const healthPath = text('healthz-path');
+  const { text, number, flag } = flagReader(values);
+  const host = hostOf('host', text('host'));
   const [help, version] = [flag('help'), flag('version')];
-  const providerNames = words('provider-names', text('provider-names'), (name) =>
-    /^[a-zA-Z0-9_-]{1,30}$/.test(name) ? undefined : '1 to 30 letters, digits, - or _',
-  );
-  if (providerNames.length === 0) throw wrong('provider-names', '', 'at least one name, such as azure');
+  const providerNames = checkedWords('provider-names', text('provider-names'), PROVIDER_NAMES);
+  if (providerNames.length === 0) throw wrongValue('provider-names', '', 'at least one name, such as azure');
   const unused: CertificateSource = { kind: 'files', directory: '' };
   return {
     version,
@@ -116,13 +117,13 @@ export function parseWebhookFlags(args: readonly string[]): WebhookOptions {
     host,
     port: number('port'),
     certificate: help || version ? unused : certificateOf(text),
-    validation: known('validation', text('validation'), ACTIONS),
+    validation: knownWord('validation', text('validation'), ACTIONS),
     providerNames,
-    cloudName: known('cloud-name', text('cloud-name'), CLOUD_NAMES),
+    cloudName: knownWord('cloud-name', text('cloud-name'), CLOUD_NAMES),
     watchImage: text('watch-image'),
     serviceAccountDir: text('service-account-dir'),
     healthPort: number('healthz-port'),
-    healthPath: healthPath.startsWith('/') ? healthPath : `/${healthPath}`,
+    healthPath: pathOf(text('healthz-path')),
     metricsPort: number('prometheus-port'),
   };
 }
@@ -150,26 +151,19 @@ function certificateOf(text: (name: string) => string): CertificateSource {
   if ((caDirectory === '') !== (names === ''))
     throw new ProviderError('ERR_USAGE', 'flags --ca-dir and --dns-names need each other: set both, or neither');
   if (directory !== '') return { kind: 'files', directory };
-  return { kind: 'authority', directory: caDirectory, dnsNames: words('dns-names', names, subdomainProblem) };
+  return { kind: 'authority', directory: caDirectory, dnsNames: checkedWords('dns-names', names, DNS_NAMES) };
 }
 
-function words(name: string, value: string, problemOf: (word: string) => string | undefined): readonly string[] {
-  const found = value
-    .split(',')
-    .map((word) => word.trim())
-    .filter((word) => word !== '');
-  const problem = found.length > MAX_WORDS ? `at most ${MAX_WORDS} words` : found.map(problemOf).find(Boolean);
-  if (problem !== undefined) throw wrong(name, value, problem);
+interface WordRule {
+  /** What every word must be, in words that follow "it must be". */
+  readonly rule: string;
+  readonly holds: (word: string) => boolean;
+}
+
+/** Returns the words of a flag. Throws: ERR_USAGE if the rule does not hold for one of them, or if there are too many. */
+function checkedWords(name: string, value: string, { rule, holds }: WordRule): readonly string[] {
+  const found = wordsOf(value);
+  if (found.length > MAX_WORDS) throw wrongValue(name, value, `at most ${MAX_WORDS} words`);
+  if (!found.every(holds)) throw wrongValue(name, value, rule);
   return found;
-}
-
-/** Returns the known word that the value is, without regard to case. */
-function known<T extends string>(name: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((one) => one.toLowerCase() === value.toLowerCase());
-  if (found === undefined) throw wrong(name, value, oneOf(allowed));
-  return found;
-}
-
-function wrong(name: string, value: string, rule: string): ProviderError {
-  return new ProviderError('ERR_USAGE', `invalid value ${quote(value)} for flag --${name}: it must be ${rule}`);
 }
