@@ -7,6 +7,7 @@ import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { type HttpEndpoint, serveHttp } from '../server/http.ts';
+import { startMetricsServer } from '../server/metrics.ts';
 import { CertificateKeeper } from '../webhook/certificate/keeper.ts';
 import { type ClusterClasses, connectClasses } from '../webhook/classes.ts';
 import { createWebhookMetrics, type WebhookMetrics } from '../webhook/metrics.ts';
@@ -30,8 +31,6 @@ const STOP_LIMIT_MS = LEAVE_MS + DRAIN_MS + 1_000;
 /** The interval at which the files of the certificate are read. The kubelet changes them about a minute after the Secret. */
 const CHECK_MS = 60_000;
 const FAILED = 1;
-/** Scrapes within one second share one text. */
-const KEEP_METRICS_MS = 1000;
 
 /** The parts of the process that `webhook` uses. */
 export interface WebhookProcess {
@@ -142,12 +141,5 @@ async function startProbes(options: WebhookOptions, metrics: WebhookMetrics): Pr
     path: options.healthPath,
     answer: async () => ({ status: 200, contentType: 'text/plain', body: 'ok' }),
   });
-  const exposed = await serveHttp({
-    purpose: 'metrics (--prometheus-port)',
-    port: options.metricsPort,
-    path: '/metrics',
-    keepMs: KEEP_METRICS_MS,
-    answer: async () => ({ status: 200, contentType: 'text/plain; version=0.0.4', body: await metrics.text() }),
-  });
-  return [health, exposed];
+  return [health, await startMetricsServer({ port: options.metricsPort, metrics })];
 }

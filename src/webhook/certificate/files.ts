@@ -37,11 +37,10 @@ export async function readKeyPair(directory: string): Promise<KeyPair> {
 export async function readAuthority(directory: string): Promise<Authority> {
   const [certificate, key] = await Promise.all([readIn(directory, 'ca.crt'), readIn(directory, 'ca.key')]);
   try {
-    periodOf(certificate);
+    return { certificate, key, period: periodOf(certificate) };
   } catch {
     throw new Error(`${join(directory, 'ca.crt')} holds no PEM certificate; mount the Secret of the chart there`);
   }
-  return { certificate, key };
 }
 
 async function readIn(directory: string, name: string): Promise<string> {

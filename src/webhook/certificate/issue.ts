@@ -9,7 +9,7 @@ import { type KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:cr
 import * as x509 from '@peculiar/x509';
 import { importPrivateKey } from '../../pki/keys.ts';
 import { readPem, writePem } from '../../pki/pem.ts';
-import { type KeyPair, type Period, periodOf } from './key-pair.ts';
+import type { KeyPair, Period } from './key-pair.ts';
 
 /** The authority of the webhook, which its configurations trust. */
 export interface Authority {
@@ -17,6 +17,7 @@ export interface Authority {
   readonly certificate: string;
   /** PEM of the private key: PKCS#1, PKCS#8 or SEC 1. */
   readonly key: string;
+  readonly period: Period;
 }
 
 /** How long an issued certificate is valid. The keeper renews it after two thirds. */
@@ -35,8 +36,7 @@ const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 export async function issueKeyPair(authority: Authority, dnsNames: readonly string[], now: number): Promise<KeyPair> {
   const issuer = new x509.X509Certificate(authority.certificate);
   const issuerKey = readKey(authority);
-  const ofIssuer = periodOf(authority.certificate);
-  const { notBefore, notAfter } = periodWithin(ofIssuer, now);
+  const period = periodWithin(authority.period, now);
   const keys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
   const algorithm = signatureOf(issuerKey);
   const issuerId = issuer.getExtension<x509.SubjectKeyIdentifierExtension>(SUBJECT_KEY_ID)?.keyId;
@@ -45,8 +45,8 @@ export async function issueKeyPair(authority: Authority, dnsNames: readonly stri
     // A common name has at most 64 characters; clients read the alternative names.
     subject: 'CN=akv-csi-webhook',
     issuer: issuer.subjectName,
-    notBefore: new Date(notBefore),
-    notAfter: new Date(notAfter),
+    notBefore: new Date(period.notBefore),
+    notAfter: new Date(period.notAfter),
     publicKey: keys.publicKey,
     signingKey: await webcrypto.subtle.importKey('pkcs8', pkcs8(issuerKey), algorithm, false, ['sign']),
     signingAlgorithm: algorithm,
@@ -63,7 +63,7 @@ export async function issueKeyPair(authority: Authority, dnsNames: readonly stri
   return {
     certificate: writePem('CERTIFICATE', Buffer.from(certificate.rawData)),
     key: writePem('PRIVATE KEY', Buffer.from(exported)),
-    period: { notBefore, notAfter },
+    period,
   };
 }
 

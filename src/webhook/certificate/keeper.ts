@@ -8,7 +8,7 @@ import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { type CertificateSource, readAuthority, readKeyPair } from './files.ts';
 import type { Authority } from './issue.ts';
-import { isValidAt, type KeyPair, type Period, periodOf } from './key-pair.ts';
+import { isValidAt, type KeyPair, type Period } from './key-pair.ts';
 
 /** Parts of {@link CertificateKeeper}. */
 export interface KeeperParts {
@@ -57,8 +57,7 @@ export class CertificateKeeper {
 
   /** The period of what the API server trusts; undefined if it is not known here. */
   get authority(): Period | undefined {
-    const { authority } = this.#kept;
-    return authority === undefined ? undefined : periodOf(authority.certificate);
+    return this.#kept.authority?.period;
   }
 
   /** The reason why the API server cannot trust what is served; undefined if it can. */
@@ -124,7 +123,7 @@ async function readKept({ source, clock }: KeeperParts, before: Kept | undefined
   const authority = await readAuthority(source.directory);
   const isSame = before?.authority?.certificate === authority.certificate && before.authority.key === authority.key;
   const now = clock.wall();
-  if (isSame && !isDue(before.keyPair.period, now, periodOf(authority.certificate))) return before;
+  if (isSame && !isDue(before.keyPair.period, now, authority.period)) return before;
   // The library that writes certificates is large, and not every source needs it.
   const { issueKeyPair } = await import('./issue.ts');
   return { keyPair: await issueKeyPair(authority, source.dnsNames, now), authority };
