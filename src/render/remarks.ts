@@ -12,10 +12,15 @@ import type { Remark } from './remark.ts';
 import type { RenderedVolume } from './volume.ts';
 
 /** Returns the place of a field, such as `BrokerListener front, spec.tls.keyVault`. */
-export function originOf({ resource, path }: FoundKeyVault): string {
+export function originOf(found: FoundKeyVault): string {
+  const who = `${found.resource.kind} ${found.resource.name}`.trim();
+  return `${who === '' ? '' : `${who}, `}${fieldPathOf(found)}`;
+}
+
+/** Returns the path of a field in its resource, such as `spec.tls.keyVault`. */
+export function fieldPathOf({ path }: FoundKeyVault): string {
   const place = path.map((element) => (typeof element === 'number' ? `[${element}]` : `.${element}`)).join('');
-  const who = `${resource.kind} ${resource.name}`.trim();
-  return `${who === '' ? '' : `${who}, `}${`${place}.keyVault`.replace(/^\./, '')}`;
+  return `${place}.keyVault`.replace(/^\./, '');
 }
 
 /** Returns all remarks on a field: the parser's findings, the files that its place expects, and synced Secrets. */

@@ -5,10 +5,10 @@
  * its controller creates it again.
  */
 
-import { isJsonObject } from '../base/json.ts';
 import { MOUNT, WATCH } from '../render/into/annotations.ts';
 import { jsonPatchOf } from '../render/into/changes.ts';
 import type { KnownClass } from '../render/into/classes.ts';
+import { valueAt } from '../render/into/data.ts';
 import { mountInto } from '../render/into/mount-into.ts';
 import { DEFAULT_MOUNT_PATH } from '../render/mount-path.ts';
 import { CannotList, type ClusterClasses } from './classes.ts';
@@ -21,7 +21,8 @@ const RETRY = 'the pod is not created; its controller tries again';
 const MIRROR = 'kubernetes.io/config.mirror';
 const IS_STATIC =
   'a static pod runs as its manifest on the node says, so the annotations have no effect; write the volumes into that manifest';
-/** The most entries of each list and map of a pod that is changed. No node runs a pod that comes near it. */
+/** Lists and maps of a pod, and the most entries of each in a pod that is changed. No node runs a pod that comes near it. */
+const BOUNDED = ['metadata.annotations', 'spec.containers', 'spec.initContainers', 'spec.volumes'];
 const MAX_ENTRIES = 1_000;
 
 /** What is needed to change pods. */
@@ -66,22 +67,17 @@ function unchangeable(subject: string, object: JsonObject): Verdict | undefined 
 }
 
 /** Returns a mistake for each list and map that would take too long. */
-function excessOf({ metadata, spec }: JsonObject): readonly string[] {
-  const sizeAt = (holder: unknown, name: string): number => {
-    const value = isJsonObject(holder) ? holder[name] : undefined;
-    return typeof value === 'object' && value !== null ? Object.keys(value).length : 0;
-  };
-  const places = [
-    ['metadata.annotations', sizeAt(metadata, 'annotations')],
-    ...['containers', 'initContainers', 'volumes'].map((name) => [`spec.${name}`, sizeAt(spec, name)] as const),
-  ] as const;
-  return places
-    .filter(([, size]) => size > MAX_ENTRIES)
-    .map(([place, size]) => `${place} has ${size} entries; the webhook changes pods with at most ${MAX_ENTRIES}`);
+function excessOf(object: JsonObject): readonly string[] {
+  return BOUNDED.flatMap((place) => {
+    const held = valueAt(object, place.split('.'));
+    const size = typeof held === 'object' && held !== null ? Object.keys(held).length : 0;
+    if (size <= MAX_ENTRIES) return [];
+    return [`${place} has ${size} entries; the webhook changes pods with at most ${MAX_ENTRIES}`];
+  });
 }
 
-function hasAnnotation({ metadata }: JsonObject, name: string): boolean {
-  return isJsonObject(metadata) && isJsonObject(metadata.annotations) && Object.hasOwn(metadata.annotations, name);
+function hasAnnotation(object: JsonObject, name: string): boolean {
+  return valueAt(object, ['metadata', 'annotations', name]) !== undefined;
 }
 
 function invalid(subject: string, mistakes: readonly string[]): Refusal {

@@ -6,6 +6,7 @@
 
 import { isJsonObject, type JsonLimits, parseJson } from '../base/json.ts';
 import { quote } from '../base/words.ts';
+import { textAt } from '../render/into/data.ts';
 
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -100,10 +101,9 @@ export function readReview(text: string): Review {
 
 /** Returns the kind and the name of the object for messages, such as `Pod team-a/web`; its name may not be made yet. */
 export function subjectOf({ kind, namespace, object, oldObject }: Review): string {
-  const { metadata } = object ?? oldObject ?? {};
-  const { name, generateName } = isJsonObject(metadata) ? metadata : {};
-  const shown = [name, generateName].find((text) => typeof text === 'string' && text !== '') ?? '';
-  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${String(shown)}`;
+  const changed = object ?? oldObject;
+  const name = textAt(changed, ['metadata', 'name']) || textAt(changed, ['metadata', 'generateName']);
+  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
 }
 
 /** Returns the AdmissionReview with the answer, as JSON. */

@@ -7,8 +7,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonLimits, jsonExcess } from '../base/json.ts';
 import { findKeyVaults } from '../render/find.ts';
+import { textAt } from '../render/into/data.ts';
 import { prepare } from '../render/prepare.ts';
-import { originOf } from '../render/remarks.ts';
+import { fieldPathOf } from '../render/remarks.ts';
 import { type CheckContext, checkManifests } from '../spc/check.ts';
 import type { CloudFile } from '../spc/cloud.ts';
 import type { Finding } from '../spc/finding.ts';
@@ -48,6 +49,8 @@ interface Mistakes {
  */
 const CHECKED_LIMITS: JsonLimits = { bytes: 320 * 1024, entries: 2_000, depth: 60 };
 
+/** With it begins the path of a finding in a field of a broker resource, such as `keyVault.vault.name`. */
+const ROOT = 'keyVault';
 const CHECKED_OPERATIONS: readonly string[] = ['CREATE', 'UPDATE'];
 /** Fields that an author does not write; a change of one of them is not checked. */
 const NOT_CHECKED: readonly string[] = ['metadata', 'status'];
@@ -88,11 +91,12 @@ function brokerMistakes(text: string): Mistakes {
   const warnings: string[] = [];
   for (const { severity, message } of remarks) if (severity === 'error') errors.push(message);
   for (const one of found) {
-    const [, place = ''] = /^(?:.*, )?(.*)\.keyVault$/s.exec(originOf(one)) ?? [];
-    const fieldOf = (path: string) => (path.startsWith('keyVault') ? `${place}.${path}` : `${place}.keyVault`);
+    const field = fieldPathOf(one);
+    const fieldOf = (path: string) => (path.startsWith(ROOT) ? `${field}${path.slice(ROOT.length)}` : field);
     for (const finding of prepare(one, {}).field.findings) {
       // `render` takes a placeholder for one that is filled in later. Here, nothing fills it in any more.
-      const isNotable = finding.severity === 'warning' || isPlaceholder(valueAt({ keyVault: one.data }, finding.path));
+      const isNotable =
+        finding.severity === 'warning' || isPlaceholder(textAt({ [ROOT]: one.data }, finding.path.split('.')));
       if (finding.severity === 'error') errors.push(sentenceOf(finding, fieldOf));
       else if (isNotable) warnings.push(sentenceOf(finding, fieldOf));
     }
@@ -109,14 +113,6 @@ function sentenceOf({ path, message }: Finding, fieldOf: (path: string) => strin
 /** Returns the path in the SecretProviderClass of a path that begins with a parameter. */
 function parameterField(path: string): string {
   return /^(spec|metadata)\b/.test(path) ? path : `spec.parameters.${path}`;
-}
-
-/** Returns the text at a path such as `keyVault.vault.name` of plain data; empty if there is none. */
-function valueAt(data: unknown, path: string): string {
-  let value: unknown = data;
-  for (const name of path.split('.'))
-    value = typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : '';
-  return typeof value === 'string' ? value : '';
 }
 
 /** Returns the parts of an object that its author writes. */

@@ -1,6 +1,6 @@
 /**
- * Reads plain data of a manifest, whose scalars may be texts or JSON values. Used by the files of this folder, which get
- * manifests from YAML, where every scalar is a text, and from the API server.
+ * Reads plain data of a manifest, whose scalars may be texts or JSON values: `render` reads manifests from YAML,
+ * where every scalar is a text, and the webhook gets objects from the API server.
  */
 
 /** A map of a manifest. */
