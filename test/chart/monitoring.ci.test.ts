@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger } from '../../src/base/log.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { connectProvider } from '../../src/driver/client.ts';
@@ -44,7 +45,7 @@ async function seriesNames(): Promise<ReadonlySet<string>> {
     objectNames: true,
     clock: systemClock,
     sweeper: new Sweeper(systemClock),
-    log: { ...console, with: () => undefined } as never,
+    log: silentLogger,
   });
   const types = [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)];
   return new Set(

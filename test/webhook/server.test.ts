@@ -62,6 +62,21 @@ const post = (body: string | Buffer, headers: Record<string, string> = JSON_TYPE
   send({ ...to(path), method: 'POST', headers }, body);
 const reviewText = JSON.stringify(admissionReview(POD));
 
+/** From now on, a review waits until `go` is called; `asked` resolves when one has come. */
+function holdAnswers(): { readonly asked: Promise<void>; readonly go: () => void } {
+  let go = () => {};
+  const released = new Promise<Verdict>((resolve) => {
+    go = () => resolve({});
+  });
+  const asked = new Promise<void>((arrived) => {
+    answer = () => {
+      arrived();
+      return released;
+    };
+  });
+  return { asked, go };
+}
+
 describe('reviews', () => {
   test('are answered with the verdict and the uid of the request', async () => {
     await start();
@@ -132,14 +147,7 @@ describe('a request that is no review', () => {
   test('is refused while the bodies under way take all the room, and the next are answered', async () => {
     const size = 400;
     await start({ allBodyBytes: reviewText.length + size });
-    let go = () => {};
-    const asked = new Promise<void>((arrived) => {
-      answer = () =>
-        new Promise((resolve) => {
-          go = () => resolve({});
-          arrived();
-        });
-    });
+    const { asked, go } = holdAnswers();
     const first = post(reviewText);
     await asked;
     expect(await post('x'.repeat(size + 1))).toEqual({ status: 503, body: 'too many requests are under way' });
@@ -209,14 +217,7 @@ test('readiness says why it is not ready', async () => {
 
 test('the end waits for the requests under way, and takes no others', async () => {
   await start();
-  let go = () => {};
-  const asked = new Promise<void>((arrived) => {
-    answer = () =>
-      new Promise((resolve) => {
-        go = () => resolve({});
-        arrived();
-      });
-  });
+  const { asked, go } = holdAnswers();
   const last = post(reviewText);
   await asked;
   const stopped = server.stop(60_000);
