@@ -6,16 +6,18 @@
 import { ProviderError } from '../base/errors.ts';
 import { nearest, quote } from '../base/words.ts';
 import { render } from '../render/render.ts';
-import { type CheckContext, checkManifests } from '../spc/check.ts';
+import type { CheckContext } from '../spc/check.ts';
 import type { Finding } from '../spc/finding.ts';
 import { withLanguages } from '../spc/languages.ts';
 import type { KubeApi } from './api.ts';
-import { isOurs, type KubeObject, nameOf, STORE_API } from './objects.ts';
-import { isBrokerType, pathOfType, readTypes } from './resource-types.ts';
+import { CLASS_TYPE, checkClass, readClasses, withField } from './classes.ts';
+import { listNoted } from './lists.ts';
+import { isOurs, type KubeObject, nameOf } from './objects.ts';
+import { isBrokerType, isNamed, pathOfType, type ResourceType, readTypes } from './resource-types.ts';
 
 /** A finding about an object of the cluster. */
 export interface LiveFinding {
-  readonly severity: 'error' | 'warning' | 'note';
+  readonly severity: Finding['severity'];
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
@@ -43,47 +45,37 @@ export interface LiveScope {
 }
 
 interface Live {
-  readonly kind: string;
+  readonly type: ResourceType;
   readonly object: KubeObject;
 }
-
-const MAX_OBJECTS = 10_000;
 
 /** Checks the objects. Throws: the errors of `KubeApi`; ERR_NOT_FOUND for a name that no object has. */
 export async function checkLive(api: KubeApi, { namespace, names, check }: LiveScope): Promise<LiveReport> {
   const notes: string[] = [];
-  const below = namespace === '' ? '' : `/namespaces/${namespace}`;
-  const { items, cut } = await api.list(`${STORE_API}${below}/secretproviderclasses`, { max: MAX_OBJECTS });
-  if (cut) notes.push(`only the first ${MAX_OBJECTS} SecretProviderClasses were read; choose a namespace with -n`);
-  const classes = items.filter((one) => isOurs(one, check.providerNames)).map(liveClass);
+  const classes = (await readClasses(api, namespace, notes))
+    .filter((one) => isOurs(one, check.providerNames))
+    .map((object) => ({ type: CLASS_TYPE, object }));
   const brokers = await readBrokers(api, namespace, notes);
   const all = [...classes, ...brokers];
   const chosen = names.length === 0 ? all : names.flatMap((name) => chooseNamed(name, all));
   const findings: LiveFinding[] = [];
   let resources = 0;
   for (const one of chosen) {
-    const found = one.kind === 'SecretProviderClass' ? await classFindings(one, check) : await fieldFindings(one);
+    const found = one.type === CLASS_TYPE ? await classFindings(one, check) : await fieldFindings(one);
     if (found === undefined) continue;
-    if (one.kind !== 'SecretProviderClass') resources++;
+    if (one.type !== CLASS_TYPE) resources++;
     findings.push(...found);
   }
-  const count = chosen.filter(({ kind }) => kind === 'SecretProviderClass').length;
+  const count = chosen.filter(({ type }) => type === CLASS_TYPE).length;
   return { classes: count, resources, findings, notes };
-}
-
-function liveClass(object: KubeObject): Live {
-  // Items of a list do not name their kind.
-  const kind = 'SecretProviderClass';
-  return { kind, object: { ...object, apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind } };
 }
 
 async function readBrokers(api: KubeApi, namespace: string, notes: string[]): Promise<readonly Live[]> {
   const found: Live[] = [];
   try {
     for (const type of (await readTypes(api)).filter(isBrokerType)) {
-      const { items, cut } = await api.list(pathOfType(type, namespace), { max: MAX_OBJECTS });
-      if (cut) notes.push(`only the first ${MAX_OBJECTS} ${type.plural} were read; choose a namespace with -n`);
-      found.push(...items.map((object) => ({ kind: type.kind, object: { ...object, kind: type.kind } })));
+      const items = await listNoted(api, pathOfType(type, namespace), { what: type.plural, notes });
+      found.push(...items.map((object) => ({ type, object: { ...object, kind: type.kind } })));
     }
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
@@ -94,9 +86,7 @@ async function readBrokers(api: KubeApi, namespace: string, notes: string[]): Pr
 
 function chooseNamed(wanted: string, all: readonly Live[]): readonly Live[] {
   const [name = '', kind = ''] = wanted.split('/').reverse();
-  const isKind = (one: Live) =>
-    kind === '' || [one.kind, `${one.kind}s`].some((known) => same(known, kind)) || isShort(one, kind);
-  const found = all.filter((one) => nameOf(one.object).name === name && isKind(one));
+  const found = all.filter(({ type, object }) => nameOf(object).name === name && (kind === '' || isNamed(type, kind)));
   if (found.length > 0) return found;
   const near = nearest(
     name,
@@ -109,27 +99,13 @@ function chooseNamed(wanted: string, all: readonly Live[]): readonly Live[] {
   );
 }
 
-function same(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
-}
-
-function isShort({ kind }: Live, word: string): boolean {
-  return kind === 'SecretProviderClass' && ['spc', 'secretproviderclasses'].some((known) => same(known, word));
-}
-
-async function classFindings({ kind, object }: Live, check: CheckContext): Promise<readonly LiveFinding[]> {
-  const { findings, manifests } = await checkManifests(JSON.stringify(object), check);
-  const found = [...findings, ...manifests.flatMap((one) => one.findings)];
+async function classFindings({ type: { kind }, object }: Live, check: CheckContext): Promise<readonly LiveFinding[]> {
+  const found = await checkClass(object, check);
   return found.map((finding) => ({ severity: finding.severity, kind, ...nameOf(object), message: withField(finding) }));
 }
 
-/** Returns the message of a finding, with its field if it does not name it: there is no line to point at. */
-export function withField({ path, message }: Finding): string {
-  return path === '' || message.includes(path) ? message : `${message} (${path})`;
-}
-
 /** Returns the findings about the `keyVault` fields of a resource; undefined if it has none. */
-async function fieldFindings({ kind, object }: Live): Promise<readonly LiveFinding[] | undefined> {
+async function fieldFindings({ type: { kind }, object }: Live): Promise<readonly LiveFinding[] | undefined> {
   const source = { name: kind, text: JSON.stringify(object) };
   const { volumes, remarks } = await withLanguages(() => render([source]));
   if (volumes.length === 0 && remarks.length === 0) return undefined;

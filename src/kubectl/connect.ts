@@ -18,11 +18,12 @@ import { type Workload, workloadOf } from '../render/into/workload.ts';
 import { DEFAULT_MOUNT_PATH } from '../render/mount-path.ts';
 import { type Rendering, type RenderOptions, render } from '../render/render.ts';
 import { classOf } from '../render/volume.ts';
-import { type CheckContext, checkManifests } from '../spc/check.ts';
+import type { CheckContext } from '../spc/check.ts';
 import { withLanguages } from '../spc/languages.ts';
 import type { KubeApi } from './api.ts';
 import type { Write } from './apply.ts';
-import { at, type KubeObject, nameOf, objectsAt, STORE_API, textAt } from './objects.ts';
+import { CLASS_TYPE, checkClass, readClasses } from './classes.ts';
+import { at, type KubeObject, nameOf, objectsAt, textAt } from './objects.ts';
 import { pathOfType, type ResourceType, readTypes, typeNamed } from './resource-types.ts';
 
 /** What is connected. */
@@ -48,15 +49,6 @@ export interface ConnectPlan {
   readonly workload: { readonly type: ResourceType; readonly name: string };
 }
 
-const MAX_CLASSES = 10_000;
-const CLASS_TYPE: ResourceType = {
-  group: 'secrets-store.csi.x-k8s.io',
-  version: 'v1',
-  kind: 'SecretProviderClass',
-  plural: 'secretproviderclasses',
-  names: ['secretproviderclass', 'secretproviderclasses', 'spc'],
-  namespaced: true,
-};
 /** Groups of the API server's own workloads, whose lists it merges by name. */
 const MERGED_GROUPS: readonly string[] = ['', 'apps', 'batch'];
 
@@ -69,12 +61,12 @@ export async function planConnect(api: KubeApi, request: ConnectRequest): Promis
   if (name === '' || rest.length > 0)
     throw new ProviderError('ERR_USAGE', `${quote(request.workload)} is no workload; the form is deploy/NAME`);
   const [type, resourceType] = [typeNamed(kind, types), typeNamed(item.kind, types)];
+  const notes: string[] = [];
+  const existing = await readClasses(api, namespace, notes);
   const [live, resource] = await Promise.all([
     getObject(api, { type, namespace, name }),
     getObject(api, { type: resourceType, namespace, name: item.name }),
   ]);
-  const { items } = await api.list(`${STORE_API}/namespaces/${namespace}/secretproviderclasses`, { max: MAX_CLASSES });
-  const existing = items.map((one) => ({ ...one, kind: CLASS_TYPE.kind }));
   const rendering = await renderedOf(resource, resourceType, request.options);
   const named = { ...item, kind: resourceType.kind };
   const manager = managerOf(named);
@@ -98,7 +90,7 @@ export async function planConnect(api: KubeApi, request: ConnectRequest): Promis
     ...(errors.length > 0 ? [] : await mistakesOf(classWrites, request.check)),
     ...planned.mistakes,
   ];
-  const notes = rendering.remarks.filter(({ severity }) => severity === 'note').map(({ message }) => message);
+  notes.push(...rendering.remarks.filter(({ severity }) => severity === 'note').map(({ message }) => message));
   return {
     writes: [...classWrites, ...planned.writes],
     mistakes,
@@ -163,13 +155,11 @@ function withNamespace({ metadata, ...rest }: ReturnType<typeof classOf>, namesp
 
 /** Returns what the provider would refuse in the classes, such as a placeholder of the documentation. */
 async function mistakesOf(writes: readonly Write[], check: CheckContext): Promise<readonly string[]> {
-  const reports = await Promise.all(writes.map(({ body }) => checkManifests(JSON.stringify(body), check)));
-  const found = reports.flatMap(({ manifests }) => manifests);
-  return found.flatMap(({ name, findings }) =>
-    findings.flatMap(({ severity, message }) =>
-      severity === 'error' ? [`SecretProviderClass ${name}: ${message}`] : [],
-    ),
-  );
+  const mistakes = writes.map(async ({ name, body }) => {
+    const errors = (await checkClass(body, check)).filter(({ severity }) => severity === 'error');
+    return errors.map(({ message }) => `SecretProviderClass ${name}: ${message}`);
+  });
+  return (await Promise.all(mistakes)).flat();
 }
 
 /** Returns a mistake if a class of this name exists that was made from something else. */

@@ -4,14 +4,10 @@
  */
 
 import { isJsonObject } from '../base/json.ts';
+import { DRIVER } from '../render/volume.ts';
 
 /** An object of Kubernetes. */
 export type KubeObject = Readonly<Record<string, unknown>>;
-
-/** Name of the CSI driver. */
-export const DRIVER = 'secrets-store.csi.k8s.io';
-/** Path of the driver's API. */
-export const STORE_API = '/apis/secrets-store.csi.x-k8s.io/v1';
 
 /** Returns the value at a path; undefined if there is none. */
 export function at(value: unknown, ...path: readonly string[]): unknown {

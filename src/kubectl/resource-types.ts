@@ -127,15 +127,18 @@ function typeOf(
   return { group, version, kind, plural, names: [...new Set(names)], namespaced };
 }
 
+/** True if kubectl takes a word as a name of the type. */
+export function isNamed({ names, group }: ResourceType, word: string): boolean {
+  const lower = word.toLowerCase();
+  return names.some((name) => lower === name || (group !== '' && lower === `${name}.${group}`));
+}
+
 /** Returns the type that a word names, such as `deploy`, `BrokerListener` or `deployments.apps`. Throws: ERR_USAGE. */
 export function typeNamed(word: string, types: readonly ResourceType[]): ResourceType {
-  const lower = word.toLowerCase();
-  const fits = (type: ResourceType) =>
-    type.names.some((name) => lower === name || (type.group !== '' && lower === `${name}.${type.group}`));
-  const found = types.find(fits);
+  const found = types.find((type) => isNamed(type, word));
   if (found !== undefined) return found;
   const near = nearest(
-    lower,
+    word.toLowerCase(),
     types.flatMap(({ names }) => names),
   );
   const hint = near === undefined ? 'kubectl api-resources lists them' : `did you mean ${quote(near)}?`;

@@ -6,9 +6,12 @@
 import { ProviderError } from '../base/errors.ts';
 import type { KubeApi, KubeListOptions } from './api.ts';
 import { type ClassStatus, classStatuses, FAILURES, nodeOf } from './class-status.ts';
+import { CLASS_TYPE, readClasses } from './classes.ts';
+import { listNoted } from './lists.ts';
 import type { Metrics } from './metrics.ts';
-import { classVolumesOf, isOurs, type KubeObject, STORE_API } from './objects.ts';
+import { classVolumesOf, isOurs, type KubeObject } from './objects.ts';
 import { findProviders, readAllMetrics } from './provider-pods.ts';
+import { pathOfType } from './resource-types.ts';
 
 /** The state of all classes, and notes on what could not be read. */
 export interface StatusReport {
@@ -25,7 +28,6 @@ export interface StatusScope {
   readonly providerNamespace: string | undefined;
 }
 
-const MAX_OBJECTS = 10_000;
 /** Providers whose metrics are read. */
 const MAX_PROVIDERS = 500;
 
@@ -33,22 +35,18 @@ const MAX_PROVIDERS = 500;
 export async function readStatus(api: KubeApi, scope: StatusScope): Promise<StatusReport> {
   const notes: string[] = [];
   const below = scope.namespace === '' ? '' : `/namespaces/${scope.namespace}`;
-  const list = async (path: string, what: string, wanted: Partial<KubeListOptions> = {}) => {
-    const max = MAX_OBJECTS;
+  const list = async (path: string, what: string, wanted: Omit<KubeListOptions, 'max'> = {}) => {
     try {
-      const { items, cut } = await api.list(path, { max, ...wanted });
-      if (cut) notes.push(`only the first ${max} ${what} were read; choose a namespace with -n`);
-      return items;
+      return await listNoted(api, path, { what, notes, ...wanted });
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       notes.push(`${what} are left out: ${error.message}`);
       return [];
     }
   };
-  const { items, cut } = await api.list(`${STORE_API}${below}/secretproviderclasses`, { max: MAX_OBJECTS });
-  if (cut) notes.push(`only the first ${MAX_OBJECTS} SecretProviderClasses were read; choose a namespace with -n`);
+  const all = await readClasses(api, scope.namespace, notes);
   const [statuses, pending, ...events] = await Promise.all([
-    list(`${STORE_API}${below}/secretproviderclasspodstatuses`, 'mounted volumes'),
+    list(pathOfType({ ...CLASS_TYPE, plural: 'secretproviderclasspodstatuses' }, scope.namespace), 'mounted volumes'),
     list(`/api/v1${below}/pods`, 'pods that wait for their volumes', {
       query: { fieldSelector: 'status.phase=Pending' },
       keep: (pod) => classVolumesOf(pod).length > 0,
@@ -57,9 +55,9 @@ export async function readStatus(api: KubeApi, scope: StatusScope): Promise<Stat
       list(`/api/v1${below}/events`, `events ${reason}`, { query: { fieldSelector: `reason=${reason}` } }),
     ),
   ]);
-  const classes = items.filter((one) => isOurs(one, scope.providerNames));
+  const classes = all.filter((one) => isOurs(one, scope.providerNames));
   const metrics = await metricsOf(api, { statuses, scope, notes });
-  return { classes: classStatuses({ classes, statuses, pending, events: events.flat(), metrics }, items), notes };
+  return { classes: classStatuses({ classes, statuses, pending, events: events.flat(), metrics }, all), notes };
 }
 
 async function metricsOf(

@@ -3,8 +3,9 @@
  */
 
 import { messageOf, ProviderError } from '../base/errors.ts';
+import { DRIVER } from '../render/volume.ts';
 import type { KubeApi } from './api.ts';
-import { at, DRIVER, type KubeObject, objectsAt, textAt } from './objects.ts';
+import { at, type KubeObject, objectsAt, textAt } from './objects.ts';
 import { findProviders, type LogLine, type ProviderPod, readLog } from './provider-pods.ts';
 import type { Report } from './report.ts';
 

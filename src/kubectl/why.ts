@@ -5,12 +5,13 @@
 
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { nearest, quote } from '../base/words.ts';
-import { type CheckContext, checkManifests } from '../spc/check.ts';
+import { DRIVER } from '../render/volume.ts';
+import type { CheckContext } from '../spc/check.ts';
 import type { KubeApi } from './api.ts';
 import { type Cause, causeOfEvent, causeOfLine } from './causes.ts';
-import { withField } from './check-live.ts';
+import { checkClass, pathOfClass, withField } from './classes.ts';
 import { eventCountOf, eventTimeOf } from './events.ts';
-import { type ClassVolume, classVolumesOf, DRIVER, isOurs, type KubeObject, STORE_API, textAt } from './objects.ts';
+import { type ClassVolume, classVolumesOf, isOurs, type KubeObject, textAt } from './objects.ts';
 import type { LogLine } from './provider-pods.ts';
 import { type Finding, Report } from './report.ts';
 import { lookAtNode, type NodeRequest } from './why-node.ts';
@@ -135,9 +136,8 @@ async function lookAtVolume(
     report.cause(subject, 'NO_CLASS_NAMED', 'it names no SecretProviderClass');
     return true;
   }
-  const path = `${STORE_API}/namespaces/${namespace}/secretproviderclasses/${encodeURIComponent(className)}`;
   try {
-    const object = await api.json({ path });
+    const object = await api.json({ path: pathOfClass(namespace, className) });
     if (!isOurs(object, check.providerNames)) {
       const other = quote(textAt(object, 'spec', 'provider'));
       report.add('unknown', subject, `SecretProviderClass ${className} is of the provider ${other}, not of this one`);
@@ -159,8 +159,7 @@ async function lookAtClass(
   { subject, check }: { readonly subject: string; readonly check: CheckContext },
   report: Report,
 ): Promise<void> {
-  const { manifests, findings } = await checkManifests(JSON.stringify(object), check);
-  const found = [...findings, ...manifests.flatMap((one) => one.findings)];
+  const found = await checkClass(object, check);
   const name = textAt(object, 'metadata', 'name');
   for (const finding of found) {
     const message = `SecretProviderClass ${name}: ${withField(finding)}`;

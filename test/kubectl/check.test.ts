@@ -42,7 +42,10 @@ describe('kubectl akv check', () => {
       expect((await check([`${kind}/tls-listener-manual`])).out).toContain('0 SecretProviderClasses, 1 with');
     expect((await check(['spc/tls-listener-manual'])).out).toContain('1 SecretProviderClass, 0 with');
     const { code, err } = await check(['wbe']);
-    expect([code, err]).toEqual([1, expect.stringContaining('named "wbe"; did you mean "web"?')]);
+    expect([code, err]).toEqual([
+      1,
+      'error: no SecretProviderClass and no broker resource is named "wbe"; did you mean "web"?\n',
+    ]);
   });
 
   it('fails if there is nothing to check, and gives JSON', async () => {

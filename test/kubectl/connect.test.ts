@@ -163,7 +163,7 @@ describe('kubectl akv connect', () => {
       () => [workload(['a'])],
       'BrokerListener/x',
       'deploy/mosquitto',
-      /no BrokerListener "x" in namespace shop; kubectl get/,
+      /no BrokerListener "x" in namespace shop; kubectl get brokerlisteners -A shows where it is; choose its namespace with -n\n$/,
     ],
     [
       'no such workload',

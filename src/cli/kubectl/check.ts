@@ -18,7 +18,6 @@ import {
   openCluster,
   providerNamesOf,
 } from './cluster-options.ts';
-import { withoutDriver } from './status.ts';
 
 /** The arguments of `check`. */
 export interface CheckLiveOptions extends ClusterOptions {
@@ -50,9 +49,7 @@ export function runCheckLive(names: readonly string[], options: CheckLiveOptions
     const api = await openCluster(options, io);
     const namespace = options.allNamespaces ? '' : api.access.namespace;
     const check = checkContextOf(options, io);
-    const report = await checkLive(api, { namespace, names, check }).catch((error: unknown) => {
-      throw withoutDriver(error);
-    });
+    const report = await checkLive(api, { namespace, names, check });
     for (const note of report.notes) io.stderr(`note: ${printable(note)}\n`);
     const errors = report.findings.filter(({ severity }) => severity === 'error').length;
     if (options.output === 'json') io.stdout(`${JSON.stringify({ ...report, errors }, undefined, 2)}\n`);

@@ -12,7 +12,6 @@ import { exitCodeOf, type Io, processIo } from '../io.ts';
 import { renderOptionsOf } from '../render-options.ts';
 import { checkContextOf } from './check.ts';
 import { addClusterOptions, type ClusterOptions, openCluster, providerNamesOf } from './cluster-options.ts';
-import { withoutDriver } from './status.ts';
 
 /** The arguments of `connect`. */
 export interface ConnectOptions extends ClusterOptions {
@@ -71,11 +70,7 @@ export function runConnect(
     const names = providerNamesOf(options);
     const providerName = options.provider === undefined ? names : [...names, options.provider];
     const check = checkContextOf({ ...options, providerName }, io);
-    const plan = await planConnect(api, { namespace, item: resource, workload, options: wanted, check }).catch(
-      (error: unknown) => {
-        throw withoutDriver(error);
-      },
-    );
+    const plan = await planConnect(api, { namespace, item: resource, workload, options: wanted, check });
     for (const note of new Set(plan.notes)) io.stderr(`note: ${printable(note)}\n`);
     for (const mistake of plan.mistakes) io.stderr(`error: ${printable(mistake)}\n`);
     if (plan.mistakes.length > 0) return 1;

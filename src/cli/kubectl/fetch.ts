@@ -10,7 +10,8 @@ import { directTarget } from '../../driver/direct.ts';
 import { requestFiles } from '../../driver/publish.ts';
 import type { KubeApi } from '../../kubectl/api.ts';
 import type { ClassStatus, MountedObject } from '../../kubectl/class-status.ts';
-import { at, STORE_API, textAt } from '../../kubectl/objects.ts';
+import { pathOfClass } from '../../kubectl/classes.ts';
+import { at, textAt } from '../../kubectl/objects.ts';
 import type { StatusReport } from '../../kubectl/status.ts';
 import type { CloudOptions } from '../cloud-options.ts';
 import type { Io } from '../io.ts';
@@ -50,7 +51,7 @@ async function versionsOf(
   io: Io,
 ): Promise<ReadonlyMap<string, string> | string> {
   try {
-    const object = await api.json({ path: `${STORE_API}/namespaces/${namespace}/secretproviderclasses/${name}` });
+    const object = await api.json({ path: pathOfClass(namespace, name) });
     const all = at(object, 'spec', 'parameters');
     const entries = Object.entries(isJsonObject(all) ? all : {});
     const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string');

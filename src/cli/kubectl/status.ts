@@ -5,7 +5,6 @@
 
 import { Command } from 'commander';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { ProviderError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { ClassPod, ClassStatus } from '../../kubectl/class-status.ts';
 import { spanOf } from '../../kubectl/objects.ts';
@@ -79,9 +78,7 @@ export function runStatus(options: StatusOptions, deps: StatusDeps, io: Io): Pro
       providerNames: providerNamesOf(options),
       providerNamespace: providerNamespaceOf(options),
     };
-    const read = await readStatus(api, scope).catch((error: unknown) => {
-      throw withoutDriver(error);
-    });
+    const read = await readStatus(api, scope);
     const report = options.fetch ? await fetchCurrent(read, { ...deps, options, api }, io) : read;
     for (const note of report.notes) io.stderr(`note: ${printable(note)}\n`);
     if (options.output === 'json') io.stdout(`${JSON.stringify(jsonOf(report), undefined, 2)}\n`);
@@ -111,13 +108,6 @@ function print(report: StatusReport, { options, namespace, now }: Shown, io: Io)
 /** Returns the pods that wait for the class or fail to renew it, as arguments of `why`. */
 function failingPods({ namespace, pods }: ClassStatus): readonly string[] {
   return pods.filter((pod) => !pod.mounted || (pod.failures ?? 0) > 0).map(({ name }) => `${name} -n ${namespace}`);
-}
-
-/** Explains a cluster without the driver's resources. */
-export function withoutDriver(error: unknown): unknown {
-  if (!(error instanceof ProviderError) || error.code !== 'ERR_NOT_FOUND') return error;
-  const reason = 'the cluster has no resource SecretProviderClass; install the Secrets Store CSI driver';
-  return new ProviderError('ERR_NOT_FOUND', `${error.message}: ${reason}`);
 }
 
 function tableOf({ classes }: StatusReport, { output }: StatusOptions, now: number): readonly (readonly string[])[] {
