@@ -1,5 +1,6 @@
 /**
- * Reads the objects of classes from their vaults, for `check --fetch` and `render --fetch`. Writes no file.
+ * Reads the objects of classes from their vaults, for `check --fetch`, `render --fetch` and `kubectl akv status --fetch`.
+ * Writes no file.
  */
 
 import { messageOf, ProviderError } from '../base/errors.ts';
@@ -9,7 +10,7 @@ import { type Manifests, readManifests, type SecretProviderClass } from '../driv
 import { requestFiles } from '../driver/publish.ts';
 import { MANIFEST_WARNING } from '../mount/report.ts';
 import type { Finding } from '../spc/finding.ts';
-import type { MountedFile } from '../wire/contract.ts';
+import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 import type { CloudOptions } from './cloud-options.ts';
 import type { Io } from './io.ts';
 import { warningsTo } from './logging.ts';
@@ -41,9 +42,10 @@ export interface FetchedClass {
   readonly directMount: DirectMount;
 }
 
-/** The files of a class, none if the Mount failed, and the findings about its objects. */
+/** The files of a class and its versions, none if the Mount failed, and the findings about its objects. */
 export interface FetchedFiles {
   readonly files: readonly MountedFile[];
+  readonly objectVersions: readonly ObjectVersion[];
   readonly findings: readonly Finding[];
 }
 
@@ -82,11 +84,12 @@ export async function fetchClass(
   const log = warningsTo((text, message) => message !== MANIFEST_WARNING && add('warning', text));
   const mount = await directMount(options, log);
   try {
-    return { files: (await requestFiles(directTarget(mount), request)).files, findings };
+    const { files, objectVersions } = await requestFiles(directTarget(mount), request);
+    return { files, objectVersions, findings };
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     const message = messageOf(error);
     add('error', `${message}${credentialsHint(message, options, request.pod.namespace)}`);
-    return { files: [], findings };
+    return { files: [], objectVersions: [], findings };
   }
 }

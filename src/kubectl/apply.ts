@@ -6,9 +6,10 @@
 import { createTwoFilesPatch } from 'diff';
 import { stringify } from 'yaml';
 import { ProviderError } from '../base/errors.ts';
+import { isJsonObject } from '../base/json.ts';
 import type { KubeApi } from './api.ts';
 import { type KubeObject, textAt } from './objects.ts';
-import { pathOfType, type ResourceType } from './resource-types.ts';
+import { pathOfObject, type ResourceType } from './resource-types.ts';
 
 /** One object to write. */
 export type Write = {
@@ -47,7 +48,7 @@ export async function writeObject(
     ...(dryRun ? { dryRun: 'All' } : {}),
     ...(isApply && forceConflicts ? { force: 'true' } : {}),
   });
-  const path = `${pathOfType(write.type, write.namespace)}/${encodeURIComponent(write.name)}?${query}`;
+  const path = `${pathOfObject(write.type, write.namespace, write.name)}?${query}`;
   // JSON is YAML, the form that the API server takes for an apply.
   const type = isApply ? 'application/apply-patch+yaml' : 'application/json-patch+json';
   try {
@@ -75,7 +76,7 @@ export function diffOf({ type, namespace, name, live }: Write, merged: KubeObjec
 
 function textOf(object: KubeObject, { kind }: ResourceType): string {
   const { status: _, metadata, kind: __, apiVersion, ...rest } = object;
-  const entries = Object.entries(typeof metadata === 'object' && metadata !== null ? metadata : {});
+  const entries = Object.entries(isJsonObject(metadata) ? metadata : {});
   const own = Object.fromEntries(entries.filter(([name]) => !SERVER_FIELDS.includes(name)));
   const version = textAt(object, 'apiVersion') === '' ? {} : { apiVersion };
   return stringify(

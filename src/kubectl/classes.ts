@@ -21,11 +21,6 @@ export const CLASS_TYPE: ResourceType = {
   namespaced: true,
 };
 
-/** Returns the path of a class. */
-export function pathOfClass(namespace: string, name: string): string {
-  return `${pathOfType(CLASS_TYPE, namespace)}/${encodeURIComponent(name)}`;
-}
-
 /**
  * Returns the classes of a namespace, or of all if it is empty, with their kind, which items of a list need not name.
  * Throws: the errors of `KubeApi`; ERR_NOT_FOUND with the next step if the cluster does not know the type.

@@ -24,7 +24,7 @@ import type { KubeApi } from './api.ts';
 import type { Write } from './apply.ts';
 import { CLASS_TYPE, checkClass, readClasses } from './classes.ts';
 import { at, type KubeObject, nameOf, objectsAt, textAt } from './objects.ts';
-import { pathOfType, type ResourceType, readTypes, typeNamed } from './resource-types.ts';
+import { pathOfObject, type ResourceType, readTypes, typeNamed } from './resource-types.ts';
 
 /** What is connected. */
 export interface ConnectRequest {
@@ -121,7 +121,7 @@ async function getObject(
   { type, namespace, name }: { readonly type: ResourceType; readonly namespace: string; readonly name: string },
 ): Promise<KubeObject> {
   try {
-    return await api.json({ path: `${pathOfType(type, namespace)}/${encodeURIComponent(name)}` });
+    return await api.json({ path: pathOfObject(type, namespace, name) });
   } catch (error) {
     if (!(error instanceof ProviderError) || error.code !== 'ERR_NOT_FOUND') throw error;
     const remedy = `kubectl get ${type.plural} -A shows where it is; choose its namespace with -n`;

@@ -50,6 +50,11 @@ export function pathOfType({ group, version, plural, namespaced }: ResourceType,
   return namespaced && namespace !== '' ? `${base}/namespaces/${namespace}/${plural}` : `${base}/${plural}`;
 }
 
+/** Returns the path of an object. */
+export function pathOfObject(type: ResourceType, namespace: string, name: string): string {
+  return `${pathOfType(type, namespace)}/${encodeURIComponent(name)}`;
+}
+
 /** Returns `version` or `group/version`. */
 export function apiVersionOf({ group, version }: ResourceType): string {
   return group === '' ? version : `${group}/${version}`;

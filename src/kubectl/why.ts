@@ -9,11 +9,12 @@ import { DRIVER } from '../render/volume.ts';
 import type { CheckContext } from '../spc/check.ts';
 import type { KubeApi } from './api.ts';
 import { type Cause, causeOfEvent, causeOfLine } from './causes.ts';
-import { checkClass, pathOfClass, withField } from './classes.ts';
+import { CLASS_TYPE, checkClass, withField } from './classes.ts';
 import { eventCountOf, eventTimeOf } from './events.ts';
 import { type ClassVolume, classVolumesOf, isOurs, type KubeObject, textAt } from './objects.ts';
 import type { LogLine } from './provider-pods.ts';
 import { type Finding, Report } from './report.ts';
+import { pathOfObject } from './resource-types.ts';
 import { lookAtNode, type NodeRequest } from './why-node.ts';
 
 /** An event of the pod. */
@@ -137,7 +138,7 @@ async function lookAtVolume(
     return true;
   }
   try {
-    const object = await api.json({ path: pathOfClass(namespace, className) });
+    const object = await api.json({ path: pathOfObject(CLASS_TYPE, namespace, className) });
     if (!isOurs(object, check.providerNames)) {
       const other = quote(textAt(object, 'spec', 'provider'));
       report.add('unknown', subject, `SecretProviderClass ${className} is of the provider ${other}, not of this one`);

@@ -5,18 +5,16 @@
 
 import { messageOf, ProviderError } from '../../base/errors.ts';
 import { isJsonObject } from '../../base/json.ts';
-import { KUBELET_DEADLINE_MS } from '../../driver/client.ts';
-import { directTarget } from '../../driver/direct.ts';
-import { requestFiles } from '../../driver/publish.ts';
 import type { KubeApi } from '../../kubectl/api.ts';
 import type { ClassStatus, MountedObject } from '../../kubectl/class-status.ts';
-import { pathOfClass } from '../../kubectl/classes.ts';
+import { CLASS_TYPE } from '../../kubectl/classes.ts';
 import { at, textAt } from '../../kubectl/objects.ts';
+import { pathOfObject } from '../../kubectl/resource-types.ts';
 import type { StatusReport } from '../../kubectl/status.ts';
+import { fetchClass } from '../check-fetch.ts';
 import type { CloudOptions } from '../cloud-options.ts';
 import type { Io } from '../io.ts';
-import { warningsTo } from '../logging.ts';
-import { credentialsHint, KUBELET_PATH, REQUEST_DEFAULTS, type RequestOptions, requestOf } from '../mount-request.ts';
+import type { RequestOptions } from '../mount-request.ts';
 import type { DirectMount } from '../provider.ts';
 
 /** The parts of the program that the Mounts need. */
@@ -50,8 +48,9 @@ async function versionsOf(
   { directMount, options, api }: FetchParts,
   io: Io,
 ): Promise<ReadonlyMap<string, string> | string> {
+  const failure = (message: string) => `${namespace}/${name} is not read from its vault: ${message}`;
   try {
-    const object = await api.json({ path: pathOfClass(namespace, name) });
+    const object = await api.json({ path: pathOfObject(CLASS_TYPE, namespace, name) });
     const all = at(object, 'spec', 'parameters');
     const entries = Object.entries(isJsonObject(all) ? all : {});
     const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
@@ -61,22 +60,14 @@ async function versionsOf(
       provider: textAt(object, 'spec', 'provider'),
       parameters: Object.fromEntries(texts),
     };
-    const parts = {
-      spc,
-      manifests: { classes: [spc], secrets: [] },
-      options: { ...REQUEST_DEFAULTS, ...options, namespace },
-    };
-    const request = await requestOf({ ...parts, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS }, io);
-    const mount = await directMount(
-      options,
-      warningsTo(() => {}),
-    );
-    const { objectVersions } = await requestFiles(directTarget(mount), request);
+    const parts = { spc, manifests: { classes: [spc], secrets: [] }, options: { ...options, namespace }, directMount };
+    const { objectVersions, findings } = await fetchClass(parts, io);
+    const error = findings.find(({ severity }) => severity === 'error');
+    if (error !== undefined) return failure(error.message);
     return new Map(objectVersions.map(({ id, version }) => [id, version]));
   } catch (error) {
     if (!(error instanceof ProviderError) || error.code === 'ERR_USAGE') throw error;
-    const message = messageOf(error);
-    return `${namespace}/${name} is not read from its vault: ${message}${credentialsHint(message, options, namespace)}`;
+    return failure(messageOf(error));
   }
 }
 
