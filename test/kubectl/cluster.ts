@@ -1,5 +1,7 @@
 // Objects of a small cluster, and the commands of the plugin run against it.
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { parse } from 'yaml';
 import { systemClock } from '../../src/base/clock.ts';
 import type { ClusterOptions } from '../../src/cli/kubectl/cluster-options.ts';
 import { type KubeStub, type StubObject, startKubeStub } from '../support/kube-stub.ts';
@@ -9,7 +11,14 @@ export const NOW = Date.parse('2026-11-29T12:00:00Z');
 /** A clock that stands still. */
 export const clock = { ...systemClock, wall: () => NOW };
 
-const TENANT = '11111111-1111-1111-1111-111111111111';
+/** The tenant of the classes. */
+export const TENANT = '11111111-1111-1111-1111-111111111111';
+
+/** A broker resource of examples/. */
+export function example(name: string, changes: object = {}): StubObject {
+  const object = parse(readFileSync(`examples/${name}.yaml`, 'utf8')) as StubObject;
+  return { ...object, metadata: { ...object.metadata, namespace: 'shop' }, ...changes };
+}
 
 /** A SecretProviderClass of the classic form. */
 export function spc(name: string, parameters: object = {}, provider = 'azure'): StubObject {

@@ -1,18 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import { type ConnectOptions, runConnect } from '../../src/cli/kubectl/connect.ts';
 import { recordedIo } from '../support/cli.ts';
 import type { StubObject } from '../support/kube-stub.ts';
-import { spc, useCluster } from './cluster.ts';
+import { example, spc, TENANT, useCluster } from './cluster.ts';
 
 const { stub, options } = useCluster();
-const TENANT = '11111111-1111-1111-1111-111111111111';
-
-function example(name: string): StubObject {
-  const object = parse(readFileSync(`examples/${name}.yaml`, 'utf8')) as StubObject;
-  return { ...object, metadata: { ...object.metadata, namespace: 'shop' } };
-}
 
 /** A workload with the given containers. */
 function workload(containers: readonly string[], changes: Partial<StubObject> = {}): StubObject {
@@ -198,7 +190,7 @@ describe('kubectl akv connect', () => {
     ],
     [
       'a resource without field',
-      () => [{ ...example('broker-listener'), spec: {} }, workload(['a'])],
+      () => [example('broker-listener', { spec: {} }), workload(['a'])],
       'BrokerListener/tls-listener-manual',
       'deploy/mosquitto',
       /has no keyVault field/,
@@ -206,10 +198,9 @@ describe('kubectl akv connect', () => {
     [
       'a resource with mistakes',
       () => [
-        {
-          ...example('broker-listener'),
+        example('broker-listener', {
           spec: { tls: { keyVault: { vault: { name: 'x' }, vaultCert: { name: 'a' } } } },
-        },
+        }),
         workload(['a']),
       ],
       'BrokerListener/tls-listener-manual',

@@ -11,12 +11,11 @@ import { NEXT_STEPS } from '../../src/kubectl/causes.ts';
 import { STATUS_OF } from '../../src/server/status.ts';
 import type { StubObject, StubRequest } from '../support/kube-stub.ts';
 import { codeBlocks, firstColumn, root, section, textOf } from '../support/markdown.ts';
-import { mounted, node, pod, spc, useCluster } from './cluster.ts';
+import { mounted, node, pod, spc, TENANT, useCluster } from './cluster.ts';
 
 const { stub } = useCluster();
 const directMount = () => Promise.reject(new Error('no Mount is asked for'));
 const PAGE = 'docs/kubectl.md';
-const TENANT = '11111111-1111-1111-1111-111111111111';
 const NAMESPACE = 'azure-iot-operations';
 const blocks = (language: string) => codeBlocks(textOf(PAGE), language);
 const commands = blocks('sh').flatMap((text) => text.trim().split('\n'));
