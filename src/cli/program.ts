@@ -62,36 +62,35 @@ async function isInputGiven(): Promise<boolean> {
 
 /** Adds `kubectl`, which is loaded when it is called: the client library of Kubernetes is large. */
 function addPlugin(program: Command): void {
+  const description = 'look at SecretProviderClasses in a cluster; as a kubectl plugin: kubectl akv';
   program.addCommand(
-    new Command('kubectl')
-      .description('look at SecretProviderClasses in a cluster; as a kubectl plugin: kubectl akv')
-      .argument('[args...]')
-      .helpOption(false)
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(async (args: string[]) => {
-        const { runPlugin } = await import('./kubectl.ts');
-        await runPlugin(args, { directMount });
-      }),
+    delegate('kubectl', description, async (args) => {
+      const { runPlugin } = await import('./kubectl.ts');
+      await runPlugin(args, { directMount });
+    }),
   );
 }
 
 /** Adds `emulator` and `demo`, which are in a separate file that the image leaves out. */
 function addLab(program: Command): void {
-  const lab = async (name: 'emulator' | 'demo', args: readonly string[]) => {
-    const { runLab } = await import('./dev-commands.ts');
-    await runLab(name, args);
-  };
-  const delegate = (name: 'emulator' | 'demo', description: string) =>
-    new Command(name)
-      .description(description)
-      .argument('[args...]')
-      .helpOption(false)
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action((args: string[]) => lab(name, args));
-  program.addCommand(delegate('emulator', 'run a small Azure on this machine: Key Vault, Entra ID, managed identity'));
-  program.addCommand(delegate('demo', 'run an example on the emulator, from broker resources to a running broker'));
+  const lab = (name: 'emulator' | 'demo', description: string) =>
+    delegate(name, description, async (args) => {
+      const { runLab } = await import('./dev-commands.ts');
+      await runLab(name, args);
+    });
+  program.addCommand(lab('emulator', 'run a small Azure on this machine: Key Vault, Entra ID, managed identity'));
+  program.addCommand(lab('demo', 'run an example on the emulator, from broker resources to a running broker'));
+}
+
+/** Makes a command that hands its words on to a program of its own. */
+function delegate(name: string, description: string, run: (args: readonly string[]) => Promise<void>): Command {
+  return new Command(name)
+    .description(description)
+    .argument('[args...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action((args: string[]) => run(args));
 }
 
 /** Returns the commands of the program, with those of the separate file in place of the ones that load it. */

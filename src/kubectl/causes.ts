@@ -32,8 +32,6 @@ export type ClusterCause =
   | 'VOLUME_NOT_READ_ONLY'
   | 'OTHER';
 
-const FOLLOW = 'do what the message says';
-
 /** The next step for each cause. */
 export const NEXT_STEPS: Readonly<Record<ErrorCode | ClusterCause, string>> = {
   ERR_BAD_REQUEST: 'update the Secrets Store CSI driver: it sends a request that the provider cannot read',
@@ -72,7 +70,7 @@ export const NEXT_STEPS: Readonly<Record<ErrorCode | ClusterCause, string>> = {
   PROVIDER_SILENT: "restart the provider's pod on this node; if it happens again, look at its log and its memory",
   SECRET_MISSING: 'create the Secret in the namespace of the pod, with the keys clientid and clientsecret',
   VOLUME_NOT_READ_ONLY: 'set csi.readOnly: true in the volume',
-  OTHER: FOLLOW,
+  OTHER: 'do what the message says',
 };
 
 /** Returns a cause with its next step. */

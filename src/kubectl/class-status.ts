@@ -89,7 +89,7 @@ export function classStatuses(read: ReadObjects, all: readonly KubeObject[]): re
     .flatMap(waitingPodsOf)
     .filter(({ namespace, name, className }) => !seen.has(`${namespace}/${name}/${className}`));
   const pods = groupBy([...mounted, ...waiting], ({ namespace, className }) => `${namespace}/${className}`);
-  const failures = failuresOf(read);
+  const failures = failuresOf(read, mounted);
   const known = new Set(all.map((one) => keyOf(nameOf(one))));
   const named = read.classes.map((one) => ({ ...nameOf(one), exists: true }));
   const missing = [...pods]
@@ -157,9 +157,9 @@ function podsOf(seen: readonly SeenPod[], metrics: Metrics): readonly ClassPod[]
 }
 
 /** Returns the newest failure of each class: by the volume that the event names, in a pod that waits or has mounted. */
-function failuresOf({ events, pending, statuses }: ReadObjects): ReadonlyMap<string, Failure> {
+function failuresOf({ events, pending }: ReadObjects, mountedPods: readonly SeenPod[]): ReadonlyMap<string, Failure> {
   const volumes = new Map(pending.map((pod) => [keyOf(nameOf(pod)), classVolumesOf(pod)]));
-  const mounted = groupBy(statuses.map(mountedPodOf), keyOf);
+  const mounted = groupBy(mountedPods, keyOf);
   const found = new Map<string, Failure>();
   for (const event of events) {
     const message = textAt(event, 'message');

@@ -7,7 +7,7 @@ import { ProviderError } from '../base/errors.ts';
 import type { KubeApi } from './api.ts';
 import { fieldsOf, type LogFields } from './log-lines.ts';
 import { type Metrics, parseMetrics } from './metrics.ts';
-import { at, type KubeObject, nameOf, objectsAt, textAt } from './objects.ts';
+import { type KubeObject, nameOf, numberAt, objectsAt, textAt } from './objects.ts';
 
 /** A pod of the provider. */
 export interface ProviderPod {
@@ -70,7 +70,6 @@ export function isForbidden(error: unknown): boolean {
 function providerPodOf(pod: KubeObject): ProviderPod {
   const ports = objectsAt(pod, 'spec', 'containers').flatMap((container) => objectsAt(container, 'ports'));
   const metrics = ports.find((port) => textAt(port, 'name') === 'metrics');
-  const port = at(metrics, 'containerPort');
   const statuses = objectsAt(pod, 'status', 'containerStatuses');
   return {
     ...nameOf(pod),
@@ -80,7 +79,7 @@ function providerPodOf(pod: KubeObject): ProviderPod {
     ),
     waiting:
       statuses.map((status) => textAt(status, 'state', 'waiting', 'reason')).find((reason) => reason !== '') ?? '',
-    metricsPort: typeof port === 'number' ? port : undefined,
+    metricsPort: numberAt(metrics, 'containerPort'),
   };
 }
 

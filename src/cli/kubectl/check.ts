@@ -62,7 +62,8 @@ function print({ classes, resources, findings }: LiveReport, errors: number, io:
   for (const { severity, kind, namespace, name, message } of findings)
     io.stdout(`${printable(`${kind} ${namespace}/${name}: ${severity}: ${message}`)}\n`);
   const checked = `${classes} SecretProviderClass${classes === 1 ? '' : 'es'}, ${resources} with keyVault fields`;
-  io.stdout(`${checked} checked: ${errors} error${errors === 1 ? '' : 's'}, ${findings.length - errors} notes\n`);
+  const notes = findings.length - errors;
+  io.stdout(`${checked} checked: ${errors} error${errors === 1 ? '' : 's'}, ${notes} note${notes === 1 ? '' : 's'}\n`);
 }
 
 /** Returns how classes are checked: with the defaults of the provider, in the public cloud. */

@@ -9,6 +9,7 @@ import type { KubeApi } from '../../kubectl/api.ts';
 import { diffOf, writeObject } from '../../kubectl/apply.ts';
 import { type ConnectPlan, planConnect } from '../../kubectl/connect.ts';
 import { exitCodeOf, type Io, processIo } from '../io.ts';
+import { collected } from '../mount-request.ts';
 import { renderOptionsOf } from '../render-options.ts';
 import { checkContextOf } from './check.ts';
 import { addClusterOptions, type ClusterOptions, openCluster, providerNamesOf } from './cluster-options.ts';
@@ -47,10 +48,7 @@ export function connectCommand(): Command {
     .option('--directory-id <guid>', 'Microsoft Entra tenant ID that replaces placeholders such as <AKV directory ID>')
     .option('--provider <name>', 'name of the provider in the SecretProviderClasses (default: azure)')
     .option('--mount-path <template>', 'as for akv-csi render (default: /mnt/secrets-store)')
-    .option('--file-name <role=name>', 'as for akv-csi render; repeatable', (value: string, all: string[] = []) => [
-      ...all,
-      value,
-    ])
+    .option('--file-name <role=name>', 'as for akv-csi render; repeatable', collected)
     .addHelpText('after', HELP)
     .action(async (resource: string, workload: string, options: ConnectOptions) => {
       process.exitCode = await runConnect({ resource, workload }, options, processIo);
