@@ -4,6 +4,7 @@
  */
 
 import { isJsonObject } from '../base/json.ts';
+import { valueAt } from '../render/into/data.ts';
 import { DRIVER } from '../render/volume.ts';
 
 /** An object of Kubernetes. */
@@ -11,7 +12,7 @@ export type KubeObject = Readonly<Record<string, unknown>>;
 
 /** Returns the value at a path; undefined if there is none. */
 export function at(value: unknown, ...path: readonly string[]): unknown {
-  return path.reduce<unknown>((holder, name) => (isJsonObject(holder) ? holder[name] : undefined), value);
+  return valueAt(value, path);
 }
 
 /** Returns the text at a path; empty if there is none. */
