@@ -3,7 +3,7 @@
  * Called by find.ts for every map on the path to a `keyVault` field.
  */
 
-import { childOf, type MapTree } from '../spc/yaml/tree.ts';
+import { type MapTree, textOf } from '../spc/yaml/tree.ts';
 
 /**
  * The Kubernetes object, or resource of an ARM template, that a field belongs to. A text is empty if the object does
@@ -31,14 +31,14 @@ export function resourceAt(map: MapTree, outer: Resource, path: readonly (string
 }
 
 function kubernetesResourceAt(map: MapTree, outer: Resource, path: readonly (string | number)[]): Resource | undefined {
-  const kind = textAt(map, 'kind');
+  const kind = textOf(map, 'kind');
   const isItem = outer.kind.endsWith('List') && path.length === 2 && path[0] === 'items';
   const isObject = kind !== '' && (map.entries.has('metadata') || map.entries.has('apiVersion'));
   if (!isObject && !isItem) return undefined;
   return {
     kind: kind || outer.kind.slice(0, -'List'.length),
-    name: textAt(map, 'metadata', 'name') || textAt(map, 'metadata', 'generateName'),
-    namespace: textAt(map, 'metadata', 'namespace'),
+    name: textOf(map, 'metadata', 'name') || textOf(map, 'metadata', 'generateName'),
+    namespace: textOf(map, 'metadata', 'namespace'),
   };
 }
 
@@ -47,8 +47,8 @@ function kubernetesResourceAt(map: MapTree, outer: Resource, path: readonly (str
  * part.
  */
 function armResourceAt(map: MapTree, outer: Resource): Resource | undefined {
-  const type = textAt(map, 'type');
-  const name = textAt(map, 'name');
+  const type = textOf(map, 'type');
+  const name = textOf(map, 'name');
   const isInner = outer.isArm === true && !type.includes('/');
   if (type === '' || name === '' || !map.entries.has('properties')) return undefined;
   if (!isInner && !/^[\w.-]+\/[\w./-]+$/.test(type)) return undefined;
@@ -58,9 +58,4 @@ function armResourceAt(map: MapTree, outer: Resource): Resource | undefined {
     namespace: '',
     isArm: true,
   };
-}
-
-function textAt(map: MapTree, ...path: readonly string[]): string {
-  const value = path.reduce(childOf, map);
-  return value?.kind === 'text' ? value.text : '';
 }

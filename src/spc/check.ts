@@ -15,7 +15,7 @@ import { CLASSIC_NAMES } from './parameter-names.ts';
 import { withPlaceholder } from './placeholder.ts';
 import { checkSecretObjects } from './secret-objects.ts';
 import { type ManifestPart, readManifestParts } from './yaml/manifests.ts';
-import { childOf, type Tree, type YamlError } from './yaml/tree.ts';
+import { childOf, type Tree, textOf, type YamlError } from './yaml/tree.ts';
 
 /** The result for one SecretProviderClass. */
 export interface CheckedManifest {
@@ -165,6 +165,5 @@ function lineOf(tree: Tree | undefined, name: string): number | undefined {
 }
 
 function textAt(tree: Tree | undefined, name: string): string {
-  const value = childOf(tree, name);
-  return value?.kind === 'text' ? value.text.trim() : '';
+  return textOf(tree, name).trim();
 }

@@ -4,7 +4,7 @@
  */
 
 import { nearest, quote } from '../base/words.ts';
-import { childOf, type Tree } from './yaml/tree.ts';
+import { childOf, type Tree, textOf } from './yaml/tree.ts';
 
 /** Limits of the search for a `keyVault` field: levels, and values. */
 const MAX_DEPTH = 20;
@@ -40,8 +40,8 @@ export function foreignKind(document: Tree): string | undefined {
     );
     return isPatch && document.items.length > 0 ? `this is a JSON patch; ${KUSTOMIZE}` : undefined;
   }
-  const kind = textAt(document, 'kind');
-  const name = textAt(childOf(document, 'metadata'), 'name');
+  const kind = textOf(document, 'kind');
+  const name = textOf(childOf(document, 'metadata'), 'name');
   const what = `${quote(`${kind} ${name}`.trim())}`;
   if (kind === 'Kustomization') return `${what} is not a manifest to apply; ${KUSTOMIZE}`;
   if (kind === 'HelmRelease') return `${what} is not a manifest to apply; ${HELM}`;
@@ -70,9 +70,4 @@ function hasKeyVault(tree: Tree, { depth, left }: Search): boolean {
     ([name, { value }]) =>
       (name === 'keyVault' && childOf(value, 'vault')?.kind === 'map') || hasKeyVault(value, below),
   );
-}
-
-function textAt(tree: Tree | undefined, name: string): string {
-  const value = childOf(tree, name);
-  return value?.kind === 'text' ? value.text : '';
 }

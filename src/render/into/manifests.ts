@@ -5,7 +5,7 @@
 
 import { foreignFile } from '../../spc/foreign-text.ts';
 import { countDocumentMarks, readStream } from '../../spc/yaml/stream.ts';
-import { childOf, kindOf, plainOf, type Tree } from '../../spc/yaml/tree.ts';
+import { childOf, kindOf, plainOf, type Tree, textOf } from '../../spc/yaml/tree.ts';
 import { type Found, type FoundKeyVault, findKeyVaults, type Source } from '../find.ts';
 import { lastUpTo } from '../lines.ts';
 import type { Remark } from '../remark.ts';
@@ -142,8 +142,3 @@ function foreignProblem(tree: Tree): string | undefined {
 const REMEDY = 'take it out of the stream';
 const KUSTOMIZE = 'apply it first: kubectl kustomize DIR | akv-csi render --into -';
 const HELM = 'render the chart first: helm template RELEASE CHART | akv-csi render --into -';
-
-function textOf(tree: Tree, name: string): string {
-  const value = childOf(tree, name);
-  return value?.kind === 'text' ? value.text : '';
-}

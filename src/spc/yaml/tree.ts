@@ -84,6 +84,12 @@ export function childOf(tree: Tree | undefined, name: string): Tree | undefined 
   return tree?.kind === 'map' ? tree.entries.get(name)?.value : undefined;
 }
 
+/** Returns the text at a path of names; empty if there is none. */
+export function textOf(tree: Tree | undefined, ...path: readonly string[]): string {
+  const value = path.reduce(childOf, tree);
+  return value?.kind === 'text' ? value.text : '';
+}
+
 /** Returns the kind of a tree in the words of an error message, without its contents. */
 export function kindOf(tree: Tree): string {
   switch (tree.kind) {
