@@ -91,13 +91,12 @@ export async function writePkcs12(contents: Pkcs12Contents, form: Pkcs12Form): P
   const parts: Asn1[] = [];
   if (keyDer !== undefined) parts.push(plainPart(await keyBag(keyDer, own, protection)));
   if (certificates.length + trusted.length > 0) {
-    const aliases = aliasesOf(trusted, friendlyName);
     const prints = trusted.map(({ fingerprint256 }) => fingerprint256);
     const plain = certificates.filter((one) => one === leaf || !prints.includes(one.fingerprint256));
     const bags = [
       ...plain.map((certificate) => certificateBag(certificate, certificate === leaf ? own : [])),
       // A leaf that signed itself is here a second time: Java trusts no entry that belongs to a key.
-      ...trusted.map((certificate, i) => certificateBag(certificate, trustOf(aliases[i] ?? ''))),
+      ...trustedBags(trusted, friendlyName),
     ];
     parts.push(await certificatePart(bags, protection));
   }
@@ -125,17 +124,18 @@ export async function writeTruststore(
     { ...PKCS12_FORMS[form], ...open, password: password ?? null, seed },
     contentsDigest(certificates.map(({ raw }) => raw)),
   );
-  const aliases = aliasesOf(certificates);
-  const bags = certificates.map((certificate, i) => certificateBag(certificate, trustOf(aliases[i] ?? '')));
-  return sealed([await certificatePart(bags, protection)], protection);
+  return sealed([await certificatePart(trustedBags(certificates), protection)], protection);
 }
 
-/** Returns the attributes with which Java lists a certificate as trusted for any purpose. */
-function trustOf(alias: string): readonly Asn1[] {
-  return [
-    attribute(OID.friendlyName, bmpString(alias)),
-    attribute(OID.trustedKeyUsage, objectIdentifier(OID.anyExtendedKeyUsage)),
-  ];
+/** Returns certificates with the attributes by which Java lists them as trusted for any purpose. */
+function trustedBags(certificates: readonly X509Certificate[], keyAlias?: string): readonly Asn1[] {
+  const aliases = aliasesOf(certificates, keyAlias);
+  return certificates.map((certificate, i) =>
+    certificateBag(certificate, [
+      attribute(OID.friendlyName, bmpString(aliases[i] ?? '')),
+      attribute(OID.trustedKeyUsage, objectIdentifier(OID.anyExtendedKeyUsage)),
+    ]),
+  );
 }
 
 /** A form with its password bytes, work budget and salts. */
@@ -268,12 +268,9 @@ function contentsDigest(parts: readonly Buffer[]): Buffer {
   return digest.digest();
 }
 
-/** The aliases: the common names in lower case, as Java compares them, numbered if they repeat or are in `others`. */
-function aliasesOf(
-  certificates: readonly X509Certificate[],
-  ...others: readonly (string | undefined)[]
-): readonly string[] {
-  const taken = new Set(others.map((name) => name?.toLowerCase()));
+/** The aliases: the common names in lower case, as Java compares them, numbered if they repeat or are that of the key. */
+function aliasesOf(certificates: readonly X509Certificate[], keyAlias?: string): readonly string[] {
+  const taken = new Set([keyAlias?.toLowerCase()]);
   return certificates.map((certificate) => {
     const name = (commonNameOf(certificate) ?? 'certificate').toLowerCase();
     let alias = name;
