@@ -4,6 +4,7 @@
  */
 
 import { nearest, oneOf, quote } from '../base/words.ts';
+import { partsOfFrom } from './from.ts';
 
 /** The path without an option. */
 export const DEFAULT_MOUNT_PATH = '/mnt/secrets-store';
@@ -22,9 +23,9 @@ export interface MountPathNames {
 
 /** Returns the values for a class. `from` is its `Kind/name/role`; undefined or empty for a class made by hand. */
 export function mountPathNames(className: string, from: string | undefined): MountPathNames {
-  const [kind = '', name = '', role = ''] = (from ?? '').split('/');
-  if (kind === '') return { class: className, kind: 'SecretProviderClass', name: className, role: '' };
-  return { class: className, kind, name, role };
+  const parts = partsOfFrom(from);
+  if (parts.kind === '') return { class: className, kind: 'SecretProviderClass', name: className, role: '' };
+  return { class: className, ...parts };
 }
 
 const NAMES = ['class', 'kind', 'name', 'role'] as const;

@@ -5,6 +5,7 @@
  */
 
 import { quote } from '../../base/words.ts';
+import { partsOfFrom } from '../from.ts';
 import { classOf, type RenderedVolume } from '../volume.ts';
 import { FROM } from './annotations.ts';
 import type { Change } from './changes.ts';
@@ -57,7 +58,8 @@ export function planClasses(placed: readonly PlacedVolume[], manifests: readonly
   const byPlace = new Map<string, Existing[]>();
   for (const one of existing) byPlace.set(placeOf(one.known), [...(byPlace.get(placeOf(one.known)) ?? []), one]);
   const taken = new Set<Existing>();
-  for (const one of unique(placed)) {
+  const wanted = unique(placed);
+  for (const one of wanted) {
     const { name } = one.rendered;
     const same = byPlace.get(placeOf(one.rendered)) ?? [];
     if (same.length === 0) added.push(one);
@@ -82,7 +84,7 @@ export function planClasses(placed: readonly PlacedVolume[], manifests: readonly
     changes,
     mistakes,
     known: [
-      ...unique(placed).map(({ rendered }) => classOfVolume(rendered)),
+      ...wanted.map(({ rendered }) => classOfVolume(rendered)),
       ...others.filter((one) => !left.has(one)).map(({ known }) => known),
     ],
     notes: [...left].map(({ manifest, known }) => ({
@@ -128,8 +130,9 @@ function placeOf({ name, namespace }: { readonly name: string; readonly namespac
 }
 
 /** Returns kind, name and namespace of the resource of a class as one text. */
-function resourceOf({ from = '', namespace }: { readonly from?: string; readonly namespace: string }): string {
-  return JSON.stringify([namespace, ...from.split('/').slice(0, 2)]);
+function resourceOf({ from, namespace }: { readonly from?: string; readonly namespace: string }): string {
+  const { kind, name } = partsOfFrom(from);
+  return JSON.stringify([namespace, kind, name]);
 }
 
 /** Returns the changes that bring a class of the stream up to date. Its other labels and annotations stay. */

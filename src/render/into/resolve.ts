@@ -5,9 +5,10 @@
 
 import { nearest, quote } from '../../base/words.ts';
 import { subdomainProblem } from '../../spc/kubernetes-names.ts';
+import { partsOfFrom } from '../from.ts';
 import { mountPathNames, mountPathOf } from '../mount-path.ts';
 import { type CsiVolume, csiVolume, mountOf, type VolumeMount } from '../volume.ts';
-import { DEFAULT_CONTAINER, WATCHER } from './annotations.ts';
+import { DEFAULT_CONTAINER, NODE_PUBLISH_SECRET, WATCHER } from './annotations.ts';
 import type { KnownClass } from './classes.ts';
 import { listAt, textAt } from './data.ts';
 import { type MountItem, mountPathProblem } from './items.ts';
@@ -109,12 +110,12 @@ function classesOf(item: MountItem, workload: Workload, given: Surroundings): re
 
 function isNamed(one: KnownClass, item: MountItem): boolean {
   if (isKind(item.kind, CLASS)) return one.name === item.name && item.role === undefined;
-  const [kind = '', name = ''] = one.from?.split('/') ?? [];
+  const { kind, name } = partsOfFrom(one.from);
   return isKind(item.kind, kind) && name === item.name;
 }
 
 function roleOf({ from }: KnownClass): string {
-  return (from?.split('/')[2] ?? '').toLowerCase();
+  return partsOfFrom(from).role.toLowerCase();
 }
 
 /** Returns the classes that a pod in a namespace can mount: those of its namespace, or else those of no known one. */
@@ -152,7 +153,8 @@ function missing(item: MountItem, elsewhere: readonly KnownClass[], workload: Wo
 }
 
 function resourceOf(from: string): string {
-  return from.split('/').slice(0, 2).join('/');
+  const { kind, name } = partsOfFrom(from);
+  return `${kind}/${name}`;
 }
 
 /** Returns the container of an item: the one that it names, the only one, or kubectl's default. */
@@ -189,7 +191,7 @@ function notesOf(one: KnownClass, workload: Workload, given: Surroundings): read
     );
   if (one.lacksSecret && !namesSecret(one.name, workload))
     notes.push(
-      `${CLASS} ${one.name} uses a service principal, but no Secret with its credentials is known; annotate the class with akv-csi/node-publish-secret: NAME`,
+      `${CLASS} ${one.name} uses a service principal, but no Secret with its credentials is known; annotate the class with ${NODE_PUBLISH_SECRET}: NAME`,
     );
   return notes;
 }
