@@ -12,6 +12,7 @@ import { type PodOption, parsePodOption } from '../render/into/pod-option.ts';
 import { mountPathTemplateProblem } from '../render/mount-path.ts';
 import type { RenderOptions } from '../render/render.ts';
 import { filePathProblem } from '../spc/file-path.ts';
+import { collected } from './mount-request.ts';
 import { moreOptionsGiven, type RenderMoreOptions } from './render-more-options.ts';
 
 /** The arguments of `render`. */
@@ -60,7 +61,7 @@ export function addRenderOptions(command: Command): Command {
     .option(
       '--file-name <role=name>',
       'name of the file of a role such as username-password, or of one field: KIND/NAME/ROLE=NAME; repeatable',
-      collect,
+      collected,
     )
     .option(
       '--into',
@@ -69,23 +70,19 @@ export function addRenderOptions(command: Command): Command {
     .option(
       '--pod <workload=items>',
       'with --into or --format kustomize: items for the pod of KIND/NAME that has no annotation akv-csi/mount; repeatable',
-      collect,
+      collected,
     )
     .option(
       '--resources <file>',
       'with --into: file or directory of broker resources or classes that are not printed themselves; repeatable',
-      collect,
+      collected,
     )
     .option(
       '--watch <workload=tasks>',
       'with --into: add a container that does this when files change, as the annotation akv-csi/watch does; repeatable',
-      collect,
+      collected,
     )
     .option('--watch-image <image>', 'with --into: the image of the provider, for the containers that watch');
-}
-
-function collect(value: string, previous: readonly string[] = []): readonly string[] {
-  return [...previous, value];
 }
 
 /**

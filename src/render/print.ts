@@ -69,12 +69,18 @@ function formatOf(path: string): string {
 function manifestOf(rendered: RenderedVolume): object {
   const { spec, ...manifest } = classOf(rendered);
   const { keyVault = '', ...siblings } = spec.parameters;
-  const block = new Scalar(keyVault);
-  block.type = Scalar.BLOCK_LITERAL;
-  return { ...manifest, spec: { ...spec, parameters: { keyVault: block, ...siblings } } };
+  return { ...manifest, spec: { ...spec, parameters: { keyVault: block(keyVault), ...siblings } } };
 }
 
-function toYaml(value: object): string {
+/** Returns a text that {@link toYaml} prints as a block, unchanged. */
+export function block(text: string): Scalar {
+  const scalar = new Scalar(text);
+  scalar.type = Scalar.BLOCK_LITERAL;
+  return scalar;
+}
+
+/** Returns the YAML of a value. */
+export function toYaml(value: unknown): string {
   return stringify(new Document(value, { aliasDuplicateObjects: false }), { lineWidth: 0 });
 }
 

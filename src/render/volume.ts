@@ -11,11 +11,14 @@ import { labelFor } from './names.ts';
 import type { Role } from './roles.ts';
 import type { SecretObject } from './secret-objects.ts';
 
+/** The name of the driver in the volumes of pods. */
+export const DRIVER = 'secrets-store.csi.k8s.io';
+
 /** A volume of the pod's spec. */
 export interface CsiVolume {
   readonly name: string;
   readonly csi: {
-    readonly driver: 'secrets-store.csi.k8s.io';
+    readonly driver: typeof DRIVER;
     readonly readOnly: true;
     readonly volumeAttributes: { readonly secretProviderClass: string };
     readonly nodePublishSecretRef?: { readonly name: string };
@@ -53,9 +56,6 @@ export interface RenderedVolume {
   readonly volumeMount: VolumeMount;
   readonly files: readonly ExpectedFile[];
 }
-
-/** The name of the driver in the volumes of pods. */
-export const DRIVER = 'secrets-store.csi.k8s.io';
 
 /**
  * Returns the volume of a class, with the same name, or a DNS label made of it. `secretName` is the Secret with the

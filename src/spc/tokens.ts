@@ -4,7 +4,7 @@
  * expired.
  */
 
-import { type JsonLimits, parseJson } from '../base/json.ts';
+import { isJsonObject, type JsonLimits, parseJson } from '../base/json.ts';
 import { jwtClaims } from '../base/jwt.ts';
 import { Secret } from '../base/secret.ts';
 import { clip } from '../base/words.ts';
@@ -43,10 +43,10 @@ export function findToken(tokens: Secret, audience: string, now: number): FoundT
   if (!parsed.ok) return refuse(`${UNREADABLE} ${parsed.reason}`);
   const byAudience = parsed.value;
   if (byAudience === null) return absent(audience);
-  if (!isRecord(byAudience)) return refuse(`${UNREADABLE} it is not a JSON object of tokens by audience`);
+  if (!isJsonObject(byAudience)) return refuse(`${UNREADABLE} it is not a JSON object of tokens by audience`);
   const entry = Object.hasOwn(byAudience, audience) ? byAudience[audience] : undefined;
   if (entry === undefined || entry === null) return absent(audience);
-  if (!isRecord(entry)) return refuse(`${UNREADABLE} the entry of audience ${audience} is not a JSON object`);
+  if (!isJsonObject(entry)) return refuse(`${UNREADABLE} the entry of audience ${audience} is not a JSON object`);
   const { token, expirationTimestamp } = entry;
   if (token === undefined || token === null) return absent(audience);
   if (typeof token !== 'string') return refuse(`${UNREADABLE} the token for audience ${audience} is not a string`);
@@ -58,8 +58,8 @@ export function findToken(tokens: Secret, audience: string, now: number): FoundT
 /** Returns all tokens of the kubelet's JSON; none if the text is not such JSON. */
 export function tokensIn(tokens: Secret | undefined): readonly string[] {
   const parsed = parseJson(tokens?.reveal() ?? '', TOKENS_LIMITS);
-  if (!parsed.ok || !isRecord(parsed.value)) return [];
-  const found = Object.values(parsed.value).map((entry) => (isRecord(entry) ? entry.token : undefined));
+  if (!parsed.ok || !isJsonObject(parsed.value)) return [];
+  const found = Object.values(parsed.value).map((entry) => (isJsonObject(entry) ? entry.token : undefined));
   return found.filter((token) => typeof token === 'string');
 }
 
@@ -86,10 +86,6 @@ function checkClaims(token: Secret, audience: string, now: number): FoundToken {
 function isTime(timestamp: unknown): boolean {
   if (timestamp === undefined || timestamp === null) return true;
   return typeof timestamp === 'string' && RFC3339.test(timestamp) && !Number.isNaN(Date.parse(timestamp));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Issuer and subject that a service-account token names, unverified. */

@@ -3,10 +3,11 @@
  * mounts of others. A pod that has them already needs no change.
  */
 
+import { isJsonObject } from '../../base/json.ts';
 import { quote } from '../../base/words.ts';
 import { type CsiVolume, DRIVER } from '../volume.ts';
 import { WATCHER } from './annotations.ts';
-import { type Data, isData, isSame, listAt, type Path, textAt, valueAt } from './data.ts';
+import { type Data, isSame, listAt, type Path, textAt, valueAt } from './data.ts';
 import type { PodMount } from './resolve.ts';
 import type { Workload } from './workload.ts';
 
@@ -100,7 +101,7 @@ function listChanges<T>(path: Path, existing: readonly unknown[], { wanted, matc
  * its Secret, which the class does not tell.
  */
 function over(existing: unknown, wanted: unknown): unknown {
-  if (!isData(existing) || !isData(wanted)) return wanted;
+  if (!isJsonObject(existing) || !isJsonObject(wanted)) return wanted;
   const set = Object.entries(wanted).map(([name, value]) => [name, over(valueAt(existing, [name]), value)]);
   return { ...existing, ...Object.fromEntries(set) };
 }
@@ -140,7 +141,7 @@ function mountChanges(mounts: readonly PodMount[], workload: Workload, { list, i
     {
       wanted: [...byPath.values()].map(({ volumeMount }) => volumeMount),
       match: (existing, { mountPath, name }): Match => {
-        if (textAt(existing, ['mountPath']).replace(/(.)\/+$/, '$1') !== mountPath) return { is: 'other' };
+        if (withoutEndSlashes(textAt(existing, ['mountPath'])) !== mountPath) return { is: 'other' };
         const isPart = ['subPath', 'subPathExpr'].some((field) => textAt(existing, [field]) !== '');
         if (textAt(existing, ['name']) === name && !isPart) return { is: 'ours' };
         const problem = `container ${container} has another volume at ${quote(mountPath)} (${quote(textAt(existing, ['name']))}); give the item another path: …:/PATH`;
@@ -149,6 +150,10 @@ function mountChanges(mounts: readonly PodMount[], workload: Workload, { list, i
     },
   );
   return { changes: result.changes, mistakes: [...mistakes, ...result.mistakes] };
+}
+
+function withoutEndSlashes(path: string): string {
+  return path.replace(/(.)\/+$/, '$1');
 }
 
 /**
@@ -174,7 +179,7 @@ function leftOvers(mounts: readonly PodMount[], workload: Workload): readonly st
   const leftMounts = lists.flatMap(({ container, held }) =>
     held.flatMap((mount) => {
       const [name, path] = [textAt(mount, ['name']), textAt(mount, ['mountPath'])];
-      if (!wanted.has(name) || places.has(`${container} ${name} ${path.replace(/(.)\/+$/, '$1')}`)) return [];
+      if (!wanted.has(name) || places.has(`${container} ${name} ${withoutEndSlashes(path)}`)) return [];
       return [`the mount of ${quote(name)} at ${quote(path)} in container ${container} ${stays}`];
     }),
   );
@@ -194,7 +199,7 @@ function setAt(inner: unknown, path: Path, value: unknown): unknown {
     list[key] = setAt(list[key], rest, value);
     return list;
   }
-  const map: Data = isData(inner) ? inner : {};
+  const map: Data = isJsonObject(inner) ? inner : {};
   return { ...map, [key]: setAt(valueAt(map, [key]), rest, value) };
 }
 

@@ -3,11 +3,12 @@
  * searches them.
  */
 
+import { isJsonObject } from '../../base/json.ts';
 import { parseParameters } from '../../spc/parameters.ts';
 import { DEFAULTS, readField } from '../field.ts';
 import type { RenderedVolume } from '../volume.ts';
 import { FROM, NODE_PUBLISH_SECRET } from './annotations.ts';
-import { isData, textAt, valueAt } from './data.ts';
+import { textAt, valueAt } from './data.ts';
 
 /** A SecretProviderClass, as far as pods need it. */
 export interface KnownClass {
@@ -56,8 +57,8 @@ export function classOfManifest(manifest: unknown): KnownClass | undefined {
 
 /** Returns the Secret that the parameters name, and whether they ask for a service principal. */
 function identityOf(parameters: unknown): { readonly secretName: string; readonly isPrincipal: boolean } {
-  const texts = Object.entries(isData(parameters) ? parameters : {}).flatMap(([name, value]): [string, string][] =>
-    typeof value === 'string' ? [[name, value]] : [],
+  const texts = Object.entries(isJsonObject(parameters) ? parameters : {}).flatMap(
+    ([name, value]): [string, string][] => (typeof value === 'string' ? [[name, value]] : []),
   );
   const { keyVault, ...siblings } = Object.fromEntries(texts);
   if (keyVault !== undefined) {

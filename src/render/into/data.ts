@@ -3,22 +3,19 @@
  * where every scalar is a text, and the webhook gets objects from the API server.
  */
 
+import { isJsonObject } from '../../base/json.ts';
+
 /** A map of a manifest. */
 export type Data = Readonly<Record<string, unknown>>;
 
 /** Names and list positions that lead from a map to a value in it. */
 export type Path = readonly (string | number)[];
 
-/** Returns true for a map. */
-export function isData(value: unknown): value is Data {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** Returns the value at a path, or undefined. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>((inner, key) => {
     if (Array.isArray(inner)) return typeof key === 'number' ? inner[key] : undefined;
-    return isData(inner) && Object.hasOwn(inner, key) ? inner[key] : undefined;
+    return isJsonObject(inner) && Object.hasOwn(inner, key) ? inner[key] : undefined;
   }, value);
 }
 
@@ -38,7 +35,7 @@ export function listAt(value: unknown, path: Path): readonly unknown[] {
 export function isSame(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((element, index) => isSame(element, b[index]));
-  if (isData(a) && isData(b)) {
+  if (isJsonObject(a) && isJsonObject(b)) {
     const names = Object.keys(a);
     return (
       names.length === Object.keys(b).length &&

@@ -4,10 +4,11 @@
  */
 
 import { dirname } from 'node:path/posix';
+import { isJsonObject } from '../../base/json.ts';
 import { nearest, oneOf, quote } from '../../base/words.ts';
 import type { Remark } from '../remark.ts';
 import type { Change } from './changes.ts';
-import { type Data, isData, isSame, textAt, valueAt } from './data.ts';
+import { type Data, isSame, textAt, valueAt } from './data.ts';
 import type { InputDocument, InputSource } from './manifests.ts';
 
 /** Options of the command in a function's configuration: texts, or lists of texts. */
@@ -31,7 +32,7 @@ export function functionOptions(functionConfig: unknown): {
   const given = valueAt(functionConfig, [place]);
   const options: Record<string, string | readonly string[]> = {};
   const mistakes: string[] = [];
-  for (const [name, value] of Object.entries(isData(given) ? given : {})) {
+  for (const [name, value] of Object.entries(isJsonObject(given) ? given : {})) {
     const problem = problemOf(name, value);
     if (problem !== undefined) mistakes.push(`functionConfig.${place}.${name} ${problem}`);
     else if (TEXTS.includes(name)) options[name] = String(value);
@@ -87,6 +88,6 @@ export function withPathOf(
   });
   if (annotations.length === 0) return { ...resource };
   const own = valueAt(resource, ['metadata', 'annotations']);
-  const all = { ...(isData(own) ? own : {}), ...Object.fromEntries(annotations) };
+  const all = { ...(isJsonObject(own) ? own : {}), ...Object.fromEntries(annotations) };
   return { ...resource, metadata: { ...resource.metadata, annotations: all } };
 }

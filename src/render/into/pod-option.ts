@@ -6,7 +6,7 @@
 import { nearest, quote } from '../../base/words.ts';
 import { isKind } from './kinds.ts';
 import type { InputManifest } from './manifests.ts';
-import { workloadOf } from './workload.ts';
+import { type Workload, workloadOf } from './workload.ts';
 
 /** A value of the option. */
 export interface PodOption {
@@ -34,18 +34,19 @@ export function parsePodOption(value: string, example: string): PodOption | stri
   return { target, namespace, kind, name, items: value.slice(at + 1) };
 }
 
+/** True if an option names a workload. */
+export function isTarget(workload: Workload, { kind, name, namespace }: PodOption): boolean {
+  const isNamed = isKind(kind, workload.kind) && workload.name === name;
+  return isNamed && (namespace === '' || namespace === workload.namespace);
+}
+
 /** Finds the manifest of each option of a name. A mistake says which workloads there are. */
 export function targetsOf(name: string, options: readonly PodOption[], manifests: readonly InputManifest[]) {
   const workloads = options.length === 0 ? [] : manifests.flatMap((manifest) => withWorkload(manifest));
   const targets = new Map<InputManifest, PodOption[]>();
   const mistakes: string[] = [];
   for (const option of options) {
-    const named = workloads.filter(
-      ({ workload }) =>
-        isKind(option.kind, workload.kind) &&
-        workload.name === option.name &&
-        (option.namespace === '' || option.namespace === workload.namespace),
-    );
+    const named = workloads.filter(({ workload }) => isTarget(workload, option));
     const [first, second] = named;
     const about = `${name} ${option.target}`;
     if (first === undefined)

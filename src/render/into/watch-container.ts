@@ -3,11 +3,12 @@
  * the pod has its volumes. Refuses pods where a signal could not reach the process.
  */
 
+import { isJsonObject } from '../../base/json.ts';
 import { quote } from '../../base/words.ts';
 import { DRIVER } from '../volume.ts';
 import { WATCH, WATCH_IMAGE, WATCHER } from './annotations.ts';
 import type { Change } from './changes.ts';
-import { type Data, isData, isSame, listAt, textAt, valueAt } from './data.ts';
+import { type Data, isSame, listAt, textAt, valueAt } from './data.ts';
 import type { Surroundings } from './resolve.ts';
 import { parseTasks, type WatchTasks } from './watch-items.ts';
 import type { Workload } from './workload.ts';
@@ -209,7 +210,7 @@ function containerChanges(workload: Workload, existing: Place | undefined, wante
   const all = [...(Array.isArray(volumeMounts) ? volumeMounts : []), ...kept];
   const same = Object.entries(fixed).every(([name, value]) => covers(valueAt(container, [name]), value));
   if (same && mounts.length === all.length && all.every((mount) => mounts.some((one) => covers(one, mount)))) return [];
-  const value = { resources, ...(isData(container) ? container : {}), ...fixed, volumeMounts: all };
+  const value = { resources, ...(isJsonObject(container) ? container : {}), ...fixed, volumeMounts: all };
   return [{ op: 'replace', path: [...path, 'spec', list, index], value }];
 }
 
@@ -220,7 +221,7 @@ function isDriverVolume({ spec }: Workload, name: string): boolean {
 
 /** Returns true if an existing value has everything of a wanted one. */
 function covers(existing: unknown, wanted: unknown): boolean {
-  if (!isData(wanted)) return isSame(existing, wanted);
+  if (!isJsonObject(wanted)) return isSame(existing, wanted);
   return Object.entries(wanted).every(([name, value]) => covers(valueAt(existing, [name]), value));
 }
 

@@ -3,7 +3,8 @@
  * each manifest that may ask for volumes.
  */
 
-import { isData, listAt, type Path, textAt, valueAt } from './data.ts';
+import { isJsonObject } from '../../base/json.ts';
+import { listAt, type Path, textAt, valueAt } from './data.ts';
 
 /** The pod of a manifest. */
 export interface Workload {
@@ -27,7 +28,7 @@ const PLACES: readonly Path[] = [['spec', 'template'], ['spec', 'jobTemplate', '
 
 /** Returns the pod of a manifest; undefined for a manifest without one. Lists are no manifests: pass their items. */
 export function workloadOf(manifest: unknown): Workload | undefined {
-  if (!isData(manifest)) return undefined;
+  if (!isJsonObject(manifest)) return undefined;
   const kind = textAt(manifest, ['kind']);
   const hasPod = (path: Path) => Array.isArray(valueAt(manifest, [...path, 'spec', 'containers']));
   const path = kind === 'Pod' ? [] : PLACES.find(hasPod);
@@ -51,7 +52,7 @@ export function workloadOf(manifest: unknown): Workload | undefined {
  */
 export function annotationsAt(manifest: unknown, path: Path): Readonly<Record<string, string>> {
   const annotations = valueAt(manifest, [...path, 'metadata', 'annotations']);
-  if (!isData(annotations)) return {};
+  if (!isJsonObject(annotations)) return {};
   return Object.fromEntries(
     Object.entries(annotations).map(([name, value]) => [name, typeof value === 'string' ? value : '']),
   );

@@ -62,6 +62,7 @@ export function configMapsOf(
   sources: readonly Source[],
   volumes: readonly RenderedVolume[],
 ): WantedConfigMaps {
+  if (wishes.length === 0) return { configMaps: [], mistakes: [] };
   const references = sources.flatMap(referencesIn);
   const mistakes: string[] = [];
   const configMaps: WantedConfigMap[] = [];

@@ -3,18 +3,20 @@
  * `render --format kustomize`. Refuses workloads whose lists Kustomize cannot merge.
  */
 
-import { Document, Scalar, stringify } from 'yaml';
+import { isJsonObject } from '../../base/json.ts';
 import { oneOf, quote } from '../../base/words.ts';
+import { MOUNT } from '../into/annotations.ts';
 import { applyChanges, type Change } from '../into/changes.ts';
 import { classOfManifest, classOfVolume } from '../into/classes.ts';
-import { isData, type Path, textAt, valueAt } from '../into/data.ts';
+import { type Path, textAt, valueAt } from '../into/data.ts';
 import { parseItems } from '../into/items.ts';
 import { isKind } from '../into/kinds.ts';
-import { mountInto, type Wish } from '../into/mount-into.ts';
-import type { PodOption } from '../into/pod-option.ts';
+import { type MountedInto, mountInto } from '../into/mount-into.ts';
+import { isTarget, type PodOption } from '../into/pod-option.ts';
 import type { Surroundings } from '../into/resolve.ts';
 import { workloadOf } from '../into/workload.ts';
 import { DEFAULT_MOUNT_PATH } from '../mount-path.ts';
+import { block, toYaml } from '../print.ts';
 import type { RenderedVolume } from '../volume.ts';
 
 /** What a Component is made of. */
@@ -39,17 +41,17 @@ export const CLASSES_FILE = 'akv-csi.yaml';
 /** The first line of both files. A file without it is not overwritten. */
 export const HEADER = '# Made by akv-csi render --format kustomize, which overwrites this file.\n';
 
-/** The API groups and versions of the kinds whose lists Kustomize merges by name. */
-const BUILT_IN: Readonly<Record<string, { readonly group: string; readonly version: string }>> = {
-  Deployment: { group: 'apps', version: 'v1' },
-  StatefulSet: { group: 'apps', version: 'v1' },
-  DaemonSet: { group: 'apps', version: 'v1' },
-  ReplicaSet: { group: 'apps', version: 'v1' },
-  ReplicationController: { group: '', version: 'v1' },
-  Pod: { group: '', version: 'v1' },
-  PodTemplate: { group: '', version: 'v1' },
-  Job: { group: 'batch', version: 'v1' },
-  CronJob: { group: 'batch', version: 'v1' },
+/** The `apiVersion` of the kinds whose lists Kustomize merges by name. */
+const BUILT_IN: Readonly<Record<string, string>> = {
+  Deployment: 'apps/v1',
+  StatefulSet: 'apps/v1',
+  DaemonSet: 'apps/v1',
+  ReplicaSet: 'apps/v1',
+  ReplicationController: 'v1',
+  Pod: 'v1',
+  PodTemplate: 'v1',
+  Job: 'batch/v1',
+  CronJob: 'batch/v1',
 };
 const PATHS: Readonly<Record<string, Path>> = {
   Pod: [],
@@ -73,7 +75,7 @@ export function componentOf({ volumes, pods, manifests, mountPath = DEFAULT_MOUN
   const mistakes = patched.flatMap((one) => one.mistakes);
   if (patched.length === 0) mistakes.push(NOTHING_TO_PATCH);
   // Without a target, Kustomize stops if no resource has the kind, name and namespace of the patch.
-  const patches = patched.flatMap(({ patch }) => (patch === undefined ? [] : [{ patch: block(patch) }]));
+  const patches = patched.flatMap(({ patch }) => (patch === undefined ? [] : [{ patch: block(toYaml(patch)) }]));
   const component = {
     apiVersion: 'kustomize.config.k8s.io/v1alpha1',
     kind: 'Component',
@@ -81,20 +83,13 @@ export function componentOf({ volumes, pods, manifests, mountPath = DEFAULT_MOUN
     patches,
   };
   return {
-    text: HEADER + stringify(new Document(component), { lineWidth: 0 }),
+    text: HEADER + toYaml(component),
     mistakes,
     notes: patched.flatMap((one) => one.notes),
   };
 }
 
-const NOTHING_TO_PATCH =
-  '--format kustomize needs --pod KIND/NAME=ITEMS, or a workload with the annotation akv-csi/mount among the files';
-
-function block(patch: unknown): Scalar {
-  const scalar = new Scalar(stringify(new Document(patch, { aliasDuplicateObjects: false }), { lineWidth: 0 }));
-  scalar.type = Scalar.BLOCK_LITERAL;
-  return scalar;
-}
+const NOTHING_TO_PATCH = `--format kustomize needs --pod KIND/NAME=ITEMS, or a workload with the annotation ${MOUNT} among the files`;
 
 /** Patches the workload of `--pod`: that of the files, or one that is known by its name only. */
 function patchNamed(pod: PodOption, manifests: readonly unknown[], given: Surroundings): Patched {
@@ -106,19 +101,21 @@ function patchNamed(pod: PodOption, manifests: readonly unknown[], given: Surrou
   }
   const [manifest = unseen(pod)] = found;
   if (typeof manifest === 'string') return { mistakes: [`${about}: ${manifest}`], notes: [] };
-  return patchOf(manifest, given, [{ place: about, text: pod.items }]);
+  return patchOf(manifest, mountInto(manifest, given, [{ place: about, text: pod.items }]));
 }
 
-function isNamed(manifest: unknown, { kind, name, namespace }: PodOption): boolean {
+function isNamed(manifest: unknown, pod: PodOption): boolean {
   const workload = workloadOf(manifest);
-  if (workload === undefined || workload.name !== name || !isKind(kind, workload.kind)) return false;
-  return namespace === '' || namespace === workload.namespace;
+  return workload !== undefined && isTarget(workload, pod);
 }
 
 /** Patches the workloads of the files that ask for volumes by their annotation, and that `--pod` does not name. */
 function annotated(manifests: readonly unknown[], pods: readonly PodOption[], given: Surroundings): readonly Patched[] {
   const others = manifests.filter((manifest) => !pods.some((pod) => isNamed(manifest, pod)));
-  return others.filter((manifest) => mountInto(manifest, given).asks).map((manifest) => patchOf(manifest, given, []));
+  return others.flatMap((manifest) => {
+    const mounted = mountInto(manifest, given);
+    return mounted.asks ? [patchOf(manifest, mounted)] : [];
+  });
 }
 
 /**
@@ -133,10 +130,10 @@ function unseen({ kind: written, name, namespace, items: text }: PodOption): obj
   if (mistakes.length === 0 && unnamed !== undefined)
     return `item ${quote(unnamed.text)} names no container, and the manifest of the workload is not among the files; write CONTAINER=${unnamed.text}`;
   const names = [...new Set(items.flatMap(({ container }) => container ?? []))];
-  const pod = { spec: { containers: names.map((container) => ({ name: container })) } };
+  const spec = { containers: names.map((container) => ({ name: container })) };
   const metadata = { name, ...(namespace === '' ? {} : { namespace }) };
   const path = PATHS[kind] ?? TEMPLATE;
-  return applyChanges({ kind, metadata }, [{ op: 'add', path: [...path, 'spec'], value: pod.spec }]) as object;
+  return applyChanges({ kind, metadata }, [{ op: 'add', path: [...path, 'spec'], value: spec }]) as object;
 }
 
 function unmergeable(kind: string): string {
@@ -144,15 +141,12 @@ function unmergeable(kind: string): string {
   return `${rule}; use kustomize build DIR | akv-csi render --into`;
 }
 
-function patchOf(manifest: unknown, given: Surroundings, wishes: readonly Wish[]): Patched {
+function patchOf(manifest: unknown, { changes, mistakes, notes }: MountedInto): Patched {
   const workload = workloadOf(manifest);
-  const { changes, mistakes, notes } = mountInto(manifest, given, wishes);
   if (workload === undefined || mistakes.length > 0) return { mistakes, notes };
   const { kind, name, namespace } = workload;
-  const builtIn = BUILT_IN[kind];
-  if (builtIn === undefined) return { mistakes: [`${kind} ${name}: ${unmergeable(kind)}`], notes };
-  const { group, version } = builtIn;
-  const apiVersion = group === '' ? version : `${group}/${version}`;
+  const apiVersion = BUILT_IN[kind];
+  if (apiVersion === undefined) return { mistakes: [`${kind} ${name}: ${unmergeable(kind)}`], notes };
   const named = { apiVersion, kind, metadata: { name, ...(namespace === '' ? {} : { namespace }) } };
   const patch = changes.reduce<unknown>((made, change) => merged(made, manifest, change), named);
   return { ...(changes.length === 0 ? {} : { patch }), mistakes: [], notes };
@@ -166,7 +160,7 @@ function merged(patch: unknown, original: unknown, { path, value }: Pick<Change,
   const [key, ...rest] = path;
   if (key === undefined) return Array.isArray(value) && Array.isArray(patch) ? [...patch, ...value] : value;
   if (typeof key === 'string') {
-    const map = isData(patch) ? patch : {};
+    const map = isJsonObject(patch) ? patch : {};
     return { ...map, [key]: merged(valueAt(map, [key]), valueAt(original, [key]), { path: rest, value }) };
   }
   const list: readonly unknown[] = Array.isArray(patch) ? patch : [];

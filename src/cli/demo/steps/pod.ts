@@ -5,11 +5,12 @@
 
 import { parseAllDocuments } from 'yaml';
 import { ProviderError } from '../../../base/errors.ts';
+import { isJsonObject } from '../../../base/json.ts';
 import { readManifests, type SecretProviderClass } from '../../../driver/manifests.ts';
 import { MOUNT, WATCH, WATCHER } from '../../../render/into/annotations.ts';
 import { applyChanges, type Change } from '../../../render/into/changes.ts';
 import { classOfManifest, classOfVolume, type KnownClass } from '../../../render/into/classes.ts';
-import { isData, listAt, textAt, valueAt } from '../../../render/into/data.ts';
+import { listAt, textAt, valueAt } from '../../../render/into/data.ts';
 import { mountInto } from '../../../render/into/mount-into.ts';
 import { workloadOf } from '../../../render/into/workload.ts';
 import { DEFAULT_MOUNT_PATH } from '../../../render/mount-path.ts';
@@ -63,6 +64,6 @@ function describe({ path, value }: Change): string {
   if (place === 'volumes' || of === 'volumes') return `volume ${names.join(', ')}`;
   if (place === 'volumeMounts' || of === 'volumeMounts')
     return `mount at ${values.map((one) => textAt(one, ['mountPath'])).join(', ')}`;
-  if (!isData(value)) return `${place}: ${value}`;
+  if (!isJsonObject(value)) return `${place}: ${value}`;
   return `container ${names.join()}, user ${valueAt(value, ['securityContext', 'runAsUser'])}`;
 }
