@@ -79,9 +79,9 @@ export function block(text: string): Scalar {
   return scalar;
 }
 
-/** Returns the YAML of a value. */
+/** Returns the YAML of a value. Kubernetes reads YAML 1.1: a text such as `yes` is quoted, so that it stays a text. */
 export function toYaml(value: unknown): string {
-  return stringify(new Document(value, { aliasDuplicateObjects: false }), { lineWidth: 0 });
+  return stringify(new Document(value, { version: '1.1', aliasDuplicateObjects: false }), { lineWidth: 0 });
 }
 
 function comment(text: string, indent = ''): string {

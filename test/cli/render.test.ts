@@ -82,6 +82,12 @@ describe('akv-csi render', () => {
     ]);
   });
 
+  it('quotes texts that Kubernetes would take for booleans', async () => {
+    const io = recordedIo();
+    expect(await runRender(EXAMPLES, { ...DEFAULTS, fileName: ['username-password=yes'] }, io, NO_VAULTS)).toBe(0);
+    expect(io.printed.stdout).toContain('fileName: "yes"\n');
+  });
+
   it('refuses a file name that no field takes', async () => {
     const io = recordedIo();
     expect(await runRender(EXAMPLES, { ...DEFAULTS, fileName: ['tls=x'] }, io, NO_VAULTS)).toBe(1);
