@@ -83,12 +83,12 @@ async function printClasses(
   const { configMaps, mistakes } = configMapsOf(wishes, sources, volumes);
   const problems = volumes.length === 0 ? [noField(sources)] : mistakes;
   if (printRemarks({ remarks: [], mistakes: problems }, io)) return 1;
+  const fetched = options.fetch ? await fetchRendered({ volumes, configMaps, options, ...deps }, io) : [];
+  if (fetched === undefined) return 1;
   if (options.format === 'volumes') {
     io.stdout(printPodParts(volumes));
     return 0;
   }
-  const fetched = options.fetch ? await fetchRendered({ volumes, configMaps, options, ...deps }, io) : [];
-  if (fetched === undefined) return 1;
   const text = printManifests(volumes, [...objects, ...fetched], documents);
   if (component !== undefined) return writeComponent({ ...component, volumes, sources, text }, io);
   io.stdout(text);

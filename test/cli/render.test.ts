@@ -82,6 +82,16 @@ describe('akv-csi render', () => {
     ]);
   });
 
+  it.each(['manifests', 'volumes'] as const)(
+    'with --fetch prints no %s if the vault cannot be read',
+    async (format) => {
+      const io = recordedIo();
+      const options = { ...DEFAULTS, format, directoryId: GUID, fetch: true };
+      expect(await runRender(EXAMPLES, options, io, NO_VAULTS)).toBe(1);
+      expect(io.printed.stdout).toBe('');
+    },
+  );
+
   it('quotes texts that Kubernetes would take for booleans', async () => {
     const io = recordedIo();
     expect(await runRender(EXAMPLES, { ...DEFAULTS, fileName: ['username-password=yes'] }, io, NO_VAULTS)).toBe(0);
