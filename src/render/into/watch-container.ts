@@ -203,15 +203,23 @@ function containerChanges(workload: Workload, existing: Place | undefined, wante
   const { container, list, index } = existing;
   if (!isSame(valueAt(container, ['command']), COMMAND))
     throw new WatchMistake(`the pod has another container with the name ${quote(WATCHER)}; rename that container`);
+  const place = [...path, 'spec', list, index];
+  return differencesOf(workload, container, wanted).map(([name, value]) => {
+    const op = valueAt(container, [name]) === undefined ? 'add' : 'replace';
+    return { op, path: [...place, name], value };
+  });
+}
+
+/** Returns the fields of the container that is there which have to change. The others keep the types of their values. */
+function differencesOf(workload: Workload, container: unknown, wanted: Data): readonly (readonly [string, unknown])[] {
   // Its resources may be set by hand, and the API server adds fields and mounts.
   const { resources, volumeMounts, ...fixed } = wanted;
+  const different = Object.entries(fixed).filter(([name, value]) => !covers(valueAt(container, [name]), value));
   const mounts = listAt(container, ['volumeMounts']);
   const kept = mounts.filter((mount) => !isDriverVolume(workload, textAt(mount, ['name'])));
   const all = [...(Array.isArray(volumeMounts) ? volumeMounts : []), ...kept];
-  const same = Object.entries(fixed).every(([name, value]) => covers(valueAt(container, [name]), value));
-  if (same && mounts.length === all.length && all.every((mount) => mounts.some((one) => covers(one, mount)))) return [];
-  const value = { resources, ...(isJsonObject(container) ? container : {}), ...fixed, volumeMounts: all };
-  return [{ op: 'replace', path: [...path, 'spec', list, index], value }];
+  const isMounted = mounts.length === all.length && all.every((mount) => mounts.some((one) => covers(one, mount)));
+  return isMounted ? different : [...different, ['volumeMounts', all]];
 }
 
 function isDriverVolume({ spec }: Workload, name: string): boolean {

@@ -192,6 +192,9 @@ spec:
     ]);
     expect(once.text).toContain('          args: [a,   b]\n');
     expect(filter([once.text], { watchImage: 'registry.example.com/p:1' }).text).toBe(once.text);
+    const own = once.text.replace(/( *)- name: akv-csi-watch\n/, '$&$1  livenessProbe: {periodSeconds: 5} # ours\n');
+    const changed = own.replace('image: registry.example.com/p:1', 'image: "registry.example.com/p:2"');
+    expect(filter([own], { watchImage: 'registry.example.com/p:2' }).text).toBe(changed);
   });
 
   it('may ask by an option', () => {

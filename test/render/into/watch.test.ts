@@ -182,8 +182,8 @@ describe('a pod that asks to be watched', () => {
         );
         expect(mountInto(served, given).changes).toEqual([]);
         const other = mountInto(served, { ...given, watchImage: 'other' }).changes;
-        expect(other).toHaveLength(1);
-        expect(other[0]).toMatchObject({ op: 'replace', value: { image: 'other', imagePullPolicy: 'IfNotPresent' } });
+        expect(other).toEqual([expect.objectContaining({ op: 'replace', value: 'other' })]);
+        expect(other[0]?.path.at(-1)).toBe('image');
         expect(mountInto(applyChanges(served, other), { ...given, watchImage: 'other' }).changes).toEqual([]);
       }),
       { numRuns: rounds(30, 500) },
