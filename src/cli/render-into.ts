@@ -18,6 +18,7 @@ import { intoOptionsOf, type RenderCommandOptions } from './render-options.ts';
  * Throws: ERR_USAGE.
  */
 export async function runInto(files: readonly string[], options: RenderCommandOptions, io: Io): Promise<number> {
+  // A wrong command line is refused before standard input is read.
   intoOptionsOf(options);
   const { resources: names = [] } = options;
   const count = { size: 0 };
@@ -34,7 +35,7 @@ export async function runInto(files: readonly string[], options: RenderCommandOp
 async function readSources(files: readonly string[], io: Io, count: { size: number }): Promise<readonly InputSource[]> {
   const sources: InputSource[] = [];
   for await (const source of readInputs(files, io)) {
-    count.size += source.text.length;
+    count.size += Buffer.byteLength(source.text);
     if (count.size > MAX_INPUT_BYTES)
       throw new ProviderError('ERR_USAGE', `the files are larger than ${MAX_INPUT_BYTES} bytes together`);
     sources.push(readInputSource(source));
