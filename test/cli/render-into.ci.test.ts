@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { findHelm } from '../chart/helm.ts';
 import { findKustomize } from '../support/kustomize.ts';
-import { root, textOf } from '../support/markdown.ts';
+import { codeBlocks, root, textOf } from '../support/markdown.ts';
 
+const PAGE = textOf('docs/into.md');
 const hasHelm = findHelm() !== undefined;
 const hasKustomize = findKustomize();
 const CLASS = 'broker-listener-tls-listener-manual-tls';
@@ -20,8 +21,7 @@ beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'akv-into-'));
   put('akv-csi', `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'dist/main.js')}' "$@"\n`);
   chmodSync(join(directory, 'akv-csi'), 0o755);
-  for (const [, block = '', name = ''] of textOf('docs/into.md').matchAll(/```yaml\n(# (\S+\.yaml)\n[\s\S]*?)```/g))
-    put(name, block);
+  for (const block of codeBlocks(PAGE, 'yaml')) put(/^# (\S+)\n/.exec(block)?.[1] ?? '', block);
   mkdirSync(join(directory, 'broker'));
   for (const name of ['broker-listener.yaml', 'broker-authentication.yaml'])
     cpSync(join(root, 'examples', name), join(directory, 'broker', name));
@@ -66,8 +66,7 @@ function run(command: string) {
 
 /** Returns the commands of the page that begin with a word, as they are there. */
 function commandsOf(word: string): readonly string[] {
-  const blocks = [...textOf('docs/into.md').matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block = '']) => block.trim());
-  return blocks.filter((block) => block.startsWith(word));
+  return codeBlocks(PAGE, 'sh').flatMap((block) => (block.startsWith(word) ? [block.trim()] : []));
 }
 
 function manifestsOf(text: string): readonly Record<string, unknown>[] {
@@ -150,13 +149,8 @@ describe.skipIf(!hasKustomize)('as a function of kustomize', () => {
   });
 
   it('stops kustomize after a mistake, with the mistake', () => {
-    put(
-      'deployment.yaml',
-      textOf('docs/into.md')
-        .split('```yaml\n')[1]
-        ?.split('```')[0]
-        ?.replace('BrokerListener/tls', 'BrokerListener/tsl') ?? '',
-    );
+    const [deployment = ''] = codeBlocks(PAGE, 'yaml');
+    put('deployment.yaml', deployment.replace('BrokerListener/tls', 'BrokerListener/tsl'));
     const { status, stdout, stderr } = run(commandsOf('kustomize')[0] ?? '');
     expect([status === 0, stdout]).toEqual([false, '']);
     expect(stderr).toContain('there is no BrokerListener "tsl-listener-manual" in the stream; did you mean');
