@@ -28,7 +28,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version', { timeout: LIMIT_MS },
   const aliased = (objectName: string) =>
     classicParameters([{ objectName, objectType: 'secret', objectAlias: 'secretalias' }]);
   const textsOf = (volume: Parameters<Node['look']>[0]) =>
-    Object.entries(node.look(volume).files).map(([path, { contents }]) => `${path}: ${contents}`);
+    Object.entries(node.textsOf(volume)).map(([path, text]) => `${path}: ${text}`);
 
   test('takes the class of the namespace of the pod, and no other', async () => {
     const apiVersion = 'secrets-store.csi.x-k8s.io/v1';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import { type Program, start } from '../support/process.ts';
-import { classicParameters } from './classic.ts';
 import { NEWEST_DRIVERS, realDriverWanted } from './driver.ts';
+import { BEFORE, type KnownPods, prepareKnown } from './known.ts';
 import type { PodVolume } from './kubelet.ts';
 import { type Network, provideNetwork } from './network.ts';
 import { type Node, startNode } from './node.ts';
@@ -23,7 +23,7 @@ describe.skipIf(!wanted).each(NEWEST_DRIVERS)('driver $version, the network cut'
   let network: Network;
   let provider: Program;
   let running: readonly PodVolume[];
-  let pods = 0;
+  let pods: KnownPods;
   beforeAll(async () => {
     node = await startNode({ line, rotationInterval: '1s', host: '0.0.0.0' });
     undos.push(() => node.close());
@@ -45,54 +45,37 @@ describe.skipIf(!wanted).each(NEWEST_DRIVERS)('driver $version, the network cut'
       defer: (undo) => void undos.push(undo),
     });
     await provider.until(/\bServing\b/);
-    for (const name of ['known', 'unknown']) {
-      emulator.setSecret(VAULT, name, 'before the cut');
-      const parameters = classicParameters([{ objectName: name, objectType: 'secret' }]);
-      node.addClass(name, { parameters });
-      node.addClass(`${name}-by-secret`, { parameters: { ...parameters, clientID: '' } });
-    }
+    pods = prepareKnown(node, line);
     // The one worker of a driver before v1.6 would wait many seconds for the login service, which no token needs here.
-    running = (line.rotation === 'kubelet' ? ['known', 'known-by-secret'] : ['known-by-secret']).map(pod);
+    running = (line.rotation === 'kubelet' ? ['known', 'known-by-secret'] : ['known-by-secret']).map(pods.pod);
     for (const volume of running) await node.kubelet.mount(volume);
   }, LIMIT_MS);
   afterAll(async () => {
     for (const undo of undos.reverse()) await undo();
   }, LIMIT_MS);
 
-  const pod = (secretProviderClass: string) =>
-    node.addPod({
-      name: `pod-${pods++}`,
-      secretProviderClass,
-      withCredentials: secretProviderClass.endsWith('-by-secret'),
-    });
-  const filesOf = (volume: PodVolume) =>
-    Object.fromEntries(Object.entries(node.look(volume).files).map(([path, { contents }]) => [path, `${contents}`]));
-  /** Publishes running volumes again, as a kubelet does from driver v1.6 on; a driver before does it by itself. */
-  const republish = async () => {
-    if (line.rotation === 'kubelet') await Promise.all(running.map((volume) => node.kubelet.publish(volume)));
-  };
   const expectHeld = (volumes: readonly PodVolume[], value: string) =>
-    expect(volumes.map(filesOf)).toEqual(volumes.map(() => ({ known: value })));
+    expect(volumes.map(node.textsOf)).toEqual(volumes.map(() => ({ known: value })));
 
   test('running and new pods get last known values, and fresh ones afterwards', { timeout: LIMIT_MS }, async () => {
     network.cut();
     node.emulator.setSecret(VAULT, 'known', 'after the cut');
     // Nobody waits for this pod, which has no last known value: it tries until the network is back.
-    const unknown = pod('unknown-by-secret');
+    const unknown = pods.pod('unknown-by-secret');
     const started = node.kubelet.mount(unknown);
     await eventually(async () => {
-      await republish();
+      await pods.republish(running);
       expect(provider.output('stderr')).toMatch(/"Mounted with last known values".* code=ERR_(TIMEOUT|UNREACHABLE) /);
     });
-    const added = pod('known-by-secret');
+    const added = pods.pod('known-by-secret');
     expect(await node.kubelet.publish(added)).toBeUndefined();
-    expectHeld([...running, added], 'before the cut');
-    expect(filesOf(unknown)).toEqual({});
+    expectHeld([...running, added], BEFORE);
+    expect(node.textsOf(unknown)).toEqual({});
     network.mend();
     await started;
-    expect(filesOf(unknown)).toEqual({ unknown: 'before the cut' });
+    expect(node.textsOf(unknown)).toEqual({ unknown: BEFORE });
     await eventually(async () => {
-      await republish();
+      await pods.republish(running);
       expectHeld(running, 'after the cut');
     });
   });

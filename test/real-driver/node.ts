@@ -75,6 +75,8 @@ export interface Node {
   addPod(pod: PodOptions): PodVolume;
   deletePod(volume: PodVolume): void;
   look(volume: PodVolume): MountedVolume;
+  /** Returns the texts of the files of a volume, by path. */
+  textsOf(volume: PodVolume): Readonly<Record<string, string>>;
   /** Returns the path by which other processes see a volume. */
   outside(volume: PodVolume): string;
   close(): Promise<void>;
@@ -129,8 +131,7 @@ export async function startNode({
       kubelet,
       providerSocket: socket,
       close,
-      look: (volume) => driver.look(kubelet.pathOf(volume)),
-      outside: (volume) => driver.outside(kubelet.pathOf(volume)),
+      ...views(driver, kubelet),
       ...manifests(api.objects, token),
       async startProvider() {
         // Each provider has a new directory, so that the files of a running one are not overwritten.
@@ -145,6 +146,16 @@ export async function startNode({
     await close();
     throw error;
   }
+}
+
+function views(driver: Driver, kubelet: Kubelet): Pick<Node, 'look' | 'textsOf' | 'outside'> {
+  const look = (volume: PodVolume) => driver.look(kubelet.pathOf(volume));
+  return {
+    look,
+    textsOf: (volume) =>
+      Object.fromEntries(Object.entries(look(volume).files).map(([path, { contents }]) => [path, String(contents)])),
+    outside: (volume) => driver.outside(kubelet.pathOf(volume)),
+  };
 }
 
 function csiDriver({ rotation }: DriverLine): KubeObject {

@@ -11,8 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VAULT } from '../../src/cli/demo/fixtures.ts';
 import type { ProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import type { FaultAction } from '../../src/emulator/host/faults.ts';
-import { classicParameters } from './classic.ts';
 import { NEWEST_DRIVERS, realDriverWanted } from './driver.ts';
+import { BEFORE, type KnownPods, prepareKnown } from './known.ts';
 import type { PodVolume } from './kubelet.ts';
 import { type Node, startNode } from './node.ts';
 import { eventually } from './wait.ts';
@@ -39,20 +39,15 @@ describe.skipIf(!wanted).each(LINES)('driver $version, Azure cut off, offline ca
   let node: Node;
   let provider: ProviderProcess;
   let running: readonly PodVolume[];
-  let pods = 0;
+  let pods: KnownPods;
   beforeAll(async () => {
     writeFileSync(join(directory, 'key'), randomBytes(32), { mode: 0o400 });
     const flags = [`--offline-cache-dir=${directory}`, `--offline-cache-key-file=${join(directory, 'key')}`];
     const serveArgs = ['--cache-ttl=500ms', ...(store ? flags : [])];
     node = await startNode({ line, rotationInterval: '1s', serveArgs });
     provider = await node.startProvider();
-    for (const name of ['known', 'unknown']) node.emulator.setSecret(VAULT, name, 'before the cut');
-    for (const name of ['known', 'unknown']) {
-      const parameters = classicParameters([{ objectName: name, objectType: 'secret' }]);
-      node.addClass(name, { parameters });
-      node.addClass(`${name}-by-secret`, { parameters: { ...parameters, clientID: '' } });
-    }
-    running = [pod('known'), pod('known-by-secret')];
+    pods = prepareKnown(node, line);
+    running = ['known', 'known-by-secret'].map(pods.pod);
     for (const volume of running) await node.kubelet.mount(volume);
   }, LIMIT_MS);
   afterAll(async () => {
@@ -60,40 +55,28 @@ describe.skipIf(!wanted).each(LINES)('driver $version, Azure cut off, offline ca
     rmSync(directory, { recursive: true, force: true });
   }, LIMIT_MS);
 
-  const pod = (secretProviderClass: string) =>
-    node.addPod({
-      name: `pod-${pods++}`,
-      secretProviderClass,
-      withCredentials: secretProviderClass.endsWith('-by-secret'),
-    });
-  const filesOf = (volume: PodVolume) =>
-    Object.fromEntries(Object.entries(node.look(volume).files).map(([path, { contents }]) => [path, `${contents}`]));
   const remove = async (volume: PodVolume) => {
     await node.kubelet.unmount(volume);
     node.deletePod(volume);
   };
-  /** Publishes running volumes again, as a kubelet does from driver v1.6 on; a driver before does it by itself. */
-  const republish = async () => {
-    if (line.rotation === 'kubelet') await Promise.all(running.map((volume) => node.kubelet.publish(volume)));
-  };
-  const runningFiles = () => running.map(filesOf);
+  const runningFiles = () => running.map(node.textsOf);
   const holding = (value: string) => running.map(() => ({ known: value }));
 
   /** A new pod of a known identity gets the last known value. */
   const expectKnown = async () => {
-    const volume = pod('known-by-secret');
+    const volume = pods.pod('known-by-secret');
     expect(await node.kubelet.publish(volume)).toBeUndefined();
-    expect(filesOf(volume)).toEqual({ known: 'before the cut' });
+    expect(node.textsOf(volume)).toEqual({ known: BEFORE });
     await remove(volume);
   };
   /** A new pod fails at each try, with a message that names the cause, and gets no file. */
   const expectRefused = async (secretProviderClass: string, tries: number) => {
-    const volume = pod(secretProviderClass);
+    const volume = pods.pod(secretProviderClass);
     for (let tried = 0; tried < tries; tried++) {
       const failure = await node.kubelet.publish(volume);
       expect(FINAL).toContain(failure?.code);
       expect(failure?.message).toMatch(/Cannot (log in as|read from vault)|this node has no last known value/);
-      expect(filesOf(volume)).toEqual({});
+      expect(node.textsOf(volume)).toEqual({});
     }
     await remove(volume);
   };
@@ -101,8 +84,8 @@ describe.skipIf(!wanted).each(LINES)('driver $version, Azure cut off, offline ca
   const watch = async (known: boolean) => {
     const end = Date.now() + CUT_MS / 2 / CUTS.length;
     do {
-      await republish();
-      expect(runningFiles()).toEqual(holding('before the cut'));
+      await pods.republish(running);
+      expect(runningFiles()).toEqual(holding(BEFORE));
       if (known) await expectKnown();
       await sleep(PAUSE_MS);
     } while (Date.now() < end);
@@ -131,13 +114,13 @@ describe.skipIf(!wanted).each(LINES)('driver $version, Azure cut off, offline ca
     node.emulator.setSecret(VAULT, 'known', 'after the cut');
     node.emulator.faults.clear();
     await eventually(async () => {
-      await republish();
+      await pods.republish(running);
       expect(runningFiles()).toEqual(holding('after the cut'));
     });
     for (const name of ['known', 'unknown-by-secret']) {
-      const volume = pod(name);
+      const volume = pods.pod(name);
       expect(await node.kubelet.publish(volume)).toBeUndefined();
-      expect(Object.values(filesOf(volume))).toHaveLength(1);
+      expect(Object.values(node.textsOf(volume))).toHaveLength(1);
       await remove(volume);
     }
   });

@@ -86,9 +86,6 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, with volume attributes'
     for (const close of closers.reverse()) await close();
   }, LIMIT_MS);
 
-  const filesOf = (volume: Parameters<Node['look']>[0]) =>
-    Object.fromEntries(Object.entries(node.look(volume).files).map(([path, file]) => [path, String(file.contents)]));
-
   test.each([
     ['of-pod', 'useVMManagedIdentity', 'true'],
     ['of-node', 'objects', object('hidden')],
@@ -119,7 +116,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, with volume attributes'
       const attributes = { objects: object('hidden') };
       const volume = node.addPod({ name: 'own', secretProviderClass: 'of-pod', attributes });
       await node.kubelet.mount(volume);
-      expect(filesOf(volume)).toEqual({ hidden: 'secret' });
+      expect(node.textsOf(volume)).toEqual({ hidden: 'secret' });
       await node.kubelet.unmount(volume);
       node.deletePod(volume);
     },
@@ -131,7 +128,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, with volume attributes'
     async () => {
       const volume = node.addPod({ name: 'node', secretProviderClass: 'of-node' });
       expect(await node.kubelet.mount(volume)).toEqual([]);
-      expect(filesOf(volume)).toEqual({ shown: 'first' });
+      expect(node.textsOf(volume)).toEqual({ shown: 'first' });
       const asked = cluster.requests.length;
       expect(asked).toBeGreaterThan(0);
       node.emulator.setSecret(VAULT, 'shown', 'second');
@@ -139,7 +136,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, with volume attributes'
       cluster.allowed = line.rotation === 'kubelet';
       await eventually(async () => {
         if (line.rotation === 'kubelet') expect(await node.kubelet.publish(volume)).toBeUndefined();
-        expect(filesOf(volume)).toEqual({ shown: 'second' });
+        expect(node.textsOf(volume)).toEqual({ shown: 'second' });
       });
       if (line.rotation === 'driver') expect(cluster.requests).toHaveLength(asked);
       cluster.allowed = true;

@@ -45,8 +45,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
   const objectsOf = (...named: Parameters<typeof statusOf>) =>
     (statusOf(...named).status as { readonly objects: readonly { readonly id: string; readonly version: string }[] })
       .objects;
-  const filesOf = (pod: PodVolume) =>
-    Object.entries(node.look(pod).files).map(([path, { contents }]) => `${path}: ${contents}`);
+  const filesOf = (pod: PodVolume) => Object.entries(node.textsOf(pod)).map(([path, text]) => `${path}: ${text}`);
   /** Returns the contents of volume, status and Secret. */
   const seen = () => {
     const { data } = node.objects.get('secrets', 'default', 'of-rotated');
