@@ -58,6 +58,8 @@ export interface ApiServer {
   kubectl(args: readonly string[], input?: string): Promise<string>;
   /** Applies manifests (YAML or JSON) on the server side and returns what kubectl printed. Throws as `kubectl` does. */
   apply(manifests: string, ...args: readonly string[]): Promise<string>;
+  /** Applies CustomResourceDefinitions and waits until their objects can be created. */
+  define(definitions: string): Promise<void>;
   /** Returns an object. Throws if it does not exist. */
   get<T = KubernetesObject>(kind: string, name: string, namespace?: string): Promise<T>;
   /** Creates a namespace with labels, and the ServiceAccount `default` in it, which a controller would create. */
@@ -88,7 +90,7 @@ export async function startApiServer({ listen }: ApiServerOptions = {}): Promise
     daemons.push(daemon);
     const url = `https://${address}:${port}`;
     for (const user of Object.keys(USERS) as User[]) {
-      writeFileSync(kubeconfigPath(directory, user), kubeconfigOf(user, url, ca), { mode: 0o600 });
+      writeFileSync(kubeconfigPath(directory, user), kubeconfigText({ url, ca }, user), { mode: 0o600 });
     }
     const server = { url, ca, directory, log: daemon.log, stop, ...operations(directory) };
     await addDefinitions(server);
@@ -103,8 +105,7 @@ export async function startApiServer({ listen }: ApiServerOptions = {}): Promise
 async function addDefinitions(server: ApiServer): Promise<void> {
   const directory = join(driverSource(), 'config/crd/bases');
   const files = readdirSync(directory).map((name) => readFileSync(join(directory, name), 'utf8'));
-  await server.apply(files.join('\n---\n'));
-  await server.kubectl(['wait', '--for=condition=Established', '--timeout=2m', 'crd', '--all']);
+  await server.define(files.join('\n---\n'));
   await server.createNamespace('default');
 }
 
@@ -206,14 +207,15 @@ function ready(host: string, port: number, ca: string): Promise<boolean> {
 
 const kubeconfigPath = (directory: string, user: User) => join(directory, `${user.replaceAll(':', '-')}.kubeconfig`);
 
-function kubeconfigOf(user: User, url: string, ca: string): string {
+/** Returns the text of a kubeconfig for a token, in which `namespace` is that of commands that name none. */
+export function kubeconfigText({ url, ca }: Pick<ApiServer, 'url' | 'ca'>, token: string, namespace = 'default') {
   const data = Buffer.from(ca).toString('base64');
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority-data': data } }],
-    users: [{ name: user, user: { token: user } }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user } }],
+    users: [{ name: 'test', user: { token } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', namespace } }],
     'current-context': 'test',
   });
 }
@@ -232,6 +234,10 @@ function operations(directory: string) {
     kubeconfigOf: (user: User) => kubeconfigPath(directory, user),
     kubectl,
     apply,
+    async define(definitions: string) {
+      await apply(definitions);
+      await kubectl(['wait', '--for=condition=Established', '--timeout=2m', 'crd', '--all']);
+    },
     async get<T = KubernetesObject>(kind: string, name: string, namespace = 'default') {
       return JSON.parse(await kubectl(['get', kind, name, '--namespace', namespace, '--output=json'])) as T;
     },

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { EXAMPLE_SEED, NODE_PUBLISH_SECRET, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { codeBlocks, root, section, textOf } from '../support/markdown.ts';
+import { codeBlocks, root, section, shellLines, textOf } from '../support/markdown.ts';
 import { type Cluster, NODE_ADDRESS } from './node.ts';
 import { run } from './process.ts';
 import { clusterProgram } from './programs.ts';
@@ -53,10 +53,8 @@ export async function startAzure(cluster: Cluster): Promise<Azure> {
 }
 
 /** Returns the lines of the shell blocks of a text that begin with a program. */
-export function linesOf(text: string, program: string): readonly string[] {
-  return codeBlocks(text, 'sh')
-    .flatMap((block) => block.replaceAll(/\\\n\s*/g, '').split('\n'))
-    .filter((line) => line.startsWith(`${program} `));
+function linesOf(text: string, program: string): readonly string[] {
+  return shellLines(text).filter((line) => line.startsWith(`${program} `));
 }
 
 /** Returns the lines of the README that begin with a program, with the names of this Azure. */

@@ -5,10 +5,11 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parse } from 'yaml';
+import { driverProgram } from '../real-driver/driver.ts';
 import { distDirectory } from '../support/e2e.ts';
 import { textOf } from '../support/markdown.ts';
 import { run } from './process.ts';
-import { clusterProgram, realDriver } from './programs.ts';
+import { clusterProgram } from './programs.ts';
 
 /** An image. */
 export interface Image {
@@ -48,7 +49,7 @@ export function images(): readonly Image[] {
       name: `${REGISTRY}/csi-secrets-store/driver:v1.6.0`,
       entrypoint: ['/secrets-store-csi'],
       programs: {
-        '/secrets-store-csi': realDriver('v1.6.0'),
+        '/secrets-store-csi': driverProgram('v1.6.0'),
         '/bin/mount': '/bin/mount',
         '/bin/umount': '/bin/umount',
       },

@@ -2,10 +2,11 @@
  * A chart of a broker through `helm install --post-renderer`, with the real helm and a real API server: the release holds
  * the SecretProviderClass, and the Deployment its volume.
  */
-import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findHelm } from '../chart/helm.ts';
+import { builtProgram } from '../support/e2e.ts';
 import { root } from '../support/markdown.ts';
 import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
 import { BROKER_CRDS } from './broker-crds.ts';
@@ -36,11 +37,8 @@ describe.skipIf(!clusterWanted() || findHelm() === undefined)(
     beforeAll(async () => {
       server = await startApiServer();
       await server.createNamespace(NAMESPACE);
-      await server.apply(BROKER_CRDS);
-      await server.kubectl(['wait', '--for=condition=Established', '--timeout=2m', 'crd', '--all']);
-      const program = join(server.directory, 'akv-csi');
-      writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'dist/main.js')}' "$@"\n`);
-      chmodSync(program, 0o755);
+      await server.define(BROKER_CRDS);
+      symlinkSync(builtProgram(), join(server.directory, 'akv-csi'));
       const templates = join(server.directory, 'chart/templates');
       mkdirSync(templates, { recursive: true });
       writeFileSync(join(templates, '../Chart.yaml'), 'apiVersion: v2\nname: broker\nversion: 0.1.0\n');

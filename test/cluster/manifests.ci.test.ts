@@ -9,9 +9,10 @@ import { TENANT } from '../../src/cli/demo/fixtures.ts';
 import { chartDir, findHelm, podSpec, shownValues, type Tree, withImage } from '../chart/helm.ts';
 import { officialValues } from '../chart/official-values.ts';
 import { builtProgram } from '../support/e2e.ts';
-import { codeBlocks, markdownFiles, projectFiles, root, textOf } from '../support/markdown.ts';
+import { codeBlocks, markdownFiles, projectFiles, root, shellLines, textOf } from '../support/markdown.ts';
 import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
 import { BROKER_CRDS } from './broker-crds.ts';
+import { permissionsOf } from './permissions.ts';
 import { run } from './process.ts';
 import { clusterProgram, clusterWanted } from './programs.ts';
 
@@ -27,8 +28,7 @@ const manifests = [
 ].filter(({ text }) => /^kind: /m.test(text) && !text.includes('akv-csi/v1'));
 /** The commands of all pages that create or change objects of a cluster. */
 const commands = markdownFiles()
-  .flatMap((page) => codeBlocks(textOf(page), 'sh'))
-  .flatMap((block) => block.replaceAll(/\\\n\s*/g, '').split('\n'))
+  .flatMap((page) => shellLines(textOf(page)))
   .filter((line) => /^kubectl (.* )?(create|label) /.test(line))
   .map((line) => line.replace('NAMESPACE:NAME', 'other:provider'));
 
@@ -40,8 +40,7 @@ describe.skipIf(!wanted)('a real API server', () => {
   let server: ApiServer;
   beforeAll(async () => {
     server = await startApiServer();
-    await server.apply(BROKER_CRDS);
-    await server.kubectl(['wait', '--for=condition=Established', '--timeout=2m', 'crd', '--all']);
+    await server.define(BROKER_CRDS);
     for (const name of new Set([BROKERS, 'other', ...namespaces])) await server.createNamespace(name);
     await server.kubectl(['create', 'serviceaccount', 'app']);
   }, LIMIT_MS);
@@ -119,21 +118,8 @@ describe.skipIf(!wanted)('a real API server', () => {
   };
 
   /** Returns resources and verbs that a ServiceAccount may use beyond what every user may. */
-  async function permissions(account: string): Promise<readonly string[]> {
-    const listed = await server.kubectl([
-      'auth',
-      'can-i',
-      '--list',
-      '--no-headers',
-      `--as=system:serviceaccount:${account}`,
-    ]);
-    return listed
-      .split('\n')
-      .filter((line) => line !== '' && !/^( |selfsubject)/.test(line))
-      .map((line) => line.split(/ {2,}/))
-      .map(([resource, , , verbs]) => `${resource} ${verbs}`)
-      .toSorted();
-  }
+  const permissions = async (account: string) =>
+    (await permissionsOf(server, account)).map(([resource, , , verbs]) => `${resource} ${verbs}`);
 
   test.each(manifests.map(({ page, text }) => [page, text] as const))('takes a manifest of %s', async (_, text) => {
     await server.apply(text, '--dry-run=server');

@@ -1,6 +1,6 @@
 // A chart of mosquitto that knows nothing of volumes, installed through the post-renderer, and a client of it.
 // node.ci.test.ts uses it.
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { connectAsync, type MqttClient } from 'mqtt';
@@ -26,12 +26,10 @@ export interface Mosquitto {
 
 /** Installs a chart of the broker resources and the mosquitto of examples/ by `helm install --post-renderer`. */
 export async function installMosquitto(cluster: Cluster, { emulator, shell }: Azure): Promise<Mosquitto> {
-  await cluster.apply(BROKER_CRDS);
-  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=2m', 'crd', '--all']);
+  await cluster.define(BROKER_CRDS);
   const chart = writeChart(cluster.directory);
   const program = join(cluster.directory, 'akv-csi');
-  writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${builtProgram()} "$@"\n`);
-  chmodSync(program, 0o755);
+  symlinkSync(builtProgram(), program);
   const args = ['render', '--into', `--directory-id=${TENANT}`].map((arg) => `--post-renderer-args=${arg}`);
   await shell(`helm install mosquitto ${chart} --namespace=${NAMESPACE} --post-renderer=${program} ${args.join(' ')}`);
   const inNamespace = `--namespace=${NAMESPACE}`;

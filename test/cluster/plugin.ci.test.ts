@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { mounted, pod, spc } from '../kubectl/cluster.ts';
 import { codeBlocks, root, textOf } from '../support/markdown.ts';
-import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
+import { type ApiServer, type KubernetesObject, kubeconfigText, startApiServer } from './api-server.ts';
 import { BROKER_CRDS } from './broker-crds.ts';
 import { run } from './process.ts';
 import { clusterProgram, clusterWanted } from './programs.ts';
@@ -51,8 +51,7 @@ describe.skipIf(!clusterWanted())('the plugin with a real API server and kubectl
     mkdirSync(path);
     symlinkSync(join(root, 'dist/main.js'), join(path, 'kubectl-akv'));
     await server.createNamespace(NAMESPACE);
-    await server.apply(BROKER_CRDS);
-    await server.kubectl(['wait', '--for=condition=Established', 'crd', '--all']);
+    await server.define(BROKER_CRDS);
     const roles = codeBlocks(textOf(PAGE), 'yaml').join('---\n');
     await server.apply(roles);
     for (const [name, ...roleNames] of [
@@ -91,16 +90,7 @@ describe.skipIf(!clusterWanted())('the plugin with a real API server and kubectl
       await server.kubectl(['create', 'clusterrolebinding', `${name}-${role}`, `--clusterrole=${role}`, account]);
     await server.kubectl(['create', 'rolebinding', name, '-n', 'kube-system', '--role=akv-csi-viewer', account]);
     const token = (await server.kubectl(['create', 'token', name, '-n', NAMESPACE])).trim();
-    const ca = Buffer.from(server.ca).toString('base64');
-    const config = {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name: 'c', cluster: { server: server.url, 'certificate-authority-data': ca } }],
-      users: [{ name, user: { token } }],
-      contexts: [{ name: 'c', context: { cluster: 'c', user: name, namespace: NAMESPACE } }],
-      'current-context': 'c',
-    };
-    writeFileSync(join(server.directory, `${name}.config`), JSON.stringify(config));
+    writeFileSync(join(server.directory, `${name}.config`), kubeconfigText(server, token, NAMESPACE));
   }
 
   /** Runs `kubectl akv …` as a user. Throws as `run`. */

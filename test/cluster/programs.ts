@@ -8,14 +8,16 @@ import { join } from 'node:path';
 /** The programs of a cluster without nodes. */
 export const CONTROL_PLANE = ['etcd', 'kube-apiserver', 'kubectl'] as const;
 
-/** The further programs of a cluster with a node. */
-export const NODE = ['kube-controller-manager', 'kube-scheduler', 'kubelet', 'registrar'] as const;
-
-/** The name of a program that ./build makes. */
-export type ClusterProgram = (typeof CONTROL_PLANE)[number] | (typeof NODE)[number];
+/** The name of a program that ./build makes. The last four are for a cluster with a node. */
+export type ClusterProgram =
+  | (typeof CONTROL_PLANE)[number]
+  | 'kube-controller-manager'
+  | 'kube-scheduler'
+  | 'kubelet'
+  | 'registrar';
 
 /** The version of Kubernetes that is built, such as `v1.34.4`. */
-export const KUBERNETES_VERSION = /k8s\.io\/kubernetes (v\S+)/.exec(
+const KUBERNETES_VERSION = /k8s\.io\/kubernetes (v\S+)/.exec(
   readFileSync(join(import.meta.dirname, 'kubernetes/go.mod'), 'utf8'),
 )?.[1];
 
@@ -57,10 +59,4 @@ export function driverSource(version = 'v1.6.0'): string {
   const args = ['mod', 'download', '-json', `-modfile=${version}.mod`, module];
   const cwd = join(import.meta.dirname, '../real-driver/driver');
   return (JSON.parse(execFileSync('go', args, { cwd, encoding: 'utf8' })) as { Dir: string }).Dir;
-}
-
-/** Builds the CSI driver if it is not up to date. Returns the path of its program. */
-export function realDriver(version: string): string {
-  const build = join(import.meta.dirname, '../real-driver/build');
-  return execFileSync('bash', [build, version], { encoding: 'utf8' }).trim();
 }

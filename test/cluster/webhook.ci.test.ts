@@ -9,6 +9,7 @@ import { eventually, freePort, type Program, start } from '../support/process.ts
 import type { Tree } from '../support/reviews.ts';
 import { CLASSIC, TENANT } from '../support/spc.ts';
 import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
+import { permissionsOf } from './permissions.ts';
 import { startDaemon } from './process.ts';
 import { CONTROL_PLANE, clusterProgram, clusterWanted } from './programs.ts';
 
@@ -170,10 +171,7 @@ describe.skipIf(!wanted)('the webhook of the chart', () => {
   });
 
   test('may list SecretProviderClasses and nothing else, no Secret in particular', async () => {
-    const account = `--as=system:serviceaccount:akv:${NAME}`;
-    const listed = await server.kubectl(['auth', 'can-i', '--list', '--no-headers', account]);
-    const own = listed.split('\n').filter((line) => !/^ |^$|^selfsubject/.test(line));
-    expect(own.map((line) => line.split(/ {2,}/))).toEqual([
+    expect(await permissionsOf(server, `akv:${NAME}`)).toEqual([
       ['secretproviderclasses.secrets-store.csi.x-k8s.io', '[]', '[]', '[list]'],
     ]);
   });

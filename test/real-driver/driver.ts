@@ -82,10 +82,13 @@ export interface MountedFile {
   readonly contents: Buffer;
 }
 
-/** Builds the driver if it is not up to date, and starts it. */
+/** Builds the driver if it is not up to date. Returns the path of its program. */
+export function driverProgram(version: string): string {
+  return execFileSync('bash', [join(import.meta.dirname, 'build'), version], { encoding: 'utf8' }).trim();
+}
+
+/** Starts the driver, which is built before if it is not up to date. */
 export function startDriver({ line, directory, kubeconfig, rotationInterval }: DriverOptions): Driver {
-  const build = join(import.meta.dirname, 'build');
-  const program = execFileSync('bash', [build, line.version], { encoding: 'utf8' }).trim();
   const inside = (name: string) => join(directory, name);
   writeFileSync(inside('kubeconfig'), kubeconfig);
   const flags = [
@@ -98,7 +101,7 @@ export function startDriver({ line, directory, kubeconfig, rotationInterval }: D
     `--rotation-poll-interval=${rotationInterval}`,
     '-v=5',
   ];
-  const child = spawn('unshare', ['--mount', '--propagation', 'private', program, ...flags], {
+  const child = spawn('unshare', ['--mount', '--propagation', 'private', driverProgram(line.version), ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, KUBECONFIG: inside('kubeconfig') },
   });

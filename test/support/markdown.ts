@@ -78,6 +78,11 @@ export function codeBlocks(text: string, language: string): readonly string[] {
   return [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map(([, block = '']) => block);
 }
 
+/** Returns the lines of the shell blocks in a text. A line that ends in a backslash is one with the next. */
+export function shellLines(text: string): readonly string[] {
+  return codeBlocks(text, 'sh').flatMap((block) => block.replaceAll(/\\\n\s*/g, '').split('\n'));
+}
+
 /** Returns the targets of a page's links to files or headings of the project, unchanged. */
 export function links(page: string): readonly string[] {
   const text = textOf(page).replace(/^```.*?^```/gms, '');
