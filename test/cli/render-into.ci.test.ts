@@ -8,12 +8,12 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { findHelm } from '../chart/helm.ts';
-import { findKustomize } from '../support/kustomize.ts';
 import { codeBlocks, root, textOf } from '../support/markdown.ts';
+import { findTool } from '../support/tools.ts';
 
 const PAGE = textOf('docs/into.md');
 const hasHelm = findHelm() !== undefined;
-const hasKustomize = findKustomize();
+const hasKustomize = findTool('kustomize', 'version');
 const CLASS = 'broker-listener-tls-listener-manual-tls';
 
 let directory: string;

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
-import { findKustomize } from '../support/kustomize.ts';
 import { codeBlocks, root, textOf } from '../support/markdown.ts';
+import { findTool } from '../support/tools.ts';
 
-const hasKustomize = findKustomize();
+const hasKustomize = findTool('kustomize', 'version');
 const CLASS = 'broker-listener-tls-listener-manual-tls';
 const [command = '', build = ''] = (codeBlocks(textOf('docs/kustomize.md'), 'sh')[0] ?? '').trim().split('\n');
 const [overlay = ''] = codeBlocks(textOf('docs/kustomize.md'), 'yaml');

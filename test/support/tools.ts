@@ -16,6 +16,13 @@ export function has(tool: string, ...args: readonly string[]): boolean {
   return usable;
 }
 
+/** Returns the same as {@link has}. Throws if the tool is missing and REQUIRE_TOOLS is set. */
+export function findTool(tool: string, ...args: readonly string[]): boolean {
+  const found = has(tool, ...args);
+  if (!found && process.env.REQUIRE_TOOLS) throw new Error(`${tool} is not on the PATH, and REQUIRE_TOOLS is set`);
+  return found;
+}
+
 /** Returns a directory for one test file, and functions that run programs in it. */
 export function toolDirectory() {
   const dir = mkdtempSync(join(tmpdir(), 'akv-csi-tools-'));
