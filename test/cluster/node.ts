@@ -163,7 +163,7 @@ async function waitForNode({ kubectl }: ApiServer): Promise<void> {
 }
 
 /** Installs the driver from its own chart, with the values that the README of our chart gives. */
-async function installDriver({ kubeconfig }: ApiServer): Promise<void> {
+async function installDriver({ kubeconfig, kubectl }: ApiServer): Promise<void> {
   const chart = join(driverSource(), 'charts/secrets-store-csi-driver');
   const values = {
     enableSecretRotation: true,
@@ -174,9 +174,6 @@ async function installDriver({ kubeconfig }: ApiServer): Promise<void> {
     linux: { crds: { enabled: false } },
   };
   const args = ['install', 'csi-secrets-store', chart, '--namespace=kube-system', '--skip-crds', '--values=-'];
-  const env = { KUBECONFIG: kubeconfig };
-  await run('helm', args, { env, input: JSON.stringify(values) });
-  await run(clusterProgram('kubectl'), ['rollout', 'status', 'daemonset', '--namespace=kube-system', '--timeout=5m'], {
-    env,
-  });
+  await run('helm', args, { env: { KUBECONFIG: kubeconfig }, input: JSON.stringify(values) });
+  await kubectl(['rollout', 'status', 'daemonset', '--namespace=kube-system', '--timeout=5m']);
 }

@@ -68,6 +68,7 @@ const TYPES: Readonly<Record<string, readonly [string, string, string?]>> = {
   brokerlisteners: [BROKER, 'BrokerListener'],
   brokerauthentications: [BROKER, 'BrokerAuthentication'],
 };
+const GROUP_VERSIONS = [...new Set(Object.values(TYPES).map(([one]) => one))].filter((one) => one !== 'v1');
 const CLUSTER_SCOPED = ['csidrivers', 'csinodes'];
 const TOKEN = 'stub-token';
 
@@ -231,10 +232,9 @@ function merge(old: unknown, applied: unknown): unknown {
 }
 
 function allTypes(): object {
-  const names = [...new Set(Object.values(TYPES).map(([groupVersion]) => groupVersion))].filter((one) => one !== 'v1');
   return {
     kind: 'APIGroupDiscoveryList',
-    items: names.map((groupVersion) => ({
+    items: GROUP_VERSIONS.map((groupVersion) => ({
       metadata: { name: groupVersion.split('/')[0] },
       versions: [{ version: groupVersion.split('/')[1], resources: resourcesOf(groupVersion).map(discovered) }],
     })),
@@ -258,10 +258,12 @@ function discovered({ plural, kind, short, namespaced }: ReturnType<typeof resou
 }
 
 function groups(): object {
-  const names = [...new Set(Object.values(TYPES).map(([groupVersion]) => groupVersion))].filter((one) => one !== 'v1');
   return {
     kind: 'APIGroupList',
-    groups: names.map((groupVersion) => ({ name: groupVersion.split('/')[0], preferredVersion: { groupVersion } })),
+    groups: GROUP_VERSIONS.map((groupVersion) => ({
+      name: groupVersion.split('/')[0],
+      preferredVersion: { groupVersion },
+    })),
   };
 }
 
