@@ -1,3 +1,4 @@
+/** Holds what a release needs: allowed licences, bills of materials, and one command that changes the version everywhere. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,15 +11,18 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Licences that allow the program to contain the code. */
 const ALLOWED = ['MIT', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'Unlicense'];
+/** The files that have the version. */
 const PATHS = [
-  ...['package.json', 'package-lock.json', 'Dockerfile', 'CHANGELOG.md', 'deploy/provider.yaml'],
-  ...[
-    'charts/akv-csi-provider/Chart.yaml',
-    'charts/akv-csi-provider/README.md',
-    'docs/kubectl.md',
-    'docs/operations.md',
-    'docs/quick-start.md',
-  ],
+  'package.json',
+  'package-lock.json',
+  'Dockerfile',
+  'CHANGELOG.md',
+  'deploy/provider.yaml',
+  'charts/akv-csi-provider/Chart.yaml',
+  'charts/akv-csi-provider/README.md',
+  'docs/kubectl.md',
+  'docs/operations.md',
+  'docs/quick-start.md',
 ];
 
 /** Runs `npm run release:version` on a copy of the files that have the version. */
