@@ -125,6 +125,18 @@ describe.skipIf(!wanted)('a real API server', () => {
     await server.apply(text, '--dry-run=server');
   });
 
+  test('lets the pods of the recipes run where Pod Security is restricted', async () => {
+    await server.createNamespace('recipes', { 'pod-security.kubernetes.io/enforce': 'restricted' });
+    await server.kubectl(['create', 'serviceaccount', 'app', '--namespace=recipes']);
+    const pods = manifests
+      .filter(({ page }) => page.startsWith('docs/recipes/'))
+      .flatMap(({ text }) => parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject))
+      .filter(({ kind }) => kind === 'Pod')
+      .map((pod) => JSON.stringify({ ...pod, metadata: { ...pod.metadata, namespace: 'recipes' } }));
+    expect(pods.length).toBeGreaterThanOrEqual(10);
+    await server.apply(pods.join('\n---\n'));
+  });
+
   test(
     'runs the commands of the documents that create objects',
     async () => {
