@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { identityEntry } from './identity-entry.mjs';
 import { ascii, makeParts } from './parts.mjs';
 import { rawText } from './raw-text.mjs';
 import { thirdPartyLicenses } from './third-party.mjs';
@@ -96,7 +97,7 @@ const bundled = {
     // The SDK tests each request body with `instanceof FormData`, which makes Node load its fetch: 8 MB.
     FormData: 'undefined',
   },
-  plugins: [rawText, separateLab, native, unreached],
+  plugins: [rawText, separateLab, native, unreached, identityEntry(root)],
 };
 
 const program = await build({ ...bundled, format: 'esm', splitting: true, entryPoints: { program: 'src/main.ts' } });

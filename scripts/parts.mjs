@@ -20,6 +20,7 @@ const PARTS = {
   webhook: ['src/cli/webhook.ts'],
   issuer: ['src/webhook/certificate/issue.ts'],
   commands: ['src/cli/program.ts'],
+  developer: ['src/azure/login/developer-credentials.ts'],
   kubectl: ['src/cli/kubectl.ts'],
 };
 

@@ -20,6 +20,7 @@ import { Outages } from './http/outages.ts';
 import type { Resolve } from './http/resolver.ts';
 import { SilentHosts } from './http/silent-hosts.ts';
 import { createTransport } from './http/transport.ts';
+import type { DeveloperTokens } from './login/identity-mode.ts';
 import { IssuerKeys, type IssuerWitness } from './login/issuer-keys.ts';
 import { NMI_HOST } from './login/modes/pod-identity.ts';
 import { noOfflineProof } from './login/offline-proof.ts';
@@ -58,6 +59,8 @@ export interface AzureOptions {
   readonly verifyTokensOffline: boolean;
   /** Where last known values are kept for a restart. Default: nowhere. */
   readonly offlineCache?: OfflineCacheOptions | undefined;
+  /** Gets tokens of the person who runs a command. Default: there are none. */
+  readonly developer?: DeveloperTokens | undefined;
   readonly telemetry: Telemetry;
   /** Default: none. */
   readonly log?: Logger;
@@ -123,6 +126,7 @@ export function connectAzure(options: AzureOptions): Azure {
       tokenProxyHost: proxy.host,
       nmiHost,
       clock,
+      developer: options.developer,
     },
     vouchers,
   });

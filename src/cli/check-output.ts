@@ -7,6 +7,7 @@ import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { escapedUnits, printable } from '../base/printable.ts';
 import type { Finding } from '../spc/finding.ts';
+import type { DeveloperLogin } from '../spc/identities/developer.ts';
 import { VERSION } from './version.ts';
 
 /** A finding with its place. */
@@ -22,12 +23,14 @@ export interface Checked {
   readonly manifests: number;
   readonly errors: number;
   readonly located: readonly Located[];
+  /** The login that read the vaults in place of the identities of the classes. */
+  readonly login?: DeveloperLogin | undefined;
 }
 
 /** The forms that `check` prints, by the value of `--format`. */
 export const FORMATS = {
   text: (checked: Checked) => checked.located.map((one) => `${textLine(one)}\n`).join(''),
-  json: ({ manifests, errors, located }: Checked) => json({ manifests, errors, findings: located }),
+  json: ({ manifests, errors, located, login }: Checked) => json({ manifests, errors, login, findings: located }),
   github: ({ located }: Checked) => located.map((one) => `${annotation(one)}\n`).join(''),
   sarif: ({ located }: Checked) => json(sarifLog(located)),
 } as const;

@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 import { ProviderError } from '../base/errors.ts';
 import { type CheckReport, checkManifests } from '../spc/check.ts';
 import type { Finding } from '../spc/finding.ts';
-import { fetchFindings } from './check-fetch.ts';
+import { ClassFetcher, type FetchFinding, refuseIdleCredentials } from './check-fetch.ts';
 import { type Checked, type CheckFormat, FORMATS, type Located, summary } from './check-output.ts';
 import { addCloudOptions, type CloudOptions } from './cloud-options.ts';
 import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
@@ -20,6 +20,8 @@ export interface CheckCommandOptions extends Partial<RequestOptions>, CloudOptio
   /** Default: `text`. */
   readonly format?: CheckFormat;
   readonly fetch?: boolean;
+  /** Files without a class are skipped, whatever they hold. */
+  readonly ignoreNotFound?: boolean;
   /** Further names of the provider, next to "azure". */
   readonly providerName?: readonly string[];
 }
@@ -48,6 +50,7 @@ export function checkCommand(deps: CheckCommandDeps): Command {
         .choices(Object.keys(FORMATS))
         .conflicts('json'),
     )
+    .option('--ignore-not-found', 'skip files without a SecretProviderClass, also those that are no YAML')
     .option('--provider-name <name>', 'also check classes of a provider of this name; repeatable', collected)
     .option('--fetch', 'also read the objects from their vaults and check the certificates');
   return addCredentialOptions(addCloudOptions(command))
@@ -63,34 +66,39 @@ export function runCheck(
   io: Io,
 ): Promise<number> {
   return exitCodeOf(io, async () => {
+    refuseIdleCredentials(options);
     const { json = false, format = json ? 'json' : 'text', cloudName, cloudFileDir = '' } = options;
     const defaults = { cloudName, orderChain: true, split: false };
     const providerNames = ['azure', ...(options.providerName ?? [])];
     const context = { defaults, readCloudFile: cloudFilesOf({ cloudFileDir }, io.env), providerNames };
+    const fetcher = new ClassFetcher({ options, ...deps }, io);
     const located: Located[] = [];
     let manifests = 0;
     for await (const input of readInputs(files, io)) {
+      if (options.ignoreNotFound && !input.text.includes('SecretProviderClass')) continue;
       const report = await checkManifests(input.text, context);
       manifests += report.manifests.length;
       const found = locate(report, input.name);
       located.push(...found);
       if (!options.fetch || countErrors(found) > 0) continue;
-      const fetched = await fetchFindings({ ...input, options, providerNames, ...deps }, io);
-      located.push(...fetched.map(({ spc, finding }) => ({ ...finding, file: input.name, manifest: labelOf(spc) })));
+      const fetched = await fetcher.fetchAll(input, providerNames);
+      located.push(...fetched.map((one) => locateFetched(one, report, input.name)));
     }
-    return printChecked({ manifests, errors: countErrors(located), located }, { format, files }, io);
+    const { login } = options;
+    const checked = { manifests, errors: countErrors(located), located, login };
+    return printChecked(checked, { format, files, mayBeEmpty: options.ignoreNotFound === true }, io);
   });
 }
 
 /** Prints the result. Returns the exit code. Throws: ERR_BAD_PARAMETERS if the files contain no SecretProviderClass. */
 function printChecked(
   checked: Checked,
-  { format, files }: { readonly format: CheckFormat; readonly files: readonly string[] },
+  { format, files, mayBeEmpty }: { format: CheckFormat; files: readonly string[]; mayBeEmpty: boolean },
   io: Io,
 ): number {
   const { manifests, errors } = checked;
   io.stdout(FORMATS[format](checked));
-  if (manifests === 0 && errors === 0)
+  if (manifests === 0 && errors === 0 && !mayBeEmpty)
     throw new ProviderError('ERR_BAD_PARAMETERS', `no SecretProviderClass in ${files.join(', ')}`);
   if (format === 'text') io.stdout(`${summary(checked)}\n`);
   return errors === 0 ? 0 : 1;
@@ -106,6 +114,13 @@ function locate({ findings, manifests }: CheckReport, file: string): readonly Lo
     return byLine.map((finding) => ({ ...finding, file, manifest: labelOf(checked) }));
   });
   return [...findings.map((finding) => ({ ...finding, file, manifest: '' })), ...inManifests];
+}
+
+/** Returns a finding about the objects of a class with the line on which the class begins. */
+function locateFetched({ spc, finding }: FetchFinding, { manifests }: CheckReport, file: string): Located {
+  const manifest = labelOf(spc);
+  const line = manifests.find((checked) => labelOf(checked) === manifest)?.line;
+  return { ...finding, file, manifest, ...(line === undefined ? {} : { line }) };
 }
 
 function labelOf({ name, namespace }: { readonly name: string; readonly namespace: string }): string {

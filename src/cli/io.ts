@@ -7,6 +7,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, ProviderError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
 
 /** The number of characters that are searched for signs of UTF-16. */
 const MAX_SNIFFED = 1000;
@@ -23,6 +24,11 @@ export interface Io {
   stderr(text: string): void;
   /** Reads standard input in pieces. */
   stdinBytes(): AsyncIterable<Uint8Array>;
+  /**
+   * Shows what the command does at the moment, in place of the text before; an empty text removes it. Absent if standard
+   * error is no terminal.
+   */
+  readonly progress?: ((text: string) => void) | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -32,7 +38,21 @@ export const processIo: Io = {
   stderr: (output) => void process.stderr.write(output),
   stdinBytes: () => process.stdin,
   env: process.env,
+  progress: process.stderr.isTTY ? progressOn(process.stderr) : undefined,
 };
+
+/** Returns a function that shows texts in one line of a terminal, without escape sequences. */
+export function progressOn(terminal: {
+  write(text: string): unknown;
+  readonly columns?: number;
+}): (text: string) => void {
+  let width = 0;
+  return (text) => {
+    const line = printable(text).slice(0, (terminal.columns ?? 80) - 1);
+    terminal.write(`\r${line.padEnd(width)}${line === '' ? '\r' : ''}`);
+    width = line.length;
+  };
+}
 
 /** The largest input that is read. Its trees take up to fifty times as much memory. */
 export const MAX_INPUT_BYTES = 32 * 1024 * 1024;

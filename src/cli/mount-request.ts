@@ -2,11 +2,12 @@
  * Makes the request of a Mount from a SecretProviderClass and options. `mount` and `check --fetch` call it.
  */
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Manifests, readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import type { PublishRequest } from '../driver/publish.ts';
+import { DEVELOPER_LOGINS, type DeveloperLogin } from '../spc/identities/developer.ts';
 import { type Io, readInput } from './io.ts';
-import { chooseSecret, readTokens } from './mount-credentials.ts';
+import { type ChosenSecret, chooseSecret, readTokens } from './mount-credentials.ts';
 
 /** The pod that the Mount is for, and its credentials. */
 export interface RequestOptions {
@@ -14,6 +15,8 @@ export interface RequestOptions {
   readonly secretName?: string;
   readonly secretFile?: readonly string[];
   readonly tokenFile?: string;
+  /** The login that takes the place of the identity of a class. */
+  readonly login?: DeveloperLogin;
   readonly audience: string;
   readonly pod: string;
   readonly namespace?: string;
@@ -29,7 +32,8 @@ export const REQUEST_DEFAULTS = {
 
 /** The sources of credentials, for the help of a command. */
 export const CREDENTIALS_HELP = `Credentials of a service principal come from --secret-file, else from a Secret manifest,
-else from AZURE_CLIENT_ID and AZURE_CLIENT_SECRET. They never come from the command line.`;
+else from AZURE_CLIENT_ID and AZURE_CLIENT_SECRET. They never come from the command line.
+With --login the vaults are read with a login of your own, not with the identity of the class.`;
 
 const POD_UID = '00000000-0000-0000-0000-000000000000';
 /** The target path in the request when nothing is written. */
@@ -49,6 +53,11 @@ export function addCredentialOptions(command: Command, when = ''): Command {
     .option('--secret-name <name>', `${when}name of the Secret to use, if there are several`)
     .option('--secret-file <key=path>', `${when}an entry of the node-publish secret from a file; repeatable`, collected)
     .option('--token-file <path>', `${when}service-account token, for workload identity`)
+    .addOption(
+      new Option('--login <login>', `${when}read as an account of yours, not as the identity of the class`)
+        .choices(Object.keys(DEVELOPER_LOGINS))
+        .conflicts(['secrets', 'secretName', 'secretFile', 'tokenFile']),
+    )
     .option('--audience <audience>', `${when}audience of the token`, REQUEST_DEFAULTS.audience);
 }
 
@@ -70,6 +79,29 @@ export function credentialsHint(message: string, options: Partial<RequestOptions
   return `; here: ${command}; then give ${flags}`;
 }
 
+/** Returns the credential options on the command line. Those with a default may have been given or not. */
+export function credentialsGiven(options: Partial<RequestOptions>): readonly string[] {
+  const { secrets, secretName, secretFile, tokenFile, login } = options;
+  const given = {
+    '--secrets': secrets,
+    '--secret-name': secretName,
+    '--secret-file': secretFile,
+    '--token-file': tokenFile,
+    '--login': login,
+  };
+  return Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+}
+
+/** Returns the mistake of an option that has no effect without another one. */
+export function idleProblem(option: string, needed: string): string {
+  return `${option} is for ${needed}; add ${needed}`;
+}
+
+/** Returns what a person has to know about the result of a command with `--login`. */
+export function loginNote(login: DeveloperLogin): string {
+  return `note: the vaults are read as ${DEVELOPER_LOGINS[login]}; whether the identity of a class may read them is not checked\n`;
+}
+
 /** The parts of a request. */
 export interface RequestParts {
   readonly spc: SecretProviderClass;
@@ -89,14 +121,7 @@ export async function requestOf(
   io: Io,
 ): Promise<PublishRequest> {
   const namespace = options.namespace || spc.namespace || 'default';
-  const extra = options.secrets === undefined ? undefined : await readInput(options.secrets, io);
-  const secret = await chooseSecret(spc, {
-    secrets: [...manifests.secrets, ...(extra === undefined ? [] : readManifests(extra.text, extra.name).secrets)],
-    files: options.secretFile ?? [],
-    ...(options.secretName === undefined ? {} : { name: options.secretName }),
-    namespace,
-    env: io.env,
-  });
+  const secret = options.login === undefined ? await secretOf({ spc, manifests, options }, namespace, io) : undefined;
   if (secret !== undefined) io.stderr(`note: node-publish secret from ${secret.origin}\n`);
   const { tokenFile } = options;
   return {
@@ -108,4 +133,19 @@ export async function requestOf(
     ...(secret === undefined ? {} : { nodePublishSecret: secret.data }),
     ...(tokenFile === undefined ? {} : { tokens: await readTokens(tokenFile, options.audience) }),
   };
+}
+
+async function secretOf(
+  { spc, manifests, options }: Pick<RequestParts, 'spc' | 'manifests' | 'options'>,
+  namespace: string,
+  io: Io,
+): Promise<ChosenSecret | undefined> {
+  const extra = options.secrets === undefined ? undefined : await readInput(options.secrets, io);
+  return chooseSecret(spc, {
+    secrets: [...manifests.secrets, ...(extra === undefined ? [] : readManifests(extra.text, extra.name).secrets)],
+    files: options.secretFile ?? [],
+    ...(options.secretName === undefined ? {} : { name: options.secretName }),
+    namespace,
+    env: io.env,
+  });
 }

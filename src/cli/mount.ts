@@ -11,6 +11,7 @@ import { connectProvider, type MountTarget } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';
 import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import { type Published, publish, requestFiles } from '../driver/publish.ts';
+import { DEVELOPER_LOGINS } from '../spc/identities/developer.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
 import { addCloudOptions, CLOUD_DEFAULTS, type CloudOptions } from './cloud-options.ts';
 import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
@@ -19,7 +20,9 @@ import {
   addCredentialOptions,
   CREDENTIALS_HELP,
   credentialsHint,
+  idleProblem,
   KUBELET_PATH,
+  loginNote,
   REQUEST_DEFAULTS,
   type RequestOptions,
   requestOf,
@@ -123,6 +126,8 @@ export function runMount(
 }
 
 async function prepare(file: string, options: MountCommandOptions, io: Io) {
+  const { login, direct = false } = options;
+  if (login !== undefined && !direct) throw new ProviderError('ERR_USAGE', idleProblem('--login', '--direct'));
   const timeoutMs = Number(options.timeout) * 1000;
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
     throw new ProviderError('ERR_USAGE', `--timeout "${options.timeout}" must be a positive number of seconds`);
@@ -133,6 +138,7 @@ async function prepare(file: string, options: MountCommandOptions, io: Io) {
   if (spc.provider !== 'azure') {
     io.stderr(`note: spec.provider is "${spc.provider}": a driver would ask ${spc.provider}.sock, not azure.sock\n`);
   }
+  if (login !== undefined) io.stderr(loginNote(login));
   const request = await requestOf(
     { spc, manifests, options, timeoutMs, targetDir: resolve(options.out ?? KUBELET_PATH) },
     io,
@@ -169,11 +175,11 @@ async function openTarget({
   readonly deps: MountCommandDeps;
   readonly warn: (message: string) => void;
 }): Promise<{ target: MountTarget; through: string; close: () => void }> {
-  const { direct = false, endpoint } = options;
+  const { direct = false, endpoint, login } = options;
   if (direct)
     return {
       target: directTarget(await deps.directMount(options, warningsTo(warn))),
-      through: 'this process',
+      through: login === undefined ? 'this process' : `this process, as ${DEVELOPER_LOGINS[login]}`,
       close: () => {},
     };
   const client = connectProvider(endpoint, (note) => warn(printable(note)));

@@ -10,12 +10,11 @@ import type { Logger } from '../base/log.ts';
 import { silentTelemetry } from '../base/telemetry.ts';
 import { ALLOW_ALL } from '../spc/overrides.ts';
 import { checkCommand } from './check.ts';
-import type { CloudOptions } from './cloud-options.ts';
 import { completionCommand } from './completion.ts';
 import { inspectCommand } from './inspect.ts';
 import { processIo } from './io.ts';
 import { mountCommand } from './mount.ts';
-import { createProvider } from './provider.ts';
+import { createProvider, type DirectOptions } from './provider.ts';
 import { renderCommand } from './render.ts';
 import { runCommand } from './run-command.ts';
 import { parseServeFlags } from './serve-flags.ts';
@@ -103,10 +102,14 @@ async function withLab(program: Command): Promise<readonly Command[]> {
   return program.commands.map((command) => lab.find((one) => one.name() === command.name()) ?? command);
 }
 
-async function directMount({ cloudName, cloudFileDir = '' }: CloudOptions, log: Logger) {
+async function directMount({ cloudName, cloudFileDir = '', login }: DirectOptions, log: Logger) {
   // The class is a file, and the caller is no author of a pod.
   const allowed = `--allow-volume-attributes=${ALLOW_ALL}`;
   const settings = parseServeFlags([`--cloud-name=${cloudName}`, `--cloud-file-dir=${cloudFileDir}`, allowed]);
-  const surroundings = { env: processIo.env, log, telemetry: silentTelemetry, clock: systemClock };
+  const developer =
+    login === undefined
+      ? undefined
+      : { login, tokens: (await import('../azure/login/developer-credentials.ts')).developerTokens() };
+  const surroundings = { env: processIo.env, log, telemetry: silentTelemetry, clock: systemClock, developer };
   return (await createProvider(settings, surroundings)).mount;
 }

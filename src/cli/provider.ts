@@ -6,6 +6,7 @@ import { connectAzure } from '../azure/azure.ts';
 import { CloudFiles } from '../azure/cloud-files.ts';
 import { caFileIn, SERVICE_ACCOUNT_DIR } from '../azure/cluster/service-account.ts';
 import { readTrust } from '../azure/http/trust.ts';
+import type { DeveloperTokens } from '../azure/login/identity-mode.ts';
 import type { OfflineCacheOptions } from '../azure/offline-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -15,6 +16,7 @@ import type { Telemetry } from '../base/telemetry.ts';
 import type { MountHandler } from '../mount/handler.ts';
 import { createMount } from '../mount/mount.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';
+import type { DeveloperLogin } from '../spc/identities/developer.ts';
 import { IDENTITY_ROWS } from '../spc/identities/table.ts';
 import { GUARDED_NAMES, isAllowed } from '../spc/overrides.ts';
 import { keptBytes } from './budget-size.ts';
@@ -42,12 +44,20 @@ export interface ProviderSurroundings {
   readonly swept?: () => void;
   /** Where last known values are kept for a restart; undefined: nowhere. */
   readonly offlineCache?: OfflineCacheOptions | undefined;
+  /** The login of the person who runs a command, in place of the identities of classes. Default: none. */
+  readonly developer?: { readonly login: DeveloperLogin; readonly tokens: DeveloperTokens } | undefined;
   /** Directory of the CA and token for the API server of the cluster. Default: that of every pod. */
   readonly serviceAccountDir?: string;
 }
 
+/** The options of a command that mounts in its own process. */
+export interface DirectOptions extends CloudOptions {
+  /** See {@link ProviderSurroundings.developer}. */
+  readonly login?: DeveloperLogin | undefined;
+}
+
 /** Sets up the provider inside this process. */
-export type DirectMount = (cloud: CloudOptions, log: Logger) => Promise<MountHandler>;
+export type DirectMount = (options: DirectOptions, log: Logger) => Promise<MountHandler>;
 
 /** The provider without its server. */
 export interface Provider {
@@ -93,6 +103,7 @@ export async function createProvider(
     keptBytes: keptBytes(surroundings.memory?.figures.limit),
     verifyTokensOffline: settings.verifyTokensOffline,
     offlineCache,
+    developer: surroundings.developer?.tokens,
     telemetry,
     log,
     clock,
@@ -112,6 +123,7 @@ export async function createProvider(
       readCloudFile,
       certificatePolicy,
       servedModes,
+      developer: surroundings.developer?.login,
       overrides: azure.classes === undefined ? undefined : { allowed, classes: azure.classes },
       accounts: azure.accounts,
       telemetry,

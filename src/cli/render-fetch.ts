@@ -6,7 +6,7 @@
 import { printable } from '../base/printable.ts';
 import { configMapOf, type WantedConfigMap } from '../render/more/config-maps.ts';
 import type { RenderedVolume } from '../render/volume.ts';
-import { fetchClass } from './check-fetch.ts';
+import { ClassFetcher } from './check-fetch.ts';
 import { CLOUD_DEFAULTS } from './cloud-options.ts';
 import type { Io } from './io.ts';
 import type { DirectMount } from './provider.ts';
@@ -30,10 +30,10 @@ export async function fetchRendered(
   io: Io,
 ): Promise<readonly object[] | undefined> {
   let hasErrors = false;
+  const fetcher = new ClassFetcher({ options: { ...CLOUD_DEFAULTS, ...options }, directMount }, io);
   const read = async (place: string, about: string, spc: Pick<RenderedVolume, 'name' | 'namespace' | 'parameters'>) => {
     const manifests = { classes: [], secrets: [] };
-    const parts = { spc: { ...spc, provider: '' }, manifests, options: { ...CLOUD_DEFAULTS, ...options }, directMount };
-    const { files, findings } = await fetchClass(parts, io);
+    const { files, findings } = await fetcher.fetch({ spc: { ...spc, provider: '' }, manifests });
     for (const { severity, message } of findings) io.stderr(`${place}: ${severity}: ${about}: ${printable(message)}\n`);
     hasErrors ||= findings.some(({ severity }) => severity === 'error');
     return files;

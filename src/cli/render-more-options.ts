@@ -11,7 +11,13 @@ import { PAUSE_IMAGE } from '../render/more/holder.ts';
 import type { MoreOptions } from '../render/more/more.ts';
 import { subdomainProblem } from '../spc/kubernetes-names.ts';
 import { addCloudOptions, type CloudOptions } from './cloud-options.ts';
-import { addCredentialOptions, collected, type RequestOptions } from './mount-request.ts';
+import {
+  addCredentialOptions,
+  collected,
+  credentialsGiven,
+  idleProblem,
+  type RequestOptions,
+} from './mount-request.ts';
 
 /** The arguments of `render` that this file reads. */
 export interface RenderMoreOptions extends Partial<Omit<RequestOptions, 'pod'>>, Partial<CloudOptions> {
@@ -101,25 +107,12 @@ function rulesOf(options: RenderMoreOptions & Others): readonly (readonly [boole
       accountName !== undefined && !holder && !syncController,
       '--account-name is the ServiceAccount of --holder and --sync-controller; add one of them',
     ],
-    ...optionsOfFetch(options).map((name): [boolean, string] => [!fetch, `${name} is for --fetch; add --fetch`]),
+    ...optionsOfFetch(options).map((name): [boolean, string] => [!fetch, idleProblem(name, '--fetch')]),
     [
       configMaps.length > 0 && !fetch,
       '--config-maps reads certificates from the vault; add --fetch, and the credentials that it needs',
     ],
   ];
-}
-
-/** Returns the options on the command line that only `--fetch` uses. Those with a default may have been given or not. */
-function optionsOfFetch(options: RenderMoreOptions): readonly string[] {
-  const { cloudFileDir, secrets, secretName, secretFile, tokenFile } = options;
-  const given = {
-    '--cloud-file-dir': cloudFileDir,
-    '--secrets': secrets,
-    '--secret-name': secretName,
-    '--secret-file': secretFile,
-    '--token-file': tokenFile,
-  };
-  return Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
 }
 
 /** Returns the options of this file on the command line. */
@@ -136,6 +129,11 @@ export function moreOptionsGiven(options: RenderMoreOptions): readonly string[] 
   };
   const names = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   return [...names, ...optionsOfFetch(options)];
+}
+
+/** Returns the options on the command line that only `--fetch` uses. */
+function optionsOfFetch(options: RenderMoreOptions): readonly string[] {
+  return [...(options.cloudFileDir === undefined ? [] : ['--cloud-file-dir']), ...credentialsGiven(options)];
 }
 
 /**

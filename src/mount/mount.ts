@@ -22,6 +22,7 @@ import {
   parsePermission,
 } from '../spc/attributes.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';
+import type { DeveloperLogin } from '../spc/identities/developer.ts';
 import type { IdentityKind } from '../spc/identities/table.ts';
 import type { ObjectSpec, VolumeSpec } from '../spc/model.ts';
 import type { ParameterDefaults, Remember } from '../spc/parameter-reader.ts';
@@ -69,6 +70,8 @@ export interface MountDeps {
   readonly log: Logger;
   /** `--identity-modes`. Default: all. */
   readonly servedModes?: readonly IdentityKind[] | undefined;
+  /** See `RequestFacts`. */
+  readonly developer?: DeveloperLogin | undefined;
   /** Default: pods may change every parameter. */
   readonly overrides?: OverrideRules | undefined;
   /** Reads the client IDs that manifests leave out. Default: they may not. */
@@ -191,12 +194,12 @@ function explained(error: ProviderError, { lacking }: Snapshot): ProviderError {
 }
 
 async function readVolume(input: MountInput, attributes: Attributes, journey: Journey): Promise<VolumeSpec> {
-  const { defaults, readCloudFile, servedModes, overrides, accounts, clock, report, remember, redactor, context } =
-    journey;
+  const { defaults, readCloudFile, servedModes, developer, overrides, accounts } = journey;
+  const { clock, report, remember, redactor, context } = journey;
   const secret = parseNodePublishSecret(input.secrets);
   redactor.learn(() => credentialsIn(secret));
   const mode = parsePermission(input.permission);
-  const facts = { secret, mode, now: clock.wall(), accountLookup: accounts !== undefined };
+  const facts = { secret, mode, now: clock.wall(), accountLookup: accounts !== undefined, developer };
   const request = { ...facts, ...(servedModes === undefined ? {} : { servedModes }) };
   const parsed = await parseWithCloudFile(attributes, { defaults, request, remember }, readCloudFile);
   if (overrides !== undefined) await refuseOverrides(attributes, parsed, overrides, context);

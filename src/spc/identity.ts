@@ -10,9 +10,9 @@ import type { ClassicParameters, Credentials } from './identities/identity-row.t
 import {
   DEFAULT_ROW,
   FLAGGED_ROWS,
-  type Identity,
   type IdentityKind,
   type IdentityRequest,
+  type ManifestIdentity,
   NAMED_ROWS,
   rowOf,
 } from './identities/table.ts';
@@ -27,7 +27,7 @@ export interface IdentityReader extends ClassicParameters {
 
 /** The identity with its credentials, or what is missing and how to provide it. */
 export type ResolvedIdentity =
-  | { readonly ok: true; readonly identity: Identity }
+  | { readonly ok: true; readonly identity: ManifestIdentity }
   | { readonly ok: false; readonly message: string; readonly stage: Stage };
 
 /**

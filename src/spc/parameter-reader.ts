@@ -9,6 +9,7 @@ import { quote } from '../base/words.ts';
 import { type Attributes, lengthProblem, type NodePublishSecret } from './attributes.ts';
 import { type Cloud, type CloudFile, resolveCloud } from './cloud.ts';
 import { Findings, type Stage } from './finding.ts';
+import type { DeveloperLogin } from './identities/developer.ts';
 import { type IdentityKind, type IdentityRequest, rowOf } from './identities/table.ts';
 import { choiceOf, requestOfAccount, requestProblem, resolveIdentity, unservedProblem } from './identity.ts';
 import type { Identity, ObjectSpec, SelectionSpec, Validity } from './model.ts';
@@ -48,6 +49,8 @@ export interface RequestFacts {
   readonly servedModes?: readonly IdentityKind[];
   /** `--service-account-lookup`. Default: false. */
   readonly accountLookup?: boolean;
+  /** The login that takes the place of the identity that is asked for. Default: none. */
+  readonly developer?: DeveloperLogin | undefined;
 }
 
 /** Lines on which the texts of parameters begin in their manifest, for findings. */
@@ -218,7 +221,9 @@ export class ParameterReader {
     if (problem !== undefined) this.error('clientID', problem, 'parameters');
     const facts = this.#context.request;
     if (facts === undefined) return undefined;
-    const { secret, now, servedModes, accountLookup } = facts;
+    const { secret, now, servedModes, accountLookup, developer } = facts;
+    if (developer !== undefined)
+      return problem === undefined ? { kind: 'developer', login: developer, tenantId } : undefined;
     const { pod, tokens, parameters } = this.#attributes;
     const ignored = secret === undefined && asked.kind === 'service-principal' ? ignoredIdentities(parameters) : [];
     const credentials = { tenantId, pod, tokens, secret, now, ignored, accountLookup };

@@ -123,6 +123,15 @@ const ROWS: readonly Row[] = [
     remedy: /^check that NMI runs on the node/,
     unasked: /^check that NMI runs on the node/,
   },
+  {
+    identity: { kind: 'developer', login: 'azurecli', tenantId: 'Tenant-A' },
+    place: ENTRA,
+    words: 'the account of the Azure CLI',
+    key: 'Gwcf3SxHbPOKc6El1UgNKUs6Ht9gBeFO7UhmZBmY20g',
+    proof: { by: 'node' },
+    remedy: LOOK_UP,
+    unasked: /^check tenant Tenant-A and client of AZURE_CLIENT_ID$/,
+  },
 ];
 
 describe('the modes of identities', () => {

@@ -185,6 +185,17 @@ describe('akv-csi check', () => {
     expect(await check([path])).toEqual({ code: 1, stdout: '', stderr: `error: no SecretProviderClass in ${path}\n` });
   });
 
+  it('skips files without a SecretProviderClass with --ignore-not-found, also those that are no YAML', async () => {
+    const chart = file('values.yaml', 'name: {{ .Values.name }}\n');
+    const pod = file('pod.yaml', 'kind: Pod\n');
+    const options = { ignoreNotFound: true };
+    const nothing = '0 SecretProviderClasses checked: 0 errors, 0 notes\n';
+    expect(await check([chart, pod], options)).toEqual({ code: 0, stdout: nothing, stderr: '' });
+    expect(await check([chart, file('bad.yaml', BAD)], options)).toMatchObject({ code: 1 });
+    const template = file('class.yaml', `${GOOD}\n---\nname: {{ .Values.name }}\n`);
+    expect((await check([template], options)).stdout).toContain('this is a template, not YAML');
+  });
+
   it('takes the manifests of a directory, as kubectl does', async () => {
     const folder = join(directory, 'folder');
     mkdirSync(join(folder, 'below.yaml'), { recursive: true });
@@ -294,7 +305,7 @@ describe('akv-csi check --fetch', () => {
     const { code, stdout } = await check([path], { fetch: true, env, directMount });
     expect(code).toBe(0);
     expect(stdout).toBe(
-      `${path}: warning: Certificate "a": it expired [prod/web]\n1 SecretProviderClass checked: 0 errors, 1 note\n`,
+      `${path}:1: warning: Certificate "a": it expired [prod/web]\n1 SecretProviderClass checked: 0 errors, 1 note\n`,
     );
   });
 
@@ -305,7 +316,7 @@ describe('akv-csi check --fetch', () => {
     expect(code).toBe(1);
     const message = 'failed to get a: gone';
     expect(JSON.parse(stdout).findings).toEqual([
-      { severity: 'error', path: 'spec.parameters', message, file: path, manifest: 'prod/web' },
+      { severity: 'error', path: 'spec.parameters', message, file: path, line: 1, manifest: 'prod/web' },
     ]);
   });
 
@@ -315,8 +326,42 @@ describe('akv-csi check --fetch', () => {
     expect(await check(['-'], { fetch: true, stdin: `${GOOD}---\n${secret}`, directMount })).toMatchObject({ code: 0 });
     expect(await check(['-'], { fetch: true, stdin: GOOD, directMount })).toMatchObject({
       code: 1,
-      stdout: expect.stringContaining('<stdin>: error: no credentials'),
+      stdout: expect.stringContaining('<stdin>:1: error: no credentials'),
     });
+  });
+
+  it('reads all classes of all files with one provider, prints a note once, and warns about the right class', async () => {
+    const files = ['one', 'two'].map((name) => file(`${name}.yaml`, `${GOOD}---\n${GOOD.replace('web', name)}`));
+    let opened = 0;
+    const directMount: DirectMount = async (_, log) => {
+      opened++;
+      return async ({ attributes }) => {
+        if (attributes.includes('"two"')) log.warn('Certificate warning', { detail: 'about two' });
+        const { files: made, objectVersion } = answerWith({ a: 'contents' }, 'v1');
+        return { files: made, objectVersions: objectVersion };
+      };
+    };
+    const shown: string[] = [];
+    const io = { ...recordedIo({ env }), progress: (text: string) => shown.push(text) };
+    const options = { cloudName: 'AzurePublicCloud', fetch: true, json: true };
+    expect(await runCheck({ files, options, deps: { directMount } }, io)).toBe(0);
+    expect(opened).toBe(1);
+    expect(JSON.parse(io.printed.stdout).findings).toMatchObject([
+      { message: 'about two', manifest: 'prod/two', line: 14 },
+    ]);
+    expect(io.printed.stderr).toBe('note: node-publish secret from AZURE_CLIENT_ID and AZURE_CLIENT_SECRET\n');
+    expect(shown).toEqual(
+      ['web', 'one', 'web', 'two'].flatMap((name, index) => [`reading class ${index + 1}: prod/${name}`, '']),
+    );
+  });
+
+  it.each([
+    [{ secrets: 'x.yaml' }, '--secrets'],
+    [{ tokenFile: 'token' }, '--token-file'],
+    [{ login: 'azurecli' }, '--login'],
+  ] as const)('refuses %j without --fetch, where it has no effect', async (options, name) => {
+    const stderr = `error: ${name} is for --fetch; add --fetch\n`;
+    expect(await check(['-'], { stdin: GOOD, ...options })).toEqual({ code: 2, stdout: '', stderr });
   });
 
   it('says what to give on the command line for want of credentials', async () => {

@@ -359,6 +359,7 @@ describe('akv-csi render', () => {
       '--secret-name',
       '--secret-file',
       '--token-file',
+      '--login',
       '--audience',
     ]);
   });

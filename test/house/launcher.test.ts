@@ -36,6 +36,12 @@ describe('the built program', () => {
     for (const part of parts()) expect(readFileSync(join(copy, part), 'latin1')).not.toMatch(startsEmulator);
   });
 
+  it('leaves the logins of persons to a part that serve does not load', () => {
+    const runsTool = /'get-access-token'|"get-access-token"/;
+    const holding = parts().filter((part) => runsTool.test(readFileSync(join(copy, part), 'latin1')));
+    expect(holding.map((part) => part.split('-')[0])).toEqual(['developer']);
+  });
+
   it.each(SERVED)('comes with code that V8 takes for the part %s', (name) => {
     const part = partNamed(name);
     // In a process of its own: other tests set flags of V8 in this one, and V8 refuses code that was made with others.

@@ -51,6 +51,7 @@ describe('the npm package', () => {
     ).toEqual([
       'dist/certificates.js',
       'dist/commands.js',
+      'dist/developer.js',
       'dist/entry.js',
       'dist/issuer.js',
       'dist/keys.js',

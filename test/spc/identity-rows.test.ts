@@ -41,6 +41,12 @@ describe('the identity table', () => {
     expect(read({ ...CLASSIC, ...parameters }, TOKENS).volume?.identity.kind).toBe(kind);
   });
 
+  it.each(CHOICES)('gives the login of a person in place of %s, without credentials (%j)', (_, parameters) => {
+    const { errors, volume } = read({ ...CLASSIC, ...parameters }, { developer: 'azurecli', secrets: '{}' });
+    expect(errors).toEqual([]);
+    expect(volume?.identity).toEqual({ kind: 'developer', login: 'azurecli', tenantId: CLASSIC.tenantID });
+  });
+
   it('lists the parameters once each, in the order of messages', () => {
     expect(IDENTITY_PARAMETERS).toEqual([
       'usePodIdentity',

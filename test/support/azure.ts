@@ -77,7 +77,8 @@ export interface Lab {
 const NEVER_MS = 3_600_000;
 
 /** Settings that tests change. */
-export interface LabOptions extends Pick<AzureOptions, 'requestTimeoutMs' | 'log' | 'resolve' | 'hedgeMs'> {
+export interface LabOptions
+  extends Pick<AzureOptions, 'requestTimeoutMs' | 'log' | 'resolve' | 'hedgeMs' | 'developer'> {
   /** Replaces the seed with sixty secrets. */
   readonly seed?: string;
   /** Additional CAs to trust, PEM. */
@@ -135,6 +136,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     maxStaleMs,
     verifyTokensOffline,
     ...(options.log === undefined ? {} : { log: options.log }),
+    developer: options.developer,
     telemetry,
     clock,
     sweeper: new Sweeper(clock),

@@ -65,9 +65,14 @@ export function identityOptions({ emulator, agent }: Pick<Lab, 'emulator' | 'age
   return { ...sdkOptions(agent), authorityHost: emulator.authorityHost, disableInstanceDiscovery: true };
 }
 
+/** Returns an agent for requests to an emulator: it trusts the emulator's CA, and resolves its names. */
+export function agentOf(emulator: Pick<Emulator, 'caPem'>): https.Agent {
+  return new https.Agent({ ca: emulator.caPem, lookup: toLoopback, keepAlive: true });
+}
+
 export async function openLab(seed: string, options: Partial<EmulatorOptions> = {}): Promise<Lab> {
   const emulator = await startEmulator({ seed, tokenKey: tokenKey(), ...options });
-  const agent = new https.Agent({ ca: emulator.caPem, lookup: toLoopback, keepAlive: true });
+  const agent = agentOf(emulator);
   const credential = new ClientSecretCredential(TENANT, CLIENT, CLIENT_SECRET, identityOptions({ emulator, agent }));
   const url = emulator.vaultUrl(VAULT);
   return {

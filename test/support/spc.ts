@@ -3,6 +3,7 @@
  */
 import { parseAttributes, parseNodePublishSecret } from '../../src/spc/attributes.ts';
 import type { CloudFile, ReadCloudFile } from '../../src/spc/cloud.ts';
+import type { DeveloperLogin } from '../../src/spc/identities/developer.ts';
 import type { ObjectSpec } from '../../src/spc/model.ts';
 import type { ParameterDefaults } from '../../src/spc/parameter-reader.ts';
 import { findingsError, parseParameters } from '../../src/spc/parameters.ts';
@@ -33,6 +34,7 @@ export interface Asked {
   readonly mode?: number;
   readonly defaults?: Partial<ParameterDefaults>;
   readonly cloudFile?: CloudFile;
+  readonly developer?: DeveloperLogin;
 }
 
 /** Parses a request as a Mount does. */
@@ -43,7 +45,7 @@ export function read(parameters: Readonly<Record<string, string | undefined>>, a
   );
   const { findings, volume } = parseParameters(attributes, {
     defaults: { ...DEFAULTS, ...asked.defaults },
-    request: { secret, mode: asked.mode ?? 0o644, now: NOW },
+    request: { secret, mode: asked.mode ?? 0o644, now: NOW, developer: asked.developer },
     cloudFile: asked.cloudFile,
   });
   const texts = (severity: string) => findings.all.filter((one) => one.severity === severity).map((one) => one.message);

@@ -26,6 +26,12 @@ export interface LoginHosts {
   readonly tokenProxyHost: string;
 }
 
+/**
+ * Gets a token of the account of the person who runs a command.
+ * Throws: a `ProviderError`, or errors of the SDK about an answer of Entra ID.
+ */
+export type DeveloperTokens = (identity: IdentityOf<'developer'>, request: LoginRequest) => Promise<GivenToken>;
+
 /** The connections to services that issue tokens. */
 export interface TokenTransport extends LoginHosts {
   readonly client: HttpClient;
@@ -33,6 +39,8 @@ export interface TokenTransport extends LoginHosts {
   readonly tokenProxy: () => Promise<HttpClient>;
   /** For a `Retry-After` that is a date. */
   readonly clock: WallClock;
+  /** Absent in `serve`. */
+  readonly developer?: DeveloperTokens | undefined;
 }
 
 /** The next steps if a service failed or did not answer, rather than refused the login. */
@@ -66,6 +74,8 @@ export interface LoginRequest {
   /** Claims of a challenge (CAE), JSON. */
   readonly claims: string | undefined;
   readonly attempt: LoginAttempt;
+  /** See `TokenTransport`. */
+  readonly developer: DeveloperTokens | undefined;
 }
 
 /** A token as the SDK gives it; times in milliseconds since 1970. */

@@ -10,6 +10,7 @@ import type { Cloud } from '../../spc/cloud.ts';
 import type { Identity } from '../../spc/model.ts';
 import type { IdentityMode, LoginHosts, LoginPhase, Proof } from './identity-mode.ts';
 import { clientCertificate } from './modes/client-certificate.ts';
+import { developer } from './modes/developer.ts';
 import { identityBinding } from './modes/identity-binding.ts';
 import { managedIdentity } from './modes/managed-identity.ts';
 import { podIdentity } from './modes/pod-identity.ts';
@@ -26,6 +27,7 @@ export const IDENTITY_MODES: IdentityModes = {
   'identity-binding': identityBinding,
   'managed-identity': managedIdentity,
   'pod-identity': podIdentity,
+  developer,
 };
 
 /** The phase of a Mount in which an identity logs in, and the host that it talks to. */

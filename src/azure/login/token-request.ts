@@ -46,9 +46,9 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
   try {
     const client = await abortable(mode.client(transport), signal);
-    const { clock } = transport;
+    const { clock, developer } = transport;
     const attempt = { client, witness, signal, clock, proxiesEntra: mode.proxiesEntra, refusals: 0 };
-    const given = mode.acquire(identity, { cloud, host, resource, claims, attempt });
+    const given = mode.acquire(identity, { cloud, host, resource, claims, attempt, developer });
     const { token, expiresOnTimestamp, refreshAfterTimestamp } = await abortable(given, signal);
     // The SDK does not check the token of the answer.
     if (typeof token !== 'string' || token === '') throw new Error('the answer holds no token');

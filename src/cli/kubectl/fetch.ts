@@ -11,7 +11,7 @@ import { CLASS_TYPE } from '../../kubectl/classes.ts';
 import { at, textAt } from '../../kubectl/objects.ts';
 import { pathOfObject } from '../../kubectl/resource-types.ts';
 import type { StatusReport } from '../../kubectl/status.ts';
-import { fetchClass } from '../check-fetch.ts';
+import { ClassFetcher } from '../check-fetch.ts';
 import type { CloudOptions } from '../cloud-options.ts';
 import type { Io } from '../io.ts';
 import type { RequestOptions } from '../mount-request.ts';
@@ -31,10 +31,11 @@ export interface FetchParts {
 export async function fetchCurrent(report: StatusReport, parts: FetchParts, io: Io): Promise<StatusReport> {
   const notes = [...report.notes];
   const classes: ClassStatus[] = [];
+  const fetcher = new ClassFetcher(parts, io);
   for (const one of report.classes) {
     if (!one.pods.some(({ mounted }) => mounted) || !one.exists) classes.push(one);
     else {
-      const versions = await versionsOf(one, parts, io);
+      const versions = await versionsOf(one, parts.api, fetcher);
       if (typeof versions === 'string') notes.push(versions);
       classes.push(typeof versions === 'string' ? one : withVersions(one, versions));
     }
@@ -45,8 +46,8 @@ export async function fetchCurrent(report: StatusReport, parts: FetchParts, io: 
 /** Returns the versions by the ids of their objects, or why they could not be read. */
 async function versionsOf(
   { namespace, name }: ClassStatus,
-  { directMount, options, api }: FetchParts,
-  io: Io,
+  api: KubeApi,
+  fetcher: ClassFetcher,
 ): Promise<ReadonlyMap<string, string> | string> {
   const failure = (message: string) => `${namespace}/${name} is not read from its vault: ${message}`;
   try {
@@ -60,8 +61,11 @@ async function versionsOf(
       provider: textAt(object, 'spec', 'provider'),
       parameters: Object.fromEntries(texts),
     };
-    const parts = { spc, manifests: { classes: [spc], secrets: [] }, options: { ...options, namespace }, directMount };
-    const { objectVersions, findings } = await fetchClass(parts, io);
+    const { objectVersions, findings } = await fetcher.fetch({
+      spc,
+      manifests: { classes: [spc], secrets: [] },
+      namespace,
+    });
     const error = findings.find(({ severity }) => severity === 'error');
     if (error !== undefined) return failure(error.message);
     return new Map(objectVersions.map(({ id, version }) => [id, version]));

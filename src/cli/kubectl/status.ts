@@ -9,6 +9,7 @@ import { printable } from '../../base/printable.ts';
 import type { ClassPod, ClassStatus } from '../../kubectl/class-status.ts';
 import { spanOf } from '../../kubectl/objects.ts';
 import { readStatus, type StatusReport } from '../../kubectl/status.ts';
+import { refuseIdleCredentials } from '../check-fetch.ts';
 import { addCloudOptions, type CloudOptions } from '../cloud-options.ts';
 import { exitCodeOf, type Io, processIo } from '../io.ts';
 import { addCredentialOptions, CREDENTIALS_HELP, type RequestOptions } from '../mount-request.ts';
@@ -71,6 +72,7 @@ export function statusCommand(deps: StatusDeps): Command {
 /** Prints the state. Returns the exit code. */
 export function runStatus(options: StatusOptions, deps: StatusDeps, io: Io): Promise<number> {
   return exitCodeOf(io, async () => {
+    refuseIdleCredentials(options);
     const api = await openCluster(options, io);
     const namespace = options.allNamespaces ? '' : api.access.namespace;
     const scope = {

@@ -3,6 +3,7 @@
  * identities come from it. The order of lines is that of names in messages.
  */
 
+import type { DeveloperIdentity } from './developer.ts';
 import { identityBinding } from './identity-binding.ts';
 import type { ClassicParameters, IdentityRow, Resolution } from './identity-row.ts';
 import { managedIdentity } from './managed-identity.ts';
@@ -25,13 +26,19 @@ type IdentityIn<T> = T extends { readonly resolve: (...given: never) => Resoluti
 /** The identity a manifest asks for; its credentials come with the request. */
 export type IdentityRequest = RequestIn<Row>;
 
+/** An identity that a manifest asks for, with its credentials. */
+export type ManifestIdentity = IdentityIn<Row>;
+
 /** The identity that asks the vault. Two identities that are equal in every field may share what they read. */
-export type Identity = IdentityIn<Row>;
+export type Identity = ManifestIdentity | DeveloperIdentity;
 
-/** The kind of an identity. */
-export type IdentityKind = Identity['kind'];
+/** The kind of an identity that a manifest can ask for. */
+export type IdentityKind = ManifestIdentity['kind'];
 
-type RowOf<K extends IdentityRequest['kind']> = IdentityRow<Extract<IdentityRequest, { readonly kind: K }>, Identity>;
+type RowOf<K extends IdentityRequest['kind']> = IdentityRow<
+  Extract<IdentityRequest, { readonly kind: K }>,
+  ManifestIdentity
+>;
 
 /** The row of each mode. */
 export const IDENTITY_ROWS: { readonly [K in IdentityRequest['kind']]: RowOf<K> } = ROWS;

@@ -1,0 +1,157 @@
+/**
+ * The logins of `--login`: the SDK's credentials, with stand-ins of az, azd and pwsh on PATH that print a token of the
+ * emulator.
+ */
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ClientSecretCredential } from '@azure/identity';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { developerTokens } from '../../src/azure/login/developer-credentials.ts';
+import type { LoginRequest } from '../../src/azure/login/identity-mode.ts';
+import { developer } from '../../src/azure/login/modes/developer.ts';
+import type { DeveloperLogin } from '../../src/spc/identities/developer.ts';
+import { type Lab, READER, secret, startLab, TENANT, textOf } from '../support/azure.ts';
+import { agentOf, identityOptions } from '../support/emulator.ts';
+
+let lab: Lab;
+let token: string;
+let directory: string;
+/** A command has one of its own. */
+let login = developerTokens();
+
+beforeAll(async () => {
+  lab = await startLab({ developer: (...request) => login(...request) });
+  const { emulator } = lab;
+  const agent = agentOf(emulator);
+  const credential = new ClientSecretCredential(TENANT, READER, 'reader-secret', identityOptions({ emulator, agent }));
+  token = (await credential.getToken(`${lab.cloud.vaultResource}/.default`)).token;
+  agent.destroy();
+});
+afterAll(() => lab.close());
+beforeEach(() => {
+  login = developerTokens();
+  directory = mkdtempSync(join(tmpdir(), 'akv-login-'));
+  vi.stubEnv('PATH', directory);
+  for (const name of ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET']) vi.stubEnv(name, '');
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const read = async (login: DeveloperLogin, tenantId: string = TENANT) =>
+  textOf(await lab.open({ kind: 'developer', login, tenantId }).get(secret('s0'), lab.context()));
+
+const log = () => join(directory, 'log');
+const calls = () => (existsSync(log()) ? readFileSync(log(), 'utf8') : '');
+
+/** Puts a tool on PATH that runs these lines of a shell. It writes the words of each call into a log. */
+function tool(name: string, ...lines: readonly string[]): void {
+  const path = join(directory, name);
+  writeFileSync(path, ['#!/bin/sh', `[ "$1" = '/?' ] && exit 0`, `echo "$@" >> ${log()}`, ...lines, ''].join('\n'));
+  chmodSync(path, 0o755);
+}
+
+const printing = (fields: object) => `echo '${JSON.stringify(fields)}'`;
+const failing = (text: string) => `/bin/cat >&2 <<'END'\n${text}\nEND\nexit 1`;
+
+/** What the three tools print, in one text. */
+const NOT_LOGGED_IN =
+  "Run Connect-AzAccount to login. Please run 'az login'. Error: not logged in, run `azd auth login` to login";
+const EXPIRY = '2099-01-01T00:00:00Z';
+const TOOLS = [
+  {
+    login: 'azurecli',
+    name: 'az',
+    says: (accessToken: string) => ({ accessToken, expires_on: 4_070_908_800 }),
+    words: (resource: string) => `account get-access-token --output json --resource ${resource} --tenant ${TENANT}`,
+    remedy: `log in first: az login --tenant ${TENANT}`,
+  },
+  {
+    login: 'azd',
+    name: 'azd',
+    says: (text: string) => ({ token: text, expiresOn: EXPIRY }),
+    words: (resource: string) => `--scope ${resource}/.default --tenant-id ${TENANT}`,
+    remedy: `log in first: azd auth login --tenant-id ${TENANT}`,
+  },
+  {
+    login: 'powershell',
+    name: 'pwsh',
+    says: (text: string) => ({ Token: text, ExpiresOn: EXPIRY }),
+    words: (resource: string) => `ResourceUrl = "${resource}"`,
+    remedy: `log in first: Connect-AzAccount -Tenant ${TENANT}`,
+  },
+] as const;
+
+// The reads that fail come first: a token is kept, and the SDK remembers that there is no PowerShell.
+describe.each(TOOLS)('--login $login', ({ login, name, says, words, remedy }) => {
+  it.each<[string, readonly string[], RegExp]>([
+    ['is not logged in', [failing(NOT_LOGGED_IN)], new RegExp(`: ${name} gave no token; ${remedy}`)],
+    ['prints something else', ['echo eyJ-a-token'], new RegExp(`: ${name} printed no token, .*; ${remedy}$`)],
+  ])('says what to do if the tool %s, which it calls once', async (_, lines, message) => {
+    tool(name, ...lines);
+    const first = await read(login).catch((error: unknown) => error);
+    expect(first).toMatchObject({ code: 'ERR_AUTHENTICATION', message: expect.stringMatching(message) });
+    expect(String(first)).not.toContain('eyJ-a-token');
+    const asked = calls();
+    await expect(read(login)).rejects.toThrow(message);
+    expect(calls()).toBe(asked);
+  });
+
+  if (login !== 'powershell')
+    it('says what to install if the tool is not there', async () => {
+      const message = new RegExp(
+        `: ${name} is not installed, or not on PATH; install ${name} .*, or choose another --login$`,
+      );
+      await expect(read(login)).rejects.toThrow(message);
+    });
+
+  it('reads the vault with the token of the tool, which it calls once', async () => {
+    tool(name, printing(says(token)));
+    expect(await read(login)).toBe('value-0');
+    const asked = calls();
+    expect(asked).toContain(words(lab.cloud.vaultResource));
+    expect(await read(login)).toBe('value-0');
+    expect(calls()).toBe(asked);
+  });
+});
+
+describe('--login environment', () => {
+  it.each([
+    [{}, /: it finds no credentials; set AZURE_TENANT_ID, AZURE_CLIENT_ID, and AZURE_CLIENT_SECRET/],
+    [
+      { AZURE_TENANT_ID: TENANT, AZURE_CLIENT_ID: READER, AZURE_CLIENT_SECRET: 'wrong' },
+      /answered 401 AADSTS7000215; correct AZURE_CLIENT_SECRET/,
+    ],
+    [
+      { AZURE_TENANT_ID: '99999999-9999-9999-9999-999999999999', AZURE_CLIENT_ID: READER, AZURE_CLIENT_SECRET: 'x' },
+      /AZURE_TENANT_ID is 9{8}-.*, and the class names tenant 1{8}-.*; correct one of them$/,
+    ],
+  ])('explains a login that fails with %j', async (variables, message) => {
+    for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+    await expect(read('environment')).rejects.toThrow(message);
+  });
+
+  it('reads the vault as the application of the environment', async () => {
+    vi.stubEnv('AZURE_TENANT_ID', TENANT);
+    vi.stubEnv('AZURE_CLIENT_ID', READER);
+    vi.stubEnv('AZURE_CLIENT_SECRET', 'reader-secret');
+    expect(await read('environment')).toBe('value-0');
+  });
+});
+
+describe('--login', () => {
+  it('passes no tenant to a shell that is more than a name', async () => {
+    tool('az', 'true');
+    const tenant = `x; echo >> ${log()}`;
+    await expect(read('azurecli', tenant)).rejects.toThrow(/ is not a tenant; correct the tenant of the class$/);
+    expect(existsSync(log())).toBe(false);
+  });
+
+  it('is refused where the program brings no login along, as in serve', async () => {
+    const request = { developer: undefined } as LoginRequest;
+    const identity = { kind: 'developer', login: 'azurecli', tenantId: TENANT } as const;
+    await expect(developer.acquire(identity, request)).rejects.toMatchObject({ code: 'ERR_INTERNAL' });
+  });
+});
