@@ -82,6 +82,13 @@ const commonJs = {
   // Code from V8's cache cannot call `import()`.
   supported: { 'dynamic-import': false },
 };
+/** The ES modules of OpenTelemetry's packages. Node's default, CommonJS, would bring exporters of metrics and logs along. */
+const opentelemetry = Object.fromEntries(
+  ['api', 'core', 'resources', 'sdk-trace', 'otlp-transformer'].map((name) => [
+    `@opentelemetry/${name}`,
+    join(root, `node_modules/@opentelemetry/${name}/build/esm/index.js`),
+  ]),
+);
 const bundled = {
   ...options,
   write: false,
@@ -91,6 +98,7 @@ const bundled = {
   bundle: true,
   // The names of modules are the same where node_modules is a symbolic link.
   preserveSymlinks: true,
+  alias: opentelemetry,
   define: {
     'process.env.AKV_CSI_VERSION': JSON.stringify(version),
     'process.env.AKV_CSI_BUILD_DATE': JSON.stringify(buildDate()),

@@ -16,6 +16,7 @@ const PARTS = {
   certificates: ['node_modules/@azure/keyvault-certificates/dist/esm/index.js'],
   languages: ['src/spc/language-libraries.ts'],
   metrics: ['src/server/instruments.ts'],
+  tracing: ['src/cli/tracing.ts'],
   watch: ['src/cli/watch.ts'],
   webhook: ['src/cli/webhook.ts'],
   issuer: ['src/webhook/certificate/issue.ts'],

@@ -14,8 +14,10 @@ const REPLACED = {
   '@azure/core-tracing': NO_TRACER,
   // grpc-js loads it for its services channelz and ORCA, which the server does not offer.
   '@grpc/proto-loader': 'module.exports = {};',
-  // prom-client asks it for the span of an exemplar. No metric has exemplars.
+  // prom-client asks it for the span of an exemplar. No metric has exemplars. The part that exports traces has it.
   '@opentelemetry/api': 'module.exports = {};',
+  // OpenTelemetry would ask the system for the id of the machine, by which this program does not name itself.
+  './machine-id/getMachineId': 'module.exports = {};',
   // protobufjs uses it for integers of 64 bits, which the contract does not have, and compiles WebAssembly for it.
   long: 'module.exports = {};',
   // @azure/identity opens a browser with it.
@@ -40,7 +42,10 @@ export const unreached = {
             .join('|')})$`,
         ),
       },
-      ({ path, kind }) => (kind === 'dynamic-import' ? { path, external: true } : { path, namespace: 'unreached' }),
+      ({ path, kind, importer }) => {
+        if (path === '@opentelemetry/api' && !importer.includes('/node_modules/prom-client/')) return undefined;
+        return kind === 'dynamic-import' ? { path, external: true } : { path, namespace: 'unreached' };
+      },
     );
     onLoad({ filter: /.*/, namespace: 'unreached' }, ({ path }) => ({ contents: REPLACED[path] }));
   },

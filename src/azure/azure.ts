@@ -10,6 +10,7 @@ import type { ProviderError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
+import type { Tracer } from '../base/trace.ts';
 import type { AccountReader, ClassReader } from '../mount/ports.ts';
 import { ApiServer } from './cluster/api-server.ts';
 import { Classes } from './cluster/classes.ts';
@@ -62,6 +63,8 @@ export interface AzureOptions {
   /** Gets tokens of the person who runs a command. Default: there are none. */
   readonly developer?: DeveloperTokens | undefined;
   readonly telemetry: Telemetry;
+  /** Makes spans of reads and requests. Default: there are none. */
+  readonly tracer?: Tracer | undefined;
   /** Default: none. */
   readonly log?: Logger;
   readonly clock: Clock;
@@ -97,10 +100,10 @@ export interface Azure {
 
 /** Connects to Azure: connections, logins and vaults, each shared by all Mounts. Sends nothing yet. */
 export function connectAzure(options: AzureOptions): Azure {
-  const { userAgent, telemetry, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
+  const { userAgent, telemetry, tracer, clock, sweeper, cacheTtlMs, pinnedCacheTtlMs } = options;
   const { maxStaleMs, keptBytes, offlineCache, log = silentLogger } = options;
   const { requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS, nmiHost = NMI_HOST, resolve, hedgeMs } = options;
-  const line = { userAgent, telemetry, ...(hedgeMs !== undefined && { hedgeMs }) };
+  const line = { userAgent, telemetry, tracer, ...(hedgeMs !== undefined && { hedgeMs }) };
   const agents = new Agents(options.trust, { sweeper, telemetry, ...(resolve !== undefined && { resolve }) });
   const transport = createTransport({ ...line, agents, timeoutMs });
   const metadata = new MetadataCache(sweeper);
@@ -136,6 +139,7 @@ export function connectAzure(options: AzureOptions): Azure {
     known,
     cacheBytes: keptBytes === undefined ? undefined : CACHED_PART * keptBytes,
     transport,
+    traced: tracer !== undefined,
     prepare: (url) => agents.prepare(url),
     holdBack: (url) => agents.pending.holdBack(url),
     cacheTtlMs,

@@ -4,10 +4,13 @@
  */
 
 import { abortable } from './abort.ts';
+import type { Span } from './trace.ts';
 
 interface Work<T> {
   readonly promise: Promise<T>;
   readonly controller: AbortController;
+  /** That of the caller who started it. */
+  readonly span: Span | undefined;
   waiting: number;
 }
 
@@ -28,15 +31,16 @@ export class SingleFlight<T> {
     return this.#running.has(key);
   }
 
-  /** Joins the work under `key`, or starts it at once. */
-  join(key: string, start: (signal: AbortSignal) => Promise<T>): Flight<T> {
+  /** Joins the work under `key`, or starts it at once. `span`: that of the caller, if it is traced. */
+  join(key: string, start: (signal: AbortSignal) => Promise<T>, span?: Span): Flight<T> {
     let work = this.#running.get(key);
     if (work === undefined || work.controller.signal.aborted) {
       const controller = new AbortController();
-      work = { controller, waiting: 0, promise: start(controller.signal) };
+      span?.lead(controller.signal);
+      work = { controller, span, waiting: 0, promise: start(controller.signal) };
       this.#running.set(key, work);
       this.#forgetAfter(key, work);
-    }
+    } else if (work.span !== undefined) span?.follow(work.span);
     const joined = work;
     joined.waiting++;
     return {
@@ -52,9 +56,9 @@ export class SingleFlight<T> {
    * Joins the work under `key`, or starts it, and waits for it.
    * Throws: the errors of the work; the reason of `signal` as soon as it aborts.
    */
-  async run(key: string, signal: AbortSignal, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async run(key: string, signal: AbortSignal, start: (signal: AbortSignal) => Promise<T>, span?: Span): Promise<T> {
     signal.throwIfAborted();
-    const { outcome, leave } = this.join(key, start);
+    const { outcome, leave } = this.join(key, start, span);
     try {
       return await abortable(outcome, signal);
     } finally {

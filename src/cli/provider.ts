@@ -13,6 +13,7 @@ import type { Logger } from '../base/log.ts';
 import type { MemoryBudget } from '../base/memory-budget.ts';
 import { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
+import type { Tracer } from '../base/trace.ts';
 import type { MountHandler } from '../mount/handler.ts';
 import { createMount } from '../mount/mount.ts';
 import type { ReadCloudFile } from '../spc/cloud.ts';
@@ -42,6 +43,8 @@ export interface ProviderSurroundings {
   readonly memory?: MemoryBudget | undefined;
   /** Called after each sweep that dropped something. */
   readonly swept?: () => void;
+  /** Makes spans of Mounts. Default: there are none. */
+  readonly tracer?: Tracer | undefined;
   /** Where last known values are kept for a restart; undefined: nowhere. */
   readonly offlineCache?: OfflineCacheOptions | undefined;
   /** The login of the person who runs a command, in place of the identities of classes. Default: none. */
@@ -105,6 +108,7 @@ export async function createProvider(
     offlineCache,
     developer: surroundings.developer?.tokens,
     telemetry,
+    tracer: surroundings.tracer,
     log,
     clock,
     sweeper,

@@ -126,7 +126,8 @@ ${describeFlags(SERVE_FLAGS)}
 Environment: AZURE_ENVIRONMENT_FILEPATH (custom cloud file), HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
 SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS,
 KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server),
-NODE_NAME (node, for the offline cache; default: the host name).
+NODE_NAME (node, for the offline cache; default: the host name),
+OTEL_EXPORTER_OTLP_ENDPOINT (switches traces on; docs/traces.md has the other variables).
 
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start or did not end in time, 2 wrong flags.
 `;

@@ -13,6 +13,8 @@ import type { CallMeter } from '../server/guard.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
+import type { Tracing } from '../tracing/start.ts';
+import { tracesWanted } from '../tracing/wanted.ts';
 import { anonymousBytes } from './anonymous-memory.ts';
 import { inMebibytes, isLarge, isLowLimit, isNearLimit, leastLimitBytes, memoryBudgetBytes } from './budget-size.ts';
 import { catchDefects } from './defects.ts';
@@ -32,8 +34,11 @@ import { BUILD_DATE, VERSION } from './version.ts';
 const AFTER_MS = 200;
 /** The time that running calls have to finish after the provider is told to stop. */
 const DRAIN_MS = 20_000;
-/** The process ends this long after the signal, even if something still runs; the kubelet kills it after 30 s. */
-const STOP_LIMIT_MS = DRAIN_MS + 1_000;
+/**
+ * The process ends this long after the signal, even if something still runs, such as the export of the last spans; the
+ * kubelet kills it after 30 s.
+ */
+const STOP_LIMIT_MS = DRAIN_MS + 3_000;
 /** Exit code of a process that did not stop in time, or that had too many defects. */
 const FAILED = 1;
 
@@ -70,7 +75,8 @@ export async function runServe(
   try {
     const endpoint = parseEndpoint(options.endpoint);
     const offlineCache = await readOfflineCache(options, io.env);
-    return await serve({ options, endpoint, offlineCache, env: io.env, log, output, signals });
+    const tracing = await tracingOf(io.env, log, options);
+    return await serve({ options, endpoint, offlineCache, env: io.env, log, output, signals, tracing });
   } catch (error) {
     log.error('Cannot serve', { error: messageOf(error) });
     return exitCodeFor(error);
@@ -85,9 +91,26 @@ interface Serving {
   readonly log: Logger;
   readonly output: LogOutput;
   readonly signals: StopSignals;
+  readonly tracing: Tracing | undefined;
 }
 
-async function serve({ options, endpoint, offlineCache, env, log, output, signals }: Serving): Promise<number> {
+/** Loads the export of traces, if the environment asks for it. Throws: see `openTracing`. */
+async function tracingOf(env: Io['env'], log: Logger, options: ServeOptions): Promise<Tracing | undefined> {
+  if (!tracesWanted(env)) return undefined;
+  const { openTracing } = await import('./tracing.ts');
+  return openTracing({ env, log, objectNames: options.metricsObjectNames });
+}
+
+async function serve({
+  options,
+  endpoint,
+  offlineCache,
+  env,
+  log,
+  output,
+  signals,
+  tracing,
+}: Serving): Promise<number> {
   const { healthHost: host, healthPort: port, healthPath, healthTimeoutMs: timeoutMs } = options;
   let server: RunningServer | undefined;
   let stopping = false;
@@ -103,23 +126,23 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
   const clock = systemClock;
   const { metricsObjectNames: objectNames } = options;
   const sweeper = new Sweeper(clock);
-  const logLinesDropped = output.dropped;
   // Read once: the budget has its size from it, and the kernel tells it in several files.
   const limitBytes = process.constrainedMemory();
   const memory = budgetOf(options.memoryBudgetBytes, limitBytes, () => heap);
-  const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, memory, log, logLinesDropped });
+  const counts = { logLinesDropped: output.dropped, traceSpans: tracing?.spans };
+  const metrics = createMetrics({ version: VERSION, objectNames, clock, sweeper, memory, log, ...counts });
   const heap = keepHeapSmall(metrics, v8Engine(limitBytes));
   const provider = lazyProvider(async () => {
     const { createProvider } = await import('./provider.ts');
     const surroundings = { env, log, telemetry: metrics, clock, sweeper, memory, swept: heap.dropped, offlineCache };
-    return createProvider(options, surroundings);
+    return createProvider(options, { ...surroundings, tracer: tracing?.tracer });
   });
   const firstAnswer = afterFirstCall(heap.meter, async () => {
     await Promise.all([provider.warmUp(), metrics.begin()]);
     heap.begin(await fitIntoLimit(limitBytes, log));
   });
   const meter = { ...firstAnswer.meter, socketLost: metrics.socketLost };
-  const closers: (() => Promise<void>)[] = [provider.close];
+  const closers = [provider.close, async () => tracing?.close()];
   try {
     const target = () => (stopping ? 'stopping' : (server ?? 'starting'));
     const health = await startHealthServer({ host, port, path: healthPath, timeoutMs, target });
@@ -128,15 +151,9 @@ async function serve({ options, endpoint, offlineCache, env, log, output, signal
     closers.push(exposed.close);
     if (signals.received()) return 0;
     // This is the last step that can fail, because it takes the socket from a running provider.
-    server = await startServer({
-      endpoint,
-      mount: provider.mount,
-      version: VERSION,
-      log,
-      meter,
-      memory,
-      drainMs: DRAIN_MS,
-    });
+    const { mount } = provider;
+    const parts = { log, tracer: tracing?.tracer, meter, memory };
+    server = await startServer({ endpoint, mount, version: VERSION, drainMs: DRAIN_MS, ...parts });
     log.info('Serving', { version: VERSION, healthPort: health.port, healthPath, metricsPort: exposed.port });
     if (!signals.received()) server.settle();
     const signal = await signals.first;

@@ -3,6 +3,7 @@
  * use them.
  */
 
+import type { Span } from '../base/trace.ts';
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
 
 /** A request as the driver sends it: three JSON texts and a path. */
@@ -23,6 +24,8 @@ export interface MountCall {
   readonly timeoutMs: number;
   /** Aborted when the caller cancels or disconnects. */
   readonly signal: AbortSignal;
+  /** The span of the call, if it is traced. */
+  readonly span?: Span | undefined;
 }
 
 /** All files of one volume, and the versions of the objects that they were made of. */

@@ -12,6 +12,7 @@ import { MemoryBudget } from '../base/memory-budget.ts';
 import { Redactor } from '../base/redact.ts';
 import type { Sweeper } from '../base/sweeper.ts';
 import type { Telemetry } from '../base/telemetry.ts';
+import { inSpan, type SpanAttributes } from '../base/trace.ts';
 import { nextTurn } from '../base/turns.ts';
 import {
   type Attributes,
@@ -103,10 +104,11 @@ async function mount(input: MountInput, journey: Journey): Promise<Answer> {
   const attributes = parseAttributes(input.attributes);
   redactor.learn(() => tokensIn(attributes.tokens));
   report.begun(attributes);
+  context.span?.set(podOf(attributes));
   const volume = await readVolume(input, attributes, journey);
   const requestBytes = input.attributes.length + input.secrets.length;
   const size = { vaultUrl: volume.vaultUrl, objects: volume.objects.length, requestBytes };
-  await context.memory.begin(size, context.signal);
+  await inSpan(context.span, 'wait for memory', () => context.memory.begin(size, context.signal));
   await nextTurn(context.signal);
   const { made, unwritten, absent } = await makeFiles(volume, journey);
   context.memory.converted(made.reduce((sum, { file }) => sum + file.contents.length, 0));
@@ -127,22 +129,24 @@ interface Files extends Pick<Converted, 'made' | 'unwritten'> {
  */
 async function makeFiles(manifest: VolumeSpec, journey: Journey): Promise<Files> {
   const { certificatePolicy, clock, telemetry, noted, contents, report, context, vaults } = journey;
-  const volume = await completeIdentity(manifest, journey, context);
+  const { span } = context;
+  const volume = await inSpan(span, 'complete identity', (own) =>
+    completeIdentity(manifest, journey, { ...context, span: own }),
+  );
   const readerOf = openVaults(volume, vaults);
   const { objects, unmatched } = await expandSelections(volume, readerOf, context);
   await context.memory.grow(objects.length - volume.objects.length, context.signal);
   const dates = { clock, telemetry, log: report.log, noted };
   const fetched = [...(await fetchObjects(objects, readerOf, { ...context, dates })), ...unmatched];
   await nextTurn(context.signal);
-  const converted = await convertObjects(fetched, {
-    vaultName: volume.vaultName,
-    ...dates,
-    certificatePolicy,
-    contents,
-    signal: context.signal,
-  });
-  const templated = await renderTemplates(volume.templates ?? [], converted.objects, context.signal);
+  const how = { vaultName: volume.vaultName, ...dates, certificatePolicy, contents, signal: context.signal };
+  const converted = await inSpan(span, 'convert', () => convertObjects(fetched, how));
+  const { templates = [] } = volume;
+  const templated = await inSpan(templates.length > 0 ? span : undefined, 'render templates', () =>
+    renderTemplates(templates, converted.objects, context.signal),
+  );
   report.converted(fetched);
+  span?.set({ 'akv_csi.objects': fetched.length, 'akv_csi.files': converted.made.length + templated.length });
   // Objects whose parts are all optional give no file while none of them is there.
   const absent = fetched.filter(({ missing, object }) => missing !== undefined || object.content.kind === 'parts');
   const made = [...converted.made, ...templated];
@@ -165,12 +169,14 @@ export function createMount(deps: MountDeps): MountHandler {
     const redactor = new Redactor();
     redactor.learn(() => deps.confidential ?? []);
     const log = redactor.log(deps.log);
-    const report = new MountReport({ ...deps, ...shared, log, targetPath: input.targetPath });
+    const { span } = call;
+    const { targetPath } = input;
+    const report = new MountReport({ ...deps, ...shared, log, targetPath, traceId: span?.traceId });
     const progress = new Progress(clock);
     const snapshot = new Snapshot(clock);
     const { signal, deadlineAt, hasty, dispose } = startBudget(call, { clock, progress });
     const memory = new MountMemory(budget, clock);
-    const context = { signal, deadlineAt, hasty, progress, snapshot, mountId: ++mounts, memory };
+    const context = { signal, deadlineAt, hasty, progress, snapshot, mountId: ++mounts, memory, span };
     try {
       const answer = await abortable(mount(input, { ...deps, ...shared, report, redactor, context }), signal);
       const note = report.delivered(answer, snapshot);
@@ -188,6 +194,16 @@ export function createMount(deps: MountDeps): MountHandler {
   };
 }
 
+/** Names the pod of a Mount for its span. */
+function podOf({ pod, secretProviderClass }: Attributes): SpanAttributes {
+  return {
+    'k8s.namespace.name': pod.namespace,
+    'k8s.pod.name': pod.name,
+    'k8s.pod.uid': pod.uid,
+    'akv_csi.secret_provider_class': secretProviderClass,
+  };
+}
+
 /** Returns the error of a Mount. If its time ran out, the error says why a read had no last known value to end with. */
 function explained(error: ProviderError, { lacking }: Snapshot): ProviderError {
   return error.code === 'ERR_TIMEOUT' && lacking !== undefined ? withReason(error, lacking) : error;
@@ -201,8 +217,15 @@ async function readVolume(input: MountInput, attributes: Attributes, journey: Jo
   const mode = parsePermission(input.permission);
   const facts = { secret, mode, now: clock.wall(), accountLookup: accounts !== undefined, developer };
   const request = { ...facts, ...(servedModes === undefined ? {} : { servedModes }) };
-  const parsed = await parseWithCloudFile(attributes, { defaults, request, remember }, readCloudFile);
-  if (overrides !== undefined) await refuseOverrides(attributes, parsed, overrides, context);
+  const { span } = context;
+  const parsed = await inSpan(span, 'parse manifest', () =>
+    parseWithCloudFile(attributes, { defaults, request, remember }, readCloudFile),
+  );
+  if (overrides !== undefined) {
+    await inSpan(span, 'check overrides', (own) =>
+      refuseOverrides(attributes, parsed, overrides, { ...context, span: own }),
+    );
+  }
   const { findings, volume } = parsed;
   report.parsed(findings.all, volume);
   const error = findingsError(findings);

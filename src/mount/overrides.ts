@@ -31,7 +31,7 @@ export async function refuseOverrides(
   attributes: Attributes,
   { mode, findings }: ParsedParameters,
   { allowed, classes }: OverrideRules,
-  context: Pick<FetchContext, 'signal' | 'progress'>,
+  context: Pick<FetchContext, 'signal' | 'progress' | 'span'>,
 ): Promise<void> {
   const ref = classOf(attributes);
   if (mode === undefined || !IDENTITY_ROWS[mode].ofNode || ref === undefined || ref.namespace === '') return;

@@ -6,6 +6,7 @@
 import type { SteadyTime } from '../base/clock.ts';
 import type { ObjectType } from '../base/objects.ts';
 import type { Secret } from '../base/secret.ts';
+import type { Span } from '../base/trace.ts';
 import type { VolumeSpec } from '../spc/model.ts';
 import type { ClassParameters, ClassRef } from '../spc/overrides.ts';
 import type { ReadMemory } from './memory.ts';
@@ -106,6 +107,8 @@ export interface FetchContext {
   readonly mountId: number;
   /** The memory of the Mount. Each value that is read is charged to it. */
   readonly memory: ReadMemory;
+  /** The span that calls belong to. Undefined: the Mount is not traced. */
+  readonly span?: Span | undefined;
 }
 
 /** An object of a vault; `version` is empty for the current one. */
@@ -144,7 +147,7 @@ export interface ClassReader {
    */
   read(
     ref: ClassRef,
-    context: Pick<FetchContext, 'signal' | 'progress'>,
+    context: Pick<FetchContext, 'signal' | 'progress' | 'span'>,
     fits: (parameters: ClassParameters) => boolean,
   ): Promise<ClassCopy>;
 }
@@ -161,7 +164,7 @@ export interface AccountReader {
    * Returns the client ID that a ServiceAccount names for workload identity.
    * Throws: `ProviderError` if there is none. Its message is the reason and the remedy.
    */
-  clientIdOf(ref: AccountRef, context: Pick<FetchContext, 'signal' | 'progress'>): Promise<string>;
+  clientIdOf(ref: AccountRef, context: Pick<FetchContext, 'signal' | 'progress' | 'span'>): Promise<string>;
 }
 
 /** The volume of a Mount, as far as its vault is concerned. */

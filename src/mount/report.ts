@@ -45,6 +45,8 @@ export interface ReportOptions {
   readonly lastKnownServed?: ((cause: ProviderError) => void) | undefined;
   /** The path of the volume, if the request has one. */
   readonly targetPath: string | undefined;
+  /** Names the trace of the Mount. Undefined: it is not traced. */
+  readonly traceId?: string | undefined;
 }
 
 /** The report of one Mount. */
@@ -74,7 +76,9 @@ export class MountReport {
     const { pod, parameters } = attributes;
     this.#attributes = attributes;
     this.#name = this.#options.names.nameOf(this.#options.targetPath ?? '', attributes.secretProviderClass);
-    this.#log = this.#options.log.with({ namespace: pod.namespace, pod: pod.name, secretProviderClass: this.#name });
+    const names = { namespace: pod.namespace, pod: pod.name, secretProviderClass: this.#name };
+    const { log, traceId } = this.#options;
+    this.#log = log.with(traceId === undefined ? names : { ...names, traceId });
     this.#log.debug('Parameters', { objects: parameters.get('objects') ?? parameters.get('keyVault') ?? '' });
   }
 

@@ -5,7 +5,7 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BudgetFigures } from '../base/memory-budget.ts';
-import type { MountOutcome, ObjectExpiry } from '../base/telemetry.ts';
+import { type MountOutcome, type ObjectExpiry, SPAN_RESULTS, type SpanResult } from '../base/telemetry.ts';
 import { labelText } from './bounded.ts';
 import { addCounters, type Counters } from './counters.ts';
 import { addMemory } from './memory-instruments.ts';
@@ -40,6 +40,7 @@ export interface InstrumentSources {
   mountsInFlight(): number;
   memory(): BudgetFigures;
   logLinesDropped(stream: 'stdout' | 'stderr'): number;
+  traceSpans(result: SpanResult): number;
   socketLost(): number;
   mounts(): readonly MountRecord[];
   expiries(): readonly ObjectExpiry[];
@@ -104,7 +105,7 @@ function addInfo(registry: Registry, version: string): void {
 }
 
 /** Counters of losses. They are counted elsewhere, since the library may not be loaded yet. */
-function addLosses(registry: Registry, { logLinesDropped, socketLost }: InstrumentSources): void {
+function addLosses(registry: Registry, { logLinesDropped, traceSpans, socketLost }: InstrumentSources): void {
   new Counter({
     name: 'akv_csi_log_lines_dropped_total',
     help: 'Log lines that could not be written, because of a full disk or a reader that is closed or too slow',
@@ -113,6 +114,16 @@ function addLosses(registry: Registry, { logLinesDropped, socketLost }: Instrume
     collect() {
       this.reset();
       for (const stream of ['stdout', 'stderr'] as const) this.inc({ stream }, logLinesDropped(stream));
+    },
+  });
+  new Counter({
+    name: 'akv_csi_trace_spans_total',
+    help: 'Spans of traces by result: exported, failed to be exported, or dropped as too many waited',
+    labelNames: ['result'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const result of SPAN_RESULTS) this.inc({ result }, traceSpans(result));
     },
   });
   new Counter({

@@ -9,7 +9,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { MemoryBudget } from '../base/memory-budget.ts';
 import type { Sweeper } from '../base/sweeper.ts';
-import type { MountOutcome, ObjectExpiry, Outcome, Telemetry } from '../base/telemetry.ts';
+import type { MountOutcome, ObjectExpiry, Outcome, SpanResult, Telemetry } from '../base/telemetry.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
 import { boundedLabel, boundedSet } from './bounded.ts';
 import type { CallMeter } from './guard.ts';
@@ -39,6 +39,8 @@ export interface MetricsOptions {
   readonly log: Logger;
   /** The number of log lines dropped since the start; 0 if absent. */
   readonly logLinesDropped?: (stream: 'stdout' | 'stderr') => number;
+  /** The number of spans with this result since the start; 0 if absent. */
+  readonly traceSpans?: ((result: SpanResult) => number) | undefined;
 }
 
 /** The limit of volumes: those of all pods of a node, and of many that it had within a day. */
@@ -119,7 +121,7 @@ interface Figures {
 type Count = (write: (instruments: Instruments) => void) => void;
 
 function sourcesOf(figures: Figures, options: MetricsOptions): InstrumentSources {
-  const { version, objectNames, clock, logLinesDropped = () => 0 } = options;
+  const { version, objectNames, clock, logLinesDropped = () => 0, traceSpans = () => 0 } = options;
   const { memory = new MemoryBudget(Number.POSITIVE_INFINITY) } = options;
   return {
     version,
@@ -128,6 +130,7 @@ function sourcesOf(figures: Figures, options: MetricsOptions): InstrumentSources
     mountsInFlight: () => figures.mountsInFlight,
     memory: () => memory.figures,
     logLinesDropped,
+    traceSpans,
     socketLost: () => figures.socketLost,
     mounts: () => worst([...figures.mounts].map(([, record]) => record)),
     expiries: () =>

@@ -9,6 +9,7 @@ import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { MemoryBudget } from '../base/memory-budget.ts';
+import type { Tracer } from '../base/trace.ts';
 import type { MountHandler } from '../mount/handler.ts';
 import { type PinnedConnection, pinConnection } from './connection.ts';
 import { ConnectionLimit } from './connection-limit.ts';
@@ -28,6 +29,8 @@ export interface ServerOptions {
   /** The version of this program, without a leading `v`. */
   readonly version: string;
   readonly log: Logger;
+  /** Makes a span of each Mount. Default: there is none. */
+  readonly tracer?: Tracer | undefined;
   readonly meter: CallMeter & Partial<SocketMeter>;
   /** The memory of everything under way. Default: one without limit. */
   readonly memory?: MemoryBudget;

@@ -16,6 +16,7 @@ import { systemClock } from '../base/clock.ts';
 import { discard } from '../base/discard.ts';
 import { framesOf, messageOf, ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { CallerTrace, Span, Tracer } from '../base/trace.ts';
 import type { AnswerMemory, MountHandler } from '../mount/handler.ts';
 import {
   CONTRACT_VERSION,
@@ -41,6 +42,8 @@ export interface ServiceOptions {
   /** See `RunningServer`. */
   readonly instance: string;
   readonly log: Logger;
+  /** Makes a span of each Mount. Default: there is none. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** `Mount` as this server encodes it: an answer is encoded once, and then its files are discarded. */
@@ -65,7 +68,7 @@ const UNCHARGED: AnswerMemory = { bytes: 0, release() {} };
 /** The time that an answer may take to reach its connection. Then others follow; its memory stays charged. */
 const TURN_MS = 1000;
 
-function providerService({ mount, version, instance, log }: ServiceOptions): UntypedServiceImplementation {
+function providerService({ mount, version, instance, log, tracer }: ServiceOptions): UntypedServiceImplementation {
   const answer: VersionResponse = {
     version: CONTRACT_VERSION,
     runtimeName: RUNTIME_NAME,
@@ -80,11 +83,17 @@ function providerService({ mount, version, instance, log }: ServiceOptions): Unt
       respond(null, answer);
     },
     Mount(call: ServerUnaryCall<MountRequest, MountResponse>, respond: sendUnaryData<MountResponse>) {
-      runMount(mount, call)
+      const span = tracer?.mount(callerOf(call.metadata));
+      runMount(mount, call, span)
         .then(
           ({ response, note, memory }) =>
-            sendInTurn(turns, { call, memory, send: () => respond(null, response, trailerOf(note)) }),
-          (thrown: unknown) => respond(statusOf(thrown instanceof ProviderError ? thrown : defectError(thrown, log))),
+            sendInTurn(turns, { call, memory, span, send: () => respond(null, response, trailerOf(note)) }),
+          (thrown: unknown) => {
+            const error = thrown instanceof ProviderError ? thrown : defectError(thrown, log);
+            const refusal = statusOf(error);
+            endMount(span, refusal.code, error);
+            respond(refusal);
+          },
         )
         .catch((thrown: unknown) => log.error('Cannot answer a Mount', { error: messageOf(thrown) }));
     },
@@ -94,6 +103,7 @@ function providerService({ mount, version, instance, log }: ServiceOptions): Unt
 async function runMount(
   mount: MountHandler,
   call: ServerUnaryCall<MountRequest, MountResponse>,
+  span: Span | undefined,
 ): Promise<{ readonly response: MountResponse; readonly note: string | undefined; readonly memory: AnswerMemory }> {
   const { attributes, secrets, permission, targetPath } = call.request;
   const abort = new AbortController();
@@ -104,7 +114,7 @@ async function runMount(
   try {
     const { files, objectVersions, note, memory } = await mount(
       { attributes, secrets, permission, targetPath },
-      { timeoutMs, signal: abort.signal },
+      { timeoutMs, signal: abort.signal, span },
     );
     return { response: { objectVersion: objectVersions, files }, note, memory: memory ?? UNCHARGED };
   } finally {
@@ -125,15 +135,19 @@ function trailerOf(note: string | undefined): Metadata | undefined {
 interface Sending {
   readonly call: ServerUnaryCall<MountRequest, MountResponse>;
   readonly memory: AnswerMemory;
+  readonly span: Span | undefined;
   readonly send: () => void;
 }
 
 /** Sends an answer in its turn. When the connection has all of it, the next one follows, and its memory is given back. */
-async function sendInTurn(turns: AnswerTurns, { call, memory, send }: Sending): Promise<void> {
+async function sendInTurn(turns: AnswerTurns, { call, memory, span, send }: Sending): Promise<void> {
+  const sending = span?.start('answer');
   const leave = await turns.enter(memory.bytes);
   if (call.cancelled) {
     leave();
     memory.release();
+    sending?.end(CANCELLED);
+    endMount(span, status.CANCELLED, CANCELLED);
     return;
   }
   const timer = setTimeout(leave, TURN_MS);
@@ -142,8 +156,24 @@ async function sendInTurn(turns: AnswerTurns, { call, memory, send }: Sending): 
     clearTimeout(timer);
     leave();
     memory.release();
+    sending?.end();
+    endMount(span, status.OK);
   });
   send();
+}
+
+const CANCELLED = new ProviderError('ERR_CANCELLED', 'The caller left before the answer was sent');
+
+/** Ends the span of a Mount with the code of its status. */
+function endMount(span: Span | undefined, code: status, error?: ProviderError): void {
+  span?.set({ 'rpc.status_code': status[code] });
+  span?.end(error);
+}
+
+/** Returns the span of the caller, as its headers name it. */
+function callerOf(metadata: Metadata): CallerTrace {
+  const text = (name: string) => metadata.get(name)[0]?.toString();
+  return { traceparent: text('traceparent'), tracestate: text('tracestate') };
 }
 
 /**

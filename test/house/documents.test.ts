@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
+import { SPAN_ATTRIBUTES, SPAN_EVENTS, SPAN_NAMES } from '../../src/base/trace.ts';
 import { SERVE_FLAGS } from '../../src/cli/serve-flag-specs.ts';
 import { serveHelp } from '../../src/cli/serve-flags.ts';
 import { WEBHOOK_FLAGS } from '../../src/cli/webhook-flags.ts';
@@ -22,6 +23,7 @@ import { GUARDED_NAMES } from '../../src/spc/overrides.ts';
 import { ALL_NAMES, CLASSIC_NAMES, KEY_VAULT_NAMES } from '../../src/spc/parameter-names.ts';
 import { TEMPLATE_FIELDS } from '../../src/spc/templates.ts';
 import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
+import { SAMPLERS, TRACE_VARIABLES } from '../../src/tracing/settings.ts';
 import { createWebhookMetrics } from '../../src/webhook/metrics.ts';
 import {
   firstColumn,
@@ -151,6 +153,26 @@ test('metrics.md lists the metrics, each with its type', async () => {
   ]);
   const rows = tableRows(textOf('docs/metrics.md')).map(([name, type]) => [name, type]);
   expect(rows.toSorted()).toEqual(known.toSorted());
+});
+
+describe('traces.md', () => {
+  it('lists the spans', () => {
+    const listed = firstColumn(section('docs/traces.md', 'Spans'));
+    expect(listed.filter((name) => !['GET', 'POST'].includes(name)).toSorted()).toEqual([...SPAN_NAMES].toSorted());
+  });
+
+  it('lists the attributes', () => {
+    expect(firstColumn(section('docs/traces.md', 'Attributes')).toSorted()).toEqual([...SPAN_ATTRIBUTES].toSorted());
+  });
+
+  it('names the events and the samplers', () => {
+    const text = textOf('docs/traces.md');
+    for (const name of [...SPAN_EVENTS, ...SAMPLERS]) expect(text).toContain(`\`${name}\``);
+  });
+
+  it('lists the variables', () => {
+    expect(firstColumn(section('docs/traces.md', 'Variables')).toSorted()).toEqual([...TRACE_VARIABLES].toSorted());
+  });
 });
 
 test('identity-modes.md lists the identities that metrics name', async () => {

@@ -20,6 +20,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   driver: 4,
   watch: 4,
   kubectl: 4,
+  tracing: 4,
   webhook: 5,
   cli: 6,
   'main.ts': 7,

@@ -66,6 +66,7 @@ describe('the npm package', () => {
       'dist/provider.js',
       'dist/start.js',
       'dist/third-party-licenses.txt',
+      'dist/tracing.js',
       'dist/watch.js',
       'dist/webhook.js',
     ]);

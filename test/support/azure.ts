@@ -78,7 +78,7 @@ const NEVER_MS = 3_600_000;
 
 /** Settings that tests change. */
 export interface LabOptions
-  extends Pick<AzureOptions, 'requestTimeoutMs' | 'log' | 'resolve' | 'hedgeMs' | 'developer'> {
+  extends Pick<AzureOptions, 'requestTimeoutMs' | 'log' | 'resolve' | 'hedgeMs' | 'developer' | 'tracer'> {
   /** Replaces the seed with sixty secrets. */
   readonly seed?: string;
   /** Additional CAs to trust, PEM. */
@@ -138,6 +138,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     ...(options.log === undefined ? {} : { log: options.log }),
     developer: options.developer,
     telemetry,
+    tracer: options.tracer,
     clock,
     sweeper: new Sweeper(clock),
   });

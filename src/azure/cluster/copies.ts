@@ -94,7 +94,7 @@ export class Copies<T> {
   /** Returns a copy that fits, or the newest one. Throws: `ProviderError` if there is no copy. */
   async read(
     read: CopyRead<T>,
-    { signal, progress }: Pick<FetchContext, 'signal' | 'progress'>,
+    { signal, progress, span }: Pick<FetchContext, 'signal' | 'progress' | 'span'>,
   ): Promise<KnownCopy<T>> {
     const key = `${read.ref.namespace}/${read.ref.name}`;
     const known = this.#copies.get(key);
@@ -102,7 +102,7 @@ export class Copies<T> {
     const failed = this.#failures.get(key);
     try {
       if (failed !== undefined) throw failed;
-      const reading = this.#reads.run(key, signal, (shared) => this.#load(key, read.ref, shared));
+      const reading = this.#reads.run(key, signal, (shared) => this.#load(key, read.ref, shared), span);
       const { value } = await progress.during({ phase: 'api-server', host: this.#server.host }, reading);
       return { value, unconfirmed: undefined };
     } catch (error) {

@@ -30,7 +30,7 @@ export class ServiceAccounts implements AccountReader {
     this.#copies = new Copies(ACCOUNT, server, parts);
   }
 
-  async clientIdOf(ref: AccountRef, context: Pick<FetchContext, 'signal' | 'progress'>): Promise<string> {
+  async clientIdOf(ref: AccountRef, context: Pick<FetchContext, 'signal' | 'progress' | 'span'>): Promise<string> {
     const { value } = await this.#copies.read({ ref, fits: () => true }, context);
     return value;
   }

@@ -6,6 +6,7 @@
 import { type HttpClient, type PipelineRequest, type PipelineResponse, RestError } from '@azure/core-rest-pipeline';
 import { Redactor } from '../../base/redact.ts';
 import { silentTelemetry, type Telemetry } from '../../base/telemetry.ts';
+import type { RequestSpan, Tracer } from '../../base/trace.ts';
 import { nextTurn } from '../../base/turns.ts';
 import type { AgentSource, Route } from './agents.ts';
 import { closeIdle, type Exchange, exchange, restError, type Stage } from './exchange.ts';
@@ -26,6 +27,8 @@ export interface TransportOptions {
   /** How long a connection or an answer hangs before the request is sent a second time, in milliseconds. */
   readonly hedgeMs?: number;
   readonly telemetry?: Pick<Telemetry, 'secondRequest'>;
+  /** Makes a span of each request whose signal a span carries. Default: there is none. */
+  readonly tracer?: Pick<Tracer, 'request'> | undefined;
 }
 
 /**
@@ -51,6 +54,7 @@ export function createTransport({
   maxAnswerBytes = MAX_ANSWER_BYTES,
   hedgeMs = HEDGE_MS,
   telemetry = silentTelemetry,
+  tracer,
 }: TransportOptions): HttpClient {
   const line: Line = { agents, timeoutMs, keptTimeoutMs, maxAnswerBytes, hedgeMs, telemetry, tries: new SecondTries() };
   return {
@@ -62,14 +66,18 @@ export function createTransport({
       if (!sdk.startsWith(userAgent)) headers.set('user-agent', `${userAgent} ${sdk}`.trim());
       // Nothing here unpacks an answer.
       headers.delete('accept-encoding');
+      const { method, requestId, abortSignal: signal } = request;
+      const span = tracer?.request({ method, url, requestId, signal });
       try {
-        const response = await new Delivery(line, { request, url, agent, proxy }).answer;
+        const response = await new Delivery(line, { request, url, agent, proxy, span }).answer;
+        span?.answered(response.status, (name) => response.headers.get(name));
         // The answers of many requests arrive in one turn of the event loop: each is processed in a separate turn. A
         // refusal does not wait for its turn: it may concern requests that would start meanwhile.
         if (response.status === 200) await nextTurn();
         else removeEcho(request, response);
         return response;
       } catch (error) {
+        span?.end(error);
         // The message about the failure names the proxy.
         if (proxy !== '' && error instanceof RestError) Object.assign(error, { proxy });
         throw error;
@@ -99,7 +107,7 @@ function removeEcho({ headers, body }: PipelineRequest, response: PipelineRespon
 const HEDGE_STEPS = 2;
 
 /** The common part of all requests of a transport. */
-interface Line extends Required<Omit<TransportOptions, 'userAgent'>> {
+interface Line extends Required<Omit<TransportOptions, 'userAgent' | 'tracer'>> {
   readonly tries: SecondTries;
 }
 
@@ -107,6 +115,7 @@ interface Line extends Required<Omit<TransportOptions, 'userAgent'>> {
 interface Parcel extends Route {
   readonly request: PipelineRequest;
   readonly url: URL;
+  readonly span: RequestSpan | undefined;
 }
 
 /** The causes of a second try. */
@@ -190,6 +199,7 @@ class Delivery {
   #sendAgain(cause: Cause): void {
     const { url, agent } = this.#parcel;
     this.#cause = cause;
+    this.#parcel.span?.event('second request', { 'akv_csi.cause': cause });
     this.#endSecond = this.#line.tries.begin(url.host);
     if (cause === 'connection') this.#doubt();
     // The other kept connections to the host were probably dropped too.
@@ -204,6 +214,7 @@ class Delivery {
   }
 
   #answered(response: PipelineResponse, number: number): void {
+    this.#parcel.span?.set({ 'network.peer.address': this.#exchanges[number]?.address() });
     this.#line.tries.answered(this.#parcel.url.host, response.status);
     this.#end(() => this.#settle.resolve(response), number === 0 ? 'first' : 'second');
   }
@@ -227,6 +238,7 @@ class Delivery {
     for (const one of this.#exchanges) one.cancel();
     if (this.#cause !== undefined) {
       this.#line.telemetry.secondRequest(this.#cause, winner);
+      this.#parcel.span?.set({ 'akv_csi.winner': winner });
       if (winner === 'none') this.#line.tries.unanswered(this.#parcel.url.host);
     }
     settle();

@@ -7,6 +7,7 @@ import type { Clock, SteadyTime } from '../../base/clock.ts';
 import { ProviderError, withReason } from '../../base/errors.ts';
 import { hostHint, hostInWords } from '../../base/phases.ts';
 import type { Secret } from '../../base/secret.ts';
+import type { Span } from '../../base/trace.ts';
 import { isAway, mayStandIn, type Outages, type Trial, unsentError } from '../http/outages.ts';
 import { beginShortWait } from '../http/short-wait.ts';
 import { describeIdentity, type LoginPlace } from './identity-modes.ts';
@@ -29,6 +30,7 @@ export interface ProofUse {
   readonly deadlineAt: SteadyTime;
   /** See `FetchContext`. */
   readonly hasty: boolean;
+  readonly span?: Span | undefined;
 }
 
 /** An identity that is to be proven. */
@@ -51,12 +53,16 @@ export interface ProofParts {
 export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): Promise<Standing> {
   const { outages, vouchers, clock } = parts;
   const { host } = prover.place;
-  if (prover.ready(use.resource)) return { standing: 'proven', token: await prover.token(use) };
+  if (prover.ready(use.resource)) {
+    use.span?.set({ 'akv_csi.source': 'memory' });
+    return { standing: 'proven', token: await prover.token(use) };
+  }
   const vouched = () => vouchers.vouchFor(prover, clock.wall());
   const request = requestOf(prover, use);
   const away = outages.causeOf(host, request);
   if (away !== undefined && (await vouched())) {
     if (outages.isDue(host, request)) tryAgain(prover, use, outages);
+    use.span?.set({ 'akv_csi.source': 'last_known' });
     return { standing: 'vouched', cause: unsentError(away, { ...prover.place, failed: failureOf(prover) }) };
   }
   const trial = outages.begin({ host, request });
@@ -72,6 +78,7 @@ export async function prove(prover: Prover, use: ProofUse, parts: ProofParts): P
     const isVouched = mayStandIn(error) && (await vouched());
     report(trial, error, isVouched ? prover.principal : undefined);
     if (!isVouched) throw unvouched(error, vouchers.whyNot(prover));
+    use.span?.set({ 'akv_csi.source': 'last_known' });
     return { standing: 'vouched', cause: error };
   } finally {
     wait.end();

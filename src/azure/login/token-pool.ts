@@ -11,6 +11,7 @@ import type { Secret } from '../../base/secret.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
 import type { Outcome, Telemetry } from '../../base/telemetry.ts';
+import type { Span } from '../../base/trace.ts';
 import type { Cloud } from '../../spc/cloud.ts';
 import type { Identity } from '../../spc/model.ts';
 import { outcomeOf } from '../http/outcome.ts';
@@ -58,6 +59,8 @@ export interface TokenUse {
   readonly refused?: Secret;
   /** Claims of the challenge that came with the refusal (CAE), JSON. */
   readonly claims?: string;
+  /** The span that waits for the token. */
+  readonly span?: Span | undefined;
 }
 
 /** The login of one identity. */
@@ -135,8 +138,9 @@ export class TokenPool {
 
   /** Returns the login of an identity. `owner`: the namespace that is charged for its memory. Sends nothing. */
   login(identity: Identity, cloud: Cloud, owner: string): Login {
+    const options = this.#options;
     const principal = principalKey(identity, cloud);
-    const place = loginPlace(identity, cloud, this.#options.transport);
+    const place = loginPlace(identity, cloud, options.transport);
     const has = (resource: string) => this.#tokens.peek(keyOf(principal, resource)) !== undefined;
     const claimant = { identity, cloud, principal, place, proof: proofOf(identity), owner };
     const prover = {
@@ -149,8 +153,11 @@ export class TokenPool {
       place,
       has,
       token: prover.token,
-      prove: (use) => prove(prover, use, this.#options),
-      confirmed: () => this.#options.vouchers.confirmed(claimant, this.#options.clock.wall()),
+      prove(use) {
+        use.span?.set({ 'akv_csi.identity': identity.kind, 'server.address': place.host });
+        return prove(prover, use, options);
+      },
+      confirmed: () => options.vouchers.confirmed(claimant, options.clock.wall()),
     };
   }
 
@@ -222,9 +229,8 @@ export class TokenPool {
     };
     const wait = this.#options.silent.listen(question, { hasty: use.hasty === true, signal: use.signal });
     try {
-      const token = await this.#flights.run(flight, wait.signal, (signal) =>
-        this.#request(claimant, { ...use, signal }),
-      );
+      const ask = (signal: AbortSignal) => this.#request(claimant, { ...use, signal });
+      const token = await this.#flights.run(flight, wait.signal, ask, use.span);
       wait.answered();
       return token;
     } catch (error) {
@@ -233,12 +239,12 @@ export class TokenPool {
     }
   }
 
-  async #request(claimant: Claimant, { resource, claims, signal }: TokenUse): Promise<Secret> {
+  async #request(claimant: Claimant, { resource, claims, signal, span }: TokenUse): Promise<Secret> {
     const { transport, telemetry } = this.#options;
     const { identity, cloud } = claimant;
     let outcome: Outcome = 'other';
     try {
-      const acquired = await acquireToken({ identity, cloud, resource, claims, signal }, transport);
+      const acquired = await acquireToken({ identity, cloud, resource, claims, signal, span }, transport);
       outcome = 'ok';
       this.#keep(claimant, resource, acquired);
       return acquired.token;

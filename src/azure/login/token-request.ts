@@ -5,6 +5,7 @@
 
 import { abortable } from '../../base/abort.ts';
 import { Secret } from '../../base/secret.ts';
+import type { Span } from '../../base/trace.ts';
 import type { Cloud } from '../../spc/cloud.ts';
 import type { Identity } from '../../spc/model.ts';
 import type { TokenTransport } from './identity-mode.ts';
@@ -24,6 +25,7 @@ export interface TokenRequest {
   /** Claims of a challenge (CAE), JSON. */
   readonly claims: string | undefined;
   readonly signal: AbortSignal;
+  readonly span?: Span | undefined;
 }
 
 /** A token and its life, in milliseconds since 1970 by the wall clock. */
@@ -44,6 +46,7 @@ export async function acquireToken(request: TokenRequest, transport: TokenTransp
   const host = mode.host(cloud, transport);
   const witness: LoginWitness = { host, answer: undefined, failure: undefined, retryAfterMs: undefined };
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  request.span?.lead(signal);
   try {
     const client = await abortable(mode.client(transport), signal);
     const { clock, developer } = transport;

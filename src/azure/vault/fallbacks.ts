@@ -101,6 +101,7 @@ export class Fallbacks {
         this.#answered.set(object, vault);
         shared.keep(keyAt(read, vault), value, { owner: request.principal, ttlMs: cacheTtlMs });
         telemetry.fallbackRead(question.vaultName, vault.vaultName);
+        context.span?.set({ 'akv_csi.source': 'fallback' });
         const { vaultName: fallback } = vault;
         context.snapshot.lacks(read.key, undefined);
         context.snapshot.answeredElsewhere({ ref: request, vault: question.vaultName, fallback, cause });

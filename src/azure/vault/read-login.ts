@@ -6,6 +6,7 @@
 import { type ErrorDetails, ProviderError } from '../../base/errors.ts';
 import { isGuid } from '../../base/guid.ts';
 import type { Secret } from '../../base/secret.ts';
+import type { Span } from '../../base/trace.ts';
 import { resourceCovers } from '../../spc/cloud.ts';
 import { serverWords } from '../http/server-words.ts';
 import type { Challenge } from './challenge.ts';
@@ -19,19 +20,22 @@ const MAX_CHALLENGES = 2;
 export class ReadLogin {
   readonly #session: VaultSession;
   readonly #signal: AbortSignal;
+  readonly #span: Span | undefined;
   #resource: string;
   #challenges = 0;
   #token: Secret | undefined;
 
-  constructor(session: VaultSession, signal: AbortSignal) {
+  constructor(session: VaultSession, signal: AbortSignal, span?: Span) {
     this.#session = session;
     this.#signal = signal;
+    this.#span = span;
     this.#resource = session.host.resource ?? session.resource;
   }
 
   /** Returns the value of the header for the next try. Throws: see `TokenPool`. */
   async authorization(): Promise<string> {
-    this.#token ??= await this.#session.login.token({ resource: this.#resource, signal: this.#signal });
+    const use = { resource: this.#resource, signal: this.#signal, span: this.#span };
+    this.#token ??= await this.#session.login.token(use);
     return `Bearer ${this.#token.reveal()}`;
   }
 
@@ -50,7 +54,13 @@ export class ReadLogin {
     if (refused === undefined || this.#challenges >= MAX_CHALLENGES) throw unauthorized(this.#session, challenge);
     this.#resource = this.#resourceFor(challenge);
     const claims = challenge.claims === '' ? {} : { claims: challenge.claims };
-    const token = await login.token({ resource: this.#resource, signal: this.#signal, refused, ...claims });
+    const token = await login.token({
+      resource: this.#resource,
+      signal: this.#signal,
+      span: this.#span,
+      refused,
+      ...claims,
+    });
     this.#challenges++;
     if (token.reveal() === refused.reveal()) throw unauthorized(this.#session, challenge);
     this.#token = token;

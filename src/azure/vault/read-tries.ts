@@ -4,6 +4,7 @@
  */
 
 import type { Telemetry } from '../../base/telemetry.ts';
+import type { Span } from '../../base/trace.ts';
 import { isHeldBack } from '../http/held-back.ts';
 import { Challenge } from './challenge.ts';
 import { FaultPauses } from './fault-pauses.ts';
@@ -16,6 +17,8 @@ export interface TriesOptions {
   readonly session: VaultSession;
   readonly telemetry: Pick<Telemetry, 'vaultAsked' | 'vaultRetry'>;
   readonly signal: AbortSignal;
+  /** The span of the read that sends the request. */
+  readonly span?: Span | undefined;
 }
 
 /** The tries of one request. */
@@ -26,9 +29,9 @@ export class ReadTries {
 
   constructor(options: TriesOptions) {
     this.#options = options;
-    const { session, telemetry, signal } = options;
+    const { session, telemetry, signal, span } = options;
     const { vaultName } = session;
-    this.#login = new ReadLogin(session, signal);
+    this.#login = new ReadLogin(session, signal, span);
     this.#faults = new FaultPauses({ vaultName, telemetry, signal });
     telemetry.vaultAsked(vaultName);
   }
@@ -54,5 +57,6 @@ export class ReadTries {
     this.#options.signal.throwIfAborted();
     if (error instanceof Challenge) await this.#login.answer(error);
     else if (!isHeldBack(error)) await this.#faults.after(error);
+    this.#options.span?.event('retry', { 'akv_csi.cause': error instanceof Challenge ? 'challenge' : 'fault' });
   }
 }

@@ -20,7 +20,7 @@ export interface SharedRequest<T> {
   readonly join: () => Flight<T>;
 }
 
-type Waiting = Pick<FetchContext, 'signal' | 'hasty' | 'mountId' | 'progress' | 'deadlineAt'>;
+type Waiting = Pick<FetchContext, 'signal' | 'hasty' | 'mountId' | 'progress' | 'deadlineAt' | 'span'>;
 
 /**
  * Returns the answer. Joins the request again after each pause that the vault asks for. The Mount stops waiting when its
@@ -46,6 +46,7 @@ export async function awaitShared<T>(context: Waiting, { question, gate, silent,
     } catch (error) {
       wait.failed(error);
       if (whole.aborted || !isThrottling(error) || gate.outlasts(context)) throw error;
+      context.span?.event('retry', { 'akv_csi.cause': 'throttled' });
     }
   }
 }

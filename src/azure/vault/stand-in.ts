@@ -109,7 +109,8 @@ export class StandIn<O extends Operation> {
   }
 
   /** Records a value that a Mount gets, and returns it. `cause`: the reason for a last known value. */
-  give({ snapshot }: FetchContext, value: KnownValues[O], cause?: ProviderError): KnownValues[O] {
+  give({ snapshot, span }: FetchContext, value: KnownValues[O], cause?: ProviderError): KnownValues[O] {
+    if (cause !== undefined) span?.set({ 'akv_csi.source': 'last_known', 'akv_csi.cause': cause.code });
     const { request, key, ttlMs, maxAgeMs } = this.#read;
     snapshot.lacks(key, undefined);
     const now = this.#parts.clock.steady();

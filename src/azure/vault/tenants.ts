@@ -59,7 +59,7 @@ export class Tenants {
         question: { phase: 'vault', host: hostName, request: REQUEST, failed: () => describeQuestion(question) },
         gate: host.gate,
         silent: this.#options.silent,
-        join: () => this.#flights.join(host.url, (signal) => this.#ask(place, context.mountId, signal)),
+        join: () => this.#flights.join(host.url, (signal) => this.#ask(place, context.mountId, signal), context.span),
       });
     } catch (error) {
       throw context.signal.aborted ? context.signal.reason : withRemedy(vaultError(question, error));

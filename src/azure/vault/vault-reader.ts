@@ -8,6 +8,7 @@ import { type Clock, msSince, type SteadyTime } from '../../base/clock.ts';
 import type { ProviderError } from '../../base/errors.ts';
 import { ALL_OBJECTS, type ObjectType } from '../../base/objects.ts';
 import type { Telemetry } from '../../base/telemetry.ts';
+import { inSpan } from '../../base/trace.ts';
 import { nextTurn } from '../../base/turns.ts';
 import type {
   FetchContext,
@@ -141,7 +142,8 @@ export class SessionReader implements VaultReader {
         return begun.give(context, value);
       });
     } catch (error) {
-      const explained = this.#explain(context, read, error);
+      const { signal } = context;
+      const explained: unknown = signal.aborted ? signal.reason : vaultError(read.question, error);
       const report = () => this.#report(read, startedAt, explained);
       if (standIn !== undefined) return this.#instead(context, { read, standIn, report }, explained);
       report();
@@ -179,11 +181,12 @@ export class SessionReader implements VaultReader {
    * Proves the identity of this Mount, once for all of its reads; see `Login`. Many Mounts may wait for one token: each
    * continues in a separate turn of the event loop.
    */
-  #proveIdentity({ signal, deadlineAt, progress, hasty }: FetchContext): Promise<Standing> {
+  #proveIdentity({ signal, deadlineAt, progress, hasty, span: above }: FetchContext): Promise<Standing> {
     const { host, login } = this.#session;
     const prove = async () => {
-      const resource = this.#resource();
-      const standing = await progress.during(login.place, login.prove({ resource, signal, deadlineAt, hasty }));
+      const use = { resource: this.#resource(), signal, deadlineAt, hasty };
+      const proof = inSpan(above?.mount, 'log in', (span) => login.prove({ ...use, span }));
+      const standing = await progress.during(login.place, proof);
       await nextTurn(signal);
       return standing;
     };
@@ -199,9 +202,9 @@ export class SessionReader implements VaultReader {
    */
   async #awaitLogin<O extends Operation>(context: FetchContext, cause: ProviderError, standIn: StandIn<O>) {
     if (standIn.known !== undefined) throw cause;
-    const { signal, progress, hasty } = context;
+    const { signal, progress, hasty, span } = context;
     const { login } = this.#session;
-    this.#login ??= login.token({ resource: this.#resource(), signal, hasty });
+    this.#login ??= login.token({ resource: this.#resource(), signal, hasty, span });
     await progress.during(login.place, this.#login);
   }
 
@@ -218,6 +221,7 @@ export class SessionReader implements VaultReader {
     const kept = choose(find()) ?? this.#fallbacks?.find(read, context);
     const found = kept !== undefined ? 'hit' : shared.flights.has(key) ? 'shared' : 'miss';
     this.#options.telemetry.cacheLookup(found);
+    if (kept !== undefined) context.span?.set({ 'akv_csi.source': 'memory' });
     return { kept, found };
   }
 
@@ -228,7 +232,8 @@ export class SessionReader implements VaultReader {
       question: this.#hostQuestion(read),
       gate: host.gate,
       silent: this.#options.silent,
-      join: () => read.shared.flights.join(read.key, (signal) => this.#waitAndSend(context, read, signal)),
+      join: () =>
+        read.shared.flights.join(read.key, (signal) => this.#waitAndSend(context, read, signal), context.span),
     });
     login.confirmed();
     return value;
@@ -236,7 +241,7 @@ export class SessionReader implements VaultReader {
 
   /** Sends the request when its turn comes, again after faults and challenges, for all Mounts that share it. */
   async #waitAndSend<O extends Operation>(
-    { mountId }: FetchContext,
+    { mountId, span }: FetchContext,
     read: Read<O>,
     signal: AbortSignal,
   ): Promise<KnownValues[O]> {
@@ -244,7 +249,7 @@ export class SessionReader implements VaultReader {
     const { telemetry, known, claim } = this.#options;
     const { gate } = session.host;
     const request = gate.enter(read.key, mountId);
-    const tries = new ReadTries({ session, telemetry, signal });
+    const tries = new ReadTries({ session, telemetry, signal, span });
     try {
       for (;;) {
         const call = await tries.next();
@@ -267,11 +272,6 @@ export class SessionReader implements VaultReader {
     } finally {
       gate.leave(request);
     }
-  }
-
-  /** Returns the error of a read, explained, or the reason of the Mount's signal if that has aborted. */
-  #explain({ signal }: FetchContext, { question }: Pick<Read<Operation>, 'question'>, error: unknown): unknown {
-    return signal.aborted ? signal.reason : vaultError(question, error);
   }
 
   #report({ question }: Pick<Read<Operation>, 'question'>, startedAt: SteadyTime, error?: unknown): void {

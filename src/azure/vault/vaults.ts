@@ -22,10 +22,11 @@ import { LastKnownGood } from './last-known-good.ts';
 import { SharedReads } from './shared-reads.ts';
 import { Tenants } from './tenants.ts';
 import { judge } from './throttling.ts';
+import { TracedReader } from './traced-reader.ts';
 import { VaultClient } from './vault-client.ts';
 import { bytesOfListing, bytesOfObject } from './vault-json.ts';
 import { type ReaderOptions, SessionReader } from './vault-reader.ts';
-import { startSession, type VaultHost } from './vault-session.ts';
+import { startSession, type VaultHost, type VaultSession } from './vault-session.ts';
 
 /** Vaults whose clients are kept; the least recently used one goes first. */
 const MAX_VAULTS = 200;
@@ -38,6 +39,8 @@ export interface AzureVaultsOptions extends Omit<ReaderOptions, 'objects' | 'ver
   /** Holds back requests to a vault that wait for their connection; see `PendingConnections`. */
   readonly holdBack: (vaultUrl: string) => void;
   readonly sweeper: Sweeper;
+  /** Reads are traced. Default: they are not. */
+  readonly traced?: boolean;
   /** Bytes of cached values. Default: 3 MiB. */
   readonly cacheBytes?: number | undefined;
 }
@@ -67,10 +70,14 @@ export class AzureVaults implements VaultAccess {
 
   open(volume: VaultVolume): VaultReader {
     const session = startSession(volume, this.#host(volume.vaultUrl), this.#options.tokens);
-    const { fallbackVaults = [] } = volume;
-    if (fallbackVaults.length === 0) return new SessionReader(session, this.#readerOptions);
-    const vaults = fallbackVaults.map((name) => this.#fallback(volume, name));
-    return new SessionReader(session, this.#readerOptions, new Fallbacks(vaults, this.#options));
+    const vaults = (volume.fallbackVaults ?? []).map((name) => this.#fallback(volume, name));
+    const fallbacks = vaults.length === 0 ? undefined : new Fallbacks(vaults, this.#options);
+    return this.#reader(session, this.#readerOptions, fallbacks);
+  }
+
+  #reader(session: VaultSession, options: ReaderOptions, fallbacks?: Fallbacks): VaultReader {
+    const reader = new SessionReader(session, options, fallbacks);
+    return this.#options.traced ? new TracedReader(reader, session.vaultName) : reader;
   }
 
   tenantOf({ vaultName, vaultUrl, cloud }: VaultVolume, context: FetchContext): Promise<string> {
@@ -82,7 +89,7 @@ export class AzureVaults implements VaultAccess {
     const vaultUrl = vaultUrlOf(vaultName, volume.cloud);
     const open = () => {
       const place = { ...volume, vaultName, vaultUrl, maxAgeMs: 0 };
-      return new SessionReader(startSession(place, this.#host(vaultUrl), this.#options.tokens), this.#fallbackOptions);
+      return this.#reader(startSession(place, this.#host(vaultUrl), this.#options.tokens), this.#fallbackOptions);
     };
     return { vaultName, host: new URL(vaultUrl).host, open };
   }

@@ -1,0 +1,61 @@
+/**
+ * Starts the export of traces that the environment asks for. `serve` loads it only then. Refuses wrong settings, and a file
+ * of certificate authorities that cannot be read.
+ */
+
+import { hostname } from 'node:os';
+import { Agents } from '../azure/http/agents.ts';
+import { readRegularFile, realPathOf, UnreadableFile } from '../azure/http/regular-file.ts';
+import { readTrust } from '../azure/http/trust.ts';
+import { ProviderError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { readTraceSettings, type TraceSettings } from '../tracing/settings.ts';
+import { startTracing, type Tracing } from '../tracing/start.ts';
+import type { Io } from './io.ts';
+import { VERSION } from './version.ts';
+
+const MAX_CA_BYTES = 1024 * 1024;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The parts of `serve` that traces need. */
+export interface TracingParts {
+  readonly env: Io['env'];
+  readonly log: Logger;
+  /** `--metrics-object-names`. */
+  readonly objectNames: boolean;
+}
+
+/** Starts the export; undefined if the environment switches it off. Throws: ERR_USAGE, ERR_SETUP. */
+export async function openTracing({ env, log, objectNames }: TracingParts): Promise<Tracing | undefined> {
+  const settings = readTraceSettings(env, {
+    'service.name': 'csi-secrets-store-provider-azure',
+    'service.version': VERSION,
+    'k8s.node.name': env.NODE_NAME || hostname(),
+  });
+  if (settings === undefined) return undefined;
+  const trust = await readTrust({
+    certFile: env.SSL_CERT_FILE,
+    certDir: env.SSL_CERT_DIR,
+    extraCaFile: env.NODE_EXTRA_CA_CERTS,
+  });
+  // Connections of their own: an endpoint that hangs takes none from vaults.
+  const agents = new Agents([...trust, ...(await authoritiesIn(settings))]);
+  return startTracing(settings, { agent: agents.for(settings.endpoint).agent, log, version: VERSION, objectNames });
+}
+
+async function authoritiesIn({ caFile }: TraceSettings): Promise<readonly string[]> {
+  if (caFile === '') return [];
+  const refuse = (reason: string) =>
+    new ProviderError(
+      'ERR_SETUP',
+      `OTEL_EXPORTER_OTLP_CERTIFICATE ${caFile}: ${reason}; mount the file, or correct the variable`,
+    );
+  try {
+    const { text } = await readRegularFile(await realPathOf(caFile), MAX_CA_BYTES);
+    const found = text.match(CERTIFICATE);
+    if (found === null) throw refuse('it has no certificate in PEM');
+    return found;
+  } catch (error) {
+    throw error instanceof UnreadableFile ? refuse(error.message) : error;
+  }
+}
