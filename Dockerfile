@@ -1,9 +1,10 @@
 # syntax=docker/dockerfile:1
 
-FROM gcr.io/distroless/nodejs24-debian13 AS runtime
+# Tags are for those who read and update this file: the digests say what is used, in all builds of a commit.
+FROM gcr.io/distroless/nodejs24-debian13:latest@sha256:96df910f65fdd8a21d00d14d4cc046adcfcf3ced2d5e96be4b39ebde9f4866c6 AS runtime
 
 # Not the slim one: this one has a C compiler.
-FROM node:24-trixie AS build
+FROM node:24-trixie@sha256:be40f6a87b9b22215ddb20da0a2320a5c6d583fe3ee3b0024d9fa4f05b40c8fd AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
@@ -16,7 +17,7 @@ COPY src src
 # Seconds since 1970 that `serve --version` shows as build date; without it, the time of the build.
 ARG SOURCE_DATE_EPOCH
 # The emulator and the demo stay out of the image.
-RUN npm run build && test -f dist/memory.node && rm dist/lab.js
+RUN npm run build && ls dist/memory.node dist/start-*.cache && rm dist/lab.js
 
 FROM runtime
 LABEL org.opencontainers.image.title="akv-csi-provider"

@@ -1,7 +1,8 @@
 // Bundles the program: its parts (`parts.mjs`), dist/main.js, which loads them with V8's code cache, if there is one, and
 // dist/lab.js (emulator and demo).
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -11,6 +12,8 @@ import { rawText } from './raw-text.mjs';
 import { thirdPartyLicenses } from './third-party.mjs';
 import { unreached } from './unreached.mjs';
 
+// The image takes over the modes of the files.
+process.umask(0o022);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
@@ -65,10 +68,31 @@ function buildDate() {
   }
 }
 
+/** Makes V8's code caches, which are the same bytes for the same source and the same Node. */
+function makeCodeCaches(main) {
+  const { PATH, TMPDIR } = process.env;
+  const directory = mkdtempSync(join(tmpdir(), 'akv-csi-build-'));
+  const run = (...args) =>
+    execFileSync(process.execPath, [...args, main, join(directory, 'used.json')], {
+      stdio: 'inherit',
+      timeout: 300_000,
+      // Other variables, such as those of proxies, change which functions run.
+      env: { PATH, ...(TMPDIR && { TMPDIR }) },
+    });
+  try {
+    run(join(root, 'scripts/used-functions.mjs'));
+    run('--random-seed=1', join(root, 'scripts/code-cache.cjs'));
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 /** Options of esbuild for everything in dist/. */
 const options = {
   platform: 'node',
   target: 'node20',
+  // The image is built without tsconfig.json, of which esbuild would take this.
+  tsconfigRaw: { compilerOptions: { strict: true } },
   // Names are not minified, so that stacks in the log can be read. `keepNames` would add a call for each closure.
   minifyWhitespace: true,
   minifySyntax: true,
@@ -141,10 +165,7 @@ put('main.js', `#!/usr/bin/env node\n${code['main.js']}`, 0o755);
 for (const name of ['kubectl-akv.js', 'kubectl_complete-akv.js'])
   put(name, "#!/usr/bin/env node\nrequire('./main.js');\n", 0o755);
 try {
-  execFileSync(process.execPath, [join(root, 'scripts/code-cache.mjs'), dist('main.js')], {
-    stdio: 'inherit',
-    timeout: 60_000,
-  });
+  makeCodeCaches(dist('main.js'));
 } catch {
   process.stderr.write(
     'There is no code cache, because the program did not answer a Mount. It will start more slowly.\n',
