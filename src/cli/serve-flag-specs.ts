@@ -26,6 +26,12 @@ export const SERVE_FLAGS: readonly FlagSpec[] = [
   { name: 'healthz-port', kind: 'port', fallback: '8989', help: 'port of the health endpoint' },
   { name: 'healthz-path', kind: 'text', fallback: '/healthz', help: 'path of the health endpoint' },
   { name: 'healthz-timeout', kind: 'duration', fallback: '5s', help: 'time limit of one health check' },
+  {
+    name: 'prometheus-host',
+    kind: 'text',
+    fallback: '',
+    help: 'IP address of /metrics; empty: every interface',
+  },
   { name: 'metrics-backend', kind: 'text', fallback: 'Prometheus', help: 'metrics backend; only Prometheus' },
   { name: 'prometheus-port', kind: 'port', fallback: '8898', help: 'port of /metrics' },
   {

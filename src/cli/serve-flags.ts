@@ -25,6 +25,8 @@ export interface ServeOptions {
   readonly healthPort: number;
   readonly healthPath: string;
   readonly healthTimeoutMs: number;
+  /** The address that `/metrics` listens on; empty: every interface. */
+  readonly metricsHost: string;
   readonly metricsPort: number;
   readonly metricsObjectNames: boolean;
   readonly orderChain: boolean;
@@ -70,6 +72,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
   if (text('offline-cache-dir') !== '' && number('max-stale') === 0)
     throw new ProviderError('ERR_USAGE', 'flag --offline-cache-dir needs --max-stale above 0');
   const healthHost = hostOf('healthz-host', text('healthz-host'));
+  const metricsHost = hostOf('prometheus-host', text('prometheus-host'));
   requireThat('token-proxy-url', text('token-proxy-url'), { rule: 'an https URL', holds: isHttpsOrEmpty });
   requireThat('custom-user-agent', text('custom-user-agent'), { rule: 'printable ASCII', holds: isPrintableAscii });
   const identityModes = listOf('identity-modes', text('identity-modes'), IDENTITY_KINDS);
@@ -90,6 +93,7 @@ export function parseServeFlags(args: readonly string[]): ServeOptions {
     healthPort: number('healthz-port'),
     healthPath: pathOf(text('healthz-path')),
     healthTimeoutMs: number('healthz-timeout'),
+    metricsHost,
     metricsPort: number('prometheus-port'),
     metricsObjectNames: flag('metrics-object-names'),
     orderChain: flag('construct-pem-chain'),

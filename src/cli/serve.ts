@@ -147,7 +147,7 @@ async function serve({
     const target = () => (stopping ? 'stopping' : (server ?? 'starting'));
     const health = await startHealthServer({ host, port, path: healthPath, timeoutMs, target });
     closers.push(health.close);
-    const exposed = await startMetricsServer({ port: options.metricsPort, metrics });
+    const exposed = await startMetricsServer({ host: options.metricsHost, port: options.metricsPort, metrics });
     closers.push(exposed.close);
     if (signals.received()) return 0;
     // This is the last step that can fail, because it takes the socket from a running provider.

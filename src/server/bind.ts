@@ -50,12 +50,19 @@ export function cannotListen(endpoint: Endpoint, error: unknown, userId = proces
   return new ProviderError('ERR_USAGE', `Cannot listen on ${where}: ${reason}`, { cause: error });
 }
 
-/** The error of a port of this node that cannot be opened; `purpose` names its use and its flag. */
-export function cannotListenOnPort(port: number, purpose: string, error: Error): ProviderError {
-  const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-  const reason = inUse ? 'another process of this node listens there' : messageOf(error);
-  const remedy = 'choose another port or stop the other process';
-  return new ProviderError('ERR_USAGE', `Cannot listen on port ${port} for ${purpose}: ${reason}; ${remedy}`, {
-    cause: error,
-  });
+const PORT_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process of this node listens there; choose another port or stop the other process',
+  EADDRNOTAVAIL: 'this machine does not have the address; choose one of its addresses, or none for every interface',
+  EACCES: 'this user may not listen there; choose a port from 1024 on',
+};
+
+/** The error of a port that cannot be opened, at an address if `host` is not empty; `purpose` names its use and its flags. */
+export function cannotListenOnPort(
+  { host = '', port }: { readonly host?: string; readonly port: number },
+  purpose: string,
+  error: Error,
+): ProviderError {
+  const reason = PORT_REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error);
+  const where = host === '' ? `port ${port}` : `port ${port} of ${host}`;
+  return new ProviderError('ERR_USAGE', `Cannot listen on ${where} for ${purpose}: ${reason}`, { cause: error });
 }

@@ -101,7 +101,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   );
   server.maxRequestsPerSocket = limits.requestsPerConnection;
   server.on('connection', (socket) => limit.admit(socket, () => use(socket)));
-  await bind(server, { port, ...(host === '' ? {} : { host }) }, (error) => cannotListenOnPort(port, purpose, error));
+  const where = { port, ...(host === '' ? {} : { host }) };
+  await bind(server, where, (error) => cannotListenOnPort(where, purpose, error));
   // An accept that fails (no file descriptors left) must not end the process.
   server.on('error', () => {});
   const address = server.address();

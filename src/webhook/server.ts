@@ -133,9 +133,8 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
   // A client that speaks no TLS, or that gives up, and an accept that fails must not end the process.
   server.on('tlsClientError', (_, socket) => socket.destroy());
   server.on('error', () => {});
-  await bind(server, { port, ...(host === '' ? {} : { host }) }, (error) =>
-    cannotListenOnPort(port, 'admission reviews (--port)', error),
-  );
+  const where = { port, ...(host === '' ? {} : { host }) };
+  await bind(server, where, (error) => cannotListenOnPort(where, 'admission reviews (--port)', error));
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : port,

@@ -33,6 +33,13 @@ describe('a start that fails', () => {
     });
   });
 
+  it.each(['healthz', 'prometheus'])('says so of an address that the machine does not have: %s', async (name) => {
+    const ports = ['--healthz-port=0', '--prometheus-port=0', `--${name}-host=192.0.2.1`];
+    const provider = start(['serve', '--endpoint', `unix://${join(scratch(), 'a.sock')}`, ...ports]);
+    expect(await provider.ended).toEqual({ code: 2, signal: null });
+    expect(provider.output('stderr')).toContain('of 192.0.2.1 for');
+  });
+
   it('says so of an endpoint', async () => {
     const provider = start(['serve', '--endpoint', 'nonsense']);
     expect(await provider.ended).toEqual({ code: 2, signal: null });

@@ -114,7 +114,7 @@ describe('/healthz', () => {
     const where = { host: '127.0.0.1', port, path: '/healthz', timeoutMs: 5000 };
     await expect(startHealthServer({ ...where, target: () => 'starting' })).rejects.toMatchObject({
       code: 'ERR_USAGE',
-      message: expect.stringContaining(`Cannot listen on port ${port} for health checks (--healthz-port)`),
+      message: expect.stringContaining(`Cannot listen on port ${port} of 127.0.0.1 for health checks (--healthz-port)`),
     });
   });
 });

@@ -431,7 +431,9 @@ describe('the metrics endpoint', () => {
     onTestFinished(() => server.close());
     await expect(startMetricsServer({ host: '127.0.0.1', port: server.port, metrics })).rejects.toMatchObject({
       code: 'ERR_USAGE',
-      message: expect.stringContaining(`Cannot listen on port ${server.port} for metrics (--prometheus-port)`),
+      message: expect.stringContaining(
+        `Cannot listen on port ${server.port} of 127.0.0.1 for metrics (--prometheus-port)`,
+      ),
     });
   });
 });
