@@ -14,7 +14,7 @@ const PLACES = [
   ['package-lock.json', /^( {6}"version": ")NUMBER(",)/m],
   ['charts/akv-csi-provider/Chart.yaml', /^(version: )NUMBER()$/m],
   ['charts/akv-csi-provider/Chart.yaml', /^(appVersion: )NUMBER()$/m],
-  ['charts/akv-csi-provider/README.md', /(\/akv-csi-provider:)NUMBER()\b/g],
+  ['charts/akv-csi-provider/README.md', /(\/akv-csi-provider:|newTag: )NUMBER()\b/g],
   ['deploy/provider.yaml', /(app\.kubernetes\.io\/version: ")NUMBER(")/g],
   ['deploy/provider.yaml', /(image: "akv-csi-provider:)NUMBER(")/g],
   ['docs/kubectl.md', /(akv-csi-)NUMBER(\.tgz)/g],

@@ -141,17 +141,20 @@ export function notes(values: Tree = {}): string {
 }
 
 function withChart(chart: string, values: Tree, args: readonly string[] = []): ReadonlyMap<string, Tree> {
-  const rendered = execFileSync('helm', ['template', 'akv', chart, '--namespace', 'kube-system', '-f', '-', ...args], {
-    input: stringify(values),
-    encoding: 'utf8',
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  const manifests = parseAllDocuments(rendered)
+  // Without a cluster, a helm that go install has built takes the version of Kubernetes for 1.20.
+  const all = ['template', 'akv', chart, '--namespace', 'kube-system', '--kube-version=1.34.0', '-f', '-', ...args];
+  const input = stringify(values);
+  const rendered = execFileSync('helm', all, { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
+  return new Map(manifestsOf(rendered).map((manifest) => [String(manifest.kind), manifest]));
+}
+
+/** Returns the manifests of a stream. Throws on an error of YAML, such as a name that is there twice. */
+export function manifestsOf(stream: string): readonly Tree[] {
+  return parseAllDocuments(stream)
     .map((document) => {
       const [error] = document.errors;
       if (error) throw error;
       return document.toJS() as Tree | null;
     })
     .filter((manifest) => manifest !== null);
-  return new Map(manifests.map((manifest) => [String(manifest.kind), manifest]));
 }

@@ -73,9 +73,11 @@ export function firstColumn(text: string): readonly string[] {
   return tableRows(text).flatMap(([first = '']) => [...first.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
 }
 
-/** Returns the code blocks of a language in a text. */
+/** Returns the code blocks of a language in a text, those in lists without their indentation. */
 export function codeBlocks(text: string, language: string): readonly string[] {
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map(([, block = '']) => block);
+  return [...text.matchAll(new RegExp(`^( *)\`\`\`${language}\n(.*?)^\\1\`\`\``, 'gms'))].map(
+    ([, indent, block = '']) => block.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+  );
 }
 
 /** Returns the lines of the shell blocks in a text. A line that ends in a backslash is one with the next. */
@@ -85,7 +87,7 @@ export function shellLines(text: string): readonly string[] {
 
 /** Returns the targets of a page's links to files or headings of the project, unchanged. */
 export function links(page: string): readonly string[] {
-  const text = textOf(page).replace(/^```.*?^```/gms, '');
+  const text = textOf(page).replace(/^( *)```.*?^\1```/gms, '');
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = '']) => target)
     .filter((target) => !/^[a-z]+:/.test(target));
