@@ -76,21 +76,6 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     }
   });
 
-  test('keeps the health endpoint on loopback on the node network', () => {
-    const hosts = (values: Tree) => {
-      const { args, startupProbe, readinessProbe, livenessProbe } = container(values);
-      const flag = args.find((arg) => arg.startsWith('--healthz-host='))?.split('=')[1];
-      return [flag, ...[startupProbe, readinessProbe, livenessProbe].map((probe) => (probe.httpGet as Tree).host)];
-    };
-    expect(hosts({})).toEqual(Array(4).fill('127.0.0.1'));
-    expect(hosts({ linux: { hostNetwork: false } })).toEqual(Array(4).fill(undefined));
-  });
-
-  test('allows start-up a minute, for nodes that ration CPU', () => {
-    const { periodSeconds, failureThreshold } = container().startupProbe;
-    expect(Number(periodSeconds) * Number(failureThreshold)).toBe(60);
-  });
-
   test('removes every privilege that a socket does not need', () => {
     expect(podSpec()).toMatchObject({
       automountServiceAccountToken: false,
@@ -356,14 +341,6 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(set.metadata.name).toBe(name);
     expect(set.spec.selector.matchLabels).toEqual({ app });
     expect(set.spec.template.metadata.labels).toMatchObject({ app });
-  });
-
-  test('allows upgrades without interruption if hostNetwork is false', () => {
-    const linux = { hostNetwork: false, updateStrategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } };
-    expect(podSpec({ linux }).hostNetwork).toBe(false);
-    expect(daemonSet({ linux }).spec.updateStrategy).toMatchObject({
-      rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
-    });
   });
 
   test('explains in its notes how to install the driver, with the audience of each identity mode', () => {

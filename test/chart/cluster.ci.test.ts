@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { chartDir, findHelm, REPOSITORY, type Tree } from './helm.ts';
 
 const helm = findHelm();
-const CSI_DRIVER = '/apis/storage.k8s.io/v1/csidrivers/secrets-store.csi.k8s.io';
+const DRIVER = '/apis/apps/v1/namespaces/kube-system/daemonsets/secrets-store-csi-driver';
 const ACCOUNTS = '/api/v1/namespaces/kube-system/serviceaccounts';
 
 const resource = (name: string, kind: string, namespaced: boolean) => ({ name, kind, namespaced, verbs: ['get'] });
@@ -21,22 +21,18 @@ const group = (name: string) => {
 const DISCOVERY: Tree = {
   '/version': { major: '1', minor: '34', gitVersion: 'v1.34.2' },
   '/api': { kind: 'APIVersions', versions: ['v1'] },
-  '/apis': { kind: 'APIGroupList', groups: [group('apps'), group('storage.k8s.io')] },
+  '/apis': { kind: 'APIGroupList', groups: [group('apps')] },
   '/api/v1': { groupVersion: 'v1', resources: [resource('serviceaccounts', 'ServiceAccount', true)] },
   '/apis/apps/v1': { groupVersion: 'apps/v1', resources: [resource('daemonsets', 'DaemonSet', true)] },
-  '/apis/storage.k8s.io/v1': {
-    groupVersion: 'storage.k8s.io/v1',
-    resources: [resource('csidrivers', 'CSIDriver', false)],
-  },
 };
 
 /** Returns an object that helm has installed for a release. */
-const ofRelease = (kind: string, name: string, namespace = 'kube-system') => ({
-  apiVersion: kind === 'CSIDriver' ? 'storage.k8s.io/v1' : 'v1',
+const ofRelease = (kind: 'DaemonSet' | 'ServiceAccount', name: string) => ({
+  apiVersion: kind === 'DaemonSet' ? 'apps/v1' : 'v1',
   kind,
   metadata: {
     name: 'x',
-    annotations: { 'meta.helm.sh/release-name': name, 'meta.helm.sh/release-namespace': namespace },
+    annotations: { 'meta.helm.sh/release-name': name, 'meta.helm.sh/release-namespace': 'kube-system' },
   },
 });
 
@@ -74,13 +70,17 @@ describe.skipIf(helm === undefined)('chart, rendered against a cluster', () => {
     });
   }
 
-  test('refuses to upgrade the release that brought the driver along, and no other', async () => {
-    objects = { [CSI_DRIVER]: ofRelease('CSIDriver', 'akv') };
-    expect(await said('--is-upgrade')).toMatch(/release "akv" installed the Secrets Store CSI driver.*uninstall/);
+  test('refuses to upgrade the release that brought the driver along, unless Helm keeps the driver', async () => {
+    const driver = ofRelease('DaemonSet', 'akv');
+    objects = { [DRIVER]: driver };
+    expect(await said('--is-upgrade')).toMatch(/release "akv" installed the .* driver.*would remove it; keep it first/);
     expect(await said()).toBe('');
-    objects = { [CSI_DRIVER]: ofRelease('CSIDriver', 'akv', 'elsewhere') };
+    objects = { [DRIVER.replace('secrets', 'akv-secrets')]: driver };
+    expect(await said('--is-upgrade')).toMatch(/would remove it/);
+    const annotations = { ...driver.metadata.annotations, 'helm.sh/resource-policy': 'keep' };
+    objects = { [DRIVER]: { ...driver, metadata: { ...driver.metadata, annotations } } };
     expect(await said('--is-upgrade')).toBe('');
-    objects = { [CSI_DRIVER]: ofRelease('CSIDriver', 'csi-secrets-store') };
+    objects = { [DRIVER]: ofRelease('DaemonSet', 'csi-secrets-store') };
     expect(await said('--is-upgrade')).toBe('');
     objects = {};
     expect(await said('--is-upgrade')).toBe('');

@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { markdownFiles, textOf } from '../support/markdown.ts';
+import { markdownFiles, shellLines, textOf } from '../support/markdown.ts';
 import { findHelm, REPOSITORY, refusal, render, shownValues } from './helm.ts';
 
 const helm = findHelm();
-const texts = markdownFiles().map(textOf);
-const blocks = (language: string) =>
-  texts.flatMap((text) =>
-    [...text.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block),
-  );
-
 /**
  * Returns what `helm template` needs in addition: the values of the release that a command keeps, and a certificate for
  * which Helm does not have to read the cluster.
@@ -19,9 +13,9 @@ const alsoNeeded = (line: string) =>
     ...(line.includes('webhook.enabled=true') ? [' --set webhook.certificate.source=cert-manager'] : []),
   ].join('');
 /** The `--set …` arguments of each `helm install` of this chart. */
-const installs = blocks('sh')
-  .flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))
-  .filter((line) => /^ *helm (install|upgrade) .*charts\/akv-csi-provider/.test(line))
+const installs = markdownFiles()
+  .flatMap((page) => shellLines(textOf(page)))
+  .filter((line) => /^helm (install|upgrade) .*charts\/akv-csi-provider/.test(line))
   .map((line) =>
     [...`${line}${alsoNeeded(line)}`.matchAll(/--set '?(\S+?)'?(?=\s|$)/g)].map(([, value]) => `--set=${value}`),
   );

@@ -216,11 +216,6 @@ describe.skipIf(helm === undefined)('chart', () => {
       /offlineCache: set directory and keySecret/,
     ],
     ['two CA bundles', { caBundle: { configMap: 'a', secret: 'b' } }, /caBundle: set configMap or secret, not both/],
-    [
-      'a surge on the node network',
-      { linux: { updateStrategy: { rollingUpdate: { maxSurge: '50%', maxUnavailable: 0 } } } },
-      /maxSurge: .* set linux\.hostNetwork to false/,
-    ],
     ['one port for two purposes', { metricsAddr: '8989' }, /linux\.healthzPort and metricsAddr are the same port/],
     ['another label app', { linux: { podLabels: { app: 'x' } } }, /linux\.podLabels: "app" must be .* nameOverride/],
     [

@@ -5,19 +5,13 @@ import { parse } from 'yaml';
 import { SERVE_FLAGS } from '../../src/cli/serve-flag-specs.ts';
 import { IDENTITY_KINDS } from '../../src/spc/identities/table.ts';
 import { ALLOW_ALL, GUARDED_NAMES } from '../../src/spc/overrides.ts';
+import { section, tableRows } from '../support/markdown.ts';
 import { chartDir, type Tree } from './helm.ts';
 import { officialReleases } from './official-values.ts';
-
-interface Settings {
-  readonly values: {
-    readonly [path: string]: { readonly type: string; readonly default: unknown; readonly pattern?: string };
-  };
-  readonly sections: readonly string[];
-}
+import { settings } from './settings.ts';
 
 const read = (file: string) => readFileSync(join(chartDir, file), 'utf8');
 const values = parse(read('values.yaml')) as Tree;
-const settings = parse(read('settings.yaml')) as Settings;
 /** Values that the chart reads but that values.yaml does not list. They belong to the official chart. */
 const unlisted = ['Azure.proxySettings.isProxyEnabled'];
 const groups = [...settings.sections, 'windows', 'secrets-store-csi-driver'];
@@ -33,6 +27,17 @@ const paths = (tree: Tree) => leaves(tree).map(([path]) => path);
 test('README documents every value, and no other', () => {
   const documented = [...read('README.md').matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
   expect(documented.toSorted()).toEqual(paths(values).toSorted());
+});
+
+test('README gives the default of every value, or describes a longer one', () => {
+  const rows = tableRows(section('charts/akv-csi-provider/README.md', 'Values'));
+  for (const [name = '', shown = ''] of rows) {
+    const path = name.replaceAll('`', '');
+    const value = leaves(values).find(([known]) => known === path)?.[1];
+    const [, text] = /^`(.*)`$/.exec(shown) ?? [];
+    if (text === undefined) expect(JSON.stringify(value).length, path).toBeGreaterThan(50);
+    else expect(parse(text), path).toEqual(value);
+  }
 });
 
 test('every value of the official chart has its place', () => {

@@ -152,7 +152,7 @@ describe.skipIf(helm === undefined)('the webhook of the chart', () => {
     expect(configuration('Mutating', { mutation: { enabled: false } })).toBeUndefined();
     expect(manifests().has('NetworkPolicy')).toBe(false);
     expect(manifests({ apiServerCIDRs: ['10.0.0.1/32'] }).get('NetworkPolicy')).toMatchObject({
-      spec: { ingress: [{ from: [{ ipBlock: { cidr: '10.0.0.1/32' } }], ports: [{ port: 'https' }] }, {}] },
+      spec: { ingress: [{ from: [{ ipBlock: { cidr: '10.0.0.1/32' } }], ports: [{ port: 'https' }] }, {}, {}] },
     });
   });
 

@@ -1,13 +1,11 @@
-// What the chart, `render` and the documents print, on a real API server: every field and value is one that Kubernetes
-// knows, the ServiceAccount may do what it needs and no more, and Pod Security refuses what the documents say.
+// What `render` and the documents print, on a real API server: every field and value is one that Kubernetes knows.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { TENANT } from '../../src/cli/demo/fixtures.ts';
-import { chartDir, findHelm, podSpec, shownValues, type Tree, withImage } from '../chart/helm.ts';
-import { officialValues } from '../chart/official-values.ts';
+import type { Tree } from '../chart/helm.ts';
 import { builtProgram } from '../support/e2e.ts';
 import { codeBlocks, markdownFiles, projectFiles, root, shellLines, textOf } from '../support/markdown.ts';
 import { type ApiServer, type KubernetesObject, startApiServer } from './api-server.ts';
@@ -17,9 +15,8 @@ import { run } from './process.ts';
 import { clusterProgram, clusterWanted } from './programs.ts';
 
 const LIMIT_MS = 300_000;
-const wanted = findHelm() !== undefined && clusterWanted();
+const wanted = clusterWanted();
 const BROKERS = 'azure-iot-operations';
-const ACCOUNT = 'csi-secrets-store-provider-azure';
 
 /** The manifests of all documents and of examples/, without options of render, which are like one. */
 const manifests = [
@@ -46,76 +43,10 @@ describe.skipIf(!wanted)('a real API server', () => {
   }, LIMIT_MS);
   afterAll(() => server?.stop(), LIMIT_MS);
 
-  const helm = (command: string, ...args: readonly string[]) =>
-    run('helm', [command, 'akv', '--namespace=kube-system', ...args], { env: { KUBECONFIG: server.kubeconfig } });
-  /** Returns the arguments for the chart with these values. */
-  const chart = (values: Tree) => {
-    const file = join(server.directory, 'values.yaml');
-    writeFileSync(file, stringify(withImage(values)));
-    return [chartDir, `--values=${file}`];
-  };
-
   test('refuses fields that Kubernetes does not know', async () => {
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: { containers: [], hostnetwork: true } };
     await expect(server.apply(JSON.stringify(pod), '--dry-run=server')).rejects.toThrow('.spec.hostnetwork');
   });
-
-  describe('with the chart', () => {
-    test.each(shownValues().map(({ page, values }) => [page, Object.keys(values).join(), values] as const))(
-      'takes what it renders with the values of %s: %s',
-      async (_page, _names, values) => {
-        await server.apply(await helm('template', ...chart(values)), '--dry-run=server');
-      },
-    );
-
-    test('installs, upgrades and removes it, with the values of the official chart', async () => {
-      const values = { ...officialValues, linux: { ...(officialValues.linux as Tree), image: {} } };
-      await helm('install', ...chart({}));
-      await helm('upgrade', ...chart(values));
-      expect(await left()).toContain('daemonset.apps/akv-csi-secrets-store-provider-azure');
-      await helm('uninstall');
-      expect(await left()).toBe('');
-    });
-
-    test.each<[string, Tree, readonly string[]]>([
-      ['by default', {}, ['secretproviderclasses.secrets-store.csi.x-k8s.io [get]']],
-      ['if pods may change every parameter', { allowVolumeAttributes: ['*'] }, []],
-      [
-        'if it looks up ServiceAccounts',
-        { serviceAccountLookup: true },
-        ['secretproviderclasses.secrets-store.csi.x-k8s.io [get]', 'serviceaccounts [get]'],
-      ],
-    ])('lets the provider do this and no more, %s', async (_, values, expected) => {
-      await helm('install', ...chart(values));
-      expect(await permissions(`kube-system:${ACCOUNT}`)).toEqual(expected);
-      await helm('uninstall');
-    });
-
-    test.each<[string, string, Tree, string]>([
-      [
-        'baseline',
-        'the default values',
-        {},
-        'host namespaces (hostNetwork=true), hostPath volumes (volume "providers"), hostPort',
-      ],
-      ['baseline', 'a network of its own', { linux: { hostNetwork: false } }, 'hostPath volumes (volume "providers")'],
-      ['restricted', 'a network of its own', { linux: { hostNetwork: false } }, 'restricted volume types'],
-    ])('refuses its pods in a namespace that enforces %s, with %s', async (level, name, values, reason) => {
-      const namespace = `${level}-${name.replaceAll(' ', '-')}`;
-      await server.createNamespace(namespace, { 'pod-security.kubernetes.io/enforce': level });
-      const spec = { ...podSpec(values), serviceAccountName: 'default', priorityClassName: undefined };
-      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'provider', namespace }, spec };
-      await expect(server.apply(JSON.stringify(pod))).rejects.toThrow(
-        `violates PodSecurity "${level}:latest": ${reason}`,
-      );
-    });
-  });
-
-  /** Returns the names of what is in the cluster of the chart. */
-  const left = () => {
-    const kinds = 'all,serviceaccounts,secrets,configmaps,clusterroles,clusterrolebindings';
-    return server.kubectl(['get', kinds, '-A', '-l', 'app.kubernetes.io/instance=akv', '--output=name']);
-  };
 
   /** Returns resources and verbs that a ServiceAccount may use beyond what every user may. */
   const permissions = async (account: string) =>

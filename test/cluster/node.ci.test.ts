@@ -2,6 +2,7 @@
 // upgraded, killed and away, and while values change.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { MqttClient } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -14,6 +15,7 @@ import { type Azure, DB_PASSWORD, readmeLines, startAzure } from './azure.ts';
 import { installMosquitto, type Mosquitto } from './mosquitto.ts';
 import { type Cluster, nodeWanted, startCluster } from './node.ts';
 import { podOf, README_CERTIFICATE, README_SECRETS, ROTATED } from './pods.ts';
+import { watchSocket } from './watch-socket.ts';
 
 const LIMIT_MS = 600_000;
 const BROKERS = 'azure-iot-operations';
@@ -183,17 +185,14 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
     azure.emulator.setSecret(VAULT, 'rotated', 'second');
   });
 
+  const OWN_NETWORK = '--set "identityModes={workload-identity,service-principal}"';
   test.each([
-    ['on the network of the node', []],
-    [
-      'on a network of its own, without a gap',
-      ['hostNetwork=false', 'updateStrategy.rollingUpdate.maxSurge=1', 'updateStrategy.rollingUpdate.maxUnavailable=0'],
-    ],
-  ])('upgrades %s while pods are created, and no mount fails', async (name, settings) => {
-    await upgrade(
-      ...settings.map((setting) => `--set linux.${setting}`),
-      `--set-string linux.podAnnotations.settings=${settings.length}`,
-    );
+    ["on the node's network", '', 'node'],
+    ["from the node's network to a network of its own", OWN_NETWORK, 'leave'],
+    ['on a network of its own, without a gap', OWN_NETWORK, 'own'],
+  ])('upgrades %s while pods are created, and no mount fails', async (name, flags, round) => {
+    const socket = watchSocket(join(SOCKETS, 'azure.sock'));
+    await upgrade(flags, `--set-string linux.podAnnotations.round=${round}`);
     let over = false;
     const upgraded = rolledOut().finally(() => {
       over = true;
@@ -201,7 +200,7 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
     const pods: string[] = [];
     // Some pods more after the end of the upgrade.
     for (let more = 5; more > 0; more -= over ? 1 : 0) {
-      const pod = `upgrade-${settings.length}-${pods.length}`;
+      const pod = `upgrade-${round}-${pods.length}`;
       await createPod(pod);
       pods.push(pod);
     }
@@ -210,7 +209,7 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
       await ready(pod);
       expect(await fileOf(pod)).toBe(DB_PASSWORD);
     }
-    console.log(`${pods.length} pods ${name}`);
+    console.log(`${pods.length} pods ${name}; connections to the socket: ${JSON.stringify(await socket.end())}`);
     expect(await failedMounts()).toEqual([]);
     await cluster.kubectl(['delete', 'pod', '--now', ...pods]);
   });

@@ -1,7 +1,7 @@
 // Finds the programs of a Kubernetes cluster, and says whether the tests that need them run. ./build makes the programs.
 // No test builds them unless CLUSTER=1 asks for it, because the build takes minutes.
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -55,8 +55,27 @@ function executable(path: string): boolean {
 
 /** Returns the directory of the CSI driver's module: CRDs in `config/crd`, roles in `config/rbac`, its Helm chart. */
 export function driverSource(version = 'v1.6.0'): string {
-  const module = 'sigs.k8s.io/secrets-store-csi-driver';
-  const args = ['mod', 'download', '-json', `-modfile=${version}.mod`, module];
   const cwd = join(import.meta.dirname, '../real-driver/driver');
+  return moduleSource('sigs.k8s.io/secrets-store-csi-driver', cwd, `-modfile=${version}.mod`);
+}
+
+/** Returns the CustomResourceDefinitions of the Prometheus operator and of cert-manager. */
+export function operatorDefinitions(): string {
+  const cwd = join(import.meta.dirname, 'operators');
+  const directories = [
+    join(moduleSource('github.com/prometheus-operator/prometheus-operator', cwd), 'example/prometheus-operator-crd'),
+    join(moduleSource('github.com/cert-manager/cert-manager', cwd), 'deploy/crds'),
+  ];
+  const files = directories.flatMap((directory) => readdirSync(directory).map((name) => join(directory, name)));
+  const wanted = /(pod|service)monitors|prometheusrules|_certificates|_issuers/;
+  return files
+    .filter((file) => wanted.test(file))
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n---\n');
+}
+
+/** Downloads a Go module, in the version of the go.mod in `cwd`, if it is not in the cache. Returns its directory. */
+function moduleSource(module: string, cwd: string, ...options: readonly string[]): string {
+  const args = ['mod', 'download', '-json', ...options, module];
   return (JSON.parse(execFileSync('go', args, { cwd, encoding: 'utf8' })) as { Dir: string }).Dir;
 }

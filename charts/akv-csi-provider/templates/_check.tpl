@@ -55,7 +55,26 @@
 {{- $linux := .linux -}}
 {{- $surge := dig "rollingUpdate" "maxSurge" 0 $linux.updateStrategy | toString -}}
 {{- if and $linux.hostNetwork (not (has $surge (list "0" "0%"))) -}}
-{{- $wrong = append $wrong "linux.updateStrategy.rollingUpdate.maxSurge: old and new pod cannot share the node's ports; set linux.hostNetwork to false" -}}
+{{- $wrong = append $wrong "linux.updateStrategy.rollingUpdate.maxSurge: old and new pod cannot share the node's ports; set linux.hostNetwork to false, or identityModes to the modes that you use" -}}
+{{- end -}}
+{{- if and .networkPolicy.enabled $linux.hostNetwork -}}
+{{- $wrong = append $wrong "networkPolicy.enabled: network policies have no effect on pods that use the node's network; set linux.hostNetwork to false, or identityModes to the modes that you use" -}}
+{{- end -}}
+{{- if and (not $linux.hostNetwork) (has "pod-identity" .identityModes) -}}
+{{- $wrong = append $wrong "identityModes: pod-identity needs the node's network, because NMI listens on the node's loopback address; set linux.hostNetwork to true, or remove the mode" -}}
+{{- end -}}
+{{- if or .monitoring.podMonitor.enabled .monitoring.serviceMonitor.enabled -}}
+  {{- if regexMatch "^(127[.]|::1$)" .metricsHost -}}
+  {{- $wrong = append $wrong (printf "metricsHost: Prometheus cannot reach %s of a pod or node; remove metricsHost, or disable the monitors" .metricsHost) -}}
+  {{- end -}}
+  {{- if and .networkPolicy.enabled (not .networkPolicy.metricsFrom) -}}
+  {{- $wrong = append $wrong "networkPolicy.metricsFrom: it is empty, so that Prometheus cannot scrape; name the peers that may, or disable the monitors" -}}
+  {{- end -}}
+{{- end -}}
+{{- range list "runAsUser" "runAsGroup" "runAsNonRoot" -}}
+  {{- if hasKey $linux.podSecurityContext . -}}
+  {{- $wrong = append $wrong (printf "linux.podSecurityContext.%s: it has no effect, because the containers have their own; set linux.runAsUser" .) -}}
+  {{- end -}}
 {{- end -}}
 {{- if eq (int $linux.healthzPort) (int .metricsAddr) -}}
 {{- $wrong = append $wrong "linux.healthzPort and metricsAddr are the same port" -}}
@@ -70,7 +89,7 @@
   {{- $wrong = append $wrong (printf "linux.%s: %q must be %q; %s" (ternary "podLabels" "nodeSelector" (eq $name "app")) $name $only $why) -}}
   {{- end -}}
 {{- end -}}
-{{- range $flag, $value := dict "endpoint" "providerName" "healthz-port" "linux.healthzPort" "healthz-path" "linux.healthzPath" "prometheus-port" "metricsAddr" "offline-cache-dir" "offlineCache.directory" "offline-cache-key-file" "offlineCache.keySecret" -}}
+{{- range $flag, $value := dict "endpoint" "providerName" "healthz-host" "linux.hostNetwork" "healthz-port" "linux.healthzPort" "healthz-path" "linux.healthzPath" "prometheus-port" "metricsAddr" "offline-cache-dir" "offlineCache.directory" "offline-cache-key-file" "offlineCache.keySecret" -}}
   {{- range $arg := $.extraArgs -}}
     {{- if regexMatch (printf "^--?%s(=|$)" $flag) $arg -}}
     {{- $wrong = append $wrong (printf "extraArgs: --%s must agree with the pod's ports, probes and volumes; set %s instead" $flag $value) -}}
@@ -94,10 +113,14 @@
 {{/* Checks for conflicts with other releases in the cluster. `helm template` cannot find them. */}}
 {{- define "akv.checkCluster" -}}
 {{- $wrong := list -}}
-{{- $driver := lookup "storage.k8s.io/v1" "CSIDriver" "" "secrets-store.csi.k8s.io" | default dict -}}
-{{- $owner := dig "metadata" "annotations" dict $driver -}}
-{{- if and .release.IsUpgrade (eq (index $owner "meta.helm.sh/release-name" | default "") .release.Name) (eq (index $owner "meta.helm.sh/release-namespace" | default "") .release.Namespace) -}}
-{{- $wrong = append $wrong (printf "the release %q installed the Secrets Store CSI driver (secrets-store-csi-driver.install), and this upgrade would remove the driver; uninstall the release, install the driver from its own chart, then install this chart" .release.Name) -}}
+{{- if .release.IsUpgrade -}}
+  {{- range list "secrets-store-csi-driver" (printf "%s-secrets-store-csi-driver" .release.Name) -}}
+    {{- $found := lookup "apps/v1" "DaemonSet" $.release.Namespace . | default dict | dig "metadata" "annotations" dict -}}
+    {{- $isOwn := eq (index $found "meta.helm.sh/release-name" | default "") $.release.Name -}}
+    {{- if and $isOwn (ne (index $found "helm.sh/resource-policy" | default "") "keep") -}}
+    {{- $wrong = append $wrong (printf "the release %q installed the Secrets Store CSI driver (secrets-store-csi-driver.install), and this upgrade would remove it; keep it first, by the annotation helm.sh/resource-policy=keep on all its objects: \"In place\" in README.md of the chart has the commands" $.release.Name) -}}
+    {{- end -}}
+  {{- end -}}
 {{- end -}}
 {{- if .settings.rbac.install -}}
   {{- $account := include "akv.serviceAccount" .settings -}}

@@ -28,12 +28,31 @@ csi-secrets-store-provider-azure
 {{- end -}}
 {{- end -}}
 
+{{/* Returns "true" if the provider serves one of these identity modes. Arguments: `modes` and the settings. */}}
+{{- define "akv.serves" -}}
+{{- $served := .settings.identityModes -}}
+{{- range .modes -}}{{- if has . $served -}}{{- $served = list -}}{{- end -}}{{- end -}}
+{{- if not $served -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+Returns "true" if the pods use the node's network. With `auto`, they do if they serve an identity that only the node can
+reach on many clusters: IMDS where it is closed to pods, and NMI, which listens on the node's loopback address.
+*/}}
+{{- define "akv.hostNetwork" -}}
+{{- if eq .linux.hostNetwork "auto" -}}
+{{- include "akv.serves" (dict "modes" (list "managed-identity" "pod-identity") "settings" .) -}}
+{{- else -}}
+{{- .linux.hostNetwork -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 Returns "true" if the provider reads SecretProviderClasses to find out what pods change: it serves the node's own identity,
 and pods may not change every parameter. The argument is the settings.
 */}}
 {{- define "akv.readsClasses" -}}
-{{- $servesNode := or (not .identityModes) (has "managed-identity" .identityModes) -}}
+{{- $servesNode := include "akv.serves" (dict "modes" (list "managed-identity") "settings" .) -}}
 {{- if and $servesNode (not (has "*" .allowVolumeAttributes)) -}}true{{- end -}}
 {{- end -}}
 
@@ -82,14 +101,17 @@ network, the kubelet uses the pod's address.
 */}}
 {{- define "akv.loopback" -}}127.0.0.1{{- end -}}
 
-{{/* The request of a probe. Argument: the settings. */}}
+{{/* A probe of the health endpoint. Arguments: the settings, and `times`, the periods and the limits of this probe. */}}
 {{- define "akv.probe" -}}
 httpGet:
-  {{- if .linux.hostNetwork }}
+  {{- if .settings.linux.hostNetwork }}
   host: {{ include "akv.loopback" . }}
   {{- end }}
-  path: {{ .linux.healthzPath }}
+  path: {{ .settings.linux.healthzPath }}
   port: healthz
+{{- range $name, $value := .times }}
+{{ $name }}: {{ int $value }}
+{{- end }}
 {{- end -}}
 
 {{/* The arguments of `akv-csi serve` as a YAML list. `extraArgs` are last and override. Argument: the settings. */}}
@@ -111,6 +133,7 @@ httpGet:
 {{- range $flag, $value := dict
   "offline-cache-dir" (ternary "/offline-cache" "" (not (empty $cache.directory)))
   "offline-cache-key-file" (ternary (printf "/etc/akv-csi/offline-cache/%s" $cache.key) "" (not (empty $cache.directory)))
+  "prometheus-host" .metricsHost
   "certificate-policy" (ternary "" .certificatePolicy (eq .certificatePolicy "warn"))
   "identity-modes" (join "," .identityModes)
   "allow-volume-attributes" (join "," .allowVolumeAttributes)
@@ -148,11 +171,26 @@ httpGet:
 {{- with concat $env .env -}}{{- toYaml . -}}{{- end -}}
 {{- end -}}
 
-{{/* The update strategy, with numbers that were set as text converted. Argument: the settings. */}}
+{{/*
+The update strategy, with numbers that were set as text converted. By default, the new pod of a node is ready before the
+old one ends. Pods on the node's network cannot do so, because of their ports, nor can Kubernetes before 1.22. Arguments: the
+settings and the root.
+*/}}
 {{- define "akv.updateStrategy" -}}
-{{- $strategy := deepCopy .linux.updateStrategy -}}
-{{- range $name, $value := dig "rollingUpdate" dict $strategy | default dict -}}
-{{- if regexMatch "^[0-9]+$" (toString $value) -}}{{- $_ := set $strategy.rollingUpdate $name (int $value) -}}{{- end -}}
+{{- $strategy := deepCopy .settings.linux.updateStrategy -}}
+{{- $given := $strategy.rollingUpdate | default dict -}}
+{{- $numbers := dict -}}
+{{- range $name, $value := $given -}}
+{{- $_ := set $numbers $name (ternary (int $value) $value (regexMatch "^[0-9]+$" (toString $value))) -}}
+{{- end -}}
+{{- if eq (default "RollingUpdate" $strategy.type) "RollingUpdate" -}}
+{{- $canSurge := and (not .settings.linux.hostNetwork) (semverCompare ">=1.22.0-0" .root.Capabilities.KubeVersion.Version) -}}
+{{- if not $given -}}
+{{- $numbers = ternary (dict "maxSurge" 1 "maxUnavailable" 0) (dict "maxUnavailable" 1) $canSurge -}}
+{{- else if and $given.maxSurge (not (hasKey $given "maxUnavailable")) -}}
+{{- $_ := set $numbers "maxUnavailable" 0 -}}
+{{- end -}}
+{{- $strategy = dict "type" "RollingUpdate" "rollingUpdate" $numbers -}}
 {{- end -}}
 {{- toYaml $strategy -}}
 {{- end -}}
@@ -170,4 +208,30 @@ interval: {{ . }}
 relabelings:
   - sourceLabels: [__meta_kubernetes_pod_node_name]
     targetLabel: node
+{{- end -}}
+
+{{/* The TCP ports that the provider connects to, but for name servers and IMDS, as a JSON list. Argument: the settings. */}}
+{{- define "akv.egressPorts" -}}
+{{- $ports := list 443 6443 -}}
+{{- range list .tokenProxyURL .proxy.httpsProxy .proxy.httpProxy -}}
+  {{- if . -}}
+  {{- $host := regexReplaceAll "^([a-zA-Z]+://)?([^/]*@)?([^/]*).*$" . "${3}" -}}
+  {{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" -}}
+  {{- $ports = append $ports (default (ternary "443" "80" (hasPrefix "https:" .)) $port | int) -}}
+  {{- end -}}
+{{- end -}}
+{{- uniq $ports | toJson -}}
+{{- end -}}
+
+{{/* The rule of a NetworkPolicy for the metrics: the given peers, or every one if policies are off. Argument: the settings. */}}
+{{- define "akv.metricsIngress" -}}
+{{- if not .networkPolicy.enabled -}}
+- ports:
+    - port: metrics
+{{- else if .networkPolicy.metricsFrom -}}
+- ports:
+    - port: metrics
+  from:
+    {{- toYaml .networkPolicy.metricsFrom | nindent 4 }}
+{{- end -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{/*
-Returns all values as JSON, with the types of settings.yaml, and with the default if a values file sets null. Fails with
-one message that lists all mistakes.
+Returns all values as JSON, with the types of settings.yaml, and with the default if a values file sets null.
+linux.hostNetwork is true or false. Fails with one message that lists all mistakes.
 */}}
 {{- define "akv.settings" -}}
 {{- $table := .Files.Get "settings.yaml" | fromYaml -}}
@@ -20,6 +20,7 @@ one message that lists all mistakes.
   {{- $_ := set $at (last $names) $read.value -}}
 {{- end -}}
 {{- $wrong = concat $wrong (include "akv.strays" (dict "table" $table "values" .Values "settings" $settings) | fromJsonArray) -}}
+{{- $_ := set $settings.linux "hostNetwork" (eq "true" (include "akv.hostNetwork" $settings)) -}}
 {{- /* Contradictions between values are checked only if each value is valid. */ -}}
 {{- if not $wrong -}}
   {{- $wrong = include "akv.check" (dict "settings" $settings "release" .Release) | fromJsonArray -}}
@@ -50,6 +51,9 @@ one message that lists all mistakes.
 {{- else if eq $type "boolean" -}}
   {{- $text := toString $value | lower -}}
   {{- if has $text (list "true" "false") -}}{{- $value = eq $text "true" -}}{{- else -}}{{- $wanted = "true or false" -}}{{- end -}}
+{{- else if eq $type "automatic" -}}
+  {{- $value = toString $value | lower -}}
+  {{- if not (has $value (list "true" "false" "auto")) -}}{{- $wanted = "true, false or auto" -}}{{- end -}}
 {{- else if eq $type "integer" -}}
   {{- $text := toString $value | trimPrefix ":" -}}
   {{- if and (regexMatch "^[0-9]{1,10}$" $text) (ge (int64 $text) (int64 $rule.min)) (le (int64 $text) (int64 $rule.max)) -}}
