@@ -73,7 +73,7 @@ describe.skipIf(!wanted)('a real API server', () => {
     async () => {
       const cwd = join(server.directory, 'commands');
       mkdirSync(cwd);
-      for (const name of ['ca.crt', 'cloud.json']) writeFileSync(join(cwd, name), 'x');
+      for (const name of ['ca.crt', 'cloud.json', 'app.pem']) writeFileSync(join(cwd, name), 'x');
       const env = { KUBECONFIG: server.kubeconfig, PATH: `${dirname(clusterProgram('kubectl'))}:${process.env.PATH}` };
       expect(commands.length).toBeGreaterThanOrEqual(8);
       // Two pages may show the same command.
