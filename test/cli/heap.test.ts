@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keepHeapSmall, v8Engine } from '../../src/cli/heap.ts';
 
@@ -75,6 +76,14 @@ describe('the heap', () => {
     news();
     heap.meter.callStarted(MOUNT);
     expect(news()).toEqual(['--no-optimize-for-size']);
+  });
+
+  it('has flags that the V8 of this Node knows, of which some optimise late', () => {
+    const { heap, news } = keeper();
+    heap.begin();
+    const flags = [...news(), '--optimize-for-size', '--semi-space-growth-factor=2'];
+    expect(flags.filter((flag) => /invocation-count|interrupt-budget/.test(flag))).toHaveLength(1);
+    expect(execFileSync(process.execPath, [...flags, '--print', '"known"'], { encoding: 'utf8' })).toBe('known\n');
   });
 
   it('is small at rest and free to breathe while Mounts come', () => {
