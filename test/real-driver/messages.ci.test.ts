@@ -52,8 +52,12 @@ const OF_KUBELET: Readonly<Record<string, readonly string[]>> = {
     'pkg/kubelet/volumemanager/volume_manager.go',
   ],
 };
-/** Of gRPC, and of the programs of a pod. */
-const OF_OTHERS = ['code = DeadlineExceeded desc = context deadline exceeded', 'Permission denied'];
+/** Of gRPC, of the programs of a pod, and of the API server, whose text test/cluster compares. */
+const OF_OTHERS = [
+  'violates PodSecurity',
+  'code = DeadlineExceeded desc = context deadline exceeded',
+  'Permission denied',
+];
 
 test('each heading has its source', () => {
   const known = [CLASSES, OF_DRIVER, OF_KUBELET].flatMap((one) => Object.keys(one));
