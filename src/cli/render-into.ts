@@ -4,13 +4,12 @@
  */
 
 import { ProviderError } from '../base/errors.ts';
-import { printable } from '../base/printable.ts';
 import { filterInputs } from '../render/into/filter.ts';
 import { type FunctionOptions, functionOptions } from '../render/into/krm.ts';
 import { type InputSource, readInputSource } from '../render/into/manifests.ts';
-import { formatRemark, type Remark } from '../render/remark.ts';
 import { withLanguages } from '../spc/languages.ts';
 import { type Io, MAX_INPUT_BYTES, readInputs } from './io.ts';
+import { RenderMessages } from './render-messages.ts';
 import { intoOptionsOf, type RenderCommandOptions } from './render-options.ts';
 
 /**
@@ -26,9 +25,10 @@ export async function runInto(files: readonly string[], options: RenderCommandOp
   const resources = await readSources(names, io, count);
   const wanted = { ...intoOptionsOf({ ...options, ...configured(inputs) }), resources };
   const filtered = await withLanguages(() => filterInputs(inputs, wanted));
-  const isWrong = printRemarks(filtered, io);
+  const messages = new RenderMessages(io.stderr);
+  messages.include(filtered);
   if (filtered.text !== undefined) io.stdout(filtered.text);
-  return isWrong ? 1 : 0;
+  return messages.hasErrors ? 1 : 0;
 }
 
 /** Reads files and adds their sizes to `count`. Throws: ERR_USAGE, also if the count is above the limit. */
@@ -41,16 +41,6 @@ async function readSources(files: readonly string[], io: Io, count: { size: numb
     sources.push(readInputSource(source));
   }
   return sources;
-}
-
-/** Prints remarks and mistakes to stderr. Returns true if there is an error among them. */
-export function printRemarks(
-  { remarks, mistakes }: { readonly remarks: readonly Remark[]; readonly mistakes: readonly string[] },
-  io: Io,
-): boolean {
-  for (const remark of remarks) io.stderr(`${printable(formatRemark(remark))}\n`);
-  for (const mistake of mistakes) io.stderr(`error: ${printable(mistake)}\n`);
-  return mistakes.length > 0 || remarks.some(({ severity }) => severity === 'error');
 }
 
 /** Returns the options in the configuration of a KRM function. Throws: ERR_USAGE. */

@@ -13,7 +13,7 @@ import { CLASSES_FILE, componentOf, HEADER } from '../render/more/kustomize.ts';
 import type { RenderedVolume } from '../render/volume.ts';
 import { withLanguages } from '../spc/languages.ts';
 import type { Io } from './io.ts';
-import { printRemarks } from './render-into.ts';
+import { RenderMessages } from './render-messages.ts';
 import { podsOf, type RenderCommandOptions } from './render-options.ts';
 
 /** The directory, and the workloads that the command line names. */
@@ -55,8 +55,10 @@ export async function writeComponent(parts: ComponentParts, io: Io): Promise<num
   const { out, sources, text } = parts;
   const manifests = sources.flatMap((source) => readInputSource(source).manifests.map(({ data }) => data));
   const component = await withLanguages(() => componentOf({ ...parts, manifests }));
-  for (const note of component.notes) io.stderr(`note: ${note}\n`);
-  if (printRemarks({ remarks: [], mistakes: component.mistakes }, io)) return 1;
+  const messages = new RenderMessages(io.stderr);
+  messages.add(...component.notes.map((message) => ({ severity: 'note', message }) as const));
+  messages.include({ remarks: [], mistakes: component.mistakes });
+  if (messages.hasErrors) return 1;
   const files = [
     { path: join(out, 'kustomization.yaml'), content: component.text },
     { path: join(out, CLASSES_FILE), content: HEADER + text },

@@ -19,7 +19,9 @@ import { moreOptionsGiven, type RenderMoreOptions } from './render-more-options.
 export interface RenderCommandOptions extends RenderMoreOptions {
   readonly directoryId?: string;
   readonly syncSecrets?: boolean;
-  readonly format: 'manifests' | 'volumes' | 'kustomize';
+  readonly format: 'manifests' | 'volumes' | 'kustomize' | 'json';
+  /** The same as the format `json`. */
+  readonly json?: boolean;
   readonly provider?: string;
   readonly mountPath?: string;
   /** Such as `username-password=passwd`. */
@@ -47,11 +49,12 @@ export function addRenderOptions(command: Command): Command {
     .addOption(
       new Option(
         '--format <format>',
-        'print manifests to apply, or only the volumes and volumeMounts for a pod, or write a Component of Kustomize',
+        'print manifests to apply, or only the volumes and volumeMounts for a pod, or all of it as one JSON object, or write a Component of Kustomize',
       )
-        .choices(['manifests', 'volumes', 'kustomize'])
+        .choices(['manifests', 'volumes', 'json', 'kustomize'])
         .default('manifests'),
     )
+    .addOption(new Option('--json', 'the same as --format json').conflicts('format'))
     .option('--out <dir>', 'with --format kustomize: directory of the Component')
     .option('--provider <name>', 'name of the provider in the SecretProviderClasses (default: azure)')
     .option(

@@ -14,8 +14,10 @@ import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 import { CREDENTIALS_HELP } from './mount-request.ts';
 import type { DirectMount } from './provider.ts';
 import { fetchRendered } from './render-fetch.ts';
-import { printRemarks, runInto } from './render-into.ts';
+import { runInto } from './render-into.ts';
+import { type RenderResult, renderJson } from './render-json.ts';
 import { componentOptionsOf, writeComponent } from './render-kustomize.ts';
+import { RenderMessages } from './render-messages.ts';
 import { addRenderMoreOptions, configMapWishesOf, moreOptionsOf } from './render-more-options.ts';
 import { addRenderOptions, type RenderCommandOptions, renderOptionsOf } from './render-options.ts';
 
@@ -57,8 +59,9 @@ export function runRender(
   io: Io,
   deps: RenderCommandDeps,
 ): Promise<number> {
+  const wanted = options.json === true ? { ...options, format: 'json' as const } : options;
   return exitCodeOf(io, () =>
-    options.into === true ? runInto(files, options, io) : printClasses(files, options, { io, ...deps }),
+    options.into === true ? runInto(files, wanted, io) : printClasses(files, wanted, { io, ...deps }),
   );
 }
 
@@ -72,27 +75,46 @@ async function printClasses(
     throw new ProviderError('ERR_USAGE', `--${ofInto === 'watchImage' ? 'watch-image' : ofInto} needs --into`);
   const component = componentOptionsOf(options);
   if (files.length === 0) throw new ProviderError('ERR_USAGE', 'name at least one file; - is standard input');
+  const isJson = options.format === 'json';
+  const messages = new RenderMessages(isJson ? () => {} : io.stderr);
+  const sources: Source[] = [];
+  for await (const source of readInputs(files, io)) sources.push(source);
+  const result = await resultOf(sources, options, { io, messages, ...deps });
+  if (isJson) io.stdout(renderJson(result ?? NOTHING, messages.all));
+  if (result === undefined) return 1;
+  const { volumes, objects, documents } = result;
+  const text = printManifests(volumes, objects, documents);
+  if (component !== undefined) return writeComponent({ ...component, volumes, sources, text }, io);
+  if (!isJson) io.stdout(options.format === 'volumes' ? printPodParts(volumes) : text);
+  return 0;
+}
+
+const NOTHING: RenderResult = { volumes: [], objects: [], documents: [] };
+
+interface Rendering extends RenderCommandDeps {
+  readonly io: Io;
+  readonly messages: RenderMessages;
+}
+
+/** Renders the sources. Returns undefined after an error, which is among the messages. */
+async function resultOf(
+  sources: readonly Source[],
+  options: RenderCommandOptions,
+  { io, messages, directMount }: Rendering,
+): Promise<RenderResult | undefined> {
   const more = moreOptionsOf(options);
   const wanted = { ...renderOptionsOf(options), ...(needsSecrets(more) ? { syncSecrets: true } : {}) };
   const wishes = configMapWishesOf(options);
-  const sources: Source[] = [];
-  for await (const source of readInputs(files, io)) sources.push(source);
   const rendered = await withLanguages(() => render(sources, wanted));
   const { volumes, objects, documents, remarks } = moreOf(sources, rendered.volumes, more);
-  if (printRemarks({ remarks: [...rendered.remarks, ...remarks], mistakes: rendered.mistakes }, io)) return 1;
+  messages.include({ remarks: [...rendered.remarks, ...remarks], mistakes: rendered.mistakes });
+  if (messages.hasErrors) return undefined;
   const { configMaps, mistakes } = configMapsOf(wishes, sources, volumes);
-  const problems = volumes.length === 0 ? [noField(sources)] : mistakes;
-  if (printRemarks({ remarks: [], mistakes: problems }, io)) return 1;
-  const fetched = options.fetch ? await fetchRendered({ volumes, configMaps, options, ...deps }, io) : [];
-  if (fetched === undefined) return 1;
-  if (options.format === 'volumes') {
-    io.stdout(printPodParts(volumes));
-    return 0;
-  }
-  const text = printManifests(volumes, [...objects, ...fetched], documents);
-  if (component !== undefined) return writeComponent({ ...component, volumes, sources, text }, io);
-  io.stdout(text);
-  return 0;
+  messages.include({ remarks: [], mistakes: volumes.length === 0 ? [noField(sources)] : mistakes });
+  if (messages.hasErrors) return undefined;
+  const fetch = { volumes, configMaps, options, messages, directMount };
+  const fetched = options.fetch ? await fetchRendered(fetch, io) : [];
+  return messages.hasErrors ? undefined : { volumes, objects: [...objects, ...fetched], documents };
 }
 
 function noField(sources: readonly Source[]): string {

@@ -2,10 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { type RenderCommandDeps, renderCommand, runRender } from '../../src/cli/render.ts';
 import type { RenderCommandOptions } from '../../src/cli/render-options.ts';
 import { readManifests } from '../../src/driver/manifests.ts';
+import { formatRemark, type Message } from '../../src/render/remark.ts';
 import { checkManifests } from '../../src/spc/check.ts';
 import { recordedIo } from '../support/cli.ts';
 
@@ -112,6 +113,52 @@ describe('akv-csi render', () => {
     const [document] = parseAllDocuments(io.printed.stdout);
     expect(document?.toJS().volumes).toHaveLength(3);
     expect(document?.toJS().volumeMounts).toHaveLength(3);
+  });
+
+  it.each<[Partial<RenderCommandOptions>]>([
+    [{}],
+    [{ syncSecrets: true, provider: 'azure-next' }],
+    [{ holder: true, secretNames: true }],
+    [{ syncController: true, accountName: 'sync' }],
+  ])('prints with --json and %j the objects that it prints as YAML, and its remarks as messages', async (changes) => {
+    const options = { ...DEFAULTS, directoryId: GUID, ...changes };
+    // The sync controller is for workload identity only.
+    const files = changes.syncController ? ['-'] : EXAMPLES;
+    const stdin = readFileSync('examples/broker-listener.yaml', 'utf8').replace(
+      'servicePrincipalLocalSecretName: aio-akv-sp',
+      `workloadIdentity: {clientId: ${GUID}}`,
+    );
+    const [text, json] = [recordedIo({ stdin }), recordedIo({ stdin })];
+    expect(await runRender(files, options, text, NO_VAULTS)).toBe(0);
+    expect(await runRender(files, { ...options, json: true }, json, NO_VAULTS)).toBe(0);
+    const { manifests, messages } = JSON.parse(json.printed.stdout);
+    expect(manifests).toEqual(parseAllDocuments(text.printed.stdout).map((document) => document.toJS()));
+    const lines = messages.map(({ file, ...message }: Message & { file: string }) =>
+      formatRemark({ ...message, source: file }),
+    );
+    expect(lines).toEqual(text.printed.stderr.split('\n').slice(0, -1));
+    expect(json.printed.stderr).toBe('');
+  });
+
+  it('prints with --json the parts of the pods that --format volumes prints', async () => {
+    const [yaml, json] = [recordedIo(), recordedIo()];
+    await runRender(EXAMPLES, { format: 'volumes' }, yaml, NO_VAULTS);
+    await runRender(EXAMPLES, { ...DEFAULTS, json: true }, json, NO_VAULTS);
+    const { volumes } = JSON.parse(json.printed.stdout);
+    expect(parse(yaml.printed.stdout)).toEqual({
+      volumes: volumes.map(({ volume }: { volume: object }) => volume),
+      volumeMounts: volumes.map(({ volumeMount }: { volumeMount: object }) => volumeMount),
+    });
+  });
+
+  it('prints JSON with the messages alone after an error', async () => {
+    const io = recordedIo({ stdin: 'kind: A\u0085\nspec:\n  keyVault:\n    vault: {name: "\\e"}\n' });
+    expect(await runRender(['-'], { ...DEFAULTS, json: true }, io, NO_VAULTS)).toBe(1);
+    const { manifests, volumes, messages } = JSON.parse(io.printed.stdout);
+    expect({ manifests, volumes }).toEqual({ manifests: [], volumes: [] });
+    expect(messages[0]).toMatchObject({ severity: 'error', file: '<stdin>' });
+    expect(io.printed.stdout).not.toMatch(/[^\P{Cc}\n]/u);
+    expect(io.printed.stderr).toBe('');
   });
 
   it('says so when there is no keyVault field', async () => {
@@ -337,6 +384,7 @@ describe('akv-csi render', () => {
       '--directory-id',
       '--sync-secrets',
       '--format',
+      '--json',
       '--out',
       '--provider',
       '--mount-path',

@@ -106,7 +106,7 @@ describe('ConfigMaps of chain secrets', () => {
       const { code, objects, stderr } = await run(['--fetch', `--config-maps=client-ca=${secret}`, resourceFile()]);
       expect(code).toBe(1);
       expect(objects).toEqual([]);
-      expect(stderr).toContain('--config-maps: error: ConfigMap client-ca: ');
+      expect(stderr).toContain('error: ConfigMap client-ca: ');
       expect(stderr).toContain(`"${secret}"`);
       expect(stderr).not.toContain('hunter2');
     }
