@@ -32,6 +32,10 @@ export interface CheckCommandDeps {
 }
 
 const HELP = `
+Examples: akv-csi check deploy/
+          helm template app charts/app | akv-csi check -
+          akv-csi check --fetch --login azurecli deploy/
+
 With --fetch the objects are also read from their vaults. Nothing is written. An object that cannot be read, or that does
 not give the files asked for, is an error. A problem of a certificate (expired, weak, chain incomplete ...) is a warning.
 Objects of manifests with errors are not read.
@@ -53,7 +57,8 @@ export function checkCommand(deps: CheckCommandDeps): Command {
     .option('--ignore-not-found', 'skip files without a SecretProviderClass, also those that are no YAML')
     .option('--provider-name <name>', 'also check classes of a provider of this name; repeatable', collected)
     .option('--fetch', 'also read the objects from their vaults and check the certificates');
-  return addCredentialOptions(addCloudOptions(command))
+  addCloudOptions(command).optionsGroup('Options with --fetch:');
+  return addCredentialOptions(command)
     .addHelpText('after', HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {
       process.exitCode = await runCheck({ files, options, deps }, processIo);

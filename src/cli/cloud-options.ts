@@ -14,12 +14,12 @@ export interface CloudOptions {
 /** Values of options that are not given. */
 export const CLOUD_DEFAULTS = { cloudName: 'AzurePublicCloud' } as const;
 
-/** Adds `--cloud-name` and `--cloud-file-dir`. Their help begins with `when`, the condition under which they apply. */
-export function addCloudOptions(command: Command, when = ''): Command {
+/** Adds `--cloud-name` and `--cloud-file-dir` to the current group of options. */
+export function addCloudOptions(command: Command): Command {
   return command
-    .option('--cloud-name <name>', `${when}cloud of manifests without cloudName`, CLOUD_DEFAULTS.cloudName)
+    .option('--cloud-name <name>', 'cloud of manifests without cloudName', CLOUD_DEFAULTS.cloudName)
     .option(
       '--cloud-file-dir <dir>',
-      `${when}directory of the files that cloudEnvFileName may name (default: that of AZURE_ENVIRONMENT_FILEPATH)`,
+      'directory of the files that cloudEnvFileName may name (default: that of AZURE_ENVIRONMENT_FILEPATH)',
     );
 }

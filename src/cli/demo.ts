@@ -21,6 +21,11 @@ export interface DemoCommandOptions {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+const HELP = `
+Example: akv-csi demo --keep
+
+Exit codes: 0 all steps succeeded, 1 a step failed and is named, 2 wrong command line.`;
+
 /** Makes the command `akv-csi demo`: on the emulator, broker resources become files that an MQTT broker starts with. */
 export function demoCommand(): Command {
   return new Command('demo')
@@ -38,7 +43,7 @@ export function demoCommand(): Command {
         'the MQTT broker (default: mosquitto where it is installed, aedes otherwise)',
       ).choices(['mosquitto', 'aedes']),
     )
-    .addHelpText('after', '\nExit codes: 0 all steps succeeded, 1 a step failed and is named, 2 wrong command line.')
+    .addHelpText('after', HELP)
     .action(async (options: DemoCommandOptions) => {
       process.exitCode = await runDemo(options, processIo);
     });

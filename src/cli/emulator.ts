@@ -13,13 +13,14 @@ import { type Emulator, startEmulator } from '../emulator/emulator.ts';
 import { addHostsLines, removeHostsLines } from '../emulator/host/hosts-file.ts';
 import type { RequestRecord } from '../emulator/http/request-log.ts';
 import { emulatorText } from './emulator-text.ts';
+import { collected } from './mount-request.ts';
 
 interface EmulatorFlags {
   readonly seed?: string;
   readonly host: string;
   readonly port: number;
   readonly imdsPort: number;
-  readonly hostName: readonly string[];
+  readonly hostName?: readonly string[];
   readonly caFile?: string;
   readonly caKeyFile?: string;
   readonly cloudFile?: string;
@@ -28,7 +29,9 @@ interface EmulatorFlags {
 }
 
 const HOSTS_FILE = '/etc/hosts';
-const EXIT_CODES = `
+const HELP = `
+Example: akv-csi emulator --seed seed.yaml --ca-file ca.pem --cloud-file cloud.json
+
 Exit codes: 0 ended by SIGINT or SIGTERM, 1 a seed or a CA that cannot be used, 2 wrong command line, a file that cannot
 be read or written, or an address that it cannot listen on.`;
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {
@@ -54,13 +57,13 @@ export function emulatorCommand(): Command {
       portNumber,
       8080,
     )
-    .option('--host-name <name>', 'further DNS name to answer for, such as *.vault.azure.net (repeatable)', collect, [])
+    .option('--host-name <name>', 'further DNS name to answer for, such as *.vault.azure.net; repeatable', collected)
     .option('--ca-file <file>', 'write the root certificate that clients must trust (default: a temporary file)')
     .option('--ca-key-file <file>', 'keep the root certificate and its key in this file, for the next start too')
     .option('--cloud-file <file>', 'write the custom cloud environment file for the provider')
     .option('--write-hosts [file]', `add the host names to ${HOSTS_FILE} (or file) and remove them at the end`)
     .option('--quiet', 'do not print a line for each request')
-    .addHelpText('after', EXIT_CODES)
+    .addHelpText('after', HELP)
     .action(run);
 }
 
@@ -89,7 +92,7 @@ async function start(flags: EmulatorFlags): Promise<Emulator> {
       host: flags.host,
       port: flags.port,
       imdsPort: flags.imdsPort,
-      hosts: flags.hostName,
+      hosts: flags.hostName ?? [],
       ...(keptCa ? { ca: usingFile(caKeyFile, (path) => readFileSync(path, 'utf8')) } : {}),
       ...(flags.quiet ? {} : { onRequest: (record: RequestRecord) => print(requestLine(record)) }),
     });
@@ -157,8 +160,4 @@ function portNumber(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65535) return port;
   throw new InvalidArgumentError('It must be a port number, 0 to 65535.');
-}
-
-function collect(value: string, previous: readonly string[]): readonly string[] {
-  return [...previous, value];
 }

@@ -21,8 +21,9 @@ export interface InspectCommandOptions {
 const READ_LIMIT = { maxBytes: MAX_CONTENT_BYTES + 1 };
 
 const HELP = `
-Reads PKCS#12 (PFX), PEM, PKCS#7 and DER, also in base64, the encoding in which Key Vault returns certificates:
+Reads PKCS#12 (PFX), PEM, PKCS#7 and DER, also in base64, the encoding in which Key Vault returns certificates.
 
+Example:
   az keyvault secret show --vault-name VAULT --name NAME --query value -o tsv | akv-csi inspect -
 
 Keys are shown by their kind only.

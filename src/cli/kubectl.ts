@@ -13,6 +13,11 @@ import type { DirectMount } from './provider.ts';
 import { runCommand } from './run-command.ts';
 import { VERSION } from './version.ts';
 
+const HELP = `
+Example: kubectl akv status -A
+
+Exit codes: 0 done, 1 a negative result, 2 wrong command line; kubectl akv COMMAND --help says more.`;
+
 /** The parts of the program that the plugin uses. */
 export interface PluginDeps {
   readonly directMount: DirectMount;
@@ -28,6 +33,7 @@ export function pluginProgram(deps: PluginDeps): Command {
   const program = new Command('kubectl akv')
     .description('SecretProviderClasses of the Azure Key Vault provider in the cluster of the current context')
     .version(VERSION)
+    .addHelpText('after', HELP)
     .showHelpAfterError('(kubectl akv --help shows the commands)');
   program.addCommand(statusCommand(deps));
   program.addCommand(whyCommand());

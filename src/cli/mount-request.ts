@@ -45,20 +45,20 @@ export function collected(value: string, previous: readonly string[] = []): read
 }
 
 /**
- * Adds the options for the credentials of a Mount. Their help begins with `when`, the condition under which they apply.
+ * Adds the options for the credentials of a Mount to the current group of options.
  */
-export function addCredentialOptions(command: Command, when = ''): Command {
+export function addCredentialOptions(command: Command): Command {
   return command
-    .option('--secrets <file>', `${when}YAML with the Secret that nodePublishSecretRef names`)
-    .option('--secret-name <name>', `${when}name of the Secret to use, if there are several`)
-    .option('--secret-file <key=path>', `${when}an entry of the node-publish secret from a file; repeatable`, collected)
-    .option('--token-file <path>', `${when}service-account token, for workload identity`)
+    .option('--secrets <file>', 'YAML with the Secret that nodePublishSecretRef names')
+    .option('--secret-name <name>', 'name of the Secret to use, if there are several')
+    .option('--secret-file <key=path>', 'an entry of the node-publish secret from a file; repeatable', collected)
+    .option('--token-file <path>', 'service-account token, for workload identity')
     .addOption(
-      new Option('--login <login>', `${when}read as an account of yours, not as the identity of the class`)
+      new Option('--login <login>', 'read as an account of yours, not as the identity of the class')
         .choices(Object.keys(DEVELOPER_LOGINS))
         .conflicts(['secrets', 'secretName', 'secretFile', 'tokenFile']),
     )
-    .option('--audience <audience>', `${when}audience of the token`, REQUEST_DEFAULTS.audience);
+    .option('--audience <audience>', 'audience of the token', REQUEST_DEFAULTS.audience);
 }
 
 /**

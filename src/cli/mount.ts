@@ -57,6 +57,9 @@ export const MOUNT_DEFAULTS = {
 const VERSION_DEADLINE_MS = 5000;
 
 const HELP = `
+Examples: akv-csi mount --secrets secret.yaml class.yaml
+          akv-csi mount --direct --login azurecli --out /tmp/volume class.yaml
+
 ${CREDENTIALS_HELP}
 
 Warnings of the provider, such as an expired certificate, are printed to standard error with --direct. Without --direct
@@ -84,7 +87,8 @@ export function mountCommand(deps: MountCommandDeps): Command {
     )
     .option('--service-account <name>', 'service account of the pod', MOUNT_DEFAULTS.serviceAccount)
     .option('--timeout <seconds>', 'time limit of the Mount', MOUNT_DEFAULTS.timeout);
-  return addCredentialOptions(addCloudOptions(command, 'with --direct: '))
+  addCredentialOptions(command.optionsGroup('Credentials:')).optionsGroup('Options with --direct:');
+  return addCloudOptions(command)
     .addHelpText('after', HELP)
     .action(async (file: string, options: MountCommandOptions) => {
       process.exitCode = await runMount({ file, options, deps }, processIo);

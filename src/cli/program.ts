@@ -22,11 +22,22 @@ import { VERSION } from './version.ts';
 import { versionCommand } from './version-command.ts';
 import { watchCommand } from './watch-options.ts';
 
+const HELP = `
+Example: akv-csi check deploy/
+
+Exit codes: 0 done, 1 a negative result, 2 wrong command line; akv-csi COMMAND --help says more.`;
+
 /** Runs a command of the program other than `serve`; sets the process's exit code. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
+  await runCommand(makeProgram(), argv.length === 0 && (await isInputGiven()) ? FILTER : argv);
+}
+
+/** Makes the program with all commands. Those that it only starts or loads have no options here; see {@link allCommands}. */
+export function makeProgram(): Command {
   const program = new Command('akv-csi')
     .description('Azure Key Vault provider for the Kubernetes Secrets Store CSI Driver')
     .version(VERSION)
+    .addHelpText('after', HELP)
     .showHelpAfterError('(akv-csi --help shows the commands)');
   program.addCommand(
     new Command('serve').description('run the provider (flags: akv-csi serve --help)').argument('[flags...]'),
@@ -44,8 +55,8 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   );
   addLab(program);
   program.addCommand(versionCommand());
-  program.addCommand(completionCommand(() => withLab(program)));
-  await runCommand(program, argv.length === 0 && (await isInputGiven()) ? FILTER : argv);
+  program.addCommand(completionCommand(() => allCommands(program)));
+  return program;
 }
 
 /**
@@ -92,14 +103,16 @@ function delegate(name: string, description: string, run: (args: readonly string
     .action((args: string[]) => run(args));
 }
 
-/** Returns the commands of the program, with those of the separate file in place of the ones that load it. */
-async function withLab(program: Command): Promise<readonly Command[]> {
+/** Returns the commands of the program, with those that it loads on demand in place of the ones that load them. */
+export async function allCommands(program: Command): Promise<readonly Command[]> {
+  const { pluginProgram } = await import('./kubectl.ts');
   // The image leaves the file out.
   const lab = await import('./dev-commands.ts').then(
     ({ labCommands }) => labCommands(),
     () => [],
   );
-  return program.commands.map((command) => lab.find((one) => one.name() === command.name()) ?? command);
+  const loaded = [pluginProgram({ directMount }).name('kubectl'), ...lab];
+  return program.commands.map((command) => loaded.find((one) => one.name() === command.name()) ?? command);
 }
 
 async function directMount({ cloudName, cloudFileDir = '', login }: DirectOptions, log: Logger) {

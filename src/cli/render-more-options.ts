@@ -40,6 +40,7 @@ interface Others {
 /** Adds the options to the command. */
 export function addRenderMoreOptions(command: Command): Command {
   command
+    .optionsGroup('Further objects:')
     .option(
       '--holder',
       'add a Deployment for each class that mounts it, so that the driver keeps its Kubernetes Secret',
@@ -53,8 +54,9 @@ export function addRenderMoreOptions(command: Command): Command {
       'add the ConfigMap that a resource names, with the CA certificates of a secret in the vault; needs --fetch; repeatable',
       collected,
     )
-    .option('--fetch', 'also read the objects from their vaults, and report what is wrong with them');
-  return addCredentialOptions(addCloudOptions(command, 'with --fetch: '), 'with --fetch: ');
+    .option('--fetch', 'also read the objects from their vaults, and report what is wrong with them')
+    .optionsGroup('Options with --fetch:');
+  return addCredentialOptions(addCloudOptions(command));
 }
 
 /**

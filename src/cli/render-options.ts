@@ -66,6 +66,7 @@ export function addRenderOptions(command: Command): Command {
       'name of the file of a role such as username-password, or of one field: KIND/NAME/ROLE=NAME; repeatable',
       collected,
     )
+    .optionsGroup('Options for pods:')
     .option(
       '--into',
       'print all that was read, with the SecretProviderClasses added, and with volumes and mounts in the pods that ask',

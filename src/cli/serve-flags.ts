@@ -133,6 +133,8 @@ KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server),
 NODE_NAME (node, for the offline cache; default: the host name),
 OTEL_EXPORTER_OTLP_ENDPOINT (switches traces on; docs/traces.md has the other variables).
 
+Example: akv-csi serve --endpoint unix:///tmp/azure.sock --log-format-json
+
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start or did not end in time, 2 wrong flags.
 `;
 }

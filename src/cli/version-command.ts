@@ -12,7 +12,7 @@ export function versionCommand(): Command {
   return new Command('version')
     .description('print the version of the program and of the Node that runs it')
     .option('--json', 'print one JSON object')
-    .addHelpText('after', '\nExit codes: 0 printed, 2 wrong command line.')
+    .addHelpText('after', '\nExample: akv-csi version --json\n\nExit codes: 0 printed, 2 wrong command line.')
     .action(({ json = false }: { json?: boolean }) => runVersion(json, processIo));
 }
 

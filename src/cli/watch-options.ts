@@ -37,7 +37,7 @@ const HELP = `
 Watches volumes of the CSI driver (or of Secrets and ConfigMaps) and does something once after each change of their
 files: first the commands, then the signals, then the requests. One that fails is repeated after 1 s, 2 s, … 60 s.
 
-Beside the program, with shareProcessNamespace: true in the pod:
+Examples, beside the program, with shareProcessNamespace: true in the pod:
   akv-csi watch /tls --process mosquitto
   akv-csi watch /tls /passwords --url http://localhost:8001/reload
 

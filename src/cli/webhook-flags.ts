@@ -140,6 +140,8 @@ ${describeFlags(WEBHOOK_FLAGS)}
 
 Environment: KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT (API server).
 
+Example: akv-csi webhook --cert-dir /tls
+
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 it could not start or did not end in time, 2 wrong flags.
 `;
 }

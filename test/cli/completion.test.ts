@@ -12,6 +12,9 @@ const commands = [
     .option('--fetch', 'also read')
     .addOption(new Option('--format <format>', 'the form').choices(['text', 'json'])),
   completionCommand(async () => []),
+  new Command('kubectl')
+    .addCommand(new Command('status').option('--all', 'all of them'))
+    .addCommand(new Command('__x')),
 ];
 
 function scriptOf(shell: 'bash' | 'zsh' | 'fish'): string {
@@ -31,7 +34,7 @@ function offered(...words: readonly string[]): readonly string[] {
 
 describe('the completion of Bash', () => {
   it.each<[readonly string[], readonly string[]]>([
-    [[''], ['serve', 'check', 'completion', '--help', '--version']],
+    [[''], ['serve', 'check', 'completion', 'kubectl', 'help', '--help', '--version']],
     [['ch'], ['check']],
     [
       ['check', '--f'],
@@ -50,6 +53,12 @@ describe('the completion of Bash', () => {
       ['completion', ''],
       ['bash', 'zsh', 'fish'],
     ],
+    [['kubectl', ''], ['status']],
+    [
+      ['kubectl', 'status', '--'],
+      ['--all', '--help'],
+    ],
+    [['help', 'ch'], ['check']],
     [['check', 'file'], []],
     [['unknown', '--'], []],
   ])('offers for %j the words %j', (words, expected) => {
@@ -65,10 +74,8 @@ describe('the completion of Fish', () => {
   it('has a line for each command, option and choice, with its description', () => {
     const lines = scriptOf('fish').split('\n');
     expect(lines).toContain("complete -c akv-csi -f -n __fish_use_subcommand -a check -d 'check a person\\'s files'");
-    expect(lines).toContain("complete -c akv-csi -n '__fish_seen_subcommand_from check' -l fetch -d 'also read'");
-    expect(lines).toContain(
-      "complete -c akv-csi -n '__fish_seen_subcommand_from check' -l format -r -f -a 'text json' -d 'the form'",
-    );
-    expect(lines).toContain("complete -c akv-csi -f -n '__fish_seen_subcommand_from completion' -a zsh");
+    expect(lines).toContain("complete -c akv-csi -n '__akv_csi_at check' -l fetch -d 'also read'");
+    expect(lines).toContain("complete -c akv-csi -n '__akv_csi_at check' -l format -r -f -a 'text json' -d 'the form'");
+    expect(lines).toContain("complete -c akv-csi -f -n '__akv_csi_after completion' -a zsh");
   });
 });

@@ -46,6 +46,9 @@ export interface StatusDeps {
 }
 
 const HELP = `
+Examples: kubectl akv status -A
+          kubectl akv status -n prod --fetch --login azurecli
+
 PODS is the number of pods that have the volume, of all that want it. VERSIONS compares the versions of the pods with the
 one of the pod that got its files last; with --fetch, with the vault. EXPIRES and failing rotations come from the metrics
 of the provider's pods.
@@ -61,8 +64,9 @@ export function statusCommand(deps: StatusDeps): Command {
   const command = new Command('status').description('who mounts the SecretProviderClasses, versions, failures, expiry');
   addOutput(addAllNamespaces(addClusterOptions(command)), ['wide', 'json'])
     .option('--provider-namespace <namespace>', 'namespace of the provider (default: all namespaces, else kube-system)')
-    .option('--fetch', 'read the current versions from the vaults');
-  return addCredentialOptions(addCloudOptions(command, 'with --fetch: '))
+    .option('--fetch', 'read the current versions from the vaults')
+    .optionsGroup('Options with --fetch:');
+  return addCredentialOptions(addCloudOptions(command))
     .addHelpText('after', HELP)
     .action(async (options: StatusOptions) => {
       process.exitCode = await runStatus(options, deps, processIo);

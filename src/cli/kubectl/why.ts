@@ -28,6 +28,8 @@ export interface WhyOptions extends ClusterOptions, ProviderNamespaceOption {
 }
 
 const HELP = `
+Example: kubectl akv why broker-2 -n azure-iot-operations
+
 Looks at the events of the pod, its SecretProviderClasses, the Secrets that nodePublishSecretRef names (whether they
 exist, never what they hold), the driver and the provider on its node, and the last lines of the provider about it. Names
 the cause to mend first, and one next step.
