@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, wri
 import { basename, dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { driverProgram } from '../real-driver/driver.ts';
+import { imageConfig } from '../support/dockerfile.ts';
 import { distDirectory } from '../support/e2e.ts';
 import { textOf } from '../support/markdown.ts';
 import { run } from './process.ts';
@@ -37,7 +38,7 @@ const REGISTRY = 'registry.k8s.io';
  */
 export function images(): readonly Image[] {
   return [
-    { name: PROVIDER_IMAGE, ...dockerfile(), ...providerFiles() },
+    { name: PROVIDER_IMAGE, ...imageConfig(), ...providerFiles() },
     { name: POD_IMAGE, entrypoint: ['/bin/sleep', 'infinity'], programs: BUSYBOX },
     {
       name: 'docker.io/library/eclipse-mosquitto:2',
@@ -76,19 +77,6 @@ const providerFiles = () => ({
   programs: { '/nodejs/bin/node': process.execPath },
   directories: { '/app': distDirectory },
 });
-
-/** Returns entry point and environment of the Dockerfile's last stage. */
-function dockerfile(): Pick<Image, 'entrypoint' | 'env'> {
-  const stage =
-    textOf('Dockerfile')
-      .split(/^FROM /m)
-      .at(-1) ?? '';
-  const [, entrypoint = '[]'] = /^ENTRYPOINT (.*)$/m.exec(stage) ?? [];
-  return {
-    entrypoint: JSON.parse(entrypoint) as string[],
-    env: [...stage.matchAll(/^ENV (.*)$/gm)].map(([, assignment = '']) => assignment),
-  };
-}
 
 /** Writes an image as an archive (the format of `docker save`) in a directory of its own, and returns its path. */
 export async function writeImage(image: Image, directory: string): Promise<string> {
