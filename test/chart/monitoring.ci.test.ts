@@ -10,7 +10,9 @@ import { Secret } from '../../src/base/secret.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { connectProvider } from '../../src/driver/client.ts';
 import { requestFiles } from '../../src/driver/publish.ts';
-import { createMetrics } from '../../src/server/metrics.ts';
+import type { HttpEndpoint } from '../../src/server/http.ts';
+import { createMetrics, startMetricsServer } from '../../src/server/metrics.ts';
+import { createWebhookMetrics } from '../../src/webhook/metrics.ts';
 import { CREDENTIALS, exampleVolumes, POD, startWorld, type World } from '../support/e2e.ts';
 import { headings } from '../support/markdown.ts';
 import { eventually, freePort } from '../support/process.ts';
@@ -38,6 +40,17 @@ const dashboard = JSON.parse(read('files/dashboard.json')) as { panels: Panel[] 
 const panels = dashboard.panels.filter(({ targets }) => targets !== undefined);
 const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
 
+/** The metrics of a webhook whose certificate ends in a week. */
+function webhookMetrics() {
+  const period = { notBefore: 0, notAfter: systemClock.wall() + 7 * 86_400_000 };
+  return createWebhookMetrics(['/validate'], {
+    version: '0',
+    inFlight: () => 0,
+    periods: () => ({ serving: period, authority: period }),
+    logLinesDropped: () => 0,
+  });
+}
+
 /** The names of all metrics and their series, such as `grpc_request_bucket`. */
 async function seriesNames(): Promise<ReadonlySet<string>> {
   const metrics = createMetrics({
@@ -47,7 +60,8 @@ async function seriesNames(): Promise<ReadonlySet<string>> {
     sweeper: new Sweeper(systemClock),
     log: silentLogger,
   });
-  const types = [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)];
+  const texts = (await metrics.text()) + (await webhookMetrics().text());
+  const types = [...texts.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
   return new Set(
     types.flatMap(([, name = '', type]) => (type === 'histogram' ? [`${name}_count`, `${name}_bucket`] : [name])),
   );
@@ -160,10 +174,12 @@ describe.skipIf(!needed && !has('prometheus', '--version'))(
     let world: World;
     let stopPrometheus = async () => {};
     let ask: (path: string) => Promise<Tree>;
+    let webhook: HttpEndpoint | undefined;
 
     beforeAll(async () => {
       const [metricsPort, port] = [await freePort(), await freePort()];
       world = await startWorld({ serveArgs: ['--cache-ttl=0', '--prometheus-port', String(metricsPort)] });
+      webhook = await startMetricsServer({ host: '127.0.0.1', port: 0, metrics: webhookMetrics() });
       const config = join(world.directory, 'prometheus.yml');
       writeFileSync(
         config,
@@ -175,6 +191,12 @@ describe.skipIf(!needed && !has('prometheus', '--version'))(
               job_name: 'akv-csi',
               honor_labels: true,
               static_configs: [{ targets: [`127.0.0.1:${metricsPort}`], labels: { node: 'node-1' } }],
+            },
+            {
+              job_name: 'akv-csi-webhook',
+              static_configs: [
+                { targets: [`127.0.0.1:${webhook.port}`], labels: { namespace: 'kube-system', pod: 'hook' } },
+              ],
             },
           ],
         }),
@@ -199,6 +221,7 @@ describe.skipIf(!needed && !has('prometheus', '--version'))(
 
     afterAll(async () => {
       await stopPrometheus();
+      await webhook?.close();
       await world?.close();
     });
 
