@@ -9,6 +9,7 @@ import { messageOf } from './base/errors.ts';
 import { endWhenOutputFails } from './cli/broken-output.ts';
 import { exitCodeFor, processIo } from './cli/io.ts';
 import { holdSignals, listenForSignals } from './cli/signals.ts';
+import { writeStartError } from './cli/start-error.ts';
 import { outputWritten } from './cli/written-output.ts';
 
 /** The time that the last log lines of these commands wait for their reader, in milliseconds; others have no limit. */
@@ -45,7 +46,8 @@ async function main(): Promise<void> {
 
 void main()
   .catch((error: unknown) => {
-    process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
+    if (isServer) writeStartError('Cannot serve', error, { args, stderr: processIo.stderr });
+    else process.stderr.write(`akv-csi: ${messageOf(error)}\n`);
     process.exitCode = exitCodeFor(error);
   })
   .then(() => outputWritten(isServer || command === 'watch' ? LAST_LINES_MS : undefined))

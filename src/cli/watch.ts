@@ -14,6 +14,7 @@ import { type Io, WRONG_USAGE } from './io.ts';
 import { openLogOutput } from './log-output.ts';
 import { createLogger } from './logging.ts';
 import type { HeldSignals } from './signals.ts';
+import { asksForJson, writeStartError } from './start-error.ts';
 import { parseWatchOptions, type WatchOptions } from './watch-options.ts';
 
 /** The parts of the process that `watch` uses. */
@@ -35,11 +36,15 @@ export async function runWatch(
   { signals, takeOutput }: WatchProcess,
 ): Promise<number> {
   let options: WatchOptions;
+  const json = asksForJson(args);
   try {
-    options = await parseWatchOptions(args, io);
+    // The words of commander would not be JSON.
+    options = await parseWatchOptions(args, json ? { ...io, stderr() {} } : io);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
-    io.stderr(`error: ${messageOf(error)} (akv-csi watch --help shows the options)\n`);
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (json) writeStartError('Cannot watch', messageOf(error).replace(/^error: /, ''), { args, stderr: io.stderr });
+    else if (!(error instanceof CommanderError))
+      io.stderr(`error: ${messageOf(error)} (akv-csi watch --help shows the options)\n`);
     return WRONG_USAGE;
   }
   takeOutput();

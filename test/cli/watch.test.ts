@@ -34,6 +34,16 @@ describe('the command line of akv-csi watch', () => {
     expect(await run(args)).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(message) });
   });
 
+  it.each([
+    ['an unknown option', ['--proces', 'x'], /^unknown option '--proces'/],
+    ['options that do nothing', [], /^say what to do after a change/],
+  ])('refuses %s in JSON, if that is the format of the log', async (_, args, message) => {
+    const { code, stdout, stderr } = await run(['/v', '--log-format-json', ...args]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    const line = { ts: expect.any(String), level: 'error', msg: 'Cannot watch', error: expect.stringMatching(message) };
+    expect(JSON.parse(stderr)).toEqual(line);
+  });
+
   it('has a help, whose exit code is 0', async () => {
     expect(await run(['--help'])).toEqual({
       code: 0,

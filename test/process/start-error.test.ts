@@ -40,18 +40,38 @@ describe('a start that fails', () => {
     expect(provider.output('stderr')).toContain('of 192.0.2.1 for');
   });
 
-  it('says so of an endpoint', async () => {
-    const provider = start(['serve', '--endpoint', 'nonsense']);
-    expect(await provider.ended).toEqual({ code: 2, signal: null });
-    expect(Object.fromEntries(readLogfmt(provider.output('stderr')))).toMatchObject({
-      msg: 'Cannot serve',
-      error: expect.stringContaining('nonsense'),
-    });
-  });
+  const CASES: readonly (readonly [string, string, readonly string[], Readonly<Record<string, string>>, RegExp])[] = [
+    ['serve', 'an unknown flag', ['--nonsense'], {}, /^unknown flag --nonsense/],
+    ['serve', 'a wrong value', ['--cache-ttl=soon'], {}, /invalid value "soon"/],
+    ['serve', 'an option of Node', [], { NODE_OPTIONS: '--heapsnapshot-signal=SIGUSR2' }, /exposes the memory/],
+    ['serve', 'an endpoint', ['--endpoint=nonsense'], {}, /nonsense/],
+    [
+      'serve',
+      'a key file',
+      ['--offline-cache-dir=/tmp/a', '--offline-cache-key-file=/no/key'],
+      {},
+      /^--offline-cache-key-file \/no\/key: /,
+    ],
+    ['serve', 'settings of traces', [], { OTEL_TRACES_EXPORTER: 'console' }, /^wrong settings of traces: /],
+    ['webhook', 'an unknown flag', ['--nonsense'], {}, /^unknown flag --nonsense/],
+    ['webhook', 'no certificate', ['--cert-dir=/no/dir'], {}, /\/no\/dir/],
+  ];
 
-  it('says so in words where the flags cannot be read', async () => {
-    const provider = start(['serve', '--nonsense']);
-    expect(await provider.ended).toEqual({ code: 2, signal: null });
-    expect(provider.output('stderr')).toMatch(/^akv-csi: .*nonsense.*\n/);
+  describe.each(['logfmt', 'JSON'])('says why on one line of %s', (format) => {
+    it.each(CASES)('%s: %s', async (command, _, args, env, text) => {
+      const flags = format === 'JSON' ? ['--log-format-json'] : [];
+      const program = start([command, ...flags, ...args], { env });
+      const { code } = await program.ended;
+      expect([1, 2]).toContain(code);
+      const said = program.output('stderr');
+      expect(said).toMatch(/^[^\n]+\n$/);
+      const line = format === 'JSON' ? JSON.parse(said) : Object.fromEntries(readLogfmt(said));
+      expect(line).toEqual({
+        ts: expect.any(String),
+        level: 'error',
+        msg: 'Cannot serve',
+        error: expect.stringMatching(text),
+      });
+    });
   });
 });
