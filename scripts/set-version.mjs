@@ -19,6 +19,7 @@ const PLACES = [
   ['deploy/provider.yaml', /(image: "akv-csi-provider:)NUMBER(")/g],
   ['docs/kubectl.md', /(akv-csi-)NUMBER(\.tgz)/g],
   ['docs/quick-start.md', /(\/akv-csi-provider:)NUMBER()\b/g],
+  ['docs/quick-start.md', /(akv-csi-)NUMBER(\.tgz)/g],
   ['docs/operations.md', /(akv-csi-)NUMBER(\.tgz)/g],
   ['Dockerfile', /(org\.opencontainers\.image\.version=")NUMBER(")/],
 ];

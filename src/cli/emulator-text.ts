@@ -56,7 +56,7 @@ export function emulatorText(parts: EmulatorText): string {
     ...providerLines(text.cloudFile),
     ...curlLines(text, summary),
     '',
-    'Ctrl-C ends it.',
+    'A program for each SDK is in examples/sdks; docs/emulator.md shows how to run it. Ctrl-C ends the emulator.',
     '',
   ].join('\n');
 }
@@ -78,7 +78,7 @@ function identityLines({ identities }: Summary, seed: string | undefined): strin
       `    client id        ${identity.clientId}`,
       ...secretLines(identity, seed),
       ...shortened(identity.subjects, MAX_NAMES).map((subject) => `    federated        ${subject}`),
-      ...(identity.managed === 'no' ? [] : [`    managed          ${identity.managed}`]),
+      ...(identity.managed === 'no' ? [] : [`    managed identity ${identity.managed}`]),
     ]);
   const more = identities.length - MAX_IDENTITIES;
   return ['Identities that can log in:', ...lines, ...(more > 0 ? [`  and ${more} more`] : [])];
@@ -103,7 +103,8 @@ function trustLines(path: string): string[] {
   const [caFile, store] = [path, `${path}.p12`].map(shellWord);
   const options = `-Djavax.net.ssl.trustStore=${path}.p12 -Djavax.net.ssl.trustStorePassword=changeit`;
   return [
-    'Trust the root certificate:',
+    'Trust the root certificate, in a shell for this alone: Go, Python and Java then trust no other one, and their package',
+    'managers fail there. Install what your program needs before.',
     `  export NODE_EXTRA_CA_CERTS=${caFile}   # Node.js`,
     `  export SSL_CERT_FILE=${caFile}         # Go, .NET on Linux; unset SSL_CERT_DIR`,
     `  export REQUESTS_CA_BUNDLE=${caFile}    # Python`,

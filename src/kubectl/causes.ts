@@ -58,7 +58,8 @@ export const NEXT_STEPS: Readonly<Record<ErrorCode | ClusterCause, string>> = {
   ERR_INTERNAL: "report the defect with the lines of the provider's log",
   CLASS_MISSING: 'create the SecretProviderClass in the namespace of the pod, or correct its name in the volume',
   CLASS_WRONG: 'correct the SecretProviderClass as the message says, check it by kubectl akv check, apply it',
-  DRIVER_NOT_INSTALLED: 'install the Secrets Store CSI driver: helm install csi secrets-store-csi-driver',
+  DRIVER_NOT_INSTALLED:
+    'install the Secrets Store CSI driver from its Helm chart, with the values in step 1 of docs/quick-start.md',
   DRIVER_NOT_ON_NODE:
     "start the driver's pod on this node: kubectl get pods -A -o wide -l app=secrets-store-csi-driver shows where it runs",
   NOT_SCHEDULED: 'make the pod fit on a node as the event says; its volumes come after that',

@@ -168,14 +168,17 @@ function failuresOf({ events, pending }: ReadObjects, mountedPods: readonly Seen
     if (textAt(event, 'involvedObject', 'kind') !== 'Pod') continue;
     const [, volume] = /failed for volume "([^"]*)"/.exec(message) ?? [];
     const waiting = volumes.get(`${namespace}/${pod}`)?.filter((one) => one.volume === volume) ?? [];
+    const reason = textAt(event, 'reason');
+    const at = eventTimeOf(event);
+    // The kubelet mounts a volume again until it succeeds: earlier failures are over.
+    const isOver = ({ changedAt }: SeenPod) => reason === 'FailedMount' && (at ?? 0) < changedAt;
     const classes = [
       ...waiting.map(({ className }) => className),
       ...(mounted.get(`${namespace}/${pod}`) ?? [])
-        .map(({ className }) => className)
-        .filter((one) => message.includes(one)),
+        .filter((one) => message.includes(one.className) && !isOver(one))
+        .map(({ className }) => className),
     ];
-    const text = clip(causeOfEvent({ reason: textAt(event, 'reason'), message }).text);
-    const failure = { pod, message: text, at: eventTimeOf(event) };
+    const failure = { pod, message: clip(causeOfEvent({ reason, message }).text), at };
     for (const className of classes) {
       const key = `${namespace}/${className}`;
       if ((found.get(key)?.at ?? -1) < (failure.at ?? 0)) found.set(key, failure);

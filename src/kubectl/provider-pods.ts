@@ -7,13 +7,15 @@ import { ProviderError } from '../base/errors.ts';
 import type { KubeApi } from './api.ts';
 import { fieldsOf, type LogFields } from './log-lines.ts';
 import { type Metrics, parseMetrics } from './metrics.ts';
-import { type KubeObject, nameOf, numberAt, objectsAt, textAt } from './objects.ts';
+import { type KubeObject, nameOf, numberAt, objectsAt, textAt, textsAt } from './objects.ts';
 
 /** A pod of the provider. */
 export interface ProviderPod {
   readonly namespace: string;
   readonly name: string;
   readonly node: string;
+  /** The `provider` of the SecretProviderClasses that it serves, by the name of its socket. */
+  readonly serves: string;
   readonly ready: boolean;
   /** Reason of a container that waits, such as `ImagePullBackOff`; empty if none does. */
   readonly waiting: string;
@@ -29,6 +31,8 @@ export interface FoundProviders {
 
 /** The labels that the chart gives to pods of the provider. The pods of its webhook have the name too. */
 const SELECTOR = 'app.kubernetes.io/name=akv-csi-provider,app.kubernetes.io/component!=webhook';
+/** The argument of `serve` that names the socket. */
+const SOCKET = /^--endpoint=unix:.*\/([^/]+)\.sock$/;
 /** Where the provider usually is. Asked for if the user may not list the pods of all namespaces. */
 const USUAL_NAMESPACE = 'kube-system';
 const MAX_PODS = 5_000;
@@ -68,12 +72,17 @@ export function isForbidden(error: unknown): boolean {
 }
 
 function providerPodOf(pod: KubeObject): ProviderPod {
-  const ports = objectsAt(pod, 'spec', 'containers').flatMap((container) => objectsAt(container, 'ports'));
-  const metrics = ports.find((port) => textAt(port, 'name') === 'metrics');
+  const containers = objectsAt(pod, 'spec', 'containers');
+  const metrics = containers
+    .flatMap((container) => objectsAt(container, 'ports'))
+    .find((port) => textAt(port, 'name') === 'metrics');
+  const args = containers.flatMap((container) => textsAt(container, 'args'));
+  const socket = args.map((arg) => SOCKET.exec(arg)?.[1]).find((name) => name !== undefined);
   const statuses = objectsAt(pod, 'status', 'containerStatuses');
   return {
     ...nameOf(pod),
     node: textAt(pod, 'spec', 'nodeName'),
+    serves: socket ?? 'azure',
     ready: objectsAt(pod, 'status', 'conditions').some(
       (condition) => textAt(condition, 'type') === 'Ready' && textAt(condition, 'status') === 'True',
     ),

@@ -3,14 +3,17 @@
  */
 
 import { messageOf, ProviderError } from '../base/errors.ts';
+import { quote } from '../base/words.ts';
 import { DRIVER } from '../render/volume.ts';
 import type { KubeApi } from './api.ts';
 import { at, type KubeObject, objectsAt, textAt } from './objects.ts';
-import { findProviders, type LogLine, type ProviderPod, readLog } from './provider-pods.ts';
+import { type FoundProviders, type LogLine, type ProviderPod, readLog } from './provider-pods.ts';
 import type { Report } from './report.ts';
 
 /** Lines about the pod that are looked at. */
 const MAX_LINES = 500;
+/** Providers under other names that are reported. */
+const MAX_OTHERS = 3;
 
 /** The pod, and where the provider is. */
 export interface NodeRequest {
@@ -20,22 +23,41 @@ export interface NodeRequest {
   readonly providerNamespace: string | undefined;
 }
 
-/** Looks at the driver and the provider on the node of the pod. Returns the provider's last lines about the pod. */
-export async function lookAtNode(
-  api: KubeApi,
-  { request, node }: { readonly request: NodeRequest; readonly node: string },
-  report: Report,
-): Promise<readonly LogLine[]> {
-  await lookAtDriver(api, node, report);
-  const { pods, problem } = await findProviders(api, { namespace: request.providerNamespace, node });
+/** The node of the pod, and what is expected there. */
+export interface ExpectedNode {
+  readonly request: NodeRequest;
+  readonly node: string;
+  /** The pods of providers on the node. */
+  readonly providers: FoundProviders;
+  /** The providers that the classes of the pod ask for; an empty name: any. */
+  readonly wanted: ReadonlySet<string>;
+}
+
+/** Looks at the driver and the providers on the node of the pod. Returns the providers' last lines about the pod. */
+export async function lookAtNode(api: KubeApi, expected: ExpectedNode, report: Report): Promise<readonly LogLine[]> {
+  await lookAtDriver(api, expected.node, report);
+  const { problem } = expected.providers;
   if (problem !== undefined) {
     report.add('unknown', 'provider', problem);
     return [];
   }
-  const provider = pods.find(({ ready }) => ready) ?? pods[0];
+  const lines: LogLine[] = [];
+  for (const name of expected.wanted) lines.push(...(await lookAtProvider(api, { ...expected, name }, report)));
+  return lines;
+}
+
+async function lookAtProvider(
+  api: KubeApi,
+  { request, node, providers: { pods }, name: wanted }: ExpectedNode & { readonly name: string },
+  report: Report,
+): Promise<readonly LogLine[]> {
+  const serving = pods.filter(({ serves }) => ['', serves].includes(wanted));
+  const provider = serving.find(({ ready }) => ready) ?? serving[0];
   if (provider === undefined) {
     const place = request.providerNamespace === undefined ? '' : ` in namespace ${request.providerNamespace}`;
-    report.cause('provider', 'PROVIDER_NOT_ON_NODE', `no pod of the provider is on node ${node}${place}`);
+    const others = pods.slice(0, MAX_OTHERS).map((pod) => `; ${pod.namespace}/${pod.name} serves ${quote(pod.serves)}`);
+    const what = wanted === '' ? 'the provider' : `the provider ${quote(wanted)}`;
+    report.cause('provider', 'PROVIDER_NOT_ON_NODE', `no pod of ${what} is on node ${node}${place}${others.join('')}`);
     return [];
   }
   const name = `pod ${provider.namespace}/${provider.name}`;

@@ -12,7 +12,7 @@ import { type Cause, causeOfEvent, causeOfLine } from './causes.ts';
 import { CLASS_TYPE, checkClass, withField } from './classes.ts';
 import { eventCountOf, eventTimeOf } from './events.ts';
 import { type ClassVolume, classVolumesOf, isOurs, type KubeObject, textAt } from './objects.ts';
-import type { LogLine } from './provider-pods.ts';
+import { type FoundProviders, findProviders, type LogLine, type ProviderPod } from './provider-pods.ts';
 import { type Finding, Report } from './report.ts';
 import { pathOfObject } from './resource-types.ts';
 import { lookAtNode, type NodeRequest } from './why-node.ts';
@@ -50,6 +50,7 @@ const MAX_EVENTS = 500;
 const SHOWN_EVENTS = 5;
 const SHOWN_LINES = 5;
 const MAX_NAMES = 500;
+const NO_PROVIDERS: FoundProviders = { pods: [], problem: undefined };
 /** How an API server answers without the contents of an object. */
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
@@ -62,10 +63,15 @@ export async function diagnose(api: KubeApi, request: WhyRequest): Promise<Diagn
   const volumes = classVolumesOf(pod);
   if (volumes.length === 0) reportNoVolume(pod, report);
   const events = await eventsOf(api, { namespace, name, uid: textAt(pod, 'metadata', 'uid') }, report);
-  let foreign = 0;
-  for (const volume of volumes) foreign += (await lookAtVolume(api, { request, volume }, report)) ? 0 : 1;
-  const isAlien = foreign === volumes.length;
-  const log = isAlien || node === '' ? [] : await lookAtNode(api, { request, node }, report);
+  const providers =
+    node === '' ? NO_PROVIDERS : await findProviders(api, { namespace: request.providerNamespace, node });
+  const wanted = new Set<string>();
+  for (const volume of volumes) {
+    const name = await lookAtVolume(api, { request: knowing(request, providers.pods), volume }, report);
+    if (name !== undefined) wanted.add(name);
+  }
+  const log =
+    wanted.size === 0 || node === '' ? [] : await lookAtNode(api, { request, node, providers, wanted }, report);
   return {
     namespace,
     pod: name,
@@ -76,6 +82,12 @@ export async function diagnose(api: KubeApi, request: WhyRequest): Promise<Diagn
     log: log.slice(-SHOWN_LINES).map(({ text }) => text),
     cause: decide({ pod, events, log, report }),
   };
+}
+
+/** Returns the request for which the names of the providers that run on the node are known too. */
+function knowing(request: WhyRequest, providers: readonly ProviderPod[]): WhyRequest {
+  const providerNames = [...request.check.providerNames, ...providers.map(({ serves }) => serves)];
+  return { ...request, check: { ...request.check, providerNames: [...new Set(providerNames)] } };
 }
 
 async function readPod(api: KubeApi, { namespace, pod }: WhyRequest): Promise<KubeObject> {
@@ -124,25 +136,30 @@ async function eventsOf(
   }
 }
 
-/** Looks at the class and the Secret of a volume. Returns false if the class is of another provider. */
+/**
+ * Looks at the class and the Secret of a volume. Returns the name of the provider that the class asks for, empty if it is
+ * not known; undefined if the class is of another provider.
+ */
 async function lookAtVolume(
   api: KubeApi,
   { request, volume }: { readonly request: WhyRequest; readonly volume: ClassVolume },
   report: Report,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const { namespace, check } = request;
   const subject = `volume ${volume.volume}`;
   const { className, secretName } = volume;
+  let provider = '';
   if (className === '') {
     report.cause(subject, 'NO_CLASS_NAMED', 'it names no SecretProviderClass');
-    return true;
+    return provider;
   }
   try {
     const object = await api.json({ path: pathOfObject(CLASS_TYPE, namespace, className) });
+    provider = textAt(object, 'spec', 'provider');
     if (!isOurs(object, check.providerNames)) {
-      const other = quote(textAt(object, 'spec', 'provider'));
+      const other = quote(provider);
       report.add('unknown', subject, `SecretProviderClass ${className} is of the provider ${other}, not of this one`);
-      return false;
+      return undefined;
     }
     await lookAtClass(object, { subject, check }, report);
   } catch (error) {
@@ -152,7 +169,7 @@ async function lookAtVolume(
     else report.add('unknown', subject, error.message);
   }
   if (secretName !== '') await lookForSecret(api, { namespace, secretName, subject }, report);
-  return true;
+  return provider;
 }
 
 async function lookAtClass(

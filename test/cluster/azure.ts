@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { EXAMPLE_SEED, NODE_PUBLISH_SECRET, VAULT } from '../../src/cli/demo/fixtures.ts';
+import { EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/fixtures.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { codeBlocks, root, section, shellLines, textOf } from '../support/markdown.ts';
 import { type Cluster, NODE_ADDRESS } from './node.ts';
@@ -20,18 +20,12 @@ export interface Azure {
   close(): Promise<void>;
 }
 
-/** The password in the vault, which the example of the README mounts. */
-export const DB_PASSWORD = 'hunter2';
+/** The password in the vault of the example, which the manifests of the documents mount. */
+export const DB_PASSWORD = 'demo-db-password';
 
-/** Starts the emulator, with what the README's examples read, and stores its root certificate and cloud in the cluster. */
+/** Starts the emulator with its example, and stores its root certificate and cloud in the cluster. */
 export async function startAzure(cluster: Cluster): Promise<Azure> {
   const emulator = await startEmulator({ seed: await seedFor(cluster), host: NODE_ADDRESS });
-  emulator.setSecret(VAULT, 'db-password', DB_PASSWORD);
-  await emulator.createCertificate(VAULT, 'web', {
-    issuer: 'demo-intermediate',
-    subject: 'CN=web',
-    key: { kty: 'RSA' },
-  });
   const directory = join(cluster.directory, 'azure');
   mkdirSync(directory);
   writeFileSync(join(directory, 'ca.crt'), emulator.caPem);
@@ -69,8 +63,5 @@ export function readmeLines(program: string): readonly string[] {
 /** Returns the seed of the examples, whose workload identity trusts the tokens of this cluster and no other. */
 async function seedFor({ kubectl }: Cluster): Promise<string> {
   const keys = await kubectl(['get', '--raw', '/openid/v1/jwks']);
-  return EXAMPLE_SEED.replace(/^ *signature: any.*$/m, (line) => `${line.replace(/\S.*/, '')}jwks: ${keys}`).replace(
-    'system:serviceaccount:default:demo',
-    'system:serviceaccount:default:app',
-  );
+  return EXAMPLE_SEED.replace(/^ *signature: any.*$/m, (line) => `${line.replace(/\S.*/, '')}jwks: ${keys}`);
 }

@@ -14,7 +14,7 @@ import type { KubernetesObject } from './api-server.ts';
 import { type Azure, DB_PASSWORD, readmeLines, startAzure } from './azure.ts';
 import { installMosquitto, type Mosquitto } from './mosquitto.ts';
 import { type Cluster, nodeWanted, startCluster } from './node.ts';
-import { podOf, README_CERTIFICATE, README_SECRETS, ROTATED } from './pods.ts';
+import { podOf, QUICK_START_POD, README_CERTIFICATE, README_SECRETS, ROTATED } from './pods.ts';
 import { watchSocket } from './watch-socket.ts';
 
 const LIMIT_MS = 600_000;
@@ -23,6 +23,7 @@ const DAEMON_SET = 'daemonset/akv-csi-secrets-store-provider-azure';
 const DRIVER = 'daemonset/csi-secrets-store-secrets-store-csi-driver';
 const SYSTEM = '--namespace=kube-system';
 const SOCKETS = '/var/run/secrets-store-csi-providers';
+const MANAGED = ['-l', 'secrets-store.csi.k8s.io/managed', '-o', 'json'];
 const [install = ''] = readmeLines('helm');
 
 /** The fields of objects that these tests read. */
@@ -81,9 +82,14 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
     expect(restarts).toEqual([[0]]);
   });
 
+  test('mounts a secret by step 4 of the quick start, with the names of docs/emulator.md', async () => {
+    const shown = await azure.shell(QUICK_START_POD);
+    expect(shown.split('\n').at(-1)).toBe(DB_PASSWORD);
+    await cluster.kubectl(['delete', 'pod/app', '--now']);
+  });
+
   test('mounts both examples of the README and shows their files', async () => {
     await cluster.kubectl(['create', 'namespace', BROKERS]);
-    await cluster.kubectl(['create', 'serviceaccount', 'app']);
     const [create = '', ...reads] = readmeLines('kubectl');
     await azure.shell(create);
     for (const manifest of [README_CERTIFICATE, README_SECRETS]) await cluster.apply(manifest);
@@ -142,16 +148,7 @@ describe.skipIf(!nodeWanted())('a cluster of one node', { timeout: LIMIT_MS }, (
       '/mnt/secrets-store/mqtt-bridge-connector-my-bridge-x509:\nclient_cert.pem\nclient_intermediate_certs.pem\nclient_key.pem',
     ]);
     const secrets = async () => {
-      const listed = await cluster.kubectl([
-        'get',
-        'secrets',
-        '-n',
-        BROKERS,
-        '-l',
-        'secrets-store.csi.k8s.io/managed',
-        '-o',
-        'json',
-      ]);
+      const listed = await cluster.kubectl(['get', 'secrets', '-n', BROKERS, ...MANAGED]);
       return (JSON.parse(listed) as { readonly items: readonly Secret[] }).items;
     };
     await eventually(async () => (await secrets()).length === 3);

@@ -1,9 +1,18 @@
 // Pods and classes in the classic form of the README, and changes of them. node.ci.test.ts creates them.
 import { TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
-import { codeBlocks, textOf } from '../support/markdown.ts';
+import { builtProgram } from '../support/e2e.ts';
+import { codeBlocks, section, shellLines, textOf } from '../support/markdown.ts';
 
 /** The manifests of the README: a certificate in the `keyVault` form, and secrets in the classic form. */
 export const [README_CERTIFICATE = '', README_SECRETS = ''] = codeBlocks(textOf('README.md'), 'yaml');
+
+/** The commands of step 4 of the quick start, in a directory of their own, with the names of the emulator. */
+export const QUICK_START_POD = [
+  'set -eu; cd "$(mktemp -d)"',
+  `akv-csi() { '${process.execPath}' '${builtProgram()}' "$@"; }`,
+  ...shellLines(textOf('docs/emulator.md')).filter((line) => line.startsWith('export VAULT=')),
+  ...codeBlocks(section('docs/quick-start.md', '4. A pod'), 'sh'),
+].join('\n');
 
 /** Returns the pod of the README's classic form with another name and class. */
 export function podOf(name: string, secretProviderClass = 'app'): string {

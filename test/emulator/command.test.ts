@@ -1,10 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator } from '../../src/emulator/emulator.ts';
@@ -24,6 +26,13 @@ const RAW_IMPORT = {
     }));
   },
 };
+
+/** The program of docs/emulator.md for JavaScript. */
+const EXAMPLE = fileURLToPath(new URL('../../examples/sdks/javascript/read-secret.mjs', import.meta.url));
+/** Resolves every name as the lines of the hosts file do, which a test cannot add to. */
+const LOOPBACK = `data:text/javascript,${encodeURIComponent(`import dns from 'node:dns';
+dns.lookup = (name, { all }, done) =>
+  setImmediate(done, null, all ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1', 4);`)}`;
 
 const keyOf = (pem: string) => pem.slice(0, pem.indexOf('-----BEGIN CERTIFICATE'));
 const certificateOf = (pem: string) => pem.slice(pem.indexOf('-----BEGIN CERTIFICATE'));
@@ -85,7 +94,7 @@ describe('akv-csi emulator', () => {
     ];
     writeFileSync(hosts, '127.0.0.1 localhost\n');
     const { child, output, ended, until } = await run('--ca-file', ca, '--cloud-file', cloud, '--write-hosts', hosts);
-    await until('Ctrl-C ends it.');
+    await until('Ctrl-C ends');
     const port = /https:\/\/login\.localhost:(\d+)\//.exec(output.text)?.[1];
     expect(output.text).toContain(`https://my-key-vault.vault.localhost:${port}`);
     for (const line of [
@@ -93,7 +102,8 @@ describe('akv-csi emulator', () => {
       `client id        ${CLIENT}`,
       'client secret    demo-client-secret',
       'secrets          my-username-password-db, mosquitto-password-file, my-remote-broker-certificate, my-ca-chain',
-      'certificates     my-server-certificate',
+      'certificates     web, my-server-certificate',
+      'managed identity system-assigned',
       `export AZURE_TENANT_ID=${TENANT}`,
       'disable_instance_discovery=True',
       'DisableInstanceDiscovery: true',
@@ -114,13 +124,14 @@ describe('akv-csi emulator', () => {
       `127.0.0.1 my-key-vault.vault.localhost # akv-csi emulator ${child.pid}`,
       '',
     ]);
-    const agent = new https.Agent({ ca: readFileSync(ca), servername: 'my-key-vault.vault.localhost' });
-    const answer = await raw({ agent }, `https://127.0.0.1:${port}/secrets/x?api-version=7.4`, {
-      headers: { host: `my-key-vault.vault.localhost:${port}` },
-    });
-    agent.destroy();
-    expect(answer.status).toBe(401);
-    await until('vault GET my-key-vault/secrets/x 401');
+    const read = await promisify(execFile)(
+      process.execPath,
+      ['--import', LOOPBACK, EXAMPLE, `https://my-key-vault.vault.localhost:${port}`, 'db-password'],
+      { env: Object.fromEntries([...output.text.matchAll(/^ {2}export (\w+)=(\S+)/gm)].map(([, ...pair]) => pair)) },
+    );
+    expect(read.stdout).toBe('demo-db-password\ndemo-db-password\n');
+    for (const line of ['401', '200 demo-app', '200 demo-node'])
+      await until(`vault GET my-key-vault/secrets/db-password/ ${line}\n`);
     child.kill('SIGTERM');
     expect((await ended)[0]).toBe(0);
     expect(readFileSync(hosts, 'utf8')).toBe('127.0.0.1 localhost\n');
@@ -138,7 +149,7 @@ describe('akv-csi emulator', () => {
       '--host-name',
       'login.microsoftonline.com',
     );
-    await until('Ctrl-C ends it.');
+    await until('Ctrl-C ends');
     expect(output.text).not.toContain(CLIENT_SECRET);
     expect(output.text).toContain(`client secret    (see ${seed})`);
     expect(output.text).toContain('  127.0.0.1 test-vault.vault.azure.net\n  127.0.0.1 login.microsoftonline.com\n');
@@ -148,7 +159,7 @@ describe('akv-csi emulator', () => {
 
   it('writes the root certificate to a temporary file unless one is named', async () => {
     const { child, output, ended, until } = await start();
-    await until('Ctrl-C ends it.');
+    await until('Ctrl-C ends');
     const file = /SSL_CERT_FILE=(\S+)/.exec(output.text)?.[1] ?? '';
     expect(readFileSync(file, 'utf8')).toMatch(/^-----BEGIN CERTIFICATE-----/);
     child.kill('SIGTERM');
@@ -161,7 +172,7 @@ describe('akv-csi emulator', () => {
     const roots = [];
     for (const turn of ['first', 'second']) {
       const { child, output, ended, until } = await start('--ca-key-file', 'kept.pem', '--ca-file', `${turn}.pem`);
-      await until('Ctrl-C ends it.');
+      await until('Ctrl-C ends');
       expect(output.text).toContain(`SSL_CERT_FILE=${join(folder, `${turn}.pem`)} `);
       const ca = readFileSync(join(folder, `${turn}.pem`));
       roots.push(String(ca));

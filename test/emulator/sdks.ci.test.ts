@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { has, toolDirectory } from '../support/tools.ts';
 
-const clients = fileURLToPath(new URL('../sdk-clients', import.meta.url));
+const examples = fileURLToPath(new URL('../../examples/sdks', import.meta.url));
+const builder = fileURLToPath(new URL('../sdk-clients/build', import.meta.url));
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const heavy = process.env.REQUIRE_TOOLS !== undefined;
 /** True if one process can have its own /etc/hosts. */
@@ -16,15 +17,16 @@ const namespaces = heavy && has('unshare', '--mount', 'true');
 /**
  * Returns the output of `test/sdk-clients/build`. If it fails, returns an empty text and prints the reason to stderr.
  */
-function built(language: 'go' | 'python'): string {
+function built(language: 'go' | 'java' | 'python'): string {
   if (!namespaces) return '';
-  const { status, stdout, stderr } = spawnSync('bash', [join(clients, 'build'), language], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync('bash', [builder, language], { encoding: 'utf8' });
   if (status === 0) return stdout.trim();
   process.stderr.write(`skipped the SDK for ${language}: ${stderr}\n`);
   return '';
 }
 
 const go = built('go');
+const java = built('java');
 const python = built('python');
 
 describe.skipIf(!namespaces)('the emulator on another address, by what it prints', () => {
@@ -41,7 +43,7 @@ describe.skipIf(!namespaces)('the emulator on another address, by what it prints
     emulator.stdout?.on('data', (chunk) => {
       printed += chunk;
     });
-    while (!printed.includes('Ctrl-C ends it.')) {
+    while (!printed.includes('Ctrl-C ends')) {
       await Promise.race([once(emulator.stdout ?? emulator, 'data'), once(emulator, 'exit')]);
       if (emulator.exitCode !== null) throw new Error(`ended early: ${printed}`);
     }
@@ -54,10 +56,18 @@ describe.skipIf(!namespaces)('the emulator on another address, by what it prints
   const found = (pattern: RegExp) => pattern.exec(printed)?.[1] ?? '';
   const exported = (name: string) => found(new RegExp(`^  export ${name}=(\\S+)`, 'm'));
 
-  /** Runs a command with the printed `export` lines and the hosts file. Returns its output, line by line. */
+  /**
+   * Runs a command with the printed commands that fit a program of Go or of another language, and with the hosts file.
+   * Returns its output, line by line.
+   */
   async function run(...command: readonly string[]): Promise<string[]> {
-    const exports = [...printed.matchAll(/^ {2}(export (?!JAVA_).*)$/gm)].map(([, line]) => line).join('\n');
-    const script = `mount --bind '${hosts}' /etc/hosts\n${exports}\nunset SSL_CERT_DIR\nexec "$@"`;
+    const isOther = command[0] === go ? /AZURE_POD_IDENTITY/ : /IDENTITY_(?:ENDPOINT|HEADER)/;
+    const lines = [...printed.matchAll(/^ {2}((?:export|keytool) .*)$/gm)].map(([, line = '']) => line);
+    const wanted = lines.filter(
+      (line) => !isOther.test(line) && (command[0] === 'java' || !/JAVA_|keytool/.test(line)),
+    );
+    const setUp = wanted.map((line) => (line.startsWith('keytool') ? line.replace(/ *#.*/, ' 2>/dev/null') : line));
+    const script = `mount --bind '${hosts}' /etc/hosts\n${setUp.join('\n')}\nunset SSL_CERT_DIR\nexec "$@"`;
     const all = ['--mount', 'sh', '-euc', script, 'sh', ...command];
     const { stdout } = await promisify(execFile)('unshare', all, { cwd: dir });
     return stdout.trim().split('\n');
@@ -72,7 +82,7 @@ describe.skipIf(!namespaces)('the emulator on another address, by what it prints
   }
 
   test("Azure's SDK for JavaScript reads a secret", async () => {
-    await reads(process.execPath, join(clients, 'client.mjs'));
+    await reads(process.execPath, join(examples, 'javascript/read-secret.mjs'));
   });
 
   test.skipIf(go === '')("Azure's SDK for Go reads a secret", async () => {
@@ -80,7 +90,11 @@ describe.skipIf(!namespaces)('the emulator on another address, by what it prints
   });
 
   test.skipIf(python === '')("Azure's SDK for Python reads a secret", async () => {
-    await reads('env', `PYTHONPATH=${python}`, 'python3', join(clients, 'client.py'));
+    await reads('env', `PYTHONPATH=${python}`, 'python3', join(examples, 'python/read_secret.py'));
+  });
+
+  test.skipIf(java === '')("Azure's SDK for Java reads a secret", async () => {
+    await reads('java', '-cp', java, 'ReadSecret');
   });
 
   test('the provider mounts a secret', async () => {
@@ -109,6 +123,6 @@ spec:
   test('curl gets a token and lists the secrets', async () => {
     const commands = found(/^ {2}(token=\$\(curl [\s\S]*?)\n\n/m);
     const [listed] = await run('sh', '-euc', commands);
-    expect(JSON.parse(listed ?? '').value).toHaveLength(5);
+    expect(JSON.parse(listed ?? '').value).toHaveLength(7);
   });
 });

@@ -102,14 +102,17 @@ export function mountFailed(podName: string, code: string, text: string): StubOb
 }
 
 /** The driver on node n1, and the provider's pod there. */
-export function node({ ready = true }: { ready?: boolean } = {}): readonly StubObject[] {
+export function node({ ready = true, args = [] as string[] } = {}): readonly StubObject[] {
   return [
     { kind: 'CSIDriver', metadata: { name: 'secrets-store.csi.k8s.io' } },
     { kind: 'CSINode', metadata: { name: 'n1' }, spec: { drivers: [{ name: 'secrets-store.csi.k8s.io' }] } },
     {
       kind: 'Pod',
       metadata: { name: 'akv-n1', namespace: 'kube-system', labels: { 'app.kubernetes.io/name': 'akv-csi-provider' } },
-      spec: { nodeName: 'n1', containers: [{ name: 'provider', ports: [{ name: 'metrics', containerPort: 8898 }] }] },
+      spec: {
+        nodeName: 'n1',
+        containers: [{ name: 'provider', args, ports: [{ name: 'metrics', containerPort: 8898 }] }],
+      },
       status: {
         phase: 'Running',
         conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],

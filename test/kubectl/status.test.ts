@@ -82,6 +82,20 @@ shop       web    web-2  n1    -                   not mounted  -        -      
     );
   });
 
+  it.each([
+    ['2026-11-29T11:50:00Z', '5m ago, pod web-0: gone: web'],
+    ['2026-11-29T11:56:00Z', '-'],
+  ])('shows a failure before the volume of %s was mounted no more', async (at, expected) => {
+    stub().objects.push(
+      spc('web'),
+      mounted('web-0', 'v2', at),
+      mountFailed('web-0', 'NotFound', 'gone: web'),
+      ...node(),
+    );
+    const { out } = await status();
+    expect(out.trimEnd().split(/ {2,}/).at(-1)).toBe(expected);
+  });
+
   it('gives all of it as JSON', async () => {
     stub().objects.push(...node(), spc('web'), mounted('web-0', 'v2', '2026-11-29T11:00:00Z'));
     stub().metrics.set('akv-n1', METRICS);

@@ -55,6 +55,29 @@ describe('what the cluster shows to be missing', () => {
   });
 });
 
+describe('a provider under another name', () => {
+  const next = () => spc('web', {}, 'azure-next');
+
+  it('is the one that the class asks for, if it is on the node', async () => {
+    const { code, findings } = await why([
+      pod('web-0'),
+      next(),
+      ...node({ args: ['--endpoint=unix:///provider/azure-next.sock', '--healthz-port=9989'] }),
+    ]);
+    expect([code, findings.map(({ state }) => state)]).toEqual([0, ['ok', 'ok', 'ok']]);
+  });
+
+  it.each([
+    ['azure-next', '--endpoint=unix:///provider/azure.sock'],
+    ['azure', '--endpoint=unix:///provider/azure-next.sock'],
+  ])('is not taken for the provider %s', async (asked, argument) => {
+    const { cause } = await why([pod('web-0'), spc('web', {}, asked), ...node({ args: [argument] })]);
+    expect(cause?.text).toMatch(
+      new RegExp(`^provider: no pod of the provider "${asked}" is on node n1; kube-system/akv-n1 serves "azure`),
+    );
+  });
+});
+
 describe('what events say', () => {
   const ready = [pod('web-0'), spc('web'), ...node()];
 

@@ -29,7 +29,7 @@ const SEED = EXAMPLE_SEED.replace(
 /** The issuer of the federated identity in the example seed. */
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 export const WORKLOAD_CLIENT = '33333333-3333-3333-3333-333333333333';
-const WORKLOAD_ACCOUNT = 'demo';
+const WORKLOAD_ACCOUNT = 'app';
 
 /** Options of {@link startNode}. */
 export interface NodeOptions {

@@ -15,10 +15,10 @@ export interface IdentitySummary {
   /** Subjects of the federated tokens that it accepts. */
   readonly subjects: readonly string[];
   /**
-   * `by client id`: the managed-identity endpoint issues its tokens. `by default`: also to callers that name no
+   * `user-assigned`: the managed-identity endpoint issues its tokens. `system-assigned`: also to callers that name no
    * identity.
    */
-  readonly managed: 'no' | 'by client id' | 'by default';
+  readonly managed: 'no' | 'user-assigned' | 'system-assigned';
 }
 
 /** Names of the objects in a vault, except the keys and secrets of certificates. */
@@ -47,7 +47,7 @@ export function summaryOf(world: World): Summary {
         clientSecrets: identity.secrets.map(({ value }) => value),
         subjects: identity.federated.map(({ subject }) => subject),
         managed:
-          identity.managed === undefined ? 'no' : identity.managed.systemAssigned ? 'by default' : 'by client id',
+          identity.managed === undefined ? 'no' : identity.managed.systemAssigned ? 'system-assigned' : 'user-assigned',
       })),
     ),
     vaults: [...world.vaults.values()].map(({ name, tenant, secrets, keys, certificates }) => {

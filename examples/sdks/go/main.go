@@ -1,5 +1,5 @@
-// Reads one secret with Azure's SDK for Go: `go-client VAULT-URL SECRET`, by the client secret of the environment, then
-// by the managed identity. Prints the first line of the value for each.
+// Reads a secret with Azure's SDK for Go: `read-secret VAULT-URL SECRET`, as a service principal by the client secret in
+// the environment, then by managed identity. Prints the first line of the value for each.
 package main
 
 import (
@@ -16,9 +16,14 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	secret, err := azidentity.NewClientSecretCredential(os.Getenv("AZURE_TENANT_ID"), os.Getenv("AZURE_CLIENT_ID"),
-		os.Getenv("AZURE_CLIENT_SECRET"), &azidentity.ClientSecretCredentialOptions{DisableInstanceDiscovery: true})
-	read(secret, err)
+	if len(os.Args) != 3 {
+		log.Fatal("usage: read-secret VAULT-URL SECRET")
+	}
+	// Without instance discovery, the SDK does not ask login.microsoftonline.com about the emulator.
+	options := &azidentity.ClientSecretCredentialOptions{DisableInstanceDiscovery: true}
+	principal, err := azidentity.NewClientSecretCredential(os.Getenv("AZURE_TENANT_ID"), os.Getenv("AZURE_CLIENT_ID"),
+		os.Getenv("AZURE_CLIENT_SECRET"), options)
+	read(principal, err)
 	read(azidentity.NewManagedIdentityCredential(nil))
 }
 

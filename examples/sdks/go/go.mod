@@ -1,4 +1,4 @@
-module akv-csi-provider/sdk-client
+module read-secret
 
 go 1.24
 
