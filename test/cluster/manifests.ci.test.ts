@@ -1,5 +1,5 @@
 // What `render` and the documents print, on a real API server: every field and value is one that Kubernetes knows.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,11 +23,12 @@ const manifests = [
   ...markdownFiles().flatMap((page) => codeBlocks(textOf(page), 'yaml').map((text) => ({ page, text }))),
   ...projectFiles('examples/*.yaml').map((page) => ({ page, text: textOf(page) })),
 ].filter(({ text }) => /^kind: /m.test(text) && !text.includes('akv-csi/v1'));
+const CHANGES = /^kubectl (.* )?(create|label) /;
 /** The commands of all pages that create or change objects of a cluster. */
 const commands = markdownFiles()
   .flatMap((page) => shellLines(textOf(page)))
-  .filter((line) => /^kubectl (.* )?(create|label) /.test(line))
-  .map((line) => line.replace('NAMESPACE:NAME', 'other:provider'));
+  .filter((line) => CHANGES.test(line))
+  .map((line) => line.replace('NAMESPACE:NAME', 'other:provider').replace('namespace NAME', 'namespace other'));
 
 const namespaces = manifests
   .flatMap(({ text }) => parseAllDocuments(text))
@@ -79,6 +80,26 @@ describe.skipIf(!wanted)('a real API server', () => {
       // Two pages may show the same command.
       for (const line of new Set(commands)) await run('bash', ['-c', line], { env, cwd });
       expect(await permissions('other:provider')).toEqual(['secretproviderclasses.secrets-store.csi.x-k8s.io [get]']);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'knows the options of all other kubectl commands of the documents',
+    async () => {
+      const PATH = `${dirname(clusterProgram('kubectl'))}:${process.env.PATH}`;
+      const env = { ...process.env, KUBECONFIG: server.kubeconfig, PATH };
+      const others = markdownFiles()
+        .flatMap((page) => shellLines(textOf(page)))
+        .filter((line) => /^(\w+=\$\()?kubectl /.test(line) && !/kubectl (akv|plugin|run) /.test(line))
+        .filter((line) => !CHANGES.test(line));
+      expect(others.length).toBeGreaterThan(20);
+      for (const line of new Set(others)) {
+        const script = line.replace(/ &$/, '');
+        // Their objects do not exist here.
+        const { stderr } = spawnSync('timeout', ['30', 'bash', '-c', script], { env, encoding: 'utf8', input: '' });
+        expect(stderr, line).not.toMatch(/unknown|invalid|Usage:|See 'kubectl/);
+      }
     },
     LIMIT_MS,
   );
