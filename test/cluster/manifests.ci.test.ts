@@ -97,7 +97,8 @@ describe.skipIf(!wanted)('a real API server', () => {
       for (const line of new Set(others)) {
         const script = line.replace(/ &$/, '');
         // Their objects do not exist here.
-        const { stderr } = spawnSync('timeout', ['30', 'bash', '-c', script], { env, encoding: 'utf8', input: '' });
+        const options = { env, cwd: server.directory, encoding: 'utf8', input: '' } as const;
+        const { stderr } = spawnSync('timeout', ['30', 'bash', '-c', script], options);
         expect(stderr, line).not.toMatch(/unknown|invalid|Usage:|See 'kubectl/);
       }
     },
