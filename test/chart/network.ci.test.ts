@@ -41,6 +41,15 @@ describe.skipIf(helm === undefined)("chart, with or without the node's network",
     expect(strategy({ linux: { ...linux, updateStrategy: { type: 'OnDelete' } } })).toEqual({ type: 'OnDelete' });
   });
 
+  test('upgrades one node at a time with an offline cache, which one process writes', () => {
+    const values = { ...POD_NETWORK, offlineCache: { directory: '/var/lib/akv', keySecret: 'key' } };
+    expect(strategy(values)).toEqual(ONE_AT_A_TIME);
+    const updateStrategy = { rollingUpdate: { maxSurge: 1 } };
+    expect(refusal(withImage({ ...values, linux: { hostNetwork: false, updateStrategy } }))).toMatch(
+      /maxSurge: old and new pod would write the offline cache/,
+    );
+  });
+
   test('upgrades one node at a time where Kubernetes knows no surge of a DaemonSet', () => {
     const old = render(POD_NETWORK, ['--kube-version=1.21.14']).get('DaemonSet') as { spec: Tree } | undefined;
     expect(old?.spec.updateStrategy).toEqual(ONE_AT_A_TIME);
@@ -118,6 +127,16 @@ describe.skipIf(helm === undefined)('the NetworkPolicy of the chart', () => {
       [[53, 53, 5353, 5353], [443, 6443, 3128, 80], [80]],
     ],
     ['a proxy with TLS', { proxy: { httpsProxy: 'https://[fd00::1]' } }, [[53, 53, 5353, 5353], [443, 6443], [80]]],
+    [
+      'URLs in the environment',
+      {
+        env: [
+          { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://otel:4318' },
+          { name: 'A', value: 'http://a:1' },
+        ],
+      },
+      [[53, 53, 5353, 5353], [443, 6443, 4318], [80]],
+    ],
     [
       'a token proxy',
       { tokenProxyURL: 'https://10.0.0.1:8443/a', identityModes: ['identity-binding'] },

@@ -3,7 +3,7 @@
 {{- $s := .settings -}}
 {{- $wrong := list -}}
 {{- if $s.windows.enabled -}}
-{{- $wrong = append $wrong "windows.enabled: this provider runs on Linux nodes only; set it to false and keep the official provider on Windows nodes" -}}
+{{- $wrong = append $wrong "windows.enabled: this provider runs on Linux nodes only; set it to false, and keep a release of the official chart for the Windows nodes (\"Windows nodes\" in README.md of the chart)" -}}
 {{- end -}}
 {{- if $s.enableArcExtension -}}
 {{- $wrong = append $wrong "enableArcExtension: the Arc monitoring containers are not part of this chart; set it to false, and set `proxy` if you need one" -}}
@@ -56,6 +56,9 @@
 {{- $surge := dig "rollingUpdate" "maxSurge" 0 $linux.updateStrategy | toString -}}
 {{- if and $linux.hostNetwork (not (has $surge (list "0" "0%"))) -}}
 {{- $wrong = append $wrong "linux.updateStrategy.rollingUpdate.maxSurge: old and new pod cannot share the node's ports; set linux.hostNetwork to false, or identityModes to the modes that you use" -}}
+{{- end -}}
+{{- if and .offlineCache.directory (not (has $surge (list "0" "0%"))) -}}
+{{- $wrong = append $wrong "linux.updateStrategy.rollingUpdate.maxSurge: old and new pod would write the offline cache at the same time; remove maxSurge, or offlineCache" -}}
 {{- end -}}
 {{- if and .networkPolicy.enabled $linux.hostNetwork -}}
 {{- $wrong = append $wrong "networkPolicy.enabled: network policies have no effect on pods that use the node's network; set linux.hostNetwork to false, or identityModes to the modes that you use" -}}

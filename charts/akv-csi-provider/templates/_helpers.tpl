@@ -173,8 +173,8 @@ httpGet:
 
 {{/*
 The update strategy, with numbers that were set as text converted. By default, the new pod of a node is ready before the
-old one ends. Pods on the node's network cannot do so, because of their ports, nor can Kubernetes before 1.22. Arguments: the
-settings and the root.
+old one ends. Pods on the node's network cannot do so, because of their ports, nor those with an offline cache, which one
+process writes, nor Kubernetes before 1.22. Arguments: the settings and the root.
 */}}
 {{- define "akv.updateStrategy" -}}
 {{- $strategy := deepCopy .settings.linux.updateStrategy -}}
@@ -184,7 +184,8 @@ settings and the root.
 {{- $_ := set $numbers $name (ternary (int $value) $value (regexMatch "^[0-9]+$" (toString $value))) -}}
 {{- end -}}
 {{- if eq (default "RollingUpdate" $strategy.type) "RollingUpdate" -}}
-{{- $canSurge := and (not .settings.linux.hostNetwork) (semverCompare ">=1.22.0-0" .root.Capabilities.KubeVersion.Version) -}}
+{{- $linux := .settings.linux -}}
+{{- $canSurge := and (not $linux.hostNetwork) (not .settings.offlineCache.directory) (semverCompare ">=1.22.0-0" .root.Capabilities.KubeVersion.Version) -}}
 {{- if not $given -}}
 {{- $numbers = ternary (dict "maxSurge" 1 "maxUnavailable" 0) (dict "maxUnavailable" 1) $canSurge -}}
 {{- else if and $given.maxSurge (not (hasKey $given "maxUnavailable")) -}}
@@ -213,7 +214,11 @@ relabelings:
 {{/* The TCP ports that the provider connects to, but for name servers and IMDS, as a JSON list. Argument: the settings. */}}
 {{- define "akv.egressPorts" -}}
 {{- $ports := list 443 6443 -}}
-{{- range list .tokenProxyURL .proxy.httpsProxy .proxy.httpProxy -}}
+{{- $urls := list .tokenProxyURL .proxy.httpsProxy .proxy.httpProxy -}}
+{{- range .env -}}
+  {{- if regexMatch "^(HTTPS?_PROXY|OTEL_EXPORTER_OTLP(_TRACES)?_ENDPOINT)$" .name -}}{{- $urls = append $urls .value -}}{{- end -}}
+{{- end -}}
+{{- range $urls -}}
   {{- if . -}}
   {{- $host := regexReplaceAll "^([a-zA-Z]+://)?([^/]*@)?([^/]*).*$" . "${3}" -}}
   {{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" -}}
