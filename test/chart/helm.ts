@@ -140,12 +140,20 @@ export function notes(values: Tree = {}): string {
   }
 }
 
+/** What helm has rendered, by chart, values and arguments: many tests look at several parts of the same. */
+const rendered = new Map<string, ReadonlyMap<string, Tree>>();
+
 function withChart(chart: string, values: Tree, args: readonly string[] = []): ReadonlyMap<string, Tree> {
   // Without a cluster, a helm that go install has built takes the version of Kubernetes for 1.20.
-  const all = ['template', 'akv', chart, '--namespace', 'kube-system', '--kube-version=1.34.0', '-f', '-', ...args];
   const input = stringify(values);
-  const rendered = execFileSync('helm', all, { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
-  return new Map(manifestsOf(rendered).map((manifest) => [String(manifest.kind), manifest]));
+  const key = JSON.stringify([chart, input, args]);
+  const known = rendered.get(key);
+  if (known !== undefined) return known;
+  const all = ['template', 'akv', chart, '--namespace', 'kube-system', '--kube-version=1.34.0', '-f', '-', ...args];
+  const text = execFileSync('helm', all, { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
+  const manifests = new Map(manifestsOf(text).map((manifest) => [String(manifest.kind), manifest]));
+  rendered.set(key, manifests);
+  return manifests;
 }
 
 /** Returns the manifests of a stream. Throws on an error of YAML, such as a name that is there twice. */

@@ -17,7 +17,9 @@ const installs = markdownFiles()
   .flatMap((page) => shellLines(textOf(page)))
   .filter((line) => /^helm (install|upgrade) .*charts\/akv-csi-provider/.test(line))
   .map((line) =>
-    [...`${line}${alsoNeeded(line)}`.matchAll(/--set '?(\S+?)'?(?=\s|$)/g)].map(([, value]) => `--set=${value}`),
+    [...`${line}${alsoNeeded(line)}`.matchAll(/--set ['"]?(\S+?)['"]?(?=\s|$)/g)].map(
+      ([, value = '']) => `--set=${value.replace('$REGISTRY', 'registry.example.com')}`,
+    ),
   );
 
 describe.skipIf(helm === undefined)('chart, with what the texts say', () => {

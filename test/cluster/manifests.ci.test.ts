@@ -18,11 +18,11 @@ const LIMIT_MS = 300_000;
 const wanted = clusterWanted();
 const BROKERS = 'azure-iot-operations';
 
-/** The manifests of all documents and of examples/, without options of render, which are like one. */
+/** The manifests of all documents and of examples/, without those of render and kustomize, which no API server reads. */
 const manifests = [
   ...markdownFiles().flatMap((page) => codeBlocks(textOf(page), 'yaml').map((text) => ({ page, text }))),
   ...projectFiles('examples/*.yaml').map((page) => ({ page, text: textOf(page) })),
-].filter(({ text }) => /^kind: /m.test(text) && !text.includes('akv-csi/v1'));
+].filter(({ text }) => /^kind: /m.test(text) && !/akv-csi\/v1|^kind: Kustomization/m.test(text));
 const CHANGES = /^kubectl (.* )?(create|label) /;
 /** The commands of all pages that create or change objects of a cluster. */
 const commands = markdownFiles()
