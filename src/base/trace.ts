@@ -67,7 +67,7 @@ export interface Span {
   /** Names the trace: 32 hexadecimal digits. */
   readonly traceId: string;
   /** Starts a span below this one. */
-  start(name: SpanName, attributes?: SpanAttributes): Span;
+  start(name: SpanName): Span;
   set(attributes: SpanAttributes): void;
   event(name: (typeof SPAN_EVENTS)[number], attributes?: SpanAttributes): void;
   /** Begins a request that other Mounts may share: the HTTP requests that are sent with the signal are below this span. */

@@ -30,7 +30,8 @@ export async function openTracing({ env, log, objectNames }: TracingParts): Prom
   const settings = readTraceSettings(env, {
     'service.name': 'csi-secrets-store-provider-azure',
     'service.version': VERSION,
-    'k8s.node.name': env.NODE_NAME || hostname(),
+    'host.name': hostname(),
+    ...(env.NODE_NAME && { 'k8s.node.name': env.NODE_NAME }),
   });
   if (settings === undefined) return undefined;
   const trust = await readTrust({

@@ -75,11 +75,8 @@ class TracedSpan implements Span {
     return this.#span.spanContext().traceId;
   }
 
-  start(name: SpanName, attributes?: SpanAttributes): Span {
-    const span = this.#maker.otel.startSpan(name, {}, this.#context);
-    const started = new TracedSpan(this.#maker, span, this.mount);
-    if (attributes !== undefined) started.set(attributes);
-    return started;
+  start(name: SpanName): Span {
+    return new TracedSpan(this.#maker, this.#maker.otel.startSpan(name, {}, this.#context), this.mount);
   }
 
   set({ 'akv_csi.object.name': name, ...others }: SpanAttributes): void {

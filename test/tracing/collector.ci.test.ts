@@ -74,7 +74,6 @@ describe.skipIf(program === undefined)('the receiver of the OpenTelemetry Collec
     const tracing = traces(Number(collector.address.split(':')[1]), {
       OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
       OTEL_EXPORTER_OTLP_COMPRESSION: compression,
-      OTEL_EXPORTER_OTLP_TIMEOUT: '10000',
     });
     tracing.mount((span) => span.set({ 'akv_csi.objects': 3 }));
     await eventually(() => tracing.spans('exported') === 1);

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SPAN_ATTRIBUTES, SPAN_NAMES } from '../../src/base/trace.ts';
@@ -7,20 +8,29 @@ import { mountRequestOf } from '../../src/driver/publish.ts';
 import { CREDENTIALS, exampleVolumes, mountInto, POD, seedOf, startWorld } from '../support/e2e.ts';
 import { type ReceiverOptions, startReceiver } from '../support/otlp.ts';
 import { issue, keyPem } from '../support/pki.ts';
-import { start } from '../support/process.ts';
+import { scratch, start } from '../support/process.ts';
+import { startProxy } from '../support/proxy.ts';
 import { call, grpcClient } from '../support/server.ts';
 
+interface TracedOptions {
+  readonly seed?: string;
+  readonly receiver?: ReceiverOptions;
+  /** Default: the receiver, at `localhost`. */
+  readonly endpoint?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Starts a receiver, and a provider whose last spans are exported when it stops. */
-async function tracedWorld(options: { readonly seed?: string; readonly receiver?: ReceiverOptions } = {}) {
-  const { seed, receiver: receiverOptions = {} } = options;
-  const receiver = await startReceiver(receiverOptions);
-  const scheme = receiverOptions.tls === undefined ? 'http' : 'https';
+async function tracedWorld({ seed, receiver: given = {}, endpoint, env }: TracedOptions = {}) {
+  const receiver = await startReceiver(given);
+  const scheme = given.tls === undefined ? 'http' : 'https';
   const world = await startWorld({
     ...(seed !== undefined && { seed }),
     env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: `${scheme}://localhost:${receiver.port}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint ?? `${scheme}://localhost:${receiver.port}`,
       OTEL_BSP_SCHEDULE_DELAY: '60000',
       NODE_NAME: 'node-1',
+      ...env,
     },
   });
   onTestFinished(() => world.close());
@@ -68,6 +78,7 @@ describe('serve with an endpoint of OTLP', () => {
     expect(mount?.resource).toMatchObject({
       'service.name': 'csi-secrets-store-provider-azure',
       'k8s.node.name': 'node-1',
+      'host.name': hostname(),
       'telemetry.sdk.name': 'opentelemetry',
     });
     expect(world.provider.log()).toMatch(
@@ -109,16 +120,23 @@ describe('serve with an endpoint of OTLP', () => {
     expect([...attributes].filter((name) => !SPAN_ATTRIBUTES.some((known) => known === name))).toEqual([]);
   });
 
-  it('goes on without delay if the endpoint is not trusted, and counts the spans that are lost', async () => {
-    const { certificate, key } = await issue({ name: 'localhost' });
+  it('reaches an https endpoint through the proxy of the environment, and trusts the file of authorities', async () => {
+    const { certificate, key } = await issue({ name: 'collector.example' });
     const tls = { cert: certificate.toString(), key: keyPem(key) };
-    const { world, receiver, ended } = await tracedWorld({ receiver: { tls } });
+    const directory = scratch();
+    writeFileSync(join(directory, 'ca.pem'), tls.cert);
+    let port = 0;
+    const proxy = await startProxy(() => port);
+    onTestFinished(() => proxy.close());
+    const { world, receiver, ended } = await tracedWorld({
+      receiver: { tls },
+      endpoint: 'https://collector.example/otlp',
+      env: { HTTPS_PROXY: proxy.url, OTEL_EXPORTER_OTLP_CERTIFICATE: join(directory, 'ca.pem') },
+    });
+    ({ port } = receiver);
     await mountInto(world, 'v', exampleVolumes().listener.parameters);
-    await ended();
-    expect(receiver.exports).toEqual([]);
-    expect(world.provider.log()).toMatch(
-      /level=warn msg="Traces cannot be exported" endpoint=https:\/\/localhost:\d+\/v1\/traces/,
-    );
+    expect((await ended()).filter(({ kind }) => kind === 2)).toHaveLength(1);
+    expect(receiver.exports[0]).toMatchObject({ path: '/otlp/v1/traces', headers: { host: 'collector.example' } });
   });
 });
 

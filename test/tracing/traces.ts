@@ -18,7 +18,6 @@ export function traces(
   const all = {
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
     OTEL_BSP_SCHEDULE_DELAY: '1',
-    OTEL_EXPORTER_OTLP_TIMEOUT: '500',
     ...env,
   };
   const settings = readTraceSettings(all, { 'service.name': 'akv' });
