@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clusterWanted, driverSource } from '../cluster/programs.ts';
 import { headings } from '../support/markdown.ts';
 import { classicParameters } from './classic.ts';
-import { DRIVERS, realDriverWanted } from './driver.ts';
+import { NEWEST_DRIVERS, realDriverWanted } from './driver.ts';
 import { type Node, startNode } from './node.ts';
 import { eventually } from './wait.ts';
 
@@ -64,7 +64,7 @@ test('each heading has its source', () => {
   expect(shown.toSorted()).toEqual([...known, ...OF_OTHERS].toSorted());
 });
 
-describe.skipIf(!wanted).each(DRIVERS)('driver $version', { timeout: LIMIT_MS }, (line) => {
+describe.skipIf(!wanted).each(NEWEST_DRIVERS)('driver $version', { timeout: LIMIT_MS }, (line) => {
   let node: Node;
   beforeAll(async () => {
     node = await startNode({ line, rotationInterval: '2m' });
