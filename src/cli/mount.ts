@@ -9,12 +9,12 @@ import { printable } from '../base/printable.ts';
 import { quote } from '../base/words.ts';
 import { connectProvider, type MountTarget } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';
-import { readManifests, type SecretProviderClass } from '../driver/manifests.ts';
+import { type Manifests, readManifests, type SecretProviderClass } from '../driver/manifests.ts';
 import { type Published, publish, requestFiles } from '../driver/publish.ts';
 import { DEVELOPER_LOGINS } from '../spc/identities/developer.ts';
 import type { ObjectVersion } from '../wire/contract.ts';
 import { addCloudOptions, CLOUD_DEFAULTS, type CloudOptions } from './cloud-options.ts';
-import { exitCodeOf, type Io, processIo, readInput } from './io.ts';
+import { exitCodeOf, type Io, processIo, readInputs } from './io.ts';
 import { warningsTo } from './logging.ts';
 import {
   addCredentialOptions,
@@ -67,11 +67,14 @@ they are in the log of the provider, except that last known values were mounted,
 
 Exit codes: 0 mounted, 1 the Mount failed, 2 wrong command line or unreadable file.`;
 
-/** Makes the command `akv-csi mount FILE`. It makes one Mount of a SecretProviderClass, as the driver does. */
+/** Makes the command `akv-csi mount FILE…`. It makes one Mount of a SecretProviderClass, as the driver does. */
 export function mountCommand(deps: MountCommandDeps): Command {
   const command = new Command('mount')
     .description('mount a SecretProviderClass once, as the driver does, and show files, objects and versions')
-    .argument('<file>', 'YAML with the SecretProviderClass, and optionally its credentials Secret; - is standard input')
+    .argument(
+      '<files...>',
+      'YAML with the SecretProviderClass and optionally its Secret, or directories; - is standard input',
+    )
     .option('--out <dir>', 'write the files there, as the driver does; without it nothing is written')
     .option(
       '--name <name>',
@@ -90,8 +93,8 @@ export function mountCommand(deps: MountCommandDeps): Command {
   addCredentialOptions(command.optionsGroup('Credentials:')).optionsGroup('Options with --direct:');
   return addCloudOptions(command)
     .addHelpText('after', HELP)
-    .action(async (file: string, options: MountCommandOptions) => {
-      process.exitCode = await runMount({ file, options, deps }, processIo);
+    .action(async (files: string[], options: MountCommandOptions) => {
+      process.exitCode = await runMount({ files, options, deps }, processIo);
     });
 }
 
@@ -99,11 +102,11 @@ export function mountCommand(deps: MountCommandDeps): Command {
  * Makes the Mount and prints the result. Returns the exit code: 0, 1 for a failed Mount, 2 for a wrong command line.
  */
 export function runMount(
-  { file, options, deps }: { file: string; options: MountCommandOptions; deps: MountCommandDeps },
+  { files, options, deps }: { files: readonly string[]; options: MountCommandOptions; deps: MountCommandDeps },
   io: Io,
 ): Promise<number> {
   return exitCodeOf(io, async () => {
-    const { spc, request } = await prepare(file, options, io);
+    const { spc, request } = await prepare(files, options, io);
     const warn = (message: string) => io.stderr(`warning: ${message}\n`);
     const { target, through, close } = await openTarget({ options, deps, warn });
     try {
@@ -129,16 +132,26 @@ export function runMount(
   });
 }
 
-async function prepare(file: string, options: MountCommandOptions, io: Io) {
+async function prepare(files: readonly string[], options: MountCommandOptions, io: Io) {
   const { login, direct = false } = options;
   if (login !== undefined && !direct) throw new ProviderError('ERR_USAGE', idleProblem('--login', '--direct'));
   const timeoutMs = Number(options.timeout) * 1000;
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
     throw new ProviderError('ERR_USAGE', `--timeout "${options.timeout}" must be a positive number of seconds`);
   }
-  const source = await readInput(file, io);
-  const manifests = readManifests(source.text, source.name);
-  const spc = chooseClass(manifests.classes, source.name, options.name);
+  const read: Manifests[] = [];
+  const names: string[] = [];
+  for await (const { text, name } of readInputs(files, io)) {
+    read.push(readManifests(text, name));
+    names.push(name);
+  }
+  const classes = read.flatMap((one) => one.classes);
+  const manifests = { classes, secrets: read.flatMap((one) => one.secrets) };
+  if (classes.length === 0) {
+    const hints = read.flatMap((one) => one.hints ?? []).map((hint) => `; ${hint}`);
+    throw new ProviderError('ERR_USAGE', `there is no SecretProviderClass in ${names.join(', ')}${hints.join('')}`);
+  }
+  const spc = chooseClass(classes, names.join(', '), options.name);
   if (spc.provider !== 'azure') {
     io.stderr(`note: spec.provider is "${spc.provider}": a driver would ask ${spc.provider}.sock, not azure.sock\n`);
   }
@@ -158,7 +171,6 @@ function chooseClass(
   const fitting = classes.filter((spc) => name === undefined || spc.name === name || fullNameOf(spc) === name);
   const [chosen, ...others] = fitting;
   if (chosen !== undefined && others.length === 0) return chosen;
-  if (classes.length === 0) throw new ProviderError('ERR_USAGE', `there is no SecretProviderClass in ${file}`);
   const isUnique = new Set(classes.map((spc) => spc.name)).size === classes.length;
   const known = classes.map((spc) => (isUnique ? spc.name : fullNameOf(spc))).join(', ');
   const named = name === undefined ? '' : ` ${quote(name)}`;

@@ -6,9 +6,11 @@
 import { decodeBase64 } from '../base/encoding.ts';
 import { ProviderError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import { parseManifests } from '../spc/yaml/manifests.ts';
+import { foreignFile, foreignKind, unreadable } from '../spc/foreign-text.ts';
+import { readManifestParts } from '../spc/yaml/manifests.ts';
 import { needsQuotes } from '../spc/yaml/scalar.ts';
-import { kindOf, type MapTree, type Tree } from '../spc/yaml/tree.ts';
+import { kindOf, type MapTree, type Tree, type YamlError } from '../spc/yaml/tree.ts';
+import { MAX_ERRORS } from '../spc/yaml/yaml-tree.ts';
 
 /** A SecretProviderClass as the driver reads it from the cluster. */
 export interface SecretProviderClass {
@@ -31,6 +33,8 @@ export interface SecretManifest {
 export interface Manifests {
   readonly classes: readonly SecretProviderClass[];
   readonly secrets: readonly SecretManifest[];
+  /** What to do with documents that are no manifest of the driver, such as broker resources; absent: nothing. */
+  readonly hints?: readonly string[];
 }
 
 /**
@@ -40,16 +44,24 @@ export interface Manifests {
  * would refuse.
  */
 export function readManifests(text: string, source: string): Manifests {
-  const parsed = parseManifests(text);
-  if (!parsed.ok) {
-    const reasons = parsed.errors.map(({ line, message }) => `${source}:${line}: ${message}`);
+  const documents: Tree[] = [];
+  const mistakes: Pick<YamlError, 'line' | 'message'>[] = [];
+  for (const part of readManifestParts(text)) {
+    if (part.read.ok) documents.push(...part.read.documents);
+    else mistakes.push(...unreadable(part, part.read.errors, 'mount'));
+  }
+  if (mistakes.length > 0) {
+    const foreign = foreignFile(text);
+    const shown = foreign === undefined ? mistakes.slice(0, MAX_ERRORS) : [{ line: 1, message: foreign }];
+    const reasons = shown.map(({ line, message }) => `${source}:${line}: ${message}`);
     throw new ProviderError('ERR_BAD_PARAMETERS', reasons.join('\n'));
   }
-  const objects = parsed.documents.flatMap(objectsOf);
+  const objects = documents.flatMap(objectsOf);
   const ofKind = (kind: string) => objects.filter((object) => textField(object, 'kind') === kind);
   return {
     classes: ofKind('SecretProviderClass').map((object) => readClass(object, source)),
     secrets: ofKind('Secret').map((object) => readSecret(object, source)),
+    hints: documents.flatMap((document) => foreignKind(document, 'mount') ?? []).slice(0, MAX_ERRORS),
   };
 }
 

@@ -9,12 +9,12 @@ import { checkParameters, type ParametersContext } from './check-parameters.ts';
 import { Fields } from './fields.ts';
 import type { Finding } from './finding.ts';
 import { Findings } from './finding.ts';
-import { foreignDocument, foreignFile, foreignKind } from './foreign-text.ts';
+import { foreignFile, foreignKind, unreadable } from './foreign-text.ts';
 import { namespaceProblem, subdomainProblem } from './kubernetes-names.ts';
 import { CLASSIC_NAMES } from './parameter-names.ts';
 import { withPlaceholder } from './placeholder.ts';
 import { checkSecretObjects } from './secret-objects.ts';
-import { type ManifestPart, readManifestParts } from './yaml/manifests.ts';
+import { readManifestParts } from './yaml/manifests.ts';
 import { childOf, type Tree, textOf, type YamlError } from './yaml/tree.ts';
 
 /** The result for one SecretProviderClass. */
@@ -49,13 +49,13 @@ export async function checkManifests(text: string, context: CheckContext): Promi
   const documents: Tree[] = [];
   for (const part of readManifestParts(text)) {
     if (part.read.ok) documents.push(...part.read.documents.filter(({ kind }) => kind !== 'null').flatMap(unwrapList));
-    else findings.push(...unreadable(part, part.read.errors));
+    else findings.push(...unreadable(part, part.read.errors, 'check').map(unreadableFinding));
   }
   const manifests: CheckedManifest[] = [];
   for (const document of documents) {
     const checked = await checkDocument(document, context);
     if (checked !== undefined) manifests.push(checked);
-    const message = checked === undefined ? foreignKind(document) : undefined;
+    const message = checked === undefined ? foreignKind(document, 'check') : undefined;
     if (message !== undefined) findings.push({ severity: 'note', path: '', message, line: document.line });
   }
   const others = documents.length - manifests.length;
@@ -69,12 +69,8 @@ export async function checkManifests(text: string, context: CheckContext): Promi
 /** The limit of findings about documents that cannot be read, or that are of another kind. */
 const MAX_UNREADABLE = 100;
 
-/** Returns one finding about a document in another format than YAML, else all mistakes that the reader found. */
-function unreadable({ text, line: first }: ManifestPart, errors: readonly YamlError[]): readonly Finding[] {
-  const [{ line = first } = {}] = errors;
-  const foreign = foreignDocument(text, line - first + 1, 'check');
-  const reported = foreign === undefined ? errors : [{ line, message: foreign }];
-  return reported.map(({ line, message }): Finding => ({ severity: 'error', path: '', message, line }));
+function unreadableFinding({ line, message }: Pick<YamlError, 'line' | 'message'>): Finding {
+  return { severity: 'error', path: '', message, line };
 }
 
 function unwrapList(document: Tree): readonly Tree[] {

@@ -4,7 +4,8 @@
  */
 
 import { nearest, quote } from '../base/words.ts';
-import { childOf, type Tree, textOf } from './yaml/tree.ts';
+import type { ManifestPart } from './yaml/manifests.ts';
+import { childOf, type Tree, textOf, type YamlError } from './yaml/tree.ts';
 
 /** Limits of the search for a `keyVault` field: levels, and values. */
 const MAX_DEPTH = 20;
@@ -32,29 +33,45 @@ export function foreignDocument(text: string, line: number, command: string): st
   return `this is a template, not YAML; render it first, with Helm: ${rest}`;
 }
 
-/** Returns what to do with a document given to `check` that is not a SecretProviderClass, or undefined. */
-export function foreignKind(document: Tree): string | undefined {
+/**
+ * Returns what is wrong with a document that cannot be read: what to do if it is another format than YAML, else all
+ * mistakes that the reader found. Lines are those of the file.
+ */
+export function unreadable(
+  { text, line: first }: Pick<ManifestPart, 'text' | 'line'>,
+  errors: readonly Pick<YamlError, 'line' | 'message'>[],
+  command: string,
+): readonly Pick<YamlError, 'line' | 'message'>[] {
+  const [{ line = first } = {}] = errors;
+  const foreign = foreignDocument(text, line - first + 1, command);
+  return foreign === undefined ? errors : [{ line, message: foreign }];
+}
+
+/** Returns what to do with a document given to `command` that is not a SecretProviderClass, or undefined. */
+export function foreignKind(document: Tree, command: string): string | undefined {
   if (document.kind === 'list') {
     const isPatch = document.items.every((item) =>
       ['op', 'path'].every((name) => childOf(item, name)?.kind === 'text'),
     );
-    return isPatch && document.items.length > 0 ? `this is a JSON patch; ${KUSTOMIZE}` : undefined;
+    return isPatch && document.items.length > 0
+      ? `this is a JSON patch; ${KUSTOMIZE} | akv-csi ${command} -`
+      : undefined;
   }
   const kind = textOf(document, 'kind');
   const name = textOf(childOf(document, 'metadata'), 'name');
   const what = `${quote(`${kind} ${name}`.trim())}`;
-  if (kind === 'Kustomization') return `${what} is not a manifest to apply; ${KUSTOMIZE}`;
-  if (kind === 'HelmRelease') return `${what} is not a manifest to apply; ${HELM}`;
+  if (kind === 'Kustomization') return `${what} is not a manifest to apply; ${KUSTOMIZE} | akv-csi ${command} -`;
+  if (kind === 'HelmRelease') return `${what} is not a manifest to apply; ${HELM} | akv-csi ${command} -`;
   if (hasKeyVault(document, { depth: 0, left: { count: MAX_VALUES } }))
-    return `${what} has a keyVault field; make SecretProviderClasses of it first: akv-csi render FILE | akv-csi check -`;
+    return `${what} has a keyVault field; make SecretProviderClasses of it first: akv-csi render FILE | akv-csi ${command} -`;
   const isMisspelt =
     kind !== '' && kind !== CLASS && nearest(kind, [CLASS]) !== undefined && !kind.endsWith('PodStatus');
   return isMisspelt && !/List$/.test(kind) ? `kind is ${quote(kind)}; did you mean "${CLASS}"?` : undefined;
 }
 
 const CLASS = 'SecretProviderClass';
-const KUSTOMIZE = 'apply it first: kubectl kustomize DIR | akv-csi check -';
-const HELM = 'render it first: helm template RELEASE CHART | akv-csi check -';
+const KUSTOMIZE = 'apply it first: kubectl kustomize DIR';
+const HELM = 'render it first: helm template RELEASE CHART';
 
 interface Search {
   readonly depth: number;

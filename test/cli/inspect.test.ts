@@ -33,11 +33,11 @@ function file(name: string, content: string | Buffer): string {
 }
 
 async function inspect(
-  path: string,
+  path: string | readonly string[],
   { stdin, ...options }: { json?: boolean; passwordFile?: string; stdin?: string | Buffer } = {},
 ) {
   const io = recordedIo(stdin === undefined ? {} : { stdin });
-  const code = await runInspect(path, options, io);
+  const code = await runInspect([path].flat(), options, io);
   return { code, ...io.printed };
 }
 
@@ -129,7 +129,7 @@ describe('akv-csi inspect', () => {
         for (; ; pulled++) yield Buffer.alloc(65_536);
       },
     };
-    expect(await runInspect('-', {}, io)).toBe(1);
+    expect(await runInspect(['-'], {}, io)).toBe(1);
     expect(pulled).toBeLessThan(20);
   });
 
@@ -145,7 +145,7 @@ describe('akv-csi inspect', () => {
     expect(refusals.map(({ code }) => code)).toEqual([2, 2, 2, 2]);
     expect(refusals.map(({ stderr }) => stderr)).toEqual([
       expect.stringMatching(/^error: cannot read .*absent: no such file or directory\n$/),
-      expect.stringMatching(/^error: cannot read .*folder: it is a directory; name the files in it\n$/),
+      expect.stringMatching(/^error: cannot read .*folder: it holds no files\n$/),
       expect.stringMatching(/^error: cannot read .*absent: no such file or directory\n$/),
       'error: stdin cannot be both the file and its password; name one of them\n',
     ]);
@@ -215,5 +215,23 @@ describe('akv-csi inspect', () => {
     expect(help).toContain(
       'az keyvault secret show --vault-name VAULT --name NAME --query value -o tsv | akv-csi inspect -',
     );
+  });
+
+  it('reads several files and directories, each under its name, and goes on after one that it cannot read', async () => {
+    const folder = join(directory, 'volume');
+    mkdirSync(join(folder, '..data'), { recursive: true });
+    const crt = file('volume/tls.crt', pemOf(chain.certificates));
+    const txt = file('volume/version.txt', 'no certificate');
+    const { code, stdout, stderr } = await inspect([folder, file('own.pfx', pfx)]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^\S+volume\/tls\.crt:\nPEM: no private keys.*\n\S+own\.pfx:\nPKCS#12 \(PFX\)/s);
+    expect(stderr).toMatch(new RegExp(`^error: ${txt}: [^\n]*\n$`));
+    const json = JSON.parse((await inspect([folder], { json: true })).stdout);
+    expect(json).toMatchObject([{ file: crt, format: 'pem' }]);
+    mkdirSync(join(directory, 'none'));
+    expect(await inspect([join(directory, 'none')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('none: it holds no files'),
+    });
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -47,7 +47,7 @@ function write(name: string, text: string): string {
 async function mountDirect(
   text: string,
   options: Partial<MountCommandOptions> = {},
-  { env = {}, handler }: { env?: Record<string, string>; handler?: MountHandler } = {},
+  { env = {}, handler, files = ['-'] }: { env?: Record<string, string>; handler?: MountHandler; files?: string[] } = {},
 ) {
   const inputs: MountInput[] = [];
   const answer: MountHandler = async (input) => {
@@ -57,7 +57,7 @@ async function mountDirect(
   };
   const io = recordedIo({ stdin: text, env });
   const deps = { directMount: async () => handler ?? answer };
-  const code = await runMount({ file: '-', options: { ...MOUNT_DEFAULTS, direct: true, ...options }, deps }, io);
+  const code = await runMount({ files, options: { ...MOUNT_DEFAULTS, direct: true, ...options }, deps }, io);
   const [input] = inputs;
   return {
     code,
@@ -76,7 +76,7 @@ describe('akv-csi mount, of an answer with last known values', () => {
     const io = recordedIo({ stdin: SPC });
     const deps = { directMount: () => Promise.reject(new Error('not direct')) };
     const options = { ...MOUNT_DEFAULTS, endpoint: `unix://${path}` };
-    expect(await runMount({ file: '-', options, deps }, io)).toBe(0);
+    expect(await runMount({ files: ['-'], options, deps }, io)).toBe(0);
     expect(io.printed.stderr).toBe(
       `warning: ${printed}\nnote: warnings of the provider are in its log; use --direct to see them here\n`,
     );
@@ -130,8 +130,28 @@ describe('akv-csi mount --direct', () => {
       log.info('Mounted');
       return { files, objectVersions: objectVersion };
     };
-    await runMount({ file: '-', options: { ...MOUNT_DEFAULTS, direct: true }, deps: { directMount } }, io);
+    await runMount({ files: ['-'], options: { ...MOUNT_DEFAULTS, direct: true }, deps: { directMount } }, io);
     expect(io.printed.stderr).toBe('warning: Certificate "c": it expired\n');
+  });
+
+  it('takes the class and its Secret from several files and directories', async () => {
+    const file = write('class.yaml', SPC);
+    mkdirSync(join(directory, 'more'));
+    write('more/secret.yaml', SECRET);
+    const { code, secrets } = await mountDirect('', {}, { files: [file, join(directory, 'more')] });
+    expect({ code, secrets }).toEqual({ code: 0, secrets: { clientid: 'from-manifest', clientsecret: 'hidden' } });
+  });
+
+  it.each([
+    [
+      'broker resources',
+      readFileSync('examples/broker-listener.yaml', 'utf8'),
+      /there is no SecretProviderClass in <stdin>; ".*" has a keyVault field; make SecretProviderClasses of it first: akv-csi render FILE \| akv-csi mount -$/m,
+    ],
+    ['a template', 'kind: {{ .Values.kind }}\n', /<stdin>:1: this is a template, not YAML; .* \| akv-csi mount -$/m],
+    ['Markdown', '```yaml\na: [\n```\n', /<stdin>:1: this is Markdown, not YAML; /],
+  ])('says what to do with %s', async (_, text, message) => {
+    expect((await mountDirect(text)).stderr).toMatch(message);
   });
 
   it('never prints contents or credentials', async () => {
@@ -311,7 +331,7 @@ describe('akv-csi mount against a provider', () => {
     provider = await startProvider([answerWith({ db: 'x' })]);
     const io = recordedIo({ stdin: SPC });
     const options = { ...MOUNT_DEFAULTS, endpoint: provider.endpoint };
-    expect(await runMount({ file: '-', options, deps }, io)).toBe(0);
+    expect(await runMount({ files: ['-'], options, deps }, io)).toBe(0);
     expect(io.printed.stdout).toContain(`SecretProviderClass prod/web, through ${provider.endpoint} (fake v9)\n`);
     expect(provider.requests).toHaveLength(1);
   });
@@ -320,7 +340,7 @@ describe('akv-csi mount against a provider', () => {
     provider = await startProvider([{ code: status.NOT_FOUND, details: 'no secret "db"' }]);
     const io = recordedIo({ stdin: SPC });
     const options = { ...MOUNT_DEFAULTS, endpoint: provider.endpoint };
-    expect(await runMount({ file: '-', options, deps }, io)).toBe(1);
+    expect(await runMount({ files: ['-'], options, deps }, io)).toBe(1);
     expect(io.printed.stderr).toBe('error: Mount failed with NOT_FOUND (5): no secret "db"\n');
   });
 
@@ -329,7 +349,7 @@ describe('akv-csi mount against a provider', () => {
     ['an endpoint of another kind', 'https://x', 2, /endpoint "https:\/\/x" is not supported/],
   ])('says so: %s', async (_, endpoint, code, message) => {
     const io = recordedIo({ stdin: SPC });
-    expect(await runMount({ file: '-', options: { ...MOUNT_DEFAULTS, endpoint }, deps }, io)).toBe(code);
+    expect(await runMount({ files: ['-'], options: { ...MOUNT_DEFAULTS, endpoint }, deps }, io)).toBe(code);
     expect(io.printed.stderr).toMatch(message);
   });
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { FILTERS } from '../../src/spc/template-filters.ts';
-import { parseManifests } from '../../src/spc/yaml/manifests.ts';
 import { parseFirstDocument } from '../../src/spc/yaml/parse.ts';
 import { int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
 import type { Tree } from '../../src/spc/yaml/tree.ts';
+import { parseManifests } from '../support/manifests.ts';
 import { rounds } from '../support/rounds.ts';
 import { TABLE, TextMaker } from './yaml-texts.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseManifests } from '../../src/spc/yaml/manifests.ts';
 import { parseFirstDocument, parseYaml } from '../../src/spc/yaml/parse.ts';
 import { plainOf, type YamlError } from '../../src/spc/yaml/tree.ts';
+import { parseManifests } from '../support/manifests.ts';
 import { rounds } from '../support/rounds.ts';
 
 function lineAndMessage({ line, message }: YamlError) {

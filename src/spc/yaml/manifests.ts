@@ -1,11 +1,11 @@
 /**
- * Reads a file of manifests as kubectl does. Called by `check` and by the test driver. Refuses what kubectl refuses,
+ * Reads a file of manifests as kubectl does. Called by `check` and by driver/manifests.ts. Refuses what kubectl refuses,
  * such as content behind a `---`.
  */
 
 import { attempt, readerOf } from './attempt.ts';
 import type { ParsedYaml } from './parse.ts';
-import { MAX_ERRORS, readDocument } from './yaml-tree.ts';
+import { readDocument } from './yaml-tree.ts';
 
 /** One document of a file of manifests: its text, the number of its first line in the file, and what was read of it. */
 export interface ManifestPart {
@@ -16,17 +16,8 @@ export interface ManifestPart {
 
 /**
  * Reads a file of manifests as kubectl does: lines that begin with `---` divide it into parts, and only the first
- * document of each part is read.
+ * document of each part is read. Returns the documents one by one: those that can be read, and those that cannot.
  */
-export function parseManifests(file: string): ParsedYaml {
-  const read = readManifestParts(file).map((part) => part.read);
-  const errors = read.flatMap((one) => (one.ok ? [] : one.errors));
-  return errors.length > 0
-    ? { ok: false, errors: errors.slice(0, MAX_ERRORS) }
-    : { ok: true, documents: read.flatMap((one) => (one.ok ? one.documents : [])) };
-}
-
-/** Reads the documents of such a file one by one: those that can be read, and those that cannot. */
 export function readManifestParts(file: string): readonly ManifestPart[] {
   const text = file.replaceAll('\r\n', '\n').replace(/[^\n]$/, '$&\n');
   const parts: { readonly text: string; readonly line: number }[] = [];
