@@ -17,6 +17,7 @@ const PLACES = [
   ['charts/akv-csi-provider/README.md', /(\/akv-csi-provider:|newTag: )NUMBER()\b/g],
   ['deploy/provider.yaml', /(app\.kubernetes\.io\/version: ")NUMBER(")/g],
   ['deploy/provider.yaml', /(image: "akv-csi-provider:)NUMBER(")/g],
+  ['docs/check.md', /(akv-csi@)NUMBER()\b/g],
   ['docs/kubectl.md', /(akv-csi-)NUMBER(\.tgz)/g],
   ['docs/quick-start.md', /(\/akv-csi-provider:)NUMBER()\b/g],
   ['docs/quick-start.md', /(akv-csi-)NUMBER(\.tgz)/g],

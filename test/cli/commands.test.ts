@@ -84,7 +84,7 @@ describe('the error of a wrong command line', () => {
   it.each([
     [['chek'], "error: unknown command 'chek'\n(Did you mean check?)"],
     [['kubectl', 'statsu'], "error: unknown command 'statsu'\n(Did you mean status?)"],
-    [['serve', '--endpiont=x'], 'akv-csi: unknown flag --endpiont; did you mean --endpoint?'],
+    [['serve', '--endpiont=x'], 'unknown flag --endpiont; did you mean --endpoint?'],
     [['emulator', '--port', 'x'], "error: option '--port <number>' argument 'x' is invalid."],
     [['check', '/nowhere'], 'error: cannot read /nowhere: no such file or directory'],
   ])('of the program with %j is a few lines without a stack, and exit code 2', async (args, message) => {

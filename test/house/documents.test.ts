@@ -9,6 +9,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { SPAN_ATTRIBUTES, SPAN_EVENTS, SPAN_NAMES } from '../../src/base/trace.ts';
+import { checkCommand } from '../../src/cli/check.ts';
 import { SERVE_FLAGS } from '../../src/cli/serve-flag-specs.ts';
 import { serveHelp } from '../../src/cli/serve-flags.ts';
 import { WEBHOOK_FLAGS } from '../../src/cli/webhook-flags.ts';
@@ -16,6 +17,7 @@ import { OUTPUT_KINDS, traitsOf } from '../../src/pki/outputs.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
 import { STATUS_OF } from '../../src/server/status.ts';
 import { ENTRY_FIELDS } from '../../src/spc/extract.ts';
+import { DEVELOPER_LOGINS } from '../../src/spc/identities/developer.ts';
 import { KEY_VAULT_FIELDS, REFERENCE_FIELDS } from '../../src/spc/key-vault-field.ts';
 import { OBJECT_FIELDS } from '../../src/spc/object.ts';
 import { OUTPUT_FIELDS } from '../../src/spc/outputs.ts';
@@ -26,6 +28,7 @@ import { CREDENTIAL_KINDS, VAULT_FIELDS } from '../../src/spc/vault-field.ts';
 import { SAMPLERS, TRACE_VARIABLES } from '../../src/tracing/settings.ts';
 import { createWebhookMetrics } from '../../src/webhook/metrics.ts';
 import {
+  codeBlocks,
   firstColumn,
   links,
   markdownFiles,
@@ -193,6 +196,26 @@ test('identity-modes.md says of each parameter whether a pod may change it', () 
     GUARDED_NAMES.includes(name) ? 'refused' : 'allowed',
   ]);
   expect(named.toSorted()).toEqual(known.toSorted());
+});
+
+describe('check.md', () => {
+  it('lists the logins', () => {
+    const listed = firstColumn(section('docs/check.md', 'With a login of your own'));
+    expect(listed.toSorted()).toEqual(Object.keys(DEVELOPER_LOGINS).toSorted());
+  });
+
+  it('uses options of check that exist, in commands and in its table', () => {
+    const { options } = checkCommand({ directMount: () => Promise.reject(new Error('not asked for')) });
+    const blocks = [...codeBlocks(textOf('docs/check.md'), 'yaml'), ...codeBlocks(textOf('docs/check.md'), 'sh')];
+    const lines = blocks.flatMap((block) => block.split('\n')).filter((line) => /akv-csi(@\S+)? check/.test(line));
+    const used = lines.flatMap((line) =>
+      [...line.replace(/^.*?akv-csi\S* check/, '').matchAll(/--[a-z-]+/g)].map(([name]) => name),
+    );
+    expect(used.length).toBeGreaterThan(3);
+    const tabled = firstColumn(textOf('docs/check.md')).flatMap((text) => text.match(/^--[a-z-]+/)?.[0] ?? []);
+    const known = options.map(({ long }) => long);
+    expect([...used, ...tabled].filter((name) => !known.includes(name))).toEqual([]);
+  });
 });
 
 describe('README.md', () => {

@@ -20,6 +20,7 @@ const PATHS = [
   'deploy/provider.yaml',
   'charts/akv-csi-provider/Chart.yaml',
   'charts/akv-csi-provider/README.md',
+  'docs/check.md',
   'docs/kubectl.md',
   'docs/operations.md',
   'docs/quick-start.md',
