@@ -80,7 +80,7 @@ describe('image', () => {
     const actions = [...workflows.matchAll(/ uses: (.*)/g)].map(([, action]) => action);
     expect(actions.length).toBeGreaterThan(5);
     for (const action of actions) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
-    const images = [...workflows.matchAll(/ (?:image|container): (\S+)/g)].map(([, image]) => image);
+    const images = [...workflows.matchAll(/ image: ([^$\s]+)/g)].map(([, image]) => image);
     const bases = [runtime, build].map((stage) => all(stage, 'FROM')[0]?.[0]);
     for (const name of [...images, ...bases]) expect(name).toMatch(/^[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$/);
   });
