@@ -9,12 +9,12 @@ import type { Logger } from '../base/log.ts';
 import { MemoryBudget } from '../base/memory-budget.ts';
 import { Sweeper } from '../base/sweeper.ts';
 import { type Endpoint, parseEndpoint } from '../server/endpoint.ts';
-import type { CallMeter } from '../server/guard.ts';
 import { startHealthServer } from '../server/health.ts';
 import { createMetrics, startMetricsServer } from '../server/metrics.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
 import type { Tracing } from '../tracing/start.ts';
 import { tracesWanted } from '../tracing/wanted.ts';
+import { afterStart } from './after-start.ts';
 import { anonymousBytes } from './anonymous-memory.ts';
 import { inMebibytes, isLarge, isLowLimit, isNearLimit, leastLimitBytes, memoryBudgetBytes } from './budget-size.ts';
 import { catchDefects } from './defects.ts';
@@ -30,8 +30,6 @@ import { parseServeFlags, type ServeOptions, serveHelp } from './serve-flags.ts'
 import type { StopSignals } from './signals.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
 
-/** The delay before the rest of the program is loaded, so that the first answers are sent before. */
-const AFTER_MS = 200;
 /** The time that running calls have to finish after the provider is told to stop. */
 const DRAIN_MS = 20_000;
 /**
@@ -137,11 +135,11 @@ async function serve({
     const surroundings = { env, log, telemetry: metrics, clock, sweeper, memory, swept: heap.dropped, offlineCache };
     return createProvider(options, { ...surroundings, tracer: tracing?.tracer });
   });
-  const firstAnswer = afterFirstCall(heap.meter, async () => {
+  const rest = afterStart(heap.meter, async () => {
     await Promise.all([provider.warmUp(), metrics.begin()]);
     heap.begin(await fitIntoLimit(limitBytes, log));
   });
-  const meter = { ...firstAnswer.meter, socketLost: metrics.socketLost };
+  const meter = { ...rest.meter, socketLost: metrics.socketLost };
   const closers = [provider.close, async () => tracing?.close()];
   try {
     const target = () => (stopping ? 'stopping' : (server ?? 'starting'));
@@ -166,7 +164,7 @@ async function serve({
     provider.stop();
     await server.stop();
   } finally {
-    firstAnswer.cancel();
+    rest.cancel();
     heap.close();
     for (const close of closers) await close();
   }
@@ -206,21 +204,4 @@ async function fitIntoLimit(limitBytes: number, log: Logger): Promise<() => void
     );
   }
   return () => native?.trim();
-}
-
-/**
- * Returns a meter that also runs `work` once, shortly after the first call of a driver or a probe was answered.
- */
-function afterFirstCall(meter: CallMeter, work: () => Promise<void>) {
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    meter: {
-      callStarted: (method) => meter.callStarted(method),
-      callEnded(end) {
-        meter.callEnded(end);
-        timer ??= setTimeout(work, AFTER_MS);
-      },
-    } satisfies CallMeter,
-    cancel: () => clearTimeout(timer),
-  };
 }
