@@ -5,6 +5,7 @@ import { createSecretKey, randomBytes } from 'node:crypto';
 import { createHttpHeaders } from '@azure/core-rest-pipeline';
 import listener from '../../examples/broker-listener.yaml?raw';
 import bridge from '../../examples/mqtt-bridge-connector.yaml?raw';
+import { AnswerReader } from '../../src/azure/http/answer-reader.ts';
 import { retryAfter } from '../../src/azure/http/retry-after.ts';
 import { UnusableDocument } from '../../src/azure/login/jwks.ts';
 import { fetchIssuerKeys } from '../../src/azure/login/openid-documents.ts';
@@ -149,6 +150,29 @@ function driverTargets(): readonly Target[] {
         );
         return [Buffer.concat(out).toString('base64'), walk.gaveUp];
       },
+    },
+    {
+      name: 'HTTP/1.1 answer',
+      samples: [
+        'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: timeout=5\r\n\r\n{}',
+        'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nX-A: 1\r\n\r\n',
+      ].map((text) => Buffer.from(text)),
+      words: [
+        '\r\n',
+        '\r\n\r\n',
+        'HTTP/1.1 100 \r\n\r\n',
+        'Content-Length: 9',
+        'Transfer-Encoding: chunked',
+        'ffffffff',
+        '0\r\n\r\n',
+      ],
+      parse(input) {
+        const reader = new AnswerReader(1_000);
+        const half = input.length / 2;
+        const isComplete = reader.add(input.subarray(0, half)) || reader.add(input.subarray(half)) || reader.end();
+        return [isComplete, reader.head, reader.text()];
+      },
+      refusals: [Error],
     },
     {
       name: 'attributes',

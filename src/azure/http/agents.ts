@@ -11,6 +11,7 @@ import { Cache } from '../../base/cache.ts';
 import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './bounded-agents.ts';
 import { PendingConnections } from './held-back.ts';
 import { GRACE_MS, type LookupOptions, Lookups } from './lookups.ts';
+import { targetOf } from './target.ts';
 import { TunnelAgent } from './tunnel.ts';
 
 /** Connections to one host at the same time. */
@@ -119,9 +120,8 @@ export class Agents implements AgentSource {
   /** Opens a connection to a URL's host, ahead of a request, if none is in use and there is no proxy. */
   prepare(url: string): void {
     const target = new URL(url);
-    const { hostname, port } = target;
     const { agent } = this.for(target);
-    if (agent === this.#https) this.#https.prepare(hostname, port === '' ? 443 : Number(port));
+    if (agent === this.#https) this.#https.prepare(targetOf(target));
   }
 
   doubt(hostname: string, address: string | undefined): void {

@@ -10,8 +10,10 @@ import type { Duplex } from 'node:stream';
 import { Cache } from '../../base/cache.ts';
 import { inWords, type Tried } from './addresses.ts';
 import { ConnectionsAhead } from './connections-ahead.ts';
+import { DirectConnections } from './direct-connections.ts';
 import { PendingConnections } from './held-back.ts';
 import { coded } from './network-error.ts';
+import { keyOf, type Target } from './target.ts';
 
 /** Settings of agents whose connections do not hang. */
 export interface BoundedAgentOptions extends https.AgentOptions {
@@ -59,6 +61,8 @@ export class IdleConnections {
   }
 }
 
+/** How long an agent without a timeout of its own keeps idle connections. */
+const DEFAULT_IDLE_MS = 60_000;
 /** TLS sessions kept, one a host; the one not used for longest goes first. */
 const MAX_SESSIONS = 100;
 
@@ -75,20 +79,33 @@ export class BoundedHttpsAgent extends https.Agent {
   /** Connections of each host. */
   readonly #open = new Map<string, number>();
   readonly #ahead = new ConnectionsAhead({
-    connect: ({ host, port }) => this.#connect({ ...this.options, host, port, servername: host }),
+    connect: (target) => this.#connectTo(target),
     open: (target) => this.#open.get(target) ?? 0,
   });
+  /** The connections of requests that do not go through Node's HTTP. */
+  readonly direct: DirectConnections;
 
   constructor({ connectTimeoutMs, pending = new PendingConnections(), ...options }: BoundedAgentOptions) {
     // The sessions are kept here: the agent does not keep those of prepared connections.
     super({ ...options, maxCachedSessions: 0 });
     this.#timeoutMs = connectTimeoutMs;
     this.#pending = pending;
+    this.direct = new DirectConnections({
+      connect: (target) => this.#ahead.take(keyOf(target)) ?? this.#connectTo(target),
+      idle: this.#idle,
+      max: this.maxSockets,
+      idleMs: options.keepAlive === true ? (options.timeout ?? DEFAULT_IDLE_MS) : 0,
+    });
   }
 
   override createConnection(...args: Parameters<https.Agent['createConnection']>) {
     const [options] = args;
     return this.#ahead.take(`${options.host}:${options.port}`) ?? this.#connect(options);
+  }
+
+  #connectTo({ host, port }: Target): Socket {
+    const { servername = isIP(host) === 0 ? host : '' } = this.options;
+    return this.#connect({ ...this.options, host, port, servername });
   }
 
   /**
@@ -116,8 +133,8 @@ export class BoundedHttpsAgent extends https.Agent {
   }
 
   /** Opens a connection ahead of a request that will need it soon; see {@link ConnectionsAhead}. */
-  prepare(host: string, port: number): void {
-    this.#ahead.want({ host, port });
+  prepare(target: Target): void {
+    this.#ahead.want(target);
   }
 
   /**
@@ -143,6 +160,7 @@ export class BoundedHttpsAgent extends https.Agent {
   /** Closes every connection, those that wait for their first request included. */
   override destroy(): void {
     this.#ahead.close();
+    this.direct.close();
     super.destroy();
   }
 }

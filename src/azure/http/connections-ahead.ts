@@ -6,6 +6,7 @@
 
 import type { Socket } from 'node:net';
 import { nextTurn } from '../../base/turns.ts';
+import { keyOf, type Target } from './target.ts';
 
 /** Connections to one host that wait for their first request; so many idle ones are kept, too. */
 const MAX_AHEAD = 16;
@@ -13,12 +14,6 @@ const MAX_AHEAD = 16;
 const MAX_AHEAD_OF_ALL = 64;
 /** A connection that no request takes is closed after this. */
 const UNUSED_MS = 10_000;
-
-/** A host and its port. */
-export interface Target {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** Parts of {@link ConnectionsAhead}. */
 export interface AheadOptions {
@@ -122,8 +117,4 @@ export class ConnectionsAhead {
     this.#sockets.delete(key);
     this.#wanted.delete(key);
   }
-}
-
-function keyOf({ host, port }: Target): string {
-  return `${host}:${port}`;
 }

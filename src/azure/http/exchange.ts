@@ -11,8 +11,9 @@ import { type HttpHeaders, type PipelineRequest, type PipelineResponse, RestErro
 import { discard } from '../../base/discard.ts';
 import { addressesOf } from './addresses.ts';
 import { AnswerHeaders } from './answer-headers.ts';
-import { connectingOf } from './bounded-agents.ts';
+import { BoundedHttpsAgent, connectingOf } from './bounded-agents.ts';
 import { coded, type FailedPlace } from './network-error.ts';
+import { targetOf } from './target.ts';
 
 /**
  * The step that an exchange waits for: the lookup of the host, its connection, the beginning or the rest of the answer.
@@ -56,7 +57,7 @@ export function exchange(
   let wire: http.ClientRequest;
   try {
     wire = start({
-      ...targetOf(url),
+      ...optionsOf(url),
       agent,
       method,
       headers: isPlain ? listOf(url, headers) : headers.toJSON(),
@@ -117,12 +118,12 @@ export function exchange(
   };
 }
 
-function failedExchange(error: Error): Exchange {
+export function failedExchange(error: Error): Exchange {
   return { answer: Promise.reject(error), reused: () => false, address: () => undefined, cancel() {} };
 }
 
 /** Reports the stage of the connection, which may be up, or may have been begun before the request. */
-function reportStages(socket: Socket, onStage: (stage: Stage) => void): void {
+export function reportStages(socket: Socket, onStage: (stage: Stage) => void): void {
   const isUp =
     connectingOf(socket) === undefined && !('secureConnecting' in socket && socket.secureConnecting === true);
   if (isUp) {
@@ -136,15 +137,15 @@ function reportStages(socket: Socket, onStage: (stage: Stage) => void): void {
 }
 
 /** Returns the address of a connection that is up, or else the last one that was tried. */
-function addressOf(socket: Socket | null): string | undefined {
+export function addressOf(socket: Socket | null): string | undefined {
   if (socket === null) return undefined;
   return socket.remoteAddress ?? connectingOf(socket)?.tried.at(-1)?.address;
 }
 
 /** Returns the options for a URL. Node would copy each field of a URL that it is given. */
-function targetOf({ protocol, hostname, port, pathname, search }: URL): http.RequestOptions {
-  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-  return { protocol, host, port, path: pathname + search };
+function optionsOf(url: URL): http.RequestOptions {
+  const { protocol, pathname, search } = url;
+  return { protocol, ...targetOf(url), path: pathname + search };
 }
 
 /** Returns the headers as a list, which Node writes as it is: it adds no `Host`, nor the length of a body. */
@@ -182,8 +183,10 @@ function readText(
 }
 
 /** Closes the idle connections to a URL's host, by the names that Node's agents give them. */
-export function closeIdle(agent: http.Agent, { hostname, port, protocol }: URL): void {
-  const prefix = `${hostname}:${port === '' ? (protocol === 'http:' ? 80 : 443) : port}:`;
+export function closeIdle(agent: http.Agent, url: URL): void {
+  const target = targetOf(url);
+  if (agent instanceof BoundedHttpsAgent) agent.direct.closeIdle(target);
+  const prefix = `${target.host}:${target.port}:`;
   for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
     if (name.startsWith(prefix)) for (const socket of [...sockets]) socket.destroy();
   }

@@ -6,6 +6,7 @@
 
 import { isRestError } from '@azure/core-rest-pipeline';
 import { coded } from './network-error.ts';
+import { keyOf, targetOf } from './target.ts';
 
 const HELD_BACK = 'HELD_BACK';
 
@@ -22,8 +23,7 @@ export class PendingConnections {
 
   /** Gives up those to the host of a URL; their requests fail with an error that {@link isHeldBack} recognizes. */
   holdBack(url: string): void {
-    const { hostname, port } = new URL(url);
-    const host = `${hostname}:${port === '' ? 443 : port}`;
+    const host = keyOf(targetOf(new URL(url)));
     for (const { target, giveUp } of [...this.#giveUp.values()]) {
       if (target === host) giveUp(coded(HELD_BACK, 'held back'));
     }

@@ -9,6 +9,8 @@ import { silentTelemetry, type Telemetry } from '../../base/telemetry.ts';
 import type { RequestSpan, Tracer } from '../../base/trace.ts';
 import { nextTurn } from '../../base/turns.ts';
 import type { AgentSource, Route } from './agents.ts';
+import { BoundedHttpsAgent } from './bounded-agents.ts';
+import { directExchange } from './direct-exchange.ts';
 import { closeIdle, type Exchange, exchange, restError, type Stage } from './exchange.ts';
 import { coded } from './network-error.ts';
 import { HEDGE_MS, isRepeatable, SecondTries } from './second-tries.ts';
@@ -167,7 +169,10 @@ class Delivery {
     const { keptTimeoutMs, maxAnswerBytes } = this.#line;
     const number = this.#exchanges.length;
     const onStage = number === 0 ? (stage: Stage) => this.#comesTo(stage) : () => {};
-    const sent = exchange(request, { url, agent, keptTimeoutMs, maxAnswerBytes, onStage });
+    const sending = { url, keptTimeoutMs, maxAnswerBytes, onStage };
+    const isPlain = request.method === 'GET' && (request.body ?? undefined) === undefined;
+    const isDirect = isPlain && url.protocol === 'https:' && agent instanceof BoundedHttpsAgent;
+    const sent = isDirect ? directExchange(request, { ...sending, agent }) : exchange(request, { ...sending, agent });
     this.#exchanges.push(sent);
     this.#open++;
     sent.answer.then(

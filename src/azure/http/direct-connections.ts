@@ -1,0 +1,157 @@
+/**
+ * Keeps the connections to HTTPS hosts over which the provider writes its requests itself. `BoundedHttpsAgent` owns them,
+ * and `direct-exchange.ts` takes one for each request. Bounds those to each host: further requests wait.
+ */
+
+import type { Socket } from 'node:net';
+import { keyOf, type Target } from './target.ts';
+
+/** Parts and settings of {@link DirectConnections}. */
+export interface DirectOptions {
+  readonly connect: (target: Target) => Socket;
+  /** Bounds the idle connections over all hosts. */
+  readonly idle: { add(socket: Socket): void; delete(socket: Socket): void };
+  /** Connections to one host. */
+  readonly max: number;
+  /** How long an idle connection is kept, in milliseconds; 0: it is closed at once. */
+  readonly idleMs: number;
+}
+
+/** The request that a connection carries. */
+export interface Carried {
+  /** Begins to send. The connection may not be up yet. */
+  begin(connection: DirectConnection): void;
+  data(chunk: Buffer): void;
+  /** The connection has ended: by `error`, or undefined if the host closed it. */
+  closed(error: Error | undefined): void;
+}
+
+/** One connection. Its listeners are added once, and not for each request. */
+export class DirectConnection {
+  readonly socket: Socket;
+  /** True if it has carried a request before. */
+  isReused = false;
+  /** The request that it carries now. */
+  carried: Carried | undefined;
+
+  constructor(socket: Socket, onClose: () => void) {
+    this.socket = socket;
+    let cause: Error | undefined;
+    socket.setKeepAlive(true, PROBE_MS);
+    // A host that speaks without being asked is not understood.
+    socket.on('data', (chunk: Buffer) => (this.carried === undefined ? socket.destroy() : this.carried.data(chunk)));
+    socket.on('error', (error) => {
+      cause = error;
+    });
+    socket.on('end', () => socket.destroy());
+    socket.on('timeout', () => this.carried ?? socket.destroy());
+    socket.once('close', () => {
+      onClose();
+      this.carried?.closed(cause);
+    });
+  }
+}
+
+/** The connections to one host. */
+interface Host {
+  readonly all: Set<DirectConnection>;
+  /** The one used last is taken first. */
+  readonly idle: DirectConnection[];
+  /** Requests that wait for a connection. */
+  readonly waiting: Set<Carried>;
+}
+
+/** As in Node's agents. */
+const PROBE_MS = 1_000;
+
+/** Connections that carry one request after another. */
+export class DirectConnections {
+  readonly #options: DirectOptions;
+  /** By `host:port`. */
+  readonly #hosts = new Map<string, Host>();
+
+  constructor(options: DirectOptions) {
+    this.#options = options;
+  }
+
+  /** Begins a request over an idle connection, over a new one, or as soon as another request to the host has ended. */
+  take(target: Target, request: Carried): void {
+    const key = keyOf(target);
+    const host = this.#hosts.get(key) ?? { all: new Set(), idle: [], waiting: new Set() };
+    this.#hosts.set(key, host);
+    let kept = host.idle.pop();
+    // One that has just been closed leaves in a later turn.
+    while (kept?.socket.destroyed === true) kept = host.idle.pop();
+    if (kept !== undefined) this.#begin(kept, request);
+    else if (host.all.size < this.#options.max) this.#open(target, host, request);
+    else host.waiting.add(request);
+  }
+
+  /** Forgets a request that waits for a connection. */
+  leave(target: Target, request: Carried): void {
+    this.#hosts.get(keyOf(target))?.waiting.delete(request);
+  }
+
+  /**
+   * Takes a connection back after a complete answer. The host keeps it for `hostMs` milliseconds at most, if it says so.
+   */
+  keep(target: Target, connection: DirectConnection, hostMs = Number.POSITIVE_INFINITY): void {
+    const { socket } = connection;
+    connection.carried = undefined;
+    connection.isReused = true;
+    const host = this.#hosts.get(keyOf(target));
+    if (host === undefined || socket.destroyed) return;
+    const [next] = host.waiting;
+    if (next !== undefined) {
+      host.waiting.delete(next);
+      this.#begin(connection, next);
+      return;
+    }
+    const idleMs = Math.min(this.#options.idleMs, hostMs);
+    if (idleMs <= 0) {
+      socket.destroy();
+      return;
+    }
+    if (socket.timeout !== idleMs) socket.setTimeout(idleMs);
+    socket.unref();
+    host.idle.push(connection);
+    this.#options.idle.add(socket);
+  }
+
+  /** Closes the idle connections to a host. */
+  closeIdle(target: Target): void {
+    for (const { socket } of [...(this.#hosts.get(keyOf(target))?.idle ?? [])]) socket.destroy();
+  }
+
+  /** Closes every connection. Requests that wait for one fail as those whose connection is closed. */
+  close(): void {
+    for (const { all, waiting } of [...this.#hosts.values()]) {
+      const left = [...waiting];
+      waiting.clear();
+      for (const { socket } of [...all]) socket.destroy();
+      for (const request of left) request.closed(undefined);
+    }
+  }
+
+  #begin(connection: DirectConnection, request: Carried): void {
+    this.#options.idle.delete(connection.socket);
+    connection.socket.ref();
+    connection.carried = request;
+    request.begin(connection);
+  }
+
+  #open(target: Target, host: Host, request: Carried): void {
+    const connection = new DirectConnection(this.#options.connect(target), () => {
+      host.all.delete(connection);
+      const at = host.idle.indexOf(connection);
+      if (at !== -1) host.idle.splice(at, 1);
+      const [next] = host.waiting;
+      if (next !== undefined) {
+        host.waiting.delete(next);
+        this.#open(target, host, next);
+      } else if (host.all.size === 0) this.#hosts.delete(keyOf(target));
+    });
+    host.all.add(connection);
+    this.#begin(connection, request);
+  }
+}

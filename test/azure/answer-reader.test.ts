@@ -1,0 +1,169 @@
+/** Compares the reader of answers with Node's own parser of HTTP, on the same bytes. */
+import http from 'node:http';
+import { Duplex } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { AnswerHeaders } from '../../src/azure/http/answer-headers.ts';
+import { AnswerReader } from '../../src/azure/http/answer-reader.ts';
+
+const HEADERS = ['content-type', 'retry-after', 'www-authenticate', 'x-ms-request-id', 'location', 'x-a'];
+const MAX_BYTES = 1_000;
+
+interface Outcome {
+  readonly status: number | undefined;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly text: string;
+}
+
+/** What Node makes of the answer, or undefined if it refuses it. The connection ends after it. */
+function byNode(answer: string): Promise<Outcome | undefined> {
+  const connection = new Duplex({
+    read() {},
+    write(_, __, done) {
+      done();
+    },
+  });
+  return new Promise((resolve) => {
+    const request = http.get({ createConnection: () => connection }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', () => resolve(undefined));
+      response.on('end', () => {
+        const headers = pick((name) => response.headers[name] as string | undefined);
+        resolve({ status: response.statusCode, headers, text: Buffer.concat(chunks).toString() });
+      });
+    });
+    request.on('error', () => resolve(undefined));
+    // The end of an answer that ends with its connection comes after it.
+    request.on('close', () => setImmediate(() => resolve(undefined)));
+    connection.push(Buffer.from(answer, 'latin1'));
+    connection.push(null);
+  });
+}
+
+/** What the reader makes of the answer in parts of `size` bytes, or undefined if it refuses it. */
+function byReader(answer: string, size = answer.length): Outcome | undefined {
+  const reader = new AnswerReader(MAX_BYTES);
+  const bytes = Buffer.from(answer, 'latin1');
+  try {
+    let isComplete = false;
+    for (let at = 0; at < bytes.length && !isComplete; at += size)
+      isComplete = reader.add(bytes.subarray(at, at + size));
+    if (!isComplete && !reader.end()) return undefined;
+  } catch {
+    return undefined;
+  }
+  const { status, headers = {} } = reader.head ?? {};
+  const read = new AnswerHeaders(headers);
+  return { status, headers: pick((name) => read.get(name)), text: reader.text() };
+}
+
+function pick(get: (name: string) => string | undefined) {
+  return Object.fromEntries(HEADERS.map((name) => [name, get(name)]));
+}
+
+const HEAD = 'HTTP/1.1 200 OK\r\n';
+const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
+/** Answers that both understand in the same way. */
+const UNDERSTOOD = {
+  'a length': `${HEAD}Content-Length: 2\r\nContent-Type: application/json\r\n\r\n{}`,
+  'no body': `${HEAD}Content-Length: 0\r\n\r\n`,
+  'UTF-8': `${HEAD}Content-Length: 6\r\n\r\n"\xc3\xa4\xe2\x82\xac`,
+  chunks: `${CHUNKED}3\r\n{"a\r\n3;x=y\r\n":1\r\n1\r\n}\r\n0\r\n\r\n`,
+  'chunks and a trailer': `${CHUNKED}2\r\n{}\r\n0\r\nX-A: 1\r\n\r\n`,
+  'the end of the connection': `${HEAD}X-A: 1\r\n\r\n{}`,
+  'HTTP/1.0': 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}',
+  'no reason': 'HTTP/1.1 404\r\nContent-Length: 2\r\n\r\n{}',
+  'an interim answer before it': `HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${HEAD}Content-Length: 2\r\n\r\n{}`,
+  '204 with a length': 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n',
+  '304': 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n',
+  'spaces around a value': `${HEAD}X-A: \t a b \t\r\nContent-Length: 0\r\n\r\n`,
+  'an empty value': `${HEAD}X-A:\r\nContent-Length: 0\r\n\r\n`,
+  'two challenges': `HTTP/1.1 401 No\r\nWWW-Authenticate: a="b"\r\nWWW-Authenticate: c="d"\r\nContent-Length: 0\r\n\r\n`,
+  'two of a header that counts once': `HTTP/1.1 429 Wait\r\nRetry-After: 1\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n`,
+  cookies: `${HEAD}Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nContent-Length: 0\r\n\r\n`,
+  'a header of the prototype': `${HEAD}__proto__: 1\r\nX-A: 2\r\nContent-Length: 0\r\n\r\n`,
+} as const;
+/** Answers that both refuse. */
+const REFUSED = {
+  'a length and chunks': `${HEAD}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  'two lengths': `${HEAD}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}`,
+  'a length with a sign': `${HEAD}Content-Length: +2\r\n\r\n{}`,
+  'a body that is too short': `${HEAD}Content-Length: 3\r\n\r\n{}`,
+  'a chunk that is too long': `${CHUNKED}1\r\n{}\r\n0\r\n\r\n`,
+  'a chunk without a size': `${CHUNKED}x\r\n{}\r\n0\r\n\r\n`,
+  'chunks that do not end': `${CHUNKED}2\r\n{}\r\n`,
+  'a header without a colon': `${HEAD}X-A\r\n\r\n`,
+  'a name with a space': `${HEAD}X-A : 1\r\nContent-Length: 0\r\n\r\n`,
+  'a NUL in a value': `${HEAD}X-A: \0\r\nContent-Length: 0\r\n\r\n`,
+  'a bare line feed': `${HEAD}X-A: 1\nContent-Length: 0\r\n\r\n`,
+  'a bare carriage return': `${HEAD}X-A: 1\rX: 2\r\nContent-Length: 0\r\n\r\n`,
+  'no HTTP': 'SSH-2.0-OpenSSH_9.6\r\n\r\n',
+  'a status of two digits': 'HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n',
+  'a head that is too long': `${HEAD}X-A: ${'a'.repeat(17_000)}\r\nContent-Length: 0\r\n\r\n`,
+  'another protocol': 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
+  nothing: '',
+} as const;
+
+describe('an answer', () => {
+  it.each(Object.entries(UNDERSTOOD))('with %s is understood as Node does, in parts of any size', async (_, answer) => {
+    const expected = await byNode(answer);
+    expect(expected).toBeDefined();
+    for (const size of [answer.length, 1, 2, 3, 7]) expect(byReader(answer, size)).toEqual(expected);
+  });
+
+  it.each(Object.entries(REFUSED))('with %s is refused, as Node does, in parts of any size', async (_, answer) => {
+    expect(await byNode(answer)).toBeUndefined();
+    for (const size of [answer.length, 1, 7]) expect(byReader(answer, size)).toBeUndefined();
+  });
+
+  it('that is changed in one place is never understood in another way than Node does', async () => {
+    const samples = [UNDERSTOOD['a length'], UNDERSTOOD.chunks, UNDERSTOOD['two challenges']];
+    const words = ['', '\r', '\n', '\0', ' ', ':', '0', '9', 'f', '\x80', '\r\n', '-', ','];
+    const differs: unknown[] = [];
+    let understood = 0;
+    for (const sample of samples) {
+      for (let at = 0; at < sample.length; at++) {
+        const word = words[at % words.length] ?? '';
+        for (const answer of [
+          sample.slice(0, at) + word + sample.slice(at + 1),
+          sample.slice(0, at) + word + sample.slice(at),
+        ]) {
+          const ours = byReader(answer);
+          if (ours === undefined) continue;
+          understood++;
+          const theirs = await byNode(answer);
+          if (JSON.stringify(ours) !== JSON.stringify(theirs)) differs.push([answer, ours, theirs]);
+        }
+      }
+    }
+    expect(differs).toEqual([]);
+    expect(understood).toBeGreaterThan(100);
+  });
+
+  it('whose body is too large is refused before it has arrived', () => {
+    const code = (answer: string) => {
+      try {
+        new AnswerReader(MAX_BYTES).add(Buffer.from(answer));
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code;
+      }
+      return undefined;
+    };
+    const large = 'a'.repeat(MAX_BYTES + 1);
+    expect(code(`${HEAD}Content-Length: 5000\r\n\r\n${large}`)).toBe('LARGE_ANSWER');
+    expect(code(`${CHUNKED}1000\r\n${large}`)).toBe('LARGE_ANSWER');
+    expect(code(`${CHUNKED}${large}${large}`)).toBe('HPE_INVALID_CHUNK_SIZE');
+    expect(code(`${HEAD}\r\n${large}`)).toBe('LARGE_ANSWER');
+  });
+
+  it.each([
+    ['HTTP/1.1', '', true],
+    ['HTTP/1.1', 'Connection: close\r\n', false],
+    ['HTTP/1.0', '', false],
+    ['HTTP/1.0', 'Connection: Keep-Alive\r\n', true],
+  ])('of %s with "%s" keeps its connection open: %s', (version, header, expected) => {
+    const reader = new AnswerReader(MAX_BYTES);
+    expect(reader.add(Buffer.from(`${version} 200 OK\r\n${header}Content-Length: 0\r\n\r\n`))).toBe(true);
+    expect(reader.keepsOpen).toBe(expected);
+  });
+});
