@@ -47,6 +47,23 @@ describe('a value that is not served', () => {
     expect(whyNot()).toContain('read at 2026-11-29T09:51Z');
   });
 
+  it('is the latest of several versions, or an earlier one: each has the date of its own reading', () => {
+    const { clock, keep, known, whyNot } = memory();
+    for (const version of ['', '0123', '']) {
+      keep({ version });
+      clock.time += 60_000;
+    }
+    expect([whyNot({ version: '' }, 1), whyNot({ version: '0123' }, 1)]).toEqual([
+      expect.stringContaining('read at 2026-11-29T10:23Z'),
+      expect.stringContaining('read at 2026-11-29T10:22Z'),
+    ]);
+    known.erase({ ...REQUEST, version: '' });
+    expect([whyNot({ version: '' }, 1), whyNot({ version: '0123' }, 1)]).toEqual([
+      NONE,
+      expect.stringContaining('read at 2026-11-29T10:22Z'),
+    ]);
+  });
+
   it.each<[string, string, string, string]>([
     ['the current one', '', '0123', 'the current version'],
     ['a named one', '0123', '', 'version 0123'],

@@ -31,7 +31,7 @@ export interface AgeLimits {
 /** The values that there were. */
 export class KnownTraces {
   readonly #clock: Clock;
-  /** By request, and by request without its version. */
+  /** The latest one of each object, by request without its version, and earlier ones of other versions, by request. */
   readonly #traces = new Cache<Trace>({ entries: MAX_TRACES });
 
   constructor(clock: Clock) {
@@ -42,21 +42,23 @@ export class KnownTraces {
   add(request: KnownRequest, readAt: SteadyTime): void {
     const date = this.#clock.wall() - msSince(this.#clock, readAt);
     const { principal: owner, version } = request;
-    for (const key of [keyOf(request, version), keyOf(request)]) {
-      this.#traces.set(key, { readAt, date, version }, { owner });
+    const latest = this.#latest(request);
+    if (latest !== undefined && latest.version !== version) {
+      this.#traces.set(keyOf(request, latest.version), latest, { owner });
     }
+    this.#traces.set(keyOf(request), { readAt, date, version }, { owner });
   }
 
   /** Forgets the value of a request that the vault refused. */
   erase(request: KnownRequest): void {
     this.#traces.delete(keyOf(request, request.version));
-    if (this.#traces.peek(keyOf(request))?.version === request.version) this.#traces.delete(keyOf(request));
+    if (this.#latest(request)?.version === request.version) this.#traces.delete(keyOf(request));
   }
 
   /** Returns why no last known value is served for a request, in words that follow an error. */
   whyNot(request: KnownRequest, { maxStaleMs, maxAgeMs }: AgeLimits): string {
-    const own = this.#traces.peek(keyOf(request, request.version));
-    const other = this.#traces.peek(keyOf(request));
+    const other = this.#latest(request);
+    const own = other?.version === request.version ? other : this.#traces.peek(keyOf(request, request.version));
     if (own === undefined) {
       if (other === undefined) return 'this node has no last known value of it for this identity';
       const which = other.version === '' ? 'the current version' : `version ${other.version}`;
@@ -70,6 +72,10 @@ export class KnownTraces {
     }
     if (ageMs >= maxAgeMs) return `${value}, which is longer ago than maxAge (${goDuration(maxAgeMs)}) allows`;
     return `${value}, and is no longer kept, since it is too large or there are too many`;
+  }
+
+  #latest(request: KnownRequest): Trace | undefined {
+    return this.#traces.peek(keyOf(request));
   }
 }
 
