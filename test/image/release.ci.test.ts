@@ -34,7 +34,7 @@ const REPLACED = {
   helm: 'case "$1" in push) set -- "$@" --plain-http ;; esac; PATH=$REAL exec helm "$@"',
   npm: `case "$1" in
   ci) exit ;;
-  publish) PATH=$REAL exec npm publish "$2" --dry-run >>"$CALLS" 2>&1 ;;
+  publish) PATH=$REAL exec npm publish "$2" --dry-run --loglevel=notice >>"$CALLS" 2>&1 ;;
 esac
 PATH=$REAL exec npm "$@"`,
 };
