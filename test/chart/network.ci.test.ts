@@ -35,6 +35,7 @@ describe.skipIf(helm === undefined)("chart, with or without the node's network",
     ['another number', { maxUnavailable: '10%' }, { maxUnavailable: '10%' }],
     ['a surge alone, which Kubernetes refuses', { maxSurge: '2' }, { maxSurge: 2, maxUnavailable: 0 }],
     ['no surge', { maxSurge: 0, maxUnavailable: 1 }, { maxSurge: 0, maxUnavailable: 1 }],
+    ['no surge alone, as text', { maxSurge: '0' }, { maxSurge: 0 }],
   ])('takes the update strategy of the values: %s', (_name, rollingUpdate, expected) => {
     const linux = { hostNetwork: false, updateStrategy: { rollingUpdate } };
     expect(strategy({ linux })).toEqual({ type: 'RollingUpdate', rollingUpdate: expected });
@@ -132,10 +133,12 @@ describe.skipIf(helm === undefined)('the NetworkPolicy of the chart', () => {
       {
         env: [
           { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://otel:4318' },
+          { name: 'https_proxy', value: 'proxy:3128' },
+          { name: 'ALL_PROXY', value: 'http://proxy:3129' },
           { name: 'A', value: 'http://a:1' },
         ],
       },
-      [[53, 53, 5353, 5353], [443, 6443, 4318], [80]],
+      [[53, 53, 5353, 5353], [443, 6443, 4318, 3128, 3129], [80]],
     ],
     [
       'a token proxy',

@@ -12,6 +12,7 @@ import {
   withImage,
 } from './helm.ts';
 import { officialReleases, officialValues } from './official-values.ts';
+import { settings } from './settings.ts';
 
 const helm = findHelm();
 const OFFICIAL = 'mcr.microsoft.com/oss/v2/azure/secrets-store/provider-azure';
@@ -225,6 +226,26 @@ describe.skipIf(helm === undefined)('chart', () => {
     ],
     ['no name server', { linux: { dnsPolicy: 'None' } }, /dnsPolicy: None needs linux\.dnsConfig\.nameservers/],
     ['the probed port twice', { extraArgs: ['--healthz-port=1'] }, /--healthz-port .* set linux\.healthzPort instead/],
+    [
+      'an identity mode that is none',
+      { identityModes: ['workload-identity', 'managed'] },
+      /identityModes: the item "managed" is not service-principal, .* or identity-binding/,
+    ],
+    [
+      'a flag on which the network depends',
+      { extraArgs: ['--identity-modes=pod-identity'] },
+      /--identity-modes .* set identityModes instead/,
+    ],
+    ['a port that needs a capability', { linux: { healthzPort: 80 } }, /healthzPort: "80" is not .* from 1024/],
+    ['a name that Kubernetes refuses', { nameOverride: 'a/b' }, /nameOverride: "a\/b" is not a name of lower-case/],
+    [
+      "a label by which the chart's objects select the pods",
+      {
+        linux: { podLabels: { 'app.kubernetes.io/instance': 'x' } },
+        monitoring: { podMonitor: { enabled: true } },
+      },
+      /linux\.podLabels: .* select the pods by "app\.kubernetes\.io\/instance"; remove the label/,
+    ],
     ['a volume that is there', { linux: { volumes: [{ name: 'providers' }] } }, /"providers" is the name of a volume/],
     ['a number for a variable', { env: [{ name: 'A', value: 5 }] }, /env: the value of "A" is not text.*quotes/],
     ['a duration without unit', { cacheTTL: '30' }, /cacheTTL: "30" is not a duration with its unit/],
@@ -236,7 +257,7 @@ describe.skipIf(helm === undefined)('chart', () => {
       { linux: { healthzPort: 'http' } },
       /linux\.healthzPort: "http" is not a whole number from 1/,
     ],
-    ['a port out of range', { metricsAddr: '65536' }, /metricsAddr: "65536" is not a whole number from 1 to 65535/],
+    ['a port out of range', { metricsAddr: '65536' }, /metricsAddr: "65536" is not a whole number from 1024 to 65535/],
     [
       'a number for a tag',
       { linux: { image: { tag: 1.1 } } },
@@ -254,10 +275,22 @@ describe.skipIf(helm === undefined)('chart', () => {
     ],
     ['a list for a map', { linux: { resources: [] } }, /linux\.resources: the value is not a map/],
     ['names in place of maps', { imagePullSecrets: ['a'] }, /imagePullSecrets: the value is not a list of maps/],
-    ['a value without its flag', { extraArgs: ['-v', '5'] }, /extraArgs: the value is not a list in which each item/],
+    ['a value without its flag', { extraArgs: ['-v', '5'] }, /extraArgs: the item "5" is not one flag with its value/],
   ])('refuses %s with a message', (_name, values, message) => {
     expect(refusal(withImage(values))).toMatch(message);
   });
+
+  test.each(Object.entries(settings.values).filter(([, { within }]) => within !== undefined))(
+    'leaves out the parts of %s that are null, and refuses those of another kind',
+    (path, { within = {} }) => {
+      const given = (part: unknown) => {
+        const parts: Tree = Object.fromEntries(Object.keys(within).map((name) => [name, part]));
+        return path.split('.').reduceRight<Tree>((inner, name) => ({ [name]: inner }), parts);
+      };
+      expect([...render(given(null))]).toEqual([...render()]);
+      expect(refusal(withImage(given(1)))).toContain(`${path}: the value is not a map in which `);
+    },
+  );
 
   test('names every mistake at once', () => {
     const told = refusal({ windows: { enabled: true }, enableArcExtension: true, metricsAddr: '8989' });

@@ -10,6 +10,8 @@ export interface Rule {
   readonly default: unknown;
   readonly pattern?: string;
   readonly oneOf?: readonly string[];
+  /** The kinds of the parts of a map that the templates read, as Go names them. */
+  readonly within?: Readonly<Record<string, string>>;
 }
 
 /** The values by their path, and the maps that have no other names. */

@@ -53,7 +53,7 @@
 {{- define "akv.checkPod" -}}
 {{- $wrong := list -}}
 {{- $linux := .linux -}}
-{{- $surge := dig "rollingUpdate" "maxSurge" 0 $linux.updateStrategy | toString -}}
+{{- $surge := dig "rollingUpdate" "maxSurge" 0 $linux.updateStrategy | default 0 | toString -}}
 {{- if and $linux.hostNetwork (not (has $surge (list "0" "0%"))) -}}
 {{- $wrong = append $wrong "linux.updateStrategy.rollingUpdate.maxSurge: old and new pod cannot share the node's ports; set linux.hostNetwork to false, or identityModes to the modes that you use" -}}
 {{- end -}}
@@ -92,10 +92,15 @@
   {{- $wrong = append $wrong (printf "linux.%s: %q must be %q; %s" (ternary "podLabels" "nodeSelector" (eq $name "app")) $name $only $why) -}}
   {{- end -}}
 {{- end -}}
-{{- range $flag, $value := dict "endpoint" "providerName" "healthz-host" "linux.hostNetwork" "healthz-port" "linux.healthzPort" "healthz-path" "linux.healthzPath" "prometheus-port" "metricsAddr" "offline-cache-dir" "offlineCache.directory" "offline-cache-key-file" "offlineCache.keySecret" -}}
+{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
+  {{- if and (index $linux.podLabels $label) (or $.networkPolicy.enabled $.monitoring.podMonitor.enabled $.monitoring.serviceMonitor.enabled) -}}
+  {{- $wrong = append $wrong (printf "linux.podLabels: networkPolicy and the monitors select the pods by %q; remove the label, or disable them" $label) -}}
+  {{- end -}}
+{{- end -}}
+{{- range $flag, $value := dict "endpoint" "providerName" "healthz-host" "linux.hostNetwork" "healthz-port" "linux.healthzPort" "healthz-path" "linux.healthzPath" "prometheus-port" "metricsAddr" "offline-cache-dir" "offlineCache.directory" "offline-cache-key-file" "offlineCache.keySecret" "identity-modes" "identityModes" "allow-volume-attributes" "allowVolumeAttributes" "service-account-lookup" "serviceAccountLookup" -}}
   {{- range $arg := $.extraArgs -}}
     {{- if regexMatch (printf "^--?%s(=|$)" $flag) $arg -}}
-    {{- $wrong = append $wrong (printf "extraArgs: --%s must agree with the pod's ports, probes and volumes; set %s instead" $flag $value) -}}
+    {{- $wrong = append $wrong (printf "extraArgs: --%s must agree with the pod's network, permissions, ports, probes and volumes; set %s instead" $flag $value) -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}

@@ -188,7 +188,7 @@ process writes, nor Kubernetes before 1.22. Arguments: the settings and the root
 {{- $canSurge := and (not $linux.hostNetwork) (not .settings.offlineCache.directory) (semverCompare ">=1.22.0-0" .root.Capabilities.KubeVersion.Version) -}}
 {{- if not $given -}}
 {{- $numbers = ternary (dict "maxSurge" 1 "maxUnavailable" 0) (dict "maxUnavailable" 1) $canSurge -}}
-{{- else if and $given.maxSurge (not (hasKey $given "maxUnavailable")) -}}
+{{- else if and (not (has (toString $given.maxSurge) (list "0" "0%" "<nil>"))) (not (hasKey $given "maxUnavailable")) -}}
 {{- $_ := set $numbers "maxUnavailable" 0 -}}
 {{- end -}}
 {{- $strategy = dict "type" "RollingUpdate" "rollingUpdate" $numbers -}}
@@ -216,7 +216,7 @@ relabelings:
 {{- $ports := list 443 6443 -}}
 {{- $urls := list .tokenProxyURL .proxy.httpsProxy .proxy.httpProxy -}}
 {{- range .env -}}
-  {{- if regexMatch "^(HTTPS?_PROXY|OTEL_EXPORTER_OTLP(_TRACES)?_ENDPOINT)$" .name -}}{{- $urls = append $urls .value -}}{{- end -}}
+  {{- if regexMatch "^((?i:(https?|all)_proxy)|OTEL_EXPORTER_OTLP(_TRACES)?_ENDPOINT)$" .name -}}{{- $urls = append $urls .value -}}{{- end -}}
 {{- end -}}
 {{- range $urls -}}
   {{- if . -}}

@@ -44,6 +44,7 @@ linux.hostNetwork is true or false. Fails with one message that lists all mistak
 {{- end -}}
 {{- $type := $rule.type -}}
 {{- $wanted := "" -}}
+{{- $shown := "" -}}
 {{- if or (not (kindIs "map" $section)) (not $section) -}}
   {{- $value = $rule.default -}}
 {{- else if kindIs "invalid" $value -}}
@@ -76,7 +77,9 @@ linux.hostNetwork is true or false. Fails with one message that lists all mistak
   {{- else -}}
     {{- range $value -}}
       {{- if not (kindIs "string" .) -}}{{- $wanted = "a list of texts; write each in quotes" -}}
-      {{- else if not (regexMatch $rule.pattern .) -}}{{- $wanted = printf "a list in which each item is %s" $rule.rule -}}
+      {{- else if and (not $wanted) (not (regexMatch $rule.pattern .)) -}}
+        {{- $wanted = $rule.rule -}}
+        {{- $shown = trunc 60 . | quote | printf "the item %s" -}}
       {{- end -}}
     {{- end -}}
   {{- end -}}
@@ -89,7 +92,17 @@ linux.hostNetwork is true or false. Fails with one message that lists all mistak
       {{- end -}}
     {{- end -}}
   {{- end -}}
-{{- else if and (eq $type "map") (not (kindIs "map" $value)) -}}{{- $wanted = "a map" -}}
+{{- else if eq $type "map" -}}
+  {{- if not (kindIs "map" $value) -}}{{- $wanted = "a map" -}}
+  {{- else -}}
+    {{- range $name, $kind := $rule.within -}}
+      {{- $part := index $value $name -}}
+      {{- if kindIs "invalid" $part -}}{{- $value = omit $value $name -}}
+      {{- else if not (kindIs $kind $part) -}}
+        {{- $wanted = printf "a map in which %s is a %s" $name (get (dict "slice" "list" "string" "text") $kind | default $kind) -}}
+      {{- end -}}
+    {{- end -}}
+  {{- end -}}
 {{- else if eq $type "list" -}}
   {{- if not (kindIs "slice" $value) -}}{{- $wanted = "a list of maps" -}}
   {{- else -}}
@@ -97,8 +110,10 @@ linux.hostNetwork is true or false. Fails with one message that lists all mistak
   {{- end -}}
 {{- end -}}
 {{- if $wanted -}}
-  {{- $shown := "the value" -}}
-  {{- if not (or (kindIs "map" $value) (kindIs "slice" $value)) -}}{{- $shown = toString $value | trunc 60 | quote -}}{{- end -}}
+  {{- if not $shown -}}
+    {{- $shown = "the value" -}}
+    {{- if not (or (kindIs "map" $value) (kindIs "slice" $value)) -}}{{- $shown = toString $value | trunc 60 | quote -}}{{- end -}}
+  {{- end -}}
   {{- dict "value" $rule.default "wrong" (printf "%s: %s is not %s" .path $shown $wanted) | toJson -}}
 {{- else -}}
   {{- dict "value" $value | toJson -}}
