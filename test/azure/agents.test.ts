@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Agents } from '../../src/azure/http/agents.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Agents, proxyFor } from '../../src/azure/http/agents.ts';
 
 const NAMES = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'ALL_PROXY', 'all_proxy'];
 const before = new Map(NAMES.map((name) => [name, process.env[name]]));
@@ -52,6 +52,19 @@ describe('the proxy of the environment', () => {
     ['azure.com, example.com', true],
   ])('with NO_PROXY=%s, for https://kv.vault.azure.net: %s', (noProxy, expected) => {
     expect(proxied('https://kv.vault.azure.net/', noProxy)).toBe(expected);
+  });
+
+  it.each([
+    ['proxy.example:3128', 'http://proxy.example:3128'],
+    ['user:word@proxy.example', 'http://user:word@proxy.example'],
+    ['http://proxy.example:3128', 'http://proxy.example:3128'],
+    ['https://proxy.example', 'https://proxy.example'],
+  ])('has TLS only if it says https: %s', (named, expected) => {
+    for (const name of ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']) {
+      vi.stubEnv(name, named);
+      expect(proxyFor('kv.vault.azure.net', 'https://kv.vault.azure.net/')).toBe(expected);
+      vi.unstubAllEnvs();
+    }
   });
 
   it('is not there: one agent, bounded, for all hosts', () => {

@@ -177,13 +177,19 @@ export class Agents implements AgentSource {
   }
 }
 
-/** Returns the proxy of the environment; a name in `NO_PROXY` includes its subdomains, as in Go. */
-function proxyFor(hostname: string, url: string): string {
+/**
+ * Returns the proxy of the environment. As in Go, a name in `NO_PROXY` includes its subdomains, and a proxy without a
+ * scheme is one without TLS. Empty: none. Tests call it too.
+ */
+export function proxyFor(hostname: string, url: string): string {
   if (NEVER_PROXIED.test(hostname)) return '';
   const proxy = getProxyForUrl(url);
   const labels = hostname.split('.');
   const excepted = labels.some(
     (_, index) => index > 0 && getProxyForUrl(`https://${labels.slice(index).join('.')}/`) === '',
   );
-  return excepted ? '' : proxy;
+  if (excepted || proxy === '') return '';
+  const { env } = process;
+  const named = env.https_proxy || env.HTTPS_PROXY || env.all_proxy || env.ALL_PROXY;
+  return named === undefined || named.includes('://') ? proxy : `http://${named}`;
 }
