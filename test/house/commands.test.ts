@@ -44,3 +44,9 @@ it('have options that the program has', async () => {
     for (const flag of flags) expect(known, `akv-csi ${name} ${flag}`).toContain(flag);
   }
 });
+
+it('keep the other credentials of an application', () => {
+  const resets = pages.flatMap((page) => textOf(page).match(/az ad app credential reset[^`\n]*/g) ?? []);
+  expect(resets.length).toBeGreaterThan(0);
+  for (const command of resets) expect(command).toContain('--append');
+});
