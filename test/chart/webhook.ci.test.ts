@@ -229,6 +229,11 @@ describe.skipIf(helm === undefined)('the webhook of the chart', () => {
       { certificate: CERTIFICATE, validation: { enabled: false }, mutation: { enabled: false } },
       /both validation\.enabled and mutation\.enabled are false/,
     ],
+    [
+      'root, which runAsNonRoot of the defaults excludes',
+      { certificate: CERTIFICATE, podSecurityContext: { runAsUser: 0 } },
+      /podSecurityContext\.runAsUser: the kubelet does not start root/,
+    ],
     ['equal ports', { certificate: CERTIFICATE, metricsPort: 8443 }, /must be different ports/],
     [
       'a port as an argument',

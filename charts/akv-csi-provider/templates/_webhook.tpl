@@ -142,6 +142,11 @@ namespaceSelector:
 {{- if ne 3 (list (int $webhook.port) (int $webhook.healthzPort) (int $webhook.metricsPort) | uniq | len) -}}
 {{- $wrong = append $wrong "webhook.port, webhook.healthzPort and webhook.metricsPort must be different ports" -}}
 {{- end -}}
+{{- with $webhook.podSecurityContext -}}
+  {{- if and .runAsNonRoot (eq (toString .runAsUser) "0") -}}
+  {{- $wrong = append $wrong "webhook.podSecurityContext.runAsUser: the kubelet does not start root with runAsNonRoot; the webhook needs no root, so remove runAsUser" -}}
+  {{- end -}}
+{{- end -}}
 {{- range $flag, $value := dict "port" "webhook.port" "healthz-port" "webhook.healthzPort" "prometheus-port" "webhook.metricsPort" "cert-dir" "webhook.certificate" "ca-dir" "webhook.certificate" -}}
   {{- range $arg := $webhook.extraArgs -}}
     {{- if regexMatch (printf "^--?%s(=|$)" $flag) $arg -}}
