@@ -27,7 +27,7 @@ export type SpanName = (typeof SPAN_NAMES)[number];
 export const SPAN_ATTRIBUTES = [
   'rpc.system.name',
   'rpc.method',
-  'rpc.status_code',
+  'rpc.response.status_code',
   'error.type',
   'k8s.namespace.name',
   'k8s.pod.name',

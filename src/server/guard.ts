@@ -9,6 +9,7 @@
  */
 
 import {
+  type Metadata,
   ResponderBuilder,
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
@@ -44,6 +45,8 @@ export interface CallGuard {
   inFlight(): number;
   /** Resolves when {@link CallGuard.inFlight} is 0. */
   idle(): Promise<void>;
+  /** The code with which the call of these headers ended; undefined while it is open. */
+  codeOf(headers: Metadata): status | undefined;
   /** Ends every open call with UNKNOWN and this message, also those whose request is incomplete. */
   endAll(message: string): void;
 }
@@ -52,17 +55,20 @@ interface OpenCall {
   readonly method: string;
   readonly startedAt: number;
   running: boolean;
+  headers: Metadata | undefined;
   end(status: CallStatus): void;
 }
 
 /** Guards calls, and reports each to `meter` and at debug level to `log`. */
 export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
   const open = new Set<OpenCall>();
+  const codes = new WeakMap<Metadata, status>();
   let waiting: (() => void)[] = [];
   let inFlight = 0;
 
   const ended = (call: OpenCall, code: status, errorCode: string) => {
     if (!open.delete(call)) return;
+    if (call.headers !== undefined) codes.set(call.headers, code);
     if (call.running) inFlight--;
     const end = {
       method: call.method,
@@ -82,6 +88,7 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
       method: path,
       startedAt: performance.now(),
       running: false,
+      headers: undefined,
       end: takeOver(inner, log, (sent) => {
         ended(call, sent.code, String(sent.metadata?.get(ERROR_CODE_TRAILER)[0] ?? ''));
       }),
@@ -90,6 +97,7 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
       // A call that was cancelled before has no metadata, and grpc-js never reports its end.
       .withOnReceiveMetadata((metadata, next) => {
         open.add(call);
+        call.headers = metadata;
         meter.callStarted(path);
         next(metadata);
       })
@@ -109,6 +117,7 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
     interceptor,
     inFlight: () => inFlight,
     idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    codeOf: (headers) => codes.get(headers),
     endAll(message) {
       for (const call of [...open]) call.end({ code: status.UNKNOWN, details: message, metadata: null });
     },

@@ -95,7 +95,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   surviveLostStreams(server, log);
   const instance = randomUUID();
-  addServices(server, { ...options, instance });
+  addServices(server, { ...options, instance, codeOf: guard.codeOf });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const limit = new ConnectionLimit(MAX_CONNECTIONS, 'refuseNewest');
   const budget = new RequestBudget(Math.min(MAX_UNFINISHED_BYTES, memory.figures.limit / 2), memory);

@@ -44,6 +44,8 @@ export interface ServiceOptions {
   readonly log: Logger;
   /** Makes a span of each Mount. Default: there is none. */
   readonly tracer?: Tracer | undefined;
+  /** See `CallGuard`. */
+  readonly codeOf: (headers: Metadata) => status | undefined;
 }
 
 /** `Mount` as this server encodes it: an answer is encoded once, and then its files are discarded. */
@@ -68,7 +70,14 @@ const UNCHARGED: AnswerMemory = { bytes: 0, release() {} };
 /** The time that an answer may take to reach its connection. Then others follow; its memory stays charged. */
 const TURN_MS = 1000;
 
-function providerService({ mount, version, instance, log, tracer }: ServiceOptions): UntypedServiceImplementation {
+function providerService({
+  mount,
+  version,
+  instance,
+  log,
+  tracer,
+  codeOf,
+}: ServiceOptions): UntypedServiceImplementation {
   const answer: VersionResponse = {
     version: CONTRACT_VERSION,
     runtimeName: RUNTIME_NAME,
@@ -87,12 +96,13 @@ function providerService({ mount, version, instance, log, tracer }: ServiceOptio
       runMount(mount, call, span)
         .then(
           ({ response, note, memory }) =>
-            sendInTurn(turns, { call, memory, span, send: () => respond(null, response, trailerOf(note)) }),
+            sendInTurn(turns, { call, memory, span, codeOf, send: () => respond(null, response, trailerOf(note)) }),
           (thrown: unknown) => {
             const error = thrown instanceof ProviderError ? thrown : defectError(thrown, log);
             const refusal = statusOf(error);
-            endMount(span, refusal.code, error);
             respond(refusal);
+            // A caller that has left gets no status.
+            endMount(span, codeOf(call.metadata) ?? refusal.code, error);
           },
         )
         .catch((thrown: unknown) => log.error('Cannot answer a Mount', { error: messageOf(thrown) }));
@@ -132,7 +142,7 @@ function trailerOf(note: string | undefined): Metadata | undefined {
   return trailer;
 }
 
-interface Sending {
+interface Sending extends Pick<ServiceOptions, 'codeOf'> {
   readonly call: ServerUnaryCall<MountRequest, MountResponse>;
   readonly memory: AnswerMemory;
   readonly span: Span | undefined;
@@ -140,14 +150,19 @@ interface Sending {
 }
 
 /** Sends an answer in its turn. When the connection has all of it, the next one follows, and its memory is given back. */
-async function sendInTurn(turns: AnswerTurns, { call, memory, span, send }: Sending): Promise<void> {
+async function sendInTurn(turns: AnswerTurns, { call, memory, span, codeOf, send }: Sending): Promise<void> {
   const sending = span?.start('answer');
+  const endAnswer = () => {
+    const code = codeOf(call.metadata) ?? status.CANCELLED;
+    const error = code === status.OK ? undefined : UNSENT;
+    sending?.end(error);
+    endMount(span, code, error);
+  };
   const leave = await turns.enter(memory.bytes);
   if (call.cancelled) {
     leave();
     memory.release();
-    sending?.end(CANCELLED);
-    endMount(span, status.CANCELLED, CANCELLED);
+    endAnswer();
     return;
   }
   const timer = setTimeout(leave, TURN_MS);
@@ -156,17 +171,16 @@ async function sendInTurn(turns: AnswerTurns, { call, memory, span, send }: Send
     clearTimeout(timer);
     leave();
     memory.release();
-    sending?.end();
-    endMount(span, status.OK);
+    endAnswer();
   });
   send();
 }
 
-const CANCELLED = new ProviderError('ERR_CANCELLED', 'The caller left before the answer was sent');
+const UNSENT = new ProviderError('ERR_CANCELLED', 'The call ended before its answer was sent');
 
 /** Ends the span of a Mount with the code of its status. */
 function endMount(span: Span | undefined, code: status, error?: ProviderError): void {
-  span?.set({ 'rpc.status_code': status[code] });
+  span?.set({ 'rpc.response.status_code': status[code] });
   span?.end(error);
 }
 

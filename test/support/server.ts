@@ -16,6 +16,7 @@ import {
 import { onTestFinished } from 'vitest';
 import { type Logger, silentLogger } from '../../src/base/log.ts';
 import type { MemoryBudget } from '../../src/base/memory-budget.ts';
+import type { Tracer } from '../../src/base/trace.ts';
 import type { MountHandler } from '../../src/mount/handler.ts';
 import type { CallMeter } from '../../src/server/guard.ts';
 import { type RunningServer, startServer } from '../../src/server/server.ts';
@@ -49,6 +50,7 @@ export async function testServer(
     meter?: CallMeter;
     path?: string;
     memory?: MemoryBudget;
+    tracer?: Tracer;
   } = {},
 ): Promise<TestServer> {
   const path = options.path ?? join(temporaryDirectory(), 'azure.sock');
@@ -59,6 +61,7 @@ export async function testServer(
     log: options.log ?? silentLogger,
     meter: options.meter ?? silentMeter,
     drainMs: options.drainMs ?? 0,
+    tracer: options.tracer,
     ...(options.memory === undefined ? {} : { memory: options.memory }),
   });
   onTestFinished(() => server.stop());

@@ -64,7 +64,7 @@ describe('serve with an endpoint of OTLP', () => {
     expect(mount?.attributes).toEqual({
       'rpc.system.name': 'grpc',
       'rpc.method': 'v1alpha1.CSIDriverProvider/Mount',
-      'rpc.status_code': 'OK',
+      'rpc.response.status_code': 'OK',
       'k8s.namespace.name': POD.namespace,
       'k8s.pod.name': POD.name,
       'k8s.pod.uid': POD.uid,
@@ -105,7 +105,11 @@ describe('serve with an endpoint of OTLP', () => {
     const mounts = spans.filter(({ kind }) => kind === 2);
     expect(good).toHaveProperty('files');
     expect(
-      mounts.map(({ attributes, status }) => [attributes['rpc.status_code'], attributes['error.type'], status]),
+      mounts.map(({ attributes, status }) => [
+        attributes['rpc.response.status_code'],
+        attributes['error.type'],
+        status,
+      ]),
     ).toEqual([
       ['OK', undefined, 0],
       ['FAILED_PRECONDITION', 'ERR_DISABLED', 2],
