@@ -6,7 +6,7 @@
 import { hostname } from 'node:os';
 import { Agents } from '../azure/http/agents.ts';
 import { readRegularFile, realPathOf, UnreadableFile } from '../azure/http/regular-file.ts';
-import { readTrust } from '../azure/http/trust.ts';
+import { isCertificate, readTrust } from '../azure/http/trust.ts';
 import { ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { readTraceSettings, type TraceSettings } from '../tracing/settings.ts';
@@ -35,7 +35,8 @@ export async function openTracing({ env, log, objectNames }: TracingParts): Prom
   });
   if (settings === undefined) return undefined;
   const trust = await readTrust({
-    certFile: env.SSL_CERT_FILE,
+    // Node itself trusts NODE_EXTRA_CA_CERTS, until it is given other authorities.
+    certFile: env.SSL_CERT_FILE || (settings.caFile === '' ? undefined : env.NODE_EXTRA_CA_CERTS),
     certDir: env.SSL_CERT_DIR,
     extraCaFile: env.NODE_EXTRA_CA_CERTS,
   });
@@ -44,17 +45,16 @@ export async function openTracing({ env, log, objectNames }: TracingParts): Prom
   return startTracing(settings, { agent: agents.for(settings.endpoint).agent, log, version: VERSION, objectNames });
 }
 
-async function authoritiesIn({ caFile }: TraceSettings): Promise<readonly string[]> {
+async function authoritiesIn({ caFile, caVariable }: TraceSettings): Promise<readonly string[]> {
   if (caFile === '') return [];
   const refuse = (reason: string) =>
-    new ProviderError(
-      'ERR_SETUP',
-      `OTEL_EXPORTER_OTLP_CERTIFICATE ${caFile}: ${reason}; mount the file, or correct the variable`,
-    );
+    new ProviderError('ERR_SETUP', `${caVariable} ${caFile}: ${reason}; mount the file, or correct the variable`);
   try {
     const { text } = await readRegularFile(await realPathOf(caFile), MAX_CA_BYTES);
     const found = text.match(CERTIFICATE);
     if (found === null) throw refuse('it has no certificate in PEM');
+    const wrong = found.findIndex((pem) => !isCertificate(pem));
+    if (wrong !== -1) throw refuse(`its certificate ${wrong + 1} cannot be read`);
     return found;
   } catch (error) {
     throw error instanceof UnreadableFile ? refuse(error.message) : error;

@@ -50,6 +50,8 @@ export interface TraceSettings {
   readonly compression: 'gzip' | 'none';
   /** File of the certificate authorities to trust in addition; empty: none. */
   readonly caFile: string;
+  /** The variable that names it. */
+  readonly caVariable: string;
   readonly sampler: (typeof SAMPLERS)[number];
   /** The part of the traces that a sampler by ratio takes, 0 to 1. */
   readonly ratio: number;
@@ -83,6 +85,7 @@ export function readTraceSettings(env: Env, service: Readonly<Record<string, str
   if (exporter === 'none' || (exporter === '' && base === '' && own === '')) return undefined;
   if (exporter !== '') reader.word('OTEL_TRACES_EXPORTER', ['otlp', 'none'] as const, 'otlp');
   const queueSpans = reader.number('OTEL_BSP_MAX_QUEUE_SIZE', 2048, { least: 1, most: MAX_QUEUE_SPANS });
+  const caVariable = reader.nameOf('CERTIFICATE');
   const serviceName = reader.text('OTEL_SERVICE_NAME');
   const settings = {
     endpoint: reader.endpoint(own, base),
@@ -93,7 +96,8 @@ export function readTraceSettings(env: Env, service: Readonly<Record<string, str
     },
     timeoutMs: reader.number(reader.nameOf('TIMEOUT'), 10_000, { least: 1, most: 60_000 }),
     compression: reader.word(reader.nameOf('COMPRESSION'), ['none', 'gzip'] as const, 'none'),
-    caFile: reader.text(reader.nameOf('CERTIFICATE')),
+    caFile: reader.text(caVariable),
+    caVariable,
     sampler: reader.word('OTEL_TRACES_SAMPLER', SAMPLERS, 'parentbased_always_on'),
     ratio: reader.ratio(),
     resource: {

@@ -57,7 +57,8 @@ async function textOf(file: string): Promise<string> {
   );
 }
 
-function isCertificate(pem: string): boolean {
+/** Returns true if a text in PEM is a certificate that Node can read. */
+export function isCertificate(pem: string): boolean {
   try {
     new X509Certificate(pem);
     return true;
