@@ -89,6 +89,17 @@ describe.each(TOOLS)('--login $login', ({ login, name, says, words, remedy }) =>
   it.each<[string, readonly string[], RegExp]>([
     ['is not logged in', [failing(NOT_LOGGED_IN)], new RegExp(`: ${name} gave no token; ${remedy}`)],
     ['prints something else', ['echo eyJ-a-token'], new RegExp(`: ${name} printed no token, .*; ${remedy}$`)],
+    ['prints null', ['echo null'], new RegExp(`: ${name} printed no token, .*; ${remedy}$`)],
+    [
+      'prints no text as token',
+      [printing({ ...says(''), [Object.keys(says(''))[0] ?? '']: { of: 'eyJ-a-token' } })],
+      new RegExp(`: ${name} printed no token, .*; ${remedy}$`),
+    ],
+    [
+      'does not find the tenant',
+      [failing('the tenant could not be found, or is not installed')],
+      new RegExp(`: ${name} (gave no|printed no) token`),
+    ],
   ])('says what to do if the tool %s, which it calls once', async (_, lines, message) => {
     tool(name, ...lines);
     const first = await read(login).catch((error: unknown) => error);
@@ -142,12 +153,14 @@ describe('--login environment', () => {
 });
 
 describe('--login', () => {
-  it('passes no tenant to a shell that is more than a name', async () => {
-    tool('az', 'true');
-    const tenant = `x; echo >> ${log()}`;
-    await expect(read('azurecli', tenant)).rejects.toThrow(/ is not a tenant; correct the tenant of the class$/);
-    expect(existsSync(log())).toBe(false);
-  });
+  it.each(['x; echo', '--debug', '$(id)', '.', ''])(
+    'passes no tenant such as %j to a shell or a tool',
+    async (tenant) => {
+      tool('az', 'true');
+      await expect(read('azurecli', tenant)).rejects.toThrow(/ is not a tenant; correct the tenant of the class$/);
+      expect(existsSync(log())).toBe(false);
+    },
+  );
 
   it('is refused where the program brings no login along, as in serve', async () => {
     const request = { developer: undefined } as LoginRequest;

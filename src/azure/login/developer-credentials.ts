@@ -85,20 +85,33 @@ export function developerTokens(): DeveloperTokens {
   };
 }
 
+/** A tenant that a shell takes as one word, and a tool as no option. */
+const TENANT = /^[0-9a-zA-Z][0-9a-zA-Z.-]*$/;
+
 /** Throws: ERR_AUTHENTICATION if there are no credentials; errors of the SDK about an answer of Entra ID. */
 async function tokenFor(identity: IdentityOf<'developer'>, request: LoginRequest): Promise<GivenToken> {
   const { login, tenantId } = identity;
-  if (!/^[0-9a-zA-Z.-]+$/.test(tenantId))
+  if (!TENANT.test(tenantId))
     throw failed(identity, `${quote(tenantId)} is not a tenant`, 'correct the tenant of the class');
   if (login === 'environment') checkTenant(identity);
   try {
-    return await tokenOf(LOGINS[login].credential(tenantId, request), request);
+    const given = await tokenOf(LOGINS[login].credential(tenantId, request), request);
+    // The SDK does not check what a tool prints.
+    if (typeof given.token === 'string' && given.token !== '') return given;
   } catch (error) {
     // Entra ID was asked: its answer, or its silence, is explained where the request was sent.
     if (!(error instanceof Error) || !UNAVAILABLE.includes(error.name)) throw error;
     throw unavailableError(identity, messageOf(error));
   }
+  throw unavailableError(identity, NO_TOKEN);
 }
+
+/** Begins the SDK's texts about a tool that is not there. Texts of a tool itself may have the same words. */
+const NOT_INSTALLED =
+  /^(Azure CLI could not|Azure Developer CLI couldn't) be found|^(Error: )?Unable to execute PowerShell|^The 'Az\.Account' module/;
+/** Texts of the SDK and of Node about output that is no token. */
+const NO_TOKEN = 'the output has no token';
+const NO_TOKEN_TEXTS = /JSON|output|response|^Cannot read properties/i;
 
 /** The SDK's names of errors about credentials that are not there. */
 const UNAVAILABLE: readonly string[] = ['CredentialUnavailableError', 'AggregateAuthenticationError'];
@@ -110,9 +123,9 @@ function unavailableError(identity: IdentityOf<'developer'>, message: string): P
   const next = remedy(tenantId);
   if (tool === undefined) return failed(identity, 'it finds no credentials', next);
   const name = tool.split(' ')[0] ?? '';
-  if (/could ?n[o']t be found|not installed|unable to execute/i.test(message))
+  if (NOT_INSTALLED.test(message))
     return failed(identity, `${name} is not installed, or not on PATH`, `install ${tool}, or choose another --login`);
-  if (/JSON|output|response/i.test(message))
+  if (NO_TOKEN_TEXTS.test(message))
     return failed(identity, `${name} printed no token, for which it has ${TOOL_TIMEOUT_MS / 1000} seconds`, next);
   return failed(identity, `${name} gave no token`, `${next}; it says: ${serverWords(message)}`);
 }
