@@ -4,6 +4,7 @@
  * beginning and the end of a failure, whatever the number of exports in between.
  */
 
+import { STATUS_CODES } from 'node:http';
 import type { Context } from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import {
@@ -13,7 +14,7 @@ import {
   type SpanExporter,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, systemCodeOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { SpanResult } from '../base/telemetry.ts';
 import { clip } from '../base/words.ts';
@@ -102,16 +103,29 @@ export class BoundedExport implements SpanProcessor {
 
   #export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
     const { exporter, timeoutMs, cut } = this.#options;
-    const late = setTimeout(cut, timeoutMs + GRACE_MS).unref();
-    exporter.export(spans, (result) => {
+    let ended = false;
+    // Each export ends once, so that its spans leave the bounds, whatever the exporter does.
+    const end = ({ code, error }: ExportResult) => {
+      if (ended) return;
+      ended = true;
       clearTimeout(late);
       this.#spans -= spans.length;
       for (const span of spans) this.#bytes -= bytesOf(span);
-      if (result.code === ExportResultCode.SUCCESS) this.#succeeded(spans.length);
-      else this.#failed(spans.length, result.error);
+      if (code === ExportResultCode.SUCCESS) this.#succeeded(spans.length);
+      else this.#failed(spans.length, error);
       // The processor would report a failure too.
       done({ code: ExportResultCode.SUCCESS });
-    });
+    };
+    const fail = (reason: string) => end({ code: ExportResultCode.FAILED, error: new Error(reason) });
+    let late = setTimeout(() => {
+      cut();
+      late = setTimeout(() => fail('the export did not end'), GRACE_MS).unref();
+    }, timeoutMs + GRACE_MS).unref();
+    try {
+      exporter.export(spans, end);
+    } catch (error) {
+      fail(messageOf(error));
+    }
   }
 
   #succeeded(spans: number): void {
@@ -142,18 +156,25 @@ export function shown({ origin, pathname }: URL): string {
   return origin + pathname;
 }
 
-/**
- * Returns the reason of a failure, and what to check. The body of an answer is left out: it may repeat the headers of the
- * request.
- */
+/** The exporter's text for an answer that asks to repeat the export, whose status it does not tell. */
+const ASKED_TO_WAIT = 'Export failed with retryable status';
+
+/** Returns the reason of a failure, and what to check. */
 function reasonOf(error: Error | undefined, { port }: URL): string {
-  const status = error !== undefined && 'code' in error && typeof error.code === 'number' ? `HTTP ${error.code} ` : '';
-  const reason = clip(`${status}${error === undefined ? '' : messageOf(error)}`.trim() || 'no reason was given');
   const check =
     port === GRPC_PORT
       ? 'port 4317 is that of OTLP/gRPC, and OTLP/HTTP usually has 4318'
       : 'check the endpoint, the network and the headers';
-  return `${reason}; ${check}; Mounts are not affected`;
+  return `${clip(wordsOf(error))}; ${check}; Mounts are not affected`;
+}
+
+/** Returns what happened. The words of an answer are left out, also those beside its status: they may repeat the headers. */
+function wordsOf(error: Error | undefined): string {
+  if (error !== undefined && 'code' in error && typeof error.code === 'number')
+    return `HTTP ${error.code} ${STATUS_CODES[error.code] ?? ''}`.trim();
+  if (error?.message === ASKED_TO_WAIT)
+    return 'the endpoint asked to repeat the export (HTTP 429, 502, 503 or 504) until its time was over';
+  return error?.message || systemCodeOf(error) || 'no reason was given';
 }
 
 /** Estimates the memory of a span. The result does not change after its end. */

@@ -1,5 +1,8 @@
 import type http from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { TracerProvider } from '@opentelemetry/sdk-trace';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { BoundedExport } from '../../src/tracing/export.ts';
+import { keptLog } from '../support/mount.ts';
 import { type Receiver, startReceiver } from '../support/otlp.ts';
 import { eventually, freePort } from '../support/process.ts';
 import { CALLER, traces } from './traces.ts';
@@ -84,6 +87,36 @@ describe('an export', () => {
     });
   });
 
+  it.each<[string, (response: http.ServerResponse) => void, string]>([
+    [
+      'repeats the headers in its refusal',
+      (response) => response.writeHead(401, `no ${response.req.headers.authorization}`).end('Bearer of-operator'),
+      'HTTP 401 Unauthorized',
+    ],
+    [
+      'sends the export elsewhere',
+      (response) => response.writeHead(307, { location: '/elsewhere' }).end(),
+      'HTTP 307 Temporary Redirect',
+    ],
+    [
+      'asks to wait for too long',
+      (response) => response.writeHead(429, { 'retry-after': '3600' }).end(),
+      'the endpoint asked to repeat the export (HTTP 429, 502, 503 or 504) until its time was over',
+    ],
+    ['answers with too much', endless, 'OTLP export response body exceeded size limit of 4194304 bytes'],
+  ])('to an endpoint that %s is made once, and the log says why it fails', async (_, answer, reason) => {
+    const receiver = await startReceiver({ answer });
+    const { mount, warnings, spans } = traces(receiver.port, {
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-operator',
+    });
+    mount();
+    await eventually(() => spans('failed') === 1);
+    expect(receiver.exports).toHaveLength(1);
+    expect(warnings().map(({ fields }) => fields.error)).toEqual([
+      `${reason}; check the endpoint, the network and the headers; Mounts are not affected`,
+    ]);
+  });
+
   it('to the port of OTLP/gRPC that fails names the mistake', async () => {
     const { mount, warnings } = traces(4317, {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.invalid:4317',
@@ -101,6 +134,50 @@ function drip(response: http.ServerResponse): void {
   const timer = setInterval(() => response.write('.'), 20);
   response.on('close', () => clearInterval(timer));
 }
+
+/** Sends bytes for as long as they are read. */
+function endless(response: http.ServerResponse): void {
+  const chunk = Buffer.alloc(1024 * 1024);
+  const write = () => void (response.destroyed || response.write(chunk, () => setImmediate(write)));
+  response.writeHead(200);
+  write();
+}
+
+describe('an exporter', () => {
+  type Exporter = ConstructorParameters<typeof BoundedExport>[0]['exporter']['export'];
+  it.each<[string, Exporter, string]>([
+    [
+      'throws',
+      () => {
+        throw new Error('cannot encode');
+      },
+      'cannot encode',
+    ],
+    ['never ends', () => {}, 'the export did not end'],
+    ['ends twice', (_, done) => [1, 2].forEach(() => void done({ code: 1 })), 'no reason was given'],
+  ])('that %s gives its spans up, once', async (_, exported, reason) => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { log, lines } = keptLog();
+    const waiting = new BoundedExport({
+      exporter: { export: exported, shutdown: async () => {} },
+      queueSpans: 1,
+      batchSpans: 1,
+      delayMs: 1,
+      timeoutMs: 1000,
+      endpoint: new URL('http://collector:4318/v1/traces'),
+      log,
+      cut: () => {},
+    });
+    const tracer = new TracerProvider({ spanProcessors: [waiting] }).getTracer('test');
+    for (const failed of [1, 2]) {
+      tracer.startSpan('convert').end();
+      await vi.advanceTimersByTimeAsync(4000);
+      expect([waiting.waiting, waiting.count('failed'), waiting.count('dropped')]).toEqual([0, failed, 0]);
+    }
+    expect(lines.map(({ fields }) => fields.error)).toEqual([expect.stringContaining(reason)]);
+  });
+});
 
 describe('spans that wait', () => {
   const LATER = { OTEL_BSP_SCHEDULE_DELAY: '60000' };
