@@ -378,7 +378,8 @@ describe.runIf(process.platform === 'linux')('a connection that is kept', () => 
     const line = readFileSync('/proc/net/tcp', 'utf8')
       .split('\n')
       .map((one) => one.trim().split(/\s+/))
-      .find(([, , to]) => to === remote);
+      // State 01 is an open connection: one to an earlier port of the same number may still wait for its end.
+      .find(([, , to, state]) => to === remote && state === '01');
     // The kind of timer: 02 is that of keepalive.
     expect(line?.[5]).toMatch(/^02:/);
   });

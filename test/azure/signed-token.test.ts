@@ -4,7 +4,7 @@ import { type IssuerKey, readKeySet, UnusableDocument } from '../../src/azure/lo
 import { claimsProblem, isSignedBy, keyOf, readSignedToken } from '../../src/azure/login/signed-token.ts';
 import { publicPartOf } from '../../src/emulator/world/key-material.ts';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
-import { sharedKey } from '../support/pki.ts';
+import { newKey, sharedKey } from '../support/pki.ts';
 import { podClaims, podToken, publicJwkOf } from '../support/pod-tokens.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
@@ -180,7 +180,7 @@ describe('a key set', () => {
 
   it.each([
     ['RSA 2048', jwk],
-    ['RSA 4096', publicJwkOf(sharedKey('rsa-4096'), 'k')],
+    ['RSA 4096', publicJwkOf(newKey('rsa-4096'), 'k')],
     ['P-256', ec],
     ['for verification', { ...jwk, use: undefined, key_ops: ['verify'] }],
     ['with a certificate beside it', { ...jwk, x5c: ['MIIB'] }],

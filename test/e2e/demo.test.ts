@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/fixtures.ts';
-import { builtProgram, distDirectory } from '../support/e2e.ts';
+import { builtProgram, distDirectory, EC_SEED } from '../support/e2e.ts';
 
 /** The temporary directory of the demo. The tests check that it is empty afterwards. */
 let scratch: string;
@@ -54,10 +54,10 @@ function startDemo(
   return { running, ended, until };
 }
 
-/** Writes the example seed with EC keys, since RSA keys are slow to make, and returns the flag that names it. */
+/** Writes the example seed with EC keys and returns the flag that names it. */
 function ecSeed(edit: (seed: string) => string = (seed) => seed): string {
   const path = join(scratch, 'seed.yaml');
-  writeFileSync(path, edit(EXAMPLE_SEED.replaceAll('kty: RSA', 'kty: EC')));
+  writeFileSync(path, edit(EC_SEED));
   return `--seed=${path}`;
 }
 

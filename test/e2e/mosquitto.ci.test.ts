@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import exampleSeed from '../../examples/emulator-seed.yaml?raw';
 import { type ClientOptions, connectClient, deliver, serverCertificateOf } from '../../src/cli/demo/client.ts';
 import { BROKER_USER, ROOT_AUTHORITY, SERVER_CERTIFICATE, TENANT, VAULT } from '../../src/cli/demo/fixtures.ts';
 import { exampleVolumes, mountInto, startWorld, type World } from '../support/e2e.ts';
@@ -35,7 +36,7 @@ describe.skipIf(found === undefined)('mosquitto on the mounted files', () => {
   const mount = (name: keyof typeof volumes) => mountInto(world, name, volumes[name].parameters);
 
   beforeAll(async () => {
-    world = await startWorld();
+    world = await startWorld({ seed: exampleSeed });
     await Promise.all([mount('listener'), mount('bridge'), mountInto(world, 'passwords', passwordFile)]);
     const root = join(world.directory, 'root.pem');
     writeFileSync(root, world.emulator.authorityPem(ROOT_AUTHORITY));

@@ -4,12 +4,12 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import exampleSeed from '../../examples/emulator-seed.yaml?raw';
 import { type ProviderProcess, startProviderProcess } from '../../src/cli/demo/provider-process.ts';
 import { connectProvider } from '../../src/driver/client.ts';
 import { type Published, publish } from '../../src/driver/publish.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { builtProgram, CREDENTIALS, exampleVolumes, POD } from '../support/e2e.ts';
+import { builtProgram, CREDENTIALS, EC_SEED, exampleVolumes, POD } from '../support/e2e.ts';
+import { tokenKey } from '../support/pki.ts';
 
 const PUBLIC_HOSTS = ['login.microsoftonline.com', '*.vault.azure.net'];
 
@@ -21,7 +21,7 @@ let provider: ProviderProcess | undefined;
 const asked: string[] = [];
 
 beforeAll(async () => {
-  emulator = await startEmulator({ seed: exampleSeed, hosts: PUBLIC_HOSTS });
+  emulator = await startEmulator({ seed: EC_SEED, tokenKey: tokenKey(), hosts: PUBLIC_HOSTS });
   proxy = http.createServer();
   // The proxy connects every name to the emulator.
   proxy.on('connect', (request, client) => {

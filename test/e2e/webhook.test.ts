@@ -110,8 +110,8 @@ test.each<[string, readonly string[], number, RegExp]>([
   ['no certificate', [], 2, /the certificate is needed: set --cert-dir, or --ca-dir with --dns-names/],
   ['two certificates', ['--cert-dir=/a', '--ca-dir=/b'], 2, /the certificate is needed/],
   ['an authority without names', ['--ca-dir=/b'], 2, /flags --ca-dir and --dns-names need each other/],
-  ['a name that is none', ['--ca-dir=/b', '--dns-names=a_b'], 2, /"a_b" for flag --dns-names: it must be DNS names/],
-  ['an unknown action', ['--cert-dir=/a', '--validation=refuse'], 2, /it must be "deny" or "warn"/],
+  ['a name that is none', ['--ca-dir=/b', '--dns-names=a_b'], 2, /a_b\\" for flag --dns-names: it must be DNS names/],
+  ['an unknown action', ['--cert-dir=/a', '--validation=refuse'], 2, /it must be \\"deny\\" or \\"warn\\"/],
   ['an unknown flag', ['--certdir=/a'], 2, /unknown flag --certdir; did you mean --cert-dir\?/],
   ['files that are not there', ['--cert-dir=/nowhere'], 1, /msg="Cannot serve".*tls\.crt: no such file or directory/],
 ])('does not start with %s', async (_name, args, code, message) => {

@@ -7,25 +7,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator } from '../../src/emulator/emulator.ts';
 import { addHostsLines, removeHostsLines } from '../../src/emulator/host/hosts-file.ts';
+import { builtProgram } from '../support/e2e.ts';
 import { CLIENT, CLIENT_SECRET, raw, seedWith, TENANT } from '../support/emulator.ts';
-
-const RAW_IMPORT = {
-  name: 'raw',
-  setup({ onResolve, onLoad }: import('esbuild').PluginBuild) {
-    onResolve({ filter: /\?raw$/ }, ({ path, resolveDir }) => ({
-      path: join(resolveDir, path.slice(0, -4)),
-      namespace: 'raw',
-    }));
-    onLoad({ filter: /.*/, namespace: 'raw' }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8'),
-      loader: 'text',
-    }));
-  },
-};
 
 /** The program of docs/emulator.md for JavaScript. */
 const EXAMPLE = fileURLToPath(new URL('../../examples/sdks/javascript/read-secret.mjs', import.meta.url));
@@ -39,27 +25,10 @@ const certificateOf = (pem: string) => pem.slice(pem.indexOf('-----BEGIN CERTIFI
 
 describe('akv-csi emulator', () => {
   const folder = mkdtempSync(join(tmpdir(), 'emulator-command-'));
-  const program = join(folder, 'emulator.cjs');
   const small = join(folder, 'small.yaml');
   const children: ChildProcess[] = [];
 
-  beforeAll(async () => {
-    writeFileSync(small, seedWith(''));
-    await build({
-      stdin: {
-        contents: `import { emulatorCommand } from './src/cli/emulator.ts';
-          emulatorCommand().parseAsync(process.argv.slice(2), { from: 'user' })
-            .catch((error) => { console.error(error.message); process.exitCode = 1; });`,
-        resolveDir: process.cwd(),
-      },
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
-      outfile: program,
-      plugins: [RAW_IMPORT],
-      logLevel: 'silent',
-    });
-  });
+  beforeAll(() => writeFileSync(small, seedWith('')));
   afterAll(() => {
     for (const child of children) child.kill('SIGKILL');
     rmSync(folder, { recursive: true });
@@ -72,7 +41,9 @@ describe('akv-csi emulator', () => {
   const start = (...flags: string[]) => run(...(flags.includes('--seed') ? flags : ['--seed', small, ...flags]));
 
   async function run(...flags: string[]) {
-    const child = spawn(process.execPath, [program, '--port', '0', '--imds-port', '0', ...flags], { cwd: folder });
+    const child = spawn(process.execPath, [builtProgram(), 'emulator', '--port=0', '--imds-port=0', ...flags], {
+      cwd: folder,
+    });
     children.push(child);
     const output = { text: '' };
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output.text += chunk));
@@ -196,7 +167,7 @@ describe('akv-csi emulator', () => {
     await ended;
     taken.close();
     expect(output.text).toBe(
-      `Cannot listen on 127.0.0.1, port ${port}: another process listens there; choose another port by --port or --imds-port, 0 for a free one\n`,
+      `akv-csi: Cannot listen on 127.0.0.1, port ${port}: another process listens there; choose another port by --port or --imds-port, 0 for a free one\n`,
     );
   });
 
@@ -232,7 +203,7 @@ describe('akv-csi emulator', () => {
     ['a port that is none', ['--port', '65536'], 'It must be a port number, 0 to 65535.'],
   ])('ends with one clear line for %s', async (_, flags, message) => {
     const { output, ended } = await start(...flags);
-    expect((await ended)[0]).toBe(1);
+    expect((await ended)[0]).toBe(2);
     expect(output.text).toContain(message);
     expect(output.text.trim().split('\n')).toHaveLength(1);
   });

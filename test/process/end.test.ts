@@ -2,15 +2,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import exampleSeed from '../../examples/emulator-seed.yaml?raw';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import { EC_SEED } from '../support/e2e.ts';
+import { tokenKey } from '../support/pki.ts';
 import { type Provider, scratch, serve } from '../support/process.ts';
 import { type Asked, cloudOf, mountOne, silentServer } from '../support/process-hanging.ts';
 import { FULL } from '../support/rounds.ts';
 
 let emulator: Emulator;
 beforeAll(async () => {
-  emulator = await startEmulator({ seed: exampleSeed });
+  emulator = await startEmulator({ seed: EC_SEED, tokenKey: tokenKey() });
 });
 afterAll(() => emulator.close());
 

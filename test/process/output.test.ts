@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EC_SEED } from '../support/e2e.ts';
 import { issue } from '../support/pki.ts';
 import { type Ended, scratch, start } from '../support/process.ts';
 import { FULL } from '../support/rounds.ts';
@@ -17,8 +18,8 @@ const AT_WORK: readonly Row[] = [
   ['render', ['render', join(examples, 'broker-listener.yaml')], 'both', 0],
   ['inspect', ['inspect', 'certificate.pem'], 'stdout', 0],
   ['mount', ['mount', 'spc.yaml', '--endpoint', 'unix:///nowhere/a.sock', '--timeout', '1'], 'stderr', 1],
-  ['emulator', ['emulator', '--port', '0', '--imds-port', '0', '--write-hosts', 'hosts'], 'stdout', 0],
-  ['demo', ['demo'], 'stdout', 0],
+  ['emulator', ['emulator', '--seed=seed.yaml', '--port=0', '--imds-port=0', '--write-hosts=hosts'], 'stdout', 0],
+  ['demo', ['demo', '--seed=seed.yaml'], 'stdout', 0],
   ['serve with a wrong flag', ['serve', '--no-such-flag'], 'stderr', 2],
   ['an unknown command', ['nonsense'], 'stderr', 2],
 ];
@@ -61,7 +62,12 @@ spec:
   provider: azure
   parameters: { keyvaultName: kv-any, objects: "array:\\n  - {objectName: a, objectType: secret}" }
 `;
-const FILES = { 'certificate.pem': certificate.toString(), hosts: '127.0.0.1 localhost\n', 'spc.yaml': MANIFEST };
+const FILES = {
+  'certificate.pem': certificate.toString(),
+  hosts: '127.0.0.1 localhost\n',
+  'seed.yaml': EC_SEED,
+  'spc.yaml': MANIFEST,
+};
 
 interface Result {
   readonly ended: Ended;
