@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { codeBlocks, root, section, shellLines } from '../support/markdown.ts';
+import { codeBlocks, projectVersion, root, section, shellLines } from '../support/markdown.ts';
 import { findTool } from '../support/tools.ts';
 import { type DaemonSet, daemonSet, findHelm, manifestsOf } from './helm.ts';
 
@@ -48,7 +48,7 @@ describe.skipIf(!findTool('kustomize'))('with kustomize', () => {
     return directory;
   };
   const build = (directory: string) => execFileSync('kustomize', ['build', directory], { encoding: 'utf8' });
-  const IMAGE = 'registry.example.com/akv-csi-provider:0.1.0';
+  const IMAGE = `registry.example.com/akv-csi-provider:${projectVersion()}`;
 
   test('the plain manifests get the image of the command in the README', () => {
     const directory = copy();

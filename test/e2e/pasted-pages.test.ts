@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { section, textOf } from '../support/markdown.ts';
+import { projectVersion, section, textOf } from '../support/markdown.ts';
 import { paste } from '../support/pages.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'pasted-pages-'));
@@ -48,7 +48,7 @@ describe('the commands of quick-start.md', () => {
   it('run one after the other, once the names at the top are exported', () => {
     expect([status, stderr]).toEqual([0, '']);
     expect(calls.filter((call) => PLACEHOLDER.test(call))).toEqual([]);
-    expect(calls).toContain('docker push registry.example.com/akv-csi-provider:0.1.0');
+    expect(calls).toContain(`docker push registry.example.com/akv-csi-provider:${projectVersion()}`);
   });
 
   it('make manifests in which check finds nothing, with the identity that az has shown', () => {

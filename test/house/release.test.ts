@@ -1,10 +1,10 @@
 /** Holds what a release needs: allowed licences, bills of materials, and one command that changes the version everywhere. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { markdownFiles, root, textOf } from '../support/markdown.ts';
+import { markdownFiles, projectFiles, projectVersion, root, textOf, unreleasedChanges } from '../support/markdown.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'akv-release-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -32,6 +32,7 @@ function setVersion(copy: string, version: string) {
     mkdirSync(dirname(join(copy, path)), { recursive: true });
     cpSync(join(root, path), join(copy, path));
   }
+  writeFileSync(join(copy, 'CHANGELOG.md'), unreleasedChanges());
   return spawnSync('node', [join(root, 'scripts/set-version.mjs'), version, copy], { encoding: 'utf8' });
 }
 
@@ -79,7 +80,7 @@ describe('npm run release:version', () => {
     const copy = join(directory, 'step');
     const { status, stderr } = setVersion(copy, '9.8.7-rc.1');
     expect([status, stderr]).toEqual([0, '']);
-    const { version } = JSON.parse(textOf('package.json')) as { version: string };
+    const version = projectVersion();
     for (const path of PATHS.filter((one) => one !== 'CHANGELOG.md' && one !== 'package-lock.json')) {
       const text = readFileSync(join(copy, path), 'utf8');
       expect(text, path).toContain('9.8.7-rc.1');
@@ -93,19 +94,22 @@ describe('npm run release:version', () => {
   });
 
   it('knows every document that names the image or the package with its version', () => {
-    const { version } = JSON.parse(textOf('package.json')) as { version: string };
+    const version = projectVersion();
     const named = [`akv-csi-provider:${version}`, `akv-csi-${version}.tgz`];
     // RELEASING.md has the commands for any version.
     const pages = markdownFiles().filter((page) => page !== 'RELEASING.md');
     const found = pages.filter((page) => named.some((name) => textOf(page).includes(name)));
     expect(found).toContain('docs/quick-start.md');
     expect(PATHS).toEqual(expect.arrayContaining(found));
+    const tests = projectFiles('test/**/*.ts').filter((path) => named.some((name) => textOf(path).includes(name)));
+    expect(tests, 'tests that fail after the next release').toEqual([]);
   });
 
   it('refuses what is no version, and changes nothing', () => {
     const copy = join(directory, 'refused');
     const { status, stderr } = setVersion(copy, 'v1');
     expect([status, stderr]).toEqual([2, 'error: "v1" is not a version such as 0.2.0 or 0.2.0-rc.1\n']);
-    for (const path of PATHS) expect(readFileSync(join(copy, path), 'utf8')).toBe(textOf(path));
+    const before = (path: string) => (path === 'CHANGELOG.md' ? unreleasedChanges() : textOf(path));
+    for (const path of PATHS) expect(readFileSync(join(copy, path), 'utf8')).toBe(before(path));
   });
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { run } from '../cluster/process.ts';
-import { root, textOf } from '../support/markdown.ts';
+import { root, textOf, unreleasedChanges } from '../support/markdown.ts';
 import { imageFiles, type Registry, startRegistry } from './assemble.ts';
 
 const VERSION = '9.8.7';
@@ -100,6 +100,7 @@ describe.skipIf(imageFiles() === undefined)('the workflow of a release', () => {
     registry = await startRegistry(directory);
     await run('git', ['clone', '--quiet', '--no-hardlinks', root, clone]);
     await run('cp', ['-al', join(root, 'node_modules'), clone]);
+    writeFileSync(join(clone, 'CHANGELOG.md'), unreleasedChanges());
     await run('npm', ['run', '--silent', 'release:version', '--', VERSION], { cwd: clone });
     const who = ['-c', 'user.name=maintainer', '-c', 'user.email=maintainer@example.com', '-c', 'commit.gpgsign=false'];
     await run('git', [...who, 'commit', '-qam', `release: ${VERSION}`], { cwd: clone });

@@ -24,6 +24,16 @@ export function projectFiles(pattern: string): readonly string[] {
   return listed.filter((path) => path !== '' && existsSync(join(root, path)));
 }
 
+/** Returns the version of the project. */
+export function projectVersion(): string {
+  return (JSON.parse(textOf('package.json')) as { readonly version: string }).version;
+}
+
+/** Returns the change log before a release, also where the project is a released commit. */
+export function unreleasedChanges(): string {
+  return textOf('CHANGELOG.md').replace(/^## .*$/m, '## 1.2.3 — unreleased');
+}
+
 /** Returns the Markdown files of the project. */
 export function markdownFiles(): readonly string[] {
   return projectFiles('**/*.md');
