@@ -1,7 +1,7 @@
 /** Compares the reader of answers with Node's own parser of HTTP, on the same bytes. */
 import http from 'node:http';
 import { Duplex } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AnswerHeaders } from '../../src/azure/http/answer-headers.ts';
 import { AnswerReader } from '../../src/azure/http/answer-reader.ts';
 
@@ -154,6 +154,45 @@ describe('an answer', () => {
     expect(code(`${CHUNKED}1000\r\n${large}`)).toBe('LARGE_ANSWER');
     expect(code(`${CHUNKED}${large}${large}`)).toBe('HPE_INVALID_CHUNK_SIZE');
     expect(code(`${HEAD}\r\n${large}`)).toBe('LARGE_ANSWER');
+  });
+
+  it.each([
+    ['interim answers', '', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['chunks with long extensions', CHUNKED, `1;x=${'y'.repeat(1_000)}\r\na\r\n`],
+    ['lines after the last chunk', `${CHUNKED}0\r\n`, 'X-A: 1\r\n'],
+  ])('with %s without an end is refused', (_, head, more) => {
+    const reader = new AnswerReader(MAX_BYTES);
+    reader.add(Buffer.from(head));
+    const addAll = () => {
+      for (let bytes = 0; bytes < 1024 * 1024; bytes += more.length) reader.add(Buffer.from(more));
+    };
+    expect(addAll).toThrow(expect.objectContaining({ code: 'LARGE_ANSWER' }));
+  });
+
+  it.each([
+    ['a length', `${HEAD}Content-Length: 900\r\n\r\n${'$'.repeat(900)}`],
+    ['chunks', `${CHUNKED}${'1\r\n$\r\n'.repeat(900)}0\r\n\r\n`],
+    ['the end of the connection', `${HEAD}\r\n${'$'.repeat(900)}`],
+  ])('with %s is joined without a copy for each part, and nothing of it is left in memory', (_, answer) => {
+    for (const size of [1, 7, 500, answer.length]) {
+      for (const isCut of [false, true]) {
+        const given: Buffer[] = [];
+        for (let at = 0; at < answer.length - (isCut ? 1 : 0); at += size) {
+          given.push(Buffer.from(new Uint8Array(Buffer.from(answer.slice(at, at + size))).buffer));
+        }
+        const made = vi.spyOn(Buffer, 'allocUnsafeSlow').mockImplementation((bytes) => Buffer.alloc(bytes));
+        const reader = new AnswerReader(MAX_BYTES);
+        for (const part of given) reader.add(part);
+        if (!isCut) expect([reader.end(), reader.text()]).toEqual([true, '$'.repeat(900)]);
+        reader.discard();
+        const copies = made.mock.results.map(({ value }) => value as Buffer);
+        made.mockRestore();
+        for (const buffer of [...given, ...copies]) expect(buffer.includes('$')).toBe(false);
+        // A part of the line before a chunk is copied when its rest has come.
+        const lines = answer.startsWith(CHUNKED) && size < answer.length ? given.length : 0;
+        expect(copies.length).toBeLessThan(20 + lines);
+      }
+    }
   });
 
   it.each([

@@ -116,6 +116,28 @@ it('does not use a connection on which the host spoke without being asked', asyn
   expect(host.sockets).toHaveLength(2);
 });
 
+it.each([200, 401])('of status %s is never answered by bytes that came with the answer to another', async (status) => {
+  const { host, get } = await hostAt();
+  // A record of TLS has 16 KiB at most: what follows the answer is read as one more, from the same packet.
+  const head = `HTTP/1.1 ${status} X\r\nContent-Length: 16000\r\nX-A: `;
+  const padding = 'a'.repeat(16_384 - 16_000 - head.length - 4);
+  host.answer = `${head}${padding}\r\n\r\n${' '.repeat(16_000)}HTTP/1.1 202 X\r\nContent-Length: 0\r\n\r\n`;
+  const chains = Array.from({ length: 60 }, async () => [await get(), await get()]);
+  expect(new Set((await Promise.all(chains)).flat())).toEqual(new Set([status]));
+  await eventually(() => host.sockets.every(({ destroyed }) => destroyed));
+  expect(host.requests).toHaveLength(120);
+});
+
+it('whose answer ends with its connection is not complete if the provider closes that', async () => {
+  const { host, get, agents } = await hostAt();
+  host.answer = 'HTTP/1.1 200 OK\r\n\r\n{}';
+  const sent = get();
+  await eventually(() => host.requests.length === 1);
+  host.sockets[0]?.write(' ');
+  agents.close();
+  expect(await sent).toBe('ECONNRESET');
+});
+
 it('is refused if more bytes follow its answer', async () => {
   const { host, get } = await hostAt();
   host.answer = `${OK}HTTP/1.1 200 OK\r\n`;

@@ -3,10 +3,13 @@
  * each request. Refuses everything that Node's own parser refuses in its strict mode, and a head or body that is too large.
  */
 
+import { JoinedBytes } from './joined-bytes.ts';
 import { coded } from './network-error.ts';
 
 /** Bytes of a status line and its headers, as in Node. */
 const MAX_HEAD_BYTES = 16 * 1024;
+/** Bytes of an answer besides its body: heads, the lines between chunks, trailers. */
+const MAX_OTHER_BYTES = 256 * 1024;
 /** Characters of the line before a chunk of a body: its size, and extensions that nobody uses. */
 const MAX_CHUNK_LINE = 1024;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
@@ -47,10 +50,12 @@ export class AnswerReader {
   keepsOpen = false;
   /** How long the host keeps the connection open, in milliseconds; `Infinity` if it does not say. */
   keptMs = Number.POSITIVE_INFINITY;
-  #bytes = 0;
+  /** All bytes that came. */
+  #received = 0;
   readonly #maxBytes: number;
-  readonly #body: Buffer[] = [];
-  #rest: Buffer = NOTHING;
+  readonly #body = new JoinedBytes();
+  /** What cannot be read before more has come. */
+  readonly #rest = new JoinedBytes();
   #framing: Body = { kind: 'none' };
   /** Bytes of the current chunk that are missing; 0: its end is; undefined: the line of the next one is. */
   #chunkLeft: number | undefined;
@@ -62,23 +67,27 @@ export class AnswerReader {
   }
 
   /**
-   * Adds bytes. Returns true when the answer is complete.
+   * Adds bytes, which belong to the reader from now on. Returns true when the answer is complete.
    * Throws: errors with the codes of Node's parser; `LARGE_ANSWER`.
    */
   add(chunk: Buffer): boolean {
-    let rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    this.#rest = NOTHING;
+    this.#received += chunk.length;
+    if (this.#received > this.#maxBytes + MAX_OTHER_BYTES) throw this.#tooLarge();
+    // The end of the head may have begun in what came before.
+    let from = Math.max(0, this.#rest.length - HEAD_END.length);
+    this.#rest.add(chunk);
+    let rest = this.#rest.view();
     while (this.head === undefined) {
-      const end = rest.indexOf(HEAD_END);
+      const end = rest.indexOf(HEAD_END, from);
       if ((end === -1 ? rest.length : end) > MAX_HEAD_BYTES)
         throw coded('HPE_HEADER_OVERFLOW', 'a head that is too long');
-      if (end === -1) {
-        this.#rest = rest;
-        return false;
-      }
+      if (end === -1) return false;
       this.#readHead(rest.toString('latin1', 0, end));
       rest = rest.subarray(end + HEAD_END.length);
+      this.#rest.set(rest);
+      from = 0;
     }
+    this.#rest.set(NOTHING);
     this.#addBody(rest);
     return this.isComplete;
   }
@@ -89,10 +98,15 @@ export class AnswerReader {
     return this.isComplete;
   }
 
-  /** The body. */
+  /** Returns the body. */
   text(): string {
-    const [first = NOTHING, ...others] = this.#body;
-    return (others.length === 0 ? first : Buffer.concat(this.#body)).toString('utf8');
+    return this.#body.view().toString('utf8');
+  }
+
+  /** Overwrites the body, and what was not read: they contain values and tokens. The reader is not used any more. */
+  discard(): void {
+    this.#body.discard();
+    this.#rest.discard();
   }
 
   #readHead(text: string): void {
@@ -124,10 +138,9 @@ export class AnswerReader {
         this.#keep(bytes);
         return;
       case 'length': {
-        const part = bytes.length > framing.left ? bytes.subarray(0, framing.left) : bytes;
-        this.#keep(part);
-        framing.left -= part.length;
-        if (framing.left === 0) this.#complete(bytes.subarray(part.length));
+        const after = bytes.subarray(framing.left);
+        framing.left -= this.#keep(bytes.subarray(0, framing.left));
+        if (framing.left === 0) this.#complete(after);
         return;
       }
       case 'chunks':
@@ -140,16 +153,15 @@ export class AnswerReader {
     while (!this.isComplete) {
       if (this.#chunkLeft !== undefined && this.#chunkLeft > 0) {
         const part = bytes.subarray(0, this.#chunkLeft);
-        this.#keep(part);
-        this.#chunkLeft -= part.length;
-        bytes = bytes.subarray(part.length);
+        bytes = bytes.subarray(this.#chunkLeft);
+        this.#chunkLeft -= this.#keep(part);
         if (this.#chunkLeft > 0) return;
       }
       const end = bytes.indexOf(LINE_END);
       if ((end === -1 ? bytes.length : end) > MAX_CHUNK_LINE)
         throw coded('HPE_INVALID_CHUNK_SIZE', 'a line that is too long');
       if (end === -1) {
-        this.#rest = bytes;
+        this.#rest.set(bytes);
         return;
       }
       const line = bytes.toString('latin1', 0, end);
@@ -175,11 +187,16 @@ export class AnswerReader {
     }
   }
 
-  #keep(part: Buffer): void {
-    if (part.length === 0) return;
-    this.#bytes += part.length;
-    if (this.#bytes > this.#maxBytes) throw coded('LARGE_ANSWER', `an answer of over ${this.#maxBytes} bytes`);
-    this.#body.push(part);
+  /** Adds a part of the body. Returns its length: afterwards it may have none. */
+  #keep(part: Buffer): number {
+    const { length } = part;
+    if (this.#body.length + length > this.#maxBytes) throw this.#tooLarge();
+    if (length > 0) this.#body.add(part);
+    return length;
+  }
+
+  #tooLarge(): Error {
+    return coded('LARGE_ANSWER', `an answer of over ${this.#maxBytes} bytes`);
   }
 
   #complete(after: Buffer): void {

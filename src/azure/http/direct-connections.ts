@@ -4,6 +4,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { coded } from './network-error.ts';
 import { keyOf, type Target } from './target.ts';
 
 /** Parts and settings of {@link DirectConnections}. */
@@ -22,7 +23,7 @@ export interface Carried {
   /** Begins to send. The connection may not be up yet. */
   begin(connection: DirectConnection): void;
   data(chunk: Buffer): void;
-  /** The connection has ended: by `error`, or undefined if the host closed it. */
+  /** The connection has ended: by `error`, or undefined if the host has ended it after its last byte. */
   closed(error: Error | undefined): void;
 }
 
@@ -37,16 +38,22 @@ export class DirectConnection {
   constructor(socket: Socket, onClose: () => void) {
     this.socket = socket;
     let cause: Error | undefined;
+    let hasEnded = false;
     socket.setKeepAlive(true, PROBE_MS);
     // A host that speaks without being asked is not understood.
     socket.on('data', (chunk: Buffer) => (this.carried === undefined ? socket.destroy() : this.carried.data(chunk)));
     socket.on('error', (error) => {
       cause = error;
     });
-    socket.on('end', () => socket.destroy());
+    socket.on('end', () => {
+      hasEnded = true;
+      socket.destroy();
+    });
     socket.on('timeout', () => this.carried ?? socket.destroy());
     socket.once('close', () => {
       onClose();
+      // Closed by the provider: an answer that ends with its connection has been cut.
+      if (!hasEnded) cause ??= coded('ECONNRESET', 'the connection was closed before its host ended it');
       this.carried?.closed(cause);
     });
   }
@@ -59,6 +66,8 @@ interface Host {
   readonly idle: DirectConnection[];
   /** Requests that wait for a connection. */
   readonly waiting: Set<Carried>;
+  /** Connections whose answer has ended in this turn of the event loop. */
+  returning: number;
 }
 
 /** As in Node's agents. */
@@ -77,13 +86,14 @@ export class DirectConnections {
   /** Begins a request over an idle connection, over a new one, or as soon as another request to the host has ended. */
   take(target: Target, request: Carried): void {
     const key = keyOf(target);
-    const host = this.#hosts.get(key) ?? { all: new Set(), idle: [], waiting: new Set() };
+    const host = this.#hosts.get(key) ?? { all: new Set(), idle: [], waiting: new Set(), returning: 0 };
     this.#hosts.set(key, host);
     let kept = host.idle.pop();
     // One that has just been closed leaves in a later turn.
     while (kept?.socket.destroyed === true) kept = host.idle.pop();
     if (kept !== undefined) this.#begin(kept, request);
-    else if (host.all.size < this.#options.max) this.#open(target, host, request);
+    else if (host.all.size < this.#options.max && host.returning <= host.waiting.size)
+      this.#open(target, host, request);
     else host.waiting.add(request);
   }
 
@@ -94,6 +104,8 @@ export class DirectConnections {
 
   /**
    * Takes a connection back after a complete answer. The host keeps it for `hostMs` milliseconds at most, if it says so.
+   * It carries the next request in the next turn of the event loop: bytes that came with the answer, in records of their
+   * own, would be taken for the answer to that request.
    */
   keep(target: Target, connection: DirectConnection, hostMs = Number.POSITIVE_INFINITY): void {
     const { socket } = connection;
@@ -101,21 +113,16 @@ export class DirectConnections {
     connection.isReused = true;
     const host = this.#hosts.get(keyOf(target));
     if (host === undefined || socket.destroyed) return;
-    const [next] = host.waiting;
-    if (next !== undefined) {
-      host.waiting.delete(next);
-      this.#begin(connection, next);
-      return;
-    }
     const idleMs = Math.min(this.#options.idleMs, hostMs);
     if (idleMs <= 0) {
       socket.destroy();
       return;
     }
-    if (socket.timeout !== idleMs) socket.setTimeout(idleMs);
-    socket.unref();
-    host.idle.push(connection);
-    this.#options.idle.add(socket);
+    host.returning++;
+    setImmediate(() => {
+      host.returning--;
+      if (!socket.destroyed) this.#reuse(host, connection, idleMs);
+    });
   }
 
   /** Closes the idle connections to a host. */
@@ -131,6 +138,20 @@ export class DirectConnections {
       for (const { socket } of [...all]) socket.destroy();
       for (const request of left) request.closed(undefined);
     }
+  }
+
+  #reuse(host: Host, connection: DirectConnection, idleMs: number): void {
+    const { socket } = connection;
+    const [next] = host.waiting;
+    if (next !== undefined) {
+      host.waiting.delete(next);
+      this.#begin(connection, next);
+      return;
+    }
+    if (socket.timeout !== idleMs) socket.setTimeout(idleMs);
+    socket.unref();
+    host.idle.push(connection);
+    this.#options.idle.add(socket);
   }
 
   #begin(connection: DirectConnection, request: Carried): void {

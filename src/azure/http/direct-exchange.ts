@@ -14,7 +14,7 @@ import { addressOf, type Exchange, failedExchange, reportStages, restError, type
 import { coded } from './network-error.ts';
 import { type Target, targetOf } from './target.ts';
 
-const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const HEADER = /^[!#$%&'*+\-.^_`|~\w]+: [\t\x20-\x7e\x80-\xff]*$/;
 
 /** Starts a GET. The caller listens to the signal of the request, and cancels the exchange if it aborts. */
 export function directExchange(
@@ -30,8 +30,9 @@ export function directExchange(
 function textOf({ headers }: PipelineRequest, { host, pathname, search }: URL): string | undefined {
   let text = `GET ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\n`;
   for (const [name, value] of headers) {
-    if (BAD_VALUE.test(value)) return undefined;
-    text += `${name}: ${value}\r\n`;
+    const header = `${name}: ${value}`;
+    if (!HEADER.test(header)) return undefined;
+    text += `${header}\r\n`;
   }
   return `${text}connection: keep-alive\r\n\r\n`;
 }
@@ -43,7 +44,6 @@ class DirectExchange implements Exchange, Carried {
   readonly #target: Target;
   readonly #text: string;
   readonly #reader: AnswerReader;
-  readonly #chunks: Buffer[] = [];
   #connection: DirectConnection | undefined;
   #kept: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -92,9 +92,11 @@ class DirectExchange implements Exchange, Carried {
   }
 
   data(chunk: Buffer): void {
-    if (this.#isOver) return;
+    if (this.#isOver) {
+      discard(chunk);
+      return;
+    }
     const reader = this.#reader;
-    this.#chunks.push(chunk);
     try {
       const before = reader.head;
       const isComplete = reader.add(chunk);
@@ -104,6 +106,7 @@ class DirectExchange implements Exchange, Carried {
       }
       if (isComplete) this.#complete();
     } catch (error) {
+      discard(chunk);
       this.#fail(error as Error);
     }
   }
@@ -118,8 +121,6 @@ class DirectExchange implements Exchange, Carried {
     const { head } = this.#reader;
     if (head === undefined) return;
     const bodyAsText = this.#reader.text();
-    // The buffers contain values and tokens.
-    for (const chunk of this.#chunks) discard(chunk);
     this.#end();
     this.#release();
     this.#resolve({
@@ -150,5 +151,6 @@ class DirectExchange implements Exchange, Carried {
   #end(): void {
     this.#isOver = true;
     clearTimeout(this.#kept);
+    this.#reader.discard();
   }
 }
