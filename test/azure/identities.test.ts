@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Secret } from '../../src/base/secret.ts';
 import type { Identity } from '../../src/spc/model.ts';
 import { type Lab, secret, startLab, TENANT, textOf } from '../support/azure.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 import { issue, keyPem } from '../support/pki.ts';
 
 const CERTIFIED = '66666666-6666-6666-6666-666666666666';
@@ -46,16 +47,14 @@ vaults:
     secrets: [{name: s, value: from the stack}]
 `,
   });
+  setImds(lab.emulator.imdsUrl);
 });
-beforeEach(() => {
-  process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = lab.emulator.imdsUrl;
-  lab.emulator.requests.clear();
+beforeEach(() => lab.emulator.requests.clear());
+afterEach(() => lab.emulator.faults.clear());
+afterAll(() => {
+  clearImds();
+  return lab.close();
 });
-afterEach(() => {
-  delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
-  lab.emulator.faults.clear();
-});
-afterAll(() => lab.close());
 
 const read = (identity: Identity, vault?: string) => lab.open(identity, vault).get(secret('s'), lab.context());
 

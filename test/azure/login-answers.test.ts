@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loginError } from '../../src/azure/login/login-error.ts';
 import type { Identity } from '../../src/spc/model.ts';
 import { type Lab, reader, secret, startLab, workload } from '../support/azure.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 
 const managed: Identity = { kind: 'managed-identity', clientId: '44444444-4444-4444-4444-444444444444' };
 const pod: Identity = { kind: 'pod-identity', podNamespace: 'prod', podName: 'web-0' };
@@ -82,11 +83,11 @@ describe('a login on its way', () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await startLab({ nmi: true });
-    process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = lab.emulator.imdsUrl;
+    setImds(lab.emulator.imdsUrl);
   });
   afterEach(() => lab.emulator.faults.clear());
   afterAll(async () => {
-    delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
+    clearImds();
     await lab.close();
   });
 

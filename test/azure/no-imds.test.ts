@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, secret, startLab } from '../support/azure.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 
 // This is a separate file, because the SDK reads the address of IMDS once per process.
 let lab: Lab;
@@ -10,11 +11,11 @@ beforeAll(async () => {
     server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
   });
   await new Promise((resolve) => server.close(resolve));
-  process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = `http://127.0.0.1:${port}`;
+  setImds(`http://127.0.0.1:${port}`);
   lab = await startLab();
 });
 afterAll(() => {
-  delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
+  clearImds();
   return lab.close();
 });
 

@@ -8,6 +8,7 @@ import { startBudget } from '../../src/mount/deadline.ts';
 import { Progress } from '../../src/mount/pending-waits.ts';
 import type { Identity } from '../../src/spc/model.ts';
 import { type Lab, reader, secret, startLab, stranger, textOf } from '../support/azure.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 
 let time: number;
 let lab: Lab;
@@ -184,8 +185,8 @@ describe('the one worker that rotates all pods of a node', () => {
   ])(
     'does not wait for long where %s hangs, and for other pods of that login not at all',
     async (on, identity, path) => {
-      process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = lab.emulator.imdsUrl;
-      onTestFinished(() => void delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST);
+      setImds(lab.emulator.imdsUrl);
+      onTestFinished(clearImds);
       lab.emulator.faults.add({ on, action: { kind: 'hang' } });
       expect(await heldUp(mount('s1', { identity }), path, 12_000)).toMatchObject(OVER);
       expect(await atOnce(mount('s1', { identity }))).toMatchObject({ ...UNREACHABLE, details: { phase: on } });

@@ -7,6 +7,7 @@ import type { Identity } from '../../src/spc/model.ts';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
 import { type Lab, POD, READER, SUBJECT, secret, startLab, TENANT, textOf, WORKLOAD } from '../support/azure.ts';
 import { type ManualClock, manualClock } from '../support/clocks.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 import { sharedKey } from '../support/pki.ts';
 import { podClaims, podToken } from '../support/pod-tokens.ts';
 
@@ -111,10 +112,10 @@ const valuesOf = (age: string) =>
 beforeAll(async () => {
   clock = manualClock();
   lab = await startLab({ clock, seed: SEED, nmi: true, maxStaleMs: HOUR, verifyTokensOffline: true });
-  process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = lab.emulator.imdsUrl;
+  setImds(lab.emulator.imdsUrl);
 });
 afterAll(async () => {
-  delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
+  clearImds();
   await lab.close();
 });
 

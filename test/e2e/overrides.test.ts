@@ -4,6 +4,7 @@ import type { IdentityRequest } from '../../src/spc/identities/table.ts';
 import { GUARDED_NAMES } from '../../src/spc/overrides.ts';
 import { ALL_NAMES } from '../../src/spc/parameter-names.ts';
 import { type ClusterApi, startClusterApi } from '../support/cluster-api.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 import {
   CLIENT,
   CLIENT_SECRET,
@@ -49,14 +50,14 @@ let world: ParityWorld;
 beforeAll(async () => {
   cluster = await startClusterApi();
   world = await openWorld(SEED, {}, cluster);
-  process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = world.emulator.imdsUrl;
+  setImds(world.emulator.imdsUrl);
 });
 beforeEach(() => {
   cluster.requests.length = 0;
   world.emulator.requests.clear();
 });
 afterAll(async () => {
-  delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
+  clearImds();
   await world.close();
   await cluster.close();
 });

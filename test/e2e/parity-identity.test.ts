@@ -3,6 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 import {
   CLIENT,
   CLIENT_SECRET,
@@ -72,11 +73,11 @@ const nmiIsFree = await isFree(NMI_PORT);
 let world: ParityWorld;
 beforeAll(async () => {
   world = await openWorld(SEED, nmiIsFree ? { imdsPort: NMI_PORT } : {});
-  process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = world.emulator.imdsUrl;
+  setImds(world.emulator.imdsUrl);
 });
 afterEach(() => world.emulator.faults.clear());
 afterAll(async () => {
-  delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
+  clearImds();
   await world.close();
 });
 

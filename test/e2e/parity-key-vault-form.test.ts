@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 import {
   CLIENT,
   CLIENT_SECRET,
@@ -50,11 +51,11 @@ beforeAll(async () => {
     }),
   );
   world.emulator.setSecret(VAULT, 'pinned', 'new', { version: 'b'.repeat(32) });
-  process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = world.emulator.imdsUrl;
+  setImds(world.emulator.imdsUrl);
 });
 afterEach(() => world.emulator.faults.clear());
 afterAll(async () => {
-  delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
+  clearImds();
   await world.close();
 });
 

@@ -2,6 +2,7 @@ import { ManagedIdentityCredential } from '@azure/identity';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, openLab, sdkOptions, seedWith, TENANT, VAULT, vaultGet } from '../support/emulator.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 
 const NODE = '33333333-3333-3333-3333-333333333333';
 const USER = '44444444-4444-4444-4444-444444444444';
@@ -27,11 +28,10 @@ describe('the managed-identity endpoint of the emulator', () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await openLab(seedWith(VAULTS, IDENTITIES));
-    // The SDK reads it once per process. Each test file has its own process.
-    process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = lab.emulator.imdsUrl;
+    setImds(lab.emulator.imdsUrl);
   });
   afterAll(async () => {
-    delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
+    clearImds();
     await lab.close();
   });
 

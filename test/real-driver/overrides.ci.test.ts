@@ -14,6 +14,7 @@ import { parseServeFlags } from '../../src/cli/serve-flags.ts';
 import { startServer } from '../../src/server/server.ts';
 import { freePorts } from '../e2e/mosquitto.ts';
 import { type ClusterApi, startClusterApi } from '../support/cluster-api.ts';
+import { clearImds, setImds } from '../support/imds.ts';
 import { objectsText } from '../support/parity.ts';
 import { DRIVERS, realDriverWanted } from './driver.ts';
 import { type Node, startNode, WORKLOAD_CLIENT } from './node.ts';
@@ -74,7 +75,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, with volume attributes'
       return (found?.spec as { readonly parameters: Readonly<Record<string, string>> } | undefined)?.parameters;
     });
     closers.push(() => cluster.close());
-    process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = node.emulator.imdsUrl;
+    setImds(node.emulator.imdsUrl);
     closers.push(await serve(node, cluster));
     node.emulator.setSecret(VAULT, 'shown', 'first');
     node.emulator.setSecret(VAULT, 'hidden', 'secret');
@@ -82,7 +83,7 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, with volume attributes'
     node.addClass('of-node', { parameters: OF_NODE });
   }, LIMIT_MS);
   afterAll(async () => {
-    delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
+    clearImds();
     for (const close of closers.reverse()) await close();
   }, LIMIT_MS);
 
