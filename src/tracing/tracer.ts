@@ -26,6 +26,9 @@ const MAX_TRACESTATE_CHARS = 512;
 /** The path of an object of a vault. */
 const OBJECT_PATH = /^(\/(?:secrets|keys|certificates)\/)[^/]+/;
 
+/** An id as Azure's services make them. Other texts are left out: a server may send back what it was sent. */
+const REQUEST_ID = /^[0-9a-f-]{1,64}$/i;
+
 /** Options of {@link createTracer}. */
 export interface TracerOptions {
   /** True if attributes name the objects of vaults. */
@@ -119,7 +122,8 @@ class TracedSpan implements Span {
       end: (error) => endSpan(span, error === undefined ? undefined : classOf(error)),
       answered(status, header) {
         const id = header('x-ms-request-id');
-        span.setAttributes(attributesOf({ 'http.response.status_code': status, 'azure.service.request.id': id }));
+        const shown = id !== undefined && REQUEST_ID.test(id) ? id : undefined;
+        span.setAttributes(attributesOf({ 'http.response.status_code': status, 'azure.service.request.id': shown }));
         endSpan(span, status < 400 ? undefined : String(status));
       },
     };

@@ -136,6 +136,19 @@ describe('the span of a read', () => {
     expect(JSON.stringify(read)).not.toContain('Forbidden');
   });
 
+  it.each([
+    ['a refusal', 400, 'reader-secret'],
+    ['a refusal, which looks like an id', 400, 'abcdef0123456789'],
+    ['an answer', 200, 'reader-secret'],
+  ])('has no credential that %s sends back as its request id', async (_, status, sent) => {
+    const { lab, mounted, spans } = await tracedLab();
+    lab.emulator.faults.add({ on: 'entra', method: 'POST', action: answer(status, { 'x-ms-request-id': sent }) });
+    await mounted((context) => lab.open(reader(sent)).get(secret('s1'), context));
+    const posts = named(await spans(), 'POST');
+    expect(posts.map(({ attributes }) => attributes['http.response.status_code'])).toContain(status);
+    expect(JSON.stringify(posts)).not.toContain(sent);
+  });
+
   it('shows a last known value and its cause', async () => {
     const { lab, mounted, spans } = await tracedLab({ maxStaleMs: 3_600_000 });
     const read = () => mounted((context) => lab.open(reader()).get(secret('s1'), context));

@@ -72,11 +72,11 @@ export function createTransport({
       const span = tracer?.request({ method, url, requestId, signal });
       try {
         const response = await new Delivery(line, { request, url, agent, proxy, span }).answer;
+        if (response.status !== 200) removeEcho(request, response);
         span?.answered(response.status, (name) => response.headers.get(name));
         // The answers of many requests arrive in one turn of the event loop: each is processed in a separate turn. A
         // refusal does not wait for its turn: it may concern requests that would start meanwhile.
         if (response.status === 200) await nextTurn();
-        else removeEcho(request, response);
         return response;
       } catch (error) {
         span?.end(error);
