@@ -1,8 +1,9 @@
 /**
  * Starts the export of traces that the environment asks for. `serve` loads it only then. Refuses wrong settings, and a file
- * of certificate authorities that cannot be read.
+ * of certificate authorities or a proxy that cannot be read.
  */
 
+import type { Agent } from 'node:http';
 import { hostname } from 'node:os';
 import { Agents } from '../azure/http/agents.ts';
 import { readRegularFile, realPathOf, UnreadableFile } from '../azure/http/regular-file.ts';
@@ -42,7 +43,19 @@ export async function openTracing({ env, log, objectNames }: TracingParts): Prom
   });
   // Connections of their own: an endpoint that hangs takes none from vaults.
   const agents = new Agents([...trust, ...(await authoritiesIn(settings))]);
-  return startTracing(settings, { agent: agents.for(settings.endpoint).agent, log, version: VERSION, objectNames });
+  return startTracing(settings, { agent: agentFor(settings.endpoint, agents), log, version: VERSION, objectNames });
+}
+
+/** Returns the connections to the endpoint. Throws: ERR_SETUP, without the proxy's URL, which may have a password. */
+function agentFor(endpoint: URL, agents: Agents): Agent {
+  try {
+    return agents.for(endpoint).agent;
+  } catch {
+    throw new ProviderError(
+      'ERR_SETUP',
+      `traces go to ${endpoint.host} through the proxy of the environment, which is no URL; correct HTTPS_PROXY, or except the host in NO_PROXY`,
+    );
+  }
 }
 
 async function authoritiesIn({ caFile, caVariable }: TraceSettings): Promise<readonly string[]> {

@@ -71,6 +71,9 @@ const MAX_QUEUE_SPANS = 8192;
 /** What a header may have: no line breaks, and nothing that Node refuses to send. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[ -~]*$/;
+/** Headers that decide how the request is read. The exporter sets those that it needs. */
+const FRAMING =
+  /^(connection|content-encoding|content-length|expect|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
 
 /**
  * Returns the settings; undefined if the environment switches traces off. `service`: attributes that the environment may
@@ -191,6 +194,10 @@ class Reader {
   headers(name: string): Readonly<Record<string, string>> {
     const pairs = this.pairs(name);
     for (const [header, value] of Object.entries(pairs)) {
+      if (FRAMING.test(header)) {
+        this.#wrong(name, `it sets the header ${header.toLowerCase()}, which the exporter decides: remove it`);
+        return {};
+      }
       if (HEADER_NAME.test(header) && HEADER_VALUE.test(value)) continue;
       this.#wrong(name, `the name or the value of one of its headers has a character that HTTP does not allow`);
       return {};

@@ -1,7 +1,7 @@
-/** The authorities that the export of traces trusts: the file of the operator, and those of all other connections. */
+/** The connections of the export of traces: the authorities that they trust, and the proxy of the environment. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { openTracing } from '../../src/cli/tracing.ts';
 import { keptLog } from '../support/mount.ts';
 import { startReceiver } from '../support/otlp.ts';
@@ -47,5 +47,14 @@ it.each([
   await expect(open({ [variable]: path })).rejects.toMatchObject({
     code: 'ERR_SETUP',
     message: `${variable} ${path}: ${reason}; mount the file, or correct the variable`,
+  });
+});
+
+it('a proxy that is no URL is refused, without its password', async () => {
+  vi.stubEnv('HTTPS_PROXY', 'http://user:s3cret@proxy:99999');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await expect(open({ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example' })).rejects.toMatchObject({
+    code: 'ERR_SETUP',
+    message: expect.stringMatching(/^traces go to collector\.example [^@]*; correct HTTPS_PROXY, /),
   });
 });

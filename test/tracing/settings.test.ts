@@ -108,6 +108,12 @@ describe('wrong settings of traces', () => {
     ['OTEL_EXPORTER_OTLP_HEADERS', 'novalue', /part 1 is not key=value/],
     ['OTEL_EXPORTER_OTLP_HEADERS', 'a=b,c=%zz', /part 2 is not key=value/],
     ['OTEL_EXPORTER_OTLP_HEADERS', 'a=x%0d%0ab', /a character that HTTP does not allow/],
+    [
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      'Content-Length=3',
+      /sets the header content-length, which the exporter decides: remove/,
+    ],
+    ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'a=b,transfer-encoding=x', /TRACES_HEADERS: .* transfer-encoding, which/],
     ['OTEL_EXPORTER_OTLP_HEADERS', 'a b=x', /a character that HTTP does not allow/],
     ['OTEL_EXPORTER_OTLP_HEADERS', Array.from({ length: 65 }, (_, i) => `h${i}=1`).join(), /more than 64 pairs/],
     ['OTEL_EXPORTER_OTLP_TIMEOUT', '0', /"0" is not a whole number from 1 to 60000/],
