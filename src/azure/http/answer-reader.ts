@@ -137,12 +137,11 @@ export class AnswerReader {
       case 'close':
         this.#keep(bytes);
         return;
-      case 'length': {
-        const after = bytes.subarray(framing.left);
-        framing.left -= this.#keep(bytes.subarray(0, framing.left));
-        if (framing.left === 0) this.#complete(after);
+      case 'length':
+        if (bytes.length > framing.left) throw moreBytes();
+        framing.left -= this.#keep(bytes);
+        if (framing.left === 0) this.isComplete = true;
         return;
-      }
       case 'chunks':
         this.#addChunks(bytes);
     }
@@ -200,10 +199,14 @@ export class AnswerReader {
   }
 
   #complete(after: Buffer): void {
-    // What follows belongs to no request.
-    if (after.length > 0) throw coded('HPE_INVALID_CONSTANT', 'bytes after the answer');
+    if (after.length > 0) throw moreBytes();
     this.isComplete = true;
   }
+}
+
+/** What follows an answer belongs to no request. */
+function moreBytes(): Error {
+  return coded('HPE_INVALID_CONSTANT', 'bytes after the answer');
 }
 
 function readHeaders(lines: readonly string[]): Record<string, string> {
