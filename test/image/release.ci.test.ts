@@ -102,6 +102,8 @@ describe.skipIf(imageFiles() === undefined)('the workflow of a release', () => {
     await run('cp', ['-al', join(root, 'node_modules'), clone]);
     writeFileSync(join(clone, 'CHANGELOG.md'), unreleasedChanges());
     await run('npm', ['run', '--silent', 'release:version', '--', VERSION], { cwd: clone });
+    const repository = ['repository.type=git', 'repository.url=git+https://github.com/owner/repository.git'];
+    await run('npm', ['pkg', 'set', ...repository], { cwd: clone });
     const who = ['-c', 'user.name=maintainer', '-c', 'user.email=maintainer@example.com', '-c', 'commit.gpgsign=false'];
     await run('git', [...who, 'commit', '-qam', `release: ${VERSION}`], { cwd: clone });
     mkdirSync(join(clone, 'digests'));
@@ -109,9 +111,12 @@ describe.skipIf(imageFiles() === undefined)('the workflow of a release', () => {
   }, 600_000);
   afterAll(() => registry?.stop());
 
-  it('refuses a tag that is not the version', async () => {
+  it('refuses a tag that is not the version, and a package of another repository', async () => {
     const version = stepsOf('check').find(({ id }) => id === 'version');
     await expect(runStep('check', version ?? {}, '9.8.6')).rejects.toThrow('the tag v9.8.6 is not v9.8.7');
+    await run('npm', ['pkg', 'delete', 'repository'], { cwd: clone });
+    await expect(runStep('check', version ?? {})).rejects.toThrow('repository.url of package.json is not git+https');
+    await run('git', ['checkout', '--quiet', 'package.json'], { cwd: clone });
   });
 
   it('publishes image, chart and package of the version, with their sums and notes', async () => {
