@@ -91,7 +91,9 @@ export function v8Engine(limitBytes: number): Engine {
       gc = runInNewContext('gc') as (options?: typeof RETURN_PAGES) => void;
       setFlagsFromString('--no-expose-gc');
     }
-    gc(options);
+    // V8 12 collects the new objects only if it is given undefined.
+    if (options === undefined) gc();
+    else gc(options);
   };
   return {
     setFlag: setFlagsFromString,
