@@ -22,7 +22,8 @@ const MAX_FILE_BYTES = 256 * 1024;
 
 /** Reads `tls.crt` and `tls.key`. Throws: an `Error` with the file, the reason and the remedy. */
 export async function readKeyPair(directory: string): Promise<KeyPair> {
-  const [certificate, key] = await Promise.all([readIn(directory, 'tls.crt'), readIn(directory, 'tls.key')]);
+  const certificate = await readIn(directory, 'tls.crt');
+  const key = await readIn(directory, 'tls.key');
   try {
     createSecureContext({ cert: certificate, key });
     return { certificate, key, period: periodOf(certificate) };
@@ -35,7 +36,8 @@ export async function readKeyPair(directory: string): Promise<KeyPair> {
 
 /** Reads `ca.crt` and `ca.key`. Throws: an `Error` with the file, the reason and the remedy. */
 export async function readAuthority(directory: string): Promise<Authority> {
-  const [certificate, key] = await Promise.all([readIn(directory, 'ca.crt'), readIn(directory, 'ca.key')]);
+  const certificate = await readIn(directory, 'ca.crt');
+  const key = await readIn(directory, 'ca.key');
   try {
     return { certificate, key, period: periodOf(certificate) };
   } catch {
