@@ -160,6 +160,19 @@ it('waits while fifty others use the connections of its host, and may leave', as
   expect([host.sockets.length, host.requests.length]).toEqual([50, 51]);
 });
 
+it('is held back in a pause while it waits for a connection, and never sent', async () => {
+  const { host, get, agents } = await hostAt();
+  host.answer = '';
+  const fifty = Array.from({ length: 50 }, () => get());
+  await eventually(() => host.requests.length === 50);
+  const waiting = get();
+  agents.pending.holdBack(host.url);
+  expect(await waiting).toBe('HELD_BACK');
+  for (const socket of host.sockets) socket.write(OK);
+  expect(await Promise.all(fifty)).toEqual(Array(50).fill(200));
+  expect([host.sockets.length, host.requests.length]).toEqual([50, 50]);
+});
+
 it('fails when the provider closes its connections, also if it waits for one', async () => {
   const { host, get, agents } = await hostAt();
   host.answer = '';

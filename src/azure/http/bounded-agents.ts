@@ -92,6 +92,7 @@ export class BoundedHttpsAgent extends https.Agent {
     this.#pending = pending;
     this.direct = new DirectConnections({
       connect: (target) => this.#ahead.take(keyOf(target)) ?? this.#connectTo(target),
+      pending,
       idle: this.#idle,
       max: this.maxSockets,
       idleMs: options.keepAlive === true ? (options.timeout ?? DEFAULT_IDLE_MS) : 0,

@@ -4,12 +4,15 @@
  */
 
 import type { Socket } from 'node:net';
+import type { PendingConnections } from './held-back.ts';
 import { coded } from './network-error.ts';
 import { keyOf, type Target } from './target.ts';
 
 /** Parts and settings of {@link DirectConnections}. */
 export interface DirectOptions {
   readonly connect: (target: Target) => Socket;
+  /** Gives up requests that wait for a connection, when their host asks for a pause. */
+  readonly pending: PendingConnections;
   /** Bounds the idle connections over all hosts. */
   readonly idle: { add(socket: Socket): void; delete(socket: Socket): void };
   /** Connections to one host. */
@@ -64,8 +67,8 @@ interface Host {
   readonly all: Set<DirectConnection>;
   /** The one used last is taken first. */
   readonly idle: DirectConnection[];
-  /** Requests that wait for a connection. */
-  readonly waiting: Set<Carried>;
+  /** Requests that wait for a connection, each with the function that forgets it among the pending ones. */
+  readonly waiting: Map<Carried, () => void>;
   /** Connections whose answer has ended in this turn of the event loop. */
   returning: number;
 }
@@ -86,7 +89,7 @@ export class DirectConnections {
   /** Begins a request over an idle connection, over a new one, or as soon as another request to the host has ended. */
   take(target: Target, request: Carried): void {
     const key = keyOf(target);
-    const host = this.#hosts.get(key) ?? { all: new Set(), idle: [], waiting: new Set(), returning: 0 };
+    const host = this.#hosts.get(key) ?? { all: new Set(), idle: [], waiting: new Map(), returning: 0 };
     this.#hosts.set(key, host);
     let kept = host.idle.pop();
     // One that has just been closed leaves in a later turn.
@@ -94,12 +97,13 @@ export class DirectConnections {
     if (kept !== undefined) this.#begin(kept, request);
     else if (host.all.size < this.#options.max && host.returning <= host.waiting.size)
       this.#open(target, host, request);
-    else host.waiting.add(request);
+    else this.#wait(key, host, request);
   }
 
   /** Forgets a request that waits for a connection. */
   leave(target: Target, request: Carried): void {
-    this.#hosts.get(keyOf(target))?.waiting.delete(request);
+    const host = this.#hosts.get(keyOf(target));
+    if (host !== undefined) forget(host, request);
   }
 
   /**
@@ -133,8 +137,8 @@ export class DirectConnections {
   /** Closes every connection. Requests that wait for one fail as those whose connection is closed. */
   close(): void {
     for (const { all, waiting } of [...this.#hosts.values()]) {
-      const left = [...waiting];
-      waiting.clear();
+      const left = [...waiting.keys()];
+      for (const request of left) forget({ waiting }, request);
       for (const { socket } of [...all]) socket.destroy();
       for (const request of left) request.closed(undefined);
     }
@@ -142,9 +146,8 @@ export class DirectConnections {
 
   #reuse(host: Host, connection: DirectConnection, idleMs: number): void {
     const { socket } = connection;
-    const [next] = host.waiting;
+    const next = firstWaiting(host);
     if (next !== undefined) {
-      host.waiting.delete(next);
       this.#begin(connection, next);
       return;
     }
@@ -152,6 +155,14 @@ export class DirectConnections {
     socket.unref();
     host.idle.push(connection);
     this.#options.idle.add(socket);
+  }
+
+  #wait(key: string, host: Host, request: Carried): void {
+    const noLongerPending = this.#options.pending.add(key, (error) => {
+      forget(host, request);
+      request.closed(error);
+    });
+    host.waiting.set(request, noLongerPending);
   }
 
   #begin(connection: DirectConnection, request: Carried): void {
@@ -166,13 +177,23 @@ export class DirectConnections {
       host.all.delete(connection);
       const at = host.idle.indexOf(connection);
       if (at !== -1) host.idle.splice(at, 1);
-      const [next] = host.waiting;
-      if (next !== undefined) {
-        host.waiting.delete(next);
-        this.#open(target, host, next);
-      } else if (host.all.size === 0) this.#hosts.delete(keyOf(target));
+      const next = firstWaiting(host);
+      if (next !== undefined) this.#open(target, host, next);
+      else if (host.all.size === 0) this.#hosts.delete(keyOf(target));
     });
     host.all.add(connection);
     this.#begin(connection, request);
   }
+}
+
+function forget({ waiting }: Pick<Host, 'waiting'>, request: Carried): void {
+  waiting.get(request)?.();
+  waiting.delete(request);
+}
+
+/** Takes the request that has waited for longest. */
+function firstWaiting(host: Host): Carried | undefined {
+  const [next] = host.waiting.keys();
+  if (next !== undefined) forget(host, next);
+  return next;
 }

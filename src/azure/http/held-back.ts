@@ -1,7 +1,7 @@
 /**
- * Holds requests back from a host that asks for a pause: connections that are not up yet are given up. Their requests,
- * which have not reached the host, fail with a code of their own and wait for their turn again. The agents note
- * connections here, and the gate of a vault gives them up when a pause begins.
+ * Holds requests back from a host that asks for a pause: connections that are not up yet are given up, and so are requests
+ * that wait for one. They have not reached the host, fail with a code of their own and wait for their turn again. The agents
+ * note both here, and the gate of a vault gives them up when a pause begins.
  */
 
 import { isRestError } from '@azure/core-rest-pipeline';
@@ -10,7 +10,7 @@ import { keyOf, targetOf } from './target.ts';
 
 const HELD_BACK = 'HELD_BACK';
 
-/** The connections of all agents that are not up yet. */
+/** The connections of all agents that are not up yet, and requests that wait for one. */
 export class PendingConnections {
   readonly #giveUp = new Map<symbol, { readonly target: string; readonly giveUp: (error: Error) => void }>();
 
