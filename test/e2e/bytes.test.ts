@@ -54,9 +54,14 @@ test('edge.md lists the bytes of a Mount, within a fifth', { retry: 3 }, async (
   await emulator.close();
   relay.close();
 
-  const listed = tableRows(section('docs/edge.md', 'A poor link')).filter(([, figure = '']) => /^[\d,]+$/.test(figure));
-  expect(listed).toHaveLength(counted.length);
-  for (const [index, [, figure = '']] of listed.entries()) {
+  const page = section('docs/edge.md', 'A poor link');
+  const listed = tableRows(page).filter(([, figure = '']) => /^[\d,]+$/.test(figure));
+  const [, older] = /the first Mount takes ([\d,]+) bytes/.exec(page) ?? [];
+  // Handshakes have post-quantum keys from Node 24 on.
+  const figures = listed.map(([, figure = '']) => figure);
+  if (Number.parseInt(process.versions.node, 10) < 24) figures[0] = older ?? '';
+  expect(figures).toHaveLength(counted.length);
+  for (const [index, figure] of figures.entries()) {
     const ratio = (counted[index] ?? 0) / Number(figure.replace(',', ''));
     expect(ratio, `${counted[index]} bytes, not ${figure}`).toBeGreaterThan(0.8);
     expect(ratio, `${counted[index]} bytes, not ${figure}`).toBeLessThan(1.2);
