@@ -97,7 +97,14 @@ export class DirectConnections {
     if (kept !== undefined) this.#begin(kept, request);
     else if (host.all.size < this.#options.max && host.returning <= host.waiting.size)
       this.#open(target, host, request);
-    else this.#wait(key, host, request);
+    else {
+      const giveUp = (error: Error) => {
+        forget(host, request);
+        request.closed(error);
+      };
+      // Not a function of its own: code caches are equal only if each record of what runs is.
+      host.waiting.set(request, this.#options.pending.add(key, giveUp));
+    }
   }
 
   /** Forgets a request that waits for a connection. */
@@ -157,14 +164,6 @@ export class DirectConnections {
     this.#options.idle.add(socket);
   }
 
-  #wait(key: string, host: Host, request: Carried): void {
-    const noLongerPending = this.#options.pending.add(key, (error) => {
-      forget(host, request);
-      request.closed(error);
-    });
-    host.waiting.set(request, noLongerPending);
-  }
-
   #begin(connection: DirectConnection, request: Carried): void {
     this.#options.idle.delete(connection.socket);
     connection.socket.ref();
@@ -193,7 +192,8 @@ function forget({ waiting }: Pick<Host, 'waiting'>, request: Carried): void {
 
 /** Takes the request that has waited for longest. */
 function firstWaiting(host: Host): Carried | undefined {
-  const [next] = host.waiting.keys();
-  if (next !== undefined) forget(host, next);
+  const [[next, noLongerPending] = []] = host.waiting;
+  noLongerPending?.();
+  if (next !== undefined) host.waiting.delete(next);
   return next;
 }
