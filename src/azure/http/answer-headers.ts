@@ -1,6 +1,6 @@
 /**
- * Holds the headers of an answer as Node has read them, in the form that the SDK expects. The exchange makes one for each
- * answer. Headers that come as a list, which are cookies, are left out.
+ * Holds the headers of an answer in the form that the SDK expects. `exchange.ts` makes one of those that Node has read,
+ * `direct-exchange.ts` of those of `AnswerReader`. Leaves out cookies.
  */
 
 import type { IncomingHttpHeaders } from 'node:http';

@@ -33,7 +33,7 @@ const SINGLE = new Set(
 /** The head of an answer. */
 export interface AnswerHead {
   readonly status: number;
-  /** By names in lower case, without cookies. */
+  /** By names in lower case. */
   readonly headers: Record<string, string>;
 }
 
@@ -222,7 +222,6 @@ function readHeaders(lines: readonly string[]): Record<string, string> {
     if (known === undefined) headers[key] = value;
     else if (!SINGLE.has(key)) headers[key] = `${known}, ${value}`;
   }
-  delete headers['set-cookie'];
   return headers;
 }
 
