@@ -73,7 +73,7 @@ export class Agents implements AgentSource {
   readonly #lookups: Lookups;
   /** Resolves names to addresses. */
   readonly lookup: LookupFunction;
-  /** Connections to HTTPS hosts that are not up yet. */
+  /** Connections to HTTPS hosts that are not up yet, and requests that wait for one. */
   readonly pending = new PendingConnections();
   readonly #http: BoundedHttpAgent;
   readonly #proxied = new Map<string, TunnelAgent>();

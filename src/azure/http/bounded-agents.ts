@@ -19,7 +19,7 @@ import { keyOf, type Target } from './target.ts';
 export interface BoundedAgentOptions extends https.AgentOptions {
   /** Bound of one connection: DNS, TCP and TLS together, in milliseconds. */
   readonly connectTimeoutMs: number;
-  /** Holds the connections that are not up yet. Default: an object of the agent's own. */
+  /** Holds the connections that are not up yet, and the requests that wait for one. Default: an object of the agent's own. */
   readonly pending?: PendingConnections;
 }
 

@@ -14,7 +14,7 @@ const HELD_BACK = 'HELD_BACK';
 export class PendingConnections {
   readonly #giveUp = new Map<symbol, { readonly target: string; readonly giveUp: (error: Error) => void }>();
 
-  /** Notes one, for `host:port`. Returns the function to call when the connection is up or failed. */
+  /** Notes one, for `host:port`. Returns the function to call when the connection is up or failed, or the wait is over. */
   add(target: string, giveUp: (error: Error) => void): () => void {
     const key = Symbol(target);
     this.#giveUp.set(key, { target, giveUp });
