@@ -56,6 +56,14 @@ async function hostAt({ address = '127.0.0.1', name = 'vault.localhost' } = {}) 
   return { host, get, agents, transport };
 }
 
+/** Sends fifty GETs, as many as a host has connections, which it does not answer yet. */
+async function sendFifty({ host, get }: Pick<Awaited<ReturnType<typeof hostAt>>, 'host' | 'get'>) {
+  host.answer = '';
+  const fifty = Array.from({ length: 50 }, () => get());
+  await eventually(() => host.requests.length === 50);
+  return fifty;
+}
+
 it('is sent as one record, with the headers as they are, and its connection carries the next one', async () => {
   const { host, get } = await hostAt();
   expect(await get({ authorization: 'Bearer a' })).toBe(200);
@@ -147,10 +155,8 @@ it('is refused if more bytes follow its answer', async () => {
 
 it('waits while fifty others use the connections of its host, and may leave', async () => {
   const { host, get } = await hostAt();
-  host.answer = '';
   const leaving = new AbortController();
-  const fifty = Array.from({ length: 50 }, () => get());
-  await eventually(() => host.requests.length === 50);
+  const fifty = await sendFifty({ host, get });
   const [left, last] = [get({}, leaving.signal), get()];
   leaving.abort();
   expect(await left).toBe('AbortError');
@@ -162,9 +168,7 @@ it('waits while fifty others use the connections of its host, and may leave', as
 
 it('is held back in a pause while it waits for a connection, and never sent', async () => {
   const { host, get, agents } = await hostAt();
-  host.answer = '';
-  const fifty = Array.from({ length: 50 }, () => get());
-  await eventually(() => host.requests.length === 50);
+  const fifty = await sendFifty({ host, get });
   const waiting = get();
   agents.pending.holdBack(host.url);
   expect(await waiting).toBe('HELD_BACK');

@@ -102,7 +102,7 @@ export class DirectConnections {
         forget(host, request);
         request.closed(error);
       };
-      // Not a function of its own: code caches are equal only if each record of what runs is.
+      // Not a method: one that runs in some builds only would make their code caches differ.
       host.waiting.set(request, this.#options.pending.add(key, giveUp));
     }
   }
@@ -143,10 +143,10 @@ export class DirectConnections {
 
   /** Closes every connection. Requests that wait for one fail as those whose connection is closed. */
   close(): void {
-    for (const { all, waiting } of [...this.#hosts.values()]) {
-      const left = [...waiting.keys()];
-      for (const request of left) forget({ waiting }, request);
-      for (const { socket } of [...all]) socket.destroy();
+    for (const host of [...this.#hosts.values()]) {
+      const left = [...host.waiting.keys()];
+      for (const request of left) forget(host, request);
+      for (const { socket } of [...host.all]) socket.destroy();
       for (const request of left) request.closed(undefined);
     }
   }
@@ -185,7 +185,7 @@ export class DirectConnections {
   }
 }
 
-function forget({ waiting }: Pick<Host, 'waiting'>, request: Carried): void {
+function forget({ waiting }: Host, request: Carried): void {
   waiting.get(request)?.();
   waiting.delete(request);
 }

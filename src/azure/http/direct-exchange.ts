@@ -16,11 +16,13 @@ import { type Target, targetOf } from './target.ts';
 
 const HEADER = /^[!#$%&'*+\-.^_`|~\w]+: [\t\x20-\x7e\x80-\xff]*$/;
 
+/** How a GET is sent. */
+interface DirectSending extends Sending {
+  readonly agent: BoundedHttpsAgent;
+}
+
 /** Starts a GET. The caller listens to the signal of the request, and cancels the exchange if it aborts. */
-export function directExchange(
-  request: PipelineRequest,
-  sending: Sending & { readonly agent: BoundedHttpsAgent },
-): Exchange {
+export function directExchange(request: PipelineRequest, sending: DirectSending): Exchange {
   const text = textOf(request, sending.url);
   if (text === undefined)
     return failedExchange(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
@@ -40,7 +42,7 @@ function textOf({ headers }: PipelineRequest, { host, pathname, search }: URL): 
 class DirectExchange implements Exchange, Carried {
   readonly answer: Promise<PipelineResponse>;
   readonly #request: PipelineRequest;
-  readonly #sending: Sending & { readonly agent: BoundedHttpsAgent };
+  readonly #sending: DirectSending;
   readonly #target: Target;
   readonly #text: string;
   readonly #reader: AnswerReader;
@@ -50,7 +52,7 @@ class DirectExchange implements Exchange, Carried {
   #resolve: (response: PipelineResponse) => void = () => {};
   #reject: (error: Error) => void = () => {};
 
-  constructor(request: PipelineRequest, text: string, sending: Sending & { readonly agent: BoundedHttpsAgent }) {
+  constructor(request: PipelineRequest, text: string, sending: DirectSending) {
     const { url, agent, maxAnswerBytes } = sending;
     this.#request = request;
     this.#text = text;

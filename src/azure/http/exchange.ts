@@ -13,7 +13,7 @@ import { addressesOf } from './addresses.ts';
 import { AnswerHeaders } from './answer-headers.ts';
 import { BoundedHttpsAgent, connectingOf } from './bounded-agents.ts';
 import { coded, type FailedPlace } from './network-error.ts';
-import { targetOf } from './target.ts';
+import { keyOf, targetOf } from './target.ts';
 
 /**
  * The step that an exchange waits for: the lookup of the host, its connection, the beginning or the rest of the answer.
@@ -186,7 +186,7 @@ function readText(
 export function closeIdle(agent: http.Agent, url: URL): void {
   const target = targetOf(url);
   if (agent instanceof BoundedHttpsAgent) agent.direct.closeIdle(target);
-  const prefix = `${target.host}:${target.port}:`;
+  const prefix = `${keyOf(target)}:`;
   for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
     if (name.startsWith(prefix)) for (const socket of [...sockets]) socket.destroy();
   }
