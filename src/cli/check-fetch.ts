@@ -20,7 +20,6 @@ import {
   credentialsHint,
   idleProblem,
   KUBELET_PATH,
-  loginNote,
   REQUEST_DEFAULTS,
   type RequestOptions,
   requestOf,
@@ -86,7 +85,6 @@ export class ClassFetcher {
       findings.push({ severity, path: 'spec.parameters', message });
     const options = { ...REQUEST_DEFAULTS, ...this.#options, ...more };
     const parts = { spc, manifests, options, targetDir: KUBELET_PATH, timeoutMs: KUBELET_DEADLINE_MS };
-    if (options.login !== undefined) this.#io.stderr(loginNote(options.login));
     const request = await requestOf(parts, this.#io);
     // Warnings about the manifest are among its own findings already.
     this.#warned = (text, message) => message !== MANIFEST_WARNING && add('warning', text);

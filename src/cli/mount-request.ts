@@ -1,5 +1,5 @@
 /**
- * Makes the request of a Mount from a SecretProviderClass and options. `mount` and `check --fetch` call it.
+ * Makes the request of a Mount from a SecretProviderClass and options. `mount` and check-fetch.ts call it.
  */
 
 import { type Command, Option } from 'commander';
@@ -98,7 +98,7 @@ export function idleProblem(option: string, needed: string): string {
 }
 
 /** Returns what a person has to know about the result of a command with `--login`. */
-export function loginNote(login: DeveloperLogin): string {
+function loginNote(login: DeveloperLogin): string {
   return `note: the vaults are read as ${DEVELOPER_LOGINS[login]}; whether the identity of a class may read them is not checked\n`;
 }
 
@@ -113,13 +113,14 @@ export interface RequestParts {
 }
 
 /**
- * Returns the request that the driver would send for a SecretProviderClass.
+ * Returns the request that the driver would send for a SecretProviderClass. Notes on stderr whose credentials read the vaults.
  * Throws: ERR_USAGE if credentials cannot be read, or if no Secret or several Secrets match.
  */
 export async function requestOf(
   { spc, manifests, options, targetDir, timeoutMs }: RequestParts,
   io: Io,
 ): Promise<PublishRequest> {
+  if (options.login !== undefined) io.stderr(loginNote(options.login));
   const namespace = options.namespace || spc.namespace || 'default';
   const secret = options.login === undefined ? await secretOf({ spc, manifests, options }, namespace, io) : undefined;
   if (secret !== undefined) io.stderr(`note: node-publish secret from ${secret.origin}\n`);

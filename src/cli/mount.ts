@@ -22,7 +22,6 @@ import {
   credentialsHint,
   idleProblem,
   KUBELET_PATH,
-  loginNote,
   REQUEST_DEFAULTS,
   type RequestOptions,
   requestOf,
@@ -155,7 +154,6 @@ async function prepare(files: readonly string[], options: MountCommandOptions, i
   if (spc.provider !== 'azure') {
     io.stderr(`note: spec.provider is "${spc.provider}": a driver would ask ${spc.provider}.sock, not azure.sock\n`);
   }
-  if (login !== undefined) io.stderr(loginNote(login));
   const request = await requestOf(
     { spc, manifests, options, timeoutMs, targetDir: resolve(options.out ?? KUBELET_PATH) },
     io,
