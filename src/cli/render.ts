@@ -82,10 +82,11 @@ async function printClasses(
   const result = await resultOf(sources, options, { io, messages, ...deps });
   if (isJson) io.stdout(renderJson(result ?? NOTHING, messages.all));
   if (result === undefined) return 1;
+  if (isJson) return 0;
   const { volumes, objects, documents } = result;
-  const text = printManifests(volumes, objects, documents);
+  const text = options.format === 'volumes' ? printPodParts(volumes) : printManifests(volumes, objects, documents);
   if (component !== undefined) return writeComponent({ ...component, volumes, sources, text }, io);
-  if (!isJson) io.stdout(options.format === 'volumes' ? printPodParts(volumes) : text);
+  io.stdout(text);
   return 0;
 }
 
