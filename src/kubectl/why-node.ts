@@ -29,7 +29,7 @@ export interface ExpectedNode {
   readonly node: string;
   /** The pods of providers on the node. */
   readonly providers: FoundProviders;
-  /** The providers that the classes of the pod ask for; an empty name: any. */
+  /** The providers that the classes of the pod ask for. An empty name is that of a class that is not known. */
   readonly wanted: ReadonlySet<string>;
 }
 
@@ -42,7 +42,9 @@ export async function lookAtNode(api: KubeApi, expected: ExpectedNode, report: R
     return [];
   }
   const lines: LogLine[] = [];
-  for (const name of expected.wanted) lines.push(...(await lookAtProvider(api, { ...expected, name }, report)));
+  const named = [...expected.wanted].filter((name) => name !== '');
+  for (const name of named.length === 0 ? [''] : named)
+    lines.push(...(await lookAtProvider(api, { ...expected, name }, report)));
   return lines;
 }
 

@@ -5,6 +5,7 @@
 
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { nearest, quote } from '../base/words.ts';
+import { MOUNT } from '../render/into/annotations.ts';
 import { DRIVER } from '../render/volume.ts';
 import type { CheckContext } from '../spc/check.ts';
 import type { KubeApi } from './api.ts';
@@ -66,8 +67,9 @@ export async function diagnose(api: KubeApi, request: WhyRequest): Promise<Diagn
   const providers =
     node === '' ? NO_PROVIDERS : await findProviders(api, { namespace: request.providerNamespace, node });
   const wanted = new Set<string>();
+  const informed = knowing(request, providers.pods);
   for (const volume of volumes) {
-    const name = await lookAtVolume(api, { request: knowing(request, providers.pods), volume }, report);
+    const name = await lookAtVolume(api, { request: informed, volume }, report);
     if (name !== undefined) wanted.add(name);
   }
   const log =
@@ -107,8 +109,8 @@ async function readPod(api: KubeApi, { namespace, pod }: WhyRequest): Promise<Ku
 }
 
 function reportNoVolume(pod: KubeObject, report: Report): void {
-  const wanted = textAt(pod, 'metadata', 'annotations', 'akv-csi/mount');
-  const asked = wanted === '' ? '' : `; its annotation akv-csi/mount asks for ${quote(wanted)}, and nothing added it`;
+  const wanted = textAt(pod, 'metadata', 'annotations', MOUNT);
+  const asked = wanted === '' ? '' : `; its annotation ${MOUNT} asks for ${quote(wanted)}, and nothing added it`;
   report.cause('pod', 'NO_VOLUME', `it has no volume of ${DRIVER}${asked}`);
 }
 

@@ -55,6 +55,15 @@ describe('what the cluster shows to be missing', () => {
   });
 });
 
+describe('a pod with several volumes', () => {
+  it('has its provider looked at once, also if a class is missing', async () => {
+    const volumeOf = (className: string) => (pod('web-0', { className }).spec as { volumes: object[] }).volumes;
+    const spec = { nodeName: 'n1', volumes: ['web', 'gone'].flatMap(volumeOf) };
+    const { findings } = await why([{ ...pod('web-0'), spec }, spc('web'), ...node()]);
+    expect(findings.filter(({ subject }) => subject === 'provider')).toHaveLength(1);
+  });
+});
+
 describe('a provider under another name', () => {
   const next = () => spc('web', {}, 'azure-next');
 
