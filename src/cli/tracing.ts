@@ -7,7 +7,7 @@ import type { Agent } from 'node:http';
 import { hostname } from 'node:os';
 import { Agents } from '../azure/http/agents.ts';
 import { readRegularFile, realPathOf, UnreadableFile } from '../azure/http/regular-file.ts';
-import { isCertificate, readTrust } from '../azure/http/trust.ts';
+import { certificatesIn, isCertificate, readTrust } from '../azure/http/trust.ts';
 import { ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { readTraceSettings, type TraceSettings } from '../tracing/settings.ts';
@@ -16,7 +16,6 @@ import type { Io } from './io.ts';
 import { VERSION } from './version.ts';
 
 const MAX_CA_BYTES = 1024 * 1024;
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** The parts of `serve` that traces need. */
 export interface TracingParts {
@@ -64,8 +63,8 @@ async function authoritiesIn({ caFile, caVariable }: TraceSettings): Promise<rea
     new ProviderError('ERR_SETUP', `${caVariable} ${caFile}: ${reason}; mount the file, or correct the variable`);
   try {
     const { text } = await readRegularFile(await realPathOf(caFile), MAX_CA_BYTES);
-    const found = text.match(CERTIFICATE);
-    if (found === null) throw refuse('it has no certificate in PEM');
+    const found = certificatesIn(text);
+    if (found.length === 0) throw refuse('it has no certificate in PEM');
     const wrong = found.findIndex((pem) => !isCertificate(pem));
     if (wrong !== -1) throw refuse(`its certificate ${wrong + 1} cannot be read`);
     return found;

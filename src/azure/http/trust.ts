@@ -29,7 +29,7 @@ export async function readTrust({ certFile, certDir, extraCaFile }: TrustSources
   if (!certFile && !certDir) return [];
   const files = [certFile ?? '', extraCaFile ?? '', ...(await filesIn(certDir ?? ''))].filter((file) => file !== '');
   const texts = await Promise.all([...new Set(files)].slice(0, MAX_FILES).map(textOf));
-  const pems = texts.flatMap((text) => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []);
+  const pems = texts.flatMap(certificatesIn);
   const own = new Set(rootCertificates.map(withoutBlanks));
   const others = new Map(pems.map((pem) => [withoutBlanks(pem), pem]));
   return [...others].filter(([text, pem]) => !own.has(text) && isCertificate(pem)).map(([, pem]) => pem);
@@ -55,6 +55,11 @@ async function textOf(file: string): Promise<string> {
     ({ text }) => text,
     () => '',
   );
+}
+
+/** Returns the certificates in a text of PEM. Some may be none that Node can read; see {@link isCertificate}. */
+export function certificatesIn(text: string): readonly string[] {
+  return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
 /** Returns true if a text in PEM is a certificate that Node can read. */
