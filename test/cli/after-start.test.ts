@@ -1,9 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { afterStart } from '../../src/cli/after-start.ts';
-import { MOUNT_METHOD as MOUNT } from '../../src/wire/names.ts';
-
-const VERSION = '/v1alpha1.CSIDriverProvider/Version';
-const ended = (method: string) => ({ method, code: 'OK', errorCode: '', seconds: 0 });
+import { ended, MOUNT, VERSION } from './calls.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,10 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keepHeapSmall, v8Engine } from '../../src/cli/heap.ts';
-
-const MOUNT = '/v1alpha1.CSIDriverProvider/Mount';
-const VERSION = '/v1alpha1.CSIDriverProvider/Version';
-const ended = (method: string) => ({ method, code: 'OK', errorCode: '', seconds: 0 });
+import { ended, MOUNT, VERSION } from './calls.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
