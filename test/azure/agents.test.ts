@@ -67,6 +67,13 @@ describe('the proxy of the environment', () => {
     }
   });
 
+  it('of HTTPS does not replace that of HTTP', () => {
+    vi.stubEnv('HTTPS_PROXY', 'secure.example:3128');
+    vi.stubEnv('HTTP_PROXY', 'plain.example:3128');
+    expect(proxyFor('vault.example', 'http://vault.example/')).toBe('http://plain.example:3128');
+    vi.unstubAllEnvs();
+  });
+
   it('is not there: one agent, bounded, for all hosts', () => {
     const agents = new Agents([]);
     const { agent } = agents.for(new URL('https://a.vault.azure.net/'));

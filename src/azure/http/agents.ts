@@ -189,6 +189,8 @@ export function proxyFor(hostname: string, url: string): string {
     (_, index) => index > 0 && getProxyForUrl(`https://${labels.slice(index).join('.')}/`) === '',
   );
   if (excepted || proxy === '') return '';
+  // A proxy without a scheme gets that of the request.
+  if (!url.startsWith('https:')) return proxy;
   const { env } = process;
   const named = env.https_proxy || env.HTTPS_PROXY || env.all_proxy || env.ALL_PROXY;
   return named === undefined || named.includes('://') ? proxy : `http://${named}`;
