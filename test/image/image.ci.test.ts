@@ -12,7 +12,7 @@ import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { run } from '../cluster/process.ts';
 import { imageConfig } from '../support/dockerfile.ts';
 import { distDirectory, mountInto, seedOf } from '../support/e2e.ts';
-import { textOf } from '../support/markdown.ts';
+import { projectVersion } from '../support/markdown.ts';
 import { imageFiles, pushBase, pushImage, type Registry, startRegistry } from './assemble.ts';
 import { type Config, type Running, startContainer } from './container.ts';
 
@@ -78,7 +78,7 @@ describe.skipIf(from === undefined)('the image', () => {
         .map(([name, value]) => `${name}=${value}`)
         .toSorted(),
     ).toEqual(labels.toSorted());
-    expect(labels).toContain(`org.opencontainers.image.version=${JSON.parse(textOf('package.json')).version}`);
+    expect(labels).toContain(`org.opencontainers.image.version=${projectVersion()}`);
   });
 
   it('adds one layer with the program, which everybody can read and only root can change', async () => {
@@ -128,7 +128,7 @@ describe.skipIf(from === undefined)('the image', () => {
       const client = connectProvider(`unix://${join(provider, 'azure.sock')}`);
       onTestFinished(() => client.close());
       expect(await client.version()).toMatchObject({
-        runtimeVersion: `v${JSON.parse(textOf('package.json')).version}`,
+        runtimeVersion: `v${projectVersion()}`,
       });
       const parameters = {
         keyvaultName: VAULT,
