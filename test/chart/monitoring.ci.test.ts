@@ -16,7 +16,7 @@ import { createWebhookMetrics } from '../../src/webhook/metrics.ts';
 import { CREDENTIALS, exampleVolumes, POD, startWorld, type World } from '../support/e2e.ts';
 import { headings } from '../support/markdown.ts';
 import { eventually, freePort } from '../support/process.ts';
-import { has } from '../support/tools.ts';
+import { findTool } from '../support/tools.ts';
 import { chartDir, findHelm, render, type Tree } from './helm.ts';
 
 interface Rule {
@@ -143,9 +143,7 @@ describe.skipIf(findHelm() === undefined)('the chart', () => {
   });
 });
 
-const needed = process.env.REQUIRE_TOOLS !== undefined;
-
-describe.skipIf(!needed && !has('promtool', '--version'))('alerts, tested by promtool', () => {
+describe.skipIf(!findTool('promtool', '--version'))('alerts, tested by promtool', () => {
   it('fire when they should, and not before', async () => {
     const cases = join(import.meta.dirname, 'alerts.yaml');
     const tested = spawn('promtool', ['test', 'rules', cases], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -168,7 +166,7 @@ describe.skipIf(!needed && !has('promtool', '--version'))('alerts, tested by pro
   });
 });
 
-describe.skipIf(!needed && !has('prometheus', '--version'))(
+describe.skipIf(!findTool('prometheus', '--version'))(
   'the dashboard, on a Prometheus that scrapes a provider with faults',
   () => {
     let world: World;

@@ -13,7 +13,7 @@ import {
   valueContent,
 } from '../support/mount.ts';
 import { issue, issueChain, keyPem, pemOf, sharedKey } from '../support/pki.ts';
-import { has, toolDirectory } from '../support/tools.ts';
+import { findTool, toolDirectory } from '../support/tools.ts';
 
 const PFX = 'application/x-pkcs12';
 const PEM = 'application/x-pem-file';
@@ -117,7 +117,7 @@ describe('PEM that no consumer can read', () => {
   });
 });
 
-describe.skipIf(!has('openssl'))('openssl', () => {
+describe.skipIf(!findTool('openssl'))('openssl', () => {
   const { put, run } = toolDirectory();
   const certificatesIn = (text: string) => {
     put('all.pem', text);

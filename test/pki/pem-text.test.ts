@@ -7,7 +7,7 @@ import { splitPem } from '../../src/pki/official-pem.ts';
 import { readPem } from '../../src/pki/pem.ts';
 import { fingerprints, issue, issueChain, keyPem, pemOf } from '../support/pki.ts';
 import { rounds } from '../support/rounds.ts';
-import { has, toolDirectory } from '../support/tools.ts';
+import { findTool, toolDirectory } from '../support/tools.ts';
 
 const { leaf, certificates } = await issueChain();
 const key = keyPem(leaf.key);
@@ -158,7 +158,7 @@ describe('blocks of a text without line breaks of its own', () => {
   });
 });
 
-describe.skipIf(!has('openssl'))('openssl', () => {
+describe.skipIf(!findTool('openssl'))('openssl', () => {
   const { dir, put, run } = toolDirectory();
 
   it.each(TEXTS)('passes over the same: %s', async (_, text) => {

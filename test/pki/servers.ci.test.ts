@@ -9,12 +9,12 @@ import { upstreamPem, upstreamPemOfText } from '../../src/pki/official-pem.ts';
 import { writeOutput } from '../../src/pki/write.ts';
 import { issueChain, keyPem, newKey, pemOf } from '../support/pki.ts';
 import { plainPfx } from '../support/plain-pfx.ts';
-import { has, toolDirectory } from '../support/tools.ts';
+import { findTool, toolDirectory } from '../support/tools.ts';
 
 const seed = Buffer.from('version');
 const { dir, put } = toolDirectory();
 
-describe.skipIf(!has('nginx'))('nginx', () => {
+describe.skipIf(!findTool('nginx'))('nginx', () => {
   it.each(['rsa-2048', 'p-256', 'p-384', 'p-521', 'secp256k1', 'ed25519'] as const)(
     'accepts the files of a %s certificate',
     async (keyType) => {
@@ -66,7 +66,7 @@ function expectNginxToTake(...servers: readonly (readonly [string, string, strin
   expect(tested.stderr).not.toMatch(/SSL_|PEM_|mismatch/);
 }
 
-describe.skipIf(!has('mosquitto'))('mosquitto', () => {
+describe.skipIf(!findTool('mosquitto'))('mosquitto', () => {
   it.each(['rsa-2048', 'p-256'] as const)('starts with the files of a %s certificate', async (keyType) => {
     const { leaf, certificates } = await issueChain({ keyType });
     const material = await pairKey({ keys: [leaf.key], certificates });

@@ -8,7 +8,7 @@ import { PKCS12_FORMS, writePkcs12 } from '../../src/pki/pkcs12-write.ts';
 import { writeOutput } from '../../src/pki/write.ts';
 import { fingerprints, type IssuedChain, issue, issueChain, type KeyType, sameKey } from '../support/pki.ts';
 import { FULL } from '../support/rounds.ts';
-import { has, toolDirectory } from '../support/tools.ts';
+import { findTool, toolDirectory } from '../support/tools.ts';
 
 const KEY_TYPES: readonly KeyType[] = ['rsa-2048', 'rsa-pss', 'p-256', 'p-384', 'p-521', 'secp256k1', 'ed25519'];
 const seed = Buffer.from('version');
@@ -41,7 +41,7 @@ async function expectRead(file: string, chain: IssuedChain, password: string): P
   expect(await pairKey(bundle)).toMatchObject({ fits: true, chain: { complete: true } });
 }
 
-describe.skipIf(!has('openssl'))('openssl', slow, () => {
+describe.skipIf(!findTool('openssl'))('openssl', slow, () => {
   const OLD = ['-legacy', '-provider', 'legacy', '-provider', 'default'];
   const FORMS: Readonly<Record<string, readonly string[]>> = {
     current: [],
@@ -60,7 +60,7 @@ describe.skipIf(!has('openssl'))('openssl', slow, () => {
     'one iteration': ['-noiter', '-nomaciter'],
     names: ['-name', 'brøker', '-caname', 'one', '-caname', 'two', '-LMK', '-CSP', 'Microsoft Enhanced'],
   };
-  const hasLegacy = has('openssl', 'list', '-providers', '-provider', 'legacy');
+  const hasLegacy = findTool('openssl', 'list', '-providers', '-provider', 'legacy');
   const forms = Object.entries(FORMS).filter(([, args]) => hasLegacy || !args.includes('-legacy'));
 
   it.each(KEY_TYPES)('writes PKCS#12 with a %s key in many forms, which is read', async (keyType) => {
@@ -117,7 +117,7 @@ describe.skipIf(!has('openssl'))('openssl', slow, () => {
   });
 });
 
-describe.skipIf(!has('keytool'))('keytool', slow, () => {
+describe.skipIf(!findTool('keytool'))('keytool', slow, () => {
   const store = ['-storetype', 'pkcs12', '-storepass', 'changeit'];
 
   it.each([
@@ -179,7 +179,7 @@ describe.skipIf(!has('keytool'))('keytool', slow, () => {
   });
 });
 
-describe.skipIf(!has('python3', '-c', 'import cryptography.hazmat.primitives.serialization.pkcs12'))(
+describe.skipIf(!findTool('python3', '-c', 'import cryptography.hazmat.primitives.serialization.pkcs12'))(
   'python',
   slow,
   () => {
@@ -218,7 +218,7 @@ for i, form in enumerate(forms):
   },
 );
 
-describe.skipIf(!has('certtool'))('gnutls', slow, () => {
+describe.skipIf(!findTool('certtool'))('gnutls', slow, () => {
   const rows = [
     ['a password', ['--password', 'pass'], 'pass'],
     ['a null password', ['--null-password'], ''],
@@ -236,7 +236,7 @@ describe.skipIf(!has('certtool'))('gnutls', slow, () => {
   });
 });
 
-describe.skipIf(!has('pk12util') || !has('certutil'))('nss', slow, () => {
+describe.skipIf(!findTool('pk12util') || !findTool('certutil'))('nss', slow, () => {
   it('writes PKCS#12, which is read, from what was written here', async () => {
     const chain = await issueChain({ keyType: 'rsa-2048' });
     run('certutil', '-N', '-d', '.', '--empty-password');

@@ -7,12 +7,12 @@ import { startEmulator } from '../../src/emulator/emulator.ts';
 import { nameServer, resolverFiles } from '../support/name-server.ts';
 import { type Provider, scratch, serve } from '../support/process.ts';
 import { cloudOf, mountOne } from '../support/process-hanging.ts';
-import { has } from '../support/tools.ts';
+import { findTool } from '../support/tools.ts';
 
 /** The process itself, in a view of the file system in which a file of the test is `/etc/resolv.conf`. */
 const WITH_CONF = ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /etc/resolv.conf && exec "$@"'];
-const namespaces = has('unshare', '--mount', 'sh', '-c', 'mount --bind /dev/null /etc/resolv.conf');
-const processes = namespaces && has('unshare', '--pid', '--fork', '--mount-proc', 'true');
+const namespaces = findTool('unshare', '--mount', 'sh', '-c', 'mount --bind /dev/null /etc/resolv.conf');
+const processes = namespaces && findTool('unshare', '--pid', '--fork', '--mount-proc', 'true');
 const END = { code: 0, signal: null };
 
 const clientId = (number: number) => `22222222-2222-2222-2222-22222222222${number}`;

@@ -8,19 +8,17 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { type IssuedChain, keyPem, pemOf } from './pki.ts';
 
-/** Returns true if the tool exists and its command `args` succeeds. Otherwise prints that its checks are skipped. */
-export function has(tool: string, ...args: readonly string[]): boolean {
-  const installed = spawnSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' }).status === 0;
-  const usable = installed && (args.length === 0 || spawnSync(tool, args, { stdio: 'ignore' }).status === 0);
-  if (!usable) process.stderr.write(`${[tool, ...args].join(' ')} does not work here: its checks are skipped\n`);
-  return usable;
-}
-
-/** Returns the same as {@link has}. Throws if the tool is missing and REQUIRE_TOOLS is set. */
+/**
+ * Returns true if the tool exists and its command `args` succeeds. Otherwise prints that its checks are skipped, or throws
+ * if REQUIRE_TOOLS is set.
+ */
 export function findTool(tool: string, ...args: readonly string[]): boolean {
-  const found = has(tool, ...args);
-  if (!found && process.env.REQUIRE_TOOLS) throw new Error(`${tool} is not on the PATH, and REQUIRE_TOOLS is set`);
-  return found;
+  const installed = spawnSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' }).status === 0;
+  if (installed && (args.length === 0 || spawnSync(tool, args, { stdio: 'ignore' }).status === 0)) return true;
+  const text = `${[tool, ...args].join(' ')} does not work here`;
+  if (process.env.REQUIRE_TOOLS) throw new Error(`${text}, and REQUIRE_TOOLS is set`);
+  process.stderr.write(`${text}: its checks are skipped\n`);
+  return false;
 }
 
 /** Returns a directory for one test file, and functions that run programs in it. */
