@@ -43,6 +43,8 @@ export interface CallGuard {
   readonly interceptor: ServerInterceptor;
   /** The number of calls whose request is complete and whose answer is not. */
   inFlight(): number;
+  /** Resolves when no open call has an incomplete request. */
+  received(): Promise<void>;
   /** Resolves when {@link CallGuard.inFlight} is 0. */
   idle(): Promise<void>;
   /** The code with which the call of these headers ended; undefined while it is open. */
@@ -63,8 +65,16 @@ interface OpenCall {
 export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
   const open = new Set<OpenCall>();
   const codes = new WeakMap<Metadata, status>();
-  let waiting: (() => void)[] = [];
+  let waiting: { readonly over: () => boolean; readonly resolve: () => void }[] = [];
   let inFlight = 0;
+
+  const until = (over: () => boolean) =>
+    over() ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ over, resolve }));
+  const tellWaiting = () => {
+    const done = waiting.filter(({ over }) => over());
+    waiting = waiting.filter((one) => !done.includes(one));
+    for (const { resolve } of done) resolve();
+  };
 
   const ended = (call: OpenCall, code: status, errorCode: string) => {
     if (!open.delete(call)) return;
@@ -78,9 +88,7 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
     };
     meter.callEnded(end);
     log.debug('gRPC call ended', { ...end });
-    if (inFlight > 0) return;
-    for (const resolve of waiting) resolve();
-    waiting = [];
+    tellWaiting();
   };
 
   const interceptor: ServerInterceptor = ({ path }, inner) => {
@@ -105,6 +113,7 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
         if (open.has(call)) {
           call.running = true;
           inFlight++;
+          tellWaiting();
         }
         next();
       })
@@ -116,7 +125,8 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
   return {
     interceptor,
     inFlight: () => inFlight,
-    idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    received: () => until(() => open.size === inFlight),
+    idle: () => until(() => inFlight === 0),
     codeOf: (headers) => codes.get(headers),
     endAll(message) {
       for (const call of [...open]) call.end({ code: status.UNKNOWN, details: message, metadata: null });

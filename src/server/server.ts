@@ -49,9 +49,9 @@ export interface RunningServer {
   /** The number of running calls. */
   inFlight(): number;
   /**
-   * Accepts no more connections, waits for running calls until the time limit, ends the others with a final code, and
-   * resolves when every connection is closed. Clients get GOAWAY at once and send their next call to the successor, so
-   * no call is lost.
+   * Accepts no more connections, waits for requests that are still being sent and for running calls, each until its time
+   * limit, ends the others with a final code, and resolves when every connection is closed. Clients get GOAWAY at once
+   * and send their next call to the successor, so no call is lost.
    */
   stop(): Promise<void>;
   /** The start succeeded: from now on, a stop does not restore the socket of the predecessor. */
@@ -76,6 +76,11 @@ const MAX_CONCURRENT_CALLS = 512;
 const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024;
 const WATCH_MS = 1000;
 const DEFAULT_DRAIN_MS = 20_000;
+/**
+ * The time for the rest of a request whose headers came before the stop. Its client sends it at once: its headers and
+ * its message may be in two packets, or in two turns of the event loop.
+ */
+const REQUEST_MS = 5000;
 /** The time for the last answers to reach their callers. */
 const FLUSH_MS = 500;
 
@@ -126,7 +131,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     endWatch();
     await listener.stopAccepting();
     injector.destroy();
-    await within(drainMs, answered(guard, connections));
+    await within(drainMs, answered(guard, connections, Math.min(REQUEST_MS, drainMs)));
     guard.endAll('The provider is stopping; the next attempt is answered by its successor');
     await listener.close(FLUSH_MS);
   };
@@ -171,8 +176,13 @@ async function predecessorAt(endpoint: Endpoint): Promise<Answerer | undefined> 
   );
 }
 
-/** Resolves when no call runs and every answer was sent. */
-async function answered(guard: CallGuard, connections: ReadonlySet<PinnedConnection>): Promise<void> {
+/** Resolves when no call runs and every answer was sent. Waits for the rest of requests for this time at most. */
+async function answered(
+  guard: CallGuard,
+  connections: ReadonlySet<PinnedConnection>,
+  requestMs: number,
+): Promise<void> {
+  await within(requestMs, guard.received());
   await guard.idle();
   await Promise.all([...connections].map((connection) => connection.delivered()));
 }
