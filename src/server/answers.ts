@@ -71,11 +71,6 @@ export class Answers {
     return this.#newest;
   }
 
-  /** The number of complete answers that have not been sent completely. */
-  get unsent(): number {
-    return this.#ready.size;
-  }
-
   /** The octets of DATA that were made and not sent. */
   get heldBytes(): number {
     return this.#heldBytes;
@@ -86,6 +81,11 @@ export class Answers {
     if (streamId <= this.#newest) return;
     this.#newest = streamId;
     this.#open.set(streamId, { frames: [], data: 0, credit: 0, ending: false });
+  }
+
+  /** The HTTP/2 server has ended: it makes no more answers. */
+  endOpen(): void {
+    for (const streamId of this.#open.keys()) this.drop(streamId);
   }
 
   /** The client no longer wants an answer on this stream. */

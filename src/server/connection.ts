@@ -21,7 +21,7 @@ export interface PinnedConnection extends Duplex {
   readonly unsentBytes: number;
   /** Bytes that the socket has taken so far. */
   readonly sentBytes: number;
-  /** Resolves when every complete answer was sent, or can no longer be sent. */
+  /** Resolves when the client has every answer to the calls that it made so far, or can no longer get it. */
   delivered(): Promise<void>;
 }
 
@@ -111,8 +111,10 @@ class Pinned extends Duplex implements PinnedConnection {
   }
 
   delivered(): Promise<void> {
-    if (this.destroyed || this.#answers.unsent === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onDelivered.push(resolve));
+    return new Promise((resolve) => {
+      this.#onDelivered.push(resolve);
+      this.#tellDelivered();
+    });
   }
 
   override _read(): void {
@@ -133,6 +135,7 @@ class Pinned extends Duplex implements PinnedConnection {
   /** The session has ended; answers may still wait for the window of the client. */
   override _final(done: () => void): void {
     this.#waiting = [];
+    this.#answers.endOpen();
     this.#socket.resume();
     void this.delivered().then(() => this.#socket.end(() => done()));
   }
@@ -222,7 +225,7 @@ class Pinned extends Duplex implements PinnedConnection {
         break;
       }
     }
-    if (this.#answers.unsent === 0) this.#tellDelivered();
+    this.#tellDelivered();
     this.#account();
     const goOn = this.#goOn;
     this.#goOn = undefined;
@@ -289,6 +292,8 @@ class Pinned extends Duplex implements PinnedConnection {
   }
 
   #tellDelivered(): void {
+    // The client can read what the system has taken, even after the end of this process.
+    if (!this.destroyed && (this.#answers.calls > 0 || this.#socket.writableLength > 0)) return;
     for (const resolve of this.#onDelivered) resolve();
     this.#onDelivered = [];
   }

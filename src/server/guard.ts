@@ -45,11 +45,11 @@ export interface CallGuard {
   inFlight(): number;
   /** Resolves when no open call has an incomplete request. */
   received(): Promise<void>;
-  /** Resolves when {@link CallGuard.inFlight} is 0. */
-  idle(): Promise<void>;
   /** The code with which the call of these headers ended; undefined while it is open. */
   codeOf(headers: Metadata): status | undefined;
-  /** Ends every open call with UNKNOWN and this message, also those whose request is incomplete. */
+  /** Ends every open call whose request is incomplete with UNKNOWN and this message. */
+  endIncomplete(message: string): void;
+  /** Does the same with every open call. */
   endAll(message: string): void;
 }
 
@@ -65,15 +65,14 @@ interface OpenCall {
 export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
   const open = new Set<OpenCall>();
   const codes = new WeakMap<Metadata, status>();
-  let waiting: { readonly over: () => boolean; readonly resolve: () => void }[] = [];
+  let waiting: (() => void)[] = [];
   let inFlight = 0;
 
-  const until = (over: () => boolean) =>
-    over() ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ over, resolve }));
+  const isReceived = () => open.size === inFlight;
   const tellWaiting = () => {
-    const done = waiting.filter(({ over }) => over());
-    waiting = waiting.filter((one) => !done.includes(one));
-    for (const { resolve } of done) resolve();
+    if (!isReceived()) return;
+    for (const resolve of waiting) resolve();
+    waiting = [];
   };
 
   const ended = (call: OpenCall, code: status, errorCode: string) => {
@@ -122,15 +121,17 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
     return new ServerInterceptingCall(inner, new ResponderBuilder().withStart((next) => next(listener)).build());
   };
 
+  const end = (details: string, which: (call: OpenCall) => boolean) => {
+    for (const call of [...open].filter(which)) call.end({ code: status.UNKNOWN, details, metadata: null });
+  };
+
   return {
     interceptor,
     inFlight: () => inFlight,
-    received: () => until(() => open.size === inFlight),
-    idle: () => until(() => inFlight === 0),
+    received: () => (isReceived() ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     codeOf: (headers) => codes.get(headers),
-    endAll(message) {
-      for (const call of [...open]) call.end({ code: status.UNKNOWN, details: message, metadata: null });
-    },
+    endIncomplete: (message) => end(message, ({ running }) => !running),
+    endAll: (message) => end(message, () => true),
   };
 }
 

@@ -81,8 +81,11 @@ const DEFAULT_DRAIN_MS = 20_000;
  * its message may be in two packets, or in two turns of the event loop.
  */
 const REQUEST_MS = 5000;
-/** The time for the last answers to reach their callers. */
-const FLUSH_MS = 500;
+/** The time for the last answers, of the calls that outlast the drain, to reach their callers. */
+const LAST_ANSWERS_MS = 2000;
+/** The time that connections without calls have to end. */
+const CLOSE_MS = 500;
+const STOPPING = 'The provider is stopping; the next attempt is answered by its successor';
 
 /** Starts the gRPC server of the provider. Throws: ERR_USAGE if the endpoint cannot be opened. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -132,8 +135,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await listener.stopAccepting();
     injector.destroy();
     await within(drainMs, answered(guard, connections, Math.min(REQUEST_MS, drainMs)));
-    guard.endAll('The provider is stopping; the next attempt is answered by its successor');
-    await listener.close(FLUSH_MS);
+    guard.endAll(STOPPING);
+    await within(LAST_ANSWERS_MS, delivered(connections));
+    await listener.close(CLOSE_MS);
   };
   let stopped: Promise<void> | undefined;
   return {
@@ -176,14 +180,18 @@ async function predecessorAt(endpoint: Endpoint): Promise<Answerer | undefined> 
   );
 }
 
-/** Resolves when no call runs and every answer was sent. Waits for the rest of requests for this time at most. */
+/** Resolves when every call was answered. Waits for the rest of requests for this time at most. */
 async function answered(
   guard: CallGuard,
   connections: ReadonlySet<PinnedConnection>,
   requestMs: number,
 ): Promise<void> {
   await within(requestMs, guard.received());
-  await guard.idle();
+  guard.endIncomplete(STOPPING);
+  await delivered(connections);
+}
+
+async function delivered(connections: ReadonlySet<PinnedConnection>): Promise<void> {
   await Promise.all([...connections].map((connection) => connection.delivered()));
 }
 

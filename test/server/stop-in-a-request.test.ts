@@ -1,6 +1,7 @@
-// Stops a server while requests arrive. The client sends the rest of a request after it was told to go elsewhere.
+// Stops a server while requests arrive and answers leave. The client sends the rest of a request, or reads the rest of
+// an answer, after it was told to go elsewhere.
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { csiDriverProvider } from '../../src/wire/contract.ts';
 import { callBlock, flag, frame, literal, message, raw, type } from '../support/http2.ts';
 import { RawClient } from '../support/http2-client.ts';
@@ -40,6 +41,13 @@ async function stopAfter(calls: number, send: (client: RawClient) => void, rest:
   };
 }
 
+function initialWindow(bytes: number): Buffer {
+  const setting = Buffer.alloc(6);
+  setting.writeUInt16BE(4);
+  setting.writeUInt32BE(bytes, 2);
+  return setting;
+}
+
 /** The frames of an answer. A status without a message is an error. */
 const ANSWER = [type.headers, type.data, type.headers];
 
@@ -63,5 +71,37 @@ describe('a stop loses no call that it takes', () => {
     });
     for (const id of streams) expect({ id, answer: answer(id) }).toEqual({ id, answer: id <= taken ? ANSWER : [] });
     expect(taken).toBeGreaterThanOrEqual(2 * calls - 1);
+  });
+
+  const BYTES = 1_000_000;
+  const WIDE = 2 ** 30;
+
+  test.each([
+    ['that reads nothing', { window: WIDE, pause: true }],
+    ['that grants no window', { window: 20_000, pause: false }],
+  ])('to a client %s for most of the drain', async (_, { window, pause }) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const files = [{ path: 'a', mode: 0o600, contents: Buffer.alloc(BYTES) }];
+    const server = await testServer({ drainMs: 20_000, mount: async () => ({ files, objectVersions: [] }) });
+    const client = await RawClient.connect(server.path, { settings: initialWindow(window), credits: false });
+    client.grant(0, WIDE);
+    const stream = client.call('Mount');
+    const data = () =>
+      client.frames.filter(({ kind }) => kind === type.data).reduce((sum, { payload }) => sum + payload.length, 0);
+    await client.until(() => data() > 0);
+    if (pause) client.pause();
+    const stopped = server.stop();
+    // Steps of less than any limit of the server, with turns of the event loop in between.
+    for (let ms = 0; ms < 19_000; ms += 100) {
+      await vi.advanceTimersByTimeAsync(100);
+      await setImmediate();
+    }
+    expect(client.answered(stream)).toBe(false);
+    client.resume();
+    client.grant(stream, WIDE);
+    await Promise.all([stopped, client.closed]);
+    expect(client.answered(stream)).toBe(true);
+    expect(data()).toBeGreaterThan(BYTES);
   });
 });

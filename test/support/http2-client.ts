@@ -81,6 +81,15 @@ export class RawClient {
     this.send(windowUpdate(streamId, bytes));
   }
 
+  /** Reads nothing until {@link RawClient.resume}. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Resets a call. */
   reset(streamId: number): void {
     this.send(frame(type.rstStream, 0, streamId, Buffer.of(0, 0, 0, 8)));
