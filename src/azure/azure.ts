@@ -91,8 +91,6 @@ export interface Azure {
   lastKnownServed(cause: ProviderError): void;
   /** Creates what all connections share, which takes about ten milliseconds. Sends nothing. */
   warmUp(): void;
-  /** Makes each request fail that waits two seconds for a name server from now on. Other requests continue. */
-  stop(): void;
   /** Loads what an earlier process kept for outages. The caller waits for it before the first Mount. */
   restore(): Promise<void>;
   close(): Promise<void>;
@@ -150,7 +148,6 @@ export function connectAzure(options: AzureOptions): Azure {
     ...clusterOf(options, agents, (agent) => transportBy(agent, API_SERVER_TIMEOUT_MS)),
     lastKnownServed: (cause) => outages.served(cause),
     warmUp: () => agents.warmUp(),
-    stop: () => agents.stopLookups(),
     async restore() {
       if (offlineCache === undefined) return;
       const readers = { values: known, principals: vouchers, issuers };

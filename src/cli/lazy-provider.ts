@@ -5,7 +5,7 @@
 import type { Provider } from './provider.ts';
 
 /** A provider that may not be loaded yet. */
-export interface LazyProvider extends Pick<Provider, 'mount' | 'stop' | 'close'> {
+export interface LazyProvider extends Pick<Provider, 'mount' | 'close'> {
   /** Loads the provider, and does the work that its first Mount would wait for. */
   warmUp(): Promise<void>;
 }
@@ -22,9 +22,6 @@ export function lazyProvider(load: () => Promise<Provider>): LazyProvider {
   };
   return {
     mount: async (input, call) => (await provider()).mount(input, call),
-    stop: () => {
-      void loading?.then((loaded) => loaded.stop());
-    },
     warmUp: async () => (await provider()).warmUp(),
     close: async () => (await loading)?.close(),
   };

@@ -67,8 +67,6 @@ export interface Provider {
   readonly mount: MountHandler;
   /** Does the work that the first Mount would wait for. It sends no requests. */
   warmUp(): void;
-  /** From this call on, a Mount that waits two seconds for a name server fails. The others go on. */
-  stop(): void;
   close(): Promise<void>;
 }
 
@@ -139,7 +137,6 @@ export async function createProvider(
       confidential: proxyPasswords(env),
     }),
     warmUp: () => azure.warmUp(),
-    stop: () => azure.stop(),
     async close() {
       clearInterval(sweeping);
       await azure.close();

@@ -161,7 +161,6 @@ async function serve({
       log.error('Stopping took too long; the process ends before all calls ended', { seconds: STOP_LIMIT_MS / 1000 });
       endAtOnce(FAILED);
     }, STOP_LIMIT_MS);
-    provider.stop();
     await server.stop();
   } finally {
     rest.cancel();

@@ -4,7 +4,7 @@ import type { AddressInfo, LookupFunction } from 'node:net';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
-import { GRACE_MS, Lookups } from '../../src/azure/http/lookups.ts';
+import { Lookups } from '../../src/azure/http/lookups.ts';
 import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { type Resolve, resolverBy } from '../../src/azure/http/resolver.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
@@ -41,23 +41,6 @@ function lookupsOf(resolve: Resolve, clock = manualClock(), counted: string[] = 
 /** Stops the timers of the code; those of c-ares and of sockets go on. */
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
-
-it('finds addresses for the calls under way when the provider stops, and for those they make then', async () => {
-  const lookups = new Lookups();
-  const before = find(lookups.lookup, 'vault.localhost');
-  lookups.stop(GRACE_MS);
-  const after = find(lookups.lookup, 'login.localhost');
-  expect(await Promise.all([before, after])).toEqual(['127.0.0.1', '127.0.0.1']);
-});
-
-it('gives up those that wait for a name server when the provider stops', async () => {
-  const { server, lookup, lookups } = await lookupsAt({ [NAME]: 'silent' });
-  const waiting = find(lookup);
-  await eventually(() => server.asked.length === 1);
-  lookups.stop(GRACE_MS);
-  vi.advanceTimersByTime(GRACE_MS);
-  expect(await waiting).toBe('STOPPING');
-});
 
 describe('one name', () => {
   it('is asked for once by all who need it, and not again within its TTL', async () => {

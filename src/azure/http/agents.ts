@@ -10,7 +10,7 @@ import { getProxyForUrl } from 'proxy-from-env';
 import { Cache } from '../../base/cache.ts';
 import { type BoundedAgentOptions, BoundedHttpAgent, BoundedHttpsAgent } from './bounded-agents.ts';
 import { PendingConnections } from './held-back.ts';
-import { GRACE_MS, type LookupOptions, Lookups } from './lookups.ts';
+import { type LookupOptions, Lookups } from './lookups.ts';
 import { targetOf } from './target.ts';
 import { TunnelAgent } from './tunnel.ts';
 
@@ -133,13 +133,7 @@ export class Agents implements AgentSource {
     this.#lookups.claim(host, owner);
   }
 
-  /** See {@link Lookups.stop}. */
-  stopLookups(): void {
-    this.#lookups.stop(GRACE_MS);
-  }
-
   close(): void {
-    this.#lookups.stop(0);
     this.#http.destroy();
     this.#https?.destroy();
     for (const agent of this.#proxied.values()) agent.destroy();

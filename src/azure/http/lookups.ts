@@ -14,12 +14,6 @@ import { silentTelemetry, type Telemetry } from '../../base/telemetry.ts';
 import { coded } from './network-error.ts';
 import { type Resolve, resolverBy } from './resolver.ts';
 
-/** Code of a connection that was given up because the provider stops. */
-export const STOPPING = 'STOPPING';
-
-/** Time that a name server has when the provider stops. A server that works needs a small part of it. */
-export const GRACE_MS = 2000;
-
 /** Lookups under way at the same time. Each holds up to twelve sockets. */
 const MAX_LOOKUPS = 64;
 /** The same for names that name servers did not answer for in the last minute: other names can still be looked up. */
@@ -70,9 +64,6 @@ export class Lookups {
   /** For each name the address that a connection last failed with. */
   readonly #doubted: Cache<string>;
   readonly #running = new Map<string, Promise<readonly LookupAddress[]>>();
-  /** Callers that wait; each function limits one wait to the grace period. */
-  readonly #waiting = new Set<() => void>();
-  #graceMs = Number.POSITIVE_INFINITY;
 
   constructor({ resolve = resolverBy(), sweeper, telemetry = silentTelemetry }: LookupOptions = {}) {
     this.#resolve = resolve;
@@ -84,22 +75,11 @@ export class Lookups {
   }
 
   /**
-   * Resolves a name for `node:net`. Fails with the errors of {@link Resolve}, `TOO_MANY_LOOKUPS`, and {@link STOPPING}
-   * if {@link Lookups.stop} ends the wait.
+   * Resolves a name for `node:net`. Fails with the errors of {@link Resolve}, and `TOO_MANY_LOOKUPS`.
    */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
-    let timer: NodeJS.Timeout | undefined;
-    const end: typeof callback = (...found) => {
-      clearTimeout(timer);
-      // The caller expects an asynchronous answer, as from the system.
-      if (this.#waiting.delete(limit)) process.nextTick(callback, ...found);
-    };
-    const limit = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => end(coded(STOPPING, 'the provider is stopping'), ''), this.#graceMs);
-    };
-    this.#waiting.add(limit);
-    if (this.#graceMs < Number.POSITIVE_INFINITY) limit();
+    // What the callback throws is not an error of this promise.
+    const end: typeof callback = (...found) => process.nextTick(callback, ...found);
     this.#addressesOf(hostname).then(
       (addresses) => {
         const family = { IPv4: 4, IPv6: 6 }[String(options.family)] ?? options.family ?? 0;
@@ -132,14 +112,6 @@ export class Lookups {
     const known = this.#known.peek(hostname);
     if (known?.owner !== NOBODY) return;
     this.#known.set(hostname, { ...known, owner }, { ttlMs: this.#known.leftMs(hostname), owner });
-  }
-
-  /**
-   * Limits the wait of current and later callers to this many milliseconds. Calls in progress may still need a name.
-   */
-  stop(graceMs: number): void {
-    this.#graceMs = graceMs;
-    for (const limit of this.#waiting) limit();
   }
 
   #doubtedLast(hostname: string, addresses: readonly LookupAddress[]): LookupAddress[] {

@@ -89,7 +89,6 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     'transient',
     "too many other names wait for the name server; check the DNS that the provider's pod uses, and the forwarders behind it",
   ],
-  STOPPING: ['DNS', 'lasting', 'the provider is stopping; the next attempt is answered by its successor'],
   ECONNREFUSED: ['TCP', 'transient', 'the host refuses the connection; check address, port and firewall'],
   // After such a wait, little time is left for another try.
   ETIMEDOUT: [
@@ -183,7 +182,7 @@ export function networkFailure(error: unknown): NetworkFailure | undefined {
   const verb = ADDRESSED[layer];
   const tried = verb === undefined || addresses.length === 0 ? '' : ` (${verb} ${addresses.join(', ')})`;
   const [cause = '', ...remedies] = text.split('; ');
-  if (proxy !== undefined && atProxy && code !== 'STOPPING') {
+  if (proxy !== undefined && atProxy) {
     const explanation = `${cause.replace('the host', 'it')}${tried}; ${PROXY_REMEDIES[layer]}`;
     return { layer, code, explanation, transient, proxy };
   }
