@@ -38,6 +38,8 @@ export interface Armed {
   readonly matches: (request: IncomingMessage) => boolean;
   /** Absent: the request is forwarded, and only counted. */
   readonly answer?: (exchange: Exchange) => void;
+  /** If set, such a request is forwarded when this resolves. */
+  readonly until?: Promise<void>;
 }
 
 /** The server that answers in the end. */
@@ -85,6 +87,7 @@ export async function startRelay(upstream: Upstream, tls?: RelayTls): Promise<Re
     if (armed?.matches(request) === true) {
       hits++;
       if (armed.answer !== undefined) return armed.answer({ request, body, response, socket });
+      await armed.until;
     }
     if (upstream.kind === 'answer') upstream.answer(request, response);
     else forward(upstream, { request, body, response });
