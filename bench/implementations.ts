@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import dockerfile from '../Dockerfile?raw';
 import { Secret } from '../src/base/secret.ts';
-import { connectProvider } from '../src/driver/client.ts';
+import { connectProvider, KUBELET_DEADLINE_MS } from '../src/driver/client.ts';
 import { mountRequestOf } from '../src/driver/publish.ts';
 import type { Azure } from './azure.ts';
 import type { BaselineMethods } from './baseline-process.ts';
@@ -41,6 +41,8 @@ export interface StartOptions {
   readonly flags?: readonly string[];
   /** Settings of the C library, in the form of its `GLIBC_TUNABLES`; empty: its own. Default: {@link IMAGE_TUNABLES}. */
   readonly tunables?: string;
+  /** Timeout of each Mount. Default: that of the kubelet. */
+  readonly deadlineMs?: number;
 }
 
 /** The longest block of the event loop and the CPU time that the process used during it, in milliseconds. */
@@ -134,6 +136,7 @@ async function startProvider(options: ProviderStart): Promise<Running> {
         throw new Error(`the provider did not create ${socket}:\n${log()}`);
       await sleep(POLL_MS);
     }
+    const { deadlineMs = KUBELET_DEADLINE_MS } = options;
     const client = connectProvider(`unix://${socket}`);
     await client.version();
     const pid = child.pid ?? 0;
@@ -143,7 +146,7 @@ async function startProvider(options: ProviderStart): Promise<Running> {
       start,
       ended: once(child, 'exit').then(() => {}),
       async mount(pod) {
-        const { files } = await client.mount(requestFor(pod, options), { deadlineMs: 120_000 });
+        const { files } = await client.mount(requestFor(pod, options), { deadlineMs });
         const expected = pod.volume?.files ?? pod.objects.length;
         if (files.length !== expected) throw new Error(`${pod.name}: ${files.length} files instead of ${expected}`);
       },

@@ -21,6 +21,7 @@ const HELP = `Usage: npm run bench:storm -- [options]
   --limit MIB     limit of the cgroup (repeatable; 128 and 100); "none" sets no limit
   --rounds N      rounds of each storm (2)
   --patience S    seconds that a round may take (90); after them the provider counts as stuck
+  --deadline S    seconds after which the caller of a Mount gives up (120, as the kubelet)
   --flags TEXT    further flags of serve
   --tunables TEXT settings of the C library, GLIBC_TUNABLES (those of the image); "" for none
   --json FILE     where the results go
@@ -141,6 +142,7 @@ async function run(storm: Storm, limit: number | undefined, how: How): Promise<S
 interface How {
   readonly rounds: number;
   readonly patienceMs: number;
+  readonly deadlineMs: number;
   readonly flags: readonly string[];
   readonly tunables: string;
 }
@@ -150,7 +152,7 @@ async function stormIn(
   azure: Azure,
   { storm, limit, how }: { readonly storm: Storm; readonly limit: number | undefined; readonly how: How },
 ): Promise<StormResult> {
-  const { rounds, flags, tunables, patienceMs } = how;
+  const { rounds, flags, tunables, patienceMs, deadlineMs } = how;
   const node = ownNode();
   const contestant = provider('akv-csi', [node.path, resolve('dist/main.js'), 'serve'], {
     own: true,
@@ -161,6 +163,7 @@ async function stormIn(
     flags,
     tunables,
     cacheTtlMs: 500,
+    deadlineMs,
   });
   let ended = false;
   void running.ended.then(() => {
@@ -238,6 +241,7 @@ const { values } = parseArgs({
     limit: { type: 'string', multiple: true, default: ['128', '100'] },
     rounds: { type: 'string', default: '2' },
     patience: { type: 'string', default: '90' },
+    deadline: { type: 'string', default: '120' },
     flags: { type: 'string', default: '' },
     tunables: { type: 'string', default: IMAGE_TUNABLES },
     json: { type: 'string', default: '' },
@@ -257,8 +261,15 @@ async function main(): Promise<void> {
   const rows = (wanted.length > 0 ? wanted : ROWS).map(parseRow);
   const limits = values.limit.map((text) => (text === 'none' ? undefined : Number(text)));
   const [rounds, patienceMs] = [Number(values.rounds), Number(values.patience) * 1000];
+  const deadlineMs = Number(values.deadline) * 1000;
   const { tunables } = values;
-  const how = { rounds, patienceMs, tunables, flags: values.flags.split(' ').filter((flag) => flag !== '') };
+  const how = {
+    rounds,
+    patienceMs,
+    deadlineMs,
+    tunables,
+    flags: values.flags.split(' ').filter((flag) => flag !== ''),
+  };
   const results: StormResult[] = [];
   for (const row of rows) {
     for (const limit of limits) {
