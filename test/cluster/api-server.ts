@@ -5,11 +5,13 @@ import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { issue, keyPem, newKey, pemOf } from '../support/pki.ts';
-import { freePort } from '../support/process.ts';
+import { eventually, freePort } from '../support/process.ts';
 import { type Daemon, run, startDaemon } from './process.ts';
 import { clusterProgram, driverSource } from './programs.ts';
 
 const ATTEMPTS = 5;
+/** One line for each CustomResourceDefinition: `is True` if its objects can be created. */
+const ESTABLISHED = '{range .items[*]}is {.status.conditions[?(@.type=="Established")].status}{"\\n"}{end}';
 
 /** The users that the API server knows by a token, and their groups. */
 const USERS = {
@@ -236,7 +238,11 @@ function operations(directory: string) {
     apply,
     async define(definitions: string) {
       await apply(definitions);
-      await kubectl(['wait', '--for=condition=Established', '--timeout=2m', 'crd', '--all']);
+      // `kubectl wait` fails for a definition that has no conditions yet.
+      await eventually(async () => {
+        const states = (await kubectl(['get', 'crd', `--output=jsonpath=${ESTABLISHED}`])).trim().split('\n');
+        return states.every((state) => state === 'is True');
+      });
     },
     async get<T = KubernetesObject>(kind: string, name: string, namespace = 'default') {
       return JSON.parse(await kubectl(['get', kind, name, '--namespace', namespace, '--output=json'])) as T;
