@@ -25,6 +25,11 @@ export function escapedUnits(json: string): string {
   return json.replace(UNPRINTABLE, unicodeEscapes);
 }
 
+/** A value as JSON over several lines, escaped as by {@link escapedUnits}: what a command prints. */
+export function printableJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2).split('\n').map(escapedUnits).join('\n')}\n`;
+}
+
 /** Every code unit of a text as `\u202e`: the escapes of JSON, of YAML in double quotes, and of Java. */
 export function unicodeEscapes(text: string): string {
   const hexAt = (at: number) => text.charCodeAt(at).toString(16).padStart(4, '0');

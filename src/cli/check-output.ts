@@ -5,7 +5,7 @@
 
 import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { escapedUnits, printable } from '../base/printable.ts';
+import { printable, printableJson } from '../base/printable.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { DeveloperLogin } from '../spc/identities/developer.ts';
 import { VERSION } from './version.ts';
@@ -30,9 +30,10 @@ export interface Checked {
 /** The forms that `check` prints, by the value of `--format`. */
 export const FORMATS = {
   text: (checked: Checked) => checked.located.map((one) => `${textLine(one)}\n`).join(''),
-  json: ({ manifests, errors, located, login }: Checked) => json({ manifests, errors, login, findings: located }),
+  json: ({ manifests, errors, located, login }: Checked) =>
+    printableJson({ manifests, errors, login, findings: located }),
   github: ({ located }: Checked) => located.map((one) => `${annotation(one)}\n`).join(''),
-  sarif: ({ located }: Checked) => json(sarifLog(located)),
+  sarif: ({ located }: Checked) => printableJson(sarifLog(located)),
 } as const;
 
 /** A value of `--format`. */
@@ -126,8 +127,4 @@ function uriOf(file: string): string {
   const path = isAbsolute(file) ? relative('.', file) : file;
   const isOutside = isAbsolute(file) && path.startsWith('..');
   return isOutside ? pathToFileURL(file).href : path.split('/').map(encodeURIComponent).join('/');
-}
-
-function json(value: object): string {
-  return `${JSON.stringify(value, undefined, 2).split('\n').map(escapedUnits).join('\n')}\n`;
 }

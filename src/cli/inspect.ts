@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
-import { printable } from '../base/printable.ts';
+import { printable, printableJson } from '../base/printable.ts';
 import { Secret } from '../base/secret.ts';
 import { type BundleOptions, MAX_CONTENT_BYTES, readBundle } from '../pki/bundle.ts';
 import { formatInspection } from '../pki/format-inspection.ts';
@@ -71,7 +71,7 @@ export function runInspect(
     const [first = '', ...others] = files;
     if (others.length > 0) return inspectAll(files, { json, options }, io);
     const { inspection } = await inspectFile(first, options, io);
-    io.stdout(json ? jsonOf(inspection) : formatInspection(inspection));
+    io.stdout(json ? printableJson(inspection) : formatInspection(inspection));
     return 0;
   });
 }
@@ -99,12 +99,8 @@ async function inspectAll(
       io.stderr(`error: ${messageOf(error)}\n`);
     }
   }
-  if (json) io.stdout(jsonOf(results));
+  if (json) io.stdout(printableJson(results));
   return results.length === files.length ? 0 : 1;
-}
-
-function jsonOf(value: object): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 /** Returns the files, and those in the directories. The names of an atomic writer, which begin with "..", are left out. */

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { messageOf, ProviderError } from '../base/errors.ts';
-import { printable } from '../base/printable.ts';
+import { printable, printableJson } from '../base/printable.ts';
 import { quote } from '../base/words.ts';
 import { connectProvider, type MountTarget } from '../driver/client.ts';
 import { directTarget } from '../driver/direct.ts';
@@ -246,6 +246,5 @@ function jsonReport({ files, sources, objectVersions, changed }: Published, moun
   }));
   const target = out === undefined ? {} : { directory: out, changed };
   const objects = objectVersions.map(({ id, version }) => ({ object: id, version }));
-  const result = { secretProviderClass: { name, namespace }, through, ...target, files: described, objects };
-  return `${JSON.stringify(result, undefined, 2)}\n`;
+  return printableJson({ secretProviderClass: { name, namespace }, through, ...target, files: described, objects });
 }

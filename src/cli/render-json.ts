@@ -4,7 +4,7 @@
  */
 
 import { parse } from 'yaml';
-import { escapedUnits } from '../base/printable.ts';
+import { printableJson } from '../base/printable.ts';
 import type { Message } from '../render/remark.ts';
 import { classOf, type RenderedVolume } from '../render/volume.ts';
 
@@ -18,7 +18,7 @@ export interface RenderResult {
 
 /** Returns one JSON object, with the fields that docs/render.md lists. */
 export function renderJson({ volumes, objects, documents }: RenderResult, messages: readonly Message[]): string {
-  const result = {
+  return printableJson({
     manifests: [...volumes.map(classOf), ...objects, ...documents.map((text): unknown => parse(text, AS_KUBERNETES))],
     volumes: volumes.map(volumeOf),
     messages: messages.map(({ severity, source: file, line, column, message }) => ({
@@ -28,8 +28,7 @@ export function renderJson({ volumes, objects, documents }: RenderResult, messag
       column,
       message,
     })),
-  };
-  return `${JSON.stringify(result, undefined, 2).split('\n').map(escapedUnits).join('\n')}\n`;
+  });
 }
 
 /** Kubernetes reads YAML 1.1. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { printable, printableLines } from '../../src/base/printable.ts';
+import { printable, printableJson, printableLines } from '../../src/base/printable.ts';
 
 /** Characters that must not appear in messages and logs. */
 const RAW = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
@@ -27,6 +27,19 @@ describe('a printable text', () => {
         const shown = printable(text);
         expect(shown).not.toMatch(RAW);
         expect(printable(shown)).toBe(shown);
+      }),
+    );
+  });
+});
+
+describe('printable JSON', () => {
+  it('holds nothing raw beside its line breaks, and is read as the value', () => {
+    const text = fc.string({ unit: 'binary' });
+    fc.assert(
+      fc.property(fc.array(fc.record({ text, list: fc.array(text) })), (value) => {
+        const shown = printableJson(value);
+        expect(shown.replaceAll('\n', '')).not.toMatch(RAW);
+        expect(JSON.parse(shown)).toEqual(value);
       }),
     );
   });

@@ -228,6 +228,10 @@ describe('akv-csi inspect', () => {
     expect(stderr).toMatch(new RegExp(`^error: ${txt}: [^\n]*\n$`));
     const json = JSON.parse((await inspect([folder], { json: true })).stdout);
     expect(json).toMatchObject([{ file: crt, format: 'pem' }]);
+    const turned = file('volume/a\u202etxt.crt', pemOf(chain.certificates));
+    const { stdout: shown } = await inspect([folder], { json: true });
+    expect(shown).not.toContain('\u202e');
+    expect(JSON.parse(shown)).toMatchObject([{ file: turned }, { file: crt }]);
     mkdirSync(join(directory, 'none'));
     expect(await inspect([join(directory, 'none')])).toMatchObject({
       code: 2,

@@ -4,7 +4,7 @@
  */
 
 import { Command } from 'commander';
-import { printable } from '../../base/printable.ts';
+import { printable, printableJson } from '../../base/printable.ts';
 import { checkLive, type LiveReport } from '../../kubectl/check-live.ts';
 import type { CheckContext } from '../../spc/check.ts';
 import { CLOUD_DEFAULTS } from '../cloud-options.ts';
@@ -52,7 +52,7 @@ export function runCheckLive(names: readonly string[], options: CheckLiveOptions
     const report = await checkLive(api, { namespace, names, check });
     for (const note of report.notes) io.stderr(`note: ${printable(note)}\n`);
     const errors = report.findings.filter(({ severity }) => severity === 'error').length;
-    if (options.output === 'json') io.stdout(`${JSON.stringify({ ...report, errors }, undefined, 2)}\n`);
+    if (options.output === 'json') io.stdout(printableJson({ ...report, errors }));
     else print(report, errors, io);
     return errors === 0 && report.classes + report.resources > 0 ? 0 : 1;
   });

@@ -5,7 +5,7 @@
 
 import { Command } from 'commander';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { printable } from '../../base/printable.ts';
+import { printable, printableJson } from '../../base/printable.ts';
 import type { ClassPod, ClassStatus } from '../../kubectl/class-status.ts';
 import { spanOf } from '../../kubectl/objects.ts';
 import { readStatus, type StatusReport } from '../../kubectl/status.ts';
@@ -87,7 +87,7 @@ export function runStatus(options: StatusOptions, deps: StatusDeps, io: Io): Pro
     const read = await readStatus(api, scope);
     const report = options.fetch ? await fetchCurrent(read, { ...deps, options, api }, io) : read;
     for (const note of report.notes) io.stderr(`note: ${printable(note)}\n`);
-    if (options.output === 'json') io.stdout(`${JSON.stringify(jsonOf(report), undefined, 2)}\n`);
+    if (options.output === 'json') io.stdout(printableJson(jsonOf(report)));
     else print(report, { options, namespace, now: (deps.clock ?? systemClock).wall() }, io);
     return 0;
   });

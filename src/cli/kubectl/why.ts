@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { ProviderError } from '../../base/errors.ts';
-import { printable } from '../../base/printable.ts';
+import { printable, printableJson } from '../../base/printable.ts';
 import { clip, quote } from '../../base/words.ts';
 import { causeOfEvent } from '../../kubectl/causes.ts';
 import { fieldsOf } from '../../kubectl/log-lines.ts';
@@ -64,7 +64,7 @@ export function runWhy(name: string, options: WhyOptions, io: Io, clock: Clock =
       check: checkContextOf(options, io),
     };
     const diagnosis = await diagnose(api, request);
-    if (options.output === 'json') io.stdout(`${JSON.stringify(diagnosis, undefined, 2)}\n`);
+    if (options.output === 'json') io.stdout(printableJson(diagnosis));
     else print(diagnosis, io, clock.wall());
     return diagnosis.cause === undefined ? 0 : 1;
   });
