@@ -31,21 +31,38 @@ export function parseJson(text: string, limits: JsonLimits): ParsedJson {
     const empty = text.trim() === '';
     return { ok: false, reason: empty ? 'unexpected end of JSON input' : 'it is not valid JSON' };
   }
-  if (limits.unique && membersOf(value) < jsonSize(text).members) {
+  if (limits.unique && memberCount(value) < jsonSize(text).members) {
     return { ok: false, reason: 'an object in it has two members of one name' };
   }
   return { ok: true, value };
 }
 
+/** The members of a JSON object, by name. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
 /** True for an object, which is no array and not null. */
-export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The members of a JSON object; none if the value is something else. */
+export function membersOf(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+/** The value of a JSON text whose length is bounded already; undefined if it is no JSON. */
+export function jsonValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The number of members of all objects in a parsed value. */
-function membersOf(value: unknown): number {
+function memberCount(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
-  const inside = Object.values(value).reduce<number>((sum, one) => sum + membersOf(one), 0);
+  const inside = Object.values(value).reduce<number>((sum, one) => sum + memberCount(one), 0);
   return inside + (Array.isArray(value) ? 0 : Object.keys(value).length);
 }
 

@@ -4,18 +4,15 @@
  * large, or that are not a JSON object, count as absent.
  */
 
-import { type JsonLimits, parseJson } from './json.ts';
+import { isJsonObject, type JsonLimits, type JsonObject, parseJson } from './json.ts';
 
 /** Limits of the claims of one token; a token of Kubernetes has about twenty claims. */
 const CLAIMS_LIMITS: JsonLimits = { bytes: 64 * 1024, entries: 500, depth: 16 };
 
 /** Returns the claims of a JWT, unverified; undefined if its second part is not a JSON object within the limits. */
-export function jwtClaims(token: string): Readonly<Record<string, unknown>> | undefined {
+export function jwtClaims(token: string): JsonObject | undefined {
   const parsed = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'), CLAIMS_LIMITS);
-  if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) {
-    return undefined;
-  }
-  return { ...parsed.value };
+  return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined;
 }
 
 /** Returns the `exp` of a JWT, unverified, in milliseconds since 1970; undefined if it has none. */

@@ -3,7 +3,7 @@
  * fields.
  */
 
-import { isJsonObject } from '../base/json.ts';
+import { jsonValue, membersOf } from '../base/json.ts';
 
 /** The fields of a line by name, such as `msg`, `level`, `pod` and `code`. */
 export type LogFields = Readonly<Record<string, string>>;
@@ -14,13 +14,7 @@ export function fieldsOf(line: string): LogFields {
 }
 
 function jsonFields(line: string): LogFields {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (!isJsonObject(value)) return {};
-    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, textOf(one)]));
-  } catch {
-    return {};
-  }
+  return Object.fromEntries(Object.entries(membersOf(jsonValue(line))).map(([name, one]) => [name, textOf(one)]));
 }
 
 function logfmtFields(line: string): LogFields {
@@ -31,11 +25,7 @@ function logfmtFields(line: string): LogFields {
 }
 
 function unquoted(quoted: string): string {
-  try {
-    return textOf(JSON.parse(quoted));
-  } catch {
-    return quoted;
-  }
+  return textOf(jsonValue(quoted) ?? quoted);
 }
 
 function textOf(value: unknown): string {

@@ -4,7 +4,7 @@
  * nothing: every layer makes the content smaller, and at most six are removed.
  */
 
-import { parseJson } from '../base/json.ts';
+import { isJsonObject, parseJson } from '../base/json.ts';
 import { Secret } from '../base/secret.ts';
 import { readDer, TAG } from './der.ts';
 import { isPkcs12 } from './pkcs12-read.ts';
@@ -121,7 +121,7 @@ function fromUtf16(bytes: Buffer): string | undefined {
 function fromJson(bytes: Buffer): Inner | undefined {
   const value = jsonOf(bytes);
   if (typeof value === 'string') return { layer: 'JSON', bytes: Buffer.from(value) };
-  if (typeof value !== 'object' || value === null) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const members = new Map(Object.entries(value).map(([name, member]) => [name.toLowerCase(), member]));
   const [data, password] = [members.get('data'), members.get('password')];
   if (typeof data !== 'string' || typeof members.get('datatype') !== 'string') return undefined;

@@ -4,7 +4,7 @@
  */
 
 import { ProviderError } from '../base/errors.ts';
-import { type JsonLimits, jsonExcess, parseJson } from '../base/json.ts';
+import { isJsonObject, type JsonLimits, jsonExcess, parseJson } from '../base/json.ts';
 import { Secret } from '../base/secret.ts';
 import { quote } from '../base/words.ts';
 import { TOKENS_LIMITS } from './tokens.ts';
@@ -142,7 +142,7 @@ export function lengthProblem(text: string, maxBytes: number): string | undefine
 function parseStringMap(json: string, what: string, limits: JsonLimits): Map<string, string> | undefined {
   const value = readJson(json, what, limits);
   if (value === null) return undefined;
-  if (typeof value !== 'object' || Array.isArray(value)) throw malformed(what, cannotBe(value, 'map[string]string'));
+  if (!isJsonObject(value)) throw malformed(what, cannotBe(value, 'map[string]string'));
   const map = new Map<string, string>();
   for (const [key, entry] of Object.entries(value)) {
     if (typeof entry !== 'string' && entry !== null) {

@@ -4,7 +4,7 @@
  */
 
 import { ProviderError } from '../base/errors.ts';
-import { type JsonLimits, parseJson } from '../base/json.ts';
+import { isJsonObject, type JsonLimits, parseJson } from '../base/json.ts';
 import { clip, quote } from '../base/words.ts';
 import { httpsUrlProblem, vaultSuffixProblem } from './names.ts';
 
@@ -94,7 +94,7 @@ function parseCloudFile(text: string, fail: (reason: string) => ProviderError): 
   const parsed = parseJson(text.replace(/^\uFEFF/, ''), FILE_LIMITS);
   if (!parsed.ok) throw fail(`is not JSON that can be read: ${parsed.reason}`);
   const fields = parsed.value;
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) throw fail('is not a JSON object');
+  if (!isJsonObject(fields)) throw fail('is not a JSON object');
   const entries: readonly [string, unknown][] = Object.entries(fields);
   const field = (key: string): string => {
     const named = entries.find(([name]) => name === key) ?? entries.find(([name]) => sameWord(name, key));

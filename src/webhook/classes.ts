@@ -9,7 +9,7 @@ import { ApiServer } from '../azure/cluster/api-server.ts';
 import { createTransport } from '../azure/http/transport.ts';
 import { Cache } from '../base/cache.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
-import { isJsonObject } from '../base/json.ts';
+import { isJsonObject, type JsonObject } from '../base/json.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { nextTurn } from '../base/turns.ts';
 import { classOfManifest, type KnownClass } from '../render/into/classes.ts';
@@ -104,7 +104,7 @@ async function listAll(server: ApiServer, namespace: string, signal: AbortSignal
 
 interface ListedClass {
   readonly kind: 'SecretProviderClass';
-  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly metadata: JsonObject;
 }
 
 interface Page {

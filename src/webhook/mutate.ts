@@ -5,6 +5,7 @@
  * its controller creates it again.
  */
 
+import type { JsonObject } from '../base/json.ts';
 import { MOUNT, WATCH } from '../render/into/annotations.ts';
 import { jsonPatchOf } from '../render/into/changes.ts';
 import type { KnownClass } from '../render/into/classes.ts';
@@ -13,7 +14,7 @@ import { mountInto } from '../render/into/mount-into.ts';
 import { DEFAULT_MOUNT_PATH } from '../render/mount-path.ts';
 import { CannotList, type ClusterClasses } from './classes.ts';
 import { messageOfAll, warningsOf } from './messages.ts';
-import { ALLOWED, BadReview, type JsonObject, type Refusal, type Review, subjectOf, type Verdict } from './review.ts';
+import { ALLOWED, BadReview, type Refusal, type Review, subjectOf, type Verdict } from './review.ts';
 
 const RETRY = 'the pod is not created; its controller tries again';
 

@@ -4,12 +4,9 @@
  * many entries.
  */
 
-import { isJsonObject, type JsonLimits, parseJson } from '../base/json.ts';
+import { isJsonObject, type JsonLimits, type JsonObject, parseJson } from '../base/json.ts';
 import { quote } from '../base/words.ts';
 import { textAt } from '../render/into/data.ts';
-
-/** A JSON object. */
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** One operation that the API server asks about. */
 export interface Review {

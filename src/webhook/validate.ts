@@ -5,7 +5,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { isJsonObject, type JsonLimits, jsonExcess } from '../base/json.ts';
+import { isJsonObject, type JsonLimits, type JsonObject, jsonExcess } from '../base/json.ts';
 import { findKeyVaults } from '../render/find.ts';
 import { textAt } from '../render/into/data.ts';
 import { prepare } from '../render/prepare.ts';
@@ -16,7 +16,7 @@ import type { Finding } from '../spc/finding.ts';
 import { withLanguages } from '../spc/languages.ts';
 import { isPlaceholder } from '../spc/placeholder.ts';
 import { messageOfAll, warningsOf } from './messages.ts';
-import { ALLOWED, BadReview, type JsonObject, type Review, subjectOf, type Verdict } from './review.ts';
+import { ALLOWED, BadReview, type Review, subjectOf, type Verdict } from './review.ts';
 
 /** What is done about mistakes: the object is denied, or allowed with warnings. */
 export type Action = 'deny' | 'warn';

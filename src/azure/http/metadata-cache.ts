@@ -6,6 +6,7 @@
 
 import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
 import { Cache } from '../../base/cache.ts';
+import { jsonValue, membersOf } from '../../base/json.ts';
 import type { Sweeper } from '../../base/sweeper.ts';
 import { nextTurn } from '../../base/turns.ts';
 
@@ -67,10 +68,6 @@ export class MetadataCache {
 /** True if a text is OpenID metadata of a usual size, and not a page of a proxy. */
 function isMetadata(text: string): boolean {
   if (text.length > MAX_LENGTH) return false;
-  try {
-    const value = JSON.parse(text) as Record<string, unknown> | null;
-    return ['issuer', 'authorization_endpoint', 'token_endpoint'].every((name) => typeof value?.[name] === 'string');
-  } catch {
-    return false;
-  }
+  const value = membersOf(jsonValue(text));
+  return ['issuer', 'authorization_endpoint', 'token_endpoint'].every((name) => typeof value[name] === 'string');
 }

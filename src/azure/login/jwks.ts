@@ -7,7 +7,7 @@
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { decodeBase64Url } from '../../base/encoding.ts';
-import { isJsonObject } from '../../base/json.ts';
+import { isJsonObject, type JsonObject } from '../../base/json.ts';
 import { significant } from '../../pki/curves.ts';
 
 /** The kinds of keys: RSA, and EC by its curve. */
@@ -70,7 +70,7 @@ function readKey(entry: unknown): IssuerKey | undefined {
   }
 }
 
-function isForSignatures({ use, key_ops: operations }: Readonly<Record<string, unknown>>): boolean {
+function isForSignatures({ use, key_ops: operations }: JsonObject): boolean {
   if (use !== undefined && use !== 'sig') return false;
   return operations === undefined || (Array.isArray(operations) && operations.includes('verify'));
 }
@@ -81,7 +81,7 @@ interface KeyNumbers {
 }
 
 /** Returns kind and public members of a key if its numbers are valid, or else undefined. */
-function numbersOf({ kty, n, e, crv, x, y }: Readonly<Record<string, unknown>>): KeyNumbers | undefined {
+function numbersOf({ kty, n, e, crv, x, y }: JsonObject): KeyNumbers | undefined {
   if (kty === 'RSA' && isModulus(n) && isExponent(e)) return { kind: 'RSA', members: { kty, n, e } };
   if (kty !== 'EC' || !isCurve(crv)) return undefined;
   const bytes = COORDINATE_BYTES[crv] ?? 0;

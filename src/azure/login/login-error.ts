@@ -4,6 +4,7 @@
  */
 
 import { type ErrorCode, messageOf, ProviderError } from '../../base/errors.ts';
+import { jsonValue, membersOf } from '../../base/json.ts';
 import { serviceInWords } from '../../base/phases.ts';
 import type { Identity } from '../../spc/model.ts';
 import { networkFailure, noAnswer } from '../http/network-error.ts';
@@ -106,15 +107,8 @@ function faultRemedy(status: number, { byStatus, between }: LoginFaults): string
 
 /** `error` and `error_description` of the JSON of a refusal; empty if it is no such JSON. */
 function textOf(body: string): string {
-  try {
-    const { error_description: description, error } = JSON.parse(body) as {
-      error_description?: unknown;
-      error?: unknown;
-    };
-    return [error, description].filter((part) => typeof part === 'string').join(': ');
-  } catch {
-    return '';
-  }
+  const { error_description: description, error } = membersOf(jsonValue(body));
+  return [error, description].filter((part) => typeof part === 'string').join(': ');
 }
 
 /** Returns the first sentence of the text after the code. */

@@ -7,7 +7,7 @@
 import { isUtf8 } from 'node:buffer';
 import { constants, verify } from 'node:crypto';
 import { decodeBase64Url } from '../../base/encoding.ts';
-import { isJsonObject, type JsonLimits, parseJson } from '../../base/json.ts';
+import { isJsonObject, type JsonLimits, type JsonObject, parseJson } from '../../base/json.ts';
 import type { IssuerKey, KeyKind } from './jwks.ts';
 
 /** A parsed token. No part of it is verified. */
@@ -17,7 +17,7 @@ export interface SignedToken {
   readonly alg: string;
   readonly algorithm: Algorithm;
   readonly issuer: string;
-  readonly claims: Readonly<Record<string, unknown>>;
+  readonly claims: JsonObject;
   /** The bytes that the signature covers. */
   readonly signed: Buffer;
   readonly signature: Buffer;
@@ -103,7 +103,7 @@ function isTime(value: unknown): value is number {
 }
 
 /** Returns the JSON object in a part of a token, or undefined for anything else and beyond the limits. */
-function objectIn(part: string, limits: JsonLimits): Readonly<Record<string, unknown>> | undefined {
+function objectIn(part: string, limits: JsonLimits): JsonObject | undefined {
   const bytes = decodeBase64Url(part);
   if (bytes === undefined || !isUtf8(bytes)) return undefined;
   const parsed = parseJson(bytes.toString('utf8'), limits);

@@ -4,6 +4,7 @@
  */
 
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
+import { jsonValue } from '../../base/json.ts';
 import { AnsweredError } from '../http/answered.ts';
 
 /** Characters of a challenge that are read; Key Vault's have a few hundred. A longer one counts as empty. */
@@ -31,7 +32,7 @@ export class Challenge extends AnsweredError {
     this.resource = fields.get('resource') ?? fields.get('scope')?.replace(/\/\.default$/, '') ?? '';
     const claims = fields.get('error') === 'insufficient_claims' ? (fields.get('claims') ?? '') : '';
     this.claims = Buffer.from(claims, 'base64').toString('utf8');
-    this.body = parse(body);
+    this.body = jsonValue(body);
     this.requestId = requestId;
   }
 
@@ -53,12 +54,4 @@ export class Challenge extends AnsweredError {
 export function refuseChallenges({ status, headers, bodyAsText }: PipelineResponse): void {
   if (status !== 401) return;
   throw new Challenge(headers.get('www-authenticate') ?? '', bodyAsText ?? '', headers.get('x-ms-request-id'));
-}
-
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,7 @@
  * Refuses bytes that another version of the program wrote and this one does not understand.
  */
 
-import { isJsonObject, parseJson } from '../../base/json.ts';
+import { isJsonObject, type JsonObject, parseJson } from '../../base/json.ts';
 import type { ObjectType } from '../../base/objects.ts';
 import { Secret } from '../../base/secret.ts';
 import type { FetchedObject, ListedObject, ListedVersion } from '../../mount/ports.ts';
@@ -17,8 +17,6 @@ const OPERATIONS: readonly Operation[] = ['read', 'list the versions of', 'list'
 const TYPES: readonly ObjectType[] = ['secret', 'key', 'cert'];
 /** Limits of the bytes of one value. The store limits them as well. */
 const LIMITS = { bytes: 4 * 1024 * 1024, entries: 100_000, depth: 5 };
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** Returns the key under which the store keeps the value of a request. */
 export function entryKeyOf({ principal, vaultUrl, operation, type, name, version }: KnownRequest): EntryKey {
@@ -55,7 +53,7 @@ function rowsOf<T>(json: unknown, read: (row: unknown) => T | undefined): readon
   return rows.every((row) => row !== undefined) ? rows : undefined;
 }
 
-function jsonOf(object: FetchedObject): Json {
+function jsonOf(object: FetchedObject): JsonObject {
   const { type, version, expiresAt, facts } = object;
   const common = { type, version, expiresAt, facts };
   switch (object.type) {

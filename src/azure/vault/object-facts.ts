@@ -3,17 +3,15 @@
  * it for each answer, `known-codec.ts` for each entry of the store. Ignores members of another type.
  */
 
-import { isJsonObject } from '../../base/json.ts';
+import { isJsonObject, type JsonObject } from '../../base/json.ts';
 import type { ObjectFacts } from '../../mount/ports.ts';
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** Bounds of the tags. Key Vault allows 15 of 256 characters each; answers may come from something else. */
 const MAX_TAGS = 100;
 const MAX_TAG_LENGTH = 1024;
 
 /** Returns the facts in the JSON of an answer. */
-export function factsFromWire(json: Json): ObjectFacts {
+export function factsFromWire(json: JsonObject): ObjectFacts {
   const attributes = isJsonObject(json.attributes) ? json.attributes : {};
   const policy = isJsonObject(json.policy) ? json.policy : {};
   const contents = isJsonObject(policy.secret_props) ? policy.secret_props : json;
@@ -42,7 +40,7 @@ export function timeOf(seconds: unknown): number | undefined {
   return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1000 : undefined;
 }
 
-function factsOf({ enabled, createdAt, updatedAt, notBefore, contentType, tags }: Json): ObjectFacts {
+function factsOf({ enabled, createdAt, updatedAt, notBefore, contentType, tags }: JsonObject): ObjectFacts {
   const known = isJsonObject(tags) ? tagsOf(tags) : {};
   return {
     ...(typeof enabled === 'boolean' && { enabled }),
@@ -54,7 +52,7 @@ function factsOf({ enabled, createdAt, updatedAt, notBefore, contentType, tags }
   };
 }
 
-function tagsOf(tags: Json): Readonly<Record<string, string>> {
+function tagsOf(tags: JsonObject): Readonly<Record<string, string>> {
   const texts = Object.entries(tags).flatMap(([name, value]) =>
     typeof value === 'string' && name.length + value.length <= MAX_TAG_LENGTH ? [[name, value] as const] : [],
   );

@@ -16,6 +16,7 @@ import {
 import type { CertificateClient } from '@azure/keyvault-certificates';
 import type { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient, type SecretClientOptions } from '@azure/keyvault-secrets';
+import { jsonValue } from '../../base/json.ts';
 import type { ObjectRef } from '../../mount/ports.ts';
 import { BadAnswer } from './bad-answer.ts';
 import { Challenge } from './challenge.ts';
@@ -76,7 +77,7 @@ export class VaultClient {
       if (seen.answer === undefined) throw error;
       const { status: statusCode } = seen.answer;
       // The JSON as the vault wrote it: each of the three clients converts it differently.
-      const json = jsonOf(seen.answer);
+      const json = bodyOf(seen.answer);
       if (statusCode === 200) return json;
       throw Object.assign(isRestError(error) ? error : new RestError('', { statusCode }), { details: json });
     }
@@ -150,16 +151,11 @@ export class VaultClient {
 }
 
 /** Returns the JSON of an answer, as {@link parse} does. The SDK has parsed it, or read it as a text. */
-function jsonOf({ bodyAsText, parsedBody }: Answer): unknown {
+function bodyOf({ bodyAsText, parsedBody }: Answer): unknown {
   return typeof parsedBody === 'object' ? parsedBody : parse(bodyAsText);
 }
 
 /** Returns the JSON of a body: null if there is none, undefined if it is something else. */
 function parse(text: string | null | undefined): unknown {
-  if (text === undefined || text === null || text.trim() === '') return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return text === undefined || text === null || text.trim() === '' ? null : jsonValue(text);
 }

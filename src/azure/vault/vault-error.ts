@@ -5,6 +5,7 @@
 
 import { isRestError } from '@azure/core-rest-pipeline';
 import { type ErrorCode, ProviderError, type ProviderErrorOptions } from '../../base/errors.ts';
+import { membersOf } from '../../base/json.ts';
 import type { ObjectType } from '../../base/objects.ts';
 import { networkFailure, noAnswer } from '../http/network-error.ts';
 import { serverWords } from '../http/server-words.ts';
@@ -131,7 +132,7 @@ interface WireError {
 /** Reads an error body (`{error: {code, message, innererror: {code}}}`); fields that are absent are empty. */
 export function answerOf(status: number, body: unknown, requestId: string | undefined): VaultAnswer {
   // A page of a proxy, or an empty body, is no such object. Only the status is known then.
-  const { error } = (typeof body === 'object' && body !== null ? body : {}) as { error?: WireError | null };
+  const { error } = membersOf(body) as { error?: WireError | null };
   const text = (value: unknown) => (typeof value === 'string' ? value : '');
   return {
     status,

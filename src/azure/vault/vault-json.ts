@@ -3,6 +3,7 @@
  * Refuses an answer that lacks what conversion needs, and one about another object or version than the one asked for.
  */
 
+import { isJsonObject, type JsonObject, membersOf } from '../../base/json.ts';
 import type { ObjectType } from '../../base/objects.ts';
 import { ownText } from '../../base/own-text.ts';
 import { Secret } from '../../base/secret.ts';
@@ -10,8 +11,6 @@ import type { FetchedObject, ListedObject, ListedVersion, ObjectRef } from '../.
 import { BadAnswer, NO_JSON } from './bad-answer.ts';
 import { bytesOfFacts, factsFromWire, timeOf } from './object-facts.ts';
 import { NOUN } from './vault-error.ts';
-
-type Json = Readonly<Record<string, unknown>>;
 
 /**
  * Reads the JSON that a vault answered. The SDK's own models cannot be used for it: they crash if a field is absent,
@@ -23,7 +22,7 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
   const refuse = (text: string, field: string): never => {
     throw new BadAnswer(`${text}: the vault answered without "${field}"`);
   };
-  const attributes = objectOf(json.attributes);
+  const attributes = membersOf(json.attributes);
   const about = { expiresAt: timeOf(attributes.exp), facts: factsFromWire(json) };
   switch (ref.type) {
     case 'secret': {
@@ -40,8 +39,8 @@ export function fetchedFromWire(ref: ObjectRef, body: unknown): FetchedObject {
       };
     }
     case 'key': {
-      if (typeof json.key !== 'object' || json.key === null) return refuse('key value is nil', 'key');
-      const key = objectOf(json.key);
+      const { key } = json;
+      if (!isJsonObject(key)) return refuse('key value is nil', 'key');
       const version = versionOf(ref, key.kid) ?? refuse('key id is nil', 'kid');
       const numbers = { n: textOf(key.n), e: textOf(key.e), x: textOf(key.x), y: textOf(key.y) };
       return { type: 'key', version, ...about, key: { kty: textOf(key.kty), crv: textOf(key.crv), ...numbers } };
@@ -82,8 +81,8 @@ export function versionsPath({ type, name }: Omit<ObjectRef, 'version'>): string
 export function listedFromWire(ref: Omit<ObjectRef, 'version'>, body: unknown): readonly ListedVersion[] {
   return rowsOf(body).flatMap((item) => {
     const version = versionOf({ ...ref, version: '' }, idOf(ref.type, item));
-    if (version === undefined || typeof item.attributes !== 'object' || item.attributes === null) return [];
-    const { enabled, created, nbf, exp } = objectOf(item.attributes);
+    if (version === undefined || !isJsonObject(item.attributes)) return [];
+    const { enabled, created, nbf, exp } = item.attributes;
     const [createdAt, notBefore, expiresAt] = [timeOf(created) ?? 0, timeOf(nbf), timeOf(exp)];
     return [{ version, enabled: enabled !== false, createdAt, notBefore, expiresAt }];
   });
@@ -129,26 +128,22 @@ export function bytesOfListing(entries: readonly (ListedVersion | ListedObject)[
   return entries.reduce((bytes, entry) => bytes + bytesOf(entry), LISTED_VERSION_BYTES);
 }
 
-function rowsOf(body: unknown): readonly Json[] {
+function rowsOf(body: unknown): readonly JsonObject[] {
   const { value } = jsonOf(body);
   if (!Array.isArray(value)) throw new BadAnswer('the vault answered a listing without "value"');
-  return value.map(objectOf);
+  return value.map(membersOf);
 }
 
-function idOf(type: ObjectType, item: Json): string | undefined {
+function idOf(type: ObjectType, item: JsonObject): string | undefined {
   return textOf(type === 'key' ? (item.kid ?? item.id) : item.id);
 }
 
 /**
  * Returns the members of an answer. It has none if it is JSON of another kind. Throws: `BadAnswer` if it is no JSON.
  */
-function jsonOf(body: unknown): Json {
+function jsonOf(body: unknown): JsonObject {
   if (body === undefined) throw new BadAnswer(NO_JSON);
-  return objectOf(body);
-}
-
-function objectOf(value: unknown): Json {
-  return typeof value === 'object' && value !== null ? (value as Json) : {};
+  return membersOf(body);
 }
 
 function textOf(value: unknown): string | undefined {

@@ -6,6 +6,7 @@
 import * as v from 'valibot';
 import { parseAllDocuments } from 'yaml';
 import { ProviderError } from '../../base/errors.ts';
+import { isJsonObject } from '../../base/json.ts';
 import { nearest, oneOf } from '../../base/words.ts';
 import { SEED_SCHEMA, type Seed } from './seed-schema.ts';
 
@@ -75,22 +76,18 @@ function suggestion(path: Path): string {
 /** Returns the schemas of member `key` in the given schemas. */
 function descend(schemas: readonly unknown[], key: string | number): readonly unknown[] {
   return schemas.flatMap((schema): unknown[] => {
-    if (!isRecord(schema)) return [];
+    if (!isJsonObject(schema)) return [];
     if (typeof key === 'number' && 'item' in schema) return unwrap(schema.item);
-    return isRecord(schema.entries) ? unwrap(schema.entries[key]) : [];
+    return isJsonObject(schema.entries) ? unwrap(schema.entries[key]) : [];
   });
 }
 
 function unwrap(schema: unknown): unknown[] {
-  if (!isRecord(schema)) return [];
+  if (!isJsonObject(schema)) return [];
   if ('wrapped' in schema) return unwrap(schema.wrapped);
   return Array.isArray(schema.options) ? schema.options.flatMap(unwrap) : [schema];
 }
 
 function fieldNames(schema: unknown): string[] {
-  return isRecord(schema) && isRecord(schema.entries) ? Object.keys(schema.entries) : [];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
+  return isJsonObject(schema) && isJsonObject(schema.entries) ? Object.keys(schema.entries) : [];
 }

@@ -3,11 +3,12 @@
  * with 400.
  */
 
+import type { JsonObject } from '../../base/json.ts';
 import { defaultValidity, type IssueSpec } from '../world/certificates.ts';
 import { type AlternativeNames, DEFAULT_EKUS, isSubject, NO_NAMES } from '../world/issue.ts';
 import { DEFAULT_KEY } from '../world/key-material.ts';
 import { type CertificateContentType, KEY_VAULT_FORM, PEM, PFX } from '../world/secret-form.ts';
-import { asObject, type JsonObject, optionalFlag, optionalInteger, optionalText, optionalTexts } from './vault-call.ts';
+import { asObject, optionalFlag, optionalInteger, optionalText, optionalTexts } from './vault-call.ts';
 import { badParameter } from './vault-errors.ts';
 import { requestedKey } from './vault-keys.ts';
 

@@ -2,6 +2,7 @@
  * An authenticated request to a vault, and readers for the fields of its JSON body. All operations on vaults use it.
  */
 
+import { isJsonObject, type JsonObject, jsonValue } from '../../base/json.ts';
 import { type HttpRequest, json } from '../http/http.ts';
 import type { Vault, World } from '../world/model.ts';
 import { badParameter } from './vault-errors.ts';
@@ -18,23 +19,15 @@ export interface VaultRequest {
   readonly apiVersion: string;
 }
 
-/** A JSON object from a request. */
-export type JsonObject = Readonly<Record<string, unknown>>;
-
 /** Returns the JSON body of a request. Refuses a body that is not an object with 400. */
 export function jsonBody(call: VaultRequest): JsonObject {
-  try {
-    const body: unknown = JSON.parse(call.request.body.toString('utf8') || '{}');
-    const object = asObject(body);
-    if (object !== undefined) return object;
-  } catch {
-    // The error is thrown below. The parser's message would quote the body.
-  }
-  throw badParameter('The request body is not a JSON object.');
+  const body = asObject(jsonValue(call.request.body.toString('utf8') || '{}'));
+  if (body === undefined) throw badParameter('The request body is not a JSON object.');
+  return body;
 }
 
 export function asObject(value: unknown): JsonObject | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  return isJsonObject(value) ? value : undefined;
 }
 
 /** Returns a text member, or undefined if it is absent or null. Refuses other types with 400, which names `name`. */

@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { messageOf } from '../../base/errors.ts';
+import type { JsonObject } from '../../base/json.ts';
 import { Secret } from '../../base/secret.ts';
 import { type HttpResponse, json } from '../http/http.ts';
 import { importedSpec, uploadedMaterial } from '../world/certificates.ts';
@@ -12,16 +13,7 @@ import type { CertificateVersion, Vault, World } from '../world/model.ts';
 import { PEM, PFX } from '../world/secret-form.ts';
 import { contentTypeOf, policyJson, sameLength, specFromPolicy } from './certificate-policy.ts';
 import { requireAccess } from './vault-access.ts';
-import {
-  asObject,
-  attributesOf,
-  type JsonObject,
-  jsonBody,
-  ok,
-  optionalFlag,
-  optionalText,
-  type VaultRequest,
-} from './vault-call.ts';
+import { asObject, attributesOf, jsonBody, ok, optionalFlag, optionalText, type VaultRequest } from './vault-call.ts';
 import { badParameter, notFound, vaultRefusal } from './vault-errors.ts';
 import { bundleJson, type Collection, objectId, requireFreeName, requireVersion } from './vault-objects.ts';
 import { addCertificate, addIssuedCertificate } from './vault-write.ts';

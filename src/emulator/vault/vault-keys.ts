@@ -2,6 +2,7 @@
  * The operations on keys. The API of vaults calls it.
  */
 
+import type { JsonObject } from '../../base/json.ts';
 import type { HttpResponse } from '../http/http.ts';
 import {
   CURVES,
@@ -20,7 +21,6 @@ import { requireAccess } from './vault-access.ts';
 import {
   asObject,
   attributesOf,
-  type JsonObject,
   jsonBody,
   ok,
   optionalInteger,

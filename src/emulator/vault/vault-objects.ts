@@ -2,12 +2,13 @@
  * The operations that secrets, keys and certificates share: get, list, update, delete, recover. The API of vaults calls it.
  */
 
+import type { JsonObject } from '../../base/json.ts';
 import type { HttpResponse } from '../http/http.ts';
 import { nowSeconds, type ObjectKind, type Vault } from '../world/model.ts';
 import type { DeletedObject, ObjectStore, StoredObject, StoredVersion } from '../world/object-store.ts';
 import { page } from './paging.ts';
 import { requireAccess } from './vault-access.ts';
-import { attributesOf, type JsonObject, jsonBody, ok, type VaultRequest } from './vault-call.ts';
+import { attributesOf, jsonBody, ok, type VaultRequest } from './vault-call.ts';
 import { deletedButRecoverable, disabled, notFound } from './vault-errors.ts';
 import { updateVersion } from './vault-write.ts';
 

@@ -3,11 +3,12 @@
  */
 
 import { constants, type JsonWebKey, type KeyObject, sign, verify } from 'node:crypto';
+import { isJsonObject, type JsonObject, jsonValue } from '../../base/json.ts';
 
 /** A decoded JSON Web Token. Nothing in it is verified. */
 export interface DecodedJwt {
-  readonly header: Readonly<Record<string, unknown>>;
-  readonly claims: Readonly<Record<string, unknown>>;
+  readonly header: JsonObject;
+  readonly claims: JsonObject;
   /** The bytes that the signature covers. */
   readonly signed: Buffer;
   readonly signature: Buffer;
@@ -32,10 +33,7 @@ const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
 ]);
 
 /** Signs a JWT and returns its compact form: RS256 for RSA keys, ES256 for EC keys. */
-export function signJwt(
-  claims: Readonly<Record<string, unknown>>,
-  key: { privateKey: KeyObject; kid: string },
-): string {
+export function signJwt(claims: JsonObject, key: { privateKey: KeyObject; kid: string }): string {
   const alg = key.privateKey.asymmetricKeyType === 'ec' ? 'ES256' : 'RS256';
   const signed = `${encode({ typ: 'JWT', alg, x5t: key.kid, kid: key.kid })}.${encode(claims)}`;
   const signature = sign('sha256', Buffer.from(signed), { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
@@ -100,11 +98,7 @@ function encode(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-function decodeObject(part: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString());
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
+function decodeObject(part: string): JsonObject | undefined {
+  const value = jsonValue(Buffer.from(part, 'base64url').toString());
+  return isJsonObject(value) ? value : undefined;
 }

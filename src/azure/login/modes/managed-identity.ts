@@ -6,6 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
 import { ManagedIdentityCredential } from '@azure/identity';
+import { isJsonObject, jsonValue } from '../../../base/json.ts';
 import { credentialOptions, tokenOf } from '../entra.ts';
 import type { IdentityMode } from '../identity-mode.ts';
 import { type LoginAttempt, sendFor } from '../login-attempt.ts';
@@ -72,18 +73,9 @@ const SHARED_CLIENT: HttpClient = {
  * the token until it expires by the wall clock, even after the vault has refused it.
  */
 function keepLife(response: PipelineResponse, running: Running): PipelineResponse {
-  const body = objectOf(response.bodyAsText ?? '');
-  if (response.status !== 200 || body === undefined) return response;
+  const body = jsonValue(response.bodyAsText ?? '');
+  if (response.status !== 200 || !isJsonObject(body)) return response;
   const expiresOn = Number(body.expires_on);
   running.expiresAt = Number.isFinite(expiresOn) ? expiresOn * 1000 : 0;
   return { ...response, bodyAsText: JSON.stringify({ ...body, expires_on: '1' }) };
-}
-
-function objectOf(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
 }

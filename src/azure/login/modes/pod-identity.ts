@@ -5,6 +5,7 @@
 
 import { createHttpHeaders, createPipelineRequest } from '@azure/core-rest-pipeline';
 import { type ErrorCode, ProviderError } from '../../../base/errors.ts';
+import { jsonValue, membersOf } from '../../../base/json.ts';
 import { serverWords } from '../../http/server-words.ts';
 import { CHECK_PROXIES } from '../entra.ts';
 import type { GivenToken, IdentityMode, IdentityOf, LoginRequest } from '../identity-mode.ts';
@@ -50,14 +51,14 @@ async function askNmi(
         'maintained; workload identity takes its place)',
     );
   }
-  const { token, clientid } = parse(bodyAsText ?? '');
-  const accessToken = token?.access_token;
+  const { token, clientid } = membersOf(jsonValue(bodyAsText ?? ''));
+  const { access_token: accessToken, expires_on: expiry } = membersOf(token);
   if (typeof accessToken !== 'string' || accessToken === '' || typeof clientid !== 'string' || clientid === '') {
     throw refuse(
       `nmi did not return expected values in response: token and clientid; check what answers at ${host} in place of NMI`,
     );
   }
-  const expiresOn = Number(token?.expires_on);
+  const expiresOn = Number(expiry);
   return { token: accessToken, expiresOnTimestamp: Number.isFinite(expiresOn) ? expiresOn * 1000 : 0 };
 }
 
@@ -65,18 +66,4 @@ async function askNmi(
 function codeOf(status: number): ErrorCode {
   if (status === 429) return 'ERR_THROTTLED';
   return status === 408 || status >= 500 || status < 400 ? 'ERR_VAULT' : 'ERR_AUTHENTICATION';
-}
-
-interface Answer {
-  readonly token?: { readonly access_token?: unknown; readonly expires_on?: unknown } | null;
-  readonly clientid?: unknown;
-}
-
-function parse(body: string): Answer {
-  try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    return {};
-  }
 }
