@@ -6,19 +6,21 @@
 
 import { dirname, resolve } from 'node:path';
 import { Cache } from '../base/cache.ts';
+import {
+  type FileStamp,
+  readRegularFile,
+  realPathOf,
+  stampOf,
+  tryAgain,
+  UnreadableFile,
+} from '../base/regular-file.ts';
 import { clip, quote } from '../base/words.ts';
 import type { CloudFile } from '../spc/cloud.ts';
-import { type FileStamp, readRegularFile, realPathOf, stampOf, UnreadableFile } from './http/regular-file.ts';
 
 /** Such a file has about two kilobytes. */
 const MAX_BYTES = 64 * 1024;
 /** Texts that are remembered. */
 const KEPT = { entries: 32, bytes: 512 * 1024 };
-/**
- * A ConfigMap volume changes by a link to another directory: a file may be removed after it is found and before it is
- * opened.
- */
-const TRIES = 2;
 const FLAG = '--cloud-file-dir';
 const ELSEWHERE = `mount it, or start the provider with another ${FLAG}`;
 
@@ -90,16 +92,12 @@ export class CloudFiles {
   }
 
   async #answer(name: string, find: () => Promise<string>, problem: (reason: string) => CloudFile): Promise<CloudFile> {
-    let reason = '';
-    for (let tries = 0; tries < TRIES; tries++) {
-      try {
-        return { name, text: await this.#textOf(await find()) };
-      } catch (error) {
-        if (!(error instanceof UnreadableFile)) throw error;
-        reason = error.message;
-      }
+    try {
+      return { name, text: await tryAgain(async () => this.#textOf(await find())) };
+    } catch (error) {
+      if (!(error instanceof UnreadableFile)) throw error;
+      return problem(error.message);
     }
-    return problem(reason);
   }
 
   async #textOf(realPath: string): Promise<string> {

@@ -6,10 +6,10 @@
 import type { Agent } from 'node:http';
 import { hostname } from 'node:os';
 import { Agents } from '../azure/http/agents.ts';
-import { readRegularFile, realPathOf, UnreadableFile } from '../azure/http/regular-file.ts';
 import { certificatesIn, isCertificate, readTrust } from '../azure/http/trust.ts';
 import { ProviderError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { readMountedFile, UnreadableFile } from '../base/regular-file.ts';
 import { readTraceSettings, type TraceSettings } from '../tracing/settings.ts';
 import { startTracing, type Tracing } from '../tracing/start.ts';
 import type { Io } from './io.ts';
@@ -62,8 +62,7 @@ async function authoritiesIn({ caFile, caVariable }: TraceSettings): Promise<rea
   const refuse = (reason: string) =>
     new ProviderError('ERR_SETUP', `${caVariable} ${caFile}: ${reason}; mount the file, or correct the variable`);
   try {
-    const { text } = await readRegularFile(await realPathOf(caFile), MAX_CA_BYTES);
-    const found = certificatesIn(text);
+    const found = certificatesIn(await readMountedFile(caFile, MAX_CA_BYTES));
     if (found.length === 0) throw refuse('it has no certificate in PEM');
     const wrong = found.findIndex((pem) => !isCertificate(pem));
     if (wrong !== -1) throw refuse(`its certificate ${wrong + 1} cannot be read`);

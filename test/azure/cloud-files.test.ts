@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CloudFiles } from '../../src/azure/cloud-files.ts';
-import { readRegularFile } from '../../src/azure/http/regular-file.ts';
+import { readRegularFile } from '../../src/base/regular-file.ts';
 
 const MAX_BYTES = 64 * 1024;
 

@@ -6,8 +6,8 @@
 
 import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
+import { readMountedFile } from '../../base/regular-file.ts';
 import { Secret } from '../../base/secret.ts';
-import { readRegularFile, realPathOf } from '../http/regular-file.ts';
 
 /** The directory of these files in every pod. */
 export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -15,8 +15,6 @@ export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccoun
 const MAX_CA_BYTES = 1024 * 1024;
 /** A token has about one kilobyte. */
 const MAX_TOKEN_BYTES = 16 * 1024;
-/** The kubelet renews files by a link to a new directory, so that a file can be removed before it is opened. */
-const TRIES = 2;
 
 /** Returns the path of the cluster's CA in a directory. */
 export function caFileIn(directory: string): string {
@@ -31,7 +29,7 @@ export function tokenFileIn(directory: string): string {
 /** Returns the certificates of the cluster's CA in PEM. Throws: an `Error` with file, reason and remedy. */
 export async function readClusterCa(file: string): Promise<string> {
   try {
-    const text = await readMounted(file, MAX_CA_BYTES);
+    const text = await readMountedFile(file, MAX_CA_BYTES);
     if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('it holds no certificate');
     return text;
   } catch (error) {
@@ -43,7 +41,7 @@ export async function readClusterCa(file: string): Promise<string> {
 /** Returns the token of the provider's own service account. Throws: an `Error` with file, reason and remedy. */
 export async function readServiceAccountToken(file: string): Promise<Secret> {
   try {
-    const text = (await readMounted(file, MAX_TOKEN_BYTES)).trim();
+    const text = (await readMountedFile(file, MAX_TOKEN_BYTES)).trim();
     if (!/^[\w.~+/=-]+$/.test(text)) throw new Error('it holds no token');
     return new Secret(text);
   } catch (error) {
@@ -52,16 +50,4 @@ export async function readServiceAccountToken(file: string): Promise<Secret> {
       `the token of the provider's service account cannot be read: open ${file}: ${messageOf(error)}; ${remedy}`,
     );
   }
-}
-
-async function readMounted(file: string, maxBytes: number): Promise<string> {
-  let failure: unknown;
-  for (let tries = 0; tries < TRIES; tries++) {
-    try {
-      return (await readRegularFile(await realPathOf(file), maxBytes)).text;
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw failure;
 }

@@ -7,7 +7,7 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import { systemCodeOf } from '../../base/errors.ts';
-import { readRegularFile, realPathOf } from './regular-file.ts';
+import { readMountedFile } from '../../base/regular-file.ts';
 
 /** Paths of the files of the system's resolver. */
 export interface ResolverFiles {
@@ -78,15 +78,10 @@ export function fullNames(name: string, { search, ndots }: ResolverSettings): re
 
 /** Returns the words of each line, without comments. */
 async function linesOf(path: string, maxBytes: number): Promise<readonly string[][]> {
-  const text = await realPathOf(path)
-    .then((real) => readRegularFile(real, maxBytes))
-    .then(
-      (file) => file.text,
-      ({ cause }: Error) => {
-        if (NO_DESCRIPTOR.has(systemCodeOf(cause))) throw cause;
-        return '';
-      },
-    );
+  const text = await readMountedFile(path, maxBytes).catch(({ cause }: Error) => {
+    if (NO_DESCRIPTOR.has(systemCodeOf(cause))) throw cause;
+    return '';
+  });
   return text.split('\n').map((line) =>
     line
       .replace(/[#;].*/, '')

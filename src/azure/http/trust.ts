@@ -7,7 +7,7 @@ import { X509Certificate } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
-import { readRegularFile, realPathOf } from './regular-file.ts';
+import { readMountedFile } from '../../base/regular-file.ts';
 
 /** Sources of certificates beyond Node's own: `SSL_CERT_FILE`, `SSL_CERT_DIR`, `NODE_EXTRA_CA_CERTS`. */
 export interface TrustSources {
@@ -50,11 +50,7 @@ async function filesIn(directories: string): Promise<readonly string[]> {
 }
 
 async function textOf(file: string): Promise<string> {
-  const read = realPathOf(file).then((real) => readRegularFile(real, MAX_FILE_BYTES));
-  return read.then(
-    ({ text }) => text,
-    () => '',
-  );
+  return readMountedFile(file, MAX_FILE_BYTES).catch(() => '');
 }
 
 /** Returns the certificates in a text of PEM. Some may be none that Node can read; see {@link isCertificate}. */

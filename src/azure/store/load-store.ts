@@ -4,7 +4,7 @@
  */
 
 import type { Logger } from '../../base/log.ts';
-import { UnreadableFile } from '../http/regular-file.ts';
+import { UnreadableFile } from '../../base/regular-file.ts';
 import { Unsealable, type Unsealed, unseal } from './seal.ts';
 import type { SealingKey, SealingKeys } from './sealing-key.ts';
 import type { Kept, StoreLimits } from './store-entries.ts';

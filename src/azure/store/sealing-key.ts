@@ -8,7 +8,7 @@ import { createHmac, createSecretKey, hkdf, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { decodeBase64 } from '../../base/encoding.ts';
 import { ProviderError } from '../../base/errors.ts';
-import { type ReadBytes, readRegularBytes, realPathOf, UnreadableFile } from '../http/regular-file.ts';
+import { readMountedBytes, UnreadableFile } from '../../base/regular-file.ts';
 
 /** Bytes of a key. */
 const KEY_BYTES = 32;
@@ -51,7 +51,7 @@ export interface SealingKey {
  */
 export async function readSealingKeys(path: string, node: string): Promise<SealingKeys> {
   const refuse = (reason: string) => new ProviderError('ERR_SETUP', `${FLAG} ${path}: ${reason}`);
-  const file = await readKeyFile(path).catch((error: unknown) => {
+  const file = await readMountedBytes(path, MAX_FILE_BYTES).catch((error: unknown) => {
     if (error instanceof UnreadableFile) throw refuse(`${error.message}; mount the file, or correct the flag`);
     throw error;
   });
@@ -70,11 +70,6 @@ export async function readSealingKeys(path: string, node: string): Promise<Seali
   } finally {
     bytes.fill(0);
   }
-}
-
-/** The secret volumes of Kubernetes hold links. */
-async function readKeyFile(path: string): Promise<ReadBytes> {
-  return readRegularBytes(await realPathOf(path), MAX_FILE_BYTES);
 }
 
 /** The keys of a file; the rule that it breaks where it has none. */

@@ -9,7 +9,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, opendir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProviderError, systemCodeOf } from '../../base/errors.ts';
-import { type FileStamp, readRegularBytes, realPathOf, stampOf, UnreadableFile } from '../http/regular-file.ts';
+import { type FileStamp, readRegularBytes, realPathOf, stampOf, UnreadableFile } from '../../base/regular-file.ts';
 
 /** The directory below the operator's, so that nobody else's permissions are changed. */
 export const STORE_DIR = 'akv-csi-v1';

@@ -5,8 +5,8 @@
 
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { readRegularFile, realPathOf } from '../../azure/http/regular-file.ts';
 import { messageOf } from '../../base/errors.ts';
+import { readMountedFile } from '../../base/regular-file.ts';
 import type { Authority } from './issue.ts';
 import { type KeyPair, periodOf } from './key-pair.ts';
 
@@ -48,7 +48,7 @@ export async function readAuthority(directory: string): Promise<Authority> {
 async function readIn(directory: string, name: string): Promise<string> {
   const file = join(directory, name);
   try {
-    return (await readRegularFile(await realPathOf(file), MAX_FILE_BYTES)).text;
+    return await readMountedFile(file, MAX_FILE_BYTES);
   } catch (error) {
     throw new Error(`open ${file}: ${messageOf(error)}; mount the Secret of the webhook's certificate there`);
   }

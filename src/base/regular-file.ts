@@ -1,7 +1,7 @@
 /**
  * Reads small files whose names come from the operator, or from a caller within the operator's directory: cloud files,
- * the cluster's CA, trusted authorities and the hosts file. Refuses a file that is not regular or is too large, and
- * never waits for a pipe or a device.
+ * keys, the cluster's CA, trusted authorities and the hosts file. Refuses a file that is not regular or is too large,
+ * and never waits for a pipe or a device.
  */
 
 import { constants } from 'node:fs';
@@ -63,6 +63,36 @@ export async function stampOf(realPath: string): Promise<FileStamp> {
 export async function readRegularFile(realPath: string, maxBytes: number): Promise<ReadFile> {
   const { bytes, stamp } = await readRegularBytes(realPath, maxBytes);
   return { text: bytes.toString('utf8'), stamp };
+}
+
+/** Returns the text of a file in a volume. Throws: as {@link readMountedBytes}. */
+export async function readMountedFile(path: string, maxBytes: number): Promise<string> {
+  return (await readMountedBytes(path, maxBytes)).bytes.toString('utf8');
+}
+
+/**
+ * The volumes of Kubernetes change by a link to another directory: a file may be removed after it is found and before it
+ * is opened.
+ */
+const TRIES = 2;
+
+/**
+ * Returns the bytes of a file by a path that may have links, such as those of a volume of Kubernetes.
+ * Throws: as {@link readRegularFile}.
+ */
+export async function readMountedBytes(path: string, maxBytes: number): Promise<ReadBytes> {
+  return tryAgain(async () => readRegularBytes(await realPathOf(path), maxBytes));
+}
+
+/** Does the work once more if a file cannot be read. Throws: {@link UnreadableFile} of the last try; other errors. */
+export async function tryAgain<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof UnreadableFile) || tries === TRIES) throw error;
+    }
+  }
 }
 
 /** Returns the bytes of a regular file. Throws: as {@link readRegularFile}. */
