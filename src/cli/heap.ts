@@ -44,6 +44,11 @@ const SMALL = '--optimize-for-size';
 const WHILE_BUSY = '--no-optimize-for-size';
 /** The process counts as idle this long after the last Mount. */
 const REST_MS = 2_000;
+/**
+ * Time between two steps of an erasure, in which V8 returns the pages of the step before, on threads of its own. What is in
+ * use is there twice while it is moved: garbage and free pages would add to it, and be the most that the process ever has.
+ */
+const STEP_MS = 100;
 /** Makes a collection return the pages that V8 keeps for later use. */
 const RETURN_PAGES = { type: 'major', execution: 'sync', flavor: 'last-resort' } as const;
 /** Makes a collection move everything that is in use. V8 would keep pages that are in use in part, with the texts of garbage. */
@@ -78,8 +83,8 @@ export interface Engine {
   readonly mayGrow: () => boolean;
   /** Collects all garbage of the heap, and returns when that is done. */
   readonly collect: () => void;
-  /** Collects as `collect` does, and leaves no text of the garbage in the memory of the heap. */
-  readonly erase: () => void;
+  /** Steps that collect all garbage, and leave no text of it in the memory of the heap. The calls are apart in time. */
+  readonly erasure: readonly (() => void)[];
 }
 
 /** The real engine. `limitBytes`: see `memoryBudgetBytes`. V8 gives its collector only to contexts made while the flag is set. */
@@ -95,20 +100,18 @@ export function v8Engine(limitBytes: number): Engine {
     if (options === undefined) gc();
     else gc(options);
   };
+  const move = () => {
+    if (!hasRoomToMove(limitBytes)) return;
+    setFlagsFromString(MOVE_ALL);
+    collect();
+    setFlagsFromString(MOVE_AS_NEEDED);
+  };
   return {
     setFlag: setFlagsFromString,
     mayGrow: () =>
       !isLowLimit(limitBytes) && newSpaceBytes() < NEW_SPACE_BYTES && !isLarge(anonymousBytes(), limitBytes),
     collect: () => collect(),
-    erase() {
-      if (ZEROES) collect(RETURN_PAGES);
-      else if (hasRoomToMove(limitBytes)) {
-        setFlagsFromString(MOVE_ALL);
-        collect();
-        setFlagsFromString(MOVE_AS_NEEDED);
-      } else collect();
-      overwriteNewSpace();
-    },
+    erasure: ZEROES ? [() => collect(RETURN_PAGES), overwriteNewSpace] : [collect, collect, move, overwriteNewSpace],
   };
 }
 
@@ -149,23 +152,27 @@ function newSpaceOf({ setFlag, mayGrow }: Engine) {
 
 /** Keeps the heap of a server small. `meter` gets every call. */
 export function keepHeapSmall(meter: CallMeter, engine: Engine): HeapKeeper {
-  const { setFlag, collect, erase } = engine;
+  const { setFlag, collect, erasure } = engine;
   const { grow, stay } = newSpaceOf(engine);
   let trim = () => {};
   let begun = false;
   let mounts = 0;
+  /** True from the beginning of a rest to the next Mount. */
+  let rests = false;
   let timer: NodeJS.Timeout | undefined;
   let planned: NodeJS.Immediate | undefined;
-  const eraseAll = () => {
-    erase();
+  const erase = (step = 0) => {
+    timer = undefined;
+    erasure[step]?.();
     trim();
+    if (step + 1 < erasure.length) timer = setTimeout(() => erase(step + 1), STEP_MS).unref();
   };
   const rest = () => {
-    timer = undefined;
+    rests = true;
     stay();
     setFlag(SMALL);
     // Mounts leave the credentials of their requests, and values that no cache holds.
-    eraseAll();
+    erase();
   };
   const planRest = () => {
     timer = setTimeout(rest, REST_MS).unref();
@@ -175,9 +182,9 @@ export function keepHeapSmall(meter: CallMeter, engine: Engine): HeapKeeper {
     meter: {
       callStarted(method) {
         meter.callStarted(method);
-        if (!isMount(method) || mounts++ > 0) return;
-        if (!begun) return;
-        if (timer === undefined) setFlag(WHILE_BUSY);
+        if (!isMount(method) || mounts++ > 0 || !begun) return;
+        if (rests) setFlag(WHILE_BUSY);
+        rests = false;
         clearTimeout(timer);
         timer = undefined;
         grow();
@@ -197,7 +204,9 @@ export function keepHeapSmall(meter: CallMeter, engine: Engine): HeapKeeper {
       else grow();
     },
     dropped() {
-      if (begun && mounts === 0 && timer === undefined) eraseAll();
+      if (!rests) return;
+      clearTimeout(timer);
+      erase();
     },
     discarded() {
       if (!begun) return;

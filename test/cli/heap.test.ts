@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function keeper() {
+function keeper(steps = 1) {
   const flags: string[] = [];
   const told: string[] = [];
   const meter = { callStarted: (method: string) => told.push(`+${method}`), callEnded: () => told.push('-') };
@@ -18,7 +18,8 @@ function keeper() {
   const erase = vi.fn();
   const trim = vi.fn();
   const mayGrow = vi.fn(() => false);
-  const kept = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), mayGrow, collect, erase });
+  const erasure = Array.from({ length: steps }, () => erase);
+  const kept = keepHeapSmall(meter, { setFlag: (flag) => void flags.push(flag), mayGrow, collect, erasure });
   const heap = { ...kept, begin: () => kept.begin(trim) };
   /** Flags set since the last look. */
   const news = () => flags.splice(0);
@@ -198,6 +199,28 @@ describe('the heap', () => {
     expect(erased(), 'during a Mount and just after it').toBe(0);
     vi.advanceTimersByTime(2_000);
     expect(erased(), 'at the beginning of the rest').toBe(1);
+  });
+
+  it('is erased in steps that are apart, which a Mount ends, and which begin again when caches have dropped something', () => {
+    const { heap, erase, trim } = keeper(3);
+    const steps = () => erase.mock.calls.length;
+    heap.begin();
+    vi.advanceTimersByTime(2_000);
+    expect([steps(), trim.mock.calls.length]).toEqual([1, 1]);
+    vi.advanceTimersByTime(99);
+    expect(steps()).toBe(1);
+    vi.advanceTimersByTime(1);
+    expect([steps(), trim.mock.calls.length]).toEqual([2, 2]);
+    heap.meter.callStarted(MOUNT);
+    vi.advanceTimersByTime(60_000);
+    expect(steps(), 'during a Mount').toBe(2);
+    heap.meter.callEnded(ended(MOUNT));
+    vi.advanceTimersByTime(2_100);
+    expect(steps()).toBe(4);
+    heap.dropped();
+    vi.advanceTimersByTime(60_000);
+    expect(steps()).toBe(7);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('is erased after Mounts that ended before all was loaded', () => {
