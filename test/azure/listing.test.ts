@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Stamp } from '../../src/mount/ports.ts';
 import { type Lab, reader, secret, startLab, stranger, textOf } from '../support/azure.ts';
 import { manualClock } from '../support/clocks.ts';
+import { turnsOfTheLoop } from '../support/turns.ts';
 import { failureOf } from '../support/mount.ts';
 
 const CACHE_MS = 30_000;
@@ -86,10 +87,11 @@ describe('the listing of a vault', () => {
 
   it('goes on at its page after a pause', async () => {
     answer({ kind: 'answer', status: 429, headers: { 'retry-after': '1' } }, { skip: 1, count: 1 });
-    const moving = setInterval(() => {
-      clock.time += 500;
-    }, 10);
-    const { objects } = await list().finally(() => clearInterval(moving));
+    const listing = list();
+    await expect.poll(() => lab.emulator.requests.some(({ status }) => status === 429)).toBe(true);
+    await turnsOfTheLoop();
+    clock.time += 1_100;
+    const { objects } = await listing;
     expect(objects).toHaveLength(61);
     expect(lab.count('vault')).toBe(PAGES + 1);
   });

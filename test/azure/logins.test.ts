@@ -66,18 +66,21 @@ describe('logins', () => {
   it('let a forged token join no read that is under way', async () => {
     const genuine = podToken();
     await lab.open(workload(genuine)).get(secret('s2'), lab.context());
-    lab.emulator.faults.add({ on: 'vault', object: 's3', action: { kind: 'delay', ms: 300 } });
+    const read = lab.emulator.faults.hold({ on: 'vault', object: 's3' });
     const slow = lab.open(workload(genuine)).get(secret('s3'), lab.context());
+    await read.reached;
     const forged = lab.open(workload(forgedToken(genuine))).get(secret('s3'), lab.context());
     await expect(forged).rejects.toMatchObject({ code: 'ERR_AUTHENTICATION' });
+    read.release();
     expect(textOf(await slow)).toBe('value-3');
   });
 
   it('stop waiting for Entra when the caller goes', async () => {
-    lab.emulator.faults.add({ on: 'entra', action: { kind: 'hang' } });
+    const login = lab.emulator.faults.hold({ on: 'entra' });
     const controller = new AbortController();
     const read = lab.open(reader()).get(secret('s0'), lab.context({ signal: controller.signal }));
-    setTimeout(() => controller.abort(new Error('gone')), 50);
+    await login.reached;
+    controller.abort(new Error('gone'));
     await expect(read).rejects.toThrow('gone');
   });
 

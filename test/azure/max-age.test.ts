@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lab, reader, secret, startLab, textOf } from '../support/azure.ts';
 import { manualClock } from '../support/clocks.ts';
+import { turnsOfTheLoop } from '../support/turns.ts';
 
 const CACHE_MS = 30_000;
 const STALE_MS = 3_600_000;
@@ -60,8 +61,13 @@ describe('a value in memory', () => {
   });
 
   it('is shared by equal reads at the same moment', async () => {
-    lab.emulator.faults.add({ on: 'vault', object: 's5', count: 1, action: { kind: 'delay', ms: 50 } });
-    await Promise.all([read('s5', 0), read('s5', 0)]);
+    const held = lab.emulator.faults.hold({ on: 'vault', object: 's5' });
+    const first = read('s5', 0);
+    await held.reached;
+    const second = read('s5', 0);
+    await turnsOfTheLoop();
+    held.release();
+    await Promise.all([first, second]);
     expect(lab.count('vault')).toBe(1);
   });
 });

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import https from 'node:https';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -9,6 +8,7 @@ import { Agents } from '../../src/azure/http/agents.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
 import { reader, secret, startLab } from '../support/azure.ts';
 import { issue, keyPem } from '../support/pki.ts';
+import { turnsOfTheLoop } from '../support/turns.ts';
 
 const { certificate, key } = await issue({
   name: 'vault.localhost',
@@ -42,11 +42,6 @@ afterEach(async () => {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
-
-/** Waits for more turns of the event loop than a connection on this machine needs. */
-async function turnsOfTheLoop(): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) await setImmediate();
-}
 
 const ask = () =>
   createTransport({ agents, userAgent: 'test', timeoutMs: 5000 }).sendRequest(createPipelineRequest({ url }));

@@ -75,19 +75,21 @@ describe('behind a proxy', () => {
 
   it('a vault that asks for a pause gets no request whose way is not open yet', async () => {
     await read(undefined, 's9');
+    const refused = lab.emulator.faults.hold({ on: 'vault', count: 1 });
     lab.emulator.faults.add({
       on: 'vault',
       count: 1,
       action: { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
     });
     // The open tunnel is used again. The other requests need new tunnels, which open too late.
-    lab.emulator.setLatency({ vaultMs: 100 });
     slow = () => !lab.emulator.requests.some(({ status }) => status === 429);
     const [mount, context] = [lab.open(reader()), lab.context()];
     const reads = [0, 1, 2, 3, 4].map((i) => mount.get(secret(`s${i}`), context));
+    await refused.reached;
+    await expect.poll(() => held.length).toBeGreaterThan(0);
+    refused.release();
     const texts = (await Promise.all(reads)).map(textOf);
     expect(texts).toEqual([0, 1, 2, 3, 4].map((i) => `value-${i}`));
-    expect(held.length).toBeGreaterThan(0);
   });
 
   it('a proxy that takes connections and says nothing is given up in time', async () => {

@@ -99,10 +99,11 @@ describe('a vault with a fault', () => {
   });
 
   it('that hangs, is left when the last caller goes', async () => {
-    lab.emulator.faults.add({ on: 'vault', object: 's1', action: { kind: 'hang' } });
+    const held = lab.emulator.faults.hold({ on: 'vault', object: 's1' });
     const controller = new AbortController();
     const read = lab.open(reader()).get(secret('s1'), lab.context({ signal: controller.signal }));
-    setTimeout(() => controller.abort(new Error('gone')), 50);
+    await held.reached;
+    controller.abort(new Error('gone'));
     await expect(read).rejects.toThrow('gone');
     expect(textOf(await lab.open(reader()).get(secret('s2'), lab.context()))).toBe('value-2');
   });

@@ -51,9 +51,12 @@ describe('a pooled token', () => {
     await read();
     pass(HOUR - 9 * 60_000);
     lab.emulator.requests.clear();
-    lab.emulator.faults.add({ on: 'entra', count: 1, action: { kind: 'delay', ms: 200 } });
+    const renewal = lab.emulator.faults.hold({ on: 'entra' });
+    await read();
+    await renewal.reached;
     await read();
     expect(lab.tokens()).toBe(0);
+    renewal.release();
     await expect.poll(() => lab.tokens()).toBe(1);
     await read();
     expect(lab.tokens()).toBe(1);

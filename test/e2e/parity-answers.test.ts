@@ -7,13 +7,13 @@ import type { Fault } from '../../src/emulator/host/faults.ts';
 import {
   CLIENT,
   checkRow,
-  type Outcome,
   openWorld,
   type ParityWorld,
   type Row,
   seedWith,
   VAULT,
 } from '../support/parity.ts';
+import { turnsOfTheLoop } from '../support/turns.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED, UNKNOWN } = status;
 const OTHER_TENANT = '99999999-9999-9999-9999-999999999999';
@@ -300,7 +300,7 @@ describe('hosts that do not answer', () => {
 
   it('a vault that speaks no TLS within the time', async () => {
     const cloud = cloudWith(() => ({ keyVaultDNSSuffix: `vault.localhost:${port}` }));
-    const outcome = await world.mount({ objects, parameters: cloud }, { deadlineMs: 1500 });
+    const outcome = await world.mountWithin(1500, { objects, parameters: cloud });
     expect(outcome).toMatchObject({ kind: 'failed', code: UNKNOWN });
     expect(outcome).toMatchObject({
       message: expect.stringMatching(new RegExp(`timed out.*the vault at parity-vault.vault.localhost:${port}`)),
@@ -318,17 +318,12 @@ async function freePort(): Promise<number> {
 }
 
 describe('time', () => {
-  /** Mounts with longer and longer deadlines, until the provider has the time to report what it waits for. */
   const timedOut = async (fault: Fault, ...says: (string | RegExp)[]) => {
     const flags = [`--custom-user-agent=${fault.on}-hangs`];
     // Log in first, so that the Mount waits for the vault.
     if (fault.on === 'vault') expect((await world.mount({ objects, flags })).kind).toBe('mounted');
     world.emulator.faults.add(fault);
-    let outcome: Outcome | undefined;
-    for (const deadlineMs of [1200, 5_000, 25_000]) {
-      outcome = await world.mount({ objects, flags }, { deadlineMs });
-      if (outcome.kind === 'failed' && outcome.code === UNKNOWN) break;
-    }
+    const outcome = await world.mountWithin(1500, { objects, flags });
     expect(outcome).toMatchObject({ kind: 'failed', code: UNKNOWN });
     for (const text of says) expect(outcome).toMatchObject({ message: expect.stringMatching(text) });
   };
@@ -350,7 +345,7 @@ describe('time', () => {
       action: { kind: 'answer', status: 429, headers: { 'retry-after': '600' } },
     });
     const flags = ['--custom-user-agent=throttled'];
-    const outcome = await world.mount({ objects, flags }, { deadlineMs: 20_000 });
+    const outcome = await world.mountWithin(60_000, { objects, flags });
     expect(outcome).toMatchObject({ kind: 'failed', code: UNKNOWN, message: expect.stringMatching(/429 Throttled/) });
   });
 
@@ -364,26 +359,32 @@ describe('time', () => {
 describe('a caller that goes away', () => {
   it('is followed by no further call to the vault', async () => {
     for (let i = 1; i <= 3; i++) world.emulator.setSecret(VAULT, 'many', `v${i}`);
-    world.emulator.faults.add({ on: 'vault', path: '/versions', action: { kind: 'delay', ms: 300 } });
+    const listing = world.emulator.faults.hold({ on: 'vault', path: '/versions' });
     const abort = new AbortController();
     const item = { objectName: 'many', objectType: 'secret', objectVersionHistory: 3 };
     world.emulator.requests.clear();
     const call = world.mount({ objects: [item] }, { signal: abort.signal });
-    setTimeout(() => abort.abort(), 100);
+    await listing.reached;
+    abort.abort();
     expect((await call).kind).toBe('failed');
     await expect.poll(() => world.log.some((line) => line.includes('the caller cancelled the mount'))).toBe(true);
+    listing.release();
     await expect.poll(() => world.emulator.requests.some(({ path }) => path.endsWith('/versions'))).toBe(true);
     await checkRow(world, { fact: '', objects, files });
     expect(world.emulator.requests.filter(({ path }) => /\/many\/[0-9a-f]{32}/.test(path))).toEqual([]);
   });
 
   it('does not take the read from others who wait for it', async () => {
-    world.emulator.faults.add({ on: 'vault', object: 'b', count: 1, action: { kind: 'delay', ms: 400 } });
+    const read = world.emulator.faults.hold({ on: 'vault', object: 'b' });
     const abort = new AbortController();
     const asked = { objects: [{ objectName: 'b', objectType: 'secret' }] };
-    const [gone, stays] = [world.mount(asked, { signal: abort.signal }), world.mount(asked)];
-    setTimeout(() => abort.abort(), 150);
+    const gone = world.mount(asked, { signal: abort.signal });
+    await read.reached;
+    const stays = world.mount(asked);
+    await turnsOfTheLoop();
+    abort.abort();
     expect((await gone).kind).toBe('failed');
+    read.release();
     expect((await stays).kind).toBe('mounted');
   });
 });

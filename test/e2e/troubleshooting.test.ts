@@ -55,9 +55,9 @@ interface Said {
   readonly code: string;
 }
 
-async function said(asked: Asked, deadlineMs?: number): Promise<Said> {
+async function said(asked: Asked, limitMs?: number): Promise<Said> {
   const before = world.log.length;
-  const outcome = await world.mount(asked, deadlineMs === undefined ? {} : { deadlineMs });
+  const outcome = await (limitMs === undefined ? world.mount(asked) : world.mountWithin(limitMs, asked));
   if (outcome.kind !== 'failed') throw new Error('it did not fail');
   const line = world.log.slice(before).find((one) => one.includes('"Mount failed"')) ?? '{}';
   const { code } = JSON.parse(line) as { code?: string };

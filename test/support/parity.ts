@@ -18,6 +18,7 @@ import { startServer } from '../../src/server/server.ts';
 import type { MountRequest, MountResponse } from '../../src/wire/contract.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import { tokenKey } from './pki.ts';
+import { call, grpcClient } from './server.ts';
 
 export const TENANT = '11111111-1111-1111-1111-111111111111';
 export const CLIENT = '22222222-2222-2222-2222-222222222222';
@@ -73,6 +74,11 @@ export interface ParityWorld {
   /** Returns a provider with these arguments of `serve`. Equal arguments return the same provider. */
   provider(flags?: readonly string[]): Promise<ProviderClient>;
   mount(asked: Asked, options?: CallOptions): Promise<Outcome>;
+  /**
+   * Mounts with a time limit that the request names, in milliseconds. The caller waits for longer, so that the provider
+   * answers first on a busy machine too.
+   */
+  mountWithin(limitMs: number, asked: Asked): Promise<Outcome>;
   /** Adds a secret that looks like the secret of a certificate. */
   certificateSecret(name: string, value: string, contentType?: string): void;
   close(): Promise<void>;
@@ -114,6 +120,11 @@ export async function openWorld(
     return started;
   };
   const provider = async (flags: readonly string[] = []) => (await running(flags)).client;
+  const outcomeOf = (answer: Promise<MountResponse>): Promise<Outcome> =>
+    answer.then(
+      (response) => ({ kind: 'mounted', response }),
+      ({ code, details }: ServiceError) => ({ kind: 'failed', code, message: details }),
+    );
   return {
     emulator,
     log,
@@ -121,10 +132,11 @@ export async function openWorld(
     provider,
     async mount({ flags = [], ...asked }, options = {}) {
       const client = await provider(flags);
-      return client.mount(requestOf(asked), { deadlineMs: KUBELET_MS, ...options }).then(
-        (response): Outcome => ({ kind: 'mounted', response }),
-        ({ code, details }: ServiceError): Outcome => ({ kind: 'failed', code, message: details }),
-      );
+      return outcomeOf(client.mount(requestOf(asked), { deadlineMs: KUBELET_MS, ...options }));
+    },
+    async mountWithin(limitMs, { flags = [], ...asked }) {
+      const client = grpcClient(`unix:${(await running(flags)).path}`);
+      return outcomeOf(call(client, 'Mount', requestOf(asked), { metadata: { 'grpc-timeout': `${limitMs}m` } }));
     },
     certificateSecret(name, value, contentType) {
       emulator.setSecret(VAULT, name, value, contentType === undefined ? {} : { contentType });
@@ -140,6 +152,7 @@ export async function openWorld(
 }
 
 interface Running {
+  readonly path: string;
   readonly client: ProviderClient;
   close(): Promise<void>;
 }
@@ -171,6 +184,7 @@ async function startProvider({ flags, path, write, ...surroundings }: Start): Pr
   });
   const client = connectProvider(`unix://${path}`);
   return {
+    path,
     client,
     async close() {
       client.close();

@@ -57,18 +57,49 @@ export type Fault = v.InferOutput<typeof schema>;
 /** The effect of a fault. */
 export type FaultAction = Fault['action'];
 
+/** The effect on one request: that of a fault, or a wait until a test says so. */
+type Effect = FaultAction | { readonly kind: 'hold'; readonly released: () => Promise<void> };
+
+/** Requests that wait for a test. */
+export interface Held {
+  /** Resolves when the first request has come. */
+  readonly reached: Promise<void>;
+  /** Lets the requests that wait go on, as if they came now, and ends the fault. */
+  release(): void;
+}
+
 /** The active faults. The first one that matches a request is used. */
 export interface Faults {
   add(fault: Fault): void;
+  /** Holds the requests that match back, for tests in which something happens before an answer comes. */
+  hold(fault: Omit<Fault, 'action'>): Held;
+  /** Removes all faults. Requests that are held back stay so until their release. */
   clear(): void;
 }
 
 /** The active faults, each with the number of requests that it matched. */
 export class FaultList implements Faults {
-  readonly #faults: { readonly fault: Fault; met: number }[] = [];
+  readonly #faults: { readonly fault: Omit<Fault, 'action'>; readonly effect: Effect; met: number }[] = [];
 
   add(fault: Fault): void {
-    this.#faults.push({ fault, met: 0 });
+    this.#faults.push({ fault, effect: fault.action, met: 0 });
+  }
+
+  hold(fault: Omit<Fault, 'action'>): Held {
+    const begun = signal();
+    const over = signal();
+    const released = () => {
+      begun.give();
+      return over.given;
+    };
+    const entry = { fault, effect: { kind: 'hold', released } as const, met: 0 };
+    this.#faults.push(entry);
+    const release = () => {
+      const index = this.#faults.indexOf(entry);
+      if (index !== -1) this.#faults.splice(index, 1);
+      over.give();
+    };
+    return { reached: begun.given, release };
   }
 
   clear(): void {
@@ -76,12 +107,12 @@ export class FaultList implements Faults {
   }
 
   /** Returns the fault that applies to this request, if any. Counts the request. */
-  next(service: { kind: ServiceKind; vault: string | undefined }, request: HttpRequest): FaultAction | undefined {
+  next(service: { kind: ServiceKind; vault: string | undefined }, request: HttpRequest): Effect | undefined {
     for (const entry of this.#faults) {
       if (!matches(entry.fault, service, request)) continue;
       entry.met += 1;
       const { skip = 0, count: limit = Number.POSITIVE_INFINITY } = entry.fault;
-      if (entry.met > skip && entry.met <= skip + limit) return entry.fault.action;
+      if (entry.met > skip && entry.met <= skip + limit) return entry.effect;
     }
     return undefined;
   }
@@ -113,7 +144,19 @@ export function edited(response: HttpResponse, fault: Extract<FaultAction, { kin
   return { ...response, body: JSON.stringify(body) };
 }
 
-function matches(fault: Fault, service: { kind: ServiceKind; vault: string | undefined }, request: HttpRequest) {
+function signal(): { readonly given: Promise<void>; readonly give: () => void } {
+  let give = () => {};
+  const given = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return { given, give };
+}
+
+function matches(
+  fault: Omit<Fault, 'action'>,
+  service: { kind: ServiceKind; vault: string | undefined },
+  request: HttpRequest,
+) {
   const object = request.path.split('/')[2];
   return (
     fault.on === service.kind &&

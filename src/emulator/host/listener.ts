@@ -121,6 +121,9 @@ async function respond(service: Service, request: HttpRequest, parts: ListenerPa
     case 'delay':
       await pause(fault.ms);
       return { kind: 'answer', response: await handled(service, request, parts) };
+    case 'hold':
+      await fault.released();
+      return respond(service, request, parts);
     case 'edit':
       return { kind: 'answer', response: edited(await handled(service, request, parts), fault) };
     case 'truncate':
