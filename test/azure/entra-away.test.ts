@@ -7,6 +7,9 @@ import { type Lab, SUBJECT, secret, startLab, textOf, workload } from '../suppor
 import { type ManualClock, manualClock } from '../support/clocks.ts';
 import { sharedKey } from '../support/pki.ts';
 import { podClaims, podIdentity, podToken } from '../support/pod-tokens.ts';
+import { countTurnsAsTime } from '../support/turns.ts';
+
+countTurnsAsTime();
 
 const HOUR = 3_600_000;
 const KEPT = 'The keys of an issuer are kept';

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import https from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { createPipelineRequest, RestError } from '@azure/core-rest-pipeline';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Agents } from '../../src/azure/http/agents.ts';
 import { networkFailure } from '../../src/azure/http/network-error.ts';
 import { resolverBy } from '../../src/azure/http/resolver.ts';
@@ -12,6 +11,9 @@ import type { Fault } from '../../src/emulator/host/faults.ts';
 import type { VaultReader } from '../../src/mount/ports.ts';
 import { type Lab, POD, reader, secret, startLab, TENANT, textOf } from '../support/azure.ts';
 import { type Issued, issue, keyPem } from '../support/pki.ts';
+import { countTurnsAsTime } from '../support/turns.ts';
+
+countTurnsAsTime();
 
 const VALUE = 'the-value-that-nobody-may-see';
 type Answer = Omit<Extract<Fault['action'], { kind: 'answer' }>, 'kind'>;
@@ -106,19 +108,14 @@ describe('TLS that cannot be trusted is named at once, with the next step', () =
   });
 
   it('a host that takes connections and says nothing', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    onTestFinished(() => void vi.useRealTimers());
     const sockets: Socket[] = [];
     const quiet = createServer((socket) => sockets.push(socket));
-    const greeted = once(quiet, 'connection').then(([socket]) => once(socket as Socket, 'data'));
     const port = await portOf(quiet);
-    const agents = new Agents([], { connectTimeoutMs: 150 });
+    const resolve = async () => ({ addresses: [{ address: '127.0.0.1', family: 4 }], ttlMs: 30_000 });
+    const agents = new Agents([], { connectTimeoutMs: 150, resolve });
     const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 10_000 });
     const failed = transport.sendRequest(createPipelineRequest({ url: `https://quiet.localhost:${port}/` }));
-    const reason = failed.catch((error: unknown) => error);
-    await greeted;
-    vi.advanceTimersByTime(150);
-    const failure = networkFailure(await reason);
+    const failure = networkFailure(await failed.catch((error: unknown) => error));
     expect(failure).toMatchObject({ layer: 'TLS', code: 'TLS_TIMEOUT', transient: false });
     for (const socket of sockets) socket.destroy();
     agents.close();

@@ -5,6 +5,9 @@ import type { Identity } from '../../src/spc/model.ts';
 import { WORKLOAD_IDENTITY_AUDIENCE } from '../../src/spc/tokens.ts';
 import { type Lab, reader, SUBJECT, secret, startLab, textOf, workload } from '../support/azure.ts';
 import { type ManualClock, manualClock } from '../support/clocks.ts';
+import { countTurnsAsTime } from '../support/turns.ts';
+
+countTurnsAsTime();
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -59,7 +62,6 @@ const cases = IDENTITIES.flatMap(([name, identityOf]) =>
   OUTAGES.flatMap((services) => STEPS.map((step) => ({ name, identityOf, services, step }))),
 );
 
-// Each test waits for the pauses after faults, which are real: they do so at the same time.
 describe.concurrent('a wall clock that is set during an outage', () => {
   it.for(cases)('$name, $services away, set by $step ms: values end by the steady clock', async (row, test) => {
     const { identityOf, services, step } = row;

@@ -1,11 +1,14 @@
 /**
- * Holds when a Mount is answered with last known values, and when it fails. The pauses after faults are real: the tests
- * wait for them at the same time. Waits for a service that says nothing are in stand-in-waits.test.ts.
+ * Holds when a Mount is answered with last known values, and when it fails. Waits for a service that says nothing are in
+ * stand-in-waits.test.ts.
  */
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '../../src/emulator/host/faults.ts';
 import type { KeptLog } from '../support/mount.ts';
 import { answer, HOUR, MINUTE, type Outage, type Pod, startOutage } from '../support/outage.ts';
+import { countTurnsAsTime } from '../support/turns.ts';
+
+countTurnsAsTime();
 
 describe.concurrent('a vault that is away', () => {
   it.for<[string, Fault['action'], string]>([

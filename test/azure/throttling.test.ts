@@ -1,9 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Lab, POD, reader, secret, startLab, textOf } from '../support/azure.ts';
+import { manualClock } from '../support/clocks.ts';
+import { countTurnsAsTime } from '../support/turns.ts';
+
+const clock = manualClock(Date.now());
+countTurnsAsTime(clock);
 
 let lab: Lab;
 beforeEach(async () => {
-  lab = await startLab();
+  lab = await startLab({ clock });
   await lab.open(reader()).get(secret('s0'), lab.context());
   lab.emulator.requests.clear();
 });

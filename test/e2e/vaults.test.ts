@@ -135,7 +135,8 @@ describe('a fallback vault', () => {
     expect([files, ids]).toEqual([{ a: 'shared' }, ['secret/db-password']]);
     expect([...new Set(asked)]).toEqual(['kv-west', 'kv-closed', 'kv-shared']);
     await expect.poll(() => lines().length).toBe(1);
-    expect(lines()[0]).toMatch(/vault=kv-west fallback=kv-shared objects=db-password code=ERR_VAULT/);
+    // A busy machine may take longer for the tries than a Mount waits for them.
+    expect(lines()[0]).toMatch(/vault=kv-west fallback=kv-shared objects=db-password code=ERR_(VAULT|TIMEOUT) /);
   });
 
   it('leaves the file in place if none answers, also that of an optional object', async () => {
