@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Stamp } from '../../src/mount/ports.ts';
 import { type Lab, reader, secret, startLab, stranger, textOf } from '../support/azure.ts';
 import { manualClock } from '../support/clocks.ts';
-import { turnsOfTheLoop } from '../support/turns.ts';
 import { failureOf } from '../support/mount.ts';
+import { turnsOfTheLoop } from '../support/turns.ts';
 
 const CACHE_MS = 30_000;
 const STALE_MS = 3_600_000;

@@ -4,15 +4,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '../../src/emulator/host/faults.ts';
-import {
-  CLIENT,
-  checkRow,
-  openWorld,
-  type ParityWorld,
-  type Row,
-  seedWith,
-  VAULT,
-} from '../support/parity.ts';
+import { CLIENT, checkRow, openWorld, type ParityWorld, type Row, seedWith, VAULT } from '../support/parity.ts';
 import { turnsOfTheLoop } from '../support/turns.ts';
 
 const { FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED, UNKNOWN } = status;

@@ -219,12 +219,19 @@ describe('a provider and another program', () => {
   it('says who took the socket, and takes it back when nobody listens any more', async () => {
     const path = join(scratch(), 'a.sock');
     const provider = await serve(path);
-    const { kill } = await foreignServer(path);
-    await provider.until(/took the socket.* runtimeName=another-provider runtimeVersion=v1\.8\.2\n/);
-    expect(await provider.health()).toEqual([503, expect.stringContaining('(another-provider v1.8.2)')]);
-    kill();
-    await healthy(provider);
+    // The other process is named if it answers within two seconds, which it may fail to do on a busy machine.
+    const isNamed = () =>
+      /took the socket.* runtimeName=another-provider runtimeVersion=v1\.8\.2\n/.test(provider.output('stderr'));
+    let losses = 0;
+    do {
+      losses++;
+      const { kill } = await foreignServer(path);
+      await eventually(() => warnings(provider, TAKEN) === losses);
+      await eventually(async () => (await provider.health()).join(' ').includes('(another-provider v1.8.2)'));
+      kill();
+      await healthy(provider);
+    } while (!isNamed());
     expect(await answerAt(path)).not.toBe('v1.8.2');
-    expect(await provider.metric('akv_csi_socket_lost_total')).toBe(1);
+    expect(await provider.metric('akv_csi_socket_lost_total')).toBe(losses);
   });
 });
