@@ -22,7 +22,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'npm', include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, WITH_TOOLS] },
+        test: {
+          name: 'npm',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, WITH_TOOLS],
+          setupFiles: 'test/support/environment.ts',
+        },
       },
       { extends: true, test: { name: 'tools', include: [WITH_TOOLS] } },
     ],

@@ -40,6 +40,11 @@ async function foreignServer(path: string): Promise<{ kill(): void }> {
   return { kill };
 }
 
+async function runningProvider(path: string): Promise<{ kill(): unknown }> {
+  const provider = await serve(path);
+  return { kill: () => provider.stop('SIGKILL') };
+}
+
 /** Leaves a socket file without a process, as a kill does. */
 async function leaveSocket(path: string): Promise<void> {
   const server = createServer();
@@ -127,7 +132,6 @@ describe('two providers with one socket', () => {
     const path = join(directory, 'a.sock');
     const older = await serve(path);
     const younger = await serve(path);
-    expect(younger.output('stdout')).toMatch(/Replaced the socket of a provider that runs" .*runtimeVersion=v/);
     await older.until(TAKEN);
     expect(await older.health()).toEqual([503, expect.stringMatching(/^another process answers on .*azure v/)]);
     expect(await younger.health()).toEqual(OK);
@@ -197,13 +201,21 @@ describe('two providers with one socket', () => {
 });
 
 describe('a provider and another program', () => {
-  it('replaces its socket, and says whose it was', async () => {
+  it.each<[string, (path: string) => Promise<{ kill(): unknown }>, RegExp]>([
+    ['another program', foreignServer, /runtimeName=another-provider runtimeVersion=v1\.8\.2/],
+    ['this program', runningProvider, /runtimeName=\S+ runtimeVersion=v/],
+  ])('replaces its socket, and says whose it was: %s', async (_, begin, name) => {
     const path = join(scratch(), 'a.sock');
-    await foreignServer(path);
-    const provider = await serve(path);
-    expect(provider.output('stdout')).toMatch(
-      /Replaced the socket .*runtimeName=another-provider runtimeVersion=v1\.8\.2/,
-    );
+    let said = '';
+    // The other process has two seconds to answer, which a busy machine may need for something else.
+    for (let other: { kill(): unknown } = { kill() {} }; !said.includes('Replaced the socket'); ) {
+      await other.kill();
+      other = await begin(path);
+      const provider = await serve(path);
+      said = provider.output('stdout');
+      await provider.stop();
+    }
+    expect(said).toMatch(new RegExp(`Replaced the socket of a provider that runs" ${name.source}`));
   });
 
   it('keeps the socket of the other provider if it cannot start', async () => {
