@@ -26,9 +26,10 @@ export interface MountRecord {
   readonly names: MountNames;
   /** Milliseconds since 1970. */
   readonly lastSuccessAt: number | undefined;
-  readonly consecutiveFailures: number;
-  /** See `MountOutcome`; that of the last Mount that succeeded. */
-  readonly lastKnownAgeMs: number;
+  /** Absent if there were some and the pod is gone. */
+  readonly consecutiveFailures: number | undefined;
+  /** See `MountOutcome`; that of the last Mount that succeeded. Absent if it was above 0 and the pod is gone. */
+  readonly lastKnownAgeMs: number | undefined;
 }
 
 /** The figures that a scrape reads. */
@@ -175,7 +176,7 @@ function addMounts(registry: Registry, { mountsInFlight, mounts }: InstrumentSou
   ofVolumes(
     'akv_csi_mount_last_known_age_seconds',
     'Age of the oldest last known value in the last answer for a pod volume, when it was given; 0: all values were current',
-    ({ lastKnownAgeMs }) => lastKnownAgeMs / 1000,
+    ({ lastKnownAgeMs }) => (lastKnownAgeMs === undefined ? undefined : lastKnownAgeMs / 1000),
   );
 }
 

@@ -3,19 +3,19 @@
  * that a manifest or a vault chooses are bounded.
  */
 
-import { Cache } from '../base/cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { MemoryBudget } from '../base/memory-budget.ts';
 import type { Sweeper } from '../base/sweeper.ts';
-import type { MountOutcome, ObjectExpiry, Outcome, SpanResult, Telemetry } from '../base/telemetry.ts';
+import type { Outcome, SpanResult, Telemetry } from '../base/telemetry.ts';
 import { MOUNT_METHOD } from '../wire/names.ts';
 import { boundedLabel, boundedSet } from './bounded.ts';
 import type { CallMeter } from './guard.ts';
 import { type HttpEndpoint, type HttpOptions, serveHttp } from './http.ts';
-import type { InstrumentSources, Instruments, MountRecord } from './instruments.ts';
+import type { InstrumentSources, Instruments } from './instruments.ts';
 import type { SocketMeter } from './socket-watch.ts';
+import { VolumeFigures } from './volume-figures.ts';
 
 /** Receives everything that the program counts. */
 export interface Metrics extends Telemetry, CallMeter, SocketMeter {
@@ -43,11 +43,6 @@ export interface MetricsOptions {
   readonly traceSpans?: ((result: SpanResult) => number) | undefined;
 }
 
-/** The limit of volumes: those of all pods of a node, and of many that it had within a day. */
-const MAX_MOUNTS = 1000;
-const MAX_EXPIRIES = 2000;
-/** Figures of a volume are kept for a day: without rotation a volume is mounted only once. */
-const IDLE_MS = 24 * 3_600_000;
 const MAX_OBJECT_NAMES = 100;
 /** The limit of series of object type, name and outcome; each has seventeen lines. */
 const MAX_OBJECT_SERIES = 200;
@@ -64,8 +59,7 @@ const KEEP_MS = 1000;
 export function createMetrics(options: MetricsOptions): Metrics {
   const { objectNames, sweeper, log } = options;
   const figures: Figures = {
-    mounts: new Cache({ entries: MAX_MOUNTS, idleMs: IDLE_MS, sweeper }),
-    expiries: new Cache({ entries: MAX_EXPIRIES, idleMs: IDLE_MS, sweeper }),
+    volumes: new VolumeFigures(options.clock, sweeper),
     objectLabel: objectNames ? boundedLabel(MAX_OBJECT_NAMES) : () => '',
     mountsInFlight: 0,
     socketLost: 0,
@@ -83,7 +77,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   };
   return {
     ...requestCounters(count, figures, objectNames),
-    mountFinished: (outcome) => record(outcome, figures),
+    mountFinished: (outcome) => figures.volumes.record(outcome),
     socketLost: () => void figures.socketLost++,
     offlineCacheFailure: (operation) => count(({ offlineCacheFailures }) => offlineCacheFailures.inc({ operation })),
     offlineCacheEntries: (entries) => count(({ offlineCacheEntries }) => offlineCacheEntries.set(entries)),
@@ -110,8 +104,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 /** The figures that are kept here and read by a scrape. */
 interface Figures {
-  readonly mounts: Cache<MountRecord>;
-  readonly expiries: Cache<readonly ObjectExpiry[]>;
+  readonly volumes: VolumeFigures;
   readonly objectLabel: (objectName: string) => string;
   mountsInFlight: number;
   socketLost: number;
@@ -132,12 +125,8 @@ function sourcesOf(figures: Figures, options: MetricsOptions): InstrumentSources
     logLinesDropped,
     traceSpans,
     socketLost: () => figures.socketLost,
-    mounts: () => worst([...figures.mounts].map(([, record]) => record)),
-    expiries: () =>
-      soonest(
-        [...figures.expiries].flatMap(([, ofVolume]) => ofVolume),
-        figures.objectLabel,
-      ),
+    mounts: () => figures.volumes.mounts(),
+    expiries: () => figures.volumes.expiries(figures.objectLabel),
   };
 }
 
@@ -205,19 +194,6 @@ function requestCounters(
   };
 }
 
-function record(outcome: MountOutcome, { mounts, expiries }: Figures): void {
-  const { volume, namespace, pod, secretProviderClass, ok, lastKnownAgeMs, finishedAt, expiries: ofVolume } = outcome;
-  if (ok) expiries.set(volume, ofVolume, { count: Math.max(1, ofVolume.length) });
-  else expiries.get(volume);
-  const before = mounts.peek(volume);
-  mounts.set(volume, {
-    names: { namespace, pod, secretProviderClass },
-    lastSuccessAt: ok ? finishedAt : before?.lastSuccessAt,
-    consecutiveFailures: ok ? 0 : (before?.consecutiveFailures ?? 0) + 1,
-    lastKnownAgeMs: ok ? lastKnownAgeMs : (before?.lastKnownAgeMs ?? 0),
-  });
-}
-
 /**
  * The label `error`, empty for success as in the official provider. Differs: a failure is named by its class, not by
  * its message.
@@ -229,36 +205,6 @@ function errorLabel(outcome: Outcome): string {
 /** Options of {@link startMetricsServer}. */
 export interface MetricsEndpoint extends Pick<HttpOptions, 'host' | 'port' | 'clock' | 'limits'> {
   readonly metrics: Pick<Metrics, 'text'>;
-}
-
-/** One expiry, the soonest, for all objects of a pod that have one type and one label. */
-function soonest(expiries: readonly ObjectExpiry[], label: (objectName: string) => string): readonly ObjectExpiry[] {
-  const found = new Map<string, ObjectExpiry>();
-  for (const expiry of expiries) {
-    const named = { ...expiry, objectName: label(expiry.objectName) };
-    const key = JSON.stringify([named.namespace, named.pod, named.objectType, named.objectName]);
-    const before = found.get(key);
-    if (before === undefined || named.expiresAt < before.expiresAt) found.set(key, named);
-  }
-  return [...found.values()];
-}
-
-/** One record for all volumes of a pod that have one SecretProviderClass: the oldest success, the most failures, the oldest value. */
-function worst(records: readonly MountRecord[]): readonly MountRecord[] {
-  const found = new Map<string, MountRecord>();
-  for (const record of records) {
-    const { namespace, pod, secretProviderClass } = record.names;
-    const key = JSON.stringify([namespace, pod, secretProviderClass]);
-    const before = found.get(key) ?? record;
-    const successes = [before, record].flatMap(({ lastSuccessAt }) => lastSuccessAt ?? []);
-    found.set(key, {
-      ...record,
-      lastSuccessAt: successes.length === 0 ? undefined : Math.min(...successes),
-      consecutiveFailures: Math.max(before.consecutiveFailures, record.consecutiveFailures),
-      lastKnownAgeMs: Math.max(before.lastKnownAgeMs, record.lastKnownAgeMs),
-    });
-  }
-  return [...found.values()];
 }
 
 /** Serves `/metrics` and nothing else. Throws: ERR_USAGE naming the port. */

@@ -312,6 +312,83 @@ describe('our own metrics', () => {
     ]);
   });
 
+  test.each([
+    // The minutes at which a volume is mounted, with the result, and then the minutes at which figures are last shown.
+    [
+      'a pod that never started',
+      [
+        [0, 'failed'],
+        [1, 'failed'],
+        [3, 'failed'],
+      ],
+      3 + 14,
+      ['3', '0'],
+    ],
+    ['a pod that failed once', [[0, 'failed']], 14, ['1', '0']],
+    [
+      'a pod whose rotations of two minutes fail',
+      [
+        [0, 'ok'],
+        [2, 'failed'],
+        [4, 'failed'],
+      ],
+      4 + 14,
+      ['2', '0'],
+    ],
+    [
+      'a pod whose rotations of an hour fail',
+      [
+        [0, 'ok'],
+        [60, 'failed'],
+      ],
+      60 + 179,
+      ['1', '0'],
+    ],
+    [
+      'a pod with old values and rotation',
+      [
+        [0, 'old'],
+        [2, 'old'],
+      ],
+      2 + 14,
+      ['0', '90'],
+    ],
+    ['a pod with old values that mounted once', [[0, 'old']], 23 * 60, ['0', '90']],
+  ] as const)('forget the failures and old values of %s when it is gone', async (_, mounts, last, shown) => {
+    const { metrics, advance, now } = metricsAt();
+    const start = now();
+    const moveTo = (minutes: number) => advance(start + minutes * MINUTE - now());
+    for (const [minutes, result] of mounts) {
+      moveTo(minutes);
+      metrics.mountFinished(outcomeOf({ ok: result !== 'failed', lastKnownAgeMs: result === 'old' ? 90_000 : 0 }));
+    }
+    const figures = async () => {
+      const names = ['akv_csi_mount_consecutive_failures', 'akv_csi_mount_last_known_age_seconds'];
+      const found = await Promise.all(names.map((name) => samples(metrics, name)));
+      return found.map(([line]) => line?.split(' ')[1]);
+    };
+    moveTo(last);
+    expect(await figures()).toEqual(shown);
+    moveTo(last + 60);
+    expect(await figures()).toEqual(shown.map((figure) => (figure === '0' && last < 23 * 60 ? '0' : undefined)));
+  });
+
+  test('count on when a pod that seemed gone fails again', async () => {
+    const { metrics, advance } = metricsAt();
+    metrics.mountFinished(outcomeOf());
+    for (let i = 0; i < 2; i++) {
+      advance(MINUTE);
+      metrics.mountFinished(outcomeOf({ ok: false }));
+    }
+    advance(HOUR);
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([]);
+    expect(await samples(metrics, 'akv_csi_mount_last_success_timestamp_seconds')).toHaveLength(1);
+    metrics.mountFinished(outcomeOf({ ok: false }));
+    expect(await samples(metrics, 'akv_csi_mount_consecutive_failures')).toEqual([
+      'namespace="shop",pod="web-0",secretproviderclass="broker" 3',
+    ]);
+  });
+
   test('forget volumes and objects that were idle for a day', async () => {
     const { metrics, advance, now } = metricsAt();
     const expiries = [
