@@ -44,6 +44,7 @@ const OTHER: Readonly<Record<string, unknown>> = {
   cloudFileDir: '/a',
   tokenProxyURL: 'https://a',
   memoryBudget: '24Mi',
+  'monitoring.prometheusRule.runbookURL': 'https://a',
   'offlineCache.directory': '/a',
   extraArgs: ['-v=3'],
   env: [{ name: 'A', value: 'b' }],

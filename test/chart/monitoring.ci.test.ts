@@ -23,7 +23,7 @@ interface Rule {
   readonly alert: string;
   readonly expr: string;
   readonly labels: { readonly severity: string };
-  readonly annotations: { readonly summary: string; readonly runbook: string };
+  readonly annotations: Readonly<Record<'summary' | 'description' | 'runbook', string>>;
 }
 
 interface Panel {
@@ -85,6 +85,7 @@ test('each alert has a severity and a section of the runbook, and the runbook ha
   expect(sections).toEqual(rules.map(({ alert }) => alert));
   for (const { alert, labels, annotations } of rules) {
     expect(['info', 'warning', 'critical']).toContain(labels.severity);
+    expect(Object.keys(annotations)).toEqual(['summary', 'description', 'runbook']);
     expect(annotations.runbook).toBe(`docs/runbook.md#${alert.toLowerCase()}`);
   }
 });
@@ -140,6 +141,20 @@ describe.skipIf(findHelm() === undefined)('the chart', () => {
     const map = objects.get('ConfigMap') as unknown as { metadata: { labels: Tree }; data: Record<string, string> };
     expect(map.metadata.labels).toMatchObject({ grafana: 'main' });
     expect(JSON.parse(map.data['akv-csi-provider.json'] ?? '')).toEqual(dashboard);
+  });
+
+  test('puts the namespace, the label of the pods and the URL of the runbook into the alerts', () => {
+    const prometheusRule = { enabled: true, runbookURL: 'https://wiki.example/x?a=1&b=2' };
+    const objects = render({ nameOverride: 'akv-next', monitoring: { prometheusRule } }, ['--namespace', 'akv']);
+    const { groups } = (objects.get('PrometheusRule') as unknown as { spec: { groups: { rules: Rule[] }[] } }).spec;
+    const expected = parse(
+      read('files/alerts.yaml')
+        .replaceAll('--namespace kube-system', '--namespace akv')
+        .replaceAll('app=csi-secrets-store-provider-azure', 'app=akv-next')
+        .replaceAll('runbook: docs/runbook.md#', 'runbook_url: https://wiki.example/x?a=1&b=2#'),
+    );
+    expect(groups).toEqual(expected.groups);
+    expect(JSON.stringify(groups)).toMatch(/--namespace akv .*app=akv-next .*runbook_url/);
   });
 });
 
