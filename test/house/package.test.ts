@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { links } from '../support/markdown.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -35,11 +36,12 @@ describe('the npm package', () => {
 
   test('holds the program, the examples that its help names and its texts, and no code cache of this machine', () => {
     const paths = files.map(({ path }) => path);
-    const folders = ['dist', 'docs', 'examples', 'proto'];
+    const folders = ['charts', 'deploy', 'dist', 'docs', 'examples', 'proto'];
     expect(paths.filter((path) => !folders.includes(path.split('/')[0] ?? '')).toSorted()).toEqual([
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
+      'SECURITY.md',
       'package.json',
     ]);
     const withoutDigest = (path: string) => path.replace(/-[0-9a-f]{16}\.js$/, '.js');
@@ -71,6 +73,17 @@ describe('the npm package', () => {
       'dist/webhook.js',
     ]);
     expect(paths).toEqual(expect.arrayContaining([...Object.values(manifest.bin), 'examples/emulator-seed.yaml']));
+  });
+
+  test('holds the pages for users with all that they link to, other than pages for those who change the program', () => {
+    const paths = files.map(({ path }) => path);
+    const forDevelopers = /^(ARCHITECTURE|CONTRIBUTING|RELEASING|bench\/README)\.md$/;
+    const pages = paths.filter((path) => /^(README\.md|docs\/|charts\/).*md$/.test(path) || path === 'README.md');
+    const missing = pages
+      .filter((page) => !page.startsWith('docs/decisions/'))
+      .flatMap((page) => links(page).map((target) => join(dirname(page), target.split('#')[0] ?? '')))
+      .filter((target) => !forDevelopers.test(target) && !paths.some((path) => `${path}/`.startsWith(`${target}/`)));
+    expect(missing).toEqual([]);
   });
 
   test('is built before it is packed, and brings nothing along that its bundle holds already', () => {

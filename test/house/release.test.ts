@@ -1,9 +1,10 @@
 /** Holds what a release needs: allowed licences, bills of materials, and one command that changes the version everywhere. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { markdownFiles, projectFiles, projectVersion, root, textOf, unreleasedChanges } from '../support/markdown.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'akv-release-'));
@@ -72,6 +73,49 @@ describe('third-party-licenses.txt', () => {
     const { name, version } = JSON.parse(textOf('package.json')) as { name: string; version: string };
     const listed = spdx.packages.map((one) => `${one.name}@${one.versionInfo}`).toSorted();
     expect(listed).toEqual([...expected, `${name}@${version}`].toSorted());
+  });
+});
+
+describe('npm run release:chart', () => {
+  const IMAGE = 'ghcr.io/owner/akv-csi-provider';
+  const copy = join(directory, 'project');
+  const page = `https://github.com/owner/name/blob/v${projectVersion()}`;
+  const url = 'git+https://github.com/owner/name.git';
+  const makeChart = (repository: unknown, args: readonly string[]) => {
+    cpSync(join(root, 'charts'), join(copy, 'charts'), { recursive: true });
+    writeFileSync(join(copy, 'package.json'), JSON.stringify({ version: projectVersion(), repository }));
+    return spawnSync('node', [join(root, 'scripts/release-chart.mjs'), ...args, copy], { encoding: 'utf8' });
+  };
+
+  it('names the image of the release, and links to the pages of its tag', () => {
+    const { status, stderr } = makeChart({ url }, [IMAGE, join(directory, 'charts')]);
+    expect([status, stderr]).toEqual([0, '']);
+    const read = (name: string) => readFileSync(join(directory, 'charts/akv-csi-provider', name), 'utf8');
+    const values = parse(read('values.yaml'));
+    const rules = parse(read('settings.yaml')).values;
+    const found = [values.linux.image.repository, values.monitoring.prometheusRule.runbookURL];
+    expect(found).toEqual([IMAGE, `${page}/docs/runbook.md`]);
+    const defaults = ['linux.image.repository', 'monitoring.prometheusRule.runbookURL'].map(
+      (path) => rules[path].default,
+    );
+    expect(defaults).toEqual(found);
+    expect(parse(read('Chart.yaml'))).toMatchObject({
+      home: 'https://github.com/owner/name',
+      version: projectVersion(),
+    });
+    const readme = read('README.md');
+    expect(readme).toContain(`\n\nThis chart has the image of the release, \`${IMAGE}\`.\n\n`);
+    expect(readme).toContain(`](${page}/docs/runbook.md)`);
+    expect(readme).not.toContain('](../');
+  });
+
+  it.each([
+    [1, 'error: package.json has no repository.url such as', undefined, IMAGE],
+    [2, 'usage: release-chart.mjs IMAGE DIRECTORY', { url }, `${IMAGE}@sha256:0`],
+  ])('ends with %i and "%s", and writes nothing', (code, message, repository, image) => {
+    const { status, stderr } = makeChart(repository, [image, join(directory, 'refused')]);
+    expect([status, stderr.slice(0, message.length)]).toEqual([code, message]);
+    expect(existsSync(join(directory, 'refused/akv-csi-provider'))).toBe(false);
   });
 });
 

@@ -138,6 +138,13 @@ describe.skipIf(imageFiles() === undefined)('the workflow of a release', () => {
     const oci = `oci://${registry.name}/charts/akv-csi-provider`;
     const chart = parse(await run('helm', ['show', 'chart', oci, '--version', VERSION, '--plain-http']));
     expect([chart.version, chart.appVersion]).toEqual([VERSION, VERSION]);
+    // The released chart needs no values: it runs the image of the release.
+    const alerts = 'monitoring.prometheusRule.enabled=true';
+    const rendered = await run('helm', ['template', 'akv', oci, '--version', VERSION, '--plain-http', '--set', alerts]);
+    expect(rendered).toContain(`image: "${registry.name}/akv-csi-provider:${VERSION}"`);
+    expect(rendered).toContain(
+      `runbook_url: https://github.com/owner/repository/blob/v${VERSION}/docs/runbook.md#akvcsimountfailing`,
+    );
 
     const noted = readFileSync(calls, 'utf8').split('\n');
     const [base] = /^FROM \S+@\S+ AS runtime$/m.exec(textOf('Dockerfile')) ?? [];

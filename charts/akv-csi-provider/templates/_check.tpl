@@ -40,7 +40,7 @@
 {{- $name := regexReplaceAll ":[^/:]*$" $repository "" -}}
 {{- $own := "set linux.image.repository and linux.image.tag to the image that you built from the Dockerfile of this project and pushed to your registry" -}}
 {{- if not $name -}}
-{{- $wrong = append $wrong (printf "linux.image.repository: it is empty, and no registry holds an image of this project; %s" $own) -}}
+{{- $wrong = append $wrong (printf "linux.image.repository: it is empty, and the chart in the source of this project names no image; %s" $own) -}}
 {{- else if and (regexMatch "(^|/)provider-azure$|secrets-store[-_./]provider-azure$" $name) (not .allowOfficial) -}}
 {{- $wrong = append $wrong (printf "linux.image.repository: %q is the official provider, which would run under the name of this one; %s (if your image really has this name, set linux.image.allowOfficial=true)" (trunc 200 .repository) $own) -}}
 {{- else if ne $name $repository -}}
