@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { printable, printableJson } from '../base/printable.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { DeveloperLogin } from '../spc/identities/developer.ts';
+import { countsOf } from './severities.ts';
 import { VERSION } from './version.ts';
 
 /** A finding with its place. */
@@ -40,10 +41,8 @@ export const FORMATS = {
 export type CheckFormat = keyof typeof FORMATS;
 
 /** Returns the last line of the text form: what was checked, and how many findings there are. */
-export function summary({ manifests, errors, located }: Checked): string {
-  const classes = `${manifests} SecretProviderClass${manifests === 1 ? '' : 'es'} checked`;
-  const others = located.length - errors;
-  return `${classes}: ${errors} error${errors === 1 ? '' : 's'}, ${others} note${others === 1 ? '' : 's'}`;
+export function summary({ manifests, located }: Checked): string {
+  return `${manifests} SecretProviderClass${manifests === 1 ? '' : 'es'} checked: ${countsOf(located)}`;
 }
 
 function textLine({ file, line, severity, message, manifest }: Located): string {

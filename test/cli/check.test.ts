@@ -64,7 +64,7 @@ describe('akv-csi check', () => {
   it('passes good manifests', async () => {
     expect(await check([file('good.yaml', GOOD)])).toEqual({
       code: 0,
-      stdout: '1 SecretProviderClass checked: 0 errors, 0 notes\n',
+      stdout: '1 SecretProviderClass checked: 0 errors, 0 warnings, 0 notes\n',
       stderr: '',
     });
   });
@@ -79,7 +79,7 @@ describe('akv-csi check', () => {
         /bad\.yaml:12: error: failed to get objectType:Secret, .* did you mean "secret"\? \(objects\[0\]\.objectType\) \[prod\/web\]$/,
       ),
       expect.stringMatching(/bad\.yaml:13: note: objects\[0\]\.frobnicate is unknown and ignored; .* \[prod\/web\]$/),
-      '1 SecretProviderClass checked: 2 errors, 1 note',
+      '1 SecretProviderClass checked: 2 errors, 0 warnings, 1 note',
       '',
     ]);
   });
@@ -88,7 +88,7 @@ describe('akv-csi check', () => {
     const { code, stdout } = await check([file('a.yaml', GOOD), '-'], { stdin: `${BAD}---\n${GOOD}` });
     expect(code).toBe(1);
     expect(stdout).toMatch(/^<stdin>:6: error: /);
-    expect(stdout).toMatch(/\n3 SecretProviderClasses checked: 2 errors, 1 note\n$/);
+    expect(stdout).toMatch(/\n3 SecretProviderClasses checked: 2 errors, 0 warnings, 1 note\n$/);
   });
 
   it('prints JSON', async () => {
@@ -172,7 +172,7 @@ describe('akv-csi check', () => {
     expect(await check([path])).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(
-        /broken\.yaml:1: error: mapping values are not allowed.*\n0 SecretProviderClasses checked: 1 error, 0 notes\n$/s,
+        /broken\.yaml:1: error: mapping values are not allowed.*\n0 SecretProviderClasses checked: 1 error, 0 warnings, 0 notes\n$/s,
       ),
     });
   });
@@ -189,7 +189,7 @@ describe('akv-csi check', () => {
     const chart = file('values.yaml', 'name: {{ .Values.name }}\n');
     const pod = file('pod.yaml', 'kind: Pod\n');
     const options = { ignoreNotFound: true };
-    const nothing = '0 SecretProviderClasses checked: 0 errors, 0 notes\n';
+    const nothing = '0 SecretProviderClasses checked: 0 errors, 0 warnings, 0 notes\n';
     expect(await check([chart, pod], options)).toEqual({ code: 0, stdout: nothing, stderr: '' });
     expect(await check([chart, file('bad.yaml', BAD)], options)).toMatchObject({ code: 1 });
     const template = file('class.yaml', `${GOOD}\n---\nname: {{ .Values.name }}\n`);
@@ -305,7 +305,7 @@ describe('akv-csi check --fetch', () => {
     const { code, stdout } = await check([path], { fetch: true, env, directMount });
     expect(code).toBe(0);
     expect(stdout).toBe(
-      `${path}:1: warning: Certificate "a": it expired [prod/web]\n1 SecretProviderClass checked: 0 errors, 1 note\n`,
+      `${path}:1: warning: Certificate "a": it expired [prod/web]\n1 SecretProviderClass checked: 0 errors, 1 warning, 0 notes\n`,
     );
   });
 

@@ -52,7 +52,7 @@ describe('the commands of quick-start.md', () => {
   });
 
   it('make manifests in which check finds nothing, with the identity that az has shown', () => {
-    expect(stdout).toContain('1 SecretProviderClass checked: 0 errors, 0 notes\n');
+    expect(stdout).toContain('1 SecretProviderClass checked: 0 errors, 0 warnings, 0 notes\n');
     expect(calls.slice(-4)).toEqual([
       'kubectl apply -f app.yaml',
       'kubectl --namespace default wait --for=condition=Ready pod/app --timeout=2m',
@@ -68,7 +68,7 @@ describe('the commands of quick-start.md', () => {
     const pod = blocksOf(section('docs/quick-start.md', '4. A pod'));
     const emulated = paste([...names, ...pod], { directory: join(directory, 'emulated') });
     expect([emulated.status, emulated.stderr]).toEqual([0, '']);
-    expect(emulated.stdout).toBe('1 SecretProviderClass checked: 0 errors, 0 notes\n');
+    expect(emulated.stdout).toBe('1 SecretProviderClass checked: 0 errors, 0 warnings, 0 notes\n');
   });
 });
 

@@ -22,13 +22,13 @@ describe('kubectl akv check', () => {
     expect(out).toMatch(/^SecretProviderClass shop\/bad: error: .*keyvaultName/m);
     expect(out).toMatch(/^BrokerListener shop\/tls-listener-manual: error: .*spec\.tls\.keyVault.*vault\.name/m);
     expect(out).toMatch(/^BrokerAuthentication shop\/my-authentication: note: .*<AKV directory ID>/m);
-    expect(out).toMatch(/2 SecretProviderClasses, 2 with keyVault fields checked: \d errors, \d notes?\n$/);
+    expect(out).toMatch(/2 SecretProviderClasses, 2 with keyVault fields checked: \d errors, 0 warnings, \d notes?\n$/);
   });
 
   it('checks what is named, by name or by kind and name', async () => {
     stub().objects.push(spc('web'), spc('tls-listener-manual'), example('broker-listener'));
     expect((await check(['web'])).out).toBe(
-      '1 SecretProviderClass, 0 with keyVault fields checked: 0 errors, 0 notes\n',
+      '1 SecretProviderClass, 0 with keyVault fields checked: 0 errors, 0 warnings, 0 notes\n',
     );
     for (const kind of ['BrokerListener', 'brokerlisteners', 'brokerlistener'])
       expect((await check([`${kind}/tls-listener-manual`])).out).toContain('0 SecretProviderClasses, 1 with');

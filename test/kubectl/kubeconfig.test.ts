@@ -36,7 +36,7 @@ async function run(changes: Partial<ClusterOptions> = {}, env: Record<string, st
   return { code, out: io.printed.stdout, err: io.printed.stderr };
 }
 
-const CHECKED = '1 SecretProviderClass, 0 with keyVault fields checked: 0 errors, 0 notes\n';
+const CHECKED = '1 SecretProviderClass, 0 with keyVault fields checked: 0 errors, 0 warnings, 0 notes\n';
 
 describe('the kubeconfig', () => {
   it('is that of KUBECONFIG: absent files are left out, and the first one that has a name decides', async () => {

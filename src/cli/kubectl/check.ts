@@ -10,6 +10,7 @@ import type { CheckContext } from '../../spc/check.ts';
 import { CLOUD_DEFAULTS } from '../cloud-options.ts';
 import { exitCodeOf, type Io, processIo } from '../io.ts';
 import { cloudFilesOf } from '../provider.ts';
+import { countsOf } from '../severities.ts';
 import {
   addAllNamespaces,
   addClusterOptions,
@@ -53,17 +54,16 @@ export function runCheckLive(names: readonly string[], options: CheckLiveOptions
     for (const note of report.notes) io.stderr(`note: ${printable(note)}\n`);
     const errors = report.findings.filter(({ severity }) => severity === 'error').length;
     if (options.output === 'json') io.stdout(printableJson({ ...report, errors }));
-    else print(report, errors, io);
+    else print(report, io);
     return errors === 0 && report.classes + report.resources > 0 ? 0 : 1;
   });
 }
 
-function print({ classes, resources, findings }: LiveReport, errors: number, io: Io): void {
+function print({ classes, resources, findings }: LiveReport, io: Io): void {
   for (const { severity, kind, namespace, name, message } of findings)
     io.stdout(`${printable(`${kind} ${namespace}/${name}: ${severity}: ${message}`)}\n`);
   const checked = `${classes} SecretProviderClass${classes === 1 ? '' : 'es'}, ${resources} with keyVault fields`;
-  const notes = findings.length - errors;
-  io.stdout(`${checked} checked: ${errors} error${errors === 1 ? '' : 's'}, ${notes} note${notes === 1 ? '' : 's'}\n`);
+  io.stdout(`${checked} checked: ${countsOf(findings)}\n`);
 }
 
 /** Returns how classes are checked: with the defaults of the provider, in the public cloud. */
