@@ -85,7 +85,6 @@ async function serve({ options, env, log, output, signals }: Serving): Promise<n
 
   const keeper = await CertificateKeeper.open({ source: options.certificate, clock: systemClock, log });
   const reviewers = reviewersOf(options, connectClasses({ env, serviceAccountDir: options.serviceAccountDir }));
-  let stopping = false;
   const metrics = createWebhookMetrics(Object.keys(reviewers), {
     version: VERSION,
     inFlight: () => server.inFlight(),
@@ -97,7 +96,7 @@ async function serve({ options, env, log, output, signals }: Serving): Promise<n
     port: options.port,
     keyPair: keeper.keyPair,
     reviewers,
-    notReady: () => (stopping ? 'stopping' : keeper.problem),
+    notReady: () => keeper.problem,
     reviewed: metrics.reviewed,
     clock: systemClock,
     log,
@@ -110,7 +109,7 @@ async function serve({ options, env, log, output, signals }: Serving): Promise<n
     endpoints.push(...(await startProbes(options, metrics)));
     log.info('Serving', { version: VERSION, port: server.port, validation: options.validation });
     const signal = await signals.first;
-    stopping = true;
+    server.leave();
     log.info('Stopping', { signal, requestsInFlight: server.inFlight() });
     setTimeout(() => process.exit(FAILED), STOP_LIMIT_MS).unref();
     await new Promise((wake) => setTimeout(wake, LEAVE_MS));

@@ -31,7 +31,7 @@ export interface WebhookServerOptions {
   readonly keyPair: KeyPair;
   /** The reviewers by path, such as `/validate`. */
   readonly reviewers: Readonly<Record<string, Reviewer>>;
-  /** Returns the reason why the server should get no requests; undefined: it is ready. */
+  /** Returns the reason why the server cannot answer reviews; undefined: it is ready. */
   readonly notReady: () => string | undefined;
   readonly reviewed: (path: string, result: ReviewResult, seconds: number) => void;
   readonly clock: Pick<Clock, 'steady'>;
@@ -80,6 +80,11 @@ export interface WebhookServer {
   inFlight(): number;
   /** Uses another certificate for new connections. */
   setKeyPair(keyPair: KeyPair): void;
+  /**
+   * From now on, the readiness probe gets `stopping`, and every answer closes its connection, so that the caller makes
+   * its next request elsewhere. Requests are still taken.
+   */
+  leave(): void;
   /** Takes no more connections, and resolves when the requests under way are answered, or after `waitMs`. */
   stop(waitMs: number): Promise<void>;
 }
@@ -99,6 +104,8 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
   const bodies = new Bodies({ bytes: limits.bodyBytes, allBytes: limits.allBodyBytes });
   const open = new Map<Socket, number>();
   let inFlight = 0;
+  let leaving = false;
+  const notReady = () => (leaving ? 'stopping' : options.notReady());
   const server = createServer({
     cert: keyPair.certificate,
     key: keyPair.key,
@@ -119,9 +126,9 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
       inFlight--;
     });
     const path = request.url?.split('?')[0] ?? '';
-    void answer(request, response, { ...options, limits, bodies }).then((found) => {
+    void answer(request, response, { ...options, notReady, limits, bodies }).then((found) => {
       if (found.result !== undefined) reviewed(path, found.result, msSince(clock, start) / 1000);
-      send(response, found, server.listening);
+      send(response, found, server.listening && !leaving);
     });
   });
   const limit = new ConnectionLimit(limits.connections, 'cutOldest');
@@ -140,6 +147,9 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
     port: typeof address === 'object' && address !== null ? address.port : port,
     inFlight: () => inFlight,
     setKeyPair: ({ certificate, key }) => server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
+    leave() {
+      leaving = true;
+    },
     stop: (waitMs) => stop(server, waitMs),
   };
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
+import { Agent, request } from 'node:https';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { type LogFields, type Logger, silentLogger } from '../../src/base/log.ts';
 import { periodOf } from '../../src/webhook/certificate/key-pair.ts';
@@ -213,6 +214,22 @@ test('readiness says why it is not ready', async () => {
   expect(await send(to('/readyz'))).toEqual({ status: 200, body: 'ok' });
   notReady = 'the certificate has expired';
   expect(await send(to('/readyz'))).toEqual({ status: 503, body: 'the certificate has expired' });
+});
+
+test('callers are sent elsewhere before the end', async () => {
+  await start();
+  const { asked, go } = holdAnswers();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const sent = request(to().url, { ...to(), agent, method: 'POST', headers: JSON_TYPE });
+  sent.end(reviewText);
+  await asked;
+  server.leave();
+  expect(await send(to('/readyz'))).toEqual({ status: 503, body: 'stopping' });
+  go();
+  const [response] = await once(sent, 'response');
+  expect([response.statusCode, response.headers.connection]).toEqual([200, 'close']);
+  expect(await post(reviewText)).toMatchObject({ status: 200 });
 });
 
 test('the end waits for the requests under way, and takes no others', async () => {
