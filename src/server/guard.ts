@@ -43,13 +43,9 @@ export interface CallGuard {
   readonly interceptor: ServerInterceptor;
   /** The number of calls whose request is complete and whose answer is not. */
   inFlight(): number;
-  /** Resolves when no open call has an incomplete request. */
-  received(): Promise<void>;
   /** The code with which the call of these headers ended; undefined while it is open. */
   codeOf(headers: Metadata): status | undefined;
-  /** Ends every open call whose request is incomplete with UNKNOWN and this message. */
-  endIncomplete(message: string): void;
-  /** Does the same with every open call. */
+  /** Ends every open call with UNKNOWN and this message, also those whose request is incomplete. */
   endAll(message: string): void;
 }
 
@@ -65,15 +61,7 @@ interface OpenCall {
 export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
   const open = new Set<OpenCall>();
   const codes = new WeakMap<Metadata, status>();
-  let waiting: (() => void)[] = [];
   let inFlight = 0;
-
-  const isReceived = () => open.size === inFlight;
-  const tellWaiting = () => {
-    if (!isReceived()) return;
-    for (const resolve of waiting) resolve();
-    waiting = [];
-  };
 
   const ended = (call: OpenCall, code: status, errorCode: string) => {
     if (!open.delete(call)) return;
@@ -87,7 +75,6 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
     };
     meter.callEnded(end);
     log.debug('gRPC call ended', { ...end });
-    tellWaiting();
   };
 
   const interceptor: ServerInterceptor = ({ path }, inner) => {
@@ -112,7 +99,6 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
         if (open.has(call)) {
           call.running = true;
           inFlight++;
-          tellWaiting();
         }
         next();
       })
@@ -121,17 +107,13 @@ export function guardCalls(meter: CallMeter, log: Logger): CallGuard {
     return new ServerInterceptingCall(inner, new ResponderBuilder().withStart((next) => next(listener)).build());
   };
 
-  const end = (details: string, which: (call: OpenCall) => boolean) => {
-    for (const call of [...open].filter(which)) call.end({ code: status.UNKNOWN, details, metadata: null });
-  };
-
   return {
     interceptor,
     inFlight: () => inFlight,
-    received: () => (isReceived() ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     codeOf: (headers) => codes.get(headers),
-    endIncomplete: (message) => end(message, ({ running }) => !running),
-    endAll: (message) => end(message, () => true),
+    endAll(message) {
+      for (const call of [...open]) call.end({ code: status.UNKNOWN, details: message, metadata: null });
+    },
   };
 }
 

@@ -14,7 +14,7 @@ import type { MountHandler } from '../mount/handler.ts';
 import { type PinnedConnection, pinConnection } from './connection.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
-import { type CallGuard, type CallMeter, guardCalls } from './guard.ts';
+import { type CallMeter, guardCalls } from './guard.ts';
 import { openListener } from './listener.ts';
 import { RequestBudget } from './requests.ts';
 import { addServices } from './service.ts';
@@ -34,7 +34,7 @@ export interface ServerOptions {
   readonly meter: CallMeter & Partial<SocketMeter>;
   /** The memory of everything under way. Default: one without limit. */
   readonly memory?: MemoryBudget;
-  /** The longest time that {@link RunningServer.stop} waits for running calls; 20 s if absent. */
+  /** The longest time that {@link RunningServer.stop} waits for open calls; 20 s if absent. */
   readonly drainMs?: number;
   /** The interval between two checks of the socket, in milliseconds; one second if absent. */
   readonly watchMs?: number;
@@ -49,9 +49,9 @@ export interface RunningServer {
   /** The number of running calls. */
   inFlight(): number;
   /**
-   * Accepts no more connections, waits for requests that are still being sent and for running calls, each until its time
-   * limit, ends the others with a final code, and resolves when every connection is closed. Clients get GOAWAY at once
-   * and send their next call to the successor, so no call is lost.
+   * Accepts no more connections, waits for open calls until the time limit, ends the others with a final code, and
+   * resolves when every connection is closed. Clients get GOAWAY at once and send their next call to the successor, so no
+   * call is lost.
    */
   stop(): Promise<void>;
   /** The start succeeded: from now on, a stop does not restore the socket of the predecessor. */
@@ -76,16 +76,10 @@ const MAX_CONCURRENT_CALLS = 512;
 const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024;
 const WATCH_MS = 1000;
 const DEFAULT_DRAIN_MS = 20_000;
-/**
- * The time for the rest of a request whose headers came before the stop. Its client sends it at once: its headers and
- * its message may be in two packets, or in two turns of the event loop.
- */
-const REQUEST_MS = 5000;
 /** The time for the last answers, of the calls that outlast the drain, to reach their callers. */
 const LAST_ANSWERS_MS = 2000;
 /** The time that connections without calls have to end. */
 const CLOSE_MS = 500;
-const STOPPING = 'The provider is stopping; the next attempt is answered by its successor';
 
 /** Starts the gRPC server of the provider. Throws: ERR_USAGE if the endpoint cannot be opened. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -134,8 +128,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     endWatch();
     await listener.stopAccepting();
     injector.destroy();
-    await within(drainMs, answered(guard, connections, Math.min(REQUEST_MS, drainMs)));
-    guard.endAll(STOPPING);
+    await within(drainMs, delivered(connections));
+    guard.endAll('The provider is stopping; the next attempt is answered by its successor');
     await within(LAST_ANSWERS_MS, delivered(connections));
     await listener.close(CLOSE_MS);
   };
@@ -180,17 +174,7 @@ async function predecessorAt(endpoint: Endpoint): Promise<Answerer | undefined> 
   );
 }
 
-/** Resolves when every call was answered. Waits for the rest of requests for this time at most. */
-async function answered(
-  guard: CallGuard,
-  connections: ReadonlySet<PinnedConnection>,
-  requestMs: number,
-): Promise<void> {
-  await within(requestMs, guard.received());
-  guard.endIncomplete(STOPPING);
-  await delivered(connections);
-}
-
+/** Resolves when every call has its answer, also those whose request is still being sent. */
 async function delivered(connections: ReadonlySet<PinnedConnection>): Promise<void> {
   await Promise.all([...connections].map((connection) => connection.delivered()));
 }
