@@ -10,7 +10,8 @@ import { ProviderError } from '../../base/errors.ts';
 
 /** The limits of a start, and of the wait for a line of a log, in milliseconds. */
 const LOG_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 5_000;
+/** As for the pods of a kubelet; the provider waits 20 s for its calls. */
+const STOP_TIMEOUT_MS = 30_000;
 const LOG_TAIL_LINES = 12;
 
 /** A process and its log. */
