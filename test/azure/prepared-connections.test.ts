@@ -8,6 +8,7 @@ import { Agents } from '../../src/azure/http/agents.ts';
 import { createTransport } from '../../src/azure/http/transport.ts';
 import { reader, secret, startLab } from '../support/azure.ts';
 import { issue, keyPem } from '../support/pki.ts';
+import { eventually } from '../support/process.ts';
 import { turnsOfTheLoop } from '../support/turns.ts';
 
 const { certificate, key } = await issue({
@@ -43,8 +44,10 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const ask = () =>
-  createTransport({ agents, userAgent: 'test', timeoutMs: 5000 }).sendRequest(createPipelineRequest({ url }));
+const ask = (request: Partial<Parameters<typeof createPipelineRequest>[0]> = {}) =>
+  createTransport({ agents, userAgent: 'test', timeoutMs: 5000 }).sendRequest(
+    createPipelineRequest({ ...request, url }),
+  );
 
 describe('a connection opened ahead of its request', () => {
   it('is the one that the first request takes', async () => {
@@ -74,6 +77,24 @@ describe('a connection opened ahead of its request', () => {
     await expect.poll(() => sockets[0]?.destroyed).toBe(true);
     await expect.poll(async () => (await ask()).status).toBe(200);
     expect(sockets.length).toBeGreaterThan(1);
+  });
+
+  it.each([
+    ['GET', undefined],
+    ['POST', 'a=b'],
+  ] as const)('on which the host has spoken before it was asked carries no %s', async (method, body) => {
+    const opened = vi.spyOn(https.Agent.prototype, 'createConnection');
+    server.once('secureConnection', (socket: TLSSocket) => {
+      socket.write('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    });
+    agents.prepare(url);
+    const made = () => opened.mock.results[0]?.value as TLSSocket | undefined;
+    await eventually(() => (made()?.readableLength ?? 0) > 0);
+    const socket = made();
+    opened.mockRestore();
+    expect(await ask({ method, ...(body && { body }) })).toMatchObject({ status: 200 });
+    expect(socket?.destroyed).toBe(true);
+    expect(sockets).toHaveLength(2);
   });
 
   it('that nobody wants is closed after ten seconds', async () => {

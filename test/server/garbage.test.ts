@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { callBlock, flag, frame, literal, message, opening, raw, type, versionCall } from '../support/http2.ts';
+import { numbers } from '../support/numbers.ts';
 import { rounds } from '../support/rounds.ts';
 import { grpcClient, oneFile, rawConnection, type TestServer, testServer, version } from '../support/server.ts';
 
@@ -16,17 +17,6 @@ afterAll(() => {
   process.off('uncaughtException', unexpected);
   process.off('unhandledRejection', unexpected);
 });
-
-/** Returns a generator that gives the same numbers in every run (mulberry32). */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 const authority = Buffer.concat([Buffer.of(literal.indexed | 1), raw('/var/run/azure.sock')]);
 const mountCall = (streamId: number) =>

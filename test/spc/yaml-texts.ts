@@ -1,6 +1,7 @@
 /**
  * Texts for the comparison with Go's YAML readers: a table of real-world texts, and generated texts with all syntax.
  */
+import { numbers } from '../support/numbers.ts';
 
 const NAMES = ['objectName', 'objectAlias', 'objectType', 'objectVersion', 'objectFormat', 'objectEncoding'] as const;
 const FIELDS = [...NAMES, 'objectVersionHistory', 'filePermission', 'other'] as const;
@@ -368,17 +369,6 @@ export const TABLE: readonly string[] = [
     'array:\n- !!binary aGk=\n- !!int 5\n- 2020-01-01\n- 0x1F\n',
   ],
 ];
-
-/** Returns a generator that gives the same numbers in every run (mulberry32). */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 /** Generates one text, usually well formed, from a seed. */
 export class TextMaker {

@@ -116,12 +116,15 @@ export class AnswerReader {
     const status = Number(digits);
     const headers = readHeaders(lines);
     if (status === 101) throw coded('ECONNRESET', 'the connection was closed without an answer');
+    const { connection = '', 'transfer-encoding': coding, 'content-length': length } = headers;
+    // Readers disagree about such an answer: RFC 9112 section 6.1.
+    if (coding !== undefined && minor === '0') throw coded('HPE_INVALID_TRANSFER_ENCODING', 'an encoding in HTTP/1.0');
+    const framing = framingOf(status, coding, length);
     // The final answer follows.
     if (status < 200) return;
-    const { connection = '', 'transfer-encoding': coding, 'content-length': length } = headers;
     const options = connection.toLowerCase();
     this.keepsOpen = minor === '1' ? !/\bclose\b/.test(options) : /\bkeep-alive\b/.test(options);
-    this.#framing = framingOf(status, coding, length);
+    this.#framing = framing;
     if (this.#framing.kind === 'close') this.keepsOpen = false;
     const [, seconds] = KEPT.exec(headers['keep-alive'] ?? '') ?? [];
     if (seconds !== undefined) this.keptMs = 1000 * Number(seconds) - KEPT_MARGIN_MS;
@@ -173,7 +176,7 @@ export class AnswerReader {
   #readLine(line: string, after: Buffer): void {
     if (this.#isTrailer) {
       if (line === '') this.#complete(after);
-      else readHeaders([line]);
+      else readTrailer(line);
     } else if (this.#chunkLeft === 0) {
       if (line !== '') throw coded('HPE_STRICT', 'a chunk that does not end');
       this.#chunkLeft = undefined;
@@ -223,6 +226,13 @@ function readHeaders(lines: readonly string[]): Record<string, string> {
     else if (!SINGLE.has(key)) headers[key] = `${known}, ${value}`;
   }
   return headers;
+}
+
+/** Checks a header after the last chunk. None of them is used. */
+function readTrailer(line: string): void {
+  const headers = readHeaders([line]);
+  if ('content-length' in headers || 'transfer-encoding' in headers)
+    throw coded('HPE_INVALID_CONTENT_LENGTH', 'a length after the body');
 }
 
 /** Returns the rest of a line, without the spaces and tabs around it. */

@@ -48,10 +48,14 @@ export class ConnectionsAhead {
     if (open === 0) void this.#openWanted(target);
   }
 
-  /** Returns a connection for a request; undefined if none was opened ahead. */
+  /**
+   * Returns a connection for a request; undefined if none was opened ahead. Closes those on which the host has spoken: such
+   * bytes, for example the 408 of a load balancer that has waited for long enough, would be taken for the answer.
+   */
   take(key: string): Socket | undefined {
     for (const socket of [...(this.#sockets.get(key) ?? [])]) {
       this.#remove(key, socket);
+      if (socket.readableLength > 0) socket.destroy();
       if (!socket.destroyed) return socket;
     }
     return undefined;
