@@ -113,7 +113,7 @@ function readSettings(payload: Buffer, answers: Answers): Buffer[] {
 /** Passes the window update to `answers`; the HTTP/2 server is told that the client has read everything. */
 function readWindowUpdate(input: Buffer, { length, streamId }: FrameHead, answers: Answers): FrameDecision {
   const bytes = FRAME_HEADER_BYTES + length;
-  if (length !== 4) return { kind: 'pass' };
+  if (length !== 4 || streamId > answers.newest) return { kind: 'pass' };
   if (input.length < bytes) return { kind: 'incomplete', bytes };
   const increment = input.readUInt32BE(FRAME_HEADER_BYTES) & MAX_WINDOW;
   if (increment === 0) return { kind: 'pass' };
