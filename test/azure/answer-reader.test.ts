@@ -156,6 +156,23 @@ describe('an answer', () => {
     expect(understood).toBeGreaterThan(ROUNDS / 4);
   });
 
+  it.each([
+    ['no HTTP', 'SSH-2.0-OpenSSH_9.6\r\n', 'HPE_INVALID_CONSTANT'],
+    ['frames of HTTP/2', '\0\0\x12\x04\0\0\0\0\0', 'HPE_INVALID_CONSTANT'],
+    ['no HTTP after an interim answer', 'HTTP/1.1 100 Continue\r\n\r\nx', 'HPE_INVALID_CONSTANT'],
+    ['a head of bare line feeds', 'HTTP/1.1 200 OK\nContent-Length: 2\n\n', 'HPE_CR_EXPECTED'],
+    ['chunks with bare line feeds', `${CHUNKED}1\n`, 'HPE_CR_EXPECTED'],
+  ])('of %s is refused at once, before its connection ends', async (_, answer, code) => {
+    expect(await byNode(answer)).toBeUndefined();
+    for (const size of [answer.length, 1, 7]) {
+      const reader = new AnswerReader(MAX_BYTES);
+      const addAll = () => {
+        for (let at = 0; at < answer.length; at += size) reader.add(Buffer.from(answer.slice(at, at + size), 'latin1'));
+      };
+      expect(addAll).toThrow(expect.objectContaining({ code }));
+    }
+  });
+
   it('whose body is too large is refused before it has arrived', () => {
     const code = (answer: string) => {
       try {

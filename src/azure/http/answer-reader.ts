@@ -20,6 +20,8 @@ const CHUNK_SIZE = /^([\da-f]{1,8})(?:;[!#$%&'*+\-.^_`|~\w]+(?:=[!#$%&'*+\-.^_`|
 const KEPT = /\btimeout=(\d{1,9})\b/i;
 /** A connection is not used any more so long before its host closes it. */
 const KEPT_MARGIN_MS = 1_000;
+const HEAD_BEGIN = Buffer.from('HTTP/1.');
+const BARE_END = '\n\n';
 const HEAD_END = Buffer.from('\r\n\r\n');
 const LINE_END = Buffer.from('\r\n');
 const NOTHING = Buffer.alloc(0);
@@ -78,10 +80,14 @@ export class AnswerReader {
     this.#rest.add(chunk);
     let rest = this.#rest.view();
     while (this.head === undefined) {
+      if (!mayBeHead(rest)) throw noHead();
       const end = rest.indexOf(HEAD_END, from);
       if ((end === -1 ? rest.length : end) > MAX_HEAD_BYTES)
         throw coded('HPE_HEADER_OVERFLOW', 'a head that is too long');
-      if (end === -1) return false;
+      if (end === -1) {
+        if (rest.includes(BARE_END, from)) throw coded('HPE_CR_EXPECTED', 'a head that ends without carriage returns');
+        return false;
+      }
       this.#readHead(rest.toString('latin1', 0, end));
       rest = rest.subarray(end + HEAD_END.length);
       this.#rest.set(rest);
@@ -112,7 +118,7 @@ export class AnswerReader {
   #readHead(text: string): void {
     const [first = '', ...lines] = text.split('\r\n');
     const [, minor, digits] = STATUS_LINE.exec(first) ?? [];
-    if (digits === undefined) throw coded('HPE_INVALID_CONSTANT', 'no status line of HTTP/1');
+    if (digits === undefined) throw noHead();
     const status = Number(digits);
     const headers = readHeaders(lines);
     if (status === 101) throw coded('ECONNRESET', 'the connection was closed without an answer');
@@ -159,9 +165,7 @@ export class AnswerReader {
         this.#chunkLeft -= this.#keep(part);
         if (this.#chunkLeft > 0) return;
       }
-      const end = bytes.indexOf(LINE_END);
-      if ((end === -1 ? bytes.length : end) > MAX_CHUNK_LINE)
-        throw coded('HPE_INVALID_CHUNK_SIZE', 'a line that is too long');
+      const end = lineEnd(bytes);
       if (end === -1) {
         this.#rest.set(bytes);
         return;
@@ -205,6 +209,25 @@ export class AnswerReader {
     if (after.length > 0) throw moreBytes();
     this.isComplete = true;
   }
+}
+
+/** False if more bytes cannot make a head of these: nobody waits for the rest of another protocol. */
+function mayBeHead(bytes: Buffer): boolean {
+  const length = Math.min(bytes.length, HEAD_BEGIN.length);
+  return HEAD_BEGIN.compare(bytes, 0, length, 0, length) === 0;
+}
+
+function noHead(): Error {
+  return coded('HPE_INVALID_CONSTANT', 'no status line of HTTP/1');
+}
+
+/** Returns the end of the line that bytes of chunks begin with; -1 if it has not come. */
+function lineEnd(bytes: Buffer): number {
+  const end = bytes.indexOf(LINE_END);
+  if ((end === -1 ? bytes.length : end) > MAX_CHUNK_LINE)
+    throw coded('HPE_INVALID_CHUNK_SIZE', 'a line that is too long');
+  if (end === -1 && bytes.includes('\n')) throw coded('HPE_CR_EXPECTED', 'a line that ends without a carriage return');
+  return end;
 }
 
 /** What follows an answer belongs to no request. */
