@@ -353,6 +353,5 @@ describe.skipIf(helm === undefined)('chart, rendered by helm', () => {
     expect(notes()).not.toContain('WARNING');
     expect(notes()).toContain("use the node's network");
     expect(notes({ identityModes: ['workload-identity'] })).not.toContain('network');
-    expect(notes({ linux: { image: { tag: 'v1.8.2' } } })).toContain('WARNING: linux.image.tag is v1.8.2');
   });
 });

@@ -43,9 +43,14 @@ describe.skipIf(helm === undefined)('chart, given an image', () => {
     },
   );
 
-  test('accepts the name of the official image if allowOfficial is set', () => {
-    const image = { repository: OFFICIAL, tag: 'a', allowOfficial: true };
-    expect(container({ linux: { image } }).image).toBe(`${OFFICIAL}:a`);
+  test('accepts name and version of the official image if allowOfficial is set', () => {
+    const image = { repository: OFFICIAL, tag: 'v1.8.2', allowOfficial: true };
+    expect(container({ linux: { image } }).image).toBe(`${OFFICIAL}:v1.8.2`);
+  });
+
+  test('accepts such a version next to a digest, which overrides it', () => {
+    const image = { tag: 'v1.8.2', digest: `sha256:${'0'.repeat(64)}` };
+    expect(container({ linux: { image } }).image).toContain('@sha256:0');
   });
 
   test('requires no image if it runs no pods', () => {
@@ -59,11 +64,16 @@ describe.skipIf(helm === undefined)('chart, given a values file of the official 
   });
 
   test.each([...officialReleases])('works with that of %s and an image of ours', (version, values) => {
-    const ours = ['--set', `linux.image.repository=${REPOSITORY}`];
+    const { linux } = values as { linux: { image: Tree } };
+    const image = { ...linux.image, repository: REPOSITORY };
+    expect(refusal({ ...values, linux: { ...linux, image } })).toContain(
+      `linux.image.tag: "${version}" is a version of the official provider`,
+    );
+    const ours = ['--set', `linux.image.repository=${REPOSITORY}`, '--set', 'linux.image.tag='];
     const set = render(values, ours).get('DaemonSet') as unknown as ReturnType<typeof daemonSet>;
     const [first] = set.spec.template.spec.containers;
     expect(first?.args).toEqual(container().args);
-    expect(first?.image).toBe(`${REPOSITORY}:${version}`);
+    expect(first?.image).toBe(container().image);
     expect(set.spec.template.spec).not.toHaveProperty('priorityClassName');
   });
 

@@ -172,6 +172,7 @@ describe.skipIf(!wanted)('the chart, on a real API server', () => {
     return shell(
       found
         .replace('RELEASE', 'csi')
+        .replace('official-values.yaml', join(server.directory, 'official-values.yaml'))
         .replace(`${DRIVER}/${DRIVER}`, `${driver} --set linux.crds.enabled=false`)
         .replace(`${ACCOUNT}/${ACCOUNT}`, join(server.directory, 'official')),
     );
@@ -191,10 +192,12 @@ describe.skipIf(!wanted)('the chart, on a real API server', () => {
       const official = join(server.directory, 'official');
       mkdirSync(official);
       writeOfficialChart(official);
-      await shell(`helm install csi ${official} --namespace kube-system --skip-crds`);
+      const image = '--set linux.image.repository=registry.example/provider-azure --set linux.image.tag=v1.8.2';
+      await shell(`helm install csi ${official} --namespace kube-system --skip-crds ${image}`);
       const [before, driver] = [await daemon(), await driverObjects()];
       expect(driver.length).toBeGreaterThan(6);
 
+      await readme('helm get values');
       // Without the step that keeps the driver.
       await expect(readme('helm upgrade RELEASE ./')).rejects.toThrow(
         /release "csi" installed the Secrets Store CSI driver.*keep/,

@@ -45,6 +45,8 @@
 {{- $wrong = append $wrong (printf "linux.image.repository: %q is the official provider, which would run under the name of this one; %s (if your image really has this name, set linux.image.allowOfficial=true)" (trunc 200 .repository) $own) -}}
 {{- else if ne $name $repository -}}
 {{- $wrong = append $wrong (printf "linux.image.repository: %q has a tag; write the tag in linux.image.tag" (trunc 200 .repository)) -}}
+{{- else if and (regexMatch "^v(0\\.[2-9]|1\\.[0-8])\\.[0-9]+$" .tag) (not .digest) (not .allowOfficial) -}}
+{{- $wrong = append $wrong (printf "linux.image.tag: %q is a version of the official provider, and probably comes from its values file; set linux.image.tag to the tag of your image, or to \"\" for the version of this chart (if your image really has this tag, set linux.image.allowOfficial=true)" .tag) -}}
 {{- end -}}
 {{- toJson $wrong -}}
 {{- end -}}
