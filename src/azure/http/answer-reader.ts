@@ -9,7 +9,7 @@ import { coded } from './network-error.ts';
 /** Bytes of a status line and its headers, as in Node. */
 const MAX_HEAD_BYTES = 16 * 1024;
 /** Bytes of an answer besides its body: heads, the lines between chunks, trailers. */
-const MAX_OTHER_BYTES = 256 * 1024;
+export const MAX_OTHER_BYTES = 256 * 1024;
 /** Characters of the line before a chunk of a body: its size, and extensions that nobody uses. */
 const MAX_CHUNK_LINE = 1024;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;

@@ -1,7 +1,7 @@
 /**
  * Sends one HTTP request over one connection and reads the answer, with a bound on its size. The transport starts one
  * or two of them for a request. Reports when the connection gets further, so that the transport can tell which step
- * hangs.
+ * hangs. The bytes of an answer, which may be a token or a value, are overwritten when it is read, and also if it fails.
  */
 
 import http from 'node:http';
@@ -11,7 +11,9 @@ import { type HttpHeaders, type PipelineRequest, type PipelineResponse, RestErro
 import { discard } from '../../base/discard.ts';
 import { addressesOf } from './addresses.ts';
 import { AnswerHeaders } from './answer-headers.ts';
+import { MAX_OTHER_BYTES } from './answer-reader.ts';
 import { BoundedHttpsAgent, connectingOf } from './bounded-agents.ts';
+import { JoinedBytes } from './joined-bytes.ts';
 import { coded, type FailedPlace } from './network-error.ts';
 import { keyOf, targetOf } from './target.ts';
 
@@ -48,20 +50,12 @@ export function exchange(
   request: PipelineRequest,
   { url, agent, keptTimeoutMs, maxAnswerBytes, onStage }: Sending,
 ): Exchange {
-  const { method, headers } = request;
+  const { body } = request;
   // The SDK sets null if there is none.
-  const body = request.body ?? undefined;
-  if (body !== undefined && typeof body !== 'string') throw new Error('a request with a body that is no text');
-  const { request: start } = url.protocol === 'http:' ? http : https;
-  const isPlain = method === 'GET' && body === undefined;
+  if (typeof (body ?? '') !== 'string') throw new Error('a request with a body that is no text');
   let wire: http.ClientRequest;
   try {
-    wire = start({
-      ...optionsOf(url),
-      agent,
-      method,
-      headers: isPlain ? listOf(url, headers) : headers.toJSON(),
-    });
+    wire = start(request, { url, agent });
   } catch {
     // A header contains an invalid character, and the error may quote it.
     return failedExchange(new RestError('a request that cannot be written', { code: 'BAD_REQUEST_TEXT' }));
@@ -70,9 +64,11 @@ export function exchange(
   const answer = new Promise<PipelineResponse>((resolve, reject) => {
     let kept: NodeJS.Timeout | undefined;
     let settled = false;
+    const received = new Received(maxAnswerBytes, (error) => fail(error));
     const settle = () => {
       settled = true;
       clearTimeout(kept);
+      received.discard();
     };
     const fail = (error: Error) => {
       if (settled) return;
@@ -93,6 +89,7 @@ export function exchange(
     wire.on('close', unanswered);
     wire.on('socket', (socket) => {
       if (settled) return;
+      received.readFrom(socket);
       reportStages(socket, onStage);
       if (!wire.reusedSocket) return;
       const silent = () =>
@@ -103,12 +100,15 @@ export function exchange(
       clearTimeout(kept);
       wire.off('close', unanswered);
       onStage('rest');
-      readText(response, { maxBytes: maxAnswerBytes, fail }, (bodyAsText) => {
+      response.on('error', fail);
+      response.on('data', (part: Buffer) => received.add(part));
+      response.on('end', () => {
+        const bodyAsText = received.text();
         settle();
         resolve({ request, ...headOf(response), bodyAsText });
       });
     });
-    wire.end(body);
+    wire.end(body ?? undefined);
   });
   return {
     answer,
@@ -116,6 +116,15 @@ export function exchange(
     address: () => addressOf(wire.socket),
     cancel: () => cancel(),
   };
+}
+
+function start(
+  { method, headers, body }: PipelineRequest,
+  { url, agent }: Pick<Sending, 'url' | 'agent'>,
+): http.ClientRequest {
+  const { request } = url.protocol === 'http:' ? http : https;
+  const isPlain = method === 'GET' && (body ?? undefined) === undefined;
+  return request({ ...optionsOf(url), agent, method, headers: isPlain ? listOf(url, headers) : headers.toJSON() });
 }
 
 export function failedExchange(error: Error): Exchange {
@@ -159,27 +168,55 @@ function headOf({ statusCode: status = 0, headers }: http.IncomingMessage): Omit
   return { status, headers: new AnswerHeaders(headers) };
 }
 
-/** Reads an answer to its end. */
-function readText(
-  response: http.IncomingMessage,
-  { maxBytes, fail }: { readonly maxBytes: number; readonly fail: (error: Error) => void },
-  done: (text: string) => void,
-): void {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  response.on('error', fail);
-  response.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes > maxBytes) fail(coded('LARGE_ANSWER', `an answer of over ${maxBytes} bytes`));
-  });
-  response.on('end', () => {
-    const whole = Buffer.concat(chunks);
-    const text = whole.toString('utf8');
-    // The buffers contain values and tokens.
-    for (const part of [whole, ...chunks]) discard(part);
-    done(text);
-  });
+/** The bytes of an answer that Node's parser reads. */
+class Received {
+  readonly #body = new JoinedBytes();
+  readonly #maxBytes: number;
+  readonly #fail: (error: Error) => void;
+  #bytes = 0;
+  #stop = () => {};
+  #isOver = false;
+
+  /** `maxBytes`: bound of the body. `fail` is called for an answer that is too large. */
+  constructor(maxBytes: number, fail: (error: Error) => void) {
+    this.#maxBytes = maxBytes;
+    this.#fail = fail;
+  }
+
+  /** Counts all bytes of a connection. The parser has copied those of the body before, so that they are overwritten. */
+  readFrom(socket: Socket): void {
+    const count = (chunk: Buffer) => {
+      this.#bytes += chunk.length;
+      discard(chunk);
+      if (this.#bytes > this.#maxBytes + MAX_OTHER_BYTES) this.#fail(this.#tooLarge());
+    };
+    socket.on('data', count);
+    this.#stop = () => socket.off('data', count);
+  }
+
+  /** Adds a part of the body, which belongs to this object from now on. */
+  add(part: Buffer): void {
+    const isTooLarge = this.#body.length + part.length > this.#maxBytes;
+    if (this.#isOver || isTooLarge) discard(part);
+    else this.#body.add(part);
+    if (isTooLarge) this.#fail(this.#tooLarge());
+  }
+
+  /** Returns the body. */
+  text(): string {
+    return this.#body.view().toString('utf8');
+  }
+
+  /** Overwrites the body, and the parts that still come. */
+  discard(): void {
+    this.#isOver = true;
+    this.#stop();
+    this.#body.discard();
+  }
+
+  #tooLarge(): Error {
+    return coded('LARGE_ANSWER', `an answer of over ${this.#maxBytes} bytes`);
+  }
 }
 
 /** Closes the idle connections to a URL's host, by the names that Node's agents give them. */
