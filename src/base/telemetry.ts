@@ -82,8 +82,11 @@ export const SECOND_CAUSES = ['connection', 'answer', 'cut'] as const;
 /** Which of two equal requests was answered first, a metric label. */
 export const WINNERS = ['first', 'second', 'none'] as const;
 
-/** What became of a finished span, a metric label: `dropped` had no place among those that wait for an export. */
-export const SPAN_RESULTS = ['exported', 'failed', 'dropped'] as const;
+/**
+ * What became of a finished span, a metric label: `dropped` had no place among those that wait for an export, and the
+ * endpoint has not taken those that are `rejected`.
+ */
+export const SPAN_RESULTS = ['exported', 'failed', 'dropped', 'rejected'] as const;
 
 /** One of {@link SPAN_RESULTS}. */
 export type SpanResult = (typeof SPAN_RESULTS)[number];

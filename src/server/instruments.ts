@@ -119,7 +119,7 @@ function addLosses(registry: Registry, { logLinesDropped, traceSpans, socketLost
   });
   new Counter({
     name: 'akv_csi_trace_spans_total',
-    help: 'Spans of traces by result: exported, failed to be exported, or dropped as too many waited',
+    help: 'Spans of traces by result: exported, failed to be exported, rejected by the endpoint, or dropped as too many waited',
     labelNames: ['result'],
     registers: [registry],
     collect() {

@@ -1,7 +1,8 @@
 /**
  * Exports spans in the background. `startTracing` puts it between the tracer and the exporter of the SDK. Spans that wait are
- * bounded in number and bytes; what does not fit, and what cannot be exported, is lost and counted. The log tells the
- * beginning and the end of a failure, whatever the number of exports in between.
+ * bounded in number and bytes; what does not fit, what cannot be exported, and what the endpoint rejects, is lost and counted.
+ * The log tells the beginning and the end of a failure, whatever the number of exports in between, and rejected spans once a
+ * minute.
  */
 
 import { STATUS_CODES } from 'node:http';
@@ -14,10 +15,12 @@ import {
   type SpanExporter,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
+import { type Clock, Lifetime } from '../base/clock.ts';
 import { messageOf, systemCodeOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { SpanResult } from '../base/telemetry.ts';
 import { clip } from '../base/words.ts';
+import type { Rejection } from './rejections.ts';
 
 /** Bytes of the spans that wait, estimated. */
 const MAX_QUEUE_BYTES = 4 * 1024 * 1024;
@@ -28,6 +31,8 @@ const PART_BYTES = 128;
 const GRPC_PORT = '4317';
 /** Ends an export that is not over when its own bound has passed. */
 const GRACE_MS = 1_000;
+/** The interval between two log lines about rejected spans. */
+const REJECTIONS_MS = 60_000;
 
 /** Options of {@link BoundedExport}. */
 export interface ExportOptions {
@@ -39,6 +44,9 @@ export interface ExportOptions {
   /** Where spans go, for the log. */
   readonly endpoint: URL;
   readonly log: Logger;
+  readonly clock: Clock;
+  /** What the endpoint said about the spans of the export that has just succeeded; see `Rejections`. */
+  readonly rejection: () => Rejection | undefined;
   /** Closes the connections of an export that does not end. */
   readonly cut: () => void;
 }
@@ -47,11 +55,15 @@ export interface ExportOptions {
 export class BoundedExport implements SpanProcessor {
   readonly #options: ExportOptions;
   readonly #batches: BatchSpanProcessor;
-  readonly #counts: Record<SpanResult, number> = { exported: 0, failed: 0, dropped: 0 };
+  readonly #counts: Record<SpanResult, number> = { exported: 0, failed: 0, dropped: 0, rejected: 0 };
   #spans = 0;
   #bytes = 0;
   /** Spans lost since exports fail; undefined while they succeed. */
   #lostSince: number | undefined;
+  /** Spans rejected since the last log line about them. */
+  #rejected = 0;
+  /** The time in which there is no other such line. */
+  #quiet: Lifetime | undefined;
 
   constructor(options: ExportOptions) {
     this.#options = options;
@@ -129,11 +141,27 @@ export class BoundedExport implements SpanProcessor {
   }
 
   #succeeded(spans: number): void {
-    this.#counts.exported += spans;
-    if (this.#lostSince === undefined) return;
-    const { endpoint, log } = this.#options;
-    log.info('Traces are exported again', { endpoint: shown(endpoint), lostSpans: this.#lostSince });
-    this.#lostSince = undefined;
+    const { endpoint, log, rejection } = this.#options;
+    if (this.#lostSince !== undefined) {
+      log.info('Traces are exported again', { endpoint: shown(endpoint), lostSpans: this.#lostSince });
+      this.#lostSince = undefined;
+    }
+    const told = rejection();
+    const rejected = Math.min(told?.spans ?? 0, spans);
+    this.#counts.exported += spans - rejected;
+    this.#counts.rejected += rejected;
+    this.#rejected += rejected;
+    if (told !== undefined) this.#warn(told.words);
+  }
+
+  /** Logs what the endpoint said about spans that it got, at most once a minute. */
+  #warn(words: string): void {
+    const { endpoint, log, clock } = this.#options;
+    if (this.#quiet?.over === false) return;
+    this.#quiet = new Lifetime(clock, REJECTIONS_MS);
+    const what = this.#rejected > 0 ? 'The endpoint of traces rejects spans' : 'The endpoint of traces gives a warning';
+    log.warn(what, { endpoint: shown(endpoint), rejectedSpans: this.#rejected, error: words || 'no reason was given' });
+    this.#rejected = 0;
   }
 
   #failed(spans: number, error: Error | undefined): void {

@@ -21,10 +21,12 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
+import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { SpanResult } from '../base/telemetry.ts';
 import type { Tracer } from '../base/trace.ts';
 import { BoundedExport, shown } from './export.ts';
+import { Rejections } from './rejections.ts';
 import type { TraceSettings } from './settings.ts';
 import { createTracer, type TracerOptions } from './tracer.ts';
 
@@ -50,6 +52,8 @@ export interface TracingSurroundings extends TracerOptions {
   readonly version: string;
   /** How long the last spans have to be exported at the end, in milliseconds. Default: two seconds. */
   readonly flushMs?: number;
+  /** Default: that of the machine. */
+  readonly clock?: Clock;
 }
 
 /** Traces that are exported. */
@@ -64,11 +68,14 @@ export interface Tracing {
 /** Starts the export. Sends nothing before the first span has ended. */
 export function startTracing(settings: TraceSettings, surroundings: TracingSurroundings): Tracing {
   const { endpoint, protocol, sampler, resource } = settings;
-  const { agent, log, version, flushMs = FLUSH_MS } = surroundings;
+  const { agent, log, version, flushMs = FLUSH_MS, clock = systemClock } = surroundings;
+  const rejections = new Rejections(settings);
   const waiting = new BoundedExport({
     ...settings,
-    exporter: exporterOf(settings, agent),
+    exporter: exporterOf(settings, agent, rejections),
     log,
+    clock,
+    rejection: () => rejections.take(),
     cut: () => agent.destroy(),
   });
   const provider = new TracerProvider({
@@ -92,6 +99,7 @@ export function startTracing(settings: TraceSettings, surroundings: TracingSurro
 function exporterOf(
   { endpoint, protocol, headers, timeoutMs, compression, queueSpans, batchSpans }: TraceSettings,
   agent: Agent,
+  rejections: Rejections,
 ): OTLPExporterBase<ReadableSpan[]> {
   const options = {
     url: endpoint.href,
@@ -105,7 +113,7 @@ function exporterOf(
   return new OTLPExporterBase(
     createOtlpHttpExportDelegate(
       options,
-      SERIALIZERS[protocol],
+      rejections.around(SERIALIZERS[protocol]),
       'otlp_http_span_exporter',
       TraceExporterMetricsHelper,
       undefined,

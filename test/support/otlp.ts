@@ -27,8 +27,16 @@ const { root } = protobuf.parse(`
   message Event { fixed64 timeUnixNano = 1; string name = 2; repeated KeyValue attributes = 3; }
   message Link { bytes traceId = 1; bytes spanId = 2; }
   message Status { string message = 2; int32 code = 3; }
+  message Response { PartialSuccess partialSuccess = 1; }
+  message PartialSuccess { int64 rejectedSpans = 1; string errorMessage = 2; }
 `);
 const REQUEST = root.lookupType('Request');
+const RESPONSE = root.lookupType('Response');
+
+/** Encodes an answer that accepts an export, but for some of its spans. */
+export function partialSuccess(rejectedSpans: number, errorMessage: string): Buffer {
+  return Buffer.from(RESPONSE.encode(RESPONSE.create({ partialSuccess: { rejectedSpans, errorMessage } })).finish());
+}
 
 type Values = Readonly<Record<string, unknown>>;
 

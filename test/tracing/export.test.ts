@@ -1,6 +1,7 @@
 import type http from 'node:http';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { BoundedExport } from '../../src/tracing/export.ts';
 import { keptLog } from '../support/mount.ts';
 import { type Receiver, startReceiver } from '../support/otlp.ts';
@@ -167,6 +168,8 @@ describe('an exporter', () => {
       timeoutMs: 1000,
       endpoint: new URL('http://collector:4318/v1/traces'),
       log,
+      clock: systemClock,
+      rejection: () => undefined,
       cut: () => {},
     });
     const tracer = new TracerProvider({ spanProcessors: [waiting] }).getTracer('test');
