@@ -153,7 +153,6 @@ async function serve({
     const parts = { log, tracer: tracing?.tracer, meter, memory };
     server = await startServer({ endpoint, mount, version: VERSION, drainMs: DRAIN_MS, ...parts });
     log.info('Serving', { version: VERSION, healthPort: health.port, healthPath, metricsPort: exposed.port });
-    if (!signals.received()) server.settle();
     const signal = await signals.first;
     stopping = true;
     log.info('Stopping', { signal, mountsInFlight: server.inFlight() });

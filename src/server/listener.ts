@@ -15,12 +15,10 @@ import { type SocketFile, takeFreeSocket, takeSocket } from './unix-socket.ts';
 export interface Listener {
   /** The open endpoint; for port 0, with the port that the system chose. */
   readonly endpoint: Endpoint;
-  /** See {@link SocketFile.settle}. */
-  settle(): void;
-  /** Removes the socket file if it is still ours. */
+  /** See {@link SocketFile.remove}. */
   abandon(): void;
   /**
-   * Removes the socket file if it is still ours, accepts the connections that were made before, and then no more. Open
+   * Removes the socket file if it is still ours, or gives a predecessor its own back, accepts the connections that were made before, and then no more. Open
    * connections stay open.
    */
   stopAccepting(): Promise<void>;
@@ -52,6 +50,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     await unwatched;
     // The socket may have been bound again meanwhile.
     opened.abandon();
+    await opened.checkPredecessor();
     await servers.retire();
   };
   const stopAccepting = () => {
@@ -60,7 +59,6 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   };
   return {
     endpoint: opened.endpoint,
-    settle: opened.settle,
     abandon: opened.abandon,
     stopAccepting,
     async close(graceMs) {
@@ -70,7 +68,9 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   };
 }
 
-type Opened = Pick<Listener, 'endpoint' | 'settle' | 'abandon'> & {
+type Opened = Pick<Listener, 'endpoint' | 'abandon'> & {
+  /** See {@link SocketFile.checkPredecessor}. */
+  checkPredecessor(): Promise<void>;
   /** Resolves when the socket is no longer checked. */
   unwatch(): Promise<void>;
 };
@@ -85,11 +85,18 @@ async function openUnix(
   const bindAgain = async () => {
     const again = await servers.open((server) => takeFreeSocket(server, path));
     if (again === undefined) return false;
+    // Its file is gone, but it may hold the second name of a predecessor.
+    file.remove();
     file = again;
     return true;
   };
   const watch = new SocketWatch({ path, file: () => file, bindAgain, log, lost, everyMs });
-  return { endpoint, unwatch: () => watch.stop(), settle: () => file.settle(), abandon: () => file.remove() };
+  return {
+    endpoint,
+    checkPredecessor: () => file.checkPredecessor(),
+    unwatch: () => watch.stop(),
+    abandon: () => file.remove(),
+  };
 }
 
 async function openTcp(servers: ListeningServers, endpoint: Endpoint & { kind: 'tcp' }): Promise<Opened> {
@@ -99,7 +106,12 @@ async function openTcp(servers: ListeningServers, endpoint: Endpoint & { kind: '
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
   });
-  return { endpoint: { ...endpoint, port: bound }, unwatch: async () => {}, settle() {}, abandon() {} };
+  return {
+    endpoint: { ...endpoint, port: bound },
+    checkPredecessor: async () => {},
+    unwatch: async () => {},
+    abandon() {},
+  };
 }
 
 /** The limit of turns for a TCP port, which receives connections for as long as it is open. */

@@ -4,7 +4,6 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { access } from 'node:fs/promises';
 import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -20,6 +19,7 @@ import { RequestBudget } from './requests.ts';
 import { addServices } from './service.ts';
 import type { SocketMeter } from './socket-watch.ts';
 import { watchStalled } from './stalled.ts';
+import { refusesConnections } from './unix-socket.ts';
 import { type Answerer, whoAnswers } from './version-call.ts';
 
 /** Options of {@link startServer}. */
@@ -54,9 +54,7 @@ export interface RunningServer {
    * call is lost.
    */
   stop(): Promise<void>;
-  /** The start succeeded: from now on, a stop does not restore the socket of the predecessor. */
-  settle(): void;
-  /** Removes the socket file if it is still ours, for a process that ends at once. */
+  /** Removes the socket file if it is still ours, or gives a predecessor its own back, for a process that ends at once. */
   abandon(): void;
 }
 
@@ -142,7 +140,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       stopped ??= stop();
       return stopped;
     },
-    settle: listener.settle,
     abandon: listener.abandon,
   };
 }
@@ -165,13 +162,10 @@ function surviveLostStreams(server: Server, log: Logger): void {
   });
 }
 
-/** The process that answers on the socket that is about to be replaced, if there is one. */
-async function predecessorAt(endpoint: Endpoint): Promise<Answerer | undefined> {
-  if (endpoint.kind !== 'unix') return undefined;
-  return access(endpoint.path).then(
-    () => whoAnswers(endpoint),
-    () => undefined,
-  );
+/** The process that listens on the socket that is about to be replaced, if there is one; without names if it is silent. */
+async function predecessorAt(endpoint: Endpoint): Promise<Partial<Answerer> | undefined> {
+  if (endpoint.kind !== 'unix' || (await refusesConnections(endpoint.path))) return undefined;
+  return (await whoAnswers(endpoint)) ?? {};
 }
 
 /** Resolves when every call has its answer, also those whose request is still being sent. */

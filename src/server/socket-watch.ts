@@ -66,6 +66,7 @@ export class SocketWatch {
 
   async #look(): Promise<void> {
     const found = await this.#find();
+    await this.#options.file().checkPredecessor();
     // This process has removed the file.
     if (this.#stopped) return;
     if (found !== this.#before) this.#note(found);

@@ -7,6 +7,9 @@
  * that name by then. The private name no longer exists at that time. This file removes the public name, if it is still
  * ours (same device and inode; the open socket keeps the inode from being reused).
  *
+ * The socket of a predecessor that still runs keeps a second, private name. It gets the public name back at our end:
+ * without that, no process would be reached until the predecessor has noticed the end.
+ *
  * The directory is not created: in a cluster it is a volume of the host. If that volume is missing, a new directory
  * would hide the mistake, and the driver would never see the socket.
  */
@@ -32,9 +35,9 @@ const ABANDONED_AFTER_MS = 10_000;
 export interface SocketFile {
   /** The owner of the file at the path. */
   look(): Promise<'ours' | 'other' | 'gone'>;
-  /** The start succeeded: the socket of the predecessor is no longer needed. */
-  settle(): void;
-  /** Removes the file if it is still ours; before {@link SocketFile.settle} the predecessor's socket is restored. */
+  /** Removes the socket of the predecessor if it does not listen any more, also after it got it back. */
+  checkPredecessor(): Promise<void>;
+  /** Removes the file if it is still ours, or gives the predecessor its own back. */
   remove(): void;
 }
 
@@ -52,7 +55,9 @@ export async function takeSocket(server: Server, path: string): Promise<SocketFi
     unlinkQuietly(aside);
     throw cannotListen({ kind: 'unix', path }, error);
   }
-  return socketFile({ path, ours, aside });
+  const file = socketFile({ path, ours, aside });
+  await file.checkPredecessor();
+  return file;
 }
 
 /** Listens at a path; returns undefined if another process listens there. Throws: ERR_USAGE. */
@@ -80,7 +85,7 @@ export async function takeFreeSocket(server: Server, path: string): Promise<Sock
 /** The errors of `connect` for a path where no process listens; the last two are those of a dangling symbolic link. */
 const NOBODY: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT', 'ELOOP']);
 
-/** True if a file exists at the path and no process listens on it. */
+/** True if no process listens at the path. */
 export function refusesConnections(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
@@ -101,8 +106,14 @@ interface Taken {
 
 function socketFile({ path, ours, aside: kept }: Taken): SocketFile {
   let aside = kept;
-  const settle = () => {
+  let givenBack: string | undefined;
+  const forget = () => {
     unlinkQuietly(aside);
+    aside = undefined;
+  };
+  const giveBack = (name: string) => {
+    givenBack = identity(name);
+    renameQuietly(name, path);
     aside = undefined;
   };
   return {
@@ -114,11 +125,15 @@ function socketFile({ path, ours, aside: kept }: Taken): SocketFile {
         return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'ours';
       }
     },
-    settle,
+    async checkPredecessor() {
+      if (aside !== undefined && (await refusesConnections(aside))) forget();
+      if (givenBack !== undefined && (await refusesConnections(path)) && identity(path) === givenBack)
+        unlinkQuietly(path);
+    },
     remove() {
-      if (ours === undefined || identity(path) !== ours) settle();
+      if (ours === undefined || identity(path) !== ours) forget();
       else if (aside === undefined) unlinkQuietly(path);
-      else renameQuietly(aside, path);
+      else giveBack(aside);
     },
   };
 }

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, lstatSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -132,6 +133,7 @@ describe('two providers with one socket', () => {
     const path = join(directory, 'a.sock');
     const older = await serve(path);
     const younger = await serve(path);
+    expect(younger.output('stdout')).toContain('Replaced the socket of a provider that runs');
     await older.until(TAKEN);
     expect(await older.health()).toEqual([503, expect.stringMatching(/^another process answers on .*azure v/)]);
     expect(await younger.health()).toEqual(OK);
@@ -139,15 +141,34 @@ describe('two providers with one socket', () => {
   }
 
   it.each([
-    ['ends', 'SIGTERM'],
-    ['is killed', 'SIGKILL'],
-  ] as const)('the younger one %s: the older one serves again', async (_, signal) => {
+    ['ends', 'SIGTERM', 1],
+    // The next start removes the second name of the older one's socket.
+    ['is killed', 'SIGKILL', 2],
+  ] as const)('the younger one %s: the older one serves again', async (_, signal, files) => {
     const { directory, older, younger } = await both();
     await younger.stop(signal);
     await healthy(older);
     expect(await older.metric('akv_csi_socket_lost_total')).toBe(1);
     expect(warnings(older, TAKEN)).toBe(1);
-    expect(readdirSync(directory)).toEqual(['a.sock']);
+    expect(readdirSync(directory)).toHaveLength(files);
+  });
+
+  it('the younger one ends: no connection is refused, and the older one says that it has the socket again', async () => {
+    const { path, older, younger } = await both();
+    let isOver = false;
+    const ended = younger.stop().finally(() => {
+      isOver = true;
+    });
+    const refused: unknown[] = [];
+    while (!isOver) {
+      const socket = connect(path);
+      await once(socket, 'connect').catch((error: unknown) => refused.push(error));
+      socket.destroy();
+    }
+    await ended;
+    expect(refused).toEqual([]);
+    expect(await answerAt(path)).toMatch(/^v/);
+    await older.until(/The socket is that of this process again/);
   });
 
   it('the older one ends: the younger one keeps the socket', async () => {
@@ -208,7 +229,7 @@ describe('a provider and another program', () => {
     const path = join(scratch(), 'a.sock');
     let said = '';
     // The other process has two seconds to answer, which a busy machine may need for something else.
-    for (let other: { kill(): unknown } = { kill() {} }; !said.includes('Replaced the socket'); ) {
+    for (let other: { kill(): unknown } = { kill() {} }; !said.includes('runtimeVersion='); ) {
       await other.kill();
       other = await begin(path);
       const provider = await serve(path);
@@ -216,6 +237,17 @@ describe('a provider and another program', () => {
       await provider.stop();
     }
     expect(said).toMatch(new RegExp(`Replaced the socket of a provider that runs" ${name.source}`));
+  });
+
+  it('gives its socket back at the end', async () => {
+    const directory = scratch();
+    const path = join(directory, 'a.sock');
+    await foreignServer(path);
+    const provider = await serve(path);
+    expect(await answerAt(path)).not.toBe('v1.8.2');
+    expect(await provider.stop()).toEqual({ code: 0, signal: null });
+    expect(await answerAt(path)).toBe('v1.8.2');
+    expect(readdirSync(directory)).toEqual(['a.sock']);
   });
 
   it('keeps the socket of the other provider if it cannot start', async () => {

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -8,18 +17,18 @@ import type { ErrorCode } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import type { Endpoint } from '../../src/server/endpoint.ts';
 import { type Listener, openListener } from '../../src/server/listener.ts';
+import { eventually } from '../support/process.ts';
 import { rawConnection, temporaryDirectory } from '../support/server.ts';
 
-/** Opens an endpoint. By default, its start has succeeded. */
-async function opened(endpoint: Endpoint, greeting = 'hello', { settled = true } = {}): Promise<Listener> {
+/** Opens an endpoint. By default, it never checks its socket. */
+async function opened(endpoint: Endpoint, greeting = 'hello', watchMs = 3_600_000): Promise<Listener> {
   const listener = await openListener({
     endpoint,
     log: silentLogger,
-    onConnection: (socket) => socket.end(greeting),
+    onConnection: (socket) => socket.on('error', () => {}).end(greeting),
     lost() {},
-    watchMs: 3_600_000,
+    watchMs,
   });
-  if (settled) listener.settle();
   onTestFinished(() => listener.close(0));
   return listener;
 }
@@ -89,21 +98,63 @@ describe('a Unix socket', () => {
     expect(await greetingOf(path)).toBe('new');
   });
 
-  test('gives a living predecessor its file back where the start does not succeed', async () => {
+  test.each<[string, (successor: Listener) => Promise<void>]>([
+    ['at its end', (successor) => successor.close(0)],
+    ['when its process ends at once', async (successor) => successor.abandon()],
+  ])('gives a living predecessor its file back %s: no connection is refused', async (_, end) => {
     const directory = temporaryDirectory();
     const path = join(directory, 'azure.sock');
     await opened(unix(path), 'old');
-    const successor = await opened(unix(path), 'new', { settled: false });
+    const successor = await opened(unix(path), 'new');
     expect(await greetingOf(path)).toBe('new');
-    await successor.close(0);
+    let isOver = false;
+    const ended = end(successor).finally(() => {
+      isOver = true;
+    });
+    const greetings = new Set<string>();
+    do greetings.add(await greetingOf(path));
+    while (!isOver);
+    await ended;
     expect(await greetingOf(path)).toBe('old');
+    expect([...greetings].filter((greeting) => greeting !== 'new' && greeting !== 'old')).toEqual([]);
     expect(readdirSync(directory)).toEqual(['azure.sock']);
+  });
+
+  test('leaves nothing of a predecessor that has ended', async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, 'azure.sock');
+    const predecessor = await opened(unix(path), 'old');
+    const successor = await opened(unix(path), 'new');
+    expect(readdirSync(directory)).toHaveLength(2);
+    await predecessor.close(0);
+    await successor.close(0);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('forgets a predecessor that ends', async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, 'azure.sock');
+    const predecessor = await opened(unix(path), 'old');
+    await opened(unix(path), 'new', 1);
+    await predecessor.close(0);
+    await eventually(() => readdirSync(directory).join() === 'azure.sock');
+    expect(await greetingOf(path)).toBe('new');
+  });
+
+  test('that is removed is bound again, and the predecessor is forgotten', async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, 'azure.sock');
+    await opened(unix(path), 'old');
+    await opened(unix(path), 'new', 1);
+    rmSync(path);
+    await eventually(() => readdirSync(directory).join() === 'azure.sock');
+    expect(await greetingOf(path)).toBe('new');
   });
 
   test('replaces the file of a living predecessor in another process', async () => {
     const path = join(temporaryDirectory(), 'azure.sock');
     const code = `
-      const server = require('node:net').createServer((socket) => socket.end('old'));
+      const server = require('node:net').createServer((socket) => socket.on('error', () => {}).end('old'));
       server.listen(process.argv[1] + '.private', () => {
         require('node:fs').renameSync(process.argv[1] + '.private', process.argv[1]);
         console.log('up');
