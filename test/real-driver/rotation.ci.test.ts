@@ -14,6 +14,7 @@ const wanted = realDriverWanted();
 const LIMIT_MS = 300_000;
 const IDENTITY = 'demo-workload';
 const PERMISSIONS = { secrets: ['get'] } as const;
+const FAILED_ROTATION = /^MountRotationFailed .*objectName:rotated/;
 
 describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
   let node: Node;
@@ -125,18 +126,20 @@ describe.skipIf(!wanted).each(DRIVERS)('driver $version, rotating', (line) => {
     async () => {
       const before = node.look(volume);
       node.emulator.revoke(VAULT, IDENTITY);
-      put('third');
-      await mounts(3, 403);
-      expect(node.look(volume)).toEqual(before);
-      if (line.rotation === 'driver') {
-        const messages = () => node.objects.list('events').map(({ reason, message }) => `${reason} ${message}`);
-        await eventually(() => {
-          expect(messages().filter((one) => one.startsWith('MountRotationFailed'))[0]).toContain('rotated');
-        });
-      } else {
-        expect(node.driver.log()).toContain('failed to mount secrets store object content');
+      try {
+        put('third');
+        await mounts(3, 403);
+        expect(node.look(volume)).toEqual(before);
+        if (line.rotation === 'driver') {
+          // The first one may be of a Mount that had read the object before.
+          const messages = () => node.objects.list('events').map(({ reason, message }) => `${reason} ${message}`);
+          await eventually(() => expect(messages()).toContainEqual(expect.stringMatching(FAILED_ROTATION)));
+        } else {
+          expect(node.driver.log()).toContain('failed to mount secrets store object content');
+        }
+      } finally {
+        node.emulator.grant(VAULT, { identity: IDENTITY, ...PERMISSIONS });
       }
-      node.emulator.grant(VAULT, { identity: IDENTITY, ...PERMISSIONS });
       await rotated('third');
     },
     LIMIT_MS,
