@@ -7,6 +7,7 @@ declare module '*?raw' {
 /** Made of `native/memory.c` by `scripts/build.mjs`. */
 declare module '*/memory.node' {
   export const readSinglePages: () => void;
+  export const releaseCode: () => void;
   export const trim: () => void;
 }
 

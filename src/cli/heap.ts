@@ -64,7 +64,7 @@ export interface HeapKeeper {
   /**
    * Sets the flags. `serve` calls this when everything is loaded: if the flags were on the command line, V8 would
    * refuse all cached code, that of Node's own modules included, and the start would take twice as long.
-   * `trim` returns the free memory of the C library to the system; it is called after each collection.
+   * `trim` returns memory that is not of V8's heap to the system; it is called after each collection.
    */
   begin(trim: () => void): void;
   /** Erases what caches have dropped. During Mounts, and just after them, it leaves this to the rest that follows. */

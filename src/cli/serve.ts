@@ -188,7 +188,7 @@ function budgetOf(flagBytes: number, limitBytes: number, heap: () => HeapKeeper)
   });
 }
 
-/** Prepares the process for a low memory limit. Returns the function that returns free memory to the system. */
+/** Prepares the process for its memory limit. Returns the function that returns memory to the system. */
 async function fitIntoLimit(limitBytes: number, log: Logger): Promise<() => void> {
   const native = await loadNativeMemory();
   // Not before now: at the start, large reads are faster.
@@ -201,5 +201,10 @@ async function fitIntoLimit(limitBytes: number, log: Logger): Promise<() => void
       { limit: inMebibytes(limitBytes), least: inMebibytes(leastBytes) },
     );
   }
-  return () => native?.trim();
+  // Most of the code that is mapped now was used by the start only.
+  native?.releaseCode();
+  return () => {
+    native?.trim();
+    native?.releaseCode();
+  };
 }
