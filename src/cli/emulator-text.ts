@@ -5,6 +5,7 @@
 
 import type { Emulator } from '../emulator/emulator.ts';
 import type { IdentitySummary, Summary, VaultSummary } from '../emulator/world/summary.ts';
+import { shellWord } from './shell-word.ts';
 
 /** The data of the text. Paths are absolute. */
 export interface EmulatorText {
@@ -167,11 +168,6 @@ function curlLines({ emulator, caFile, seed }: EmulatorText, { identities, vault
     `    -d scope=${scope} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
     `  ${curl} -H "Authorization: Bearer $token" "${url}/secrets?api-version=7.4"`,
   ];
-}
-
-/** Returns a path, quoted for a shell if necessary. */
-function shellWord(path: string): string {
-  return /^[\w./:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Returns the first names and the number of the others. */

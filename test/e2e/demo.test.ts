@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EXAMPLE_SEED, NODE_PUBLISH_SECRET } from '../../src/cli/demo/fixtures.ts';
 import { builtProgram, distDirectory, EC_SEED } from '../support/e2e.ts';
@@ -191,11 +191,15 @@ describe('akv-csi demo', () => {
   });
 
   it('--keep goes on until it is interrupted: the printed mount command works, and its end is no failure', async () => {
-    const { running, ended, until } = startDemo(['--keep', ecSeed()]);
+    const program = join(scratch, "the program's", 'main.js');
+    const temporary = join(scratch, 'a directory');
+    mkdirSync(temporary);
+    symlinkSync(distDirectory, dirname(program));
+    const { running, ended, until } = startDemo(['--keep', ecSeed()], { program, temporary });
     const output = await until(/secrets\/\S+api-version=\S+"\n/);
     const lines = output.split('\n').map((line) => line.trim());
-    const shell = lines.filter((line) => /^(akv|dir)=|^export /.test(line));
-    const from = lines.findIndex((line) => line.startsWith('$akv mount'));
+    const shell = lines.filter((line) => /^akv\(\)|^dir=|^export /.test(line));
+    const from = lines.findIndex((line) => line.startsWith('akv mount'));
     const mount = spawn('sh', ['-euc', [...shell, ...lines.slice(from, from + 2)].join('\n')], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -209,7 +213,7 @@ describe('akv-csi demo', () => {
     expect(output).not.toContain(NODE_PUBLISH_SECRET.clientsecret);
     running.kill('SIGINT');
     expect((await ended).code).toBe(0);
-    expect(leftovers()).toEqual([]);
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   it.each([

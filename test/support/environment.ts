@@ -5,7 +5,7 @@
 
 const PREFIXES = /^(AKV_CSI|AZURE|IDENTITY|KUBERNETES|MSI|OTEL)_/;
 const NAMES =
-  /^(((all|grpc|https?|no)_proxy)|FORCE_COLOR|KUBECONFIG|NO_COLOR|NODE_EXTRA_CA_CERTS|NODE_NAME|SSL_CERT_(DIR|FILE))$/i;
+  /^(((all|grpc|https?|no)_proxy)|FORCE_COLOR|KUBECONFIG|NO_COLOR|NODE_EXTRA_CA_CERTS|NODE_NAME|NODE_OPTIONS|SSL_CERT_(DIR|FILE))$/i;
 
 for (const name of Object.keys(process.env)) {
   if (PREFIXES.test(name) || NAMES.test(name)) delete process.env[name];
