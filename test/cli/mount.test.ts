@@ -9,6 +9,7 @@ import type { DirectMount } from '../../src/cli/provider.ts';
 import type { MountHandler, MountInput } from '../../src/mount/handler.ts';
 import { recordedIo } from '../support/cli.ts';
 import { answerWith, type FakeProvider, startProvider } from '../support/fake-provider.ts';
+import { undocumentedFields } from '../support/markdown.ts';
 import { oneFile, testServer } from '../support/server.ts';
 
 const SPC = `apiVersion: secrets-store.csi.x-k8s.io/v1
@@ -119,6 +120,7 @@ describe('akv-csi mount --direct', () => {
         { object: 'secret/tls.key', version: 'v7' },
       ],
     });
+    expect(undocumentedFields(JSON.parse(stdout), 'docs/errors.md', 'JSON')).toEqual([]);
     expect(JSON.parse((await mountDirect(SPC, { json: true })).stdout)).not.toHaveProperty('directory');
   });
 

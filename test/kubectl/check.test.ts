@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CheckLiveOptions, runCheckLive } from '../../src/cli/kubectl/check.ts';
 import { recordedIo } from '../support/cli.ts';
+import { undocumentedFields } from '../support/markdown.ts';
 import { example, spc, useCluster } from './cluster.ts';
 
 const { stub, options } = useCluster();
@@ -42,6 +43,7 @@ describe('kubectl akv check', () => {
 
   it('fails if there is nothing to check, and gives JSON', async () => {
     const { code, out } = await check([], { output: 'json' });
+    expect(undocumentedFields(JSON.parse(out), 'docs/kubectl.md', 'JSON')).toEqual([]);
     expect([code, JSON.parse(out)]).toEqual([1, { classes: 0, resources: 0, findings: [], notes: [], errors: 0 }]);
   });
 

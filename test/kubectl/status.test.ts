@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runStatus, type StatusOptions } from '../../src/cli/kubectl/status.ts';
 import type { MountHandler } from '../../src/mount/handler.ts';
 import { recordedIo } from '../support/cli.ts';
+import { undocumentedFields } from '../support/markdown.ts';
 import { clock, event, mounted, mountFailed, NOW, node, pod, spc, useCluster } from './cluster.ts';
 
 const { stub, options } = useCluster();
@@ -126,6 +127,7 @@ shop       web    web-2  n1    -                   not mounted  -        -      
       ],
       notes: [],
     });
+    expect(undocumentedFields(JSON.parse(out), 'docs/kubectl.md', 'JSON')).toEqual([]);
   });
 
   it('reads the current versions from the vault with --fetch, once for each class that is mounted', async () => {

@@ -7,6 +7,7 @@ import type { Diagnosis } from '../../src/kubectl/why.ts';
 import { STATUS_OF } from '../../src/server/status.ts';
 import { recordedIo } from '../support/cli.ts';
 import type { StubObject } from '../support/kube-stub.ts';
+import { undocumentedFields } from '../support/markdown.ts';
 import { clock, event, mountFailed, node, pod, spc, useCluster } from './cluster.ts';
 
 const { stub, options } = useCluster();
@@ -15,6 +16,7 @@ async function why(objects: readonly StubObject[], name = 'web-0') {
   stub().objects.push(...objects);
   const io = recordedIo();
   const code = await runWhy(name, { ...options(), output: 'json' }, io);
+  expect(undocumentedFields(JSON.parse(io.printed.stdout || '{}'), 'docs/kubectl.md', 'JSON')).toEqual([]);
   return { code, io, ...(JSON.parse(io.printed.stdout || '{}') as Diagnosis) };
 }
 

@@ -102,3 +102,15 @@ export function links(page: string): readonly string[] {
     .map(([, target = '']) => target)
     .filter((target) => !/^[a-z]+:/.test(target));
 }
+
+/** Returns the names in JSON, at any depth, that no table of the section names in backticks. */
+export function undocumentedFields(json: unknown, page: string, heading: string): readonly string[] {
+  const cells = tableRows(section(page, heading)).flat().join(' ');
+  const named = new Set([...cells.matchAll(/`([^`]+)`/g)].flatMap(([, text = '']) => text.split(/[.[\]]+/)));
+  const fields = (value: unknown): readonly string[] => {
+    if (Array.isArray(value)) return value.flatMap(fields);
+    if (typeof value !== 'object' || value === null) return [];
+    return Object.entries(value).flatMap(([name, inner]) => [name, ...fields(inner)]);
+  };
+  return fields(json).filter((name) => !named.has(name));
+}

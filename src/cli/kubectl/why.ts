@@ -64,10 +64,16 @@ export function runWhy(name: string, options: WhyOptions, io: Io, clock: Clock =
       check: checkContextOf(options, io),
     };
     const diagnosis = await diagnose(api, request);
-    if (options.output === 'json') io.stdout(printableJson(diagnosis));
+    if (options.output === 'json') io.stdout(printableJson(jsonOf(diagnosis)));
     else print(diagnosis, io, clock.wall());
     return diagnosis.cause === undefined ? 0 : 1;
   });
+}
+
+/** Returns the result with times as text, as docs/kubectl.md lists its fields. */
+function jsonOf({ events, ...rest }: Diagnosis): object {
+  const timeOf = (ms: number | undefined) => (ms === undefined ? {} : { at: new Date(ms).toISOString() });
+  return { ...rest, events: events.map(({ at, ...event }) => ({ ...event, ...timeOf(at) })) };
 }
 
 function print({ namespace, pod, node, phase, events, findings, log, cause }: Diagnosis, io: Io, now: number): void {
