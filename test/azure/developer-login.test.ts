@@ -6,13 +6,28 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClientSecretCredential } from '@azure/identity';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { developerTokens } from '../../src/azure/login/developer-credentials.ts';
 import type { LoginRequest } from '../../src/azure/login/identity-mode.ts';
 import { developer } from '../../src/azure/login/modes/developer.ts';
 import type { DeveloperLogin } from '../../src/spc/identities/developer.ts';
 import { type Lab, READER, secret, startLab, TENANT, textOf } from '../support/azure.ts';
 import { agentOf, identityOptions } from '../support/emulator.ts';
+import { eventually, start } from '../support/process.ts';
+
+const CLASS = `apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: { name: a, namespace: n }
+spec:
+  provider: azure
+  parameters:
+    keyvaultName: my-key-vault
+    tenantID: ${TENANT}
+    clientID: ${READER}
+    objects: |
+      array:
+        - { objectName: a, objectType: secret }
+`;
 
 let lab: Lab;
 let token: string;
@@ -149,6 +164,43 @@ describe('--login environment', () => {
     vi.stubEnv('AZURE_CLIENT_ID', READER);
     vi.stubEnv('AZURE_CLIENT_SECRET', 'reader-secret');
     expect(await read('environment')).toBe('value-0');
+  });
+});
+
+describe('the processes of a tool', () => {
+  /** The lines of a shell that start a process, which writes its id and stays. */
+  const STAYING = `/bin/sleep 600 >/dev/null 2>&1 & echo $! >> "$(/usr/bin/dirname "$0")/pids"`;
+  const pids = (at: string) => (existsSync(at) ? readFileSync(at, 'utf8').trim().split('\n') : []);
+  /** A process that has ended, but whose parent does not know it yet, has no command line. */
+  const runs = (pid: string) => existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  const kill = (pid: string) => runs(pid) && process.kill(Number(pid), 'SIGKILL');
+
+  it.each([
+    ['the last one of several logins has ended, and one has failed', [failing('hm')], 'rejected', false],
+    ['stay if the login succeeds', [printing({ accessToken: 'x', expires_on: 4_070_908_800 })], 'fulfilled', true],
+  ])('end when %s', async (_, lines, status, stays) => {
+    tool('az', STAYING, ...lines);
+    const identity = (tenantId: string) => ({ kind: 'developer', login: 'azurecli', tenantId }) as const;
+    const request = { resource: lab.cloud.vaultResource, attempt: {} } as unknown as LoginRequest;
+    const logins = await Promise.allSettled(['a.com', 'b.com'].map((tenant) => login(identity(tenant), request)));
+    const started = pids(join(directory, 'pids'));
+    onTestFinished(() => started.forEach((pid) => void kill(pid)));
+    expect(logins.map((one) => one.status)).toEqual([status, status]);
+    expect(started).toHaveLength(2);
+    await eventually(() => started.every((pid) => runs(pid) === stays));
+    expect(process.env.AKV_CSI_LOGIN).toBeUndefined();
+  });
+
+  it('end with a command that is stopped', async () => {
+    tool('az', STAYING, 'wait');
+    writeFileSync(join(directory, 'class.yaml'), CLASS);
+    const { child, ended } = start(['check', '--fetch', '--login', 'azurecli', join(directory, 'class.yaml')], {
+      env: { PATH: `${directory}:${process.env.PATH}` },
+    });
+    await eventually(() => pids(join(directory, 'pids')).join() !== '');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual({ code: null, signal: 'SIGTERM' });
+    await eventually(() => !pids(join(directory, 'pids')).some(runs));
   });
 });
 

@@ -19,6 +19,7 @@ import { DEVELOPER_LOGINS, type DeveloperLogin } from '../../spc/identities/deve
 import { serverWords } from '../http/server-words.ts';
 import { credentialOptions, tokenOf } from './entra.ts';
 import type { DeveloperTokens, GivenToken, IdentityOf, LoginRequest } from './identity-mode.ts';
+import { endingTools } from './tool-processes.ts';
 
 /** Time for a tool to print a token. The first call of a tool after an update takes seconds. */
 const TOOL_TIMEOUT_MS = 30_000;
@@ -95,7 +96,7 @@ async function tokenFor(identity: IdentityOf<'developer'>, request: LoginRequest
     throw failed(identity, `${quote(tenantId)} is not a tenant`, 'correct the tenant of the class');
   if (login === 'environment') checkTenant(identity);
   try {
-    const given = await tokenOf(LOGINS[login].credential(tenantId, request), request);
+    const given = await endingTools(() => tokenOf(LOGINS[login].credential(tenantId, request), request));
     // The SDK does not check what a tool prints.
     if (typeof given.token === 'string' && given.token !== '') return given;
   } catch (error) {
