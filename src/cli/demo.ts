@@ -53,7 +53,7 @@ export function demoCommand(): Command {
  * Runs the demo and then stops and removes everything. Returns the exit code: 0, 1 if a step failed, 2 for a seed that
  * cannot be read, 128 plus the number of the signal that interrupted it.
  */
-export function runDemo({ keep = false, seed, broker }: DemoCommandOptions, io: Io): Promise<number> {
+function runDemo({ keep = false, seed, broker }: DemoCommandOptions, io: Io): Promise<number> {
   return exitCodeOf(io, async () => {
     const state = seed === undefined ? EXAMPLE_SEED : (await readInput(seed, io)).text;
     const screen = createScreen(io.stdout, { colour: wantsColour(process.stdout, io.env) });

@@ -17,7 +17,7 @@ export function versionCommand(): Command {
 }
 
 /** Prints the version. */
-export function runVersion(json: boolean, io: Io): void {
+function runVersion(json: boolean, io: Io): void {
   const { version: node, platform, arch } = process;
   const built = BUILD_DATE === '' ? '' : `, built ${BUILD_DATE}`;
   const text = `akv-csi ${VERSION}${built}, Node.js ${node} on ${platform}-${arch}`;

@@ -67,7 +67,7 @@ export async function findProviders(
 }
 
 /** True if the API server refused a request because a right is missing. */
-export function isForbidden(error: unknown): boolean {
+function isForbidden(error: unknown): boolean {
   return error instanceof ProviderError && error.code === 'ERR_FORBIDDEN';
 }
 

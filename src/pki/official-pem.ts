@@ -83,7 +83,7 @@ export function splitPem(text: string): { readonly certificates: string; readonl
  * True if a text has blocks that this reader finds, but OpenSSL, Go and others do not: they need line breaks after
  * BEGIN and before END.
  */
-export function hasLostLines(text: string): boolean {
+function hasLostLines(text: string): boolean {
   if (!text.includes('-----BEGIN ')) return false;
   const found = blocksOf(text)?.length ?? 0;
   return found > blocksOnLines(text);

@@ -25,7 +25,7 @@ export interface RenderOptions extends PrepareOptions {
 }
 
 /** The name under which the official provider runs, and this one without an option. */
-export const DEFAULT_PROVIDER = 'azure';
+const DEFAULT_PROVIDER = 'azure';
 
 /** The result for all sources: volumes in the order of the text, and remarks. */
 export interface Rendering {

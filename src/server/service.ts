@@ -32,7 +32,7 @@ import { statusOf } from './status.ts';
 import { INSTANCE_HEADER } from './version-call.ts';
 
 /** The name in the official provider's answer to `Version`; tools recognise the provider by it. */
-export const RUNTIME_NAME = 'secrets-store-csi-driver-provider-azure';
+const RUNTIME_NAME = 'secrets-store-csi-driver-provider-azure';
 
 /** Options of {@link addServices}. */
 export interface ServiceOptions {

@@ -50,7 +50,7 @@ const WITHOUT: Readonly<Record<string, string>> = {
 const MIN_WORD = 4;
 
 /** Returns the field that an unknown name means, or undefined. */
-export function meantField(name: string, known: readonly string[]): string | undefined {
+function meantField(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
   const synonym = SYNONYMS[lower];
   if (synonym !== undefined && Object.hasOwn(SYNONYMS, lower)) return synonym;

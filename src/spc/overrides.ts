@@ -78,7 +78,7 @@ export function classOf({ pod, secretProviderClass }: Attributes): ClassRef | un
 }
 
 /** Returns the name of a class for messages. */
-export function classInWords({ namespace, name }: ClassRef): string {
+function classInWords({ namespace, name }: ClassRef): string {
   return `SecretProviderClass ${clip(`${namespace}/${name}`)}`;
 }
 

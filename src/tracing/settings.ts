@@ -8,7 +8,7 @@ import { oneOf, quote } from '../base/words.ts';
 import type { Env } from './wanted.ts';
 
 /** How OTLP/HTTP encodes spans. */
-export const PROTOCOLS = ['http/protobuf', 'http/json'] as const;
+const PROTOCOLS = ['http/protobuf', 'http/json'] as const;
 /** The samplers, by their names in `OTEL_TRACES_SAMPLER`. */
 export const SAMPLERS = [
   'always_on',

@@ -6,9 +6,9 @@
 import { printable } from '../base/printable.ts';
 
 /** The API server cuts each warning to this number of characters if all together are too long. */
-export const MAX_WARNING_CHARACTERS = 256;
+const MAX_WARNING_CHARACTERS = 256;
 /** The API server drops warnings beyond this number of characters. */
-export const MAX_WARNINGS_CHARACTERS = 4096;
+const MAX_WARNINGS_CHARACTERS = 4096;
 /** An HTTP status of the API has more room, but an event of a controller has 1024 characters, so the rest is rarely read. */
 const MAX_MESSAGE_CHARACTERS = 8192;
 /** Room for the text that says how many are left out. */

@@ -69,7 +69,7 @@ export const WEBHOOK_LIMITS: WebhookLimits = {
 };
 
 /** The path of the readiness probe. */
-export const READY_PATH = '/readyz';
+const READY_PATH = '/readyz';
 /** The part of the API server's timeout that is left for the way back. */
 const WAY_BACK = 0.2;
 

@@ -13,7 +13,7 @@ import { type Cells, openSurroundings, type Surroundings } from './surroundings.
 import { filesIn } from './volume.ts';
 
 /** The situations of the columns of docs/faults.md. */
-export const SITUATIONS = ['first', 'repeat', 'many'] as const;
+const SITUATIONS = ['first', 'repeat', 'many'] as const;
 
 /** The outcome of each situation, such as `UNKNOWN (ERR_VAULT)` or `new value`. */
 export type Outcomes = Readonly<Record<(typeof SITUATIONS)[number], string>>;

@@ -116,6 +116,6 @@ export class RawClient {
 }
 
 /** Returns true if a frame is the last of its stream. */
-export function endsStream({ kind, flags }: Frame): boolean {
+function endsStream({ kind, flags }: Frame): boolean {
   return (kind === type.data || kind === type.headers) && (flags & flag.endStream) !== 0;
 }

@@ -23,7 +23,7 @@ export interface Resolved {
 export type Resolve = (name: string) => Promise<Resolved>;
 
 /** Bound of one lookup; with one more second for the connection this is less than the bound of a connection. */
-export const LOOKUP_MS = 5_000;
+const LOOKUP_MS = 5_000;
 /** How long IPv6 addresses are waited for when those of IPv4 are there: some name servers never answer for IPv6. */
 const OTHER_FAMILY_MS = 250;
 /** How long addresses of the hosts file are kept. */

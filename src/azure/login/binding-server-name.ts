@@ -24,7 +24,7 @@ const CLUSTER_NAME = /^DNS:hcp-kubernetes\.(.+)\.svc\.cluster\.local$/;
 const REMEDY = 'set --sni-name to skip this request';
 
 /** Returns the server name under which the API server forwards connections to the token proxy of the cluster. */
-export function bindingServerName(clusterId: string): string {
+function bindingServerName(clusterId: string): string {
   const digest = createHash('sha256').update(`identity-binding${clusterId}`).digest();
   return `a${base32Hex(digest)}.ests.aks`;
 }

@@ -19,7 +19,7 @@ import { parseJson } from '../../base/json.ts';
 import type { SealingKey } from './sealing-key.ts';
 
 /** The format that this program writes and reads. */
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 const MAGIC = Buffer.from('akvseal');
 const [VERSION_AT, KEY_AT, NODE_AT, SALT_AT, HEADER_BYTES] = [7, 8, 16, 24, 56];
 const TAG_BYTES = 16;

@@ -24,7 +24,7 @@ export interface ProviderNamespaceOption {
 }
 
 /** The default of `--request-timeout`. */
-export const REQUEST_TIMEOUT = '30s';
+const REQUEST_TIMEOUT = '30s';
 
 /** Adds the options to a command. */
 export function addClusterOptions(command: Command): Command {

@@ -17,7 +17,7 @@ const CHECK_FEDERATION =
   'Check your federated identity credential Subject, Audience and Issuer against the presented assertion.';
 
 /** All refusals of the token endpoint, with Entra's codes. */
-export const ENTRA_ERRORS = {
+const ENTRA_ERRORS = {
   unknownTenant: {
     status: 400,
     error: 'invalid_tenant',

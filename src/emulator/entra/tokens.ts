@@ -29,7 +29,7 @@ const KNOWN_RESOURCES: readonly string[] = [
 ];
 
 /** The application id of Key Vault, which is also accepted as an audience. */
-export const KEY_VAULT_APP_ID = 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093';
+const KEY_VAULT_APP_ID = 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093';
 
 /** Signs an access token. `method` is the type of the client's credential: `1` for a secret, `2` for an assertion. */
 export function issueToken(

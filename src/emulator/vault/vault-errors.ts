@@ -6,7 +6,7 @@ import { type HttpResponse, json, Refusal } from '../http/http.ts';
 import type { ObjectKind } from '../world/model.ts';
 
 /** The singular of a collection, as Key Vault's messages and codes spell it. */
-export const NOUNS: Readonly<Record<ObjectKind, { readonly word: string; readonly code: string }>> = {
+const NOUNS: Readonly<Record<ObjectKind, { readonly word: string; readonly code: string }>> = {
   secrets: { word: 'secret', code: 'Secret' },
   keys: { word: 'key', code: 'Key' },
   certificates: { word: 'certificate', code: 'Certificate' },

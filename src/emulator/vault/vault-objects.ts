@@ -192,7 +192,7 @@ export function requireVersion<V extends StoredVersion>(
 }
 
 /** Returns `attributes` and `tags` as JSON. */
-export function attributesJson(version: StoredVersion): JsonObject {
+function attributesJson(version: StoredVersion): JsonObject {
   const { enabled, notBefore, expires, created, updated, tags } = version;
   const attributes = {
     enabled,

@@ -35,7 +35,7 @@ const MAX_LENGTH = 32 * 1024;
 const ITEM = /^(?:([^=/:]*)=)?([^/:=]*)\/([^/:=]*)(?:\/([^/:=]*))?(?::(.*))?$/;
 
 /** The form of an item, for messages. */
-export const ITEM_FORM = '[CONTAINER=]KIND/NAME[/ROLE][:MOUNTPATH]';
+const ITEM_FORM = '[CONTAINER=]KIND/NAME[/ROLE][:MOUNTPATH]';
 
 /** Reads items that are separated by commas or line breaks. Empty ones are skipped, so that a comma may be at the end. */
 export function parseItems(text: string): ParsedItems {

@@ -21,9 +21,9 @@ export interface Authority {
 }
 
 /** How long an issued certificate is valid. The keeper renews it after two thirds. */
-export const LIFETIME_MS = 7 * 24 * 60 * 60 * 1000;
+const LIFETIME_MS = 7 * 24 * 60 * 60 * 1000;
 /** The clock of an API server may be late by this time. */
-export const CLOCK_SKEW_MS = 60 * 60 * 1000;
+const CLOCK_SKEW_MS = 60 * 60 * 1000;
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const SUBJECT_KEY_ID = '2.5.29.14';

@@ -18,7 +18,7 @@ export const ATTRIBUTES: KnownClass = {
   name: 'auth-users-x509',
   from: 'BrokerAuthentication/users/x509-attributes',
 };
-export const BY_HAND: KnownClass = { name: 'db.example', namespace: '', lacksSecret: true };
+const BY_HAND: KnownClass = { name: 'db.example', namespace: '', lacksSecret: true };
 export const CLASSES = [LISTENER, PASSWORDS, ATTRIBUTES, BY_HAND];
 export const GIVEN = { classes: CLASSES, mountPath: '/mnt/secrets-store', place: 'here' };
 
