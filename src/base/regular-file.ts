@@ -6,6 +6,7 @@
 
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
+import { systemCodeOf } from './errors.ts';
 
 /** The reason why a file cannot be read, in words that follow its name; it quotes nothing of its content. */
 export class UnreadableFile extends Error {}
@@ -148,7 +149,7 @@ async function explained<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be read';
+    const code = systemCodeOf(error) || 'it cannot be read';
     throw new UnreadableFile(REASONS[code] ?? code, { cause: error });
   }
 }

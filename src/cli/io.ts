@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, ProviderError } from '../base/errors.ts';
+import { messageOf, ProviderError, systemCodeOf } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 
 /** The number of characters that are searched for signs of UTF-16. */
@@ -151,7 +151,7 @@ export function exitCodeFor(error: unknown): number {
 }
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = systemCodeOf(error);
   if (code === 'ENOENT') return 'no such file or directory';
   if (code === 'EISDIR') return 'it is a directory; name the files in it';
   return code === 'EACCES' ? 'permission denied' : messageOf(error);

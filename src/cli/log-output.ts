@@ -4,6 +4,7 @@
  */
 
 import type { Writable } from 'node:stream';
+import { systemCodeOf } from '../base/errors.ts';
 
 /** The limit of bytes that wait for a slow reader of a stream. */
 export const MAX_WAITING_BYTES = 1024 * 1024;
@@ -62,7 +63,7 @@ class LossyStream {
       return;
     }
     this.#stream.write(line, (error) => {
-      if (error) this.#drop('code' in error ? String(error.code) : error.name);
+      if (error) this.#drop(systemCodeOf(error) || error.name);
       else if (this.#unreported > 0 && this.#stream.writableLength === 0) this.#report();
     });
   }

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import type { ListenOptions, Server } from 'node:net';
 import { dirname } from 'node:path';
-import { messageOf, ProviderError } from '../base/errors.ts';
+import { messageOf, ProviderError, systemCodeOf } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 
 /** Listens. Throws: the result of `explain` for the error of the system. */
@@ -19,6 +19,13 @@ export function bind(server: Server, where: ListenOptions, explain: (error: Erro
       resolve();
     });
   });
+}
+
+/** The port that a server of TCP listens on, which the system chooses where it was bound to port 0. */
+export function portOf(server: Server): number {
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new TypeError('the server listens on no port');
+  return address.port;
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -42,7 +49,7 @@ export function cannotListen(endpoint: Endpoint, error: unknown, userId = proces
   const unix = endpoint.kind === 'unix';
   // libuv reports EACCES for a missing directory too.
   const missing = unix && !existsSync(dirname(endpoint.path));
-  const code = missing ? 'ENOENT' : ((error as NodeJS.ErrnoException).code ?? '');
+  const code = missing ? 'ENOENT' : systemCodeOf(error);
   const refused = unix && (code === 'EACCES' || code === 'EPERM') && userId === 0;
   const remedy = refused ? ROOT_REFUSED : REMEDIES[code];
   const reason = remedy === undefined ? messageOf(error) : `${code}, ${remedy}`;
@@ -62,7 +69,7 @@ export function cannotListenOnPort(
   purpose: string,
   error: Error,
 ): ProviderError {
-  const reason = PORT_REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error);
+  const reason = PORT_REASONS[systemCodeOf(error)] ?? messageOf(error);
   const where = host === '' ? `port ${port}` : `port ${port} of ${host}`;
   return new ProviderError('ERR_USAGE', `Cannot listen on ${where} for ${purpose}: ${reason}`, { cause: error });
 }

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import { type Clock, msSince, type SteadyTime, systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
-import { bind, cannotListenOnPort } from './bind.ts';
+import { bind, cannotListenOnPort, portOf } from './bind.ts';
 import { ConnectionLimit, type ConnectionUse } from './connection-limit.ts';
 
 /** A running HTTP endpoint. */
@@ -105,9 +105,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   await bind(server, where, (error) => cannotListenOnPort(where, purpose, error));
   // An accept that fails (no file descriptors left) must not end the process.
   server.on('error', () => {});
-  const address = server.address();
   return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
+    port: portOf(server),
     close: () =>
       new Promise((closed) => {
         server.close(() => closed());

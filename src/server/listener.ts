@@ -6,7 +6,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../base/log.ts';
-import { bind, cannotListen } from './bind.ts';
+import { bind, cannotListen, portOf } from './bind.ts';
 import type { Endpoint } from './endpoint.ts';
 import { SocketWatch } from './socket-watch.ts';
 import { type SocketFile, takeFreeSocket, takeSocket } from './unix-socket.ts';
@@ -103,8 +103,7 @@ async function openTcp(servers: ListeningServers, endpoint: Endpoint & { kind: '
   const { host, port } = endpoint;
   const bound = await servers.open(async (server) => {
     await bind(server, host === '' ? { port } : { host, port }, (error) => cannotListen(endpoint, error));
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+    return portOf(server);
   });
   return {
     endpoint: { ...endpoint, port: bound },

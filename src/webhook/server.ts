@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { type Clock, msSince } from '../base/clock.ts';
 import { framesOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { bind, cannotListenOnPort } from '../server/bind.ts';
+import { bind, cannotListenOnPort, portOf } from '../server/bind.ts';
 import { ConnectionLimit, type ConnectionUse } from '../server/connection-limit.ts';
 import { Bodies, BodyRefused } from './body.ts';
 import type { KeyPair } from './certificate/key-pair.ts';
@@ -142,9 +142,8 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
   server.on('error', () => {});
   const where = { port, ...(host === '' ? {} : { host }) };
   await bind(server, where, (error) => cannotListenOnPort(where, 'admission reviews (--port)', error));
-  const address = server.address();
   return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
+    port: portOf(server),
     inFlight: () => inFlight,
     setKeyPair: ({ certificate, key }) => server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
     leave() {

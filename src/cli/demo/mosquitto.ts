@@ -7,6 +7,7 @@ import { access, constants, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { portOf } from '../../server/bind.ts';
 import { type Child, startChild } from './child.ts';
 
 /** Distributions install daemons outside of the PATH of a normal user. */
@@ -80,8 +81,8 @@ async function freePorts(): Promise<readonly number[]> {
         new Promise<number>((resolve, reject) => {
           server.once('error', reject);
           server.once('listening', () => {
-            const address = server.address();
-            server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+            const port = portOf(server);
+            server.close(() => resolve(port));
           });
         }),
     ),

@@ -5,7 +5,7 @@
 
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { messageOf } from '../../base/errors.ts';
+import { messageOf, systemCodeOf } from '../../base/errors.ts';
 import { readMountedFile } from '../../base/regular-file.ts';
 import type { Authority } from './issue.ts';
 import { type KeyPair, periodOf } from './key-pair.ts';
@@ -28,7 +28,7 @@ export async function readKeyPair(directory: string): Promise<KeyPair> {
     createSecureContext({ cert: certificate, key });
     return { certificate, key, period: periodOf(certificate) };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'they cannot be read';
+    const code = systemCodeOf(error) || 'they cannot be read';
     const reason = code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' ? 'they do not belong together' : code;
     throw new Error(`${join(directory, 'tls.crt')} and tls.key: ${reason}; write a PEM certificate and its key there`);
   }
