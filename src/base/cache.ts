@@ -8,7 +8,7 @@ import { Lifetime } from './clock.ts';
 import type { Sweepable, Sweeper } from './sweeper.ts';
 
 /** Bounds of a {@link Cache}; a bound that is absent does not apply. */
-export interface CacheLimits {
+export interface CacheLimits<V> {
   readonly entries?: number;
   /** Bytes of all entries together. */
   readonly bytes?: number;
@@ -16,6 +16,8 @@ export interface CacheLimits {
   readonly entryBytes?: number;
   /** An entry expires when it was not used for this long. */
   readonly idleMs?: number;
+  /** True for a value whose time is over, where that does not follow from the time when it was kept. */
+  isOver?(value: V): boolean;
   /** Required for entries that expire. */
   readonly sweeper?: Sweeper;
 }
@@ -58,7 +60,7 @@ interface Holding {
  * An expired entry is never returned.
  */
 export class Cache<V> implements Sweepable {
-  readonly #limits: CacheLimits;
+  readonly #limits: CacheLimits<V>;
   readonly #entries = new Map<string, Entry<V>>();
   readonly #holdings = new Map<string, Holding>();
   /** The owner that used the cache last. */
@@ -66,7 +68,7 @@ export class Cache<V> implements Sweepable {
   #bytes = 0;
   #count = 0;
 
-  constructor(limits: CacheLimits) {
+  constructor(limits: CacheLimits<V>) {
     this.#limits = limits;
     limits.sweeper?.add(this);
   }
@@ -144,7 +146,9 @@ export class Cache<V> implements Sweepable {
   /** The entry under `key`; an expired one is dropped. */
   #live(key: string): Entry<V> | undefined {
     const entry = this.#entries.get(key);
-    if (entry?.life?.over !== true && entry?.idle?.over !== true) return entry;
+    const { isOver } = this.#limits;
+    if (entry === undefined) return undefined;
+    if (entry.life?.over !== true && entry.idle?.over !== true && isOver?.(entry.value) !== true) return entry;
     this.delete(key);
     return undefined;
   }

@@ -31,6 +31,8 @@ let emulator: Emulator;
 let agents: Agents;
 let clock: ManualClock;
 let keys: IssuerKeys;
+/** Counts the issuers of `keys`. */
+let sweeper: Sweeper;
 let lines: { message: string; fields: LogFields }[];
 let kept: KnownIssuer[];
 let dropped: string[];
@@ -73,7 +75,8 @@ function issuerKeys(): IssuerKeys {
     keptTimeoutMs: NEVER_MS,
     hedgeMs: NEVER_MS,
   });
-  return new IssuerKeys({ client, log, sweeper: new Sweeper(clock), maxStaleMs: MAX_STALE, witness });
+  sweeper = new Sweeper(clock);
+  return new IssuerKeys({ client, log, sweeper, maxStaleMs: MAX_STALE, witness });
 }
 
 function token(change: { subject?: string; issuer?: string; expiresInSeconds?: number; audience?: string } = {}) {
@@ -224,7 +227,7 @@ describe('the keys of an accepted issuer', () => {
     const issuerOf = (i: number) => `https://127.0.0.1:1/x${i}`;
     await accept();
     for (let i = 0; i < 40; i++) keys.accepted(podIdentity(token({ issuer: issuerOf(i) })), 'thief');
-    expect(keys.size).toBe(16);
+    expect(sweeper.size).toBe(16);
     expect(dropped).toEqual(Array.from({ length: 25 }, (_, i) => issuerOf(i)));
     expect(await verify()).toBe(true);
   });
@@ -383,7 +386,7 @@ describe('an issuer of an earlier process', () => {
   ])('%s stays out', async (_, change) => {
     const issuer = await earlier();
     expect(keys.load(change(issuer))).toBe(false);
-    expect(keys.size).toBe(0);
+    expect(sweeper.size).toBe(0);
     expect(keys.load(issuer)).toBe(true);
   });
 

@@ -37,7 +37,7 @@ describe('a last known value', () => {
     expect(textOf(known.find(REQUEST))).toBe('one');
     clock.time += 1;
     sweeper.sweep();
-    expect(known.size).toBe(0);
+    expect(sweeper.size).toBe(0);
     expect(known.find(REQUEST)).toBeUndefined();
   });
 
@@ -54,11 +54,11 @@ describe('a last known value', () => {
   it('is not kept where the time is 0', () => {
     const told: unknown[] = [];
     const witness = { kept: (entry: KnownEntry) => void told.push(entry), erased: () => void told.push('erased') };
-    const { known } = memoryOf({ maxStaleMs: 0, witness });
+    const { sweeper, known } = memoryOf({ maxStaleMs: 0, witness });
     known.keep(REQUEST, value('one'));
     known.load({ ...REQUEST, value: value('one'), ageMs: 0, heldMs: 0 });
     known.erase(REQUEST);
-    expect([known.find(REQUEST), known.size, told]).toEqual([undefined, 0, []]);
+    expect([known.find(REQUEST), sweeper.size, told]).toEqual([undefined, 0, []]);
   });
 
   it('tells since when the vault gives the same version', () => {

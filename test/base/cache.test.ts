@@ -4,7 +4,7 @@ import { Cache, type CacheLimits } from '../../src/base/cache.ts';
 import { Sweeper } from '../../src/base/sweeper.ts';
 import { manualClock } from '../support/clocks.ts';
 
-function timedCache(limits: CacheLimits = {}) {
+function timedCache(limits: CacheLimits<number> = {}) {
   const clock = manualClock();
   const sweeper = new Sweeper(clock);
   return { clock, sweeper, cache: new Cache<number>({ ...limits, sweeper }) };
@@ -89,6 +89,19 @@ describe('the bounds of a cache', () => {
         }
       }),
     );
+  });
+});
+
+describe('a cache whose values say when they are over', () => {
+  it('returns none that is, and drops it when it is swept', () => {
+    let now = 0;
+    const { cache, sweeper } = timedCache({ isOver: (until) => now >= until });
+    cache.set('a', 1);
+    cache.set('b', 2);
+    now = 1;
+    expect([cache.get('a'), cache.peek('b'), cache.size]).toEqual([undefined, 2, 1]);
+    now = 2;
+    expect([sweeper.size, sweeper.sweep(), sweeper.size]).toEqual([1, 1, 0]);
   });
 });
 

@@ -10,7 +10,7 @@ import { type Clock, Lifetime, later, msSince, type SteadyTime } from '../../bas
 import { messageOf } from '../../base/errors.ts';
 import { isJsonObject } from '../../base/json.ts';
 import type { Logger } from '../../base/log.ts';
-import type { Sweepable, Sweeper } from '../../base/sweeper.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import type { Identity } from '../../spc/model.ts';
 import { claimedPrincipal, IDENTITY_BINDING_AUDIENCE, WORKLOAD_IDENTITY_AUDIENCE } from '../../spc/tokens.ts';
 import { type IssuerKey, type PublicJwk, readKeySet } from './jwks.ts';
@@ -87,33 +87,26 @@ interface Issuer {
 }
 
 /** The keys of accepted issuers. Their age follows the steady clock alone, as that of last known values. */
-export class IssuerKeys implements OfflineProof, Sweepable {
+export class IssuerKeys implements OfflineProof {
   readonly #options: IssuerKeysOptions;
   readonly #clock: Clock;
   readonly #keepMs: number;
   #reads = 0;
-  readonly #issuers = new Cache<Issuer>({ entries: MAX_ISSUERS });
+  readonly #issuers: Cache<Issuer>;
 
   constructor(options: IssuerKeysOptions) {
     this.#options = options;
     this.#clock = options.sweeper.clock;
     this.#keepMs = issuerKeepMs(options.maxStaleMs);
-    options.sweeper.add(this);
-  }
-
-  get size(): number {
-    return this.#issuers.size;
-  }
-
-  sweep(): void {
-    for (const [name, issuer] of this.#issuers) if (this.#isOver(issuer)) this.#issuers.delete(name);
+    const isOver = ({ readAt }: Issuer) => msSince(this.#clock, readAt) >= this.#keepMs;
+    this.#issuers = new Cache({ entries: MAX_ISSUERS, isOver, sweeper: options.sweeper });
   }
 
   /** Reads the keys of the identity's issuer in the background, if they are not known or no longer fresh. */
   accepted(identity: Identity, owner: string): void {
     const name = hasPodToken(identity) ? claimedPrincipal(identity.token)?.issuer : undefined;
     if (name === undefined) return;
-    const issuer = this.#find(name) ?? this.#add(name, owner);
+    const issuer = this.#issuers.get(name) ?? this.#add(name, owner);
     if (issuer === undefined) return;
     if (issuer.owner !== owner && issuer.owner !== SHARED) {
       issuer.owner = SHARED;
@@ -143,7 +136,7 @@ export class IssuerKeys implements OfflineProof, Sweepable {
     }
     try {
       const known = readKeySet({ keys });
-      const hasRoom = this.#find(name) === undefined && this.#issuers.size < MAX_ISSUERS;
+      const hasRoom = this.#issuers.get(name) === undefined && this.#issuers.size < MAX_ISSUERS;
       const issuer = hasRoom ? this.#add(name, SHARED) : undefined;
       if (issuer !== undefined) this.#keep(issuer, known, ageMs);
       return issuer !== undefined;
@@ -156,7 +149,7 @@ export class IssuerKeys implements OfflineProof, Sweepable {
   #problemOf({ kind, token: secret }: PodTokenIdentity, now: number): string | undefined {
     const token = readSignedToken(secret.reveal());
     if (token === undefined) return 'it is not a signed JWT of a known form';
-    const issuer = this.#find(token.issuer);
+    const issuer = this.#issuers.get(token.issuer);
     if (issuer === undefined) return 'no login with a token of its issuer has succeeded on this node';
     const problem = claimsProblem(token.claims, { audience: AUDIENCES[kind], now });
     if (problem !== undefined) return problem;
@@ -165,18 +158,6 @@ export class IssuerKeys implements OfflineProof, Sweepable {
     if (key === undefined || issuer.fresh.over) this.#read(issuer);
     if (key === undefined) return 'its issuer published no key of its key ID and algorithm';
     return isSignedBy(token, key) ? undefined : 'its signature is not one of its issuer';
-  }
-
-  /** Returns an accepted issuer, unless its keys are too old. */
-  #find(name: string): Issuer | undefined {
-    const issuer = this.#issuers.get(name);
-    if (issuer === undefined || !this.#isOver(issuer)) return issuer;
-    this.#issuers.delete(name);
-    return undefined;
-  }
-
-  #isOver({ readAt }: Issuer): boolean {
-    return msSince(this.#clock, readAt) >= this.#keepMs;
   }
 
   /** Adds an issuer. Returns undefined if it cannot be asked. */

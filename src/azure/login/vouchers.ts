@@ -7,7 +7,7 @@
 import { Cache } from '../../base/cache.ts';
 import { type Clock, later, msSince, type SteadyTime } from '../../base/clock.ts';
 import { goDuration } from '../../base/go.ts';
-import type { Sweepable, Sweeper } from '../../base/sweeper.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import { minuteOf } from '../../base/words.ts';
 import type { Identity } from '../../spc/model.ts';
 import type { Proof } from './identity-mode.ts';
@@ -68,25 +68,16 @@ interface Judgment {
  * The proofs that login services have accepted or refused. Their age follows the steady clock alone, as that of the values
  * that they open; the ends of tokens follow the wall clock too.
  */
-export class Vouchers implements Sweepable {
+export class Vouchers {
   readonly #options: VouchersOptions;
   readonly #clock: Clock;
-  readonly #proofs = new Cache<Judgment>({ entries: MAX_PROOFS });
+  readonly #proofs: Cache<Judgment>;
 
   constructor(options: VouchersOptions) {
     this.#options = options;
     this.#clock = options.sweeper.clock;
-    options.sweeper.add(this);
-  }
-
-  get size(): number {
-    return this.#proofs.size;
-  }
-
-  sweep(): void {
-    for (const [key, { at, lifeMs }] of this.#proofs) {
-      if (msSince(this.#clock, at) >= lifeMs + TRACE_MS) this.#proofs.delete(key);
-    }
+    const isOver = ({ at, lifeMs }: Judgment) => msSince(this.#clock, at) >= lifeMs + TRACE_MS;
+    this.#proofs = new Cache({ entries: MAX_PROOFS, isOver, sweeper: options.sweeper });
   }
 
   /**

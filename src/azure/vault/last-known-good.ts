@@ -6,7 +6,7 @@
 
 import { Cache } from '../../base/cache.ts';
 import { type Clock, later, msSince, type SteadyTime } from '../../base/clock.ts';
-import type { Sweepable, Sweeper } from '../../base/sweeper.ts';
+import type { Sweeper } from '../../base/sweeper.ts';
 import type { KnownRequest, KnownValues, Operation } from './known-request.ts';
 import { KnownTraces } from './known-traces.ts';
 import { bytesOfListing, bytesOfObject } from './vault-json.ts';
@@ -57,7 +57,7 @@ export interface LastKnownGoodOptions {
  * The last value that each request got from its vault. Ages follow the steady clock alone: a wall clock that is set
  * changes nothing. When the memory is full, the principal with the most bytes loses its least recently used value.
  */
-export class LastKnownGood implements Sweepable {
+export class LastKnownGood {
   /** See {@link LastKnownGoodOptions}. */
   readonly maxStaleMs: number;
   readonly #clock: Clock;
@@ -69,13 +69,9 @@ export class LastKnownGood implements Sweepable {
     this.#clock = sweeper.clock;
     this.maxStaleMs = maxStaleMs;
     this.#witness = witness;
-    this.#cache = new Cache({ bytes: maxBytes, entryBytes: maxBytes / 8 });
+    const isOver = ({ readAt }: Known<KnownValues[Operation]>) => msSince(sweeper.clock, readAt) >= maxStaleMs;
+    this.#cache = new Cache({ bytes: maxBytes, entryBytes: maxBytes / 8, isOver, sweeper });
     this.#traces = new KnownTraces(sweeper.clock);
-    sweeper.add(this);
-  }
-
-  get size(): number {
-    return this.#cache.size;
   }
 
   /** Keeps what the vault answered now, in place of an earlier value. */
@@ -83,7 +79,7 @@ export class LastKnownGood implements Sweepable {
     if (this.maxStaleMs <= 0) return;
     const now = this.#clock.steady();
     const key = keyOf(request);
-    const before = this.#findKey(key);
+    const before = this.#cache.get(key);
     const since = before !== undefined && sameValue(before.value, value) ? before.since : now;
     this.#set(request, key, { value, readAt: now, givenAt: now, since });
     const heldMs = msSince(this.#clock, since);
@@ -93,7 +89,7 @@ export class LastKnownGood implements Sweepable {
   /** Records that the vault confirmed a value that is kept, without sending it: at `at`, unless it was given later. */
   confirm<O extends Operation>(request: KnownRequest<O>, at: SteadyTime): void {
     const key = keyOf(request);
-    const known = this.#findKey(key);
+    const known = this.#cache.get(key);
     if (known === undefined || msSince(this.#clock, known.readAt) <= msSince(this.#clock, at)) return;
     this.#set(request, key, { ...known, readAt: at });
     const [ageMs, heldMs] = [msSince(this.#clock, at), msSince(this.#clock, known.since)];
@@ -103,7 +99,7 @@ export class LastKnownGood implements Sweepable {
   /** Loads an entry of an earlier process. It is ignored if a newer value was kept since, or if it is too old. */
   load<O extends Operation>(entry: KnownEntry<O>): void {
     const key = keyOf(entry);
-    if (entry.ageMs >= this.maxStaleMs || this.#findKey(key) !== undefined) return;
+    if (entry.ageMs >= this.maxStaleMs || this.#cache.get(key) !== undefined) return;
     const now = this.#clock.steady();
     const heldMs = Math.max(entry.heldMs, entry.ageMs);
     const since = later(now, -heldMs);
@@ -114,7 +110,7 @@ export class LastKnownGood implements Sweepable {
   /** Returns the last value, if it is not too old. */
   find<O extends Operation>(request: KnownRequest<O>): Known<KnownValues[O]> | undefined {
     // The key holds the operation, which decides on the type.
-    return this.#findKey(keyOf(request)) as Known<KnownValues[O]> | undefined;
+    return this.#cache.get(keyOf(request)) as Known<KnownValues[O]> | undefined;
   }
 
   /**
@@ -133,25 +129,10 @@ export class LastKnownGood implements Sweepable {
     if (this.maxStaleMs > 0) this.#witness?.erased(requestOf(request));
   }
 
-  sweep(): void {
-    for (const [key, known] of this.#cache) if (this.#isOver(known)) this.#cache.delete(key);
-  }
-
-  #findKey(key: string): Known<KnownValues[Operation]> | undefined {
-    const known = this.#cache.get(key);
-    if (known === undefined || !this.#isOver(known)) return known;
-    this.#cache.delete(key);
-    return undefined;
-  }
-
   #set(request: KnownRequest, key: string, known: Known<KnownValues[Operation]>): void {
     const bytes = ENTRY_BYTES + bytesOf(known.value);
     this.#cache.set(key, known, { owner: request.principal, bytes });
     this.#traces.add(request, known.readAt);
-  }
-
-  #isOver({ readAt }: Known<unknown>): boolean {
-    return msSince(this.#clock, readAt) >= this.maxStaleMs;
   }
 }
 
