@@ -114,11 +114,26 @@ export async function readBytes(
   io: Io,
   { maxBytes }: { readonly maxBytes: number },
 ): Promise<{ readonly name: string; readonly bytes: Buffer }> {
-  const stdin = name === '-';
+  return name === '-'
+    ? { name: '<stdin>', bytes: await firstBytes(name, io.stdinBytes(), maxBytes) }
+    : { name, bytes: await firstBytes(name, createReadStream(name), maxBytes) };
+}
+
+/**
+ * Reads the text of a small file named on the command line, which may be a pipe: `<(command)` of a shell.
+ * Throws: ERR_USAGE, with the file and the reason.
+ */
+export async function readSmallText(path: string, maxBytes: number): Promise<string> {
+  const bytes = await firstBytes(path, createReadStream(path), maxBytes + 1);
+  if (bytes.length <= maxBytes) return bytes.toString('utf8');
+  throw new ProviderError('ERR_USAGE', `cannot read ${path}: it is larger than ${maxBytes} bytes; name another file`);
+}
+
+async function firstBytes(name: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let left = maxBytes;
   try {
-    for await (const chunk of stdin ? io.stdinBytes() : createReadStream(name)) {
+    for await (const chunk of source) {
       chunks.push(chunk.subarray(0, left));
       left -= chunk.length;
       if (left <= 0) break;
@@ -126,7 +141,7 @@ export async function readBytes(
   } catch (error) {
     throw new ProviderError('ERR_USAGE', `cannot read ${name}: ${reasonOf(error)}`, { cause: error });
   }
-  return { name: stdin ? '<stdin>' : name, bytes: Buffer.concat(chunks) };
+  return Buffer.concat(chunks);
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * Keeps the memory of `serve`, which holds secrets, out of files and debuggers: core dumps, reports and snapshots of
- * Node; and lets each buffer leave memory by itself. `serve` calls it at its start. Refuses to serve with options of Node that write or open the memory.
+ * Node. It also lets each buffer leave memory by itself. `serve` calls it at its start. Refuses options of Node that
+ * write the memory to a file or open it to another program.
  */
 
 import { writeFileSync } from 'node:fs';

@@ -3,15 +3,18 @@
  * it. Refuses unreadable files and ambiguous Secrets.
  */
 
-import { readFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
-import { messageOf, ProviderError } from '../base/errors.ts';
+import { ProviderError } from '../base/errors.ts';
 import { jwtExpiry } from '../base/jwt.ts';
 import { Secret } from '../base/secret.ts';
 import type { SecretManifest, SecretProviderClass } from '../driver/manifests.ts';
 import { Findings } from '../spc/finding.ts';
 import { parseKeyVaultField } from '../spc/key-vault-field.ts';
 import { withLanguages } from '../spc/languages.ts';
+import { readSmallText } from './io.ts';
+
+/** A Secret of Kubernetes has no more. */
+const MAX_CREDENTIAL_BYTES = 1024 * 1024;
 
 /** The entries of a node-publish secret, and their source in words. */
 export interface ChosenSecret {
@@ -68,7 +71,7 @@ export async function chooseSecret(
  * Throws: ERR_USAGE if the file cannot be read.
  */
 export async function readTokens(file: string, audience: string): Promise<Secret> {
-  const token = (await readText(file)).trim();
+  const token = (await readSmallText(file, MAX_CREDENTIAL_BYTES)).trim();
   // A token that is not a JWT passes: the provider or Entra ID reports what is wrong with it.
   const expiresAt = jwtExpiry(token) ?? systemClock.wall() + 3_600_000;
   const expirationTimestamp = new Date(expiresAt).toISOString();
@@ -81,17 +84,9 @@ async function readSecretFiles(files: readonly string[]): Promise<Record<string,
     if (key === undefined || path === undefined) {
       throw new ProviderError('ERR_USAGE', '--secret-file takes key=path, such as clientsecret=./client-secret.txt');
     }
-    return [key, new Secret(await readText(path))];
+    return [key, new Secret(await readSmallText(path, MAX_CREDENTIAL_BYTES))];
   });
   return Object.fromEntries(await Promise.all(entries));
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new ProviderError('ERR_USAGE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 /** Returns the name of the credentials Secret in the `keyVault` form. */

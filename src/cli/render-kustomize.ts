@@ -2,7 +2,7 @@
  * Writes the Component of `render --format kustomize`. Called by render.ts. Refuses to overwrite files of others.
  */
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { makeDirectory } from '../driver/make-directory.ts';
@@ -12,7 +12,7 @@ import type { PodOption } from '../render/into/pod-option.ts';
 import { CLASSES_FILE, componentOf, HEADER } from '../render/more/kustomize.ts';
 import type { RenderedVolume } from '../render/volume.ts';
 import { withLanguages } from '../spc/languages.ts';
-import type { Io } from './io.ts';
+import { type Io, readBytes } from './io.ts';
 import { RenderMessages } from './render-messages.ts';
 import { podsOf, type RenderCommandOptions } from './render-options.ts';
 
@@ -63,7 +63,7 @@ export async function writeComponent(parts: ComponentParts, io: Io): Promise<num
     { path: join(out, 'kustomization.yaml'), content: component.text },
     { path: join(out, CLASSES_FILE), content: HEADER + text },
   ];
-  for (const { path } of files) await refuseForeign(path);
+  for (const { path } of files) await refuseForeign(path, io);
   try {
     await makeDirectory(out);
     for (const { path, content } of files) await writeFile(path, content);
@@ -74,8 +74,8 @@ export async function writeComponent(parts: ComponentParts, io: Io): Promise<num
   return 0;
 }
 
-async function refuseForeign(path: string): Promise<void> {
-  const existing = await readFile(path, 'utf8').catch(() => HEADER);
-  if (existing.startsWith(HEADER)) return;
+async function refuseForeign(path: string, io: Io): Promise<void> {
+  const begin = await readBytes(path, io, { maxBytes: Buffer.byteLength(HEADER) }).catch(() => undefined);
+  if (begin === undefined || begin.bytes.toString('utf8') === HEADER) return;
   throw new ProviderError('ERR_USAGE', `${path} was not made by this command; name another directory with --out`);
 }

@@ -276,7 +276,8 @@ describe('credentials of akv-csi mount', () => {
 
   it.each([
     ['a key without a path', ['clientid'], /--secret-file takes key=path/],
-    ['a file that is not there', ['clientid=/nowhere/id'], /cannot read \/nowhere\/id: ENOENT/],
+    ['a file that is not there', ['clientid=/nowhere/id'], /cannot read \/nowhere\/id: no such file or directory\n/],
+    ['a file without an end', ['clientid=/dev/zero'], /cannot read \/dev\/zero: it is larger than 1048576 bytes/],
   ])('refuses %s', async (_, secretFile, message) => {
     expect(await mountDirect(SPC, { secretFile })).toMatchObject({ code: 2, stderr: expect.stringMatching(message) });
   });
