@@ -22,6 +22,9 @@ export interface Clock {
   steady(): SteadyTime;
 }
 
+/** The longest time that a timer of Node holds. */
+export const MAX_TIMER_MS = 0x7fff_ffff;
+
 /** A clock that gives dates only. */
 export type WallClock = Pick<Clock, 'wall'>;
 

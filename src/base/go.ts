@@ -3,6 +3,8 @@
  * Called by the readers of parameters and of flags.
  */
 
+import { MAX_TIMER_MS } from './clock.ts';
+
 /** A boolean as Go's `strconv.ParseBool` reads it; undefined for any other text. */
 export function parseGoBoolean(text: string): boolean | undefined {
   if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
@@ -20,9 +22,6 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** The longest duration that a timer of Node can hold. */
-const MAX_DURATION_MS = 0x7fff_ffff;
-
 /** The rule of {@link parseGoDuration}, for messages. */
 export const DURATION_RULE = 'a duration such as 500ms, 30s, 2m or 1h, at most 596h';
 
@@ -33,7 +32,7 @@ export function parseGoDuration(text: string): number | undefined {
   let total = 0;
   for (const [, amount, unit = ''] of text.matchAll(/([\d.]+)([a-zµμ]+)/g))
     total += Number(amount) * (UNIT_MS[unit] ?? 0);
-  return total <= MAX_DURATION_MS ? total : undefined;
+  return total <= MAX_TIMER_MS ? total : undefined;
 }
 
 const UNITS: readonly (readonly [string, number])[] = [

@@ -6,6 +6,7 @@
 import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { printable, printableJson } from '../base/printable.ts';
+import { counted } from '../base/words.ts';
 import type { Finding } from '../spc/finding.ts';
 import type { DeveloperLogin } from '../spc/identities/developer.ts';
 import { countsOf } from './severities.ts';
@@ -42,7 +43,7 @@ export type CheckFormat = keyof typeof FORMATS;
 
 /** Returns the last line of the text form: what was checked, and how many findings there are. */
 export function summary({ manifests, located }: Checked): string {
-  return `${manifests} SecretProviderClass${manifests === 1 ? '' : 'es'} checked: ${countsOf(located)}`;
+  return `${counted(manifests, 'SecretProviderClass', 'es')} checked: ${countsOf(located)}`;
 }
 
 function textLine({ file, line, severity, message, manifest }: Located): string {

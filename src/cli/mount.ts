@@ -4,6 +4,7 @@
 
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { MAX_TIMER_MS } from '../base/clock.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { printable, printableJson } from '../base/printable.ts';
 import { quote } from '../base/words.ts';
@@ -135,7 +136,7 @@ async function prepare(files: readonly string[], options: MountCommandOptions, i
   const { login, direct = false } = options;
   if (login !== undefined && !direct) throw new ProviderError('ERR_USAGE', idleProblem('--login', '--direct'));
   const timeoutMs = Number(options.timeout) * 1000;
-  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
+  if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS)) {
     throw new ProviderError('ERR_USAGE', `--timeout "${options.timeout}" must be a positive number of seconds`);
   }
   const read: Manifests[] = [];

@@ -1,5 +1,6 @@
 /** Counts findings by severity, for the last line of `check` and `kubectl akv check`. */
 
+import { counted } from '../base/words.ts';
 import type { Finding } from '../spc/finding.ts';
 
 const SEVERITIES: readonly Finding['severity'][] = ['error', 'warning', 'note'];
@@ -8,6 +9,6 @@ const SEVERITIES: readonly Finding['severity'][] = ['error', 'warning', 'note'];
 export function countsOf(findings: readonly Pick<Finding, 'severity'>[]): string {
   return SEVERITIES.map((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length;
-    return `${count} ${severity}${count === 1 ? '' : 's'}`;
+    return counted(count, severity);
   }).join(', ');
 }

@@ -4,7 +4,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { type Clock, later, type SteadyTime } from '../base/clock.ts';
+import { type Clock, later, MAX_TIMER_MS, type SteadyTime } from '../base/clock.ts';
 import { ProviderError } from '../base/errors.ts';
 import { hostHint, hostInWords } from '../base/phases.ts';
 import type { MountCall } from './handler.ts';
@@ -48,8 +48,7 @@ export function startBudget(call: MountCall, { clock, progress }: BudgetOptions)
   setMaxListeners(0, controller.signal);
   const expire = () => controller.abort(timeout(givenMs, progress));
   const cancel = () => controller.abort(new ProviderError('ERR_CANCELLED', 'the caller cancelled the mount'));
-  // Timers take at most 31 bits, which is longer than any deadline of the kubelet.
-  const timer = setTimeout(expire, Math.min(limitMs, 0x7fff_ffff));
+  const timer = setTimeout(expire, Math.min(limitMs, MAX_TIMER_MS));
   if (call.signal.aborted) cancel();
   else call.signal.addEventListener('abort', cancel, { once: true });
   return {

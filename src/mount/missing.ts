@@ -3,11 +3,11 @@
  * `convert/convert.ts` call it. An object that the vault refuses, or that cannot be asked for, is not missing.
  */
 
-import { createHash } from 'node:crypto';
 import { ProviderError } from '../base/errors.ts';
 import type { MissingReason } from '../base/telemetry.ts';
 import type { LiteralFile, ObjectSpec } from '../spc/model.ts';
 import type { MountedFile, ObjectVersion } from '../wire/contract.ts';
+import { contentVersionOf } from './content-version.ts';
 import { shortNameOf } from './failures.ts';
 import { objectIdOf } from './object-id.ts';
 
@@ -44,7 +44,7 @@ export function replacementOf(object: ObjectSpec): Replacement {
   if (ifMissing === undefined || ifMissing.kind === 'skip' || content.kind !== 'value')
     return { source: { id, version: MISSING }, file: undefined };
   const text = ifMissing.kind === 'default' ? ifMissing.text : '';
-  const digest = createHash('sha256').update(text).digest('hex').slice(0, DIGEST_LENGTH);
+  const digest = contentVersionOf(text).slice(0, DIGEST_LENGTH);
   const version = ifMissing.kind === 'default' ? `${MISSING}-${digest}` : MISSING;
   return { source: { id, version }, file: { path: content.path, mode: content.mode, contents: Buffer.from(text) } };
 }

@@ -2,6 +2,7 @@
  * Formats an inspection as text for a terminal. `akv-csi inspect` calls it. It prints no values of keys.
  */
 
+import { counted } from '../base/words.ts';
 import type { InspectedCertificate, Inspection } from './inspect.ts';
 
 const FORMATS: Readonly<Record<Inspection['format'], string>> = { pkcs12: 'PKCS#12 (PFX)', pem: 'PEM', der: 'DER' };
@@ -31,7 +32,7 @@ function section(title: string, lines: readonly string[]): readonly string[] {
 }
 
 function countOf({ keys, certificates }: Inspection): string {
-  const plural = (count: number, noun: string) => `${count === 0 ? 'no' : count} ${noun}${count === 1 ? '' : 's'}`;
+  const plural = (count: number, noun: string) => (count === 0 ? `no ${noun}s` : counted(count, noun));
   return `${plural(keys.length, 'private key')}, ${plural(certificates.length, 'certificate')}`;
 }
 

@@ -5,6 +5,7 @@
 
 import { Command } from 'commander';
 import { printable, printableJson } from '../../base/printable.ts';
+import { counted } from '../../base/words.ts';
 import { checkLive, type LiveReport } from '../../kubectl/check-live.ts';
 import type { CheckContext } from '../../spc/check.ts';
 import { CLOUD_DEFAULTS } from '../cloud-options.ts';
@@ -62,7 +63,7 @@ export function runCheckLive(names: readonly string[], options: CheckLiveOptions
 function print({ classes, resources, findings }: LiveReport, io: Io): void {
   for (const { severity, kind, namespace, name, message } of findings)
     io.stdout(`${printable(`${kind} ${namespace}/${name}: ${severity}: ${message}`)}\n`);
-  const checked = `${classes} SecretProviderClass${classes === 1 ? '' : 'es'}, ${resources} with keyVault fields`;
+  const checked = `${counted(classes, 'SecretProviderClass', 'es')}, ${resources} with keyVault fields`;
   io.stdout(`${checked} checked: ${countsOf(findings)}\n`);
 }
 

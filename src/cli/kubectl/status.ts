@@ -6,6 +6,7 @@
 import { Command } from 'commander';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { printable, printableJson } from '../../base/printable.ts';
+import { counted } from '../../base/words.ts';
 import type { ClassPod, ClassStatus } from '../../kubectl/class-status.ts';
 import { spanOf } from '../../kubectl/objects.ts';
 import { readStatus, type StatusReport } from '../../kubectl/status.ts';
@@ -145,7 +146,7 @@ function versionsOf(pods: readonly ClassPod[]): string {
   const objects = pods.flatMap((pod) => pod.objects);
   if (objects.length === 0) return '-';
   const behind = pods.filter((pod) => pod.objects.some(({ version, current }) => version !== current)).length;
-  return behind === 0 ? 'current' : `outdated in ${behind} pod${behind === 1 ? '' : 's'}`;
+  return behind === 0 ? 'current' : `outdated in ${counted(behind, 'pod')}`;
 }
 
 function expiryOf(expiresAt: number, now: number): string {
