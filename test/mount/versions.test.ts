@@ -83,6 +83,13 @@ describe('the versions of a history', () => {
       'ERR_DISABLED',
       'is disabled; enabled are b',
     ],
+    [
+      'an unknown version where nothing is enabled',
+      asked(2, 'x'),
+      [listed('a', 1, false)],
+      'ERR_NOT_FOUND',
+      'no version of it is enabled',
+    ],
     ['nothing enabled', asked(2), [listed('a', 1, false)], 'ERR_DISABLED', 'has no enabled version'],
     ['nothing at all', asked(2), [], 'ERR_NOT_FOUND', 'has no version'],
     [

@@ -69,7 +69,7 @@ describe('an HTTP endpoint', () => {
     let connections = 0;
     const flood = async () => {
       while (flooding) {
-        await opened(port, `GET /found HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(1500)}`);
+        (await opened(port, `GET /found HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(1500)}`)).resume();
         connections++;
       }
     };
