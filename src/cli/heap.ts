@@ -33,8 +33,18 @@ const OPTIMIZE_LATE =
   V8_MAJOR >= 13
     ? ['--no-opt', '--invocation-count-for-maglev=4000']
     : [V8_MAJOR === 12 ? '--invocation-count-for-turbofan=30000' : '--interrupt-budget=675840'];
+/**
+ * The main thread collects new objects alone. It would share this with other threads of V8 and wait for them, and all cores
+ * are busy when a node boots. Node 20 gains nothing by it.
+ */
+const ALONE = '--no-parallel-scavenge';
 /** Flags for all times. The heap grows by a fifth at a time, and the space for new objects does not grow. */
-const FLAGS = [STAYS, '--heap-growing-percent=20', ...(ZEROES ? ['--zero-unused-memory'] : []), ...OPTIMIZE_LATE];
+const FLAGS = [
+  STAYS,
+  '--heap-growing-percent=20',
+  ...(ZEROES ? ['--zero-unused-memory', ALONE] : []),
+  ...OPTIMIZE_LATE,
+];
 /**
  * The flag for an idle process and for a large one: V8 returns memory to the system within ten seconds, and grows the heap
  * by small steps. During all Mounts it would double the cost of each, because a young generation of one megabyte is
