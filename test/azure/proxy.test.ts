@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import http from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -12,7 +13,11 @@ let lab: Lab;
 let proxy: http.Server;
 let proxyHost: string;
 let refusal = '';
+/** True if the proxy sends its answer byte by byte. */
+let inBytes = false;
 const connects: string[] = [];
+/** The credentials that the proxy got, in Base64. */
+const logins: string[] = [];
 /** Returns true for tunnels that the proxy accepts but does not open. */
 let slow = (_: string) => false;
 const held: Duplex[] = [];
@@ -22,6 +27,7 @@ beforeAll(async () => {
   proxy = http.createServer();
   proxy.on('connect', (request, socket) => {
     connects.push(request.url ?? '');
+    logins.push(request.headers['proxy-authorization']?.replace('Basic ', '') ?? '');
     if (refusal !== '') {
       socket.end(refusal);
       return;
@@ -31,7 +37,9 @@ beforeAll(async () => {
       return;
     }
     const onward = connect(lab.emulator.port, '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      const answer = 'HTTP/1.1 200 Connection Established\r\nVia: 1.1 proxy\r\n\r\n';
+      if (socket instanceof Socket) socket.setNoDelay();
+      for (const part of inBytes ? answer : [answer]) socket.write(part);
       onward.pipe(socket);
       socket.pipe(onward);
     });
@@ -46,7 +54,9 @@ beforeEach(async () => {
   lab = await startLab({ hosts: ['*.vault.azure.net', 'login.microsoftonline.com'] });
   process.env.HTTPS_PROXY = `http://user:proxy-password@${proxyHost}`;
   connects.length = 0;
+  logins.length = 0;
   refusal = '';
+  inBytes = false;
   slow = () => false;
 });
 afterEach(async () => {
@@ -101,6 +111,46 @@ describe('behind a proxy', () => {
     expect(failure).toMatchObject({ layer: 'TCP', code: 'ETIMEDOUT', proxy: proxyHost });
     await expect.poll(() => held.map(({ readableEnded }) => readableEnded)).toEqual([true]);
     agents.close();
+  });
+
+  it.each([
+    ['an answer without an end', `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(20_000)}`],
+    ['a head that is too long', `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`],
+    ['another protocol', 'SSH-2.0-OpenSSH_9.6\r\n'],
+    ['no status', 'HTTP/1.1 OK\r\n\r\n'],
+    ['bytes after its answer', 'HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03'],
+  ])('a proxy that sends %s is told as the failure of the proxy, at once', async (_, bytes) => {
+    const sockets: Socket[] = [];
+    const hostile = createServer((socket) => {
+      sockets.push(socket.on('error', () => {}));
+      socket.once('data', () => socket.write(bytes));
+    });
+    hostile.listen(0, '127.0.0.1');
+    await once(hostile, 'listening');
+    const host = `127.0.0.1:${(hostile.address() as AddressInfo).port}`;
+    process.env.HTTPS_PROXY = `http://${host}`;
+    const agents = new Agents([], { connectTimeoutMs: 600_000 });
+    const transport = createTransport({ agents, userAgent: 'test', timeoutMs: 600_000 });
+    const sent = transport.sendRequest(createPipelineRequest({ url: 'https://x.vault.azure.net/' }));
+    const failure = networkFailure(await sent.catch((error: unknown) => error));
+    expect(failure).toMatchObject({ layer: 'HTTP', code: 'HPE_INVALID_CONSTANT', proxy: host });
+    await expect.poll(() => sockets.map(({ readableEnded }) => readableEnded)).toEqual([true]);
+    agents.close();
+    hostile.close();
+  });
+
+  it.each([
+    ['us%40er:p%3A%20', 'us@er:p: '],
+    ['user:50%', 'user:50%'],
+  ])('the proxy gets the user and the password of %s', async (login, expected) => {
+    process.env.HTTPS_PROXY = `http://${login}@${proxyHost}`;
+    expect(textOf(await read())).toBe('value-0');
+    expect(logins.map((one) => Buffer.from(one, 'base64').toString())).toEqual([expected, expected]);
+  });
+
+  it('an answer of the proxy that comes byte by byte opens the way', async () => {
+    inBytes = true;
+    expect(textOf(await read())).toBe('value-0');
   });
 
   it.each([401, 403, 404, 407, 429, 503])(
