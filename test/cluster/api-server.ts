@@ -10,8 +10,9 @@ import { type Daemon, run, startDaemon } from './process.ts';
 import { clusterProgram, driverSource } from './programs.ts';
 
 const ATTEMPTS = 5;
-/** One line for each CustomResourceDefinition: `is True` if its objects can be created. */
-const ESTABLISHED = '{range .items[*]}is {.status.conditions[?(@.type=="Established")].status}{"\\n"}{end}';
+/** One line for each CustomResourceDefinition: its conditions as JSON, or nothing. A filter fails where there are none. */
+const CONDITIONS = '{range .items[*]}{.status.conditions}{"\\n"}{end}';
+const isEstablished = (conditions: string) => /"status":"True","type":"Established"/.test(conditions);
 
 /** The users that the API server knows by a token, and their groups. */
 const USERS = {
@@ -240,8 +241,8 @@ function operations(directory: string) {
       await apply(definitions);
       // `kubectl wait` fails for a definition that has no conditions yet.
       await eventually(async () => {
-        const states = (await kubectl(['get', 'crd', `--output=jsonpath=${ESTABLISHED}`])).trim().split('\n');
-        return states.every((state) => state === 'is True');
+        const printed = await kubectl(['get', 'crd', `--output=jsonpath=${CONDITIONS}`]);
+        return printed.replace(/\n$/, '').split('\n').every(isEstablished);
       });
     },
     async get<T = KubernetesObject>(kind: string, name: string, namespace = 'default') {
