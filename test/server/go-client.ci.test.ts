@@ -1,38 +1,16 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ProviderError } from '../../src/base/errors.ts';
 import { csiDriverProvider, type MountResponse } from '../../src/wire/contract.ts';
+import { goProgram } from '../support/go.ts';
 import { mountRequest, oneFile, temporaryDirectory, testServer } from '../support/server.ts';
-
-const source = join(import.meta.dirname, '../go-client');
-const directory = mkdtempSync(join(tmpdir(), 'akv-go-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 interface Outcome {
   readonly code: string;
   readonly message: string;
   readonly reply: string;
-}
-
-/** Builds the client with the gRPC library that `modFile` names. Prints the reason if that fails. */
-function built(modFile: string): string | undefined {
-  const program = join(directory, modFile);
-  try {
-    execFileSync('go', ['build', `-modfile=${modFile}`, '-o', program, '.'], {
-      cwd: source,
-      env: { ...process.env, GOTOOLCHAIN: 'local', CGO_ENABLED: '0' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    return program;
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no Go' : `go build failed: ${error}`;
-    process.stderr.write(`skipped the tests with grpc-go of ${modFile}: ${reason}\n`);
-    return undefined;
-  }
 }
 
 const mountBytes = csiDriverProvider.Mount.requestSerialize(mountRequest).toString('hex');
@@ -57,7 +35,7 @@ describe.each([
   ['drivers up to v1.5.6 (grpc-go 1.56, bare path)', 'go.mod', (path: string) => path],
   ['driver v1.6.0 (grpc-go 1.79, unix:)', 'driver-1.6.mod', (path: string) => `unix:${path}`],
 ])('the client of %s', (_name, modFile, targetOf) => {
-  const program = built(modFile) ?? '';
+  const program = goProgram('go-client', modFile);
 
   describe.skipIf(program === '')('built with go', () => {
     test('mounts, again and again over one connection', async () => {

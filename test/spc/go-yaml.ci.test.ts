@@ -1,13 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FILTERS } from '../../src/spc/template-filters.ts';
 import { parseFirstDocument } from '../../src/spc/yaml/parse.ts';
 import { int32Of, needsQuotes } from '../../src/spc/yaml/scalar.ts';
 import type { Tree } from '../../src/spc/yaml/tree.ts';
+import { goProgram } from '../support/go.ts';
 import { parseManifests } from '../support/manifests.ts';
 import { rounds } from '../support/rounds.ts';
 import { TABLE, TextMaker } from './yaml-texts.ts';
@@ -37,27 +35,6 @@ interface GoAnswer {
   readonly item: GoItem;
   readonly manifestError?: string;
   readonly documents: readonly unknown[];
-}
-
-const directory = mkdtempSync(join(tmpdir(), 'akv-go-yaml-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** Builds the Go program. Prints the reason if that fails. */
-function built(): string | undefined {
-  const program = join(directory, 'go-yaml');
-  try {
-    execFileSync('go', ['build', '-o', program, '.'], {
-      cwd: join(import.meta.dirname, '../go-yaml'),
-      env: { ...process.env, GOTOOLCHAIN: 'local', CGO_ENABLED: '0' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    return program;
-  } catch (error) {
-    if (process.env.REQUIRE_TOOLS === '1') throw error;
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no Go' : `go build failed: ${error}`;
-    process.stderr.write(`skipped the comparison with Go's YAML readers: ${reason}\n`);
-    return undefined;
-  }
 }
 
 /** Returns Go's results for texts. */
@@ -228,7 +205,7 @@ function manifestDifference(text: string, go: GoAnswer): string {
   return documents.map((document, index) => treeDifference(document, trees[index], `${index}`)).find(Boolean) ?? '';
 }
 
-const program = built() ?? '';
+const program = goProgram('go-yaml');
 
 describe.skipIf(program === '')("Go's YAML readers", () => {
   const generated = Array.from({ length: GENERATED }, (_, index) => new TextMaker(index + 1).text());

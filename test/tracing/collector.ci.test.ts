@@ -1,30 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { exampleVolumes, mountInto, startWorld } from '../support/e2e.ts';
+import { goProgram } from '../support/go.ts';
 import { eventually } from '../support/process.ts';
 import { traces } from './traces.ts';
-
-const directory = mkdtempSync(join(tmpdir(), 'akv-otlp-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** Builds the OTLP receiver of the OpenTelemetry Collector, which takes a minute of CPU the first time. */
-function built(): string | undefined {
-  if (process.env.REQUIRE_TOOLS !== '1') {
-    process.stderr.write('REQUIRE_TOOLS is not set: traces are not exported to the receiver of a Collector\n');
-    return undefined;
-  }
-  const program = join(directory, 'otlp-receiver');
-  execFileSync('go', ['build', '-o', program, '.'], {
-    cwd: join(import.meta.dirname, '../otlp-receiver'),
-    env: { ...process.env, CGO_ENABLED: '0' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  return program;
-}
 
 interface Span {
   readonly name: string;
@@ -34,11 +14,12 @@ interface Line {
   readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: readonly Span[] }[] }[];
 }
 
-const program = built();
+// The first build takes a minute of CPU, which only a run that asks for all tools spends.
+const program = process.env.REQUIRE_TOOLS === '1' ? goProgram('otlp-receiver') : '';
 
 /** Starts the receiver. Returns its address, and the spans that it accepted so far. */
 async function startCollector() {
-  const child = spawn(program ?? '', { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
@@ -51,7 +32,7 @@ async function startCollector() {
   return { address: lines[0] ?? '', spans };
 }
 
-describe.skipIf(program === undefined)('the receiver of the OpenTelemetry Collector', () => {
+describe.skipIf(program === '')('the receiver of the OpenTelemetry Collector', () => {
   it('accepts the spans of a Mount', async () => {
     const { address, spans } = await startCollector();
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://${address}`, OTEL_BSP_SCHEDULE_DELAY: '60000' };
