@@ -18,8 +18,8 @@ export interface Listener {
   /** See {@link SocketFile.remove}. */
   abandon(): void;
   /**
-   * Removes the socket file if it is still ours, or gives a predecessor its own back, accepts the connections that were made before, and then no more. Open
-   * connections stay open.
+   * Removes the socket file if it is still ours, or gives a predecessor its own back, accepts the connections that were
+   * made before, and then no more. Open connections stay open.
    */
   stopAccepting(): Promise<void>;
   /** Waits `graceMs` for the connections to end, cuts the others, and resolves when all are closed. */
@@ -51,7 +51,8 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     // The socket may have been bound again meanwhile.
     opened.abandon();
     await opened.checkPredecessor();
-    await servers.retire();
+    // Until it is closed, a successor may give the socket back.
+    await servers.retire(opened.abandon);
   };
   const stopAccepting = () => {
     retired ??= retire();
@@ -145,14 +146,15 @@ class ListeningServers {
     return bound;
   }
 
-  /** Accepts the connections that were made, and then closes the open servers. */
-  async retire(): Promise<void> {
+  /** Accepts the connections that were made, and then closes the open servers, right after a call of `abandon`. */
+  async retire(abandon = () => {}): Promise<void> {
     const open = [...this.#closed.keys()];
     // A connection that is not accepted yet would be reset. libuv accepts one in each turn of the event loop.
     for (let turn = 0, before = -1; turn < MAX_RETIRING_TURNS && before !== this.#accepted; turn++) {
       before = this.#accepted;
       await eventLoopTurn();
     }
+    abandon();
     for (const server of open) server.close();
   }
 

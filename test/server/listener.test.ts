@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ErrorCode } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
@@ -128,6 +129,20 @@ describe('a Unix socket', () => {
     expect(readdirSync(directory)).toHaveLength(2);
     await predecessor.close(0);
     await successor.close(0);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('is not left behind by a predecessor that ends at the same time', async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, 'azure.sock');
+    const predecessor = await opened(unix(path), 'old');
+    const successor = await opened(unix(path), 'new');
+    const ended = predecessor.close(0);
+    // The predecessor has found that the file is not its own, and still listens.
+    await setImmediate();
+    successor.abandon();
+    expect(existsSync(path)).toBe(true);
+    await ended;
     expect(readdirSync(directory)).toEqual([]);
   });
 
