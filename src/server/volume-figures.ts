@@ -44,9 +44,10 @@ export class VolumeFigures {
     else this.#expiries.get(volume);
     const kept = this.#mounts.peek(volume);
     const before = kept?.record;
-    // Without rotation, a volume that has its files is never mounted again.
-    const onceMs = ok ? IDLE_MS : RETRIED_WITHIN_MS;
-    const dueMs = kept === undefined ? onceMs : Math.max(RETRIED_WITHIN_MS, 3 * msSince(this.#clock, kept.at));
+    const sinceMs = kept === undefined ? 0 : msSince(this.#clock, kept.at);
+    // Without rotation, a volume that has its files is never mounted again: only a Mount after a success shows rotation.
+    const mayBeLast = ok && before?.consecutiveFailures !== 0;
+    const dueMs = mayBeLast ? IDLE_MS : Math.max(RETRIED_WITHIN_MS, 3 * sinceMs);
     this.#mounts.set(volume, {
       record: {
         names: { namespace, pod, secretProviderClass },

@@ -354,6 +354,15 @@ describe('our own metrics', () => {
       ['0', '90'],
     ],
     ['a pod with old values that mounted once', [[0, 'old']], 23 * 60, ['0', '90']],
+    [
+      'a pod with old values after a failure',
+      [
+        [0, 'failed'],
+        [1, 'old'],
+      ],
+      23 * 60 + 1,
+      ['0', '90'],
+    ],
   ] as const)('forget the failures and old values of %s when it is gone', async (_, mounts, last, shown) => {
     const { metrics, advance, now } = metricsAt();
     const start = now();
