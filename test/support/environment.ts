@@ -12,3 +12,6 @@ for (const name of Object.keys(process.env)) {
   if (PREFIXES.test(name) || NAMES.test(name)) delete process.env[name];
 }
 process.umask(0o022);
+
+// Files share a process: a timer that an earlier file left fake never ends, and a later file hangs.
+if ('clock' in setTimeout) throw new Error('An earlier test file has left fake timers');
