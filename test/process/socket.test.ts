@@ -133,7 +133,7 @@ describe('two providers with one socket', () => {
     const path = join(directory, 'a.sock');
     const older = await serve(path);
     const younger = await serve(path);
-    expect(younger.output('stdout')).toContain('Replaced the socket of a provider that runs');
+    await younger.until(/Replaced the socket of a provider that runs/);
     await older.until(TAKEN);
     expect(await older.health()).toEqual([503, expect.stringMatching(/^another process answers on .*azure v/)]);
     expect(await younger.health()).toEqual(OK);
@@ -168,8 +168,9 @@ describe('two providers with one socket', () => {
     }
     await ended;
     expect(refused).toEqual([]);
-    expect(await answerAt(path)).toMatch(/^v/);
     await older.until(/The socket is that of this process again/);
+    // The connections above may still fill its queue.
+    await healthy(older);
   });
 
   it('the older one ends: the younger one keeps the socket', async () => {
