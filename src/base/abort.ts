@@ -1,6 +1,6 @@
 /**
- * Promises that end when an `AbortSignal` aborts. Every wait of a Mount goes through them, so that it ends with the
- * deadline of its caller. They reject with the reason of the signal.
+ * Promises that end when an `AbortSignal` aborts, or when a time is over. Every wait of a Mount goes through the first ones,
+ * so that it ends with the deadline of its caller. They reject with the reason of the signal.
  */
 
 /** Waits for `work`, which itself goes on after an abort. Throws: the error of `work`; the reason of the signal. */
@@ -43,4 +43,14 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
     }, ms);
     signal.addEventListener('abort', abort, { once: true });
   });
+}
+
+/** Waits for `work`, at most for `ms` milliseconds. It goes on after that, and its failure counts as its end. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work.catch(() => {}), late]);
+  clearTimeout(timer);
 }

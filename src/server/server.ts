@@ -5,6 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js';
+import { within } from '../base/abort.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { MemoryBudget } from '../base/memory-budget.ts';
@@ -171,13 +172,4 @@ async function predecessorAt(endpoint: Endpoint): Promise<Partial<Answerer> | un
 /** Resolves when every call has its answer, also those whose request is still being sent. */
 async function delivered(connections: ReadonlySet<PinnedConnection>): Promise<void> {
   await Promise.all([...connections].map((connection) => connection.delivered()));
-}
-
-async function within(ms: number, done: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([done, over]);
-  clearTimeout(timer);
 }

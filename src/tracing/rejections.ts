@@ -5,6 +5,7 @@
  */
 
 import type { ISerializer } from '@opentelemetry/otlp-transformer';
+import { membersOf } from '../base/json.ts';
 import { Redactor } from '../base/redact.ts';
 import { clip } from '../base/words.ts';
 import type { TraceSettings } from './settings.ts';
@@ -56,8 +57,7 @@ export class Rejections {
 
   /** Protobuf and JSON are decoded, but a field may be anything. */
   #read(answer: unknown): Rejection | undefined {
-    const { partialSuccess } = (answer ?? {}) as { readonly partialSuccess?: unknown };
-    const { rejectedSpans, errorMessage } = (partialSuccess ?? {}) as Readonly<Record<string, unknown>>;
+    const { rejectedSpans, errorMessage } = membersOf(membersOf(answer).partialSuccess);
     // In JSON, 64-bit numbers are texts.
     const number = Number(rejectedSpans);
     const spans = Number.isSafeInteger(number) ? Math.max(0, number) : 0;

@@ -21,6 +21,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
+import { within } from '../base/abort.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { SpanResult } from '../base/telemetry.ts';
@@ -139,14 +140,4 @@ function samplerOf({ sampler, ratio }: Pick<TraceSettings, 'sampler' | 'ratio'>)
     case 'parentbased_traceidratio':
       return new ParentBasedSampler({ root: roots.traceidratio });
   }
-}
-
-/** Waits for `work`, and no longer than `ms`. Its failure is counted elsewhere. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work.catch(() => {}), late]);
-  clearTimeout(timer);
 }
